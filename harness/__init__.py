@@ -1,0 +1,40 @@
+"""Judge predictions on 5-second packing clips: `harness.score("submission.jsonl").metrics["aa1"].low`.
+
+The same functions serve the command line. Heavy modules load when a name is first used.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "score": "harness.scoring",
+    "validate": "harness.scoring",
+    "Score": "harness.scoring",
+    "compare": "harness.comparison",
+    "leaderboard": "harness.leaderboard",
+    "write_baseline": "harness.baselines",
+    "open_truth": "reference.store",
+    "Weights": "harness.rules",
+    "HarnessError": "harness.errors",
+}
+
+__all__ = ["__version__", *_HOMES]  # noqa: PLE0604
+
+if TYPE_CHECKING:
+    from harness.baselines import write_baseline
+    from harness.comparison import compare
+    from harness.errors import HarnessError
+    from harness.leaderboard import leaderboard
+    from harness.rules import Weights
+    from harness.scoring import Score, score, validate
+    from reference.store import open_truth
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'harness' has no attribute {name!r}")
+    return getattr(importlib.import_module(_HOMES[name]), name)

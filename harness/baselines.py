@@ -1,0 +1,96 @@
+"""Reference models: floors, prior and ceiling as ordinary submissions, all three fields answered on every clip.
+
+`constant` and `whole-clip` know the training split only, `random` nothing. `transition-prior` and `oracle` read the
+truth's visible part (`uses_truth` in their cards): a perfect recogniser that has memorised the sequence, and the best
+possible answer given what each clip shows. `truth-copy` answers the truth and is for tests.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from harness.errors import UsageError
+from reference.task import CLIP_FRAMES, UNKNOWN
+
+if TYPE_CHECKING:
+    from reference.store import Truth
+
+
+class Baseline(NamedTuple):
+    name: str
+    kind: str  # "baseline": ranked like a model; "reference": uses truth, never ranked
+    description: str
+
+
+BASELINES = {
+    baseline.name: baseline
+    for baseline in (
+        Baseline("constant", "baseline", "the training split's majority operation, best constant segment, majority next"),
+        Baseline("whole-clip", "baseline", "majority operation and next, and the whole clip as the segment"),
+        Baseline("random", "baseline", "uniformly random operation, segment and next operation, seeded"),
+        Baseline("transition-prior", "reference", "the true operation and the training split's usual successor of it"),
+        Baseline("oracle", "reference", "the true operation and segment, and the likeliest next given what is visible"),
+        Baseline("truth-copy", "reference", "the truth itself, for tests"),
+    )
+}
+
+
+def answers(truth: Truth, name: str, seed: int = 0) -> Iterator[dict[str, Any]]:
+    """Prediction lines of a baseline for every clip of the truth's split, ordered by clip_id."""
+    from harness.resources import sql
+
+    if name not in BASELINES:
+        raise UsageError(f"unknown baseline {name!r}; there are {', '.join(BASELINES)}")
+    rows = truth.connection.execute(sql("baseline"))
+    column = {description[0]: i for i, description in enumerate(rows.description)}
+    generator = random.Random(seed)
+    while batch := rows.fetchmany(10_000):
+        for row in batch:
+            answer = _random(generator, truth) if name == "random" else row[column[name.replace("-", "_")]]
+            if answer["next_operation"] is None:
+                raise UsageError(f"world {truth.world} has no process, so there is no {name}")
+            yield line(row[0], truth.operations, answer)
+
+
+def line(clip_id: str, operations: tuple[str, ...], answer: dict[str, int]) -> dict[str, Any]:
+    return {
+        "clip_id": clip_id,
+        "dominant_operation": operations[answer["operation"]],
+        "temporal_segment": {"start_frame": answer["start_frame"], "end_frame": answer["end_frame"]},
+        "next_operation": operations[answer["next_operation"]],
+    }
+
+
+def _random(generator: random.Random, truth: Truth) -> dict[str, int]:
+    """Labels other than Unknown, and two distinct frame boundaries, each equally likely."""
+    labels = [code for code, label in enumerate(truth.operations) if label != UNKNOWN]
+    first, second = int(generator.random() * (CLIP_FRAMES + 1)), int(generator.random() * CLIP_FRAMES)
+    second += second >= first
+    return {
+        "operation": labels[int(generator.random() * len(labels))],
+        "start_frame": min(first, second),
+        "end_frame": max(first, second),
+        "next_operation": labels[int(generator.random() * len(labels))],
+    }
+
+
+def write_baseline(
+    name: str, path: str | Path, *, world: str = "warehouse-v1", split: str = "test", seed: int = 0,
+    home: str | Path | None = None, truth: str | Path | None = None,
+) -> int:  # fmt: skip
+    """Write a baseline's submission as JSONL ("-": standard output); returns the number of lines."""
+    from harness.results import write_atomically
+    from reference.store import open_truth
+
+    with open_truth(world, split, home=home, truth=truth) as opened:
+        lines = [json.dumps(row) + "\n" for row in answers(opened, name, seed)]
+    if str(path) == "-":
+        sys.stdout.writelines(lines)
+    else:
+        write_atomically(Path(path), lambda temporary: temporary.write_text("".join(lines), encoding="utf-8"))
+    return len(lines)

@@ -1,0 +1,116 @@
+"""Submission cards: `submissions/<name>/card.toml` beside `predictions.jsonl` says what was submitted and how to read it.
+
+Unknown keys are refused, so that a misspelt key is not a silent default. The published form is schemas/card.json.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import tomllib
+from dataclasses import MISSING, dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from harness.errors import UsageError
+
+CARD, KINDS = "card.toml", ("model", "baseline", "reference")
+
+
+@dataclass(frozen=True)
+class Card:
+    """What a submission says about itself. `reference` entries are shown and never ranked."""
+
+    name: str
+    kind: str
+    description: str
+    world: str
+    split: str
+    truth_digest: str
+    predictions_sha256: str
+    predictions: str = "predictions.jsonl"
+    uses_truth: bool = False
+    model: str = ""
+    authors: str = ""
+    date: str = ""
+    license: str = ""
+    url: str = ""
+    adapter: str = ""
+    fps: float = 25.0
+    clip_frames: int = 125
+    lenient: bool = False
+    ignore_extra: bool = False
+
+    def ingestion(self) -> dict[str, Any]:
+        """Options of `harness score` that this card asks for."""
+        return {
+            "adapter": self.adapter or None,
+            "fps": None if self.fps == 25 else self.fps,
+            "clip_frames": None if self.clip_frames == 125 else self.clip_frames,
+            "lenient": self.lenient,
+            "ignore_extra": self.ignore_extra,
+        }
+
+
+def read_card(folder: Path) -> Card:
+    """The card of a submission folder; UsageError says what is wrong with it."""
+    path = folder / CARD
+    try:
+        raw = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise UsageError(f"{path}: {error.strerror}") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise UsageError(f"{path}: {error}") from None
+    return _checked(raw, path)
+
+
+def _checked(raw: dict[str, Any], path: Path) -> Card:
+    known = {field.name: field for field in fields(Card)}
+    if unknown := sorted(set(raw) - set(known)):
+        raise UsageError(f"{path}: unknown keys {', '.join(unknown)} (harness schema card lists the known ones)")
+    if missing := [name for name, field in known.items() if field.default is MISSING and name not in raw]:
+        raise UsageError(f"{path}: missing keys {', '.join(missing)}")
+    types = {"float": (int, float), "int": int, "bool": bool, "str": str}
+    for name, value in raw.items():
+        expected = types[str(known[name].type)]
+        if not isinstance(value, expected) or (isinstance(value, bool) and expected is not bool):
+            raise UsageError(f"{path}: {name} = {value!r}, expected {known[name].type}")
+    card = Card(**raw)
+    if card.kind not in KINDS:
+        raise UsageError(f"{path}: kind = {card.kind!r}, expected one of {', '.join(KINDS)}")
+    if Path(card.predictions).name != card.predictions:
+        raise UsageError(f"{path}: predictions = {card.predictions!r}, expected a file name in the same folder")
+    if card.uses_truth and card.kind != "reference":
+        raise UsageError(f"{path}: an entry that uses the truth is of kind 'reference'")
+    return card
+
+
+def predictions_of(folder: Path, card: Card) -> Path:
+    """The predictions file, checked against the card's sum."""
+    path = folder / card.predictions
+    try:
+        found = hashlib.sha256(path.read_bytes()).hexdigest()
+    except OSError as error:
+        raise UsageError(f"{path}: {error.strerror}") from None
+    if found != card.predictions_sha256:
+        raise UsageError(f"{path}: sha256 is {found[:16]}, the card says {card.predictions_sha256[:16]}")
+    return path
+
+
+def write_card(folder: Path, card: Card) -> None:
+    """Write a card, leaving out what has its default value."""
+    lines = []
+    for field in fields(Card):
+        value = getattr(card, field.name)
+        if field.default is MISSING or value != field.default:
+            lines.append(f"{field.name} = {_toml(value)}\n")
+    (folder / CARD).write_text("".join(lines), encoding="utf-8")
+
+
+def _toml(value: Any) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, (int, float)):
+        return repr(value)
+    import json
+
+    return json.dumps(value, ensure_ascii=False)

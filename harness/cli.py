@@ -1,0 +1,74 @@
+"""The `harness` command: finds a command's module only when it is used, and turns errors into exit codes.
+
+Exit codes: 0 good, 1 a gate failed (--fail-under, --fail-if-worse), 2 bad input or usage.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+
+import click
+
+from harness import __version__
+from harness.errors import HarnessError
+
+COMMANDS = {
+    "score": "Score a prediction file: metrics with intervals, failure modes, slices, audit.",
+    "validate": "Check a prediction file and list every problem, without scoring it.",
+    "compare": "Compare two or more submissions on the same clips, with verdicts.",
+    "leaderboard": "Rank the submissions of a folder, with rank ranges and tiers.",
+    "baseline": "Write the answers of a reference model as an ordinary submission.",
+    "world": "List, build, describe, import and export worlds (the ground truth).",
+    "schema": "Print the JSON Schema of a file format.",
+}
+
+
+class LazyGroup(click.Group):
+    """Imports harness.commands.NAME when NAME is run, so that `harness --help` loads nothing."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
+        if name not in COMMANDS:
+            return None
+        return importlib.import_module(f"harness.commands.{name}").command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="harness")
+def cli() -> None:
+    """Judge predictions on 5-second packing clips: how good, how certain, and why not better.
+
+    \b
+    Example:
+      harness baseline transition-prior -o prior.jsonl
+      harness score prior.jsonl
+    """
+
+
+def main() -> None:
+    """Run the command; the one place where an error becomes an exit code."""
+    try:
+        code = cli.main(standalone_mode=False)
+    except HarnessError as error:
+        click.echo(f"harness: {error}" if error.exit_code == 2 else str(error), err=True)
+        code = error.exit_code
+    except click.ClickException as error:
+        error.show()
+        code = 2
+    except click.Abort:
+        code = 130
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = 0
+    except OSError as error:
+        click.echo(f"harness: {error.strerror or error}: {error.filename or ''}".rstrip(": "), err=True)
+        code = 2
+    sys.exit(code if isinstance(code, int) else 0)

@@ -1,0 +1,52 @@
+"""`harness score`: from a prediction file to the whole answer."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from harness.commands import options
+
+
+@click.command("score")
+@click.argument("submission", metavar="FILE|-")
+@options.truth
+@options.rules
+@options.ingestion
+@click.option("--name", help="A name for the model, shown and pinned in the signature.")
+@click.option("--training", type=click.Path(path_type=Path), metavar="FILE",
+              help="Training record; by default training.json beside the submission.")
+@click.option("--output", "folder", type=click.Path(path_type=Path), metavar="DIR",
+              help="Write score.json and clips.parquet (one row a clip) here.")
+@click.option("--fail-under", metavar="GATES", help="Exit 1 unless all hold, e.g. aa1=0.6,aa1.low=0.55,coverage=1.")
+@options.output_format()
+def command(submission: str, folder: Path | None, fail_under: str | None, output: str, weights: str | None,
+            **choices: Any) -> None:
+    """Score the predictions in FILE (- reads standard input).
+
+    \b
+    Example:
+      harness score submission.jsonl
+      harness score submission.jsonl --output reports/mine --fail-under aa1.low=0.5
+    """
+    from harness import gates, scoring
+
+    conditions = gates.parse(fail_under) if fail_under else []
+    result = scoring.score(submission, weights=options.chosen_weights(weights), **choices)
+    if folder is not None:
+        result.write(folder)
+    _print(result.record, output)
+    gates.check(result.record, conditions)
+
+
+def _print(record: dict[str, Any], output: str) -> None:
+    if output == "json":
+        options.print_json(record)
+    elif output == "csv":
+        options.print_csv({"metric": name} | row for name, row in record["metrics"].items())
+    else:
+        from harness import terminal
+
+        terminal.print_score(record, terminal.console())

@@ -1,0 +1,41 @@
+"""`harness validate`: only ingestion, all problems in one pass."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from harness.commands import options
+
+
+@click.command("validate")
+@click.argument("submission", metavar="FILE|-")
+@options.truth
+@options.ingestion
+@options.output_format()
+def command(submission: str, output: str, lenient: bool, **choices: Any) -> None:
+    """Check the predictions in FILE against a split, without scoring them. Exit 2 when a line would be rejected.
+
+    \b
+    Example:
+      harness validate submission.jsonl
+      harness validate submission.jsonl --format json
+    """
+    from harness import scoring, terminal
+    from harness.errors import SubmissionError
+
+    found = scoring.validate(submission, **choices)
+    report = found.diagnostics()
+    if output == "json":
+        options.print_json(report)
+    elif output == "csv":
+        options.print_csv(report["problems"])
+    else:
+        out = terminal.console()
+        out.print(f"{found.name}: {found.lines:,} lines, {found.rows:,} answers, read as {found.adapter}")
+        for note in found.notes:
+            out.print(f"  {note}")
+        terminal.print_problems(found.problems, found.rejected, out)
+    if found.rejected and not lenient:
+        raise SubmissionError(f"{found.name}: {found.rejected:,} problems, this file would be refused")

@@ -1,0 +1,139 @@
+"""Is A better than B? Paired over sessions: differences, exact p, verdicts, and the clips that flip.
+
+Two Holm families: the composite of all pairs (it decides the verdicts), and all pairs times OCA, tIoU@0.5, AA@1 and
+AA@1 hidden. Every p is given raw and adjusted, with the family's size m.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from itertools import combinations
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from harness import statistics
+from harness.baselines import BASELINES, write_baseline
+from harness.errors import UsageError
+from harness.paired import PAIRED_METRICS, Paired, load
+from harness.scoring import Request, Score, score_request
+
+FORMAT = "warehouse-harness/comparison-1"
+MARGIN, ALPHA = 0.03, 0.05
+FIELDS = ("operation", "segment", "next", "all")
+
+
+def compare(*submissions: str | Path, margin: float = MARGIN, request: Request | None = None) -> dict[str, Any]:
+    """Score two or more submissions (files, or names of baselines) and compare every pair.
+
+    Returns one object: `entries`, `pairs` (verdict, differences, counts, flips), the families' sizes.
+    """
+    if len(submissions) < 2:
+        raise UsageError("compare needs at least two submissions")
+    if not 0 < margin < 1:
+        raise UsageError(f"--margin {margin}: expected a share between 0 and 1")
+    request = request or Request()
+    scores = [score_operand(submission, request) for submission in submissions]
+    paired = load(scores, _distinct([str(submission) for submission in submissions]))
+    first = scores[0].record
+    pairs = list(combinations(range(len(scores)), 2))
+    return {
+        "format": FORMAT,
+        "world": first["world"], "split": first["split"], "truth_digest": first["truth_digest"],
+        "n": first["n"], "sessions": first["sessions"], "weights": first["weights"], "rules": first["rules"],
+        "margin": margin, "alpha": ALPHA, "m": len(pairs), "m_metrics": len(pairs) * len(PAIRED_METRICS),
+        "entries": [_entry(name, score) for name, score in zip(paired.names, scores, strict=True)],
+        "pairs": compare_pairs(paired, pairs, margin),
+    }  # fmt: skip
+
+
+def score_operand(submission: str | Path, request: Request) -> Score:
+    """Score a file, or the answers of a baseline when the name is one and no such file exists."""
+    name = str(submission)
+    if name not in BASELINES or Path(name).exists():
+        return score_request(submission, request)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / f"{name}.jsonl"
+        write_baseline(name, path, world=request.world, split=request.split, home=request.home, truth=request.truth)
+        return score_request(path, request)
+
+
+def compare_pairs(paired: Paired, pairs: list[tuple[int, int]], margin: float) -> list[dict[str, Any]]:
+    tests = [_test(paired, "score", a, b) for a, b in pairs]
+    adjust(tests)
+    rows = []
+    for (a, b), test in zip(pairs, tests, strict=True):
+        names = paired.names[a], paired.names[b]
+        verdict = verdict_of(test, paired, a, b, margin, len(pairs))
+        rows.append({
+            "a": names[0], "b": names[1],
+            "verdict": {"kind": verdict.kind, "sentence": verdict.sentence(*names)},
+            "score": test, "metrics": {name: _test(paired, name, a, b) for name in PAIRED_METRICS},
+            "counts": _counts(paired, a, b), "flips": _flips(paired, a, b),
+        })  # fmt: skip
+    adjust([row["metrics"][name] for row in rows for name in PAIRED_METRICS])
+    return rows
+
+
+def _test(paired: Paired, metric: str, a: int, b: int) -> dict[str, Any]:
+    """Difference A - B with 95% interval and raw p; `adjust` adds what depends on the family."""
+    value, replicates, gap = paired.difference(metric, a, b)
+    p, method = statistics.sign_flip_p(gap)
+    interval = statistics.identity_interval(value, replicates)
+    narrow = statistics.identity_interval(value, replicates, confidence=0.90)
+    return {
+        "difference": float(value), "low": interval.low, "high": interval.high,
+        "low90": narrow.low, "high90": narrow.high, "se": interval.se, "sessions": len(gap), "p": p, "method": method,
+    }  # fmt: skip
+
+
+def adjust(tests: list[dict[str, Any]]) -> None:
+    """Holm over one family: adjusted p, the family's size and the level each test had to pass, written into `tests`."""
+    raw = np.array([test["p"] for test in tests])
+    adjusted = statistics.holm(raw)
+    rank = np.argsort(np.argsort(raw, kind="stable"), kind="stable")
+    for i, test in enumerate(tests):
+        test |= {"p_adjusted": float(adjusted[i]), "m": len(tests), "level": ALPHA / (len(tests) - int(rank[i]))}
+
+
+def verdict_of(test: dict, paired: Paired, a: int, b: int, margin: float, m: int) -> statistics.Verdict:
+    return statistics.verdict(
+        identical=paired.identical(a, b), difference=test["difference"], p_adjusted=test["p_adjusted"],
+        low90=test["low90"], high90=test["high90"], se=test["se"], sessions=test["sessions"], level=test["level"],
+        margin=margin, alpha=ALPHA, m=m,
+    )  # fmt: skip
+
+
+def _counts(paired: Paired, a: int, b: int) -> dict[str, dict[str, int]]:
+    """Clips that both, only A, only B or neither got right, per field and for all three together."""
+    table = {}
+    for i, name in enumerate(FIELDS):
+        mine, other = (_right(paired, k, i) for k in (a, b))
+        table[name] = {"both": int((mine & other).sum()), "only_a": int((mine & ~other).sum()),
+                       "only_b": int((~mine & other).sum()), "neither": int((~mine & ~other).sum())}  # fmt: skip
+    return table
+
+
+def _right(paired: Paired, entry: int, field: int) -> np.ndarray:
+    right = paired.right[entry]
+    return right.all(axis=1) if field == 3 else right[:, field]
+
+
+def _flips(paired: Paired, a: int, b: int) -> dict[str, list[str]]:
+    """Clips that one got wholly right and the other did not, in session and time order."""
+    mine, other = _right(paired, a, 3), _right(paired, b, 3)
+    return {"only_a": paired.clip_ids[mine & ~other].tolist(), "only_b": paired.clip_ids[~mine & other].tolist()}
+
+
+def _entry(name: str, score: Score) -> dict[str, Any]:
+    return {"name": name, "signature": score.signature, "coverage": score.record["coverage"],
+            "metrics": score.record["metrics"]}  # fmt: skip
+
+
+def _distinct(names: list[str]) -> list[str]:
+    """File names without folder and extension where they tell the files apart, else the paths, else numbered paths."""
+    for candidate in ([Path(name).stem or name for name in names], names):
+        if len(set(candidate)) == len(names):
+            return candidate
+    return [f"{name} ({i + 1})" for i, name in enumerate(names)]

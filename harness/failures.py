@@ -1,0 +1,111 @@
+"""Why clips are lost: the funnel, exclusive failure modes, and what the score would gain if one were mended.
+
+Every clip has exactly one mode, the first of MODES that applies (sql/facts.sql). *Gain* is the weight lost on a mode's
+clips if all three fields were right; over all modes the gains sum to 1 - score. *Field gain* mends only the field that
+names the mode; field gains do not add up, since a clip may hold several faults.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from harness import statistics
+from harness.metrics import Totals
+from harness.rules import Weights
+
+
+class Mode(NamedTuple):
+    name: str
+    field: str  # all | operation | segment | next: what the field gain mends; "" for correct
+    title: str
+    meaning: str
+
+
+MODES = (
+    Mode("missing", "all", "no line", "the file has no line for this clip"),
+    Mode("unparseable", "all", "unreadable answer", "the line is good, the answer text in it is not"),
+    Mode("invalid", "all", "invalid line", "the line was rejected, or several lines name the clip (--lenient)"),
+    Mode("abstained", "all", "abstained", "at least one of the three fields is null"),
+    Mode("confused_previous", "operation", "operation before", "answered the operation that came before in time"),
+    Mode("confused_next", "operation", "operation after", "answered the operation that comes after in time"),
+    Mode("confused_other", "operation", "other operation", "answered another operation, or a label that does not exist"),
+    Mode("degenerate", "segment", "degenerate segment", "start_frame >= end_frame"),
+    Mode("whole_clip", "segment", "whole clip", "the answer spans 120 frames or more"),
+    Mode("disjoint", "segment", "disjoint", "the answer does not touch the true segment"),
+    Mode("too_long", "segment", "too long", "more than 4/3 of the true length"),
+    Mode("too_short", "segment", "too short", "less than 3/4 of the true length"),
+    Mode("start_early", "segment", "start early", "right length, the start is the larger error and too early"),
+    Mode("start_late", "segment", "start late", "right length, the start is the larger error and too late"),
+    Mode("end_early", "segment", "end early", "right length, the end is the larger error and too early"),
+    Mode("end_late", "segment", "end late", "right length, the end is the larger error and too late"),
+    Mode("next_script", "next", "memorised script", "off-script clip, answered the process's usual successor"),
+    Mode("next_repeats", "next", "repeats operation", "answered the current operation as the next one"),
+    Mode("next_other", "next", "other next", "answered another wrong next operation"),
+    Mode("correct", "", "correct", "all three fields are right"),
+)
+
+STAGES = (
+    ("expected", "n"),
+    ("present", "present"),
+    ("parsed", "parsed"),
+    ("valid", "valid"),
+    ("operation", "operation_right"),
+    ("segment", "funnel_segment"),
+    ("next", "all_right"),
+)
+"""Stage and the column of sql/sessions.sql that counts the clips which pass it."""
+
+
+def funnel(totals: Totals) -> list[dict[str, Any]]:
+    """Clips that pass each stage and those that stop there; the lost and the all-right sum to n."""
+    passed = [int(totals[column]) for _, column in STAGES]
+    lost = [0, *(before - after for before, after in zip(passed, passed[1:], strict=False))]
+    return [
+        {"stage": stage, "passed": passed[i], "lost": lost[i]} for i, (stage, _) in enumerate(STAGES)
+    ]
+
+
+def modes(cells: dict[str, np.ndarray], examples: dict[str, list[str]], weights: Weights, n: np.ndarray) -> list[dict]:
+    """Count, gain with interval, field gain and some clips of each mode that occurs, largest gain first.
+
+    `cells`: mode name -> sums [G, 5] of clips, clips whose segment counts, operation, segment and next right;
+    `n`: clips per session [G]. Gains are over n, in units of score. CR3, identity scale, cut at 0.
+    """
+    found = []
+    for mode in MODES:
+        if mode.name not in cells or mode.name == "correct":
+            continue
+        sums = cells[mode.name]
+        lost = lost_weight(sums, weights)
+        interval = gain_interval(lost.sum(axis=1), n)
+        named = {"all": [0, 1, 2], "operation": [0], "segment": [1], "next": [2]}[mode.field]
+        found.append(
+            {
+                "mode": mode.name,
+                "title": mode.title,
+                "meaning": mode.meaning,
+                "n": int(sums[:, 0].sum()),
+                "share": float(sums[:, 0].sum() / n.sum()),
+                "gain": float(lost.sum() / n.sum()),
+                "gain_low": interval.low,
+                "gain_high": interval.high,
+                "field": mode.field,
+                "field_gain": float(lost[:, named].sum() / n.sum()),
+                "examples": examples.get(mode.name, []),
+            }
+        )
+    order = {mode.name: i for i, mode in enumerate(MODES)}
+    return sorted(found, key=lambda row: (-row["gain"], order[row["mode"]]))
+
+
+def lost_weight(sums: np.ndarray, weights: Weights) -> np.ndarray:
+    """Weight lost per session and field [G, 3] on the clips counted in `sums` [G, 5]."""
+    return (sums[:, :1] - sums[:, 2:5]) * np.array(weights.values())
+
+
+def gain_interval(lost: np.ndarray, n: np.ndarray) -> statistics.Interval:
+    value = lost.sum() / n.sum()
+    replicates = (lost.sum() - lost) / np.maximum(n.sum() - n, 1)
+    return statistics.identity_interval(value, replicates, clip_at_zero=True)

@@ -1,0 +1,54 @@
+"""Conditions on a score that a build can fail on: `aa1=0.6,aa1.low=0.55,coverage=1`."""
+
+from __future__ import annotations
+
+import math
+from typing import Any, NamedTuple
+
+from harness.errors import GateFailed, UsageError
+from harness.metrics import HEADLINE
+
+PARTS = ("value", "low", "high", "skill")
+
+
+class Gate(NamedTuple):
+    """`metric.part` must reach `least`."""
+
+    metric: str
+    part: str
+    least: float
+
+    def __str__(self) -> str:
+        return self.metric if self.part == "value" else f"{self.metric}.{self.part}"
+
+
+def parse(text: str) -> list[Gate]:
+    return [_parse_one(item.strip()) for item in text.split(",")]
+
+
+def _parse_one(item: str) -> Gate:
+    name, _, least = item.partition("=")
+    metric, _, part = name.strip().partition(".")
+    known = metric in HEADLINE and (part or "value") in PARTS
+    if not known and name.strip() != "coverage":
+        names = ", ".join((*HEADLINE, "coverage"))
+        raise UsageError(f"--fail-under {item!r}: unknown; there are {names}, with .low, .high or .skill")
+    try:
+        value = float(least)
+    except ValueError:
+        value = math.nan
+    if not math.isfinite(value):
+        raise UsageError(f"--fail-under {item!r}: expected NAME=NUMBER, e.g. aa1.low=0.55")
+    return Gate(metric, part or "value", value)
+
+
+def check(record: dict[str, Any], gates: list[Gate]) -> None:
+    """Raise GateFailed naming every gate that does not hold; a number that does not exist does not hold."""
+    failed = []
+    for gate in gates:
+        value = record["coverage"] if gate.metric == "coverage" else record["metrics"][gate.metric][gate.part]
+        if value is None or value < gate.least:
+            shown = "not available" if value is None else f"{value:.4f}"
+            failed.append(f"gate failed: {gate} is {shown}, at least {gate.least:g} is asked")
+    if failed:
+        raise GateFailed("\n".join(failed))

@@ -1,0 +1,161 @@
+"""Who leads, and is that certain: every entry of a submissions folder on one split, with rank ranges and tiers.
+
+References (entries that use the truth) are rows of their own and enter no rank. A broken entry is shown with its
+reason and does not stop the rest. Families (Holm): each entry against the leader and against the chosen baseline feeds
+the verdict sentence; rank ranges and tiers use all pairs.
+"""
+
+from __future__ import annotations
+
+from itertools import combinations
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from harness import audit, statistics
+from harness.cards import CARD, Card, predictions_of, read_card
+from harness.comparison import ALPHA, MARGIN, _test, adjust, score_operand, verdict_of
+from harness.errors import HarnessError
+from harness.paired import Paired, load
+from harness.scoring import SEED, Request, Score, score_request
+
+FORMAT = "warehouse-harness/leaderboard-1"
+
+
+class Entry(NamedTuple):
+    folder: Path
+    card: Card
+    score: Score
+
+
+def leaderboard(
+    folder: str | Path = "submissions", *, request: Request | None = None, baseline: str = "constant"
+) -> dict[str, Any]:
+    """Score every `folder/*/` for the request's world and split, and rank what can be ranked.
+
+    `baseline`: the entry or reference that every difference is shown to. Returns one object.
+    """
+    request = request or Request()
+    entries, broken, elsewhere = _score_all(Path(folder), request)
+    ranked = sorted((e for e in entries if e.card.kind != "reference"), key=_order)
+    references = sorted((e for e in entries if e.card.kind == "reference"), key=_order)
+    against = next((e.score for e in entries if e.card.name == baseline), None) or score_operand(baseline, request)
+    paired = load([e.score for e in ranked] + [against], [e.card.name for e in ranked] + [baseline])
+    rows = _rank(ranked, paired)
+    return {
+        "format": FORMAT,
+        **{key: against.record[key] for key in ("world", "split", "truth_digest", "n", "sessions", "weights", "scheme",
+                                                 "rules", "version")},
+        "baseline": baseline, "alpha": ALPHA, "margin": MARGIN, "seed": SEED,
+        "verdict": _verdict(rows, paired, len(ranked)),
+        "entries": rows,
+        "references": [_row(e) for e in references],
+        "broken": broken, "elsewhere": elsewhere,
+        "copies": _copies(ranked, paired),
+    }  # fmt: skip
+
+
+def _score_all(folder: Path, request: Request) -> tuple[list[Entry], list[dict[str, str]], int]:
+    entries, broken, elsewhere = [], [], 0
+    for path in sorted(path for path in folder.iterdir() if (path / CARD).is_file()):
+        try:
+            card = read_card(path)
+            if (card.world, card.split) != (request.world, request.split):
+                elsewhere += 1
+                continue
+            asked = Request(**{**request.__dict__, **card.ingestion()})
+            score = score_request(predictions_of(path, card), asked)
+            _same_truth(card, score)
+            entries.append(Entry(path, card, score))
+        except HarnessError as error:
+            broken.append({"name": path.name, "error": str(error)})
+    return entries, broken, elsewhere
+
+
+def _same_truth(card: Card, score: Score) -> None:
+    if score.record["truth_digest"] != card.truth_digest:
+        raise HarnessError(f"made for truth {card.truth_digest[:16]}, this is {score.record['truth_digest'][:16]}")
+
+
+def _order(entry: Entry) -> tuple[float, str]:
+    return -entry.score.record["metrics"]["score"]["value"], entry.card.name
+
+
+def _rank(ranked: list[Entry], paired: Paired) -> list[dict[str, Any]]:
+    """Rows best first, with rank range, tier, P(best), and the tests against leader and baseline."""
+    m, last = len(ranked), len(ranked)
+    better = _better(paired, m)
+    ranges = statistics.rank_ranges(better)
+    tiers = statistics.tiers(better)
+    chances = statistics.p_best(paired.sums["score"][:m], paired.clips, seed=SEED) if m else None
+    rows = [_row(entry) for entry in ranked]
+    leader = [_test(paired, "score", 0, i) for i in range(1, m)]
+    baseline = [_test(paired, "score", i, last) for i in range(m)]
+    named = [i for i in range(m) if paired.names[i] != paired.names[last]]
+    adjust(leader + [baseline[i] for i in named])
+    for i, row in enumerate(rows):
+        row |= {"rank_low": ranges[i][0], "rank_high": ranges[i][1], "tier": tiers[i],
+                "p_best": None if chances is None else float(chances[i]),
+                "to_leader": leader[i - 1] if i else None, "to_baseline": baseline[i] if i in named else None}  # fmt: skip
+    return rows
+
+
+def _better(paired: Paired, m: int) -> np.ndarray:
+    """[m, m]: row significantly better than column, Holm over all pairs."""
+    pairs = list(combinations(range(m), 2))
+    gaps = [paired.sums["score"][a] - paired.sums["score"][b] for a, b in pairs]
+    adjusted = statistics.holm(np.array([statistics.sign_flip_p(gap)[0] for gap in gaps])) if pairs else []
+    better = np.zeros((m, m), bool)
+    for (a, b), gap, p in zip(pairs, gaps, adjusted, strict=True):
+        if p <= ALPHA and gap.sum():
+            winner, loser = (a, b) if gap.sum() > 0 else (b, a)
+            better[winner, loser] = True
+    return better
+
+
+def _row(entry: Entry) -> dict[str, Any]:
+    record, card = entry.score.record, entry.card
+    passed = {row["stage"]: row["passed"] for row in record["funnel"]}
+    return {
+        "name": card.name, "folder": entry.folder.name, "kind": card.kind, "uses_truth": card.uses_truth,
+        "metrics": record["metrics"], "coverage": record["coverage"],
+        "invalid": (passed["present"] - passed["valid"]) / record["n"],
+        "flags": [row["flag"] for row in record["audit"] if row["raised"]],
+        "signature": record["signature"],
+    }  # fmt: skip
+
+
+def _verdict(rows: list[dict[str, Any]], paired: Paired, m: int) -> str:
+    """One sentence, never a bare first place."""
+    if not rows:
+        return "No entry can be ranked."
+    leader = rows[0]["name"]
+    if m == 1:
+        return f"{leader} is the only entry."
+    kinds = {row["name"]: verdict_of(row["to_leader"], paired, 0, i, MARGIN, row["to_leader"]["m"]).kind
+             for i, row in enumerate(rows) if i}  # fmt: skip
+    below = [name for name, kind in kinds.items() if kind.startswith("better")]
+    same = [name for name, kind in kinds.items() if kind == "identical"]
+    tied = [name for name in kinds if name not in below and name not in same]
+    parts = [f"{leader} leads"]
+    if same:
+        parts.append(f"{listed(same)} answered{' all' if len(same) > 1 else ''} identically")
+    if tied:
+        parts.append(f"{listed(tied)} {'are' if len(tied) > 1 else 'is'} not significantly below it")
+    if below:
+        worst = max(row["to_leader"]["p_adjusted"] for row in rows[1:] if row["name"] in below)
+        parts.append(f"{listed(below)} {'are' if len(below) > 1 else 'is'} below it (adjusted p <= {worst:.2g})")
+    return "; ".join(parts) + "."
+
+
+def listed(names: list[str]) -> str:
+    """A, B and C; a long list is counted."""
+    if len(names) > 4:
+        return f"{', '.join(names[:3])} and {len(names) - 3} more"
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
+
+
+def _copies(ranked: list[Entry], paired: Paired) -> list[dict[str, Any]]:
+    m = len(ranked)
+    return audit.copies(paired.answers[:m], ~paired.right[:m].all(axis=2), paired.names[:m]) if m else []

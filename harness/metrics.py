@@ -1,0 +1,188 @@
+"""Metric definitions: from sums over clips to values. Arrays in, arrays out; no SQL, no intervals.
+
+Every function takes *totals*: a mapping of column name (sql/sessions.sql) to an array of any one shape. Given the sums
+of the whole split it returns the value; given delete-one-session sums `[G]` it returns the `[G]` replicates that
+statistics.py makes an interval of. So a metric is written once.
+
+Ratios over an empty denominator are NaN: "there is no such clip". Shares are in [0, 1], edit and F1@k in [0, 100],
+errors in frames.
+
+Sources: temporal IoU and mAP as ActivityNet (Heilbron et al. 2015), edit and F1@k as MS-TCN (Farha & Gall 2019),
+calibration error as Guo et al. 2017, risk-coverage as Geifman & El-Yaniv 2017.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from harness.rules import Weights
+
+Totals = Mapping[str, np.ndarray]
+
+HEADLINE = ("oca", "tiou50", "aa1", "score", "aa1_hidden")
+ROLES = ("value", "floor", "prior", "ceiling")
+
+IOU_THRESHOLDS = tuple(range(2, 20))
+"""In twentieths: .10, .15, ..., .95."""
+MAP_THRESHOLDS = tuple(range(10, 20))
+"""In twentieths: .50, .55, ..., .95."""
+
+SKILL_ROOM = 0.05
+"""Below this distance between prior (or floor) and ceiling there is nothing to measure, and skill is null."""
+
+
+def ratio(numerator: np.ndarray, denominator: np.ndarray) -> np.ndarray:
+    numerator, denominator = np.broadcast_arrays(np.asarray(numerator, float), np.asarray(denominator, float))
+    return np.divide(numerator, denominator, out=np.full(numerator.shape, np.nan), where=denominator > 0)
+
+
+def headline(t: Totals, weights: Weights) -> dict[str, dict[str, np.ndarray]]:
+    """Value, floor, prior, ceiling of each headline metric (DEFINITIONS: floors are the one constant submission's)."""
+    w_oca, w_tiou, w_aa = weights.values()
+
+    def composite(oca, tiou, aa):
+        return w_oca * oca + w_tiou * tiou + w_aa * aa
+
+    def share(column, n="n"):
+        return ratio(t[column], t[n])
+
+    oca, tiou, aa = share("operation_right"), share("segment_hit", "n_segment"), share("next_right")
+    floors = share("constant_operation_right"), share("constant_segment_hit"), share("constant_next_right")
+    prior, ceiling, one = share("prior_right"), share("ceiling_ppm") / 1e6, np.ones_like(oca)
+    none = np.full_like(oca, np.nan)
+    return {
+        "oca": {"value": oca, "floor": floors[0], "prior": none, "ceiling": one},
+        "tiou50": {"value": tiou, "floor": floors[1], "prior": none, "ceiling": one},
+        "aa1": {"value": aa, "floor": floors[2], "prior": prior, "ceiling": ceiling},
+        "score": {
+            "value": composite(oca, tiou, aa),
+            "floor": composite(*floors),
+            "prior": composite(one, floors[1], prior),
+            "ceiling": composite(one, one, ceiling),
+        },
+        "aa1_hidden": {
+            "value": share("hidden_next_right", "n_hidden"),
+            "floor": share("hidden_constant_next_right", "n_hidden"),
+            "prior": share("hidden_prior_right", "n_hidden"),
+            "ceiling": share("hidden_ceiling_ppm", "n_hidden") / 1e6,
+        },
+    }
+
+
+def skill(roles: Mapping[str, np.ndarray]) -> np.ndarray:
+    """(value - b) / (ceiling - b), b the prior where there is one, else the floor."""
+    base = np.where(np.isnan(roles["prior"]), roles["floor"], roles["prior"])
+    room = roles["ceiling"] - base
+    return np.divide(roles["value"] - base, room, out=np.full(room.shape, np.nan), where=room > 0)
+
+
+def model_only(t: Totals, weights: Weights) -> dict[str, np.ndarray]:
+    """The headline values with the answers marked `fallback` counted as wrong."""
+    marked = dict(t)
+    for column in ("operation_right", "segment_hit", "next_right", "hidden_next_right"):
+        marked[column] = t[column.replace("hidden_", "model_hidden_") if "hidden" in column else f"model_{column}"]
+    return {name: roles["value"] for name, roles in headline(marked, weights).items()}
+
+
+def own_prior(t: Totals) -> dict[str, np.ndarray]:
+    """Accuracy of T(answered operation), and what the model gains over it, on all clips and on the hidden ones."""
+    everywhere = ratio(t["own_prior_right"], t["n"])
+    hidden = ratio(t["hidden_own_prior_right"], t["n_hidden"])
+    return {
+        "own_prior": everywhere,
+        "own_prior_hidden": hidden,
+        "context_gain": ratio(t["next_right"], t["n"]) - everywhere,
+        "context_gain_hidden": ratio(t["hidden_next_right"], t["n_hidden"]) - hidden,
+    }
+
+
+def tiou_curve(levels: np.ndarray) -> np.ndarray:
+    """Histogram of tIoU in twentieths `[..., 21]` -> share of clips with tIoU >= k/20 for IOU_THRESHOLDS `[..., 18]`."""
+    reached = np.cumsum(levels[..., ::-1], axis=-1)[..., ::-1]
+    return ratio(reached[..., IOU_THRESHOLDS], reached[..., :1])
+
+
+def mean_tiou(t: Totals) -> np.ndarray:
+    return ratio(t["iou_e12"] / 1e12, t["n_segment"])
+
+
+def boundary_errors(t: Totals) -> dict[str, np.ndarray]:
+    """Signed and absolute mean error in frames and the share within 10 frames, of answers with start < end."""
+    n = t["n_segment_answered"]
+    return {
+        f"{edge}_{name}": ratio(t[column.format(edge)], n)
+        for edge in ("start", "end")
+        for name, column in (("mean", "{}_error"), ("mean_abs", "{}_error_abs"), ("within_10", "{}_within_10"))
+    }
+
+
+def segmental_f1(t: Totals, k: int) -> np.ndarray:
+    """F1@k in percent. A clip holds one true and at most one answered segment, so matching needs no search."""
+    return 100 * ratio(2 * t[f"segments_matched_{k}"], t["segments_answered"] + t["n"])
+
+
+def per_class(hit: np.ndarray, answered: np.ndarray, support: np.ndarray) -> dict[str, np.ndarray]:
+    """Precision, recall, F1 `[..., C]` from true positives, answers and support; an empty denominator gives 0."""
+    return {
+        "precision": np.nan_to_num(ratio(hit, answered)),
+        "recall": np.nan_to_num(ratio(hit, support)),
+        "f1": np.nan_to_num(ratio(2 * hit, answered + support)),
+    }
+
+
+def macro(values: np.ndarray, occurs: np.ndarray, present: np.ndarray, full: np.ndarray | None = None) -> np.ndarray:
+    """Mean over the classes `present` [C]; where a class does not occur in a replicate it keeps its full value."""
+    if full is not None:
+        values = np.where(occurs, values, full)
+    return values[..., present].mean(axis=-1)
+
+
+def average_precision(
+    matched: np.ndarray, session: np.ndarray, support: np.ndarray, thresholds: tuple[int, ...] = MAP_THRESHOLDS
+) -> np.ndarray:
+    """All-points interpolated AP of one class at each threshold, whole and with each session deleted.
+
+    `matched` [D]: largest matched twentieth of each detection, best first; `session` [D]: row of its session;
+    `support` [1 + R]: true clips, first whole, then without each of R sessions. Returns [1 + R, thresholds]; a class
+    that a deletion leaves without clip and detection keeps its whole value.
+    """
+    keep = np.ones((len(support), len(matched)), bool)
+    keep[1:] = session[None, :] != np.arange(len(support) - 1)[:, None]
+    rank = np.cumsum(keep, axis=1)
+    result = np.zeros((len(support), len(thresholds)))
+    for column, threshold in enumerate(thresholds):
+        true_positive = keep & (matched >= threshold)
+        precision = ratio(np.cumsum(true_positive, axis=1), rank)
+        envelope = np.maximum.accumulate(np.nan_to_num(precision)[:, ::-1], axis=1)[:, ::-1]
+        result[:, column] = np.nan_to_num(ratio((envelope * true_positive).sum(axis=1), support))
+    result[(support == 0) & ~keep.any(axis=1)] = result[0]
+    return result
+
+
+def calibration(ppm: np.ndarray, n: np.ndarray, right: np.ndarray, bins: int = 15) -> dict:
+    """ECE over equal-width bins, Brier score and the risk-coverage curve from counts by confidence, best first.
+
+    `ppm` [V] distinct confidences in millionths, descending; `n`, `right` [V] answers and right answers there.
+    Risk at a coverage is the error among the most confident answers, equal confidences together; the area is the mean
+    risk over the answers.
+    """
+    total, confidence = n.sum(), ppm / 1e6
+    which = np.minimum(ppm * bins // 1_000_000, bins - 1).astype(int)
+    count, hits, mass = (np.bincount(which, weights, bins) for weights in (n, right, n * confidence))
+    covered, errors = np.cumsum(n), np.cumsum(n - right)
+    risk = errors / covered
+    marks = np.unique(np.searchsorted(covered, total * np.arange(1, 21) / 20 - 1e-9))
+    return {
+        "n": int(total),
+        "ece": float(np.abs(hits - mass).sum() / total),
+        "brier": float((right * (1 - confidence) ** 2 + (n - right) * confidence**2).sum() / total),
+        "risk_coverage_area": float((risk * n).sum() / total),
+        "bins": [
+            {"low": i / bins, "n": int(count[i]), "confidence": mass[i] / count[i], "accuracy": hits[i] / count[i]}
+            for i in range(bins)
+            if count[i]
+        ],
+        "risk_coverage": [{"coverage": float(covered[i] / total), "risk": float(risk[i])} for i in marks],
+    }

@@ -1,0 +1,101 @@
+"""Several scored submissions of one split, clip by clip on the same axis: what every paired statement is made of."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from harness.errors import UsageError
+from harness.rules import Weights
+
+if TYPE_CHECKING:
+    from harness.scoring import Score
+
+PAIRED_METRICS = ("oca", "tiou50", "aa1", "aa1_hidden")
+
+
+@dataclass
+class Paired:
+    """M submissions on the same N clips of G sessions.
+
+    `right` [M, N, 3]: operation, segment (tIoU >= 0.5), next right; `answers` [M, N, 4]: operation, start, end, next
+    as codes, -1 where there is none; `session` [N] in 0..G-1; `hidden` [N]: next operation not visible.
+    """
+
+    names: list[str]
+    clip_ids: np.ndarray
+    session: np.ndarray
+    hidden: np.ndarray
+    right: np.ndarray
+    answers: np.ndarray
+    weights: Weights
+
+    @cached_property
+    def clips(self) -> np.ndarray:
+        """Clips per session, [G]."""
+        return np.bincount(self.session)
+
+    @cached_property
+    def hidden_clips(self) -> np.ndarray:
+        return np.bincount(self.session, self.hidden, len(self.clips)).astype(np.int64)
+
+    @cached_property
+    def sums(self) -> dict[str, np.ndarray]:
+        """Right answers per session [M, G] of each paired metric, and of `score` weighted by the smallest integers."""
+        parts = {name: self._per_session(self.right[:, :, i]) for i, name in enumerate(PAIRED_METRICS[:3])}
+        parts["aa1_hidden"] = self._per_session(self.right[:, :, 2] & self.hidden)
+        whole = zip(self.weights.integers(), PAIRED_METRICS[:3], strict=True)
+        return parts | {"score": sum(weight * parts[name] for weight, name in whole)}
+
+    def denominators(self, metric: str) -> np.ndarray:
+        """What the sums of a metric are divided by, per session [G]."""
+        if metric == "aa1_hidden":
+            return self.hidden_clips
+        return self.clips * (sum(self.weights.integers()) if metric == "score" else 1)
+
+    def difference(self, metric: str, a: int, b: int) -> tuple[float, np.ndarray, np.ndarray]:
+        """Value of A - B, its delete-one-session replicates [G'], and the integer session differences [G']; sessions
+        that hold no clip of the metric are left out."""
+        n = self.denominators(metric)
+        holds = n > 0
+        gap, n = (self.sums[metric][a] - self.sums[metric][b])[holds], n[holds]
+        return gap.sum() / n.sum(), (gap.sum() - gap) / (n.sum() - n), gap
+
+    def identical(self, a: int, b: int) -> bool:
+        return bool((self.answers[a] == self.answers[b]).all())
+
+    def _per_session(self, right: np.ndarray) -> np.ndarray:
+        return np.stack([np.bincount(self.session, row, len(self.clips)) for row in right]).astype(np.int64)
+
+
+def load(scores: list[Score], names: list[str]) -> Paired:
+    """Read the stored answers of scores that share truth, rules and weights."""
+    first = scores[0]
+    for name, score in zip(names, scores, strict=True):
+        for key in ("truth_digest", "rules", "weights", "n"):
+            if score.record[key] != first.record[key]:
+                raise UsageError(f"{name} and {names[0]} cannot be compared: their {key} differ")
+    if first.record["rules"] in ("drop-missing", "drop-degenerate"):
+        raise UsageError(f"a paired comparison needs every clip, and rule set {first.record['rules']} drops some")
+    tables = [_read(score) for score in scores]
+    table = tables[0]
+    weights = Weights(**first.record["weights"])
+    rows = np.unique(table["session_index"], return_inverse=True)[1]
+    return Paired(
+        names, table["clip_id"], rows, ~table["next_visible"].astype(bool),
+        np.stack([np.stack([t[c] for c in ("operation_right", "segment_hit", "next_right")], -1) for t in tables]).astype(bool),
+        np.stack([np.stack([t[c] for c in ("operation", "start_frame", "end_frame", "next_operation")], -1) for t in tables]),
+        weights,
+    )  # fmt: skip
+
+
+def _read(score: Score) -> dict[str, np.ndarray]:
+    import duckdb
+
+    from harness.resources import sql
+
+    with duckdb.connect() as connection:
+        return connection.execute(sql("paired"), [str(score.answers)]).fetchnumpy()

@@ -1,0 +1,245 @@
+"""The score record: one JSON object that holds everything said about one submission (schemas/score.json).
+
+Built from facts alone, in the order in which a reader asks: how good, how certain, where, why, is it genuine. Values
+are floats or null, never rounded; the same signature has the same bytes.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from harness import audit, failures, metrics, slices, statistics
+from harness.metrics import HEADLINE, Totals
+from harness.rules import Weights
+
+if TYPE_CHECKING:
+    from harness.facts import Facts
+
+FORMAT = "warehouse-harness/score-1"
+MAP_INTERVAL_SESSIONS = 500
+
+
+def measured(facts: Facts, weights: Weights) -> dict[str, Any]:
+    """Every section that is computed from the facts; the caller adds what identifies the submission."""
+    sums = facts.sessions
+    totals = facts.totals()
+    if not totals["n"]:
+        return _nothing()
+    replicates = {name: totals[name] - sums[name] for name in sums}
+    names = slices.levels(facts.truth.operations, facts.domains, facts.workers)
+    cube = slices.cells(facts.slice_codes(), names, len(sums["n"]))
+    return {
+        "metrics": headline(sums, totals, replicates, weights),
+        "own_prior": own_prior(totals, replicates),
+        "model_only": {name: number(value) for name, value in metrics.model_only(totals, weights).items()},
+        "temporal": temporal(facts, totals, replicates),
+        "operation": classification(facts, 0),
+        "next": classification(facts, 1),
+        "detection": detection(facts),
+        "segmental": segmental(facts, totals, replicates),
+        "calibration": {"operation": calibration(facts, 0), "next": calibration(facts, 1)},
+        "latency": latency(facts),
+        "funnel": failures.funnel(totals),
+        "modes": failures.modes(cube["mode"], facts.examples(), weights, sums["n"]),
+        "slices": slices.table(cube, weights),
+        "audit": audited(facts, sums, totals),
+    }
+
+
+def headline(sums: Totals, totals: Totals, replicates: Totals, weights: Weights) -> dict[str, Any]:
+    values, deleted = metrics.headline(totals, weights), metrics.headline(replicates, weights)
+    table = {}
+    for name in HEADLINE:
+        column = {"aa1_hidden": "n_hidden", "tiou50": "n_segment"}.get(name, "n")
+        holds = sums[column] > 0
+        roles = {role: values[name][role] for role in metrics.ROLES}
+        others = {role: deleted[name][role][holds] for role in metrics.ROLES}
+        table[name] = _metric(roles, others, int(totals[column]), int(holds.sum()))
+    return table
+
+
+def _metric(roles: dict, others: dict, n: int, sessions: int) -> dict[str, Any]:
+    interval = statistics.proportion_interval(roles["value"], others["value"], n) if n else statistics.NOT_SUPPORTED
+    row = {"value": number(roles["value"]), "low": interval.low, "high": interval.high}
+    row |= {role: number(roles[role]) for role in metrics.ROLES[1:]}
+    base = roles["floor"] if np.isnan(roles["prior"]) else roles["prior"]
+    measurable = bool(roles["ceiling"] - base >= metrics.SKILL_ROOM)
+    skill = number(metrics.skill(roles)) if measurable else None
+    around = statistics.NOT_SUPPORTED
+    if skill is not None:
+        around = statistics.identity_interval(skill, metrics.skill(others))
+    return row | {
+        "skill": skill, "skill_low": around.low, "skill_high": around.high,
+        "n": n, "sessions": sessions, "one_sided": interval.one_sided, "note": _note(interval, sessions),
+    }  # fmt: skip
+
+
+def _note(interval: statistics.Interval, sessions: int) -> str | None:
+    if not interval.supported:
+        return f"interval not supported: {sessions} sessions, at least {statistics.MIN_SESSIONS} are needed"
+    if interval.few_sessions:
+        return f"only {sessions} sessions: take the interval with care"
+    return None
+
+
+def with_interval(value: Any, replicates: np.ndarray, n: float | None = None, scale: float = 1.0) -> dict[str, Any]:
+    """Value and interval: on the logit scale for a statistic in [0, scale] when `n` is given, else on its own."""
+    if np.isnan(value):
+        return {"value": None, "low": None, "high": None}
+    if n is None:
+        interval = statistics.identity_interval(value, replicates)
+        return {"value": float(value), "low": interval.low, "high": interval.high}
+    interval = statistics.proportion_interval(value / scale, replicates / scale, int(n))
+    low, high = (None if end is None else end * scale for end in (interval.low, interval.high))
+    return {"value": float(value), "low": low, "high": high}
+
+
+def own_prior(totals: Totals, replicates: Totals) -> dict[str, Any]:
+    """Accuracy of T(answered operation), and AA@1 above it: what the model gains from context."""
+    values, deleted = metrics.own_prior(totals), metrics.own_prior(replicates)
+    sizes = {"own_prior": totals["n"], "own_prior_hidden": totals["n_hidden"]}
+    return {name: with_interval(values[name], deleted[name], sizes.get(name)) for name in values}
+
+
+def temporal(facts: Facts, totals: Totals, replicates: Totals) -> dict[str, Any]:
+    levels = facts.levels()
+    whole, n = levels.sum(axis=0), totals["n_segment"]
+    curve, deleted = metrics.tiou_curve(whole), metrics.tiou_curve(whole - levels)
+    edges, edge_replicates = metrics.boundary_errors(totals), metrics.boundary_errors(replicates)
+    return {
+        "thresholds": [
+            {"tiou": k / 20} | with_interval(curve[i], deleted[:, i], n) for i, k in enumerate(metrics.IOU_THRESHOLDS)
+        ],
+        "mean_over_thresholds": with_interval(curve.mean(), deleted.mean(axis=-1), n),
+        "mean_tiou": with_interval(metrics.mean_tiou(totals), metrics.mean_tiou(replicates), n),
+        "boundary_errors": {
+            "n": int(totals["n_segment_answered"]),
+            **{name: with_interval(value, edge_replicates[name],
+                                   totals["n_segment_answered"] if name.endswith("within_10") else None)
+               for name, value in edges.items()},
+            **{f"{name}_abs": value for name, value in facts.record("endpoints").items()},
+        },
+    }  # fmt: skip
+
+
+def classification(facts: Facts, field: int) -> dict[str, Any]:
+    """Precision, recall, F1 per class and their means; classes present in the split's truth count in the means."""
+    counts, matrix = facts.confusion(field)
+    whole = counts.sum(axis=0)
+    hit, answered, support = whole
+    present = support > 0
+    full = metrics.per_class(hit, answered, support)
+    rest = whole - counts
+    deleted = metrics.per_class(rest[:, 0], rest[:, 1], rest[:, 2])
+    occurs, n = rest[:, 1] + rest[:, 2] > 0, support.sum()
+
+    def mean(name: str, seen: np.ndarray) -> dict[str, Any]:
+        value = metrics.macro(full[name], seen, present)
+        return with_interval(value, metrics.macro(deleted[name], seen, present, full[name]), n)
+
+    labels = facts.truth.operations
+    shown = [code for code in range(len(labels)) if present[code] or answered[code]]
+    return {
+        "accuracy": float(hit.sum() / n),
+        "macro_f1": mean("f1", occurs),
+        "balanced_accuracy": mean("recall", rest[:, 2] > 0),
+        "weighted_f1": float((full["f1"] * support).sum() / n),
+        "per_class": [
+            {"label": labels[code], "support": int(support[code]), "answered": int(answered[code])}
+            | {name: float(full[name][code]) for name in full}
+            for code in shown
+        ],
+        "confusion": {
+            "truth": list(labels),
+            "answer": [*labels, "(no answer)", "(other label)"],
+            "counts": matrix.astype(int).tolist(),
+        },
+    }
+
+
+def detection(facts: Facts) -> dict[str, Any]:
+    """mAP over tIoU .5 to .95, one truth and one detection a clip; with an interval up to 500 sessions."""
+    rows = facts.detections()
+    counts, _ = facts.confusion(0)
+    sessions = len(counts) if len(counts) <= MAP_INTERVAL_SESSIONS else 0
+    support = counts[:, 2]
+    present = np.flatnonzero(support.sum(axis=0))
+    table = np.zeros((len(present), 1 + sessions, len(metrics.MAP_THRESHOLDS)))
+    for i, code in enumerate(present):
+        mine, whole = rows["class"] == code, support[:, code].sum()
+        without = np.concatenate([[whole], whole - support[:sessions, code]])
+        table[i] = metrics.average_precision(rows["matched_level"][mine], rows["session_index"][mine], without)
+    mean = table.mean(axis=2)
+    value = mean[:, 0].mean()
+    result = with_interval(value, mean[:, 1:].mean(axis=0), support.sum())
+    if not sessions:
+        result = {"value": float(value), "low": None, "high": None}
+    by_threshold = table[:, 0].mean(axis=0)
+    return {"map": result, "ap": [{"tiou": k / 20, "value": float(by_threshold[i])}
+                                  for i, k in enumerate(metrics.MAP_THRESHOLDS)]}  # fmt: skip
+
+
+def segmental(facts: Facts, totals: Totals, replicates: Totals) -> dict[str, Any]:
+    edit = facts.edit()
+    deleted = (edit.sum() - edit) / max(len(edit) - 1, 1)
+    table = {"edit": with_interval(edit.mean(), deleted, totals["n"], 100.0)}
+    for k in (10, 25, 50):
+        value = metrics.segmental_f1(totals, k)
+        table[f"f1@{k}"] = with_interval(value, metrics.segmental_f1(replicates, k), totals["n"], 100.0)
+    return table
+
+
+def calibration(facts: Facts, field: int) -> dict[str, Any] | None:
+    rows = facts.calibration_counts(field)
+    return metrics.calibration(rows["ppm"], rows["n"], rows["n_right"]) if len(rows["n"]) else None
+
+
+def latency(facts: Facts) -> dict[str, Any] | None:
+    row = facts.record("latency")
+    if not row["n"]:
+        return None
+    return {"n": row["n"], "p50_ms": float(row["p50_ms"]), "p95_ms": float(row["p95_ms"]),
+            "share_above_10s": row["above_10s"] / row["n"]}  # fmt: skip
+
+
+def audited(facts: Facts, sums: Totals, totals: Totals) -> list[dict[str, Any]]:
+    hidden = sums["n_hidden"] > 0
+    return [
+        audit.above_the_ceiling("above_ceiling", sums["next_right"], sums["ceiling_ppm"]),
+        audit.above_the_ceiling(
+            "above_ceiling_hidden", sums["hidden_next_right"][hidden], sums["hidden_ceiling_ppm"][hidden]
+        ),
+        audit.prior_shaped(sums, totals),
+        *audit.constants(facts.record("audit")),
+    ]
+
+
+def _nothing() -> dict[str, Any]:
+    """A rule set that drops every clip leaves nothing to measure, and says so instead of dividing by zero."""
+    empty = {role: None for role in (*metrics.ROLES, "low", "high", "skill", "skill_low", "skill_high")}
+    metric = empty | {"n": 0, "sessions": 0, "one_sided": False, "note": "the rule set leaves no clip"}
+    return {"metrics": {name: dict(metric) for name in HEADLINE}, "funnel": [], "modes": [], "slices": [], "audit": []}
+
+
+def number(value: Any) -> float | None:
+    return None if value is None or math.isnan(value) else float(value)
+
+
+def to_bytes(record: dict[str, Any]) -> bytes:
+    """UTF-8 JSON, keys in the order they were made, one newline at the end."""
+    return (json.dumps(clean(record), ensure_ascii=False, indent=1, allow_nan=False) + "\n").encode()
+
+
+def clean(value: Any) -> Any:
+    """NaN becomes null, numpy scalars become Python's."""
+    if isinstance(value, dict):
+        return {key: clean(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [clean(item) for item in value]
+    if isinstance(value, np.generic):
+        value = value.item()
+    return None if isinstance(value, float) and math.isnan(value) else value

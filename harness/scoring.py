@@ -1,0 +1,285 @@
+"""From a prediction file to a score: truth -> ingestion -> facts -> record -> store. The order of `score` is the story.
+
+    result = harness.score("submission.jsonl")
+    result.metrics["aa1"].low      # lower end of the 95% interval
+    result.clips                   # one row a clip, a pandas DataFrame
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass, fields
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import harness
+from harness import results as stored
+from harness.errors import UsageError
+from harness.rules import Rules, Weights, find_rules
+
+if TYPE_CHECKING:
+    import pandas
+
+    from harness.submission import Ingestion
+    from reference.store import Truth
+
+SEED = 0
+STDIN = "-"
+
+
+@dataclass(frozen=True)
+class Request:
+    """Everything a score depends on besides the submission and the truth."""
+
+    world: str = "warehouse-v1"
+    split: str = "test"
+    rules: Rules = find_rules("standard")
+    weights: Weights = Weights()
+    lenient: bool = False
+    ignore_extra: bool = False
+    adapter: str | None = None
+    fps: float | None = None
+    clip_frames: int | None = None
+    home: Path | None = None
+    truth: Path | None = None
+
+    def ingestion(self) -> dict[str, Any]:
+        names = ("lenient", "ignore_extra", "adapter", "fps", "clip_frames")
+        return {name: getattr(self, name) for name in names}
+
+    def open(self, files: tuple[Path, ...] = (), folders: tuple[Path, ...] = ()) -> Truth:
+        from reference.store import open_truth
+
+        return open_truth(
+            self.world, self.split, home=self.home, truth=self.truth, allow_files=files, allow_directories=folders
+        )
+
+
+@dataclass(frozen=True)
+class Metric:
+    """One headline metric. `None` where a thing does not exist: no prior, no ceiling, too few sessions."""
+
+    value: float | None
+    low: float | None
+    high: float | None
+    floor: float | None
+    prior: float | None
+    ceiling: float | None
+    skill: float | None
+    skill_low: float | None
+    skill_high: float | None
+    n: int
+    sessions: int
+    one_sided: bool
+    note: str | None
+
+
+class Score:
+    """A score record, and where its checked answers are kept."""
+
+    def __init__(self, record: dict[str, Any], answers: Path, request: Request):
+        self.record, self.answers, self._request = record, answers, request
+
+    @cached_property
+    def metrics(self) -> dict[str, Metric]:
+        """Headline metrics by name: oca, tiou50, aa1, score, aa1_hidden."""
+        names = [field.name for field in fields(Metric)]
+        return {key: Metric(**{name: row[name] for name in names}) for key, row in self.record["metrics"].items()}
+
+    @property
+    def signature(self) -> str:
+        return self.record["signature"]
+
+    @cached_property
+    def clips(self) -> pandas.DataFrame:
+        """The per-clip facts with labels, in session and time order."""
+        from harness.resources import sql
+
+        with self._request.open(files=(self.answers,)) as truth:
+            self._judge(truth)
+            return truth.connection.execute(sql("clips")).df()
+
+    def write(self, folder: str | Path) -> None:
+        """Write `score.json` and `clips.parquet` into a folder; each appears whole or not at all."""
+        folder = Path(folder)
+        folder.mkdir(parents=True, exist_ok=True)
+        with self._request.open(files=(self.answers,), folders=(folder,)) as truth:
+            facts = self._judge(truth)
+            stored.write_atomically(folder / "clips.parquet", facts.write_clips)
+        stored.write_atomically(folder / "score.json", lambda path: _write_record(path, self.record))
+
+    def _judge(self, truth: Truth):
+        from harness.facts import judge
+        from harness.resources import sql
+
+        truth.connection.execute(sql("restore"), [str(self.answers)])
+        return judge(truth, self._request.rules)
+
+
+def score(
+    submission: str | Path,
+    *,
+    world: str = "warehouse-v1",
+    split: str = "test",
+    rules: str = "standard",
+    weights: Weights | None = None,
+    name: str | None = None,
+    lenient: bool = False,
+    ignore_extra: bool = False,
+    adapter: str | None = None,
+    fps: float | None = None,
+    clip_frames: int | None = None,
+    training: str | Path | None = None,
+    home: str | Path | None = None,
+    truth: str | Path | None = None,
+) -> Score:
+    """Score a prediction file (or "-" for standard input) against the truth of a split.
+
+    `training`: a training record; by default `training.json` beside the submission, where there is one.
+    Raises SubmissionError (lines were rejected), TruthError, UsageError; all are HarnessError.
+    """
+    request = Request(
+        world, split, find_rules(rules), weights or Weights(), lenient, ignore_extra, adapter, fps, clip_frames,
+        Path(home) if home else None, Path(truth) if truth else None,
+    )  # fmt: skip
+    return score_request(submission, request, name=name, training=training)
+
+
+def score_request(
+    submission: str | Path, request: Request, *, name: str | None = None, training: str | Path | None = None
+) -> Score:
+    from harness.submission import opened
+    from reference.store import cache_home
+
+    results = stored.Results(cache_home(request.home))
+    trained = training_record(submission, training)
+    with results.scratch() as scratch, opened(submission, scratch) as source:
+        with request.open(files=(source.path,), folders=(scratch,)) as truth:
+            entry = stored.key(_dependencies(source.sha256, truth, request, trained))
+            folder = results.find(entry)
+            if folder is None:
+                _score_into(scratch, source, truth, request, trained)
+                folder = results.keep(scratch, entry)
+    record = json.loads((folder / stored.RECORD).read_bytes())
+    if name is not None:
+        record = {"name": name} | record | {"signature": f"{record['signature']}|name:{name}"}
+    return Score(record, folder / stored.ANSWERS, request)
+
+
+def _score_into(scratch: Path, source: Any, truth: Truth, request: Request, trained: dict | None) -> None:
+    from harness.facts import judge
+    from harness.record import measured
+    from harness.resources import sql
+    from harness.sections import sections
+    from harness.submission import ingest
+
+    ingestion = ingest(truth, source, **request.ingestion())
+    facts = judge(truth, request.rules)
+    facts.copy(sql("answers"), scratch / stored.ANSWERS)
+    body = measured(facts, request.weights)
+    record = _identity(ingestion, truth, request, trained) | body
+    record["submission"]["sources"] = facts.record("sources")
+    record["sections"] = sections(record, trained, facts.unseen_domains()) if body["funnel"] else {}
+    record["diagnostics"] = ingestion.diagnostics()
+    _write_record(scratch / stored.RECORD, record)
+
+
+def validate(submission: str | Path, **options: Any) -> Ingestion:
+    """Only ingestion: what would be scored and every problem of the file. Takes the options of `score`; never raises
+    SubmissionError, the problems are in the result."""
+    from harness.submission import ingest, opened
+    from reference.store import cache_home
+
+    request = Request(**options)
+    with stored.Results(cache_home(request.home)).scratch() as scratch, opened(submission, scratch) as source:
+        with request.open(files=(source.path,), folders=(scratch,)) as truth:
+            return ingest(truth, source, **(request.ingestion() | {"lenient": True}))
+
+
+def training_record(submission: str | Path, training: str | Path | None) -> dict[str, Any] | None:
+    """The training record given, or the `training.json` beside the submission; None where there is none."""
+    if training is None:
+        beside = Path(submission).parent / "training.json"
+        if str(submission) == STDIN or not beside.is_file():
+            return None
+        training = beside
+    try:
+        record = json.loads(Path(training).read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise UsageError(f"{training}: not a readable training record ({error})") from None
+    return _checked_training(record, Path(training))
+
+
+def _checked_training(record: Any, path: Path) -> dict[str, Any]:
+    """The few rules of schemas/training.json, so that the base install needs no schema library."""
+    numbers = ("predicted_peak_gib", "measured_peak_gib", "steps", "wall_s", "oom_events")
+    if not isinstance(record, dict) or not isinstance(record.get("device"), str):
+        raise UsageError(f"{path}: a training record is an object with a text field `device` (harness schema training)")
+    for key in numbers:
+        value = record.get(key)
+        if value is not None and (isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value < 1e15):
+            raise UsageError(f"{path}: `{key}` must be a number that is not negative (harness schema training)")
+    return record
+
+
+def _dependencies(sha256: str, truth: Truth, request: Request, trained: dict | None) -> dict[str, Any]:
+    return {
+        "submission": sha256, "truth": truth.digest, "split": truth.split, "world": truth.world,
+        "rules": asdict(request.rules), "weights": request.weights.values(), "ingestion": request.ingestion(),
+        "training": trained, "version": harness.__version__, "code": _code_digest(),
+    }  # fmt: skip
+
+
+def _code_digest() -> str:
+    """Changes with the scoring code, so that a stored score never outlives the definitions it was made with."""
+    from harness import record
+
+    package = Path(record.__file__).parent
+    files = sorted([*package.glob("*.py"), *package.glob("sql/*.sql")])
+    return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()
+
+
+def _identity(ingestion: Ingestion, truth: Truth, request: Request, trained: dict | None) -> dict[str, Any]:
+    from harness.record import FORMAT
+
+    coverage = ingestion.rows / truth.n
+    return {
+        "format": FORMAT,
+        "signature": signature(ingestion, truth, request, coverage, trained),
+        "world": truth.world,
+        "split": truth.split,
+        "truth_digest": truth.digest,
+        "truth_public": truth.public,
+        "in_sample": truth.in_sample,
+        "n": truth.n,
+        "sessions": truth.sessions,
+        "coverage": coverage,
+        "rules": request.rules.name,
+        "scheme": request.weights.scheme,
+        "weights": dict(zip(("oca", "tiou50", "aa1"), request.weights.values(), strict=True)),
+        "version": harness.__version__,
+        "submission": {"sha256": ingestion.sha256, "lines": ingestion.lines, "adapter": ingestion.adapter},
+    }
+
+
+def signature(ingestion, truth: Truth, request: Request, coverage: float, trained: dict | None) -> str:
+    """One line that pins every number: same signature, same bytes."""
+    parts = [
+        f"world:{truth.world}", f"truth:{truth.digest[:16]}", f"split:{truth.split}", f"n:{truth.n}",
+        f"sessions:{truth.sessions}", f"rules:{request.rules.name}", f"weights:{request.weights.scheme}({request.weights})",
+        f"submission:{ingestion.sha256[:16]}", f"coverage:{coverage:.4f}", f"seed:{SEED}", f"version:{harness.__version__}",
+    ]  # fmt: skip
+    parts += [f"{key}:{value}" for key, value in request.ingestion().items() if value not in (None, False)]
+    if trained is not None:
+        parts.append(f"training:{hashlib.sha256(json.dumps(trained, sort_keys=True).encode()).hexdigest()[:8]}")
+    if truth.public:
+        parts.append("truth is public")
+    return "|".join(parts)
+
+
+def _write_record(path: Path, record: dict[str, Any]) -> None:
+    from harness.record import to_bytes
+
+    path.write_bytes(to_bytes(record))

@@ -1,0 +1,118 @@
+"""The six failure modes that models of this task are known for, a section each, read off the score record.
+
+boundary confusion (errors in frames, the 10-frame line) - sequence memorised (off-script against on-script AA@1) -
+out of memory (predicted against measured memory, from the training record) - transfer gap (clean against shifted
+domains) - JSON breakdown (unreadable and repaired answers) - latency (p50, p95, share above 10 s).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+BOUNDARY_LINE_FRAMES = 10
+SLOW_SECONDS = 10
+
+Section = dict[str, Any]
+
+
+def sections(record: dict[str, Any], training: dict[str, Any] | None, unseen_domains: frozenset[str]) -> dict[str, Section]:
+    """All six, always present; `applies` is False, with the reason, where nothing was measured."""
+    return {
+        "boundary_confusion": boundary_confusion(record),
+        "sequence_memorised": sequence_memorised(record),
+        "out_of_memory": out_of_memory(training),
+        "transfer_gap": transfer_gap(record, unseen_domains),
+        "json_breakdown": json_breakdown(record),
+        "latency": latency(record),
+    }
+
+
+def section(applies: bool, text: str, **numbers: Any) -> Section:
+    return {"applies": applies, "text": text, **numbers}
+
+
+def boundary_confusion(record: dict[str, Any]) -> Section:
+    errors = record["temporal"]["boundary_errors"]
+    if not errors["n"]:
+        return section(False, "no answer holds a segment with start < end")
+    start, end = errors["start_mean_abs"]["value"], errors["end_mean_abs"]["value"]
+    text = (
+        f"start off by {start:.1f} frames on average, end by {end:.1f}; within {BOUNDARY_LINE_FRAMES} frames: "
+        f"start {errors['start_within_10']['value']:.0%}, end {errors['end_within_10']['value']:.0%}"
+    )
+    over = max(start, end) > BOUNDARY_LINE_FRAMES
+    return section(True, text, line_frames=BOUNDARY_LINE_FRAMES, above_line=over, errors=errors)
+
+
+def sequence_memorised(record: dict[str, Any]) -> Section:
+    levels = {row["level"]: row for row in record["slices"] if row["dimension"] == "script"}
+    if set(levels) != {"off-script", "on-script"}:
+        return section(False, "this split does not have both on-script and off-script clips")
+    off, on = (levels[name]["metrics"]["aa1"] for name in ("off-script", "on-script"))
+    script = sum(row["n"] for row in record["modes"] if row["mode"] == "next_script")
+    text = (
+        f"AA@1 {on['value']:.3f} on script, {off['value']:.3f} off script; the usual successor was answered on "
+        f"{script} off-script clips that were right until then"
+    )
+    return section(True, text, on_script=on, off_script=off, gap=on["value"] - off["value"], script_answers=script)
+
+
+def out_of_memory(training: dict[str, Any] | None) -> Section:
+    if training is None:
+        return section(False, "no training record (training.json beside the predictions, `harness schema training`)")
+    predicted, peak, events = (training.get(key) for key in ("predicted_peak_gib", "measured_peak_gib", "oom_events"))
+    shown = [f"on {training['device']}"]
+    shown += [f"predicted peak {predicted:.2f} GiB"] if predicted is not None else []
+    shown += [f"measured {peak:.2f} GiB"] if peak is not None else []
+    shown += [f"{events} out-of-memory events"] if events is not None else []
+    ratio = peak / predicted if predicted and peak is not None else None
+    return section(True, ", ".join(shown), measured_over_predicted=ratio, record=training)
+
+
+def transfer_gap(record: dict[str, Any], unseen: frozenset[str]) -> Section:
+    rows = [row for row in record["slices"] if row["dimension"] == "domain"]
+    clean = next((row for row in rows if row["level"] == "clean"), None)
+    if clean is None or len(rows) < 2:
+        return section(False, "this split has no clean and shifted domains")
+    gaps = [
+        {
+            "domain": row["level"], "seen_in_training": row["level"] not in unseen, "n": row["n"],
+            "score": row["metrics"]["score"]["value"],
+            "gap": row["metrics"]["score"]["value"] - clean["metrics"]["score"]["value"],
+        }
+        for row in rows if row is not clean
+    ]  # fmt: skip
+    worst = min(gaps, key=lambda gap: gap["gap"])
+    mean = {seen: _mean([gap for gap in gaps if gap["seen_in_training"] is seen]) for seen in (True, False)}
+    parts = [f"{label} {mean[seen]:+.3f}" for seen, label in ((True, "seen"), (False, "unseen")) if mean[seen] is not None]
+    text = f"score against clean: {', '.join(parts)} domains; worst {worst['domain']} {worst['gap']:+.3f}"
+    return section(True, text, clean=clean["metrics"]["score"]["value"], gaps=gaps, seen=mean[True], unseen=mean[False])
+
+
+def _mean(gaps: list[dict[str, Any]]) -> float | None:
+    n = sum(gap["n"] for gap in gaps)
+    return sum(gap["gap"] * gap["n"] for gap in gaps) / n if n else None
+
+
+def json_breakdown(record: dict[str, Any]) -> Section:
+    counts = {row["mode"]: row["n"] for row in record["modes"]}
+    broken = counts.get("unparseable", 0) + counts.get("invalid", 0)
+    sources = record["submission"]["sources"]
+    present = record["funnel"][1]["passed"]
+    text = (
+        f"{broken} of {present} answers unreadable or invalid, {sources['repaired']} repaired, "
+        f"{sources['fallback']} fallback; score with fallbacks as wrong {record['model_only']['score']:.4f}"
+    )
+    share = broken / present if present else None
+    return section(True, text, broken=broken, share=share, **sources)
+
+
+def latency(record: dict[str, Any]) -> Section:
+    row = record["latency"]
+    if row is None:
+        return section(False, "no answer states latency_ms")
+    text = (
+        f"p50 {row['p50_ms']:.0f} ms, p95 {row['p95_ms']:.0f} ms; "
+        f"{row['share_above_10s']:.1%} above {SLOW_SECONDS} s (of {row['n']} answers)"
+    )
+    return section(True, text, **row)

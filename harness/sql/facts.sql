@@ -1,0 +1,90 @@
+-- One row per judged clip: truth, answer and every judgement that metrics, slices, modes and audit aggregate over.
+-- Integers only, so that the number of threads changes no sum. Codes are positions in truth.operations.
+-- Variables: end_inclusive (0 | 1), drop_missing, drop_degenerate (the rule set).
+CREATE TEMP TABLE facts AS
+WITH paired AS (
+    SELECT
+        c.clip_id, c.session_index, c.clip_index, c.fold,
+        c.dominant_operation, c.start_frame, c.end_frame, c.next_operation, c.previous_operation,
+        c.next_visible, c.off_script, c.prior_next, c.ceiling_ppm,
+        c.dense, c.cut_kind, c.domain, c.worker, c.randomised,
+        p.line,
+        p.operation      AS answered_operation,       -- 255: a label that the world does not know; NULL: none given
+        p.start_frame    AS answered_start,
+        p.end_frame      AS answered_end,
+        p.next_operation AS answered_next,
+        p.confidence_ppm,
+        p.next_confidence_ppm,
+        p.latency_us,
+        p.source,                                     -- 0 model, 1 repaired, 2 fallback
+        coalesce(p.outcome, 3)::UTINYINT AS outcome,  -- 0 answered, 1 unparseable, 2 invalid, 3 missing
+        p.start_frame >= p.end_frame AS degenerate,
+        (c.end_frame - c.start_frame + getvariable('end_inclusive'))::SMALLINT AS true_length,
+        (p.end_frame - p.start_frame + getvariable('end_inclusive'))::SMALLINT AS answered_length,
+        CASE WHEN p.start_frame < p.end_frame THEN
+            greatest(0, least(c.end_frame, p.end_frame) - greatest(c.start_frame, p.start_frame)
+                        + getvariable('end_inclusive'))
+        ELSE 0 END::SMALLINT AS intersection
+    FROM truth.clips c
+    LEFT JOIN predictions p USING (clip_id)
+    WHERE p.clip_id IS NOT NULL OR NOT getvariable('drop_missing')
+),
+judged AS (
+    SELECT
+        paired.*,
+        (coalesce(answered_operation = paired.dominant_operation, false))::UTINYINT AS operation_right,
+        -- the largest k for which tIoU >= k/20 holds
+        CASE WHEN degenerate IS false
+            THEN (20 * intersection) // (true_length + answered_length - intersection)
+            ELSE 0 END::UTINYINT AS tiou_level,
+        CASE WHEN degenerate IS false
+            THEN (true_length + answered_length - intersection)
+            ELSE NULL END::SMALLINT AS union_frames,
+        (coalesce(answered_next = paired.next_operation, false))::UTINYINT AS next_right,
+        (NOT (getvariable('drop_degenerate') AND coalesce(degenerate, false)))::UTINYINT AS segment_counted,
+        (paired.prior_next = paired.next_operation)::UTINYINT AS prior_right,
+        own.next_operation AS own_prior_next,             -- T(answered operation)
+        (coalesce(own.next_operation = paired.next_operation, false))::UTINYINT AS own_prior_right,
+        script.next_operation AS script_next,
+        (k.dominant_operation = paired.dominant_operation)::UTINYINT AS constant_operation_right,
+        (2 * greatest(0, least(k.end_frame, paired.end_frame) - greatest(k.start_frame, paired.start_frame)
+                         + getvariable('end_inclusive'))
+         >= greatest(k.end_frame, paired.end_frame) - least(k.start_frame, paired.start_frame)
+            + getvariable('end_inclusive'))::UTINYINT AS constant_segment_hit,
+        (k.next_operation = paired.next_operation)::UTINYINT AS constant_next_right,
+        (answered_start - paired.start_frame)::SMALLINT AS start_error,   -- frames, positive: answered too late
+        (answered_end - paired.end_frame)::SMALLINT AS end_error
+    FROM paired
+    JOIN truth.constants k ON k.fold = paired.fold
+    LEFT JOIN truth.transition own ON own.fold = paired.fold AND own.operation = answered_operation
+    LEFT JOIN script ON script.operation = paired.dominant_operation
+)
+SELECT
+    *,
+    (tiou_level >= 10)::UTINYINT AS segment_hit,
+    -- the first that applies
+    CASE
+        WHEN outcome = 3 THEN 'missing'
+        WHEN outcome = 1 THEN 'unparseable'
+        WHEN outcome = 2 THEN 'invalid'
+        WHEN answered_operation IS NULL OR answered_start IS NULL OR answered_end IS NULL OR answered_next IS NULL
+            THEN 'abstained'
+        WHEN operation_right = 0 THEN CASE
+            WHEN answered_operation = previous_operation THEN 'confused_previous'
+            WHEN answered_operation = next_operation THEN 'confused_next'
+            ELSE 'confused_other' END
+        WHEN tiou_level < 10 THEN CASE
+            WHEN degenerate THEN 'degenerate'
+            WHEN answered_length >= 120 THEN 'whole_clip'
+            WHEN intersection = 0 THEN 'disjoint'
+            WHEN 3 * answered_length > 4 * true_length THEN 'too_long'
+            WHEN 4 * answered_length < 3 * true_length THEN 'too_short'
+            WHEN abs(start_error) >= abs(end_error) THEN if(start_error < 0, 'start_early', 'start_late')
+            ELSE if(end_error < 0, 'end_early', 'end_late') END
+        WHEN next_right = 0 THEN CASE
+            WHEN off_script AND answered_next = script_next THEN 'next_script'
+            WHEN answered_next = answered_operation THEN 'next_repeats'
+            ELSE 'next_other' END
+        ELSE 'correct'
+    END::failure_mode AS mode
+FROM judged

@@ -1,0 +1,262 @@
+"""What a person reads in a terminal: 80 columns, plain without colour or TTY. Prints records, computes nothing."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterable
+from typing import IO, Any
+
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+TITLES = {
+    "score": "score", "oca": "OCA", "tiou50": "tIoU@0.5", "aa1": "AA@1", "aa1_hidden": "AA@1 hidden",
+}  # fmt: skip
+ORDER = ("score", "oca", "tiou50", "aa1", "aa1_hidden")
+TOP_MODES, TOP_SLICES = 6, 5
+BAR = 24
+
+
+def console(file: IO[str] | None = None) -> Console:
+    """80 columns unless the terminal says otherwise; colours only on a TTY (and never with NO_COLOR)."""
+    file = file or sys.stdout
+    width = None if file.isatty() else int(os.environ.get("COLUMNS", "80"))
+    return Console(file=file, width=width, highlight=False, markup=False, emoji=False, soft_wrap=False)
+
+
+def table(*columns: str, left: Iterable[str] = ()) -> Table:
+    """A table without frames; columns are right-aligned unless named in `left`."""
+    made = Table(box=SIMPLE_HEAD, pad_edge=False, show_edge=False, header_style="bold")
+    for column in columns:
+        is_left = column in left
+        made.add_column(column, justify="left" if is_left else "right", no_wrap=not is_left, overflow="fold")
+    return made
+
+
+def number(value: float | None, digits: int = 3, sign: bool = False) -> str:
+    if value is None:
+        return "-"
+    return f"{value:{'+' if sign else ''}.{digits}f}"
+
+
+def interval(row: dict[str, Any], digits: int = 3, sign: bool = False) -> str:
+    if row.get("low") is None:
+        return "not supported"
+    return f"[{number(row['low'], digits, sign)}, {number(row['high'], digits, sign)}]"
+
+
+def heading(out: Console, text: str, aside: str = "") -> None:
+    out.print()
+    out.print(Text(text, style="bold") + Text(f"  {aside}" if aside else "", style="dim"))
+
+
+def print_score(record: dict[str, Any], out: Console) -> None:
+    """The whole answer to `harness score`, most important first."""
+    out.print(Text(record.get("name") or "submission", style="bold")
+              + Text(f"  on {record['world']} / {record['split']}: {record['n']:,} clips in {record['sessions']:,} sessions"))  # fmt: skip
+    _metrics(record, out)
+    _coverage(record, out)
+    if not record["funnel"]:
+        return
+    _funnel(record, out)
+    _modes(record, out)
+    _slices(record, out)
+    _sections(record, out)
+    _audit(record, out)
+    out.print()
+    out.print(Text(record["signature"], style="dim"), soft_wrap=True)
+
+
+def _metrics(record: dict[str, Any], out: Console) -> None:
+    made = table("metric", "value", "95% interval", "floor", "prior", "ceiling", "skill", left=["metric"])
+    for name in ORDER:
+        row = record["metrics"][name]
+        shown = Text(f"{number(row['value'])}", style="bold") if name == "score" else number(row["value"])
+        made.add_row(TITLES[name], shown, interval(row) + ("*" if row["one_sided"] else ""), number(row["floor"]),
+                     number(row["prior"]), number(row["ceiling"]), number(row["skill"], 2))  # fmt: skip
+    out.print(made)
+    if any(record["metrics"][name]["one_sided"] for name in ORDER):
+        out.print(Text("* one-sided: every clip right, or none", style="dim"))
+    notes = dict.fromkeys(record["metrics"][name]["note"] for name in ORDER if record["metrics"][name]["note"])
+    for note in notes:
+        out.print(Text(note, style="yellow"))
+    if record["in_sample"]:
+        out.print(Text("in-sample: floors and prior were fitted on the one session they are quoted for", style="yellow"))
+
+
+def _coverage(record: dict[str, Any], out: Console) -> None:
+    counts, missing = record["diagnostics"], round(record["n"] * (1 - record["coverage"]))
+    text = f"coverage {record['coverage']:.2%}"
+    text += f" ({missing:,} clips without a line count as wrong)" if missing and record["rules"] != "drop-missing" else ""
+    out.print(Text(text, style="yellow" if missing else ""))
+    for note in counts["notes"]:
+        out.print(Padding(Text(note, style="dim"), (0, 0, 0, 2)))
+
+
+def _funnel(record: dict[str, Any], out: Console) -> None:
+    heading(out, "Where clips are lost", "clips that pass each stage")
+    made = table("stage", "pass", "lost here", "", left=["stage", ""])
+    total = record["funnel"][0]["passed"]
+    for row in record["funnel"]:
+        filled = round(BAR * row["passed"] / total)
+        made.add_row(row["stage"], f"{row['passed']:,}", f"{row['lost']:,}" if row["lost"] else "", "#" * filled)
+    out.print(made)
+
+
+def _modes(record: dict[str, Any], out: Console) -> None:
+    rows = [row for row in record["modes"] if row["gain"] > 0]
+    if not rows:
+        return
+    heading(out, "Why they are lost", "score gained if only this were mended; gains sum to 1 - score")
+    made = table("failure mode", "clips", "gain", "95% interval", "field only", left=["failure mode"])
+    for row in rows[:TOP_MODES]:
+        ends = {"low": row["gain_low"], "high": row["gain_high"]}
+        made.add_row(row["title"], f"{row['n']:,}", number(row["gain"], sign=True), interval(ends, sign=True),
+                     number(row["field_gain"], sign=True))  # fmt: skip
+    out.print(made)
+    rest = rows[TOP_MODES:]
+    if rest:
+        gain = sum(row["gain"] for row in rest)
+        out.print(Text(f"and {len(rest)} more modes with {sum(row['n'] for row in rest):,} clips, {gain:+.3f}", style="dim"))
+    out.print(Text("field only: just the field that names the mode mended; these do not add up", style="dim"))
+
+
+def _slices(record: dict[str, Any], out: Console) -> None:
+    """The slices whose composite is most surely below the rest."""
+    tested = [row for row in record["slices"] if row["metrics"]["score"]["p"] is not None]
+    worst = sorted(
+        (row for row in tested if row["metrics"]["score"]["difference"] < 0),
+        key=lambda row: (not row["metrics"]["score"]["star"], row["metrics"]["score"]["difference"]),
+    )[:TOP_SLICES]
+    if not worst:
+        return
+    heading(out, "Worst slices", "score against the rest; * differs after Holm over all slices")
+    made = table("slice", "clips", "score", "95% interval", "to the rest", "OCA", "tIoU", "AA@1", left=["slice"])
+    for row in worst:
+        metrics = row["metrics"]
+        star = "*" if metrics["score"]["star"] else " "
+        made.add_row(f"{row['dimension']} = {row['level']}", f"{row['n']:,}", number(metrics["score"]["value"]),
+                     interval(metrics["score"]), number(metrics["score"]["difference"], sign=True) + star,
+                     *(number(metrics[name]["value"], 2) for name in ("oca", "tiou50", "aa1")))  # fmt: skip
+    out.print(made)
+
+
+def _sections(record: dict[str, Any], out: Console) -> None:
+    heading(out, "Known failure modes of this task")
+    made = Table.grid(padding=(0, 2))
+    for name, row in record["sections"].items():
+        style = "" if row["applies"] else "dim"
+        made.add_row(Text(name.replace("_", " "), style=style), Text(row["text"], style=style))
+    out.print(made)
+
+
+def _audit(record: dict[str, Any], out: Console) -> None:
+    raised = [row for row in record["audit"] if row["raised"]]
+    heading(out, "Audit", "" if raised else f"{len(record['audit'])} checks, nothing flagged")
+    for row in raised:
+        out.print(Text(f"! {row['flag']}: {row['text']}", style="yellow"))
+
+
+def print_problems(problems: Iterable[Any], total: int, out: Console) -> None:
+    shown = 0
+    for problem in problems:
+        out.print(Text(str(problem)), soft_wrap=True)
+        shown += 1
+    if total > shown:
+        out.print(Text(f"... and {total - shown:,} more (all in --format json)", style="dim"))
+
+
+def print_comparison(result: dict[str, Any], out: Console) -> None:
+    out.print(f"{result['world']} / {result['split']}: {result['n']:,} clips in {result['sessions']:,} sessions, "
+              f"margin {result['margin']:g}")  # fmt: skip
+    made = table("model", *(TITLES[name] for name in ORDER), "coverage", left=["model"])
+    for entry in result["entries"]:
+        values = (number(entry["metrics"][name]["value"]) for name in ORDER)
+        made.add_row(entry["name"], *values, f"{entry['coverage']:.1%}")
+    out.print(made)
+    for pair in result["pairs"]:
+        _pair(pair, result, out)
+
+
+def _pair(pair: dict[str, Any], result: dict[str, Any], out: Console) -> None:
+    heading(out, pair["verdict"]["sentence"])
+    made = table(f"{pair['a']} - {pair['b']}", "difference", "95% interval", "p", "adjusted", left=[f"{pair['a']} - {pair['b']}"])
+    tests = {"score": pair["score"]} | pair["metrics"]
+    for name in ORDER:
+        test = tests[name]
+        made.add_row(TITLES[name], number(test["difference"], sign=True), interval(test, sign=True),
+                     p_value(test["p"]), p_value(test["p_adjusted"]))  # fmt: skip
+    out.print(made)
+    out.print(Text(f"adjusted by Holm: score over m = {result['m']}, the rest over m = {result['m_metrics']}", style="dim"))
+    counts = table("clips right by", "both", f"only {pair['a']}", f"only {pair['b']}", "neither", left=["clips right by"])
+    for field, row in pair["counts"].items():
+        counts.add_row("all three" if field == "all" else field, *(f"{value:,}" for value in row.values()))
+    out.print(counts)
+    for side, name in (("only_a", pair["a"]), ("only_b", pair["b"])):
+        flips = pair["flips"][side]
+        if flips:
+            more = f" and {len(flips) - 3:,} more" if len(flips) > 3 else ""
+            out.print(Text(f"only {name} fully right: {', '.join(flips[:3])}{more}", style="dim"))
+
+
+def p_value(p: float) -> str:
+    return f"{p:.1e}" if p < 0.001 else f"{p:.3f}"
+
+
+def print_leaderboard(board: dict[str, Any], out: Console) -> None:
+    out.print(Text(board["verdict"], style="bold"))
+    out.print(_board_line(board), style="dim")
+    made = table("rank", "tier", "model", "score", "95% interval", "OCA", "tIoU", "AA@1", "hidden", "cover", left=["model"])
+    for row in board["entries"]:
+        made.add_row(rank(row), str(row["tier"]), row["name"] + (" !" if row["flags"] else ""), *_board_cells(row))
+    for row in board["references"]:
+        made.add_row("-", "-", Text(row["name"], style="dim"), *_board_cells(row))
+    out.print(made)
+    if board["references"]:
+        out.print(Text("- reference: uses the truth, never ranked", style="dim"))
+    for row in board["entries"]:
+        if row["flags"]:
+            out.print(Text(f"! {row['name']}: {', '.join(row['flags'])}", style="yellow"))
+    for copy in board["copies"]:
+        out.print(Text(f"! copy: {copy['text']}", style="yellow"))
+    for entry in board["broken"]:
+        out.print(Text(f"x {entry['name']}: {entry['error'].splitlines()[0]}", style="red"))
+
+
+def _board_line(board: dict[str, Any]) -> str:
+    return (
+        f"{board['world']} / {board['split']}, truth {board['truth_digest'][:16]}, {board['n']:,} clips in "
+        f"{board['sessions']:,} sessions, rules {board['rules']}, weights {board['scheme']}, version {board['version']}"
+    )
+
+
+def _board_cells(row: dict[str, Any]) -> list[str]:
+    metrics = row["metrics"]
+    values = [number(metrics[name]["value"]) for name in ("oca", "tiou50", "aa1", "aa1_hidden")]
+    return [number(metrics["score"]["value"]), interval(metrics["score"]), *values, f"{row['coverage']:.0%}"]
+
+
+def rank(row: dict[str, Any]) -> str:
+    low, high = row["rank_low"], row["rank_high"]
+    return str(low) if low == high else f"{low}-{high}"
+
+
+def print_leaderboard_markdown(board: dict[str, Any], out: Console) -> None:
+    lines = [f"**{board['verdict']}**", "", _board_line(board), ""]
+    lines += ["| rank | tier | model | score | 95% interval | OCA | tIoU@0.5 | AA@1 | AA@1 hidden | coverage |",
+              "|---:|---:|:---|---:|:---:|---:|---:|---:|---:|---:|"]  # fmt: skip
+    for row in board["entries"] + board["references"]:
+        ranked = [rank(row), str(row["tier"])] if "tier" in row else ["-", "-"]
+        lines.append(f"| {' | '.join([*ranked, _cell(row['name']), *_board_cells(row)])} |")
+    lines += [f"\nBroken: {_cell(entry['name'])}: {_cell(entry['error'].splitlines()[0])}" for entry in board["broken"]]
+    out.print("\n".join(lines), soft_wrap=True)
+
+
+def _cell(text: str) -> str:
+    """Text that cannot end a Markdown cell or start markup."""
+    escaped = "".join(f"\\{char}" if char in "\\`*_[]<>|#" else char for char in text)
+    return " ".join(escaped.split())

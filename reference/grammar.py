@@ -1,0 +1,133 @@
+"""The grammar of a world in the form that drawing and inference use: successors by step, attributes and habit.
+
+Attributes are a bit mask, bit i the world's attribute i. A *randomised* session is drawn from the flattened grammar:
+every successor that any rule names, all equally likely, whatever the attributes and the habit.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from functools import lru_cache
+from typing import NamedTuple
+
+from reference.world import DONE, IDLE, START, Rule, World
+
+_NEGLIGIBLE = 1e-13
+
+
+class Successors(NamedTuple):
+    """Targets with cumulative integer weights, and each target's probability."""
+
+    targets: tuple[str, ...]
+    cumulative: tuple[int, ...]
+    probability: dict[str, float]
+
+    def draw(self, share: float) -> str:
+        return self.targets[bisect_right(self.cumulative, int(share * self.cumulative[-1]))]
+
+
+class Regime(NamedTuple):
+    """What decides successors and stays the same for a whole session. The flattened grammar has no habit."""
+
+    randomised: bool
+    habit: str
+
+
+class Grammar:
+    """Successors and expected visits, each worked out once when first asked for."""
+
+    def __init__(self, world: World):
+        self.world = world
+        self.masks = range(1 << len(world.attributes))
+        self.mask_probability = tuple(self._mask_probability(mask) for mask in self.masks)
+        self.idle = world.idle_per_mille / 1000
+        self.operation = {name: step.operation for name, step in world.steps.items()}
+        self._rules = {START: world.start, **{name: step.rules for name, step in world.steps.items()}}
+        self._successors: dict[tuple[str, int, Regime], Successors] = {}
+        self._visits: dict[tuple[int, Regime], dict[str, float]] = {}
+        self._first: dict[Regime, dict[str, float]] = {}
+        self._length: dict[Regime, float] = {}
+
+    def regime(self, habit: str, randomised: bool) -> Regime:
+        return Regime(randomised, "" if randomised else habit)
+
+    def successors(self, step: str, mask: int, regime: Regime) -> Successors:
+        key = (step, 0 if regime.randomised else mask, regime)
+        found = self._successors.get(key)
+        if found is None:
+            found = self._successors[key] = self._work_out(*key)
+        return found
+
+    def _work_out(self, step: str, mask: int, regime: Regime) -> Successors:
+        rules = self._rules[step]
+        if regime.randomised:
+            targets = tuple(dict.fromkeys(target for rule in rules for target, _ in rule.to))
+            return _successors(tuple((target, 1) for target in targets))
+        return _successors(self._holding(rules, mask, regime.habit).to)
+
+    def _holding(self, rules: tuple[Rule, ...], mask: int, habit: str) -> Rule:
+        present = [attribute.name for bit, attribute in enumerate(self.world.attributes) if mask >> bit & 1]
+        return next(rule for rule in rules if rule.holds(present, habit))
+
+    def _mask_probability(self, mask: int) -> float:
+        product = 1.0
+        for bit, attribute in enumerate(self.world.attributes):
+            per_mille = attribute.per_mille if mask >> bit & 1 else 1000 - attribute.per_mille
+            product *= per_mille / 1000
+        return product
+
+    def visits(self, mask: int, regime: Regime) -> dict[str, float]:
+        """Expected visits to each step in one order with these attributes (summed along the order, loops included)."""
+        key = (0 if regime.randomised else mask, regime)
+        if key not in self._visits:
+            self._visits[key] = self._propagate(*key)
+        return self._visits[key]
+
+    def _propagate(self, mask: int, regime: Regime) -> dict[str, float]:
+        total = dict.fromkeys(self.operation, 0.0)
+        mass = dict(self.successors(START, mask, regime).probability)
+        while sum(mass.values()) > _NEGLIGIBLE:
+            onward: dict[str, float] = {}
+            for step, amount in mass.items():
+                total[step] += amount
+                for target, share in self.successors(step, mask, regime).probability.items():
+                    if target != DONE:
+                        onward[target] = onward.get(target, 0.0) + amount * share
+            mass = onward
+        return total
+
+    def first_steps(self, regime: Regime) -> dict[str, float]:
+        """P(first step of an order whose attributes are not known)."""
+        if regime not in self._first:
+            first: dict[str, float] = {}
+            for mask in self.masks:
+                for step, share in self.successors(START, mask, regime).probability.items():
+                    first[step] = first.get(step, 0.0) + self.mask_probability[mask] * share
+            self._first[regime] = first
+        return self._first[regime]
+
+    def order_length(self, regime: Regime) -> float:
+        """Mean length of an order in ms at tempo 100: what turns visits an order into visits in a given time."""
+        if regime not in self._length:
+            pause = self.idle * self._mean(IDLE) if self.idle else 0.0
+            length = 0.0
+            for mask in self.masks:
+                for step, visits in self.visits(mask, regime).items():
+                    length += self.mask_probability[mask] * visits * (self._mean(self.operation[step]) + pause)
+            self._length[regime] = length
+        return self._length[regime]
+
+    def _mean(self, operation: str) -> float:
+        quantiles = self.world.durations[operation]
+        return (2 * sum(quantiles) - quantiles[0] - quantiles[-1]) / (2 * (len(quantiles) - 1))
+
+
+def _successors(to: tuple[tuple[str, int], ...]) -> Successors:
+    total = sum(weight for _, weight in to)
+    cumulative = tuple(sum(weight for _, weight in to[: place + 1]) for place in range(len(to)))
+    return Successors(tuple(name for name, _ in to), cumulative, {name: weight / total for name, weight in to})
+
+
+@lru_cache(maxsize=8)
+def grammar_of(world: World) -> Grammar:
+    return Grammar(world)

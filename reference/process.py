@@ -1,0 +1,119 @@
+"""order -> stochastic grammar -> session timeline: worked runs, drawn lazily from one keyed stream a session.
+
+Times are integer milliseconds. A session belongs to one domain, one worker, and is randomised (drawn from the flattened
+grammar) or not: domains rotate by session index, workers rotate within a domain, and in each block of `one_in` sessions
+of a domain one is randomised, which one is drawn. The stream gives, in this order: one number for each attribute of an
+order, one for its first step, then for each step one for its duration, one for an interruption (with one more for its
+duration), one for the successor.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from itertools import count
+
+from reference.clips import NEXT_OPERATIONS
+from reference.grammar import Grammar, Regime, grammar_of
+from reference.randomness import below, stream
+from reference.task import Run
+from reference.world import DONE, IDLE, START, Worker, World
+
+_FINE = 1 << 32
+
+
+@dataclass(frozen=True, slots=True)
+class StepRun(Run):
+    """A run with the grammar step behind it. Idle carries the step it interrupted: the box stays as it was left."""
+
+    step: str
+    order: int  # 0-based within the session
+
+
+@dataclass
+class Session:
+    """One session of a split. Iterating makes its endless timeline grow; `runs` holds what was drawn so far."""
+
+    name: str
+    domain: str
+    worker: Worker
+    randomised: bool
+    rng: random.Random
+    grammar: Grammar
+    runs: list[StepRun] = field(default_factory=list)
+    orders: list[int] = field(default_factory=list)  # attribute mask of each order, by StepRun.order
+
+    def __iter__(self) -> Iterator[StepRun]:
+        """Runs from the first; each is drawn when needed, the three after it at the same time. Iterate once."""
+        drawn = self._draw()
+        for index in count():
+            while len(self.runs) <= index + NEXT_OPERATIONS:
+                next(drawn)
+            yield self.runs[index]
+
+    def _draw(self) -> Iterator[StepRun]:
+        regime = self.grammar.regime(self.worker.habit, self.randomised)
+        while True:
+            mask = _attributes(self.grammar.world, self.rng)
+            self.orders.append(mask)
+            yield from self._order(mask, regime)
+
+    def _order(self, mask: int, regime: Regime) -> Iterator[StepRun]:
+        share, grammar = self.rng.random, self.grammar
+        step = grammar.successors(START, mask, regime).draw(share())
+        while step != DONE:
+            yield self._run(grammar.operation[step], step)
+            if share() < grammar.idle:
+                yield self._run(IDLE, step)
+            step = grammar.successors(step, mask, regime).draw(share())
+
+    def _run(self, operation: str, step: str) -> StepRun:
+        start = self.runs[-1].end_ms if self.runs else 0
+        table_ms = quantile(self.grammar.world.durations[operation], self.rng.random())
+        end = start + max(1, table_ms * self.worker.tempo_percent // 100)
+        run = StepRun(operation, start, end, step, len(self.orders) - 1)
+        self.runs.append(run)
+        return run
+
+
+def timeline(world: World, split: str, index: int) -> Session:
+    """Session `index` (0-based, beyond the split's size too) of a split, nothing drawn yet."""
+    domains = world.split(split).domains
+    turn, place = divmod(index, len(domains))
+    return Session(
+        name=session_name(split, index),
+        domain=domains[place],
+        worker=world.workers[turn % len(world.workers)],
+        randomised=_randomised(world, split, turn, place),
+        rng=stream(world.key, "timeline", split, index),
+        grammar=grammar_of(world),
+    )
+
+
+def session_name(split: str, index: int) -> str:
+    return f"{split}-{index:04d}"
+
+
+def _randomised(world: World, split: str, turn: int, place: int) -> bool:
+    """One of `one_in` turns of each domain; the domains of a block take different turns, so workers share alike."""
+    one_in = world.randomised_one_in
+    if not one_in:
+        return False
+    block, within = divmod(turn, one_in)
+    shift = below(one_in, world.key, "randomised", split, block)
+    return within == (shift + place) % one_in
+
+
+def quantile(quantiles: tuple[int, ...], share: float) -> int:
+    """The value at `share` of a table of equally spaced quantiles, interpolated in integers."""
+    place, rest = divmod(int(share * _FINE) * (len(quantiles) - 1), _FINE)
+    low = quantiles[place]
+    return low + (quantiles[place + 1] - low) * rest // _FINE
+
+
+def _attributes(world: World, rng: random.Random) -> int:
+    mask = 0
+    for bit, attribute in enumerate(world.attributes):
+        mask |= (int(rng.random() * 1000) < attribute.per_mille) << bit
+    return mask

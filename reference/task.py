@@ -1,0 +1,96 @@
+"""The task: what a clip is, what a model answers, and which labels exist. Standard library only.
+
+Clip geometry: 125 frames at 25 fps, one frame every 40 ms. Frame indices are 0-based and local to the clip. A segment
+is `[start_frame, end_frame)`, end-exclusive, with 0 <= start < end <= 125.
+
+`dominant_operation` has the most frames in the clip; `temporal_segment` is the longest part inside the clip of one run
+of it; `next_operation` is the operation of the session's run after that one, shown or not.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+FPS = 25
+CLIP_FRAMES = 125
+FRAME_MS = 1000 // FPS
+CLIP_MS = CLIP_FRAMES * FRAME_MS
+
+DENSE_FRAMES = 62
+"""A clip is dense when its segment has at most this many frames: only then does "the whole clip" miss tIoU@0.5."""
+
+OPERATIONS = (
+    "Box Setup",
+    "Inner Packing",
+    "Tape",
+    "Put Items",
+    "Pack",
+    "Wrap",
+    "Label",
+    "Final Check",
+    "Idle",
+    "Unknown",
+)
+"""The canonical order. Ties are broken in it, tables are printed in it, truth stores positions in it as codes."""
+
+UNKNOWN = "Unknown"
+
+
+class Segment(NamedTuple):
+    """`[start_frame, end_frame)` within a clip; frames are 0-based, the end is exclusive."""
+
+    start_frame: int
+    end_frame: int
+
+    @property
+    def frames(self) -> int:
+        return self.end_frame - self.start_frame
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One uninterrupted operation of a session, in milliseconds from the session's start, end-exclusive.
+
+    In a session's list of runs neighbours touch (a gap is an `Unknown` run) and always differ in operation.
+    """
+
+    operation: str
+    start_ms: int
+    end_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Clip:
+    """One clip with its truth: a row of the truth store. `None` where the world cannot know the value."""
+
+    clip_id: str
+    session: str
+    clip_index: int  # 0-based, in time order within the session
+    start_ms: int  # of frame 0, from the session's start
+    dominant_operation: str
+    temporal_segment: Segment
+    next_operation: str
+    previous_operation: str | None  # of the run before the segment's run
+    next_operations: tuple[str, ...]  # up to three runs after the segment's run; the first is next_operation
+    cut_kind: str  # "mid", "boundary" or "dense": what the cutter aimed at
+    domain: str | None = None
+    domain_seen: bool | None = None  # the train split holds this domain
+    worker: str | None = None
+    randomised: bool | None = None  # the session was drawn from the flattened grammar
+    off_script: bool | None = None  # next_operation is not the process's most probable successor of the operation
+    ceiling: float | None = None  # max over k of P(next = k | VisibleState)
+    oracle_next: str | None = None  # the k that reaches the ceiling, ties in canonical order
+
+    @property
+    def next_visible(self) -> bool:
+        return self.temporal_segment.end_frame < CLIP_FRAMES
+
+    @property
+    def dense(self) -> bool:
+        return self.temporal_segment.frames <= DENSE_FRAMES
+
+
+def normalise_label(text: str) -> str:
+    """The one normalisation a label gets before it is looked up: case, outer spaces, and `_`, `-` or runs of spaces."""
+    return " ".join(text.replace("_", " ").replace("-", " ").split()).casefold()

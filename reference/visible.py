@@ -1,0 +1,249 @@
+"""What a clip shows, and what can be known about the next operation from it.
+
+`visible()` is all that the 125 frames of a clip may depend on: pictures are drawn from a VisibleState and a render seed
+and from nothing else. `next_distribution()` is exact P(next operation | VisibleState): everything hidden is summed over
+(attributes behind an occluder, whether the session is randomised, the next order's attributes). The ceiling of a clip
+is its maximum, to 1e-6.
+
+Inference is Bayes over orders, which are independent given the regime (habit, randomised or not). The first shown step
+of a clip weighs a hypothesis by the expected visits to that step: clips are cut from long sessions, so steps are met as
+often as the process makes them. All sums are plain IEEE + - * / in a fixed order, hence equal on every processor.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from itertools import pairwise
+from typing import NamedTuple
+
+from reference.clips import Cut
+from reference.grammar import Grammar, Regime, grammar_of
+from reference.process import Session
+from reference.randomness import below
+from reference.task import OPERATIONS
+from reference.world import DONE, IDLE, START, World
+
+PPM = 1_000_000
+
+
+class ShownRun(NamedTuple):
+    """The part of a run on screen. `step` is the state of the box; Idle leaves it as it was."""
+
+    operation: str
+    step: str
+    order: int  # 0-based among the orders on screen
+    start_frame: int
+    end_frame: int  # exclusive
+
+
+@dataclass(frozen=True, slots=True)
+class VisibleState:
+    """All that a clip's frames may depend on, in their order on screen; times in ms."""
+
+    runs: tuple[ShownRun, ...]
+    orders: tuple[tuple[bool | None, ...], ...]  # per order, by the world's attributes; None: behind the occluder
+    elapsed_ms: int  # in the first run when the clip begins
+    worker: str  # the look, hence the habit
+    domain: str
+    strength: int  # of the domain, per mille
+    occluded: tuple[str, ...]  # surfaces that an occluder hides in all frames
+    next_operation: str | None  # once on screen
+
+
+class Forecast(NamedTuple):
+    """The best answer a clip's frames allow. Ties go to the earlier operation in canonical order."""
+
+    ceiling: float
+    oracle_next: str
+
+
+def visible(world: World, session: Session, index: int, chosen: Cut) -> VisibleState:
+    """The state shown by clip `index` of a session, whose timeline has been drawn up to the clip's end."""
+    runs = [session.runs[part.run_index] for part in chosen.parts]
+    first = runs[0].order
+    occluded = _occluded(world, session, index)
+    segment_end = chosen.label.temporal_segment.end_frame
+    return VisibleState(
+        runs=tuple(
+            ShownRun(run.operation, run.step, run.order - first, part.start_frame, part.end_frame)
+            for run, part in zip(runs, chosen.parts, strict=True)
+        ),
+        orders=tuple(_shown(world, session.orders[order], occluded) for order in range(first, runs[-1].order + 1)),
+        elapsed_ms=chosen.start_ms - runs[0].start_ms,
+        worker=session.worker.name,
+        domain=session.domain,
+        strength=world.domains[session.domain].strength,
+        occluded=occluded,
+        next_operation=next((part.operation for part in chosen.parts if part.start_frame == segment_end), None),
+    )
+
+
+def _occluded(world: World, session: Session, index: int) -> tuple[str, ...]:
+    """Drawn from the noise key: where an occluder stands tells nothing about the order."""
+    occluders = world.domains[session.domain].occluders
+    if not occluders:
+        return ()
+    ticket = below(sum(occluder.weight for occluder in occluders), world.key, "noise", session.name, index)
+    for occluder in occluders:
+        ticket -= occluder.weight
+        if ticket < 0:
+            return occluder.hides
+    raise AssertionError("a ticket is below the sum of the weights")
+
+
+def _shown(world: World, mask: int, occluded: tuple[str, ...]) -> tuple[bool | None, ...]:
+    if not occluded:
+        return _all_shown(mask, len(world.attributes))
+    return tuple(
+        None if attribute.shown_by in occluded else bool(mask >> bit & 1)
+        for bit, attribute in enumerate(world.attributes)
+    )
+
+
+@lru_cache(maxsize=4096)
+def _all_shown(mask: int, count: int) -> tuple[bool | None, ...]:
+    return tuple(bool(mask >> bit & 1) for bit in range(count))
+
+
+def forecast(world: World, state: VisibleState) -> Forecast:
+    """The ceiling of a clip and the answer that reaches it."""
+    if state.next_operation is not None:
+        return Forecast(1.0, state.next_operation)
+    return _best(world, *_essence(world, state))
+
+
+def next_distribution(world: World, state: VisibleState) -> dict[str, float]:
+    """P(next = k | state) for every k that can follow, in canonical order; the values sum to 1."""
+    if state.next_operation is not None:
+        return {state.next_operation: 1.0}
+    return dict(_distribution(world, *_essence(world, state)))
+
+
+Chain = tuple[tuple[tuple[str, bool], ...], tuple[bool | None, ...]]
+"""One order on screen: its (step, idle?) in turn, and its attributes."""
+
+
+def _essence(world: World, state: VisibleState) -> tuple[str, tuple[Chain, ...]]:
+    """What of the state bears on the next operation."""
+    chains: list[list[tuple[str, bool]]] = [[] for _ in state.orders]
+    for run in state.runs:
+        chains[run.order].append((run.step, run.operation == IDLE))
+    habit = next(worker.habit for worker in world.workers if worker.name == state.worker)
+    return habit, tuple((tuple(chain), order) for chain, order in zip(chains, state.orders, strict=True))
+
+
+@lru_cache(maxsize=1 << 18)
+def _best(world: World, habit: str, chains: tuple[Chain, ...]) -> Forecast:
+    distribution = _distribution(world, habit, chains)
+    ppm = {operation: int(value * PPM + 0.5) for operation, value in distribution}
+    best = max(ppm, key=lambda operation: ppm[operation])
+    return Forecast(ppm[best] / PPM, best)
+
+
+@lru_cache(maxsize=1 << 18)
+def _distribution(world: World, habit: str, chains: tuple[Chain, ...]) -> tuple[tuple[str, float], ...]:
+    grammar = grammar_of(world)
+    weights = dict.fromkeys(OPERATIONS, 0.0)
+    for regime, prior in _regimes(grammar, habit):
+        weight = prior / grammar.order_length(regime)
+        for place, chain in enumerate(chains[:-1]):
+            weight *= sum(share for _, share in _order_weights(grammar, regime, chain, place == 0, True))
+        for mask, share in _order_weights(grammar, regime, chains[-1], len(chains) == 1, False):
+            for operation, probability in _after(grammar, regime, mask, chains[-1][0][-1]):
+                weights[operation] += weight * share * probability
+    total = sum(weights.values())
+    return tuple((operation, weight / total) for operation, weight in weights.items() if weight)
+
+
+def _regimes(grammar: Grammar, habit: str) -> list[tuple[Regime, float]]:
+    one_in = grammar.world.randomised_one_in
+    by_habit = (grammar.regime(habit, False), 1.0 if not one_in else (one_in - 1) / one_in)
+    return [by_habit, (grammar.regime(habit, True), 1 / one_in)] if one_in else [by_habit]
+
+
+def _order_weights(
+    grammar: Grammar, regime: Regime, chain: Chain, first: bool, finished: bool
+) -> list[tuple[int, float]]:
+    """For each attribute mask that fits what is shown: P(mask) times the likelihood of what the order shows."""
+    nodes, attributes = chain
+    weights = []
+    for mask in _fitting(attributes):
+        weight = grammar.mask_probability[mask] * _entry(grammar, regime, mask, nodes[0], first)
+        for before, after in pairwise(nodes):
+            weight *= _step(grammar, regime, mask, before, after)
+        if finished:
+            weight *= _onward(grammar, regime, mask, nodes[-1]).get(DONE, 0.0)
+        weights.append((mask, weight))
+    return weights
+
+
+@lru_cache(maxsize=4096)
+def _fitting(attributes: tuple[bool | None, ...]) -> tuple[int, ...]:
+    masks = [0]
+    for bit, value in enumerate(attributes):
+        choices = (0, 1) if value is None else (int(value),)
+        masks = [mask | choice << bit for mask in masks for choice in choices]
+    return tuple(masks)
+
+
+def _entry(grammar: Grammar, regime: Regime, mask: int, node: tuple[str, bool], first: bool) -> float:
+    step, idle = node
+    if not first:
+        return grammar.successors(START, mask, regime).probability.get(step, 0.0)
+    return grammar.visits(mask, regime)[step] * (grammar.idle if idle else 1.0)
+
+
+def _step(grammar: Grammar, regime: Regime, mask: int, before: tuple[str, bool], after: tuple[str, bool]) -> float:
+    if after[1]:
+        return grammar.idle
+    return _onward(grammar, regime, mask, before).get(after[0], 0.0)
+
+
+def _onward(grammar: Grammar, regime: Regime, mask: int, node: tuple[str, bool]) -> dict[str, float]:
+    """P(next step, no interruption before it)."""
+    step, idle = node
+    probability = grammar.successors(step, mask, regime).probability
+    if idle or not grammar.idle:
+        return probability
+    return {target: share * (1.0 - grammar.idle) for target, share in probability.items()}
+
+
+def _after(grammar: Grammar, regime: Regime, mask: int, node: tuple[str, bool]) -> list[tuple[str, float]]:
+    """(operation, probability) of the run after the last one shown; an operation may stand there more than once."""
+    found = [] if node[1] or not grammar.idle else [(IDLE, grammar.idle)]
+    for target, share in _onward(grammar, regime, mask, node).items():
+        if target != DONE:
+            found.append((grammar.operation[target], share))
+            continue
+        for step, part in grammar.first_steps(regime).items():
+            found.append((grammar.operation[step], share * part))
+    return found
+
+
+def script(world: World) -> dict[str, str]:
+    """Per operation the process's most probable successor: base grammar, workers alike, attributes summed over.
+
+    A clip is off-script when its next operation is another. Ties go to the earlier operation in canonical order.
+    """
+    grammar = grammar_of(world)
+    counts = {operation: dict.fromkeys(OPERATIONS, 0.0) for operation in OPERATIONS}
+    for worker in world.workers:
+        regime = grammar.regime(worker.habit, False)
+        for mask in grammar.masks:
+            for step, visits in grammar.visits(mask, regime).items():
+                _count(counts, grammar, regime, mask, step, grammar.mask_probability[mask] * visits)
+    return {
+        operation: max(following, key=lambda name: following[name])
+        for operation, following in counts.items()
+        if sum(following.values()) > 0
+    }
+
+
+def _count(
+    counts: dict[str, dict[str, float]], grammar: Grammar, regime: Regime, mask: int, step: str, visits: float
+) -> None:
+    for following, probability in _after(grammar, regime, mask, (step, False)):
+        counts[grammar.operation[step]][following] += visits * probability
+    for following, probability in _after(grammar, regime, mask, (step, True)):
+        counts[IDLE][following] += visits * grammar.idle * probability

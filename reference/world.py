@@ -1,0 +1,319 @@
+"""A world is one readable TOML file: grammar, durations, workers, domains, splits, seed, pinned digests.
+
+Probabilities are integer weights or per-mille, durations integer milliseconds, so that every processor draws the same
+session. An order has attributes (drawn independently); a step of the grammar emits one operation; its successor is
+drawn from the first rule whose conditions all hold. `done` ends the order, and the next one begins with `start`. At
+each boundary between steps the worker may be interrupted (Idle); afterwards the order goes on from where it was left.
+
+The world key is the public seed (UTF-8), or the secret of a sealed split: `dataclasses.replace(world, key=secret)`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import tomllib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from reference.clips import CutPlan
+from reference.errors import WorldError
+from reference.task import CLIP_MS, OPERATIONS, UNKNOWN
+
+FORMAT = 1
+DONE = "done"
+START = "start"
+IDLE = "Idle"
+SURFACES = ("slip", "items")
+"""Where an attribute of an order can be seen: on the order slip or on the items; an occluder may hide either."""
+
+
+@dataclass(frozen=True)
+class Attribute:
+    name: str
+    per_mille: int
+    shown_by: str  # one of SURFACES
+
+
+@dataclass(frozen=True)
+class Rule:
+    """Holds when every attribute in `required` is present, none in `excluded` is, and the habit (if named) fits."""
+
+    required: frozenset[str]
+    excluded: frozenset[str]
+    habit: str | None
+    to: tuple[tuple[str, int], ...]  # step or `done`, weight; in the file's order
+
+    def holds(self, attributes: Iterable[str], habit: str) -> bool:
+        present = set(attributes)
+        return self.required <= present and not self.excluded & present and self.habit in (None, habit)
+
+
+@dataclass(frozen=True)
+class Step:
+    name: str
+    operation: str
+    rules: tuple[Rule, ...]
+
+
+@dataclass(frozen=True)
+class Worker:
+    name: str
+    tempo_percent: int  # of the table's durations
+    habit: str
+
+
+@dataclass(frozen=True)
+class Occluder:
+    hides: tuple[str, ...]  # of SURFACES, for all frames of a clip
+    weight: int
+
+
+@dataclass(frozen=True)
+class Domain:
+    name: str
+    strength: int  # per mille of what the renderer can do
+    occluders: tuple[Occluder, ...]
+
+
+@dataclass(frozen=True)
+class Split:
+    name: str
+    sessions: int
+    clips: int  # a session
+    domains: tuple[str, ...]  # in rotation
+
+
+@dataclass(frozen=True, eq=False)
+class World:
+    """A checked world. Compared and hashed by identity, so that what is derived from it can be cached."""
+
+    name: str
+    seed: str
+    key: bytes
+    digest: str  # SHA-256 of the file's bytes
+    attributes: tuple[Attribute, ...]
+    start: tuple[Rule, ...]
+    steps: Mapping[str, Step]
+    idle_per_mille: int
+    durations: Mapping[str, tuple[int, ...]]  # operation -> equally spaced quantiles in ms, from 0 to 1
+    workers: tuple[Worker, ...]
+    randomised_one_in: int  # sessions; 0 for none
+    domains: Mapping[str, Domain]
+    splits: Mapping[str, Split]
+    plan: CutPlan
+    digests: Mapping[str, str]  # split -> pinned digest of its truth
+
+    @property
+    def operations(self) -> tuple[str, ...]:
+        """Labels in canonical order; truth stores positions in it."""
+        return OPERATIONS
+
+    def split(self, name: str) -> Split:
+        if name not in self.splits:
+            raise WorldError(f"world {self.name} has no split {name!r}; it has {', '.join(self.splits)}")
+        return self.splits[name]
+
+    def domain_seen(self, domain: str) -> bool:
+        """Whether the train split holds this domain."""
+        return domain in self.splits["train"].domains
+
+
+def world_names() -> tuple[str, ...]:
+    """Names of the worlds that ship with the package."""
+    folder = resources.files("reference").joinpath("worlds")
+    return tuple(sorted(item.name.removesuffix(".toml") for item in folder.iterdir() if item.name.endswith(".toml")))
+
+
+def load_world(name_or_path: str | Path) -> World:
+    """The checked world of that name, or of the TOML file at that path. Raises WorldError with the place at fault."""
+    name = str(name_or_path)
+    if name in world_names():
+        return parse_world(resources.files("reference").joinpath("worlds", f"{name}.toml").read_bytes(), name)
+    path = Path(name_or_path)
+    if not path.is_file():
+        raise WorldError(f"no world {name!r}; there are {', '.join(world_names())}, or give the path of a .toml file")
+    return parse_world(path.read_bytes(), name)
+
+
+def parse_world(content: bytes, place: str) -> World:
+    """The checked world in `content`; `place` names it in error messages."""
+    try:
+        world = _read(tomllib.loads(content.decode("utf-8")), hashlib.sha256(content).hexdigest())
+        _check(world)
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise WorldError(f"{place}: not a TOML file: {error}") from error
+    except KeyError as error:
+        raise WorldError(f"{place}: {error.args[0]} is missing") from error
+    except (AttributeError, TypeError, ValueError) as error:
+        raise WorldError(f"{place}: {error}") from error
+    except WorldError as error:
+        raise WorldError(f"{place}: {error}") from None
+    return world
+
+
+def _read(table: dict[str, Any], digest: str) -> World:
+    if table.get("format") != FORMAT:
+        raise WorldError(f"format is {table.get('format')!r}, this version reads {FORMAT}")
+    cutting = table["cutting"]
+    return World(
+        name=table["name"],
+        seed=table["seed"],
+        key=table["seed"].encode(),
+        digest=digest,
+        attributes=tuple(Attribute(name, **fields) for name, fields in table["attributes"].items()),
+        start=_rules(table["start"]["next"]),
+        steps={name: Step(name, step["operation"], _rules(step["next"])) for name, step in table["steps"].items()},
+        idle_per_mille=table["idle"]["per_mille"],
+        durations={operation: tuple(quantiles) for operation, quantiles in table["durations"].items()},
+        workers=tuple(Worker(name, **fields) for name, fields in table["workers"].items()),
+        randomised_one_in=table["randomised"]["one_in"],
+        domains={name: _domain(name, fields) for name, fields in table["domains"].items()},
+        splits={name: _split(name, fields) for name, fields in table["splits"].items()},
+        plan=CutPlan(**{**cutting, "offset_ms": tuple(cutting["offset_ms"]), "lead_ms": tuple(cutting["lead_ms"])}),
+        digests=table.get("digests", {}),
+    )
+
+
+def _rules(entries: list[dict[str, Any]]) -> tuple[Rule, ...]:
+    return tuple(_rule(entry.get("when", []), entry["to"]) for entry in entries)
+
+
+def _rule(when: list[str], to: dict[str, int]) -> Rule:
+    """`when` lists `name`, `not name` and `habit name`."""
+    words = [condition.split() for condition in when]
+    habits = [" ".join(word[1:]) for word in words if word[0] == "habit"]
+    return Rule(
+        required=frozenset(word[0] for word in words if len(word) == 1),
+        excluded=frozenset(word[1] for word in words if word[0] == "not"),
+        habit=habits[0] if habits else None,
+        to=tuple(to.items()),
+    )
+
+
+def _domain(name: str, fields: dict[str, Any]) -> Domain:
+    occluders = tuple(Occluder(tuple(entry["hides"]), entry["weight"]) for entry in fields.get("occluders", ()))
+    return Domain(name, fields["strength"], occluders)
+
+
+def _split(name: str, fields: dict[str, Any]) -> Split:
+    return Split(name, fields["sessions"], fields["clips"], tuple(fields["domains"]))
+
+
+def _check(world: World) -> None:
+    _check_attributes(world)
+    _check_rules(world, START, world.start)
+    for step in world.steps.values():
+        _check_rules(world, f"steps.{step.name}", step.rules)
+    _check_repeats(world)
+    _check_ways(world)
+    _check_durations(world)
+    _check_sessions(world)
+
+
+def _demand(condition: bool, message: str) -> None:
+    if not condition:
+        raise WorldError(message)
+
+
+def _positive(value: object, place: str) -> None:
+    _demand(type(value) is int and value > 0, f"{place} is {value!r}, expected a positive integer")
+
+
+def _per_mille(value: object, place: str) -> None:
+    _demand(type(value) is int and 0 <= value <= 1000, f"{place} is {value!r}, expected an integer from 0 to 1000")
+
+
+def _check_attributes(world: World) -> None:
+    for attribute in world.attributes:
+        _per_mille(attribute.per_mille, f"attributes.{attribute.name}.per_mille")
+        _demand(attribute.shown_by in SURFACES, f"attributes.{attribute.name}.shown_by is none of {SURFACES}")
+    _per_mille(world.idle_per_mille, "idle.per_mille")
+
+
+def _check_rules(world: World, place: str, rules: tuple[Rule, ...]) -> None:
+    attributes = {attribute.name for attribute in world.attributes}
+    habits = {worker.habit for worker in world.workers}
+    _demand(bool(rules), f"{place}: no successor")
+    for number, rule in enumerate(rules, 1):
+        where = f"{place}: rule {number}"
+        for name in sorted((rule.required | rule.excluded) - attributes):
+            raise WorldError(f"{where}: there is no attribute {name!r}")
+        _demand(rule.habit is None or rule.habit in habits, f"{where}: no worker has the habit {rule.habit!r}")
+        _demand(bool(rule.to), f"{where}: no successor")
+        for target, weight in rule.to:
+            _demand(target == DONE or target in world.steps, f"{where}: there is no step {target!r}")
+            _positive(weight, f"{where}: the weight of {target}")
+        _demand(place != START or DONE not in dict(rule.to), f"{where}: an order cannot be done before it starts")
+    last = rules[-1]
+    _demand(not (last.required or last.excluded or last.habit), f"{place}: the last rule must hold always")
+
+
+def _targets(rules: tuple[Rule, ...]) -> set[str]:
+    return {target for rule in rules for target, _ in rule.to}
+
+
+def _check_repeats(world: World) -> None:
+    """Equal neighbours would merge into one run, and a step would be no run any more."""
+    first = _targets(world.start)
+    for step in world.steps.values():
+        targets = _targets(step.rules)
+        for target in sorted(targets - {DONE} | (first if DONE in targets else set())):
+            same = world.steps[target].operation == step.operation
+            _demand(not same, f"steps.{step.name}: {target} follows with the same operation, {step.operation}")
+
+
+def _check_ways(world: World) -> None:
+    """Every step can be reached, and from every step an order can be finished."""
+    reached = _closure(_targets(world.start), {name: _targets(step.rules) for name, step in world.steps.items()})
+    for name in world.steps:
+        _demand(name in reached, f"steps.{name}: no way leads here")
+        onward = _closure({name}, {other: _targets(step.rules) for other, step in world.steps.items()})
+        _demand(DONE in onward, f"steps.{name}: no way leads from here to {DONE!r}")
+
+
+def _closure(names: set[str], successors: Mapping[str, set[str]]) -> set[str]:
+    reached: set[str] = set()
+    while names:
+        reached |= names
+        names = {target for name in names for target in successors.get(name, ())} - reached
+    return reached
+
+
+def _check_durations(world: World) -> None:
+    for step in world.steps.values():
+        known = step.operation in OPERATIONS and step.operation not in (IDLE, UNKNOWN)
+        _demand(known, f"steps.{step.name}: {step.operation!r} is no operation a step can emit")
+    used = {step.operation for step in world.steps.values()} | ({IDLE} if world.idle_per_mille else set())
+    for operation in sorted(used):
+        _demand(operation in world.durations, f"durations: {operation} is missing")
+    for operation, quantiles in world.durations.items():
+        _demand(len(quantiles) >= 2, f"durations.{operation}: at least two quantiles are needed")
+        _demand(list(quantiles) == sorted(quantiles), f"durations.{operation}: quantiles must not fall")
+        _positive(quantiles[0], f"durations.{operation}: the lowest quantile")
+
+
+def _check_sessions(world: World) -> None:
+    _demand(bool(world.workers), "workers: at least one is needed")
+    for worker in world.workers:
+        _positive(worker.tempo_percent, f"workers.{worker.name}.tempo_percent")
+    one_in = world.randomised_one_in
+    _demand(type(one_in) is int and one_in >= 0, f"randomised.one_in is {one_in!r}, expected an integer from 0")
+    _demand("train" in world.splits, "splits: train is missing")
+    for split in world.splits.values():
+        _positive(split.sessions, f"splits.{split.name}.sessions")
+        _positive(split.clips, f"splits.{split.name}.clips")
+        _demand(bool(split.domains), f"splits.{split.name}: no domain")
+        for name in split.domains:
+            _demand(name in world.domains, f"splits.{split.name}: there is no domain {name!r}")
+    for domain in world.domains.values():
+        _per_mille(domain.strength, f"domains.{domain.name}.strength")
+        for occluder in domain.occluders:
+            _positive(occluder.weight, f"domains.{domain.name}: an occluder's weight")
+            _demand(set(occluder.hides) <= set(SURFACES), f"domains.{domain.name}: occluders hide only {SURFACES}")
+    for kind, weight in (("mid", world.plan.mid), ("boundary", world.plan.boundary), ("dense", world.plan.dense)):
+        _positive(weight, f"cutting.{kind}")
+    for name, (low, high) in (("offset_ms", world.plan.offset_ms), ("lead_ms", world.plan.lead_ms)):
+        _demand(0 <= low <= high < CLIP_MS, f"cutting.{name} must rise and lie within a clip")
