@@ -84,7 +84,7 @@ def write_baseline(
     home: str | Path | None = None, truth: str | Path | None = None,
 ) -> int:  # fmt: skip
     """Write a baseline's submission as JSONL ("-": standard output); returns the number of lines."""
-    from harness.results import write_atomically
+    from reference.files import write_atomically
     from reference.store import open_truth
 
     with open_truth(world, split, home=home, truth=truth) as opened:

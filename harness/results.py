@@ -11,16 +11,14 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
-import os
 import shutil
 import tempfile
-import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from reference.files import TEMPORARY, sweep, sync
+
 RECORD, ANSWERS = "score.json", "answers.parquet"
-STALE_SECONDS = 3600
 
 
 def key(parts: dict[str, Any]) -> str:
@@ -42,8 +40,8 @@ class Results:
     def scratch(self):
         """A temporary folder beside the entries; gone afterwards unless `keep` moved it."""
         self.folder.mkdir(parents=True, exist_ok=True)
-        self._sweep()
-        folder = Path(tempfile.mkdtemp(prefix=".new-", dir=self.folder))
+        sweep(self.folder)
+        folder = Path(tempfile.mkdtemp(prefix=TEMPORARY, dir=self.folder))
         try:
             yield folder
         finally:
@@ -62,39 +60,3 @@ class Results:
                 raise
         sync(self.folder)
         return target
-
-    def _sweep(self) -> None:
-        limit = time.time() - STALE_SECONDS
-        for folder in self.folder.glob(".new-*"):
-            with contextlib.suppress(OSError):
-                if folder.stat().st_mtime < limit:
-                    shutil.rmtree(folder, ignore_errors=True)
-
-
-def sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def write_atomically(path: Path, write: Callable[[Path], None]) -> None:
-    """Call `write` with a temporary path in the same folder, sync, and move it into place."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(prefix=f".{path.name[:80]}-", suffix=".tmp", dir=path.parent)
-    os.close(handle)
-    temporary = Path(name)
-    try:
-        write(temporary)
-        temporary.chmod(0o666 & ~_umask())
-        sync(temporary)
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask

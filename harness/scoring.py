@@ -18,6 +18,7 @@ import harness
 from harness import results as stored
 from harness.errors import UsageError
 from harness.rules import Rules, Weights, find_rules
+from reference.files import write_atomically
 
 if TYPE_CHECKING:
     import pandas
@@ -107,8 +108,8 @@ class Score:
         folder.mkdir(parents=True, exist_ok=True)
         with self._request.open(files=(self.answers,), folders=(folder,)) as truth:
             facts = self._judge(truth)
-            stored.write_atomically(folder / "clips.parquet", facts.write_clips)
-        stored.write_atomically(folder / "score.json", lambda path: _write_record(path, self.record))
+            write_atomically(folder / "clips.parquet", facts.write_clips)
+        write_atomically(folder / "score.json", lambda path: _write_record(path, self.record))
 
     def _judge(self, truth: Truth):
         from harness.facts import judge

@@ -13,6 +13,8 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from reference.task import DENSE_FRAMES
+
 TITLES = {
     "score": "score", "oca": "OCA", "tiou50": "tIoU@0.5", "aa1": "AA@1", "aa1_hidden": "AA@1 hidden",
 }  # fmt: skip
@@ -159,6 +161,50 @@ def _audit(record: dict[str, Any], out: Console) -> None:
     heading(out, "Audit", "" if raised else f"{len(record['audit'])} checks, nothing flagged")
     for row in raised:
         out.print(Text(f"! {row['flag']}: {row['text']}", style="yellow"))
+
+
+def print_worlds(rows: list[dict[str, Any]], out: Console) -> None:
+    made = table("world", "kind", "split", "truth", left=["world", "kind", "split", "truth"])
+    last = None
+    for row in rows:
+        shown = ("", "") if row["world"] == last else (row["world"], row["kind"])
+        made.add_row(*shown, row["split"], "built" if row["built"] else "made when first used")
+        last = row["world"]
+    out.print(made)
+
+
+def print_world(found: dict[str, Any], out: Console) -> None:
+    out.print(Text(f"{found['world']} / {found['split']}", style="bold")
+              + Text(f"  {found['n']:,} clips in {found['sessions']:,} sessions, truth {found['truth_digest'][:16]}"))  # fmt: skip
+    made = table("metric", "floor", "prior", "ceiling", "oracle scores", left=["metric"])
+    for name, row in found["metrics"].items():
+        made.add_row(TITLES[name], *(number(row[role]) for role in ("floor", "prior", "ceiling", "oracle")))
+    out.print(made)
+    shares = [(f"dense (segment of at most {DENSE_FRAMES} frames)", found["dense"]),
+              ("next operation not visible", found["next_hidden"]),
+              ("off script", found["off_script"]), ("hit by answering the whole clip", found["whole_clip_tiou50"])]  # fmt: skip
+    out.print("; ".join(f"{name} {share:.1%}" for name, share in shares if share is not None))
+    if found["constant"]:
+        constant = found["constant"]
+        out.print(f"the constant answer: {constant['dominant_operation']}, frames {constant['start_frame']}-"
+                  f"{constant['end_frame']}, next {constant['next_operation']}")  # fmt: skip
+    if found["in_sample"]:
+        out.print(Text("in-sample: floors and prior were fitted on the one session they are quoted for", style="yellow"))
+    for dimension, rows in found["distributions"].items():
+        out.print(Text(f"{dimension}: ", style="bold")
+                  + Text(", ".join(f"{row['level']} {row['clips'] / found['n']:.1%}" for row in rows)))  # fmt: skip
+    _detectable(found, out)
+
+
+def _detectable(found: dict[str, Any], out: Console) -> None:
+    if not found["detectable"]:
+        out.print(Text(f"{found['sessions']} sessions: intervals and tests are not supported", style="yellow"))
+        return
+    heading(out, "Detectable differences", "power 0.80 at 5%; one of two models right on a share d of clips")
+    made = table("d", "smallest difference")
+    for row in found["detectable"]:
+        made.add_row(f"{row['disagreement']:.2f}", f"{100 * row['mde']:.1f} points")
+    out.print(made)
 
 
 def print_problems(problems: Iterable[Any], total: int, out: Console) -> None:

@@ -18,8 +18,8 @@ CREATE TABLE clips (                         -- ordered by session_index, clip_i
     clip_index         INTEGER   NOT NULL,   -- 0-based, in time order within the session
     start_ms           BIGINT    NOT NULL,   -- of frame 0, from the session's start
     dominant_operation UTINYINT  NOT NULL,
-    start_frame        UTINYINT  NOT NULL,   -- 0-based, inclusive
-    end_frame          UTINYINT  NOT NULL,   -- exclusive, at most 125
+    start_frame        SMALLINT  NOT NULL,   -- 0-based, inclusive
+    end_frame          SMALLINT  NOT NULL,   -- exclusive, at most 125
     next_operation     UTINYINT  NOT NULL,
     previous_operation UTINYINT,
     next_operations    UTINYINT[] NOT NULL,  -- up to three; the first is next_operation
@@ -40,8 +40,8 @@ CREATE TABLE clips (                         -- ordered by session_index, clip_i
 CREATE TABLE constants (                     -- the floors' one constant submission, a row per fold (synthetic: fold 0 = train)
     fold               INTEGER  NOT NULL,
     dominant_operation UTINYINT NOT NULL,    -- majority operation
-    start_frame        UTINYINT NOT NULL,    -- best constant segment for tIoU@0.5 (ties: lowest start, then lowest end)
-    end_frame          UTINYINT NOT NULL,
+    start_frame        SMALLINT NOT NULL,    -- best constant segment for tIoU@0.5 (ties: lowest start, then lowest end)
+    end_frame          SMALLINT NOT NULL,
     next_operation     UTINYINT NOT NULL     -- majority next operation
 );
 

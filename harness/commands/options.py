@@ -32,11 +32,15 @@ def output_format(*choices: str) -> Callable:
                         help="How the result is printed; json is one documented object.")  # fmt: skip
 
 
+truth_path = click.option(
+    "--truth", type=click.Path(path_type=Path), metavar="PATH",
+    help="A truth database, or a folder to keep them in, instead of the per-user cache.",
+)  # fmt: skip
+
 truth = apply(
     click.option("--world", default=WORLD, show_default=True, help="The world whose truth is used."),
     click.option("--split", default="test", show_default=True, help="The split of that world."),
-    click.option("--truth", type=click.Path(path_type=Path), metavar="PATH",
-                 help="A truth database, or a folder to keep them in, instead of the per-user cache."),
+    truth_path,
 )  # fmt: skip
 
 rules = apply(
@@ -52,6 +56,11 @@ ingestion = apply(
     click.option("--fps", type=float, help="Frame rate of the answers, converted to 25."),
     click.option("--clip-frames", type=int, help="Frames of a clip in the answers, converted to 125."),
 )
+
+
+def print_rows(rows: list[dict[str, Any]], output: str) -> None:
+    """Rows with equal keys as one JSON array, or as CSV."""
+    (print_json if output == "json" else print_csv)(rows)
 
 
 def print_json(value: Any) -> None:

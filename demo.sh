@@ -1,0 +1,19 @@
+#!/usr/bin/env bash
+# The main job, start to end: truth, scores, a flawed file, a leaderboard. Run by `make demo` after the set-up.
+set -euo pipefail
+export PATH="$PWD/.venv/bin:$PATH"
+
+run() { printf '\n$ %s\n' "$*"; "$@"; }
+
+run harness world build warehouse-v1 --split test
+run harness score submissions/transition-prior/predictions.jsonl --name transition-prior
+run harness compare submissions/constant/predictions.jsonl submissions/whole-clip/predictions.jsonl
+
+printf '\nA flawed file is refused, with every problem named:\n'
+run harness validate tests/gold/flawed.jsonl || test $? -eq 2
+printf '\n... and can be scored all the same, each bad line counting as a wrong answer:\n'
+run harness score tests/gold/flawed.jsonl --lenient --format csv
+
+run harness leaderboard submissions
+
+printf '\nNext: score your own file, one JSON object a line:\n  .venv/bin/harness score submission.jsonl\n'

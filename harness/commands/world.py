@@ -1,0 +1,138 @@
+"""`harness world`: worlds are where the ground truth comes from."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from harness.commands import options
+
+
+@click.group("world")
+def command() -> None:
+    """List, build, describe, import and export worlds (the ground truth).
+
+    \b
+    Example:
+      harness world list
+      harness world info warehouse-v1
+    """
+
+
+@command.command("list")
+@options.output_format()
+def list_(output: str) -> None:
+    """List the worlds that ship and those imported on this machine, with their splits.
+
+    \b
+    Example:
+      harness world list
+    """
+    from harness import worlds
+
+    rows = worlds.listed()
+    if output == "text":
+        from harness import terminal
+
+        terminal.print_worlds(rows, terminal.console())
+    else:
+        options.print_rows(rows, output)
+
+
+@command.command()
+@click.argument("world", default=options.WORLD)
+@click.option("--split", "splits", multiple=True, metavar="S", help="Only this split (may be repeated).")
+@click.option("--scale", type=click.IntRange(1, 100_000), default=1, show_default=True,
+              help="N times the sessions, as world WORLD-xN; its digests are printed, not pinned.")
+@click.option("--truth", type=click.Path(path_type=Path), metavar="DIR", help="Folder to keep databases in.")
+@click.option("--pin", is_flag=True, help="Print the digests as a world file holds them, pinned or not.")
+@options.output_format()
+def build(world: str, splits: tuple[str, ...], scale: int, truth: Path | None, pin: bool, output: str) -> None:
+    """Make the truth of WORLD's splits and check it against the digests its world file pins.
+
+    \b
+    Example:
+      harness world build warehouse-v1 --split test
+      harness world build warehouse-v1 --split test --scale 10
+    """
+    from harness import worlds
+
+    rows = worlds.build(world, splits, scale=scale, truth=truth, check=not pin)
+    if pin:
+        click.echo("[digests]\n" + "\n".join(f'{row["split"]} = "{row["truth_digest"]}"' for row in rows))
+    elif output == "text":
+        for row in rows:
+            click.echo(f"{row['world']} / {row['split']}: {row['n']:,} clips in {row['sessions']:,} sessions, "
+                       f"truth {row['truth_digest'][:16]} ({'as pinned' if row['pinned'] else 'not pinned'})")  # fmt: skip
+            click.echo(f"  {row['path']}")
+    else:
+        options.print_rows(rows, output)
+
+
+@command.command()
+@click.argument("world", default=options.WORLD)
+@click.option("--split", default="test", show_default=True)
+@options.truth_path
+@options.output_format()
+def info(world: str, split: str, truth: Path | None, output: str) -> None:
+    """Say what a split holds and can measure: sizes, floors, prior, ceiling, distributions, detectable differences.
+
+    \b
+    Example:
+      harness world info warehouse-v1 --split test-large
+    """
+    from harness import terminal, worlds
+
+    found = worlds.describe(world, split, truth=truth)
+    if output == "json":
+        options.print_json(found)
+    elif output == "csv":
+        options.print_csv({"dimension": name} | row for name, rows in found["distributions"].items() for row in rows)
+    else:
+        terminal.print_world(found, terminal.console())
+
+
+@command.command("import")
+@click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="FILE...")
+@click.option("--name", help="Name of the world; by default the first file's.")
+@click.option("--map", "operation_map", metavar="MAP",
+              help="Labels of OpenPack ids: openpack (default), identity, or a TOML file.")
+@click.option("--replace", is_flag=True, help="Replace an imported world of that name.")
+def import_(files: tuple[Path, ...], name: str | None, operation_map: str | None, replace: bool) -> None:
+    """Make a world of OpenPack annotations (.csv, several layouts), or of exported truth (.jsonl, .csv, .parquet).
+
+    \b
+    Example:
+      harness world import operations_U0209_S0500.csv --name openpack-u0209
+      harness score predictions.jsonl --world openpack-u0209
+    """
+    from reference.imported import import_world
+    from reference.store import cache_home
+
+    made = import_world(files, cache_home(), name=name, operation_map=operation_map, replace=replace)
+    click.echo(f"world {made.name}: {made.clips:,} clips in {made.sessions:,} sessions, split test")
+    for note in made.notes:
+        click.echo(f"  {note}")
+
+
+@command.command()
+@click.argument("world", default=options.WORLD)
+@click.option("--split", default="train", show_default=True)
+@click.option("-o", "--output", "path", required=True, type=click.Path(path_type=Path, dir_okay=False), metavar="FILE",
+              help="A name that ends in .jsonl, .csv or .parquet.")
+@click.option("--include-test", is_flag=True, help="Allow a split that models are judged on.")
+@options.truth_path
+def export(world: str, split: str, path: Path, include_test: bool, truth: Path | None) -> None:
+    """Write a split's truth, one row a clip: to train on, or to read.
+
+    \b
+    Example:
+      harness world export warehouse-v1 --split train -o train.jsonl
+    """
+    from harness import worlds
+
+    n = worlds.export(world, split, path, include_test=include_test, truth=truth)
+    click.echo(f"{n:,} clips of {world} / {split} in {path}")
+
+

@@ -1,0 +1,157 @@
+"""What a split of a world can measure: sizes, distributions, floors, prior, ceiling, and the differences it can detect.
+
+The table of detectable differences assumes two models of which, on a share *d* of the clips, exactly one is right, with
+a correlation of 0.03 within a session: the standard error of their difference is sqrt(d (1 + 0.03 (m - 1)) / n) with m
+clips a session, and a true difference of MDE points is found with power 0.80 at a two-sided 5%.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from harness import statistics
+from harness.resources import sql
+
+if TYPE_CHECKING:
+    from reference.store import Truth
+
+FORMAT = "warehouse-harness/world-1"
+DISAGREEMENTS = (0.1, 0.25, 0.4)
+CORRELATION = 0.03
+ALPHA, POWER = 0.05, 0.80
+
+
+def listed(home: Path | None = None) -> list[dict[str, Any]]:
+    """A row for every split of every world that is known here."""
+    from reference.catalog import locate, names
+    from reference.store import built, cache_home
+
+    folder = cache_home(home)
+    return [
+        {"world": origin.name, "split": split, "kind": origin.kind, "built": built(origin, split, home=folder).exists()}
+        for origin in (locate(name, folder) for name in names(folder))
+        for split in origin.splits
+    ]
+
+
+def build(
+    world: str, splits: Sequence[str] = (), *, scale: int = 1, home: Path | None = None, truth: Path | None = None,
+    check: bool = True,
+) -> list[dict[str, Any]]:  # fmt: skip
+    """Make the truth of some or all splits; a row each. `check=False` ignores the pinned digests."""
+    from dataclasses import replace
+
+    from harness.progress import counter
+    from reference.catalog import locate
+    from reference.store import attach, build_truth, built, cache_home, user_key
+
+    folder = cache_home(home)
+    origin = locate(world if scale == 1 else f"{world}-x{scale}", folder)
+    pinned = origin.pinned
+    if not check:
+        origin = replace(origin, pinned={})
+    rows = []
+    for split in splits or origin.splits:
+        path = built(origin, split, home=folder, truth=truth)
+        with counter(f"{origin.name} / {split}") as report:
+            build_truth(origin, split, path, key=user_key(folder), progress=report)
+        with attach(path, folder) as made:
+            rows.append({"world": made.world, "split": split, "n": made.n, "sessions": made.sessions,
+                         "truth_digest": made.digest, "pinned": pinned.get(split) == made.digest, "path": str(path)})  # fmt: skip
+    return rows
+
+
+def export(
+    world: str, split: str, path: Path, *, include_test: bool = False, home: Path | None = None, truth: Path | None = None
+) -> int:
+    """Write a split's truth by the extension of `path`; returns the number of clips. Test splits only when asked."""
+    from harness.errors import UsageError
+    from reference import store
+
+    if split.startswith("test") and not include_test:
+        raise UsageError(f"split {split!r} is what models are judged on; --include-test exports it all the same")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with store.open_truth(world, split, home=home, truth=truth, allow_directories=(path.absolute().parent,)) as opened:
+        store.export(opened, path)
+        return opened.n
+
+
+def describe(world: str = "warehouse-v1", split: str = "test", *, home: Path | None = None, truth: Path | None = None) -> dict[str, Any]:  # fmt: skip
+    """One object about a split (shares in [0, 1], null where the world has no such thing)."""
+    from reference.store import open_truth
+
+    with open_truth(world, split, home=home, truth=truth) as opened:
+        return described(opened)
+
+
+def described(truth: Truth) -> dict[str, Any]:
+    row = _row(truth, "world")
+    metrics = {
+        "oca": {"floor": row["floor_oca"], "prior": None, "ceiling": 1.0, "oracle": None},
+        "tiou50": {"floor": row["floor_tiou50"], "prior": None, "ceiling": 1.0, "oracle": None},
+        **{name: {role: row[f"{role}_{name}"] for role in ("floor", "prior", "ceiling", "oracle")}
+           for name in ("aa1", "aa1_hidden")},
+    }  # fmt: skip
+    shares = ("dense", "next_hidden", "off_script", "randomised_sessions", "whole_clip_tiou50", "n_hidden",
+              "segment_frames_min", "segment_frames_median", "segment_frames_max")  # fmt: skip
+    return {
+        "format": FORMAT,
+        "world": truth.world, "split": truth.split, "kind": truth.meta["kind"], "truth_digest": truth.digest,
+        "n": truth.n, "sessions": truth.sessions, "public": truth.public, "in_sample": truth.in_sample,
+        "metrics": metrics,
+        **{name: row[name] for name in shares},
+        "constant": _constant(truth), "transition": _transition(truth),
+        "distributions": _distributions(truth),
+        "detectable": detectable(truth.n, truth.sessions),
+    }  # fmt: skip
+
+
+def detectable(n: int, sessions: int) -> list[dict[str, float]]:
+    """Smallest difference between two models that `n` clips in `sessions` sessions find; empty below 5 sessions."""
+    if sessions < statistics.MIN_SESSIONS:
+        return []
+    quantiles = statistics.t_quantile(1 - ALPHA / 2, sessions - 1) + statistics.t_quantile(POWER, sessions - 1)
+    inflation = 1 + CORRELATION * (n / sessions - 1)
+    return [{"disagreement": share, "mde": quantiles * math.sqrt(share * inflation / n)} for share in DISAGREEMENTS]
+
+
+def _row(truth: Truth, name: str) -> dict[str, Any]:
+    relation = truth.connection.execute(sql(name))
+    columns = [column[0] for column in relation.description]
+    values = relation.fetchone()
+    assert values is not None
+    return {key: _finite(value) for key, value in zip(columns, values, strict=True)}
+
+
+def _finite(value: Any) -> Any:
+    """A share over no clips, or of what the world does not say, is null."""
+    return None if isinstance(value, float) and math.isnan(value) else value
+
+
+def _constant(truth: Truth) -> dict[str, Any] | None:
+    """The floors' one submission; None where each session has its own."""
+    rows = truth.connection.execute(
+        "SELECT dominant_operation, start_frame, end_frame, next_operation FROM truth.constants").fetchall()  # fmt: skip
+    if len(rows) != 1:
+        return None
+    operation, start, end, following = rows[0]
+    return {"dominant_operation": truth.operations[operation], "start_frame": start, "end_frame": end,
+            "next_operation": truth.operations[following]}  # fmt: skip
+
+
+def _transition(truth: Truth) -> dict[str, str] | None:
+    """T, the usual successor by operation; None where each session has its own."""
+    if truth.connection.execute("SELECT max(fold) FROM truth.transition").fetchone() != (0,):
+        return None
+    rows = truth.connection.execute("SELECT operation, next_operation FROM truth.transition ORDER BY operation").fetchall()
+    return {truth.operations[operation]: truth.operations[following] for operation, following in rows}
+
+
+def _distributions(truth: Truth) -> dict[str, list[dict[str, Any]]]:
+    found: dict[str, list[dict[str, Any]]] = {}
+    for dimension, level, clips, sessions in truth.connection.execute(sql("distributions")).fetchall():
+        found.setdefault(dimension, []).append({"level": level, "clips": clips, "sessions": sessions})
+    return found

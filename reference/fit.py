@@ -1,0 +1,91 @@
+"""What memory alone achieves: the best constant answers and the usual successors, fitted on training clips.
+
+Constants are the floors' one submission: the majority operation, the constant segment that hits most clips at
+tIoU >= 0.5, the majority next operation. The transition table T maps an operation to its most frequent next operation;
+an unseen operation gets the majority next. Ties go to the earlier operation in canonical order, then to the lowest
+start, then to the lowest end. A *fold* is the set of clips that one fit is quoted on: a synthetic world has one fit, on
+its train split; an imported world leaves one session out in turn.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from reference.task import CLIP_FRAMES, Clip
+
+_STARTS, _ENDS = np.triu_indices(CLIP_FRAMES + 1, 1)
+"""All 7,875 segments, by start, then by end."""
+
+_CHUNK = 256
+
+
+@dataclass(frozen=True)
+class Fit:
+    """Codes are positions in the world's canonical order of operations."""
+
+    operation: int
+    start_frame: int
+    end_frame: int
+    next_operation: int
+    transition: tuple[int, ...]  # by operation code
+
+
+class Counts:
+    """What fits are made of, summed per group (a session, or everything)."""
+
+    def __init__(self, clips: Sequence[Clip], groups: Sequence[int], operations: Sequence[str]):
+        code = {operation: place for place, operation in enumerate(operations)}
+        size, total = len(operations), max(groups) + 1
+        group = np.asarray(groups)
+        operation = np.array([code[clip.dominant_operation] for clip in clips])
+        following = np.array([code[clip.next_operation] for clip in clips])
+        self.transition = np.zeros((total, size, size), np.int64)
+        np.add.at(self.transition, (group, operation, following), 1)
+        segments = np.array([clip.temporal_segment for clip in clips])
+        shown, which = np.unique(segments, axis=0, return_inverse=True)
+        hits = np.concatenate([_hits(shown[i : i + _CHUNK]) for i in range(0, len(shown), _CHUNK)])
+        counts = np.zeros((total, len(shown)), np.float32)
+        np.add.at(counts, (group, which.reshape(-1)), 1)
+        self.group_segments, self.hits = counts, hits
+
+    def segment_hits(self, groups: slice | None = None) -> np.ndarray:
+        """Clips that each constant segment hits, per group `[groups, 7875]`, or over all groups `[7875]`."""
+        counts = self.group_segments.sum(axis=0) if groups is None else self.group_segments[groups]
+        return counts @ self.hits
+
+
+def fit(clips: Sequence[Clip], operations: Sequence[str]) -> Fit:
+    """One fit on all clips."""
+    counts = Counts(clips, [0] * len(clips), operations)
+    return _fit(counts.transition[0], counts.segment_hits())
+
+
+def fit_leave_one_out(clips: Sequence[Clip], sessions: Sequence[int], operations: Sequence[str]) -> list[Fit]:
+    """By session number (0-based, dense): the fit on the clips of all other sessions."""
+    counts = Counts(clips, sessions, operations)
+    transition, hits = counts.transition.sum(axis=0), counts.segment_hits()
+    fits: list[Fit] = []
+    for start in range(0, len(counts.transition), _CHUNK):
+        chunk = slice(start, start + _CHUNK)
+        own = zip(counts.transition[chunk], counts.segment_hits(chunk), strict=True)
+        fits += [_fit(transition - without, hits - without_hits) for without, without_hits in own]
+    return fits
+
+
+def _hits(segments: np.ndarray) -> np.ndarray:
+    """Which of all constant segments hit which true ones, `[len(segments), 7875]` as float32: 2 x overlap >= union."""
+    start, end = segments[:, :1], segments[:, 1:]
+    overlap = np.minimum(end, _ENDS) - np.maximum(start, _STARTS)
+    union = np.maximum(end, _ENDS) - np.minimum(start, _STARTS)
+    return (2 * overlap >= union).astype(np.float32)
+
+
+def _fit(transition: np.ndarray, hits: np.ndarray) -> Fit:
+    """`argmax` takes the first of equals, which is the rule for ties."""
+    best, majority = int(hits.argmax()), int(transition.sum(axis=0).argmax())
+    usual = np.where(transition.any(axis=1), transition.argmax(axis=1), majority)
+    operation = int(transition.sum(axis=1).argmax())
+    return Fit(operation, int(_STARTS[best]), int(_ENDS[best]), majority, tuple(usual.tolist()))

@@ -1,0 +1,335 @@
+"""OpenPack annotation files -> session timelines.
+
+Two layouts, told apart by the header (columns in any order, further ones are ignored):
+
+- operations: `uuid,user,session,box,id,operation,start,end,actions`; ISO 8601 timestamps with their UTC offset, `end`
+  exclusive.
+- one-second labels: `unixtime,user,session,box,id` (older files: `act_id`); `unixtime` in milliseconds, a row labels
+  `[unixtime, unixtime + 1000)`. Consecutive rows of one box and id are one event.
+
+A session is named after its user and session ids, `U0209-S0500`; older files write them as bare integers, and 209 is
+U0209. All times are integer milliseconds, cut below, from the start of the session's first event; that start itself
+is kept in Unix time. Rows may be in any order, but must not overlap.
+
+An operation's id becomes a label by a map, which is data: maps/openpack.toml, or a file like it, or "identity" (the
+operations' own names, kept apart; an id without one is its digits).
+
+Source: Yoshimura et al., "OpenPack: A Large-scale Dataset for Recognizing Packaging Works in IoT-enabled Logistic
+Environments", PerCom 2024; layouts as openpack-toolkit reads them.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import tomllib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from importlib import resources
+from itertools import pairwise
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from reference.clips import join_events
+from reference.errors import WorldError
+from reference.task import OPERATIONS, UNKNOWN, Run, normalise_label
+
+DEFAULT_MAP = "openpack"
+IDENTITY = "identity"
+SECOND_MS = 1000
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+COMMON_COLUMNS = ("user", "session", "box")
+LAYOUTS: tuple[tuple[str, ...], ...] = (("id", "start", "end"), ("id", "unixtime"), ("act_id", "unixtime"))
+"""What a layout needs beside COMMON_COLUMNS; the first is the operation's id."""
+
+
+@dataclass(frozen=True, slots=True)
+class Event(Run):
+    """One annotated operation: a Run that knows its id and box. `operation` is the map's label."""
+
+    id: int
+    box: str
+
+
+class Session(NamedTuple):
+    """Events in time order, in milliseconds from the first one's start, which was at `start_ms` in Unix time."""
+
+    events: tuple[Event, ...]
+    start_ms: int
+
+    @property
+    def runs(self) -> list[Run]:
+        """What the cutter takes: equal neighbours merged, a gap of a frame or more an `Unknown` run."""
+        return join_events(self.events)
+
+
+@dataclass(frozen=True)
+class OperationMap:
+    """Operation id -> label. With `keeps_ids` an id without a label is its own digits; else it has none."""
+
+    name: str
+    labels: Mapping[int, str]
+    keeps_ids: bool = False
+
+    def label(self, operation_id: int) -> str | None:
+        return self.labels.get(operation_id, str(operation_id) if self.keeps_ids else None)
+
+
+class _Row(NamedTuple):
+    """A checked row: where it stands, and `[start_ms, end_ms)` in Unix time; `sampled`: one second of an event."""
+
+    line: int
+    session: str
+    box: str
+    id: int
+    operation: str
+    start_ms: int
+    end_ms: int
+    sampled: bool
+
+
+def read_sessions(
+    paths: str | Path | Iterable[str | Path], operation_map: OperationMap | None = None
+) -> dict[str, Session]:
+    """Session name -> Session, in the order of the files and of the rows in them. Raises WorldError, file and line."""
+    operation_map = operation_map or load_map()
+    sessions: dict[str, Session] = {}
+    origin: dict[str, Path] = {}
+    for path in map(Path, [paths] if isinstance(paths, str | Path) else paths):
+        for name, rows in _by_session(_rows(path, operation_map)).items():
+            if name in sessions:
+                raise WorldError(f"{path}:{rows[0].line}: session {name} was already read from {origin[name]}")
+            sessions[name], origin[name] = _session(path, rows), path
+    return sessions
+
+
+def map_text(name_or_path: str | Path) -> str | None:
+    """The TOML text behind a map's name or path; None for "identity", which has none."""
+    if str(name_or_path) == IDENTITY:
+        return None
+    if str(name_or_path) == DEFAULT_MAP:
+        return resources.files("reference").joinpath("maps", f"{DEFAULT_MAP}.toml").read_text("utf-8")
+    return Path(name_or_path).read_text("utf-8")
+
+
+def load_map(name_or_path: str | Path = DEFAULT_MAP) -> OperationMap:
+    """The map that ships with the package, "identity", or the TOML file at that path."""
+    shipped = resources.files("reference").joinpath("maps", f"{DEFAULT_MAP}.toml").read_bytes()
+    if str(name_or_path) == DEFAULT_MAP:
+        return parse_map(shipped, DEFAULT_MAP)
+    if str(name_or_path) == IDENTITY:
+        return OperationMap(IDENTITY, _names(), keeps_ids=True)
+    path = Path(name_or_path)
+    if not path.is_file():
+        raise WorldError(f"no map {str(path)!r}: give {DEFAULT_MAP}, {IDENTITY}, or the path of a .toml file")
+    return parse_map(path.read_bytes(), str(path))
+
+
+def parse_map(content: bytes, place: str) -> OperationMap:
+    """The checked map in `content`; `place` names it in messages. Raises WorldError."""
+    try:
+        table = tomllib.loads(content.decode("utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise WorldError(f"{place}: not a TOML file: {error}") from error
+    for key in sorted(set(table) - {"operations", "aliases"}):
+        raise WorldError(f"{place}: unknown key {key!r}; there are [operations] and [aliases]")
+    for key in ("operations", "aliases"):
+        if not isinstance(table.setdefault(key, {}), dict):
+            raise WorldError(f"{place}: {key} is no table")
+    if not table["operations"]:
+        raise WorldError(f"{place}: [operations] is missing or empty")
+    return OperationMap(place, _labels(table, place))
+
+
+def label_order(operation_map: OperationMap, sessions: Mapping[str, Session]) -> tuple[str, ...]:
+    """The canonical order of these sessions' labels: the task's where it has them all, else by id, Unknown last."""
+    seen = {event.id: event.operation for session in sessions.values() for event in session.events}
+    labels = {**operation_map.labels, **seen}
+    if set(labels.values()) <= set(OPERATIONS):
+        return OPERATIONS
+    ordered = dict.fromkeys(labels[operation_id] for operation_id in sorted(labels))
+    return (*(label for label in ordered if label != UNKNOWN), UNKNOWN)
+
+
+def resample_1hz(events: Sequence[Event], start_ms: int) -> list[tuple[int, Event]]:
+    """OpenPack's one-second labels: (Unix time in ms, the last event whose start, cut to the second, is not later).
+
+    From the first event's second to the last event's end; a gap belongs to the event before it. OpenPack's own files
+    can stop some seconds earlier, where a recording ended.
+    """
+    if not events:
+        return []
+    seconds = [_floor_second(start_ms + event.start_ms) for event in events]
+    labels: list[tuple[int, Event]] = []
+    current = 0
+    for second in range(seconds[0], start_ms + events[-1].end_ms, SECOND_MS):
+        while current + 1 < len(events) and seconds[current + 1] <= second:
+            current += 1
+        labels.append((second, events[current]))
+    return labels
+
+
+def _floor_second(ms: int) -> int:
+    return ms - ms % SECOND_MS
+
+
+def _names() -> dict[int, str]:
+    """OpenPack's name of each operation: the first alias of its id in the map that ships."""
+    table = tomllib.loads(resources.files("reference").joinpath("maps", f"{DEFAULT_MAP}.toml").read_text("utf-8"))
+    return {operation_id: name for name, operation_id in reversed(table["aliases"].items())}
+
+
+def _labels(table: dict[str, Any], place: str) -> dict[int, str]:
+    ids = {normalise_label(name): operation_id for operation_id, name in _names().items()}
+    for name, operation_id in table["aliases"].items():
+        if type(operation_id) is not int:
+            raise WorldError(f"{place}: aliases.{name} is {operation_id!r}, expected an id")
+        ids[normalise_label(name)] = operation_id
+    labels: dict[int, str] = {}
+    for key, label in table["operations"].items():
+        operation_id = int(key) if _whole(key) else ids.get(normalise_label(key))
+        if operation_id is None:
+            raise WorldError(f"{place}: operations: {key!r} is no id, no name of OpenPack and no alias")
+        if operation_id in labels:
+            raise WorldError(f"{place}: operations: {key!r} is operation {operation_id}, which has a label already")
+        labels[operation_id] = _checked_label(label, key, place)
+    _check_spelling(labels.values(), place)
+    return labels
+
+
+def _checked_label(label: object, key: str, place: str) -> str:
+    if not isinstance(label, str) or not label.strip() or label != label.strip():
+        raise WorldError(f"{place}: operations: the label of {key!r} is {label!r}, expected text")
+    return label
+
+
+def _check_spelling(labels: Iterable[str], place: str) -> None:
+    """Answers are compared after normalisation: two spellings of one label could never be told apart."""
+    spelling = {normalise_label(label): label for label in OPERATIONS}
+    for label in labels:
+        known = spelling.setdefault(normalise_label(label), label)
+        if known != label:
+            raise WorldError(f"{place}: operations: {label!r} and {known!r} are one label, spelt in two ways")
+
+
+def _rows(path: Path, operation_map: OperationMap) -> list[_Row]:
+    lines = _fields(path)
+    first, header = next(lines, (1, []))
+    layout = next((needed for needed in LAYOUTS if {*COMMON_COLUMNS, *needed} <= set(header)), None)
+    if layout is None or len(set(header)) != len(header):
+        raise WorldError(f"{path}:{first}: {_header_problem(header)}")
+    rows = []
+    for line, fields in lines:
+        try:
+            rows.append(_row(line, header, fields, layout, operation_map))
+        except ValueError as error:
+            raise WorldError(f"{path}:{line}: {error}") from None
+    if not rows:
+        raise WorldError(f"{path}:{first}: no annotation after the header")
+    return rows
+
+
+def _header_problem(header: list[str]) -> str:
+    if not header:
+        return "the file is empty"
+    expected = " or ".join(",".join((*COMMON_COLUMNS, *needed)) for needed in LAYOUTS)
+    return f"header {','.join(header)!r} is not OpenPack's; expected the columns {expected}, each once"
+
+
+def _fields(path: Path) -> Iterator[tuple[int, list[str]]]:
+    """(line, fields) of each line that is not blank; the line is the last one of a quoted field that spans several."""
+    try:
+        content = path.read_bytes()
+        text = content.decode("utf-8-sig")
+    except OSError as error:
+        raise WorldError(f"{path}: cannot be read: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        raise WorldError(f"{path}:{line}: not UTF-8: {error.reason}") from error
+    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
+    try:
+        yield from ((reader.line_num, fields) for fields in reader if fields)
+    except csv.Error as error:
+        raise WorldError(f"{path}:{reader.line_num}: not CSV: {error}") from error
+
+
+def _row(line: int, header: list[str], fields: list[str], layout: tuple[str, ...], operation_map: OperationMap) -> _Row:
+    if len(fields) != len(header):
+        raise ValueError(f"{len(fields)} fields under a header of {len(header)}")
+    row = dict(zip(header, fields, strict=True))
+    operation_id = _integer(row, layout[0])
+    operation = operation_map.label(operation_id)
+    if operation is None:
+        raise ValueError(f"operation {operation_id} has no label in the map {operation_map.name}")
+    sampled = "unixtime" in layout
+    if sampled:
+        start_ms = _integer(row, "unixtime")
+        end_ms = start_ms + SECOND_MS
+    else:
+        start_ms, end_ms = _timestamp(row, "start"), _timestamp(row, "end")
+    if end_ms <= start_ms:
+        raise ValueError(f"end {row['end']} is not after start {row['start']}")
+    session = f"{_identifier(row, 'user')}-{_identifier(row, 'session')}"
+    return _Row(line, session, row["box"], operation_id, operation, start_ms, end_ms, sampled)
+
+
+def _whole(text: str) -> bool:
+    """ASCII digits only: int() would also take signs, spaces, underscores and the digits of other scripts."""
+    return text.isascii() and text.isdigit() and len(text) <= 18
+
+
+def _integer(row: Mapping[str, str], column: str) -> int:
+    if not _whole(row[column]):
+        raise ValueError(f"{column} is {row[column]!r}, expected a whole number")
+    return int(row[column])
+
+
+def _identifier(row: Mapping[str, str], column: str) -> str:
+    """`U0209` and `S0500` as they stand; a bare integer in the same form, so that both layouts name a session alike."""
+    text = row[column].strip()
+    if not text:
+        raise ValueError(f"{column} is empty")
+    return f"{column[0].upper()}{int(text):04d}" if _whole(text) else text
+
+
+def _timestamp(row: Mapping[str, str], column: str) -> int:
+    """ISO 8601 -> Unix time in ms. Without an offset it is no point in time, and guessing one could shift a session."""
+    try:
+        moment = datetime.fromisoformat(row[column])
+    except ValueError:
+        raise ValueError(f"{column} is {row[column]!r}, expected a timestamp in ISO 8601") from None
+    if moment.tzinfo is None:
+        raise ValueError(f"{column} is {row[column]!r}, without an offset from UTC")
+    return (moment - EPOCH) // timedelta(milliseconds=1)
+
+
+def _by_session(rows: Iterable[_Row]) -> dict[str, list[_Row]]:
+    sessions: dict[str, list[_Row]] = {}
+    for row in rows:
+        sessions.setdefault(row.session, []).append(row)
+    return sessions
+
+
+def _session(path: Path, rows: list[_Row]) -> Session:
+    rows = sorted(rows, key=lambda row: (row.start_ms, row.line))
+    for before, row in pairwise(rows):
+        if row.start_ms < before.end_ms:
+            overlap = before.end_ms - row.start_ms
+            raise WorldError(f"{path}:{row.line}: begins {overlap} ms before the operation of line {before.line} ends")
+    zero = rows[0].start_ms
+    events = (Event(r.operation, r.start_ms - zero, r.end_ms - zero, r.id, r.box) for r in _whole_events(rows))
+    return Session(tuple(events), zero)
+
+
+def _whole_events(rows: Iterable[_Row]) -> list[_Row]:
+    """Consecutive seconds of one box and id as one row. Annotated operations are left as they are."""
+    events: list[_Row] = []
+    for row in rows:
+        last = events[-1] if events else None
+        if last and row.sampled and (last.end_ms, last.box, last.id) == (row.start_ms, row.box, row.id):
+            events[-1] = last._replace(end_ms=row.end_ms)
+        else:
+            events.append(row)
+    return events

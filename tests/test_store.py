@@ -1,0 +1,243 @@
+"""Truth databases: stable digests, what is refused and how it is said, and that no file but the named ones is reached."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import sqlite3
+import subprocess
+import sys
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from reference import store
+from reference.catalog import Content, Origin, locate
+from reference.errors import TruthError, WorldError
+from reference.fit import fit
+from reference.store import open_truth
+from reference.task import OPERATIONS
+from reference.world import load_world
+
+SPLITS = ("train", "validation", "test", "test-large")
+
+
+@pytest.mark.parametrize("world", ["warehouse-v1", "canonical-v1"])
+def test_every_split_is_pinned_and_built_as_pinned(world, home):
+    assert set(load_world(world).digests) == set(SPLITS)
+    for split in SPLITS:
+        with open_truth(world, split) as truth:
+            assert truth.digest == load_world(world).digests[split]
+            assert (truth.world, truth.split, truth.public, truth.in_sample) == (world, split, True, False)
+            assert truth.operations == OPERATIONS
+
+
+def test_another_digest_than_the_pinned_one_is_refused(home, tmp_path):
+    origin = locate("canonical-v1", home)
+    changed = Origin(**{**origin.__dict__, "pinned": {"validation": "0" * 64}})
+    with pytest.raises(TruthError, match=r"world canonical-v1, split validation: .* digest c0e66a79faba0c8b"):
+        store.build_truth(changed, "validation", tmp_path / "x.duckdb", key=b"k" * 32)
+    assert list(tmp_path.iterdir()) == [], "nothing half-made is left"
+
+
+def test_empty_truth_is_refused(home, tmp_path):
+    origin = locate("canonical-v1", home)
+    clips = list(origin.content("validation").clips)
+    empty = Content(OPERATIONS, [], 0, [fit(clips, OPERATIONS)])
+    changed = Origin(**{**origin.__dict__, "content": lambda _: empty})
+    with pytest.raises(TruthError, match="holds no clip"):
+        store.build_truth(changed, "validation", tmp_path / "x.duckdb", key=b"k" * 32)
+
+
+def test_scaled_world_begins_with_the_unscaled_one(home):
+    query = "SELECT * FROM truth.clips ORDER BY session_index, clip_index LIMIT 480"
+    with open_truth("canonical-v1", "validation") as small, open_truth("canonical-v1-x2", "validation") as large:
+        assert small.connection.execute(query).fetchall() == large.connection.execute(query).fetchall()
+        assert (small.n, large.n, large.sessions) == (480, 960, 48)
+
+
+def test_older_clients_can_open_what_is_written(home):
+    with open_truth("canonical-v1", "validation") as truth:
+        tags = truth.connection.execute("SELECT tags FROM duckdb_databases() WHERE database_name = 'truth'").fetchone()
+    assert tags[0]["storage_version"].startswith("v1.4")
+
+
+@pytest.fixture
+def copy(home, tmp_path) -> Path:
+    """A database as this user made it, at another place."""
+    with open_truth("canonical-v1", "validation") as truth:
+        path = truth.path
+    return Path(shutil.copy(path, tmp_path / "truth.duckdb"))
+
+
+def opened(path: Path):
+    return open_truth("canonical-v1", "validation", truth=path)
+
+
+def test_own_database_elsewhere_is_good(copy):
+    with opened(copy) as truth:
+        assert truth.n == 480
+
+
+def changed(sql: str):
+    def change(path: Path) -> None:
+        with duckdb.connect(str(path)) as connection:
+            connection.execute(sql)
+
+    return change
+
+
+def truncated(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:9000])
+
+
+def newer_format(path: Path) -> None:
+    content = bytearray(path.read_bytes())
+    content[12:20] = (60000).to_bytes(8, "little")
+    path.write_bytes(content)
+
+
+def sqlite(path: Path) -> None:
+    path.unlink()
+    with sqlite3.connect(path) as connection:
+        connection.execute("CREATE TABLE clips (clip_id)")
+
+
+REFUSED = [
+    ("a label altered", changed("UPDATE clips SET next_operation = 0 WHERE clip_index = 3"), "rows are not the ones"),
+    ("a clip taken out", changed("DELETE FROM clips WHERE clip_index = 3"), "rows are not the ones"),
+    ("all clips taken out", changed("DELETE FROM clips"), "rows are not the ones"),
+    ("meta altered", changed("UPDATE meta SET value = '479' WHERE key = 'n'"), "made elsewhere, or altered"),
+    ("digest altered", changed("UPDATE meta SET value = repeat('0', 64) WHERE key = 'truth_digest'"), "made elsewhere"),
+    ("no meta", changed("DELETE FROM meta"), "schema version None"),
+    ("a view", changed("CREATE VIEW v AS SELECT 1"), "holds view v; a truth database holds tables only"),
+    ("a macro that shadows sum", changed("CREATE MACRO sum(x) AS 1"), "holds macro sum"),
+    ("a table macro", changed("CREATE MACRO t() AS TABLE SELECT 1"), "holds macro t"),
+    ("a type", changed("CREATE TYPE mood AS ENUM ('a')"), "holds type mood"),
+    ("another table", changed("CREATE TABLE notes (x INT)"), "this is no truth database"),
+    ("a stranger's database", changed("DROP TABLE clips"), "this is no truth database"),
+    ("a column of another name", changed("ALTER TABLE clips RENAME ceiling_ppm TO c"), "rows are not the ones"),
+    ("truncated", truncated, "not a usable truth database"),
+    ("newer format", newer_format, "not a usable truth database"),
+    ("SQLite", sqlite, "not a DuckDB database"),
+    ("garbage", lambda path: path.write_bytes(b"hello" * 99), "not a DuckDB database"),
+    ("empty file", lambda path: path.write_bytes(b""), "not a DuckDB database"),
+    ("missing", lambda path: path.unlink(), "no such truth database"),
+]
+
+
+@pytest.mark.parametrize(("why", "change", "message"), REFUSED, ids=[case[0] for case in REFUSED])
+def test_refused(why, change, message, copy):
+    change(copy)
+    with pytest.raises(TruthError) as caught:
+        opened(copy)
+    assert message in str(caught.value), why
+    assert "\n" not in str(caught.value)
+
+
+def test_another_users_database_is_refused(copy, tmp_path):
+    with pytest.raises(TruthError, match="made elsewhere, or altered"):
+        open_truth("canonical-v1", "validation", home=tmp_path / "other", truth=copy)
+
+
+ASKED = [
+    ("another split", {"split": "test"}, "has split validation, asked for is test"),
+    ("another world", {"world": "warehouse-v1"}, "has world canonical-v1, asked for is warehouse-v1"),
+    ("no such split", {"split": "tset"}, "has no split 'tset'; it has train, validation, test, test-large"),
+]
+
+
+@pytest.mark.parametrize(("why", "asked", "message"), ASKED, ids=[case[0] for case in ASKED])
+def test_not_what_was_asked_for(why, asked, message, copy):
+    with pytest.raises(TruthError) as caught:
+        open_truth(**{"world": "canonical-v1", "split": "validation", "truth": copy} | asked)
+    assert message in str(caught.value), why
+
+
+def test_unknown_world(home):
+    with pytest.raises(WorldError, match="no world 'warehouse-v9'; there are canonical-v1, warehouse-v1"):
+        open_truth("warehouse-v9")
+
+
+def test_nothing_but_the_named_files_is_reached(copy, tmp_path):
+    allowed, other = tmp_path / "allowed.csv", tmp_path / "other.csv"
+    for path in (allowed, other):
+        path.write_text("a\n1\n")
+    with open_truth("canonical-v1", "validation", truth=copy, allow_files=[allowed]) as truth:
+        assert truth.connection.execute("SELECT a FROM read_csv(?)", [str(allowed)]).fetchone() == (1,)
+        for statement in (
+            f"SELECT * FROM read_csv('{other}')",
+            f"COPY (SELECT 1) TO '{tmp_path}/out.csv'",
+            f"ATTACH '{tmp_path}/new.duckdb'",
+            "SET enable_external_access = true",
+            "INSTALL httpfs",
+            "DELETE FROM truth.clips",
+        ):
+            with pytest.raises(duckdb.Error):
+                truth.connection.execute(statement)
+
+
+LOCKER = """
+import duckdb, sys, time
+connection = duckdb.connect(sys.argv[1])
+print("locked", flush=True)
+time.sleep(float(sys.argv[2]))
+"""
+
+
+@pytest.mark.parametrize(("held", "patience", "good"), [(1.0, 10.0, True), (30.0, 0.3, False)])
+def test_locked_by_another_process(held, patience, good, copy, monkeypatch):
+    monkeypatch.setattr(store, "PATIENCE_SECONDS", patience)
+    holder = subprocess.Popen([sys.executable, "-c", LOCKER, copy, str(held)], stdout=subprocess.PIPE, text=True)
+    try:
+        assert holder.stdout.readline() == "locked\n"
+        if good:
+            opened(copy).close()
+        else:
+            with pytest.raises(TruthError, match=f"in use by PID {holder.pid}"):
+                opened(copy)
+    finally:
+        holder.kill()
+        holder.communicate()
+
+
+BUILDER = """
+import sys
+from pathlib import Path
+from reference.store import open_truth
+open_truth("canonical-v1", "validation", home=Path(sys.argv[1])).close()
+print("done", flush=True)
+"""
+
+
+def test_many_builders_at_once_and_one_killed(tmp_path):
+    """Six processes make the same truth; some are killed at various moments; whoever comes last finds it good."""
+    processes = [
+        subprocess.Popen([sys.executable, "-c", BUILDER, tmp_path], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        for _ in range(6)
+    ]
+    for place, process in enumerate(processes[:3]):
+        try:
+            process.wait(0.4 + 0.4 * place)
+        except subprocess.TimeoutExpired:
+            os.kill(process.pid, signal.SIGKILL)
+    for process in processes:
+        out, err = process.communicate()
+        assert process.returncode == -signal.SIGKILL or (out == "done\n" and not err)
+    with open_truth("canonical-v1", "validation", home=tmp_path) as truth:
+        assert truth.digest == load_world("canonical-v1").digests["validation"]
+
+
+def test_secret_of_the_user_is_private(home):
+    assert (home / "key").stat().st_mode & 0o777 == 0o600
+
+
+def test_home_from_the_environment(monkeypatch, tmp_path):
+    monkeypatch.setenv("HARNESS_HOME", str(tmp_path))
+    assert store.cache_home() == tmp_path
+    monkeypatch.delenv("HARNESS_HOME")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    assert store.cache_home() == tmp_path / "cache" / "warehouse-harness"
+    assert store.cache_home("elsewhere") == Path("elsewhere")
