@@ -141,12 +141,10 @@ class Facts:
 def judge(truth: Truth, rules: Rules) -> Facts:
     """Turn the `predictions` of the truth's connection into `facts` under a rule set."""
     connection = truth.connection
-    connection.execute("DROP TABLE IF EXISTS facts; DROP TABLE IF EXISTS script; DROP TYPE IF EXISTS failure_mode")
+    connection.execute("DROP TABLE IF EXISTS facts; DROP TYPE IF EXISTS failure_mode")
     modes = ", ".join(f"'{mode.name}'" for mode in MODES)
     connection.execute(f"CREATE TYPE failure_mode AS ENUM ({modes})")
-    connection.execute("CREATE TEMP TABLE script (operation UTINYINT, next_operation UTINYINT)")
-    script = {code: successor for code, successor in enumerate(truth.script) if successor is not None}
-    connection.execute("INSERT INTO script SELECT unnest(?), unnest(?)", [list(script), list(script.values())])
+    connection.execute("SET VARIABLE script = ?::UTINYINT[]", [truth.script])
     connection.execute(f"SET VARIABLE end_inclusive = {int(rules.end_inclusive)}::SMALLINT")
     connection.execute(f"SET VARIABLE drop_missing = {rules.drop_missing}")
     connection.execute(f"SET VARIABLE drop_degenerate = {rules.drop_degenerate}")

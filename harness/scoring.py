@@ -217,6 +217,7 @@ def _score_into(scratch: Path, source: Any, truth: Truth, request: Request, trai
 
     ingestion = ingest(truth, source, **request.ingestion())
     facts = judge(truth, request.rules)
+    truth.connection.execute("DROP TABLE predictions")  # of ten million lines half a gigabyte
     facts.copy(sql("answers"), scratch / stored.ANSWERS)
     body = measured(facts, request.weights)
     record = _identity(ingestion, truth, request, trained) | body

@@ -28,7 +28,7 @@ def test_a_submission_holds_a_line_for_every_clip(tmp_path):
     place = Place(tmp_path)
     with open_truth("warehouse-v1", "test", home=place.home) as truth:
         file = material.submission(place, 1)
-        lines = duckdb.sql(f"SELECT * FROM read_json('{file}', format = 'newline_delimited')").df()
+        lines = duckdb.execute("SELECT * FROM read_json(?, format = 'newline_delimited')", [str(file)]).df()
         assert len(lines) == truth.n == lines["clip_id"].nunique()
     assert set(lines) == {"clip_id", "dominant_operation", "temporal_segment", "next_operation", "confidence"}
 
@@ -38,9 +38,10 @@ def test_jobs_alternate_and_their_medians_are_taken():
 
     def job(name):
         seen.append(name)
-        return Run(next(times), len(seen))
+        seconds = next(times)
+        return Run(seconds, seconds / 2, len(seen))
 
-    assert in_turn(3, partial(job, "a"), partial(job, "b")) == [Run(2.0, 5), Run(20.0, 6)]
+    assert in_turn(3, partial(job, "a"), partial(job, "b")) == [Run(2.0, 1.0, 5), Run(20.0, 10.0, 6)]
     assert seen == ["a", "b"] * 3
 
 

@@ -1,7 +1,8 @@
 -- One row per judged clip: truth, answer and every judgement that metrics, slices, modes and audit aggregate over.
 -- Integers only, so that the number of threads changes no sum. Codes are positions in truth.operations.
 -- Frames are stored unsigned: whatever is subtracted from is widened first.
--- Variables: end_inclusive (0 | 1), drop_missing, drop_degenerate (the rule set); domains, workers (names in order).
+-- Variables: end_inclusive (0 | 1), drop_missing, drop_degenerate (the rule set); script (usual successor by operation);
+-- domains, workers (names in order).
 CREATE TEMP TABLE facts AS
 WITH paired AS (
     SELECT
@@ -31,8 +32,8 @@ WITH paired AS (
                         + getvariable('end_inclusive'))
         ELSE 0 END::SMALLINT AS intersection
     FROM truth.clips c
-    LEFT JOIN predictions p USING (clip_id)
-    WHERE p.clip_id IS NOT NULL OR NOT getvariable('drop_missing')
+    LEFT JOIN predictions p ON p.place = c.rowid
+    WHERE p.place IS NOT NULL OR NOT getvariable('drop_missing')
 ),
 judged AS (
     SELECT
@@ -50,7 +51,7 @@ judged AS (
         (paired.prior_next = paired.next_operation)::UTINYINT AS prior_right,
         own.next_operation AS own_prior_next,             -- T(answered operation)
         (coalesce(own.next_operation = paired.next_operation, false))::UTINYINT AS own_prior_right,
-        script.next_operation AS script_next,
+        getvariable('script')[paired.dominant_operation + 1] AS script_next,
         (k.dominant_operation = paired.dominant_operation)::UTINYINT AS constant_operation_right,
         (2 * greatest(0, least(k.end_frame, paired.end_frame)::SMALLINT - greatest(k.start_frame, paired.start_frame)
                          + getvariable('end_inclusive'))
@@ -62,7 +63,6 @@ judged AS (
     FROM paired
     JOIN truth.constants k ON k.fold = paired.fold
     LEFT JOIN truth.transition own ON own.fold = paired.fold AND own.operation = answered_operation
-    LEFT JOIN script ON script.operation = paired.dominant_operation
 )
 SELECT
     * EXCLUDE (fold, true_length, answered_length, script_next),

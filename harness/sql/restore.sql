@@ -1,6 +1,7 @@
 -- The predictions of a stored score again, as ingestion left them.
 CREATE OR REPLACE TEMP TABLE predictions AS
-SELECT clip_id, line, outcome, operation, start_frame, end_frame, next_operation,
-       confidence_ppm, next_confidence_ppm, latency_us, source
-FROM read_parquet(?)
-WHERE outcome <> 3
+SELECT a.clip_id, a.line, a.outcome, a.operation, a.start_frame, a.end_frame, a.next_operation,
+       a.confidence_ppm, a.next_confidence_ppm, a.latency_us, a.source, c.rowid AS place
+FROM read_parquet(?) a
+JOIN truth.clips c USING (clip_id)
+WHERE a.outcome <> 3

@@ -8,7 +8,7 @@ from __future__ import annotations
 import argparse
 import os
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -36,13 +36,10 @@ QUICK = (
 )
 
 
-def measure(parts: Sequence[partial[Benchmark]]) -> list[Benchmark]:
-    """Each in a folder of its own, which is gone afterwards."""
-    found = []
-    for part in parts:
-        with tempfile.TemporaryDirectory(prefix="harness-bench-") as folder:
-            found.append(part(Place(Path(folder))))
-    return found
+def measure(parts: Sequence[Callable[[Place], Benchmark]]) -> list[Benchmark]:
+    """All in one temporary folder, so that what one has made the next need not make again."""
+    with tempfile.TemporaryDirectory(prefix="harness-bench-") as folder:
+        return [part(Place(Path(folder))) for part in parts]
 
 
 def page(found: Sequence[Benchmark]) -> str:

@@ -1,7 +1,8 @@
 """How time and memory are measured, and what a benchmark hands to the page.
 
-A run is a fresh process: wall time from its start to its end, and the largest memory it held. What is compared is run
-in turn, several times, and its medians are compared: a busy machine then slows both alike.
+A run is a fresh process: wall time from its start to its end, processor time of all its threads, and the largest memory
+it held. What is compared is run in turn, several times, and its medians are compared: a busy machine then slows both
+alike. Processor time tells how much of a long wall time was waiting for others.
 """
 
 from __future__ import annotations
@@ -18,8 +19,12 @@ from typing import NamedTuple
 ROOT = Path(__file__).parents[2]
 
 
+COLUMNS = ("time", "processor", "memory")
+
+
 class Run(NamedTuple):
     seconds: float
+    processor: float  # seconds
     peak: int  # bytes
 
     @property
@@ -29,6 +34,11 @@ class Run(NamedTuple):
     @property
     def memory(self) -> str:
         return f"{self.peak / 1e9:.2f} GB"
+
+    @property
+    def columns(self) -> tuple[str, str, str]:
+        """Of COLUMNS."""
+        return self.shown, f"{self.processor:.2f} s", self.memory
 
 
 class Claim(NamedTuple):
@@ -62,16 +72,15 @@ def run(place: Place, *arguments: str | Path) -> Run:
     launch = [sys.executable, "-S", "tests/benchmarks/launch.py", sys.executable, "-m", *map(str, arguments)]
     environment = os.environ | {"HARNESS_HOME": str(place.home)}
     done = subprocess.run(launch, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True, check=True)
-    seconds, peak = done.stdout.split()
-    return Run(float(seconds), int(peak))
+    seconds, processor, peak = done.stdout.split()
+    return Run(float(seconds), float(processor), int(peak))
 
 
 def in_turn(repetitions: int, *jobs: Callable[[], Run]) -> list[Run]:
-    """Each job once, then each again, ...; of each the median time and the largest memory."""
+    """Each job once, then each again, ...; of each the median times and the largest memory."""
     rounds = [[job() for job in jobs] for _ in range(repetitions)]
-    return [
-        Run(median(run.seconds for run in runs), max(run.peak for run in runs)) for runs in zip(*rounds, strict=True)
-    ]
+    measured = [zip(*runs, strict=True) for runs in zip(*rounds, strict=True)]
+    return [Run(median(seconds), median(processor), max(peak)) for seconds, processor, peak in measured]
 
 
 def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from math import comb
 
 from tests.benchmarks import material
-from tests.benchmarks.bench import Benchmark, Claim, Place, in_turn, run, table
+from tests.benchmarks.bench import COLUMNS, Benchmark, Claim, Place, in_turn, run, table
 
 TEXT = """\
 `harness leaderboard` of {entries} entries with {clips:,} lines each, all {pairs:,} pairs tested, in a fresh process:
@@ -13,7 +13,7 @@ with the truth made and nothing scored, and again when every score is stored. Me
 
 
 def measure(place: Place, entries: int, repetitions: int) -> Benchmark:
-    material.build(place, 1)
+    material.need(place, 1)
     folder = material.entries(place, entries)
 
     def fresh():
@@ -21,10 +21,10 @@ def measure(place: Place, entries: int, repetitions: int) -> Benchmark:
         return run(place, "harness", "leaderboard", folder)
 
     first, again = in_turn(repetitions, fresh, lambda: run(place, "harness", "leaderboard", folder))
-    rows = [("nothing scored yet", first.shown, first.memory), ("all stored", again.shown, again.memory)]
+    rows = [("nothing scored yet", *first.columns), ("all stored", *again.columns)]
     return Benchmark(
         f"A leaderboard of {entries}",
         TEXT.format(entries=entries, clips=material.CLIPS, pairs=comb(entries, 2), repetitions=repetitions),
         [Claim(f"leaderboard of {entries} entries from nothing", "10 s", first.shown)],
-        [table(("", "time", "memory"), rows)],
+        [table(("", *COLUMNS), rows)],
     )

@@ -1,4 +1,5 @@
-"""Run a command and print its wall time in seconds and its largest memory in bytes: `launch.py COMMAND...`.
+"""Run a command and print its wall time and processor time in seconds and its largest memory in bytes:
+`launch.py COMMAND...`.
 
 A process of its own, since what a command is said to have held at most includes what the one that started it holds.
 """
@@ -12,6 +13,7 @@ if __name__ == "__main__":
     start = time.perf_counter()
     code = subprocess.call(sys.argv[1:], stdout=subprocess.DEVNULL)
     seconds = time.perf_counter() - start
-    peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
-    print(seconds, peak if sys.platform == "darwin" else 1024 * peak)
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    unit = 1 if sys.platform == "darwin" else 1024
+    print(seconds, usage.ru_utime + usage.ru_stime, usage.ru_maxrss * unit)
     sys.exit(code)

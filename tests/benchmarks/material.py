@@ -10,7 +10,7 @@ from harness.cards import Card, write_card
 from reference import database, store
 from reference.catalog import locate
 from reference.files import write_atomically
-from tests.benchmarks.bench import Place, run
+from tests.benchmarks.bench import Place, Run, run
 
 WORLD, SPLIT, CLIPS = "warehouse-v1", "test", 1440
 
@@ -27,9 +27,15 @@ def truth_path(place: Place, scale: int) -> Path:
     return store.built(locate(world(scale), place.home), SPLIT, home=place.home)
 
 
-def build(place: Place, scale: int):
+def build(place: Place, scale: int) -> Run:
     """Make the truth of the split with `scale` times its sessions."""
     return run(place, "harness", "world", "build", WORLD, "--split", SPLIT, "--scale", str(scale))
+
+
+def need(place: Place, *scales: int) -> None:
+    for scale in scales:
+        if not truth_path(place, scale).exists():
+            build(place, scale)
 
 
 def multiply(place: Place, scale: int, copies: int) -> None:
