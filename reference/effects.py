@@ -51,7 +51,7 @@ def _light(strength: int, seed: int, size: int) -> Film:
     """A lamp of another colour, dimmer, and falling off to one side."""
     draw = _draws(seed)
     lamp = _LAMPS[int(draw() * len(_LAMPS))]
-    dim = strength * (0.15 + 0.35 * draw()) / 1000
+    dim = strength * (0.20 + 0.45 * draw()) / 1000
     falloff = strength * (0.25 + 0.4 * draw()) / 1000
     across, down = draw() * 2 - 1, draw() * 2 - 1
     ramp = (np.arange(size) + 0.5) / size - 0.5
@@ -67,7 +67,7 @@ def _light(strength: int, seed: int, size: int) -> Film:
 
 def _noise(strength: int, seed: int, size: int) -> Film:
     """Sensor noise, grain of its own in each frame: the sum of two bytes, scaled."""
-    most = 70 * strength // 1000
+    most = 130 * strength // 1000
 
     def develop(takes: Pixels, index: int) -> Pixels:
         count = size * size * 3
@@ -85,17 +85,17 @@ def _noise(strength: int, seed: int, size: int) -> Film:
 
 
 def _motion_blur(strength: int, seed: int, size: int) -> Film:
-    """A long exposure with a shaking hand: four takes, each moved on along one line."""
+    """A long exposure with a shaking hand: four takes, moved on along one line in eight steps."""
     draw = _draws(seed)
-    reach = 14 * strength * size // (1000 * 336)
+    reach = 24 * strength * size // (1000 * 336)
     across, down = int((draw() * 2 - 1) * reach), int((draw() * 2 - 1) * reach)
-    exposures = tuple(240 * strength // 1000 * take // 3 for take in range(4))
+    exposures = tuple(400 * strength // 1000 * take // 3 for take in range(4))
 
     def develop(takes: Pixels, index: int) -> Pixels:
         total = np.zeros(takes.shape[1:], np.uint16)
-        for take, picture in enumerate(takes):
-            total += _shifted(picture, across * take // 3, down * take // 3)
-        total >>= 2
+        for step in range(8):
+            total += _shifted(takes[step // 2], across * step // 7, down * step // 7)
+        total >>= 3
         return total.astype(np.uint8)
 
     return Film(exposures, develop)
@@ -121,14 +121,14 @@ _Plane = NDArray[np.int16]
 def _compression(strength: int, seed: int, size: int) -> Film:
     """Blocks of 8 x 8 in luma and halved chroma, coarsely quantised after a Walsh-Hadamard transform."""
     full = -(-size // 16) * 16
-    luma, chroma = _bits(520 * strength // 1000), _bits(900 * strength // 1000)
+    bits = _bits(1500 * strength // 1000)
 
     def develop(takes: Pixels, index: int) -> Pixels:
         picture = np.pad(takes[0], ((0, full - size), (0, full - size), (0, 0)), "edge") if full > size else takes[0]
         red, green, blue = (picture[:, :, channel].astype(np.int16) for channel in range(3))
         bright = (red + 2 * green + blue) >> 2
-        reddish, bluish = (_doubled(_coarse(_halved(part - bright), chroma), full) for part in (red, blue))
-        bright = _coarse(bright, luma)
+        reddish, bluish = (_doubled(_coarse(_halved(part - bright), bits), full) for part in (red, blue))
+        bright = _coarse(bright, bits)
         out = np.empty((full, full, 3), np.uint8)
         planes = (bright + reddish, bright - ((reddish + bluish) >> 1), bright + bluish)
         for channel, plane in enumerate(planes):

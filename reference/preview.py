@@ -53,12 +53,13 @@ def _states(world: World, split: str) -> Iterator[tuple[Clip, VisibleState]]:
 
 
 def _spread(world: World, split: str, count: int) -> list[tuple[Clip, VisibleState]]:
-    """Evenly spaced over the sessions and, within a session, over its clips."""
+    """Evenly spaced over the split's sessions, from one domain after the other, and at another place in each."""
     plan = world.split(split)
-    count = min(count, plan.sessions * plan.clips)
+    turn = len(plan.domains)
     chosen = []
-    for number in range(count):
-        session = (number * plan.sessions // count + number) % plan.sessions  # not always the same domain
+    for number in range(min(count, plan.sessions)):
+        block = number * plan.sessions // count // turn * turn
+        session = min(block + number % turn, plan.sessions - 1)
         states = list(session_states(world, split, session))
         chosen.append(states[number * 7 % len(states)])
     return chosen

@@ -150,11 +150,11 @@ def bottom_up(place: Place, kraft: Colour, marks: frozenset[str]) -> list[Shape]
     walls = Walls(place)
     at = place.at
     skirt = Path()
-    skirt.polygon((at(-2, 0), at(WIDE + 2, 0), at(WIDE + 6, -26), at(-6, -26)))
-    skirt.polygon((at(WIDE, -2), at(WIDE, DEEP + 2), at(WIDE + 30, DEEP + 6), at(WIDE + 30, -6)))
-    skirt.polygon((at(0, -2), at(0, DEEP + 2), at(-30, DEEP + 6), at(-30, -6)))
-    shapes = [_shadow(place), skirt.filled(lighter(kraft, 260), darker(kraft, 420)), *_faces(walls, kraft)]
-    shapes += [*_print(walls, kraft, True), *_lid(walls, kraft), _seam(walls, kraft)]
+    skirt.polygon((at(-2, 0), at(WIDE + 2, 0), at(WIDE + 8, -40), at(-8, -40)))
+    skirt.polygon((at(WIDE, -2), at(WIDE, DEEP + 2), at(WIDE + 44, DEEP + 8), at(WIDE + 44, -8)))
+    skirt.polygon((at(0, -2), at(0, DEEP + 2), at(-40, DEEP + 8), at(-40, -8)))
+    shapes = [_shadow(place), skirt.filled(darker(kraft, 200), darker(kraft, 520), 1.6), *_faces(walls, kraft)]
+    shapes += [*_print(walls, kraft, True), *_lid(walls, darker(kraft, 330)), _seam(walls, kraft)]
     return shapes + (tape(place, 1.0) if "tape" in marks else [])
 
 

@@ -75,7 +75,7 @@ def _second_worker(state: VisibleState, draw: Draw) -> Extras:
 
 def _at_the_right(other: Worker, ms: int, near: float) -> list[Shape]:
     move = swing(phase(ms, 2100))
-    x = 312.0 - 46.0 * near + 24.0 * move
+    x = 298.0 - 46.0 * near + 24.0 * move
     first, second = Hand((x, 118.0 + 10 * move)), Hand((x + 12.0, 160.0 - 8 * move))
     return [
         *_envelope(x - 12, 140.0),
