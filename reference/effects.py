@@ -51,7 +51,7 @@ def _light(strength: int, seed: int, size: int) -> Film:
     """A lamp of another colour, dimmer, and falling off to one side."""
     draw = _draws(seed)
     lamp = _LAMPS[int(draw() * len(_LAMPS))]
-    dim = strength * (0.20 + 0.45 * draw()) / 1000
+    dim = strength * (0.15 + 0.30 * draw()) / 1000
     falloff = strength * (0.25 + 0.4 * draw()) / 1000
     across, down = draw() * 2 - 1, draw() * 2 - 1
     ramp = (np.arange(size) + 0.5) / size - 0.5

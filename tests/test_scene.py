@@ -148,6 +148,14 @@ def test_painted_out_attributes_change_nothing(painted):
         assert Stage(WORLD, state(node, orders=(flipped,)), SEED).scene(60) != one
 
 
+def test_a_camera_keeps_every_sign_in_the_picture():
+    """Corners of slip and rack, at the world's strength and any seed."""
+    for seed in range(200):
+        a, b, c, d, e, f = Stage(WORLD, state("box", domain="camera"), seed).scene(0).view
+        for x, y in ((10, 30), (108, 30), (108, 76), (5, 86), (5, 210), (48, 210)):
+            assert 0 <= a * x + c * y + e <= 336 and 0 <= b * x + d * y + f <= 336
+
+
 def test_what_cannot_be_asked_for():
     with pytest.raises(ValueError, match="cannot paint out box; there are slip, items, table"):
         Stage(WORLD, state("box"), SEED, ("box",))

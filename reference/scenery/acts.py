@@ -211,7 +211,7 @@ def _wrap_items(setting: Setting, ms: int) -> list[Shape]:
     over = swing(loop)
     size = 34.0 * things.size
     flap = goods.fold(foot, size, over)
-    left = Hand((foot[0] - 16.0 + 10 * over, foot[1] - 4.0), "open")
+    left = Hand((foot[0] - 0.9 * things.half, foot[1] - 2.0 - 8.0 * over), "grip", (foot[0], foot[1] - 16.0))
     right = Hand((foot[0] + size * (1.2 - 1.1 * over), foot[1] - size * 0.9 * over), "open")
     return [*roll, *shapes, *flap, *arms(setting.worker, left, right)]
 

@@ -85,17 +85,16 @@ def _at_the_right(other: Worker, ms: int, near: float) -> list[Shape]:
 
 
 def _behind(other: Worker, ms: int, near: float) -> list[Shape]:
-    """Seen from the front, so that left and right are swapped."""
+    """Seen from the front: the arm on the picture's left is the right one."""
     move = swing(phase(ms, 1900))
-    x, y = 182.0 + 10 * move, 96.0 + 20.0 * near
-    body = Path().blob(((130, -40), (240, -40), (252, 40), (244, 90), (126, 90), (118, 40)))
+    x, y = 194.0 + 10 * move, 96.0 + 20.0 * near
+    apron = darker(other.sleeve, 620)
+    body = Path().blob(((150, -40), (252, -40), (262, 40), (254, 84), (148, 84), (140, 40)))
     return [
-        body.filled(
-            linear((118, 0), (252, 0), lighter(other.sleeve, 150), darker(other.sleeve, 200)), darker(other.sleeve, 500)
-        ),
+        body.filled(linear((140, 0), (262, 0), lighter(apron, 120), apron), darker(apron, 500), 1.5),
         *_envelope(x, y),
-        *arm(other, (112.0, -30.0), Hand((x - 24, y - 2 + 6 * move)), LEFT, 0.8),
-        *arm(other, (258.0, -30.0), Hand((x + 26, y + 4 - 6 * move)), RIGHT, 0.8),
+        *arm(other, (152.0, -50.0), Hand((x - 26, y - 2 + 6 * move)), RIGHT, 0.72),
+        *arm(other, (250.0, -50.0), Hand((x + 28, y + 4 - 6 * move)), LEFT, 0.72),
     ]
 
 

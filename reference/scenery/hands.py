@@ -38,7 +38,7 @@ def arms(worker: Worker, left: Hand | None, right: Hand | None) -> list[Shape]:
 
 def arm(worker: Worker, shoulder: Point, hand: Hand, side: float, size: float = 1.0) -> list[Shape]:
     """`side` says where elbow and thumb are: the elbow outside, the thumb inside."""
-    elbow = _elbow(shoulder, hand.at, side)
+    elbow = _elbow(shoulder, hand.at, side * size)
     ux, uy = unit(hand.at[0] - elbow[0], hand.at[1] - elbow[1])
     wrist = (hand.at[0] - ux * 13 * size, hand.at[1] - uy * 13 * size)
     cuff = lerp(elbow, wrist, 0.66)
