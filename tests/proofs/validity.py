@@ -104,7 +104,7 @@ def mean_interval(
 
 
 class Lost(NamedTuple):
-    """As is less painted out, by metric, with adjusted p; the hidden gain over the own prior, and the share of it lost."""
+    """As is less painted out, by metric, with adjusted p; the hidden gain over the own prior, the share of it lost."""
 
     differences: dict[str, float]
     p: dict[str, float]
