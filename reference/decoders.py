@@ -55,6 +55,14 @@ class Header(NamedTuple):
     seconds: float
 
 
+class Wanted(NamedTuple):
+    """n sampled frames, or the frames at `indices`, sorted and different."""
+
+    n: int = 8
+    sampler: str = "uniform"
+    indices: tuple[int, ...] | None = None
+
+
 class Decoder(NamedTuple):
     """`count`: frames by this decoder's own account. `read`: the frames at sorted, different indices."""
 
@@ -62,22 +70,33 @@ class Decoder(NamedTuple):
     read: Callable[[Path, Sequence[int]], Pixels]
 
 
-def decode(path: Path, n: int, sampler: str, decoder: str, limits: Limits) -> tuple[Pixels, NDArray[np.int64]]:
+def decode(path: Path, wanted: Wanted, decoder: str, limits: Limits) -> tuple[Pixels, NDArray[np.int64]]:
     """`(frames, indices)` of one file. Raises VideoError; may crash or hang on a damaged file."""
     decoder_named(decoder)
-    with _opened(path) as (container, stream):
+    with opened(path) as (container, stream):
         header = _header(path, container, stream, limits)
-        if not 1 <= n <= header.frames:
-            raise VideoError(f"{path}: has {header.frames} frames, {n} were asked for")
+        indices, frames = _known(path, wanted, header), None
         pictures = enumerate(container.decode(stream))
-        if sampler != "uniform":
-            frames, indices = _scan(path, header, pictures, lambda luma: SAMPLERS[sampler](luma, n))
-        else:
-            indices = uniform_indices(header.frames, n)
-            frames = _chosen(path, pictures, indices) if decoder == "pyav" else None
+        if indices is None:
+            frames, indices = _scan(path, header, pictures, lambda luma: SAMPLERS[wanted.sampler](luma, wanted.n))
+        elif decoder == "pyav":
+            frames = _chosen(path, pictures, indices)
     if decoder != "pyav" or frames is None:
         frames = _agreed(path, decoder, header).read(path, indices)
     return frames, np.array(indices)
+
+
+def _known(path: Path, wanted: Wanted, header: Header) -> tuple[int, ...] | None:
+    """The indices, where nobody has to look at pictures for them."""
+    if wanted.indices is None:
+        if not 1 <= wanted.n <= header.frames:
+            raise VideoError(f"{path}: has {header.frames} frames, {wanted.n} were asked for")
+        return uniform_indices(header.frames, wanted.n) if wanted.sampler == "uniform" else None
+    if not wanted.indices or list(wanted.indices) != sorted(set(wanted.indices)):
+        raise VideoError(f"{path}: the frames asked for must be sorted and different")
+    if wanted.indices[0] < 0 or wanted.indices[-1] >= header.frames:
+        raise VideoError(f"{path}: has the frames 0 to {header.frames - 1}, {wanted.indices} were asked for")
+    return wanted.indices
 
 
 def _agreed(path: Path, name: str, header: Header) -> Decoder:
@@ -90,7 +109,7 @@ def _agreed(path: Path, name: str, header: Header) -> Decoder:
 
 def inspect(path: Path, limits: Limits = LIMITS) -> Header:
     """The header of an MP4 or MOV file that keeps within the limits."""
-    with _opened(path) as (container, stream):
+    with opened(path) as (container, stream):
         return _header(path, container, stream, limits)
 
 
@@ -133,7 +152,7 @@ def _within(path: Path, header: Header, limits: Limits) -> None:
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[tuple[Any, Any]]:
+def opened(path: Path) -> Iterator[tuple[Any, Any]]:
     """PyAV's container and its first video stream. `file:` keeps a path with a colon from being read as a protocol."""
     check_kind(path)
     av = _imported("av", "av")
@@ -150,7 +169,7 @@ def _opened(path: Path) -> Iterator[tuple[Any, Any]]:
 
 def pictures(path: Path) -> Iterator[tuple[int, Any]]:
     """(index, PyAV frame) of every frame in turn."""
-    with _opened(path) as (container, stream):
+    with opened(path) as (container, stream):
         yield from enumerate(container.decode(stream))
 
 

@@ -5,8 +5,8 @@ It is a fresh interpreter (nothing of the caller's runs in it, so scripts need n
 and ends with its parent. When it dies or does not answer in time it is killed and the caller gets a VideoError; the
 next request starts another. After a fork the child belongs to the parent only.
 
-Protocol: a line of JSON in; out come the length of a JSON text as 8 hexadecimal digits, the text, and raw RGB as long as
-its `bytes` says.
+Protocol: a line of JSON in; out come the length of a JSON text as 8 hexadecimal digits, the text, and raw RGB, as long
+as its `bytes` says.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from typing import IO, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from reference.decoders import Limits, Pixels, decode
+from reference.decoders import Limits, Pixels, Wanted, decode
 from reference.errors import VideoError
 
 MEMORY_BYTES = 4 << 30
@@ -92,11 +92,11 @@ _child: _Child | None = None
 
 
 def decode_apart(
-    path: Path, n: int, sampler: str, decoder: str, limits: Limits, timeout: float
+    path: Path, wanted: Wanted, decoder: str, limits: Limits, timeout: float
 ) -> tuple[Pixels, NDArray[np.int64]]:
     """`decoders.decode` in the child. Raises VideoError for what it raises there, and when it crashes or hangs."""
-    request = {"path": os.fspath(path.absolute()), "shown": str(path), "n": n, "sampler": sampler, "decoder": decoder,
-               "limits": list(limits)}  # fmt: skip
+    request = {"path": os.fspath(path.absolute()), "shown": str(path), "wanted": wanted, "decoder": decoder,
+               "limits": limits}  # fmt: skip
     with _lock:
         answer, data = _ask(request, path, decoder, timeout)
     if "error" in answer:
@@ -150,9 +150,10 @@ def serve() -> None:
 
 def _answer(request: dict[str, Any], answers: IO[bytes]) -> None:
     data: Any = b""
-    wanted = request["n"], request["sampler"], request["decoder"]
+    n, sampler, chosen = request["wanted"]
+    wanted = Wanted(n, sampler, None if chosen is None else tuple(chosen))
     try:
-        frames, indices = decode(Path(request["path"]), *wanted, Limits(*request["limits"]))
+        frames, indices = decode(Path(request["path"]), wanted, request["decoder"], Limits(*request["limits"]))
         data = np.ascontiguousarray(frames).data.cast("B")
         reply: dict[str, Any] = {"shape": frames.shape, "indices": indices.tolist(), "bytes": len(data)}
     except VideoError as error:

@@ -10,14 +10,14 @@ hang. `trusted=True` decodes in this process, for files that this project render
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from reference.decoders import DECODERS, LIMITS, Limits, Pixels, decode, decoder_named, inspect, pictures
+from reference.decoders import DECODERS, LIMITS, Limits, Pixels, Wanted, decode, decoder_named, inspect, pictures
 from reference.errors import VideoError
 from reference.files import write_atomically
 from reference.samplers import SAMPLERS
@@ -36,21 +36,23 @@ TIMEOUT = 30.0
 
 def frames(
     path: str | Path, n: int = 8, sampler: str = "uniform", decoder: str = "pyav", *,
-    trusted: bool = False, timeout: float = TIMEOUT, limits: Limits = LIMITS,
+    indices: Sequence[int] | None = None, trusted: bool = False, timeout: float = TIMEOUT, limits: Limits = LIMITS,
 ) -> tuple[Pixels, NDArray[np.int64]]:  # fmt: skip
     """n frames of a video, uint8 RGB [n, h, w, 3], and their 0-based indices, int [n], sorted.
 
     `sampler`: uniform, motion, entropy or boundary (reference.samplers). `decoder`: pyav, decord or opencv, the last
-    two where installed. Raises VideoError for a file that is none, breaks a limit, is damaged, or has too few frames.
+    two where installed. `indices`: these frames (sorted, different) instead of sampled ones.
+    Raises VideoError for a file that is none, breaks a limit, is damaged, or has too few frames.
     """
     if sampler not in SAMPLERS:
         raise VideoError(f"no sampler {sampler!r}; there are {', '.join(SAMPLERS)}")
     decoder_named(decoder)
+    wanted = Wanted(n, sampler, None if indices is None else tuple(map(int, indices)))
     if trusted:
-        return decode(Path(path), n, sampler, decoder, limits)
+        return decode(Path(path), wanted, decoder, limits)
     from reference.isolation import decode_apart
 
-    return decode_apart(Path(path), n, sampler, decoder, limits, timeout)
+    return decode_apart(Path(path), wanted, decoder, limits, timeout)
 
 
 def write_video(path: str | Path, pictures: Iterable[Pixels], size: int | tuple[int, int], fps: int = FPS) -> None:
