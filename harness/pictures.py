@@ -9,8 +9,8 @@ FORMAT = "warehouse-harness/rendered-1"
 
 
 def render(
-    world: str, folder: str | Path, *, workers: int = 2, video: str | Path | None = None, video_start: str | None = None,
-    domains: str | None = None, paint_out: str | None = None, home: Path | None = None, **asked: Any,
+    world: str, folder: str | Path, *, workers: int = 2, domains: str | None = None, paint_out: str | None = None,
+    video: str | Path | None = None, video_start: str | None = None, home: Path | None = None, **asked: Any,
 ) -> dict[str, Any]:  # fmt: skip
     """Render and say what came of it. Lists are texts with commas; further options: reference.rendering.Request."""
     from harness.progress import counter
@@ -28,7 +28,8 @@ def render(
     return {
         "format": FORMAT, "world": request.world, "split": request.split, "form": request.form, "folder": str(folder),
         "clips": made.clips, "rendered": made.rendered, "left_out": made.left_out, "bytes": made.bytes,
-        "scored": request.scored, "list": str(Path(folder) / "clips.jsonl"),
+        "scored": request.scored, "whole": request.scored and not (request.limit or request.domains or made.left_out),
+        "list": str(Path(folder) / "clips.jsonl"),
         "truth": str(Path(folder) / "truth.jsonl") if (Path(folder) / "truth.jsonl").exists() else None,
     }  # fmt: skip
 
@@ -45,9 +46,11 @@ def told(made: dict[str, Any]) -> list[str]:
         lines.append(f"  {made['left_out']:,} clips lie outside the video and were left out")
     if made["truth"]:
         lines.append(f"  {made['truth']}: what to learn from them")
-    elif made["scored"]:
+    elif made["whole"]:
         lines.append("Next: answer each line with your model, one JSON object a line with its clip_id, and judge it:")
         lines.append(f"  harness score predictions.jsonl --world {made['world']} --split {made['split']}")
+    elif made["scored"]:
+        lines.append("  a part of the split: a score counts the clips that have no answer as wrong")
     else:
         lines.append("  not as the split is judged: every line is marked, use it for comparisons")
     return lines

@@ -45,8 +45,8 @@ def motion(luma: Luma, n: int) -> tuple[int, ...]:
     change = differences(luma)
     change = change * len(luma) + max(1, int(change.sum()) // 8)  # an eighth is spread evenly
     reached = np.cumsum(change)
-    wanted = [(2 * place + 1) * int(reached[-1]) // (2 * n) for place in range(n)]
-    return _different(np.searchsorted(reached, wanted, side="left").tolist(), len(luma))
+    wanted = (2 * np.arange(n) + 1) * reached[-1]
+    return _different(np.searchsorted(2 * n * reached, wanted).tolist(), len(luma))
 
 
 def entropy(luma: Luma, n: int) -> tuple[int, ...]:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Iterator, Sequence
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -55,7 +56,9 @@ def frames(
     return decode_apart(Path(path), wanted, decoder, limits, timeout)
 
 
-def write_video(path: str | Path, pictures: Iterable[Pixels], size: int | tuple[int, int], fps: int = FPS) -> None:
+def write_video(
+    path: str | Path, pictures: Iterable[Pixels], size: int | tuple[int, int], fps: int | Fraction = FPS
+) -> None:
     """Write uint8 RGB [h, w, 3] frames as an mp4, whole or not at all. `size`: the side, or (width, height), even.
 
     Raises VideoError for a frame of another shape.
@@ -63,7 +66,7 @@ def write_video(path: str | Path, pictures: Iterable[Pixels], size: int | tuple[
     write_atomically(Path(path), lambda temporary: encode(temporary, pictures, size, fps))
 
 
-def encode(path: Path, pictures: Iterable[Pixels], size: int | tuple[int, int], fps: int = FPS) -> None:
+def encode(path: Path, pictures: Iterable[Pixels], size: int | tuple[int, int], fps: int | Fraction = FPS) -> None:
     """`write_video` to a path that nobody reads before it is whole."""
     av = _av()
     width, height = size if isinstance(size, tuple) else (size, size)

@@ -108,8 +108,8 @@ def info(world: str, split: str, truth: Path | None, output: str) -> None:
 @click.option("--size", type=click.IntRange(16, 2048), default=336, show_default=True, help="Side in pixels.")
 @click.option("--image", type=click.Choice(["jpg", "webp"]), default="jpg", show_default=True)
 @click.option("--domains", metavar="A,B", help="Only the sessions of these domains.")
-@click.option("--as-domain", metavar="X", help="Draw every clip in domain X instead: for paired tables, never scored.")
-@click.option("--paint-out", metavar="A,B", help="Blank these surfaces (slip, items, table): for ablations, never scored.")
+@click.option("--as-domain", metavar="X", help="Draw all clips in domain X: for paired tables, never scored.")
+@click.option("--paint-out", metavar="A,B", help="Blank slip, items or table: for ablations, never scored.")
 @click.option("--limit", type=click.IntRange(1), metavar="N", help="Only the first N clips.")
 @click.option("--workers", type=click.IntRange(1, 256), default=2, show_default=True, help="Processes.")
 @click.option("--video", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE",
