@@ -15,20 +15,20 @@ _HOMES = {
     "validate": "harness.scoring",
     "Score": "harness.scoring",
     "compare": "harness.comparison",
-    "leaderboard": "harness.leaderboard",
+    "leaderboard": "harness.ranking",
     "write_baseline": "harness.baselines",
     "open_truth": "reference.store",
     "Weights": "harness.rules",
     "HarnessError": "harness.errors",
 }
 
-__all__ = ["__version__", *_HOMES]  # noqa: PLE0604
+__all__ = ["__version__", *_HOMES]
 
 if TYPE_CHECKING:
     from harness.baselines import write_baseline
     from harness.comparison import compare
     from harness.errors import HarnessError
-    from harness.leaderboard import leaderboard
+    from harness.ranking import leaderboard
     from harness.rules import Weights
     from harness.scoring import Score, score, validate
     from reference.store import open_truth

@@ -30,7 +30,9 @@ class Baseline(NamedTuple):
 BASELINES = {
     baseline.name: baseline
     for baseline in (
-        Baseline("constant", "baseline", "the training split's majority operation, best constant segment, majority next"),
+        Baseline(
+            "constant", "baseline", "the training split's majority operation, best constant segment, majority next"
+        ),
         Baseline("whole-clip", "baseline", "majority operation and next, and the whole clip as the segment"),
         Baseline("random", "baseline", "uniformly random operation, segment and next operation, seeded"),
         Baseline("transition-prior", "reference", "the true operation and the training split's usual successor of it"),

@@ -1,4 +1,4 @@
-"""Progress of long work, on stderr: nothing for the first second, a line that redraws itself on a terminal, else silence.
+"""Progress of long work, on stderr: after a quiet second a line that redraws itself on a terminal, else nothing.
 
 Standard output stays what a pipe reads.
 """
@@ -36,7 +36,9 @@ class _Line:
             return
         rate = done / (now - self.begun)
         left = max(0.0, (expected - done) / rate) if rate else 0.0
-        text = f"{self.what}: {done:,} of {expected:,} ({done / max(expected, 1):.0%}), {rate:,.0f}/s, {left:.0f} s left"
+        text = (
+            f"{self.what}: {done:,} of {expected:,} ({done / max(expected, 1):.0%}), {rate:,.0f}/s, {left:.0f} s left"
+        )
         sys.stderr.write(f"\r\x1b[K{text}")
         sys.stderr.flush()
         self.drawn, self.shown = now, True

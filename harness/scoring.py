@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Iterable
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass, fields
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,7 +25,7 @@ from reference.files import write_atomically
 if TYPE_CHECKING:
     import pandas
 
-    from harness.submission import Ingestion
+    from harness.submission import Ingestion, Limits
     from reference.store import Truth
 
 SEED = 0
@@ -43,12 +45,36 @@ class Request:
     adapter: str | None = None
     fps: float | None = None
     clip_frames: int | None = None
+    clip_map: dict[str, str] | None = None
+    max_line_bytes: int | None = None
+    max_lines: int | None = None
+    max_bytes: int | None = None
     home: Path | None = None
     truth: Path | None = None
 
     def ingestion(self) -> dict[str, Any]:
-        names = ("lenient", "ignore_extra", "adapter", "fps", "clip_frames")
+        """Options of `submission.ingest`."""
+        names = ("lenient", "ignore_extra", "adapter", "fps", "clip_frames", "clip_map")
         return {name: getattr(self, name) for name in names}
+
+    def limits(self) -> Limits:
+        from harness.submission import Limits
+
+        chosen = {field.name: getattr(self, field.name) for field in fields(Limits)}
+        return Limits(**{name: value for name, value in chosen.items() if value is not None})
+
+    def reading(self) -> dict[str, Any]:
+        """All that decides how a submission is read, as JSON values: the clip map by its digest."""
+        pinned = self.ingestion() | {name: getattr(self, name) for name in ("max_line_bytes", "max_lines", "max_bytes")}
+        if self.clip_map is not None:
+            text = json.dumps(self.clip_map, sort_keys=True)
+            pinned["clip_map"] = hashlib.sha256(text.encode()).hexdigest()[:16]
+        return pinned
+
+    def results(self) -> stored.Results:
+        from reference.store import cache_home
+
+        return stored.Results(cache_home(self.home))
 
     def open(self, files: tuple[Path, ...] = (), folders: tuple[Path, ...] = ()) -> Truth:
         from reference.store import open_truth
@@ -132,32 +158,40 @@ def score(
     adapter: str | None = None,
     fps: float | None = None,
     clip_frames: int | None = None,
+    clip_map: dict[str, str] | None = None,
+    max_line_bytes: int | None = None,
+    max_lines: int | None = None,
+    max_bytes: int | None = None,
     training: str | Path | None = None,
     home: str | Path | None = None,
     truth: str | Path | None = None,
 ) -> Score:
     """Score a prediction file (or "-" for standard input) against the truth of a split.
 
+    `clip_map`: from doc_id to clip_id, for formats that name clips by the former. `max_...`: caps (source.Limits).
     `training`: a training record; by default `training.json` beside the submission, where there is one.
     Raises SubmissionError (lines were rejected), TruthError, UsageError; all are HarnessError.
     """
     request = Request(
         world, split, find_rules(rules), weights or Weights(), lenient, ignore_extra, adapter, fps, clip_frames,
-        Path(home) if home else None, Path(truth) if truth else None,
+        clip_map, max_line_bytes, max_lines, max_bytes, Path(home) if home else None, Path(truth) if truth else None,
     )  # fmt: skip
     return score_request(submission, request, name=name, training=training)
 
 
 def score_request(
-    submission: str | Path, request: Request, *, name: str | None = None, training: str | Path | None = None
-) -> Score:
+    submission: str | Path, request: Request, *, name: str | None = None, training: str | Path | None = None,
+    truth: Truth | None = None,
+) -> Score:  # fmt: skip
+    """As `score`. `truth`: the request's, opened by `open_for_many` for this submission among others."""
     from harness.submission import opened
-    from reference.store import cache_home
 
-    results = stored.Results(cache_home(request.home))
+    if name is not None and not name.isprintable():
+        raise UsageError(f"--name {name!r}: expected printable text")
+    results = request.results()
     trained = training_record(submission, training)
-    with results.scratch() as scratch, opened(submission, scratch) as source:
-        with request.open(files=(source.path,), folders=(scratch,)) as truth:
+    with results.scratch() as scratch, opened(submission, scratch, request.limits()) as source:
+        with nullcontext(truth) if truth else request.open((source.path,), (scratch,)) as truth:
             entry = stored.key(_dependencies(source.sha256, truth, request, trained))
             folder = results.find(entry)
             if folder is None:
@@ -167,6 +201,11 @@ def score_request(
     if name is not None:
         record = {"name": name} | record | {"signature": f"{record['signature']}|name:{name}"}
     return Score(record, folder / stored.ANSWERS, request)
+
+
+def open_for_many(request: Request, submissions: Iterable[Path]) -> Truth:
+    """The truth for `score_request` of each of these: opening and checking it takes as long as reading a small file."""
+    return request.open(tuple(submissions), (request.results().folder,))
 
 
 def _score_into(scratch: Path, source: Any, truth: Truth, request: Request, trained: dict | None) -> None:
@@ -191,11 +230,10 @@ def validate(submission: str | Path, **options: Any) -> Ingestion:
     """Only ingestion: what would be scored and every problem of the file. Takes the options of `score`; never raises
     SubmissionError, the problems are in the result."""
     from harness.submission import ingest, opened
-    from reference.store import cache_home
 
     request = Request(**options)
-    with stored.Results(cache_home(request.home)).scratch() as scratch, opened(submission, scratch) as source:
-        with request.open(files=(source.path,), folders=(scratch,)) as truth:
+    with request.results().scratch() as scratch:
+        with opened(submission, scratch, request.limits()) as source, request.open((source.path,), (scratch,)) as truth:
             return ingest(truth, source, **(request.ingestion() | {"lenient": True}))
 
 
@@ -208,7 +246,8 @@ def training_record(submission: str | Path, training: str | Path | None) -> dict
         training = beside
     try:
         record = json.loads(Path(training).read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+        json.dumps(record, allow_nan=False, ensure_ascii=False).encode()  # what no score record could hold
+    except (OSError, ValueError, RecursionError) as error:
         raise UsageError(f"{training}: not a readable training record ({error})") from None
     return _checked_training(record, Path(training))
 
@@ -222,23 +261,26 @@ def _checked_training(record: Any, path: Path) -> dict[str, Any]:
         value = record.get(key)
         if value is not None and (isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value < 1e15):
             raise UsageError(f"{path}: `{key}` must be a number that is not negative (harness schema training)")
+        if value is not None and key in ("steps", "oom_events") and value != int(value):
+            raise UsageError(f"{path}: `{key}` must be a whole number (harness schema training)")
     return record
 
 
 def _dependencies(sha256: str, truth: Truth, request: Request, trained: dict | None) -> dict[str, Any]:
     return {
         "submission": sha256, "truth": truth.digest, "split": truth.split, "world": truth.world,
-        "rules": asdict(request.rules), "weights": request.weights.values(), "ingestion": request.ingestion(),
+        "rules": asdict(request.rules), "weights": request.weights.values(), "ingestion": request.reading(),
         "training": trained, "version": harness.__version__, "code": _code_digest(),
     }  # fmt: skip
 
 
+@cache
 def _code_digest() -> str:
     """Changes with the scoring code, so that a stored score never outlives the definitions it was made with."""
     from harness import record
 
     package = Path(record.__file__).parent
-    files = sorted([*package.glob("*.py"), *package.glob("sql/*.sql")])
+    files = sorted([*package.glob("*.py"), *package.glob("formats/*.py"), *package.glob("sql/*.sql")])
     return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()
 
 
@@ -272,7 +314,7 @@ def signature(ingestion, truth: Truth, request: Request, coverage: float, traine
         f"sessions:{truth.sessions}", f"rules:{request.rules.name}", f"weights:{request.weights.scheme}({request.weights})",
         f"submission:{ingestion.sha256[:16]}", f"coverage:{coverage:.4f}", f"seed:{SEED}", f"version:{harness.__version__}",
     ]  # fmt: skip
-    parts += [f"{key}:{value}" for key, value in request.ingestion().items() if value not in (None, False)]
+    parts += [f"{key}:{value}" for key, value in request.reading().items() if value not in (None, False)]
     if trained is not None:
         parts.append(f"training:{hashlib.sha256(json.dumps(trained, sort_keys=True).encode()).hexdigest()[:8]}")
     if truth.public:

@@ -19,6 +19,7 @@ TITLES = {
     "score": "score", "oca": "OCA", "tiou50": "tIoU@0.5", "aa1": "AA@1", "aa1_hidden": "AA@1 hidden",
 }  # fmt: skip
 ORDER = ("score", "oca", "tiou50", "aa1", "aa1_hidden")
+DIMENSION_TITLES = {"next_operation": "next", "next_visible": "next is", "session_kind": "session"}
 TOP_MODES, TOP_SLICES = 6, 5
 BAR = 24
 
@@ -32,7 +33,7 @@ def console(file: IO[str] | None = None) -> Console:
 
 def table(*columns: str, left: Iterable[str] = ()) -> Table:
     """A table without frames; columns are right-aligned unless named in `left`."""
-    made = Table(box=SIMPLE_HEAD, pad_edge=False, show_edge=False, header_style="bold")
+    made = Table(box=SIMPLE_HEAD, pad_edge=False, show_edge=False, padding=(0, 1, 0, 0), header_style="bold")
     for column in columns:
         is_left = column in left
         made.add_column(column, justify="left" if is_left else "right", no_wrap=not is_left, overflow="fold")
@@ -58,8 +59,8 @@ def heading(out: Console, text: str, aside: str = "") -> None:
 
 def print_score(record: dict[str, Any], out: Console) -> None:
     """The whole answer to `harness score`, most important first."""
-    out.print(Text(record.get("name") or "submission", style="bold")
-              + Text(f"  on {record['world']} / {record['split']}: {record['n']:,} clips in {record['sessions']:,} sessions"))  # fmt: skip
+    where = f"{record['world']} / {record['split']}: {record['n']:,} clips in {record['sessions']:,} sessions"
+    out.print(Text(record.get("name") or "submission", style="bold") + Text(f"  on {where}"))
     _metrics(record, out)
     _coverage(record, out)
     if not record["funnel"]:
@@ -87,13 +88,17 @@ def _metrics(record: dict[str, Any], out: Console) -> None:
     for note in notes:
         out.print(Text(note, style="yellow"))
     if record["in_sample"]:
-        out.print(Text("in-sample: floors and prior were fitted on the one session they are quoted for", style="yellow"))
+        out.print(
+            Text("in-sample: floors and prior were fitted on the one session they are quoted for", style="yellow")
+        )
 
 
 def _coverage(record: dict[str, Any], out: Console) -> None:
     counts, missing = record["diagnostics"], round(record["n"] * (1 - record["coverage"]))
     text = f"coverage {record['coverage']:.2%}"
-    text += f" ({missing:,} clips without a line count as wrong)" if missing and record["rules"] != "drop-missing" else ""
+    text += (
+        f" ({missing:,} clips without a line count as wrong)" if missing and record["rules"] != "drop-missing" else ""
+    )
     out.print(Text(text, style="yellow" if missing else ""))
     for note in counts["notes"]:
         out.print(Padding(Text(note, style="dim"), (0, 0, 0, 2)))
@@ -123,7 +128,9 @@ def _modes(record: dict[str, Any], out: Console) -> None:
     rest = rows[TOP_MODES:]
     if rest:
         gain = sum(row["gain"] for row in rest)
-        out.print(Text(f"and {len(rest)} more modes with {sum(row['n'] for row in rest):,} clips, {gain:+.3f}", style="dim"))
+        out.print(
+            Text(f"and {len(rest)} more modes with {sum(row['n'] for row in rest):,} clips, {gain:+.3f}", style="dim")
+        )
     out.print(Text("field only: just the field that names the mode mended; these do not add up", style="dim"))
 
 
@@ -141,7 +148,8 @@ def _slices(record: dict[str, Any], out: Console) -> None:
     for row in worst:
         metrics = row["metrics"]
         star = "*" if metrics["score"]["star"] else " "
-        made.add_row(f"{row['dimension']} = {row['level']}", f"{row['n']:,}", number(metrics["score"]["value"]),
+        title = DIMENSION_TITLES.get(row["dimension"], row["dimension"])
+        made.add_row(f"{title}: {row['level']}", f"{row['n']:,}", number(metrics["score"]["value"]),
                      interval(metrics["score"]), number(metrics["score"]["difference"], sign=True) + star,
                      *(number(metrics[name]["value"], 2) for name in ("oca", "tiou50", "aa1")))  # fmt: skip
     out.print(made)
@@ -175,21 +183,25 @@ def print_worlds(rows: list[dict[str, Any]], out: Console) -> None:
 
 def print_world(found: dict[str, Any], out: Console) -> None:
     out.print(Text(f"{found['world']} / {found['split']}", style="bold")
-              + Text(f"  {found['n']:,} clips in {found['sessions']:,} sessions, truth {found['truth_digest'][:16]}"))  # fmt: skip
+              + Text(f"  {found['n']:,} clips in {found['sessions']:,} sessions, "
+                     f"truth {found['truth_digest'][:16]}"))  # fmt: skip
     made = table("metric", "floor", "prior", "ceiling", "oracle scores", left=["metric"])
     for name, row in found["metrics"].items():
         made.add_row(TITLES[name], *(number(row[role]) for role in ("floor", "prior", "ceiling", "oracle")))
     out.print(made)
     shares = [(f"dense (segment of at most {DENSE_FRAMES} frames)", found["dense"]),
               ("next operation not visible", found["next_hidden"]),
-              ("off script", found["off_script"]), ("hit by answering the whole clip", found["whole_clip_tiou50"])]  # fmt: skip
+              ("off script", found["off_script"]),
+              ("hit by answering the whole clip", found["whole_clip_tiou50"])]  # fmt: skip
     out.print("; ".join(f"{name} {share:.1%}" for name, share in shares if share is not None))
     if found["constant"]:
         constant = found["constant"]
         out.print(f"the constant answer: {constant['dominant_operation']}, frames {constant['start_frame']}-"
                   f"{constant['end_frame']}, next {constant['next_operation']}")  # fmt: skip
     if found["in_sample"]:
-        out.print(Text("in-sample: floors and prior were fitted on the one session they are quoted for", style="yellow"))
+        out.print(
+            Text("in-sample: floors and prior were fitted on the one session they are quoted for", style="yellow")
+        )
     for dimension, rows in found["distributions"].items():
         out.print(Text(f"{dimension}: ", style="bold")
                   + Text(", ".join(f"{row['level']} {row['clips'] / found['n']:.1%}" for row in rows)))  # fmt: skip
@@ -230,15 +242,21 @@ def print_comparison(result: dict[str, Any], out: Console) -> None:
 
 def _pair(pair: dict[str, Any], result: dict[str, Any], out: Console) -> None:
     heading(out, pair["verdict"]["sentence"])
-    made = table(f"{pair['a']} - {pair['b']}", "difference", "95% interval", "p", "adjusted", left=[f"{pair['a']} - {pair['b']}"])
+    made = table(
+        f"{pair['a']} - {pair['b']}", "difference", "95% interval", "p", "adjusted", left=[f"{pair['a']} - {pair['b']}"]
+    )
     tests = {"score": pair["score"]} | pair["metrics"]
     for name in ORDER:
         test = tests[name]
         made.add_row(TITLES[name], number(test["difference"], sign=True), interval(test, sign=True),
                      p_value(test["p"]), p_value(test["p_adjusted"]))  # fmt: skip
     out.print(made)
-    out.print(Text(f"adjusted by Holm: score over m = {result['m']}, the rest over m = {result['m_metrics']}", style="dim"))
-    counts = table("clips right by", "both", f"only {pair['a']}", f"only {pair['b']}", "neither", left=["clips right by"])
+    out.print(
+        Text(f"adjusted by Holm: score over m = {result['m']}, the rest over m = {result['m_metrics']}", style="dim")
+    )
+    counts = table(
+        "clips right by", "both", f"only {pair['a']}", f"only {pair['b']}", "neither", left=["clips right by"]
+    )
     for field, row in pair["counts"].items():
         counts.add_row("all three" if field == "all" else field, *(f"{value:,}" for value in row.values()))
     out.print(counts)
@@ -256,14 +274,19 @@ def p_value(p: float) -> str:
 def print_leaderboard(board: dict[str, Any], out: Console) -> None:
     out.print(Text(board["verdict"], style="bold"))
     out.print(_board_line(board), style="dim")
-    made = table("rank", "tier", "model", "score", "95% interval", "OCA", "tIoU", "AA@1", "hidden", "cover", left=["model"])
+    made = table("rank", "tier", "model", "score", "95% interval", "OCA", "tIoU", "AA@1", "hidden", left=["model"])
     for row in board["entries"]:
-        made.add_row(rank(row), str(row["tier"]), row["name"] + (" !" if row["flags"] else ""), *_board_cells(row))
+        made.add_row(rank(row), str(row["tier"]), row["name"] + (" !" if row["flags"] else ""), *_board_cells(row)[:-1])
     for row in board["references"]:
-        made.add_row("-", "-", Text(row["name"], style="dim"), *_board_cells(row))
+        made.add_row("-", "-", Text(row["name"], style="dim"), *_board_cells(row)[:-1])
     out.print(made)
     if board["references"]:
         out.print(Text("- reference: uses the truth, never ranked", style="dim"))
+    for row in board["entries"] + board["references"]:
+        if row["coverage"] < 1:
+            out.print(
+                Text(f"! {row['name']}: coverage {row['coverage']:.2%}, the rest counts as wrong", style="yellow")
+            )
     for row in board["entries"]:
         if row["flags"]:
             out.print(Text(f"! {row['name']}: {', '.join(row['flags'])}", style="yellow"))

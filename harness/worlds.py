@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 FORMAT = "warehouse-harness/world-1"
 DISAGREEMENTS = (0.1, 0.25, 0.4)
 CORRELATION = 0.03
-ALPHA, POWER = 0.05, 0.80
 
 
 def listed(home: Path | None = None) -> list[dict[str, Any]]:
@@ -59,13 +58,20 @@ def build(
         with counter(f"{origin.name} / {split}") as report:
             build_truth(origin, split, path, key=user_key(folder), progress=report)
         with attach(path, folder) as made:
+            as_pinned = pinned.get(split) == made.digest
             rows.append({"world": made.world, "split": split, "n": made.n, "sessions": made.sessions,
-                         "truth_digest": made.digest, "pinned": pinned.get(split) == made.digest, "path": str(path)})  # fmt: skip
+                         "truth_digest": made.digest, "pinned": as_pinned, "path": str(path)})  # fmt: skip
     return rows
 
 
 def export(
-    world: str, split: str, path: Path, *, include_test: bool = False, home: Path | None = None, truth: Path | None = None
+    world: str,
+    split: str,
+    path: Path,
+    *,
+    include_test: bool = False,
+    home: Path | None = None,
+    truth: Path | None = None,
 ) -> int:
     """Write a split's truth by the extension of `path`; returns the number of clips. Test splits only when asked."""
     from harness.errors import UsageError
@@ -79,7 +85,9 @@ def export(
         return opened.n
 
 
-def describe(world: str = "warehouse-v1", split: str = "test", *, home: Path | None = None, truth: Path | None = None) -> dict[str, Any]:  # fmt: skip
+def describe(
+    world: str = "warehouse-v1", split: str = "test", *, home: Path | None = None, truth: Path | None = None
+) -> dict[str, Any]:
     """One object about a split (shares in [0, 1], null where the world has no such thing)."""
     from reference.store import open_truth
 
@@ -113,9 +121,11 @@ def detectable(n: int, sessions: int) -> list[dict[str, float]]:
     """Smallest difference between two models that `n` clips in `sessions` sessions find; empty below 5 sessions."""
     if sessions < statistics.MIN_SESSIONS:
         return []
-    quantiles = statistics.t_quantile(1 - ALPHA / 2, sessions - 1) + statistics.t_quantile(POWER, sessions - 1)
     inflation = 1 + CORRELATION * (n / sessions - 1)
-    return [{"disagreement": share, "mde": quantiles * math.sqrt(share * inflation / n)} for share in DISAGREEMENTS]
+    return [
+        {"disagreement": share, "mde": statistics.minimum_detectable(math.sqrt(share * inflation / n), sessions)}
+        for share in DISAGREEMENTS
+    ]
 
 
 def _row(truth: Truth, name: str) -> dict[str, Any]:
@@ -134,7 +144,8 @@ def _finite(value: Any) -> Any:
 def _constant(truth: Truth) -> dict[str, Any] | None:
     """The floors' one submission; None where each session has its own."""
     rows = truth.connection.execute(
-        "SELECT dominant_operation, start_frame, end_frame, next_operation FROM truth.constants").fetchall()  # fmt: skip
+        "SELECT dominant_operation, start_frame, end_frame, next_operation FROM truth.constants"
+    ).fetchall()
     if len(rows) != 1:
         return None
     operation, start, end, following = rows[0]
@@ -146,7 +157,9 @@ def _transition(truth: Truth) -> dict[str, str] | None:
     """T, the usual successor by operation; None where each session has its own."""
     if truth.connection.execute("SELECT max(fold) FROM truth.transition").fetchone() != (0,):
         return None
-    rows = truth.connection.execute("SELECT operation, next_operation FROM truth.transition ORDER BY operation").fetchall()
+    rows = truth.connection.execute(
+        "SELECT operation, next_operation FROM truth.transition ORDER BY operation"
+    ).fetchall()
     return {truth.operations[operation]: truth.operations[following] for operation, following in rows}
 
 

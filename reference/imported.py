@@ -78,7 +78,12 @@ def find(name: str, home: Path) -> Origin | None:
 
 
 def import_world(
-    files: Sequence[Path], home: Path, *, name: str | None = None, operation_map: str | None = None, replace: bool = False
+    files: Sequence[Path],
+    home: Path,
+    *,
+    name: str | None = None,
+    operation_map: str | None = None,
+    replace: bool = False,
 ) -> Imported:
     """Keep the files as world `name` (by default the first file's name). Raises WorldError with file and line.
 
@@ -86,7 +91,9 @@ def import_world(
     """
     name = name or re.sub(r"[^A-Za-z0-9._-]+", "-", files[0].stem).strip("-.") or "imported"
     if not NAME.fullmatch(name) or name in world_names():
-        raise WorldError(f"{name!r} cannot name an imported world: letters, digits, '.', '_' and '-', and no shipped name")
+        raise WorldError(
+            f"{name!r} cannot name an imported world: letters, digits, '.', '_' and '-', and no shipped name"
+        )
     target = home / "worlds" / name
     if target.exists() and not replace:
         raise WorldError(f"there is an imported world {name!r} already; --replace replaces it")
@@ -156,7 +163,9 @@ def _content(folder: Path, description: Mapping[str, Any]) -> Content:
         clips = _read_truth(paths)
         operations = _operations(clips)
     if not clips:
-        raise WorldError(f"{', '.join(paths.values())}: no clip comes of it (a clip needs 5 s and a known next operation)")
+        raise WorldError(
+            f"{', '.join(paths.values())}: no clip comes of it (a clip needs 5 s and a known next operation)"
+        )
     sessions: dict[str, int] = {}
     numbers = [sessions.setdefault(clip.session, len(sessions)) for clip in clips]
     alone = len(sessions) == 1
@@ -186,7 +195,9 @@ def _with_names(message: str, paths: Mapping[Path, str]) -> str:
 
 def _operations(clips: Sequence[Clip]) -> tuple[str, ...]:
     """The canonical ten where they suffice; else the labels that occur, canonical ones first."""
-    used = {label for clip in clips for label in (clip.dominant_operation, clip.previous_operation, *clip.next_operations)}
+    used = {
+        label for clip in clips for label in (clip.dominant_operation, clip.previous_operation, *clip.next_operations)
+    }
     others = sorted(label for label in used if label is not None and label not in OPERATIONS)
     labels = OPERATIONS if not others else (*(label for label in OPERATIONS if label in used), *others)
     if len(labels) > MAX_LABELS:
@@ -274,7 +285,9 @@ def _clip(row: Mapping[str, Any], place: str, session: str, index: int) -> Clip:
     following = tuple(_label(label, place) for label in row.get("next_operations") or [row["next_operation"]])
     operation, first = _label(row["dominant_operation"], place), _label(row["next_operation"], place)
     if following[0] != first or operation == first:
-        raise WorldError(f"{place}: next_operation {first!r} must be the first of next_operations, and not the dominant one")
+        raise WorldError(
+            f"{place}: next_operation {first!r} must be the first of next_operations, and not the dominant one"
+        )
     before = row.get("previous_operation")
     return Clip(
         clip_id=str(row["clip_id"]), session=session, clip_index=_integer(row, "clip_index", place, default=index),
@@ -305,7 +318,9 @@ def _notes(clips: Sequence[Clip], content: Content) -> tuple[str, ...]:
     if sessions == len(clips) > 1:
         notes.append("no session column: each clip is a session of its own, so intervals assume independent clips")
     if content.in_sample:
-        notes.append("one session only: floors and transitions are fitted on it (in_sample), intervals are not supported")
+        notes.append(
+            "one session only: floors and transitions are fitted on it (in_sample), intervals are not supported"
+        )
     elif sessions < 10:
         notes.append(f"only {sessions} sessions: intervals are wide or not supported")
     return tuple(notes)

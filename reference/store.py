@@ -1,13 +1,12 @@
 """Truth <-> DuckDB: one database a split, written once, opened read-only and locked.
 
 A truth database is derived: from a world file, or from a file that was imported. It lies in the per-user cache
-(`HARNESS_HOME`, by default ~/.cache/warehouse-harness) or in a folder of the caller's, is made when it is first asked for
-and can be deleted at any time.
+(`HARNESS_HOME`, by default ~/.cache/warehouse-harness) or in a folder of the caller's, is made when it is first asked
+for and can be deleted at any time.
 
 Trust: the digest of a split's truth is pinned in its world file and compared at every build. Every database is sealed:
-its meta table holds an HMAC over itself and a sum over all rows, under a key that only this user has (HARNESS_HOME/key).
-So a database from elsewhere, or one that was altered, is refused, and so is one that holds views, macros or other tables
-than schema.sql's. It is attached to an in-memory connection that can reach no other file than the ones it is told.
+its meta table holds an HMAC over itself and a sum over all rows, under a key that only this user has
+(HARNESS_HOME/key). So a database from elsewhere, or one that was altered, is refused; database.py refuses the rest.
 """
 
 from __future__ import annotations
@@ -17,32 +16,26 @@ import hashlib
 import hmac
 import json
 import os
-import random
-import re
 import secrets
-import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from reference import database
 from reference.errors import TruthError
 from reference.files import replacement
+from reference.rows import frame
 
 if TYPE_CHECKING:
     import duckdb
 
     from reference.catalog import Content, Origin
-    from reference.task import Clip
 
 SCHEMA_VERSION = "1"
-STORAGE_VERSION = "v1.4.0"  # what this DuckDB writes by default, older clients cannot open
-MAGIC = slice(8, 12), b"DUCK"
-PATIENCE_SECONDS = 10.0
-TABLES = {"meta", "operations", "clips", "constants", "transition"}
 _CHUNK = 50_000
 
 Progress = Callable[[int, int], None]
@@ -149,10 +142,9 @@ def build_truth(origin: Origin, split: str, path: Path, *, key: bytes, progress:
     content = origin.content(split)
     with replacement(path) as temporary:
         temporary.unlink()
-        with _connect() as connection:
-            connection.execute(f"ATTACH '{quoted(temporary)}' AS truth (STORAGE_VERSION '{STORAGE_VERSION}')")
-            connection.execute("USE truth")
-            connection.execute(_sql("schema"))
+        with database.connect() as connection:
+            database.attach_new(connection, temporary)
+            connection.execute(database.sql("schema"))
             sessions = _insert(connection, content, progress)
             meta = _meta(connection, origin, split, content, sessions)
             _check_pin(origin, split, meta["truth_digest"], int(meta["n"]))
@@ -190,8 +182,7 @@ def _insert(connection: duckdb.DuckDBPyConnection, content: Content, progress: P
     sessions: dict[str, int] = {}
     done, clips = 0, iter(content.clips)
     while chunk := list(islice(clips, _CHUNK)):
-        frame = _frame(chunk, content, sessions)
-        connection.register("chunk", frame)
+        connection.register("chunk", frame(chunk, content, sessions))
         connection.execute("INSERT INTO truth.clips SELECT * FROM chunk")
         connection.unregister("chunk")
         done += len(chunk)
@@ -201,53 +192,14 @@ def _insert(connection: duckdb.DuckDBPyConnection, content: Content, progress: P
         raise TruthError("the truth holds no clip")
     connection.executemany(
         "INSERT INTO truth.constants VALUES (?, ?, ?, ?, ?)",
-        [(fold, fit.operation, fit.start_frame, fit.end_frame, fit.next_operation) for fold, fit in enumerate(content.fits)],
+        [
+            (fold, fit.operation, fit.start_frame, fit.end_frame, fit.next_operation)
+            for fold, fit in enumerate(content.fits)
+        ],
     )
     rows = [(fold, code, after) for fold, fit in enumerate(content.fits) for code, after in enumerate(fit.transition)]
     connection.executemany("INSERT INTO truth.transition VALUES (?, ?, ?)", rows)
     return len(sessions)
-
-
-def _frame(clips: list[Clip], content: Content, sessions: dict[str, int]) -> Any:
-    """The columns of schema.sql, in its order."""
-    import pandas as pd
-
-    code = {label: place for place, label in enumerate(content.operations)}
-    number = [sessions.setdefault(clip.session, len(sessions)) for clip in clips]
-    fold = [index if len(content.fits) > 1 else 0 for index in number]
-    operation = [code[clip.dominant_operation] for clip in clips]
-    columns: dict[str, list[Any]] = {
-        "clip_id": [clip.clip_id for clip in clips],
-        "session": [clip.session for clip in clips],
-        "session_index": number,
-        "clip_index": [clip.clip_index for clip in clips],
-        "start_ms": [clip.start_ms for clip in clips],
-        "dominant_operation": operation,
-        "start_frame": [clip.temporal_segment.start_frame for clip in clips],
-        "end_frame": [clip.temporal_segment.end_frame for clip in clips],
-        "next_operation": [code[clip.next_operation] for clip in clips],
-        "previous_operation": [_code(code, clip.previous_operation) for clip in clips],
-        "next_operations": [[code[label] for label in clip.next_operations] for clip in clips],
-        "next_visible": [clip.next_visible for clip in clips],
-        "dense": [clip.dense for clip in clips],
-        "cut_kind": [clip.cut_kind for clip in clips],
-        "domain": [clip.domain for clip in clips],
-        "domain_seen": [clip.domain_seen for clip in clips],
-        "worker": [clip.worker for clip in clips],
-        "randomised": [clip.randomised for clip in clips],
-        "off_script": [clip.off_script for clip in clips],
-        "ceiling_ppm": [None if clip.ceiling is None else round(clip.ceiling * 1_000_000) for clip in clips],
-        "oracle_next": [_code(code, clip.oracle_next) for clip in clips],
-        "fold": fold,
-        "prior_next": [content.fits[index].transition[known] for index, known in zip(fold, operation, strict=True)],
-    }
-    nullable = {"previous_operation": "Int64", "ceiling_ppm": "Int64", "oracle_next": "Int64", "domain_seen": "boolean",
-                "randomised": "boolean", "off_script": "boolean", "domain": "object", "worker": "object"}  # fmt: skip
-    return pd.DataFrame({name: pd.Series(values, dtype=nullable.get(name)) for name, values in columns.items()})
-
-
-def _code(code: Mapping[str, int], label: str | None) -> int | None:
-    return None if label is None else code[label]
 
 
 def _meta(
@@ -261,9 +213,9 @@ def _meta(
         "split": split,
         "kind": origin.kind,
         "world_digest": origin.digest,
-        "truth_digest": _scalar(connection, _sql("digest")),
-        "row_checksum": _scalar(connection, _sql("checksum")),
-        "n": str(_scalar(connection, "SELECT count(*) FROM truth.clips")),
+        "truth_digest": database.scalar(connection, database.sql("digest")),
+        "row_checksum": database.scalar(connection, database.sql("checksum")),
+        "n": str(database.scalar(connection, "SELECT count(*) FROM truth.clips")),
         "sessions": str(sessions),
         "script": json.dumps(script),
         "public": str(origin.public).lower(),
@@ -275,8 +227,8 @@ def _check_pin(origin: Origin, split: str, digest: str, n: int) -> None:
     pinned = origin.pinned.get(split)
     if pinned and pinned != digest:
         raise TruthError(
-            f"world {origin.name}, split {split}: the truth made here ({n:,} clips) has digest {digest[:16]}, its world "
-            f"file pins {pinned[:16]}; the world file or the generator was changed"
+            f"world {origin.name}, split {split}: the truth made here ({n:,} clips) has digest {digest[:16]}, "
+            f"its world file pins {pinned[:16]}; the world file or the generator was changed"
         )
 
 
@@ -288,8 +240,8 @@ def user_key(home: Path) -> bytes:
             return path.read_bytes()
         home.mkdir(parents=True, exist_ok=True)
         fresh = home / f".key-{secrets.token_hex(8)}"
-        with open(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-            file.write(secrets.token_bytes(32))
+        fresh.touch(mode=0o600, exist_ok=False)
+        fresh.write_bytes(secrets.token_bytes(32))
         with contextlib.suppress(FileExistsError):
             os.link(fresh, path)
         fresh.unlink()
@@ -305,12 +257,12 @@ def attach(path: Path, home: Path, allow_files: Iterable[Path] = (), allow_direc
     """Open one truth database after every check that a file of unknown origin needs. Raises TruthError."""
     import duckdb
 
-    _looks_like_one(path)
-    connection = _connect(home / "temporary")
+    database.looks_like_one(path)
+    connection = database.connect(home / "temporary")
     try:
-        _attach_patiently(connection, path)
-        _close_doors(connection, allow_files, allow_directories)
-        _holds_only_tables(connection, path)
+        database.attach_patiently(connection, path)
+        database.close_doors(connection, allow_files, allow_directories)
+        database.holds_only_tables(connection, path)
         meta = dict(connection.execute("SELECT key, value FROM truth.meta").fetchall())
         _intact(connection, path, meta, home)
         operations = connection.execute("SELECT operation FROM truth.operations ORDER BY code").fetchall()
@@ -323,74 +275,12 @@ def attach(path: Path, home: Path, allow_files: Iterable[Path] = (), allow_direc
     return Truth(connection, path, meta, tuple(label for (label,) in operations))
 
 
-def _connect(temporary: Path | None = None) -> duckdb.DuckDBPyConnection:
-    import duckdb
-
-    connection = duckdb.connect()
-    connection.execute("SET autoinstall_known_extensions = false; SET autoload_known_extensions = false")
-    if temporary is not None:
-        connection.execute(f"SET temp_directory = '{quoted(temporary)}'")
-    return connection
-
-
-def _looks_like_one(path: Path) -> None:
-    """Before DuckDB sees it: for other databases it would fetch an extension from the network."""
-    place, magic = MAGIC
-    try:
-        with path.open("rb") as file:
-            start = file.read(place.stop)
-    except OSError as error:
-        raise TruthError(f"{path}: {error.strerror}") from None
-    if start[place] != magic:
-        raise TruthError(f"{path}: not a DuckDB database")
-
-
-def _attach_patiently(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
-    """A writer elsewhere is waited for, with jitter."""
-    import duckdb
-
-    deadline, pause = time.monotonic() + PATIENCE_SECONDS, 0.02
-    while True:
-        try:
-            connection.execute(f"ATTACH '{quoted(path)}' AS truth (READ_ONLY)")
-            return
-        except duckdb.IOException as error:
-            found = re.search(r"Conflicting lock.*?\(PID (\d+)\)", str(error), re.DOTALL)
-            if not found:
-                raise
-            if time.monotonic() > deadline:
-                raise TruthError(f"{path}: in use by PID {found[1]}") from None
-            time.sleep(pause * (0.5 + random.random()))
-            pause = min(1.0, pause * 2)
-
-
-def _close_doors(connection: duckdb.DuckDBPyConnection, files: Iterable[Path], folders: Iterable[Path]) -> None:
-    def listed(paths: Iterable[Path]) -> str:
-        return ", ".join(f"'{quoted(path.absolute())}'" for path in paths)
-
-    connection.execute(f"SET allowed_paths = [{listed(files)}]")
-    connection.execute(f"SET allowed_directories = [{listed(folders)}]")
-    connection.execute("SET enable_external_access = false; SET lock_configuration = true")
-
-
-def _holds_only_tables(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
-    """Views and macros of an attached database could stand in for tables and functions."""
-    strangers = connection.execute(_sql("strangers")).fetchall()
-    if strangers:
-        named = ", ".join(f"{kind} {name}" for kind, name in strangers[:5])
-        raise TruthError(f"{path}: holds {named}; a truth database holds tables only")
-    tables = {name for (name,) in connection.execute(
-        "SELECT table_name FROM duckdb_tables() WHERE database_name = 'truth'").fetchall()}  # fmt: skip
-    if tables != TABLES:
-        raise TruthError(f"{path}: holds the tables {', '.join(sorted(tables)) or 'none'}; this is no truth database")
-
-
 def _intact(connection: duckdb.DuckDBPyConnection, path: Path, meta: Mapping[str, str], home: Path) -> None:
     if meta.get("schema_version") != SCHEMA_VERSION:
         raise TruthError(f"{path}: schema version {meta.get('schema_version')}, this version reads {SCHEMA_VERSION}")
     if not hmac.compare_digest(meta.get("seal", ""), _seal(user_key(home), meta)):
         raise TruthError(f"{path}: made elsewhere, or altered; build it here with `harness world build`")
-    if _scalar(connection, _sql("checksum")) != meta["row_checksum"]:
+    if database.scalar(connection, database.sql("checksum")) != meta["row_checksum"]:
         raise TruthError(f"{path}: its rows are not the ones it was made with; delete it, it will be made anew")
 
 
@@ -401,32 +291,17 @@ def _is_asked_for(truth: Truth, origin: Origin, split: str) -> None:
     _check_pin(origin, split, truth.digest, truth.n)
 
 
-def quoted(path: Path) -> str:
-    """A path inside a single-quoted SQL literal."""
-    return str(path).replace("'", "''")
-
-
-def _scalar(connection: duckdb.DuckDBPyConnection, query: str) -> Any:
-    row = connection.execute(query).fetchone()
-    assert row is not None
-    return row[0]
-
-
-@cache
-def _sql(name: str) -> str:
-    return resources.files("reference").joinpath(f"{name}.sql").read_text(encoding="utf-8")
-
-
 def export(truth: Truth, path: Path) -> None:
-    """Write a split's truth, one row a clip, as JSON Lines, CSV or Parquet by the extension of `path`. Raises TruthError.
+    """Write a split's truth, one row a clip, as JSON Lines, CSV or Parquet by the extension of `path`.
 
-    The connection must have been opened with `path.parent` among its folders.
+    The connection must have been opened with `path.parent` among its folders. Raises TruthError.
     """
     options = {".jsonl": "FORMAT json", ".csv": "FORMAT csv, HEADER", ".parquet": "FORMAT parquet, COMPRESSION zstd"}
     if path.suffix not in options:
         raise TruthError(f"{path}: expected a name that ends in {', '.join(options)}")
-    query = _sql("export")
+    query = database.sql("export")
     if path.suffix == ".csv":
         query = f"SELECT * REPLACE (array_to_string(next_operations, '|') AS next_operations) FROM ({query})"
     with replacement(path) as temporary:
-        truth.connection.execute(f"COPY ({query}) TO '{quoted(temporary.absolute())}' ({options[path.suffix]})")
+        target = database.quoted(temporary.absolute())
+        truth.connection.execute(f"COPY ({query}) TO '{target}' ({options[path.suffix]})")

@@ -35,7 +35,9 @@ def test_round_trip(extension, home, tmp_path):
     assert (made.clips, made.sessions) == (480, 24)
     with open_truth("warehouse-v1", "validation") as before, open_truth(made.name) as after:
         assert before.connection.execute(KEPT).fetchall() == after.connection.execute(KEPT).fetchall()
-        assert after.connection.execute("SELECT count(ceiling_ppm), count(oracle_next) FROM truth.clips").fetchone() == (0, 0)
+        assert after.connection.execute(
+            "SELECT count(ceiling_ppm), count(oracle_next) FROM truth.clips"
+        ).fetchone() == (0, 0)
         assert (after.public, after.in_sample, set(after.script)) == (False, False, {None})
 
 
@@ -70,7 +72,8 @@ def test_export_by_extension(tmp_path):
 def test_leave_one_session_out(home, tmp_path):
     """Three sessions; each one's floors and transitions come from the other two, worked out by hand."""
     rows = [
-        ROW | {"clip_id": f"{session}{i}", "session": session, "dominant_operation": operation, "next_operation": following}
+        ROW
+        | {"clip_id": f"{session}{i}", "session": session, "dominant_operation": operation, "next_operation": following}
         for session, operation, following in (("s", "Tape", "Label"), ("t", "Tape", "Label"), ("u", "Pack", "Wrap"))
         for i in range(2)
     ]
@@ -102,7 +105,10 @@ def test_without_session_each_clip_is_its_own(home, tmp_path):
 
 
 def test_labels_of_its_own(home, tmp_path):
-    rows = [ROW | {"dominant_operation": "Strapping"}, ROW | {"clip_id": "b", "next_operation": "inner-packing", "clip_index": 1}]
+    rows = [
+        ROW | {"dominant_operation": "Strapping"},
+        ROW | {"clip_id": "b", "next_operation": "inner-packing", "clip_index": 1},
+    ]
     import_world([written(tmp_path / "own.jsonl", *rows)], home)
     with open_truth("own") as truth:
         assert truth.operations == ("Inner Packing", "Tape", "Label", "Strapping")
@@ -111,14 +117,34 @@ def test_labels_of_its_own(home, tmp_path):
 BAD_ROWS = [
     ("not JSON", "{", "x.jsonl:2: not JSON"),
     ("a list", "[]", "x.jsonl:2: expected an object"),
-    ("no answer", json.dumps({"clip_id": "b"}), "x.jsonl:2: dominant_operation, start_frame, end_frame, next_operation missing"),
-    ("segment", json.dumps(ROW | {"clip_id": "b", "end_frame": 126}), "x.jsonl:2: segment [3, 126) does not lie in a clip"),
+    (
+        "no answer",
+        json.dumps({"clip_id": "b"}),
+        "x.jsonl:2: dominant_operation, start_frame, end_frame, next_operation missing",
+    ),
+    (
+        "segment",
+        json.dumps(ROW | {"clip_id": "b", "end_frame": 126}),
+        "x.jsonl:2: segment [3, 126) does not lie in a clip",
+    ),
     ("empty segment", json.dumps(ROW | {"clip_id": "b", "end_frame": 3}), "x.jsonl:2: segment [3, 3)"),
-    ("a float", json.dumps(ROW | {"clip_id": "b", "end_frame": 90.0}), "x.jsonl:2: end_frame is 90.0, expected an integer"),
+    (
+        "a float",
+        json.dumps(ROW | {"clip_id": "b", "end_frame": 90.0}),
+        "x.jsonl:2: end_frame is 90.0, expected an integer",
+    ),
     ("label", json.dumps(ROW | {"clip_id": "b", "next_operation": 5}), "x.jsonl:2: 5 is no operation"),
-    ("next is the same", json.dumps(ROW | {"clip_id": "b", "next_operation": "tape"}), "x.jsonl:2: next_operation 'Tape'"),
+    (
+        "next is the same",
+        json.dumps(ROW | {"clip_id": "b", "next_operation": "tape"}),
+        "x.jsonl:2: next_operation 'Tape'",
+    ),
     ("twice", json.dumps(ROW), "x.jsonl:2: clip_id 'a' stands at x.jsonl:1 already"),
-    ("same place", json.dumps(ROW | {"clip_id": "b", "clip_index": 0}), "two clips of a session have the same clip_index"),
+    (
+        "same place",
+        json.dumps(ROW | {"clip_id": "b", "clip_index": 0}),
+        "two clips of a session have the same clip_index",
+    ),
 ]
 
 

@@ -1,4 +1,4 @@
-"""Truth databases: stable digests, what is refused and how it is said, and that no file but the named ones is reached."""
+"""Truth databases: stable digests, what is refused and how it is said, and that no other file is reached."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from reference import store
+from reference import database, store
 from reference.catalog import Content, Origin, locate
 from reference.errors import TruthError, WorldError
 from reference.fit import fit
@@ -189,7 +189,7 @@ time.sleep(float(sys.argv[2]))
 
 @pytest.mark.parametrize(("held", "patience", "good"), [(1.0, 10.0, True), (30.0, 0.3, False)])
 def test_locked_by_another_process(held, patience, good, copy, monkeypatch):
-    monkeypatch.setattr(store, "PATIENCE_SECONDS", patience)
+    monkeypatch.setattr(database, "PATIENCE_SECONDS", patience)
     holder = subprocess.Popen([sys.executable, "-c", LOCKER, copy, str(held)], stdout=subprocess.PIPE, text=True)
     try:
         assert holder.stdout.readline() == "locked\n"
@@ -215,7 +215,9 @@ print("done", flush=True)
 def test_many_builders_at_once_and_one_killed(tmp_path):
     """Six processes make the same truth; some are killed at various moments; whoever comes last finds it good."""
     processes = [
-        subprocess.Popen([sys.executable, "-c", BUILDER, tmp_path], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        subprocess.Popen(
+            [sys.executable, "-c", BUILDER, tmp_path], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        )
         for _ in range(6)
     ]
     for place, process in enumerate(processes[:3]):

@@ -25,7 +25,7 @@ def command(folder: Path, output: str, baseline: str, rules: str, weights: str |
       harness leaderboard
       harness leaderboard submissions --format markdown
     """
-    from harness.leaderboard import leaderboard
+    from harness.ranking import leaderboard
     from harness.rules import find_rules
     from harness.scoring import Request
 

@@ -49,13 +49,29 @@ rules = apply(
     click.option("--weights", metavar="W", help="Weights of the composite, e.g. oca=0.3,tiou50=0.3,aa1=0.4."),
 )  # fmt: skip
 
+_CAP = click.IntRange(min=1)
+
+
+def _read_clip_map(context: click.Context, parameter: click.Parameter, path: Path | None) -> dict[str, str] | None:
+    if path is None:
+        return None
+    from harness.submission import read_clip_map
+
+    return read_clip_map(path)
+
+
 ingestion = apply(
     click.option("--lenient", is_flag=True, help="Count rejected lines as wrong answers instead of refusing the file."),
     click.option("--ignore-extra", is_flag=True, help="Ignore (and count) lines for clips of no such split."),
     click.option("--adapter", metavar="NAME", help="Read the file as this format instead of recognising it."),
     click.option("--fps", type=float, help="Frame rate of the answers, converted to 25."),
     click.option("--clip-frames", type=int, help="Frames of a clip in the answers, converted to 125."),
-)
+    click.option("--clip-map", type=click.Path(path_type=Path), metavar="FILE", callback=_read_clip_map,
+                 help="JSON object from doc_id to clip_id, for formats that name clips by doc_id."),
+    click.option("--max-line-bytes", type=_CAP, help="Longest line that is read; 1 MiB by default."),
+    click.option("--max-lines", type=_CAP, help="Most lines that are read; 20 million by default."),
+    click.option("--max-bytes", type=_CAP, help="Most decompressed bytes that are read; 4 GiB by default."),
+)  # fmt: skip
 
 
 def print_rows(rows: list[dict[str, Any]], output: str) -> None:
@@ -64,7 +80,8 @@ def print_rows(rows: list[dict[str, Any]], output: str) -> None:
 
 
 def print_json(value: Any) -> None:
-    click.echo(json.dumps(value, ensure_ascii=False, indent=1, allow_nan=False))
+    utf8 = (getattr(sys.stdout, "encoding", None) or "utf-8").lower().replace("-", "") == "utf8"
+    click.echo(json.dumps(value, ensure_ascii=not utf8, indent=1, allow_nan=False))
 
 
 def print_csv(rows: Iterable[dict[str, Any]]) -> None:

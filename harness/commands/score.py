@@ -29,7 +29,7 @@ def command(submission: str, folder: Path | None, fail_under: str | None, output
     \b
     Example:
       harness score submission.jsonl
-      harness score submission.jsonl --output reports/mine --fail-under aa1.low=0.5
+      harness score new.jsonl --output reports/new --fail-under aa1.low=0.5
     """
     from harness import gates, scoring
 

@@ -24,6 +24,7 @@ def command(submission: str, output: str, lenient: bool, **choices: Any) -> None
     """
     from harness import scoring, terminal
     from harness.errors import SubmissionError
+    from harness.problems import SHOWN
 
     found = scoring.validate(submission, **choices)
     report = found.diagnostics()
@@ -36,6 +37,7 @@ def command(submission: str, output: str, lenient: bool, **choices: Any) -> None
         out.print(f"{found.name}: {found.lines:,} lines, {found.rows:,} answers, read as {found.adapter}")
         for note in found.notes:
             out.print(f"  {note}")
-        terminal.print_problems(found.problems, found.rejected, out)
-    if found.rejected and not lenient:
-        raise SubmissionError(f"{found.name}: {found.rejected:,} problems, this file would be refused")
+        terminal.print_problems(found.problems[:SHOWN], found.total, out)
+    if found.total and not lenient:
+        plural = "problem" if found.total == 1 else "problems"
+        raise SubmissionError(f"{found.name}: {found.total:,} {plural}, this file would be refused")

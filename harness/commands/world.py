@@ -44,8 +44,13 @@ def list_(output: str) -> None:
 @command.command()
 @click.argument("world", default=options.WORLD)
 @click.option("--split", "splits", multiple=True, metavar="S", help="Only this split (may be repeated).")
-@click.option("--scale", type=click.IntRange(1, 100_000), default=1, show_default=True,
-              help="N times the sessions, as world WORLD-xN; its digests are printed, not pinned.")
+@click.option(
+    "--scale",
+    type=click.IntRange(1, 100_000),
+    default=1,
+    show_default=True,
+    help="N times the sessions, as world WORLD-xN; its digests are printed, not pinned.",
+)
 @click.option("--truth", type=click.Path(path_type=Path), metavar="DIR", help="Folder to keep databases in.")
 @click.option("--pin", is_flag=True, help="Print the digests as a world file holds them, pinned or not.")
 @options.output_format()
@@ -64,8 +69,9 @@ def build(world: str, splits: tuple[str, ...], scale: int, truth: Path | None, p
         click.echo("[digests]\n" + "\n".join(f'{row["split"]} = "{row["truth_digest"]}"' for row in rows))
     elif output == "text":
         for row in rows:
-            click.echo(f"{row['world']} / {row['split']}: {row['n']:,} clips in {row['sessions']:,} sessions, "
-                       f"truth {row['truth_digest'][:16]} ({'as pinned' if row['pinned'] else 'not pinned'})")  # fmt: skip
+            pinned = "as pinned" if row["pinned"] else "not pinned"
+            size = f"{row['n']:,} clips in {row['sessions']:,} sessions"
+            click.echo(f"{row['world']} / {row['split']}: {size}, truth {row['truth_digest'][:16]} ({pinned})")
             click.echo(f"  {row['path']}")
     else:
         options.print_rows(rows, output)
@@ -138,8 +144,12 @@ def render(world: str, folder: Path, output: str, workers: int, video_start: str
 @command.command("import")
 @click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="FILE...")
 @click.option("--name", help="Name of the world; by default the first file's.")
-@click.option("--map", "operation_map", metavar="MAP",
-              help="Labels of OpenPack ids: openpack (default), identity, or a TOML file.")
+@click.option(
+    "--map",
+    "operation_map",
+    metavar="MAP",
+    help="Labels of OpenPack ids: openpack (default), identity, or a TOML file.",
+)
 @click.option("--replace", is_flag=True, help="Replace an imported world of that name.")
 def import_(files: tuple[Path, ...], name: str | None, operation_map: str | None, replace: bool) -> None:
     """Make a world of OpenPack annotations (.csv, several layouts), or of exported truth (.jsonl, .csv, .parquet).
@@ -161,8 +171,15 @@ def import_(files: tuple[Path, ...], name: str | None, operation_map: str | None
 @command.command()
 @click.argument("world", default=options.WORLD)
 @click.option("--split", default="train", show_default=True)
-@click.option("-o", "--output", "path", required=True, type=click.Path(path_type=Path, dir_okay=False), metavar="FILE",
-              help="A name that ends in .jsonl, .csv or .parquet.")
+@click.option(
+    "-o",
+    "--output",
+    "path",
+    required=True,
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE",
+    help="A name that ends in .jsonl, .csv or .parquet.",
+)
 @click.option("--include-test", is_flag=True, help="Allow a split that models are judged on.")
 @options.truth_path
 def export(world: str, split: str, path: Path, include_test: bool, truth: Path | None) -> None:
@@ -176,5 +193,3 @@ def export(world: str, split: str, path: Path, include_test: bool, truth: Path |
 
     n = worlds.export(world, split, path, include_test=include_test, truth=truth)
     click.echo(f"{n:,} clips of {world} / {split} in {path}")
-
-

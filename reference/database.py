@@ -1,0 +1,109 @@
+"""DuckDB databases of unknown origin, opened so that nothing in them and nothing they name can do harm.
+
+The database is attached read-only to an in-memory connection that fetches no extension, reaches only the files it is
+told, and whose settings are locked. What could stand in for a table or a function (views, macros) is refused.
+"""
+
+from __future__ import annotations
+
+import random
+import re
+import time
+from collections.abc import Iterable
+from functools import cache
+from importlib import resources
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from reference.errors import TruthError
+
+if TYPE_CHECKING:
+    import duckdb
+
+STORAGE_VERSION = "v1.4.0"  # what this DuckDB writes by default, older clients cannot open
+MAGIC = slice(8, 12), b"DUCK"
+PATIENCE_SECONDS = 10.0
+TABLES = {"meta", "operations", "clips", "constants", "transition"}
+
+
+def connect(temporary: Path | None = None) -> duckdb.DuckDBPyConnection:
+    import duckdb
+
+    connection = duckdb.connect()
+    connection.execute("SET autoinstall_known_extensions = false; SET autoload_known_extensions = false")
+    if temporary is not None:
+        connection.execute(f"SET temp_directory = '{quoted(temporary)}'")
+    return connection
+
+
+def attach_new(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
+    """Make an empty database at `path` and use it, as `truth`."""
+    connection.execute(f"ATTACH '{quoted(path)}' AS truth (STORAGE_VERSION '{STORAGE_VERSION}'); USE truth")
+
+
+def looks_like_one(path: Path) -> None:
+    """Before DuckDB sees it: for other databases it would fetch an extension from the network."""
+    place, magic = MAGIC
+    try:
+        with path.open("rb") as file:
+            start = file.read(place.stop)
+    except OSError as error:
+        raise TruthError(f"{path}: {error.strerror}") from None
+    if start[place] != magic:
+        raise TruthError(f"{path}: not a DuckDB database")
+
+
+def attach_patiently(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
+    """A writer elsewhere is waited for, with jitter."""
+    import duckdb
+
+    deadline, pause = time.monotonic() + PATIENCE_SECONDS, 0.02
+    while True:
+        try:
+            connection.execute(f"ATTACH '{quoted(path)}' AS truth (READ_ONLY)")
+            return
+        except duckdb.IOException as error:
+            found = re.search(r"Conflicting lock.*?\(PID (\d+)\)", str(error), re.DOTALL)
+            if not found:
+                raise
+            if time.monotonic() > deadline:
+                raise TruthError(f"{path}: in use by PID {found[1]}") from None
+            time.sleep(pause * (0.5 + random.random()))
+            pause = min(1.0, pause * 2)
+
+
+def close_doors(connection: duckdb.DuckDBPyConnection, files: Iterable[Path], folders: Iterable[Path]) -> None:
+    def listed(paths: Iterable[Path]) -> str:
+        return ", ".join(f"'{quoted(path.absolute())}'" for path in paths)
+
+    connection.execute(f"SET allowed_paths = [{listed(files)}]")
+    connection.execute(f"SET allowed_directories = [{listed(folders)}]")
+    connection.execute("SET enable_external_access = false; SET lock_configuration = true")
+
+
+def holds_only_tables(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
+    """Views and macros of an attached database could stand in for tables and functions."""
+    strangers = connection.execute(sql("strangers")).fetchall()
+    if strangers:
+        named = ", ".join(f"{kind} {name}" for kind, name in strangers[:5])
+        raise TruthError(f"{path}: holds {named}; a truth database holds tables only")
+    tables = {name for (name,) in connection.execute(
+        "SELECT table_name FROM duckdb_tables() WHERE database_name = 'truth'").fetchall()}  # fmt: skip
+    if tables != TABLES:
+        raise TruthError(f"{path}: holds the tables {', '.join(sorted(tables)) or 'none'}; this is no truth database")
+
+
+def quoted(path: Path) -> str:
+    """A path inside a single-quoted SQL literal."""
+    return str(path).replace("'", "''")
+
+
+def scalar(connection: duckdb.DuckDBPyConnection, query: str) -> Any:
+    row = connection.execute(query).fetchone()
+    assert row is not None
+    return row[0]
+
+
+@cache
+def sql(name: str) -> str:
+    return resources.files("reference").joinpath(f"{name}.sql").read_text(encoding="utf-8")

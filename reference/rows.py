@@ -1,0 +1,54 @@
+"""Clips -> the columns of schema.sql's `clips` table, labels as codes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from reference.catalog import Content
+    from reference.task import Clip
+
+
+def frame(clips: list[Clip], content: Content, sessions: dict[str, int]) -> pd.DataFrame:
+    """In schema.sql's order; `sessions` numbers the sessions seen so far and goes on from there."""
+    import pandas as pd
+
+    code = {label: place for place, label in enumerate(content.operations)}
+    number = [sessions.setdefault(clip.session, len(sessions)) for clip in clips]
+    fold = [index if len(content.fits) > 1 else 0 for index in number]
+    operation = [code[clip.dominant_operation] for clip in clips]
+    columns: dict[str, list[Any]] = {
+        "clip_id": [clip.clip_id for clip in clips],
+        "session": [clip.session for clip in clips],
+        "session_index": number,
+        "clip_index": [clip.clip_index for clip in clips],
+        "start_ms": [clip.start_ms for clip in clips],
+        "dominant_operation": operation,
+        "start_frame": [clip.temporal_segment.start_frame for clip in clips],
+        "end_frame": [clip.temporal_segment.end_frame for clip in clips],
+        "next_operation": [code[clip.next_operation] for clip in clips],
+        "previous_operation": [_code(code, clip.previous_operation) for clip in clips],
+        "next_operations": [[code[label] for label in clip.next_operations] for clip in clips],
+        "next_visible": [clip.next_visible for clip in clips],
+        "dense": [clip.dense for clip in clips],
+        "cut_kind": [clip.cut_kind for clip in clips],
+        "domain": [clip.domain for clip in clips],
+        "domain_seen": [clip.domain_seen for clip in clips],
+        "worker": [clip.worker for clip in clips],
+        "randomised": [clip.randomised for clip in clips],
+        "off_script": [clip.off_script for clip in clips],
+        "ceiling_ppm": [None if clip.ceiling is None else round(clip.ceiling * 1_000_000) for clip in clips],
+        "oracle_next": [_code(code, clip.oracle_next) for clip in clips],
+        "fold": fold,
+        "prior_next": [content.fits[index].transition[known] for index, known in zip(fold, operation, strict=True)],
+    }
+    nullable = {"previous_operation": "Int64", "ceiling_ppm": "Int64", "oracle_next": "Int64", "domain_seen": "boolean",
+                "randomised": "boolean", "off_script": "boolean", "domain": "object", "worker": "object"}  # fmt: skip
+    return pd.DataFrame({name: pd.Series(values, dtype=nullable.get(name)) for name, values in columns.items()})
+
+
+def _code(code: Mapping[str, int], label: str | None) -> int | None:
+    return None if label is None else code[label]

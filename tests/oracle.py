@@ -1,0 +1,852 @@
+"""A second answer to every number of a score record: loops, dicts and fractions, nothing shared with the harness.
+
+    facts = judge(truth, answers, RULES["standard"])
+    expected = record(facts, truth, WEIGHTS)
+
+Written from the definitions, slow on purpose. A point estimate is an exact Fraction; an interval recomputes its metric
+from the clips, once with each session deleted, and is a float. None stands for "there is no such thing".
+
+`Truth.clips`, one dict a clip: clip_id, session, clip_index, dominant_operation, start_frame, end_frame (exclusive),
+next_operation, previous_operation, cut_kind, domain, worker, randomised, off_script, ceiling_ppm, fold. What follows
+from the segment (next visible, dense) is worked out here. An answer is a dict with operation, start_frame, end_frame,
+next_operation (None: abstained), confidence, next_confidence, latency_ms, source, and an outcome: answered,
+unparseable (it took its time all the same) or invalid. A clip without an answer is missing. Labels are text; one that
+the world does not know is a wrong answer like any other.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any
+
+from scipy.special import stdtr, stdtrit
+
+Fact = dict[str, Any]
+Facts = Sequence[Fact]
+Metric = Callable[[Facts], Fraction | None]
+
+TOLERANCE = 1e-12
+CLIP_FRAMES = 125
+WEIGHTS = (Fraction(3, 10), Fraction(3, 10), Fraction(4, 10))
+NO_ANSWER, OTHER_LABEL = "(no answer)", "(other label)"
+HALF = Fraction(1, 2)
+
+
+@dataclass(frozen=True)
+class Rules:
+    inclusive: bool = False
+    drop_missing: bool = False
+    drop_degenerate: bool = False
+
+
+RULES = {
+    "standard": Rules(),
+    "inclusive-ends": Rules(inclusive=True),
+    "drop-missing": Rules(drop_missing=True),
+    "drop-degenerate": Rules(drop_degenerate=True),
+}
+
+
+@dataclass(frozen=True)
+class Truth:
+    """`constants` (operation, segment, next_operation) and `transition` by fold: see `fit`."""
+
+    operations: tuple[str, ...]
+    clips: Sequence[Mapping[str, Any]]
+    constants: Mapping[int, Mapping[str, Any]]
+    transition: Mapping[int, Mapping[str, str]]
+    script: Mapping[str, str]
+
+
+# What memory achieves
+
+Constants = dict[str, Any]
+
+
+def fit(clips: Sequence[Mapping[str, Any]], operations: Sequence[str]) -> tuple[Constants, dict[str, str]]:
+    """The best constants and the usual successors; ties in canonical order, then lowest start, then lowest end."""
+    following = [clip["next_operation"] for clip in clips]
+    usual = {}
+    for label in operations:
+        after = [clip["next_operation"] for clip in clips if clip["dominant_operation"] == label]
+        usual[label] = majority(after or following, operations)
+    constants = {
+        "operation": majority([clip["dominant_operation"] for clip in clips], operations),
+        "segment": best_segment([(clip["start_frame"], clip["end_frame"]) for clip in clips]),
+        "next_operation": majority(following, operations),
+    }
+    return constants, usual
+
+
+def majority(labels: Sequence[str], operations: Sequence[str]) -> str:
+    return max(operations, key=labels.count)
+
+
+def best_segment(segments: Sequence[tuple[int, int]]) -> tuple[int, int]:
+    """The first of those that hit most at tIoU >= 0.5."""
+    every = [(start, end) for start in range(CLIP_FRAMES) for end in range(start + 1, CLIP_FRAMES + 1)]
+    return max(every, key=lambda constant: sum(hits(constant, segment) for segment in segments))
+
+
+def hits(one: tuple[int, int], other: tuple[int, int]) -> bool:
+    overlap = max(0, min(one[1], other[1]) - max(one[0], other[0]))
+    return 2 * overlap >= one[1] - one[0] + other[1] - other[0] - overlap
+
+
+# Per clip
+
+
+def judge(truth: Truth, answers: Mapping[str, Mapping[str, Any]], rules: Rules) -> list[Fact]:
+    """One fact a judged clip, in session and time order."""
+    return [
+        fact(truth, clip, answers.get(clip["clip_id"]), rules)
+        for clip in truth.clips
+        if clip["clip_id"] in answers or not rules.drop_missing
+    ]
+
+
+def fact(truth: Truth, clip: Mapping[str, Any], line: Mapping[str, Any] | None, rules: Rules) -> Fact:
+    line = {"outcome": "missing"} if line is None else line
+    outcome = line.get("outcome", "answered")
+    answer = line if outcome == "answered" else {}
+    operation, following = answer.get("operation"), answer.get("next_operation")
+    true, given = (clip["start_frame"], clip["end_frame"]), (answer.get("start_frame"), answer.get("end_frame"))
+    has_segment = None not in given
+    degenerate = has_segment and given[0] >= given[1]
+    usable = has_segment and not degenerate
+    constant, usual = truth.constants[clip["fold"]], truth.transition[clip["fold"]]
+    overlap, union = overlap_and_union(true, given, rules) if usable else (0, None)
+    constant_iou = Fraction(*overlap_and_union(true, constant["segment"], rules))
+    made: Fact = {
+        **clip,
+        "next_visible": clip["end_frame"] < CLIP_FRAMES,
+        "dense": clip["end_frame"] - clip["start_frame"] <= 62,
+        "outcome": outcome,
+        "operation": operation, "given": given, "next": following,
+        "has_segment": has_segment, "degenerate": degenerate, "usable": usable,
+        "confidence": answer.get("confidence"), "next_confidence": answer.get("next_confidence"),
+        "latency_ms": line.get("latency_ms"), "source": line.get("source"),
+        "operation_right": operation == clip["dominant_operation"],
+        "overlap": overlap, "union": union, "tiou": Fraction(overlap, union) if usable else Fraction(0),
+        "next_right": following == clip["next_operation"],
+        "counted": not (rules.drop_degenerate and degenerate),
+        "start_error": given[0] - true[0] if has_segment else None,
+        "end_error": given[1] - true[1] if has_segment else None,
+        "prior_right": usual[clip["dominant_operation"]] == clip["next_operation"],
+        "own_prior": usual.get(operation),
+        "own_prior_right": usual.get(operation) == clip["next_operation"],
+        "constant_operation_right": constant["operation"] == clip["dominant_operation"],
+        "constant_segment_hit": constant_iou >= HALF,
+        "constant_next_right": constant["next_operation"] == clip["next_operation"],
+        "script_next": truth.script.get(clip["dominant_operation"]),
+    }  # fmt: skip
+    made["segment_hit"] = made["tiou"] >= HALF
+    made["mode"] = mode_of(made, rules)
+    return made
+
+
+def overlap_and_union(one: tuple[int, int], other: tuple[int, int], rules: Rules) -> tuple[int, int]:
+    """By counting frames: an inclusive end belongs to its segment."""
+    first, second = (set(range(start, end + rules.inclusive)) for start, end in (one, other))
+    return len(first & second), len(first | second)
+
+
+def mode_of(f: Fact, rules: Rules) -> str:
+    """The first that applies."""
+    if f["outcome"] != "answered":
+        return f["outcome"]
+    if f["operation"] is None or f["next"] is None or not f["has_segment"]:
+        return "abstained"
+    if not f["operation_right"]:
+        if f["operation"] == f["previous_operation"]:
+            return "confused_previous"
+        return "confused_next" if f["operation"] == f["next_operation"] else "confused_other"
+    if not f["segment_hit"]:
+        return segment_mode(f, rules)
+    if f["next_right"]:
+        return "correct"
+    if f["off_script"] and f["next"] == f["script_next"]:
+        return "next_script"
+    return "next_repeats" if f["next"] == f["operation"] else "next_other"
+
+
+def segment_mode(f: Fact, rules: Rules) -> str:
+    if f["degenerate"]:
+        return "degenerate"
+    answered = f["given"][1] - f["given"][0] + rules.inclusive
+    length = f["end_frame"] - f["start_frame"] + rules.inclusive
+    if answered >= 120:
+        return "whole_clip"
+    if not f["overlap"]:
+        return "disjoint"
+    if Fraction(answered, length) > Fraction(4, 3):
+        return "too_long"
+    if Fraction(answered, length) < Fraction(3, 4):
+        return "too_short"
+    if abs(f["end_error"]) > abs(f["start_error"]):
+        return "end_early" if f["end_error"] < 0 else "end_late"
+    return "start_early" if f["start_error"] < 0 else "start_late"
+
+
+# Point estimates: facts -> Fraction, None over no clip
+
+
+def share(facts: Facts, key: str) -> Fraction | None:
+    return Fraction(sum(bool(f[key]) for f in facts), len(facts)) if facts else None
+
+
+def mean(values: Iterable[Any]) -> Fraction | None:
+    values = list(values)
+    return Fraction(sum(values)) / len(values) if values else None
+
+
+def counted(facts: Facts) -> list[Fact]:
+    """The clips that tIoU counts: all, but for the degenerate answers that a rule set drops."""
+    return [f for f in facts if f["counted"]]
+
+
+def hidden(facts: Facts) -> list[Fact]:
+    return [f for f in facts if not f["next_visible"]]
+
+
+def weighted(weights: Sequence[Fraction], parts: Iterable[Fraction | None]) -> Fraction | None:
+    parts = list(parts)
+    return None if None in parts else sum(w * part for w, part in zip(weights, parts, strict=True))
+
+
+def ceiling(facts: Facts) -> Fraction | None:
+    if not facts or any(f["ceiling_ppm"] is None for f in facts):
+        return None
+    return mean(Fraction(f["ceiling_ppm"], 1_000_000) for f in facts)
+
+
+def segment_share(facts: Facts) -> Fraction | None:
+    return share(counted(facts), "segment_hit")
+
+
+def headline(name: str, weights: Sequence[Fraction]) -> dict[str, Metric]:
+    """Value, floor, prior, ceiling of a headline metric as functions of its clips."""
+    nothing: Metric = lambda facts: None  # noqa: E731
+    one: Metric = lambda facts: Fraction(1)  # noqa: E731
+
+    def of(key: str) -> Metric:
+        return lambda facts: share(facts, key)
+
+    def composite(operation: Metric, segment: Metric, following: Metric) -> Metric:
+        return lambda facts: weighted(weights, (operation(facts), segment(facts), following(facts)))
+
+    operation = (of("operation_right"), of("constant_operation_right"), nothing, one)
+    segment = (segment_share, of("constant_segment_hit"), nothing, one)
+    following = (of("next_right"), of("constant_next_right"), of("prior_right"), ceiling)
+    whole = (
+        composite(operation[0], segment[0], following[0]),
+        composite(operation[1], segment[1], following[1]),
+        composite(one, segment[1], of("prior_right")),
+        composite(one, one, ceiling),
+    )
+    table = {"oca": operation, "tiou50": segment, "aa1": following, "aa1_hidden": following, "score": whole}
+    return dict(zip(("value", "floor", "prior", "ceiling"), table[name], strict=True))
+
+
+def clips_of(name: str, facts: Facts) -> list[Fact]:
+    """The clips that a headline metric looks at."""
+    return hidden(facts) if name == "aa1_hidden" else list(facts)
+
+
+def among_of(name: str) -> Callable[[Facts], Facts]:
+    return counted if name == "tiou50" else list
+
+
+def skill_of(roles: Mapping[str, Metric]) -> Metric:
+    def skill(facts: Facts) -> Fraction | None:
+        value, floor, prior, top = (roles[name](facts) for name in ("value", "floor", "prior", "ceiling"))
+        base = floor if prior is None else prior
+        return None if None in (value, base, top) or top <= base else (value - base) / (top - base)
+
+    return skill
+
+
+def skill_of_ends(roles: Mapping[str, Metric], facts: Facts, interval: Interval) -> Interval:
+    """What the skill would be if the value were at the ends of its interval."""
+    floor, prior, top = (roles[name](facts) for name in ("floor", "prior", "ceiling"))
+    base = float(floor if prior is None else prior)
+    low, high = ((end - base) / (float(top) - base) for end in (interval.low, interval.high))
+    return Interval(low, high)
+
+
+def room(roles: Mapping[str, Metric], facts: Facts) -> Fraction | None:
+    floor, prior, top = (roles[name](facts) for name in ("floor", "prior", "ceiling"))
+    return None if top is None else top - (floor if prior is None else prior)
+
+
+def without_fallbacks(facts: Facts) -> list[Fact]:
+    """Fallback answers as wrong."""
+    wrong = {"operation_right": False, "segment_hit": False, "next_right": False}
+    return [{**f, **wrong} if f["source"] == "fallback" else f for f in facts]
+
+
+def reached(threshold: Fraction) -> Metric:
+    return lambda facts: mean(int(f["tiou"] >= threshold) for f in facts)
+
+
+THRESHOLDS = [Fraction(k, 20) for k in range(2, 20)]
+
+
+def mean_over_thresholds(facts: Facts) -> Fraction | None:
+    return mean(reached(t)(facts) for t in THRESHOLDS) if facts else None
+
+
+def class_counts(facts: Facts, labels: Iterable[str], true: str, given: str) -> dict[str, tuple[int, int, int]]:
+    """True positives, false positives, false negatives of each label."""
+    hit, wrong, missed = Counter(), Counter(), Counter()
+    for f in facts:
+        if f[true] == f[given]:
+            hit[f[true]] += 1
+        else:
+            missed[f[true]] += 1
+            wrong[f[given]] += 1
+    return {label: (hit[label], wrong[label], missed[label]) for label in labels}
+
+
+def quotient(numerator: int, denominator: int) -> Fraction:
+    return Fraction(numerator, denominator) if denominator else Fraction(0)
+
+
+def precision_recall_f1(hit: int, wrong: int, missed: int) -> tuple[Fraction, Fraction, Fraction]:
+    return quotient(hit, hit + wrong), quotient(hit, hit + missed), quotient(2 * hit, 2 * hit + wrong + missed)
+
+
+def macro(whole: Facts, true: str, given: str, which: int) -> Metric:
+    """Mean recall (1) or F1 (2) over the classes of the whole split's truth.
+
+    A class that a deletion leaves without anything to count keeps its full-sample value: F1 where it neither occurs nor
+    is answered, recall where it does not occur.
+    """
+    classes = sorted({f[true] for f in whole})
+    counts = class_counts(whole, classes, true, given)
+    full = {label: precision_recall_f1(*counts[label])[which] for label in classes}
+
+    def value(facts: Facts) -> Fraction | None:
+        values = []
+        for label, (hit, wrong, missed) in class_counts(facts, classes, true, given).items():
+            exists = hit + missed if which == 1 else hit + wrong + missed
+            values.append(precision_recall_f1(hit, wrong, missed)[which] if exists else full[label])
+        return mean(values)
+
+    return value
+
+
+def ranked(facts: Facts, label: str) -> list[Fact]:
+    """Detections of a class, the surest first."""
+    found = [f for f in facts if f["operation"] == label and f["has_segment"]]
+    return sorted(found, key=lambda f: (-(1 if f["confidence"] is None else f["confidence"]), f["clip_id"]))
+
+
+def average_precisions(facts: Facts, label: str, thresholds: Sequence[Fraction]) -> list[Fraction] | None:
+    """Area under a class's interpolated precision-recall curve at each threshold; None without truth and detection."""
+    support, detections = sum(f["dominant_operation"] == label for f in facts), ranked(facts, label)
+    if not support:
+        return [Fraction(0)] * len(thresholds) if detections else None
+    return [
+        area([f["operation_right"] and f["tiou"] >= threshold for f in detections]) / support
+        for threshold in thresholds
+    ]
+
+
+def area(hits: Sequence[bool]) -> Fraction:
+    """Sum over the hits, the surest first, of the best precision from there on."""
+    precisions = [Fraction(sum(hits[:rank]), rank) for rank in range(1, len(hits) + 1)]
+    best, total = Fraction(0), Fraction(0)
+    for precision, hit in zip(reversed(precisions), reversed(hits), strict=True):
+        best = max(best, precision)
+        total += best * hit
+    return total
+
+
+def mean_average_precision(whole: Facts, thresholds: Sequence[Fraction]) -> Metric:
+    classes = sorted({f["dominant_operation"] for f in whole})
+    full = {label: average_precisions(whole, label, thresholds) for label in classes}
+
+    def value(facts: Facts) -> Fraction | None:
+        made = {label: average_precisions(facts, label, thresholds) for label in classes}
+        return mean(mean(full[label] if areas is None else areas) for label, areas in made.items())
+
+    return value
+
+
+def by_session(facts: Facts) -> dict[str, list[Fact]]:
+    sessions: dict[str, list[Fact]] = {}
+    for f in facts:
+        sessions.setdefault(f["session"], []).append(f)
+    return sessions
+
+
+def has_answered_segment(f: Fact) -> bool:
+    return f["operation"] is not None and f["has_segment"]
+
+
+def edit(facts: Facts) -> Fraction | None:
+    """Mean over sessions, in percent."""
+    return mean(session_edit(members) for members in by_session(facts).values())
+
+
+def session_edit(members: Facts) -> Fraction:
+    members = sorted(members, key=lambda f: f["clip_index"])
+    true = [f["dominant_operation"] for f in members]
+    given = [f["operation"] for f in members if has_answered_segment(f)]
+    return 100 * (1 - Fraction(levenshtein(true, given), max(len(true), len(given))))
+
+
+def levenshtein(one: Sequence[str], other: Sequence[str]) -> int:
+    table = {(i, 0): i for i in range(len(one) + 1)} | {(0, j): j for j in range(len(other) + 1)}
+    for i in range(1, len(one) + 1):
+        for j in range(1, len(other) + 1):
+            change = table[i - 1, j - 1] + (one[i - 1] != other[j - 1])
+            table[i, j] = min(table[i - 1, j] + 1, table[i, j - 1] + 1, change)
+    return table[len(one), len(other)]
+
+
+def segmental_f1(k: int) -> Metric:
+    """A clip's only true segment can be matched by its only answered one, so there is nothing to search."""
+
+    def value(facts: Facts) -> Fraction | None:
+        answered = [f for f in facts if has_answered_segment(f)]
+        hit = sum(f["operation_right"] and f["tiou"] >= Fraction(k, 100) for f in answered)
+        return 100 * precision_recall_f1(hit, len(answered) - hit, len(facts) - hit)[2]
+
+    return value
+
+
+def nearest_rank(values: Iterable[Any], share_below: Fraction) -> Any:
+    """The smallest value that at least this share of the values does not exceed."""
+    values = sorted(values)
+    return next((v for i, v in enumerate(values, 1) if i >= share_below * len(values)), None)
+
+
+# Intervals: the metric again with each session deleted
+
+
+@dataclass(frozen=True)
+class Interval:
+    low: float | None = None
+    high: float | None = None
+    one_sided: bool = False
+
+
+def sessions_of(facts: Facts) -> list[str]:
+    return list(dict.fromkeys(f["session"] for f in facts))
+
+
+Among = Callable[[Facts], Facts]
+"""The clips that a metric counts among those that it is given; the sessions that hold one are its clusters."""
+
+
+def deleted(metric: Metric, facts: Facts, among: Among) -> list[Fraction | None]:
+    return [metric([f for f in facts if f["session"] != session]) for session in sessions_of(among(facts))]
+
+
+def standard_error(value: Fraction, replicates: Sequence[Fraction]) -> float:
+    """CR3: delete-one-session, centred on the full estimate."""
+    sessions = len(replicates)
+    return math.sqrt(Fraction(sessions - 1, sessions) * sum((r - value) ** 2 for r in replicates))
+
+
+def t_quantile(sessions: int) -> float:
+    return float(stdtrit(sessions - 1, 0.975))
+
+
+def replicated(metric: Metric, facts: Facts, among: Among = list) -> tuple[Fraction, list[Fraction]] | None:
+    """Value and replicates; None below five sessions, or where one session holds all there is to count."""
+    if len(sessions_of(among(facts))) < 5:
+        return None
+    value, replicates = metric(facts), deleted(metric, facts, among)
+    return None if None in (value, *replicates) else (value, replicates)
+
+
+def logit_interval(metric: Metric, facts: Facts, scale: int = 1, among: Among = list) -> Interval:
+    """For a statistic in [0, scale]."""
+    found = replicated(metric, facts, among)
+    if found is None:
+        return Interval()
+    value, replicates = found[0] / scale, [r / scale for r in found[1]]
+    if value in (0, 1):
+        return clopper_pearson(value, len(among(facts)), len(replicates), scale)
+    centre = math.log(value / (1 - value))
+    half = t_quantile(len(replicates)) * standard_error(value, replicates) / float(value * (1 - value))
+    return Interval(*(scale / (1 + math.exp(-(centre + side * half))) for side in (-1, 1)))
+
+
+def clopper_pearson(value: Fraction, n: int, sessions: int, scale: int) -> Interval:
+    """Exact one-sided 97.5% limit at 0 or 1, where x = 0: (1 - p)^n = 0.025."""
+    effective = n / (1 + 0.1 * (n / sessions - 1))
+    limit = 0.025 ** (1 / effective)
+    return Interval(0.0, scale * (1 - limit), True) if value == 0 else Interval(scale * limit, float(scale), True)
+
+
+def identity_interval(metric: Metric, facts: Facts, cut: bool = False, among: Among = list) -> Interval:
+    found = replicated(metric, facts, among)
+    if found is None:
+        return Interval()
+    half = t_quantile(len(found[1])) * standard_error(*found)
+    low, high = float(found[0]) - half, float(found[0]) + half
+    return Interval(max(low, 0.0), high) if cut else Interval(low, high)
+
+
+def estimate(metric: Metric, facts: Facts, scale: int = 1) -> dict[str, Any]:
+    interval = logit_interval(metric, facts, scale)
+    return {"value": metric(facts), "low": interval.low, "high": interval.high}
+
+
+def difference(metric: Metric, facts: Facts) -> dict[str, Any]:
+    """The same for frames and differences, on their own scale."""
+    interval = identity_interval(metric, facts)
+    return {"value": metric(facts), "low": interval.low, "high": interval.high}
+
+
+# The record
+
+
+def record(facts: Facts, truth: Truth, weights: Sequence[Fraction] = WEIGHTS) -> dict[str, Any]:
+    """The sections of a score record that are computed from facts, under the record's own names."""
+    return {
+        "metrics": {name: metric(name, facts, weights) for name in ("oca", "tiou50", "aa1", "score", "aa1_hidden")},
+        "own_prior": own_prior(facts),
+        "model_only": model_only(facts, weights),
+        "temporal": temporal(facts),
+        "operation": classification(facts, truth, "dominant_operation", "operation"),
+        "next": classification(facts, truth, "next_operation", "next"),
+        "detection": detection(facts),
+        "segmental": {"edit": estimate(edit, facts, 100)}
+        | {f"f1@{k}": estimate(segmental_f1(k), facts, 100) for k in (10, 25, 50)},
+        "calibration": {
+            "operation": calibration(facts, "confidence", "operation_right"),
+            "next": calibration(facts, "next_confidence", "next_right"),
+        },
+        "latency": latency(facts),
+        "funnel": funnel(facts),
+        "modes": modes(facts, weights),
+        "slices": slice_table(facts, weights),
+        "audit": {
+            "above_ceiling": above_ceiling(facts),
+            "above_ceiling_hidden": above_ceiling(hidden(facts)),
+            "prior_shaped": prior_shaped(facts),
+            "copy_of_truth": copy_of_truth(facts),
+        },
+    }
+
+
+def metric(name: str, facts: Facts, weights: Sequence[Fraction]) -> dict[str, Any]:
+    roles, facts, among = headline(name, weights), clips_of(name, facts), among_of(name)
+    interval = logit_interval(roles["value"], facts, among=among)
+    enough = facts and room(roles, facts) is not None and room(roles, facts) >= Fraction(1, 20)
+    skill = skill_of(roles) if enough else lambda facts: None
+    around = identity_interval(skill, facts, among=among)
+    if interval.one_sided and skill(facts) is not None:
+        around = skill_of_ends(roles, facts, interval)
+    return {
+        **{role: roles[role](facts) if facts else None for role in ("value", "floor", "prior")},
+        "ceiling": roles["ceiling"](facts),
+        "low": interval.low, "high": interval.high, "one_sided": interval.one_sided,
+        "skill": skill(facts), "skill_low": around.low, "skill_high": around.high,
+        "n": len(among(facts)), "sessions": len(sessions_of(among(facts))),
+    }  # fmt: skip
+
+
+def own_accuracy(facts: Facts) -> Fraction | None:
+    return share(facts, "own_prior_right")
+
+
+def context_gain(facts: Facts) -> Fraction | None:
+    return share(facts, "next_right") - own_accuracy(facts) if facts else None
+
+
+def own_prior(facts: Facts) -> dict[str, Any]:
+    return {
+        "own_prior": estimate(own_accuracy, facts),
+        "own_prior_hidden": estimate(own_accuracy, hidden(facts)),
+        "context_gain": difference(context_gain, facts),
+        "context_gain_hidden": difference(context_gain, hidden(facts)),
+    }
+
+
+def model_only(facts: Facts, weights: Sequence[Fraction]) -> dict[str, Any]:
+    facts = without_fallbacks(facts)
+    names = ("oca", "tiou50", "aa1", "score", "aa1_hidden")
+    return {name: headline(name, weights)["value"](clips_of(name, facts)) for name in names}
+
+
+def temporal(facts: Facts) -> dict[str, Any]:
+    judged, usable = counted(facts), [f for f in facts if f["usable"]]
+    errors: dict[str, Any] = {"n": len(usable)}
+    for edge in ("start", "end"):
+        key = f"{edge}_error"
+        errors[f"{edge}_mean"] = difference(lambda facts, key=key: mean(f[key] for f in facts), usable)
+        errors[f"{edge}_mean_abs"] = difference(lambda facts, key=key: mean(abs(f[key]) for f in facts), usable)
+        errors[f"{edge}_within_10"] = estimate(lambda facts, key=key: mean(abs(f[key]) <= 10 for f in facts), usable)
+        for name, rank in (("median", HALF), ("p90", Fraction(9, 10))):
+            errors[f"{edge}_{name}_abs"] = nearest_rank((abs(f[key]) for f in usable), rank)
+    return {
+        "thresholds": [{"tiou": t, **estimate(reached(t), judged)} for t in THRESHOLDS],
+        "mean_over_thresholds": estimate(mean_over_thresholds, judged),
+        "mean_tiou": estimate(lambda facts: mean(f["tiou"] for f in facts), judged),
+        "boundary_errors": errors,
+    }
+
+
+def classification(facts: Facts, truth: Truth, true: str, given: str) -> dict[str, Any]:
+    table = class_counts(facts, truth.operations, true, given)
+    scores = {label: precision_recall_f1(*counts) for label, counts in table.items()}
+    answers = [*truth.operations, NO_ANSWER, OTHER_LABEL]
+    cells = Counter((f[true], shown_label(f[given], truth)) for f in facts)
+    return {
+        "accuracy": mean(f[true] == f[given] for f in facts),
+        "macro_f1": estimate(macro(facts, true, given, 2), facts),
+        "balanced_accuracy": estimate(macro(facts, true, given, 1), facts),
+        "weighted_f1": mean(scores[f[true]][2] for f in facts),
+        "per_class": [
+            {"label": label, "support": hit + missed, "answered": hit + wrong,
+             **dict(zip(("precision", "recall", "f1"), scores[label], strict=True))}
+            for label, (hit, wrong, missed) in table.items() if hit + wrong + missed
+        ],
+        "confusion": {
+            "truth": list(truth.operations), "answer": answers,
+            "counts": [[cells[label, answer] for answer in answers] for label in truth.operations],
+        },
+    }  # fmt: skip
+
+
+def shown_label(label: str | None, truth: Truth) -> str:
+    return NO_ANSWER if label is None else label if label in truth.operations else OTHER_LABEL
+
+
+def detection(facts: Facts) -> dict[str, Any]:
+    thresholds = [Fraction(k, 20) for k in range(10, 20)]
+    return {
+        "map": estimate(mean_average_precision(facts, thresholds), facts),
+        "ap": [{"tiou": t, "value": mean_average_precision(facts, [t])(facts)} for t in thresholds],
+    }
+
+
+def calibration(facts: Facts, key: str, right: str) -> dict[str, Any] | None:
+    """Expected calibration error over 15 bins [i/15, (i+1)/15), the last one closed; Brier score; risk-coverage."""
+    pairs = [(f[key], bool(f[right])) for f in facts if f[key] is not None]
+    if not pairs:
+        return None
+    bins: dict[int, list] = {}
+    for confidence, hit in pairs:
+        bins.setdefault(min(int(confidence * 15), 14), []).append((confidence, hit))
+    gaps = {i: abs(mean(h for _, h in members) - mean(c for c, _ in members)) for i, members in bins.items()}
+    return {
+        "n": len(pairs),
+        "ece": sum(Fraction(len(bins[i]), len(pairs)) * gap for i, gap in gaps.items()),
+        "brier": mean((confidence - hit) ** 2 for confidence, hit in pairs),
+        "risk_coverage_area": mean(risk(pairs, confidence)[1] for confidence, _ in pairs),
+        "bins": [
+            {"low": Fraction(i, 15), "n": len(bins[i]),
+             "confidence": mean(c for c, _ in bins[i]), "accuracy": mean(h for _, h in bins[i])}
+            for i in sorted(bins)
+        ],
+        "curve": {risk(pairs, confidence) for confidence, _ in pairs},
+    }  # fmt: skip
+
+
+def risk(pairs: Sequence[tuple[Fraction, bool]], least: Fraction) -> tuple[Fraction, Fraction]:
+    """Coverage and error of the answers that are at least this sure."""
+    taken = [hit for confidence, hit in pairs if confidence >= least]
+    return Fraction(len(taken), len(pairs)), 1 - mean(taken)
+
+
+def latency(facts: Facts) -> dict[str, Any] | None:
+    values = [f["latency_ms"] for f in facts if f["latency_ms"] is not None]
+    if not values:
+        return None
+    return {
+        "n": len(values),
+        "p50_ms": nearest_rank(values, HALF),
+        "p95_ms": nearest_rank(values, Fraction(95, 100)),
+        "share_above_10s": mean(value > 10_000 for value in values),
+    }
+
+
+def funnel(facts: Facts) -> list[dict[str, Any]]:
+    """Every stage is what is left of the one before."""
+    conditions: list[tuple[str, Callable[[Fact], bool]]] = [
+        ("expected", lambda f: True),
+        ("present", lambda f: f["outcome"] != "missing"),
+        ("parsed", lambda f: f["outcome"] != "unparseable"),
+        ("valid", lambda f: f["outcome"] == "answered"),
+        ("operation", lambda f: f["operation_right"]),
+        ("segment", lambda f: f["segment_hit"]),
+        ("next", lambda f: f["next_right"]),
+    ]
+    left, stages = list(facts), []
+    for stage, passes in conditions:
+        remaining = [f for f in left if passes(f)]
+        stages.append({"stage": stage, "passed": len(remaining), "lost": len(left) - len(remaining)})
+        left = remaining
+    return stages
+
+
+FIELD_OF_MODE = {
+    **dict.fromkeys(("missing", "unparseable", "invalid", "abstained"), "all"),
+    **dict.fromkeys(("confused_previous", "confused_next", "confused_other"), "operation"),
+    **dict.fromkeys(("degenerate", "whole_clip", "disjoint", "too_long", "too_short"), "segment"),
+    **dict.fromkeys(("start_early", "start_late", "end_early", "end_late"), "segment"),
+    **dict.fromkeys(("next_script", "next_repeats", "next_other"), "next"),
+}
+
+
+def modes(facts: Facts, weights: Sequence[Fraction]) -> dict[str, Any]:
+    return {name: mode(name, facts, weights) for name in {f["mode"] for f in facts} if name != "correct"}
+
+
+def mode(name: str, facts: Facts, weights: Sequence[Fraction]) -> dict[str, Any]:
+    """What the score gains if this mode's clips were right in all fields, and if only the naming field were."""
+    field = FIELD_OF_MODE[name]
+
+    def gain(facts: Facts) -> Fraction:
+        return sum(losses(name, facts, weights).values())
+
+    interval = identity_interval(gain, facts, cut=True)
+    lost = losses(name, facts, weights)
+    return {
+        "n": sum(f["mode"] == name for f in facts),
+        "gain": gain(facts), "gain_low": interval.low, "gain_high": interval.high,
+        "field": field, "field_gain": sum(lost.values()) if field == "all" else lost[field],
+        "clips": [f["clip_id"] for f in facts if f["mode"] == name],
+    }  # fmt: skip
+
+
+def losses(name: str, facts: Facts, weights: Sequence[Fraction]) -> dict[str, Fraction]:
+    """Weight lost on a mode's clips by field, over the clips that the field counts."""
+    mine = [f for f in facts if f["mode"] == name]
+    parts = {
+        "operation": (sum(not f["operation_right"] for f in mine), len(facts)),
+        "segment": (sum(f["counted"] and not f["segment_hit"] for f in mine), len(counted(facts))),
+        "next": (sum(not f["next_right"] for f in mine), len(facts)),
+    }
+    return {field: w * quotient(*part) for w, (field, part) in zip(weights, parts.items(), strict=True)}
+
+
+SLICES: dict[str, Callable[[Fact], str | None]] = {
+    "operation": lambda f: f["dominant_operation"],
+    "next_operation": lambda f: f["next_operation"],
+    "cut": lambda f: f["cut_kind"] if f["cut_kind"] in ("mid", "boundary", "dense") else None,
+    "next_visible": lambda f: "visible" if f["next_visible"] else "hidden",
+    "dense": lambda f: "dense" if f["dense"] else "sparse",
+    "script": lambda f: {True: "off-script", False: "on-script", None: None}[f["off_script"]],
+    "session_kind": lambda f: {True: "randomised", False: "regular", None: None}[f["randomised"]],
+    "domain": lambda f: f["domain"],
+    "worker": lambda f: f["worker"],
+    "session": lambda f: f["session"],
+}
+
+
+def slice_table(facts: Facts, weights: Sequence[Fraction]) -> dict[tuple[str, str], dict[str, Any]]:
+    """(dimension, level) -> n, sessions, and each metric's value, interval, difference from the rest and raw p."""
+    table = {}
+    for dimension, level_of in SLICES.items():
+        known = [f for f in facts if level_of(f) is not None]
+        for level in sorted({level_of(f) for f in known}):
+            inside = {f["clip_id"] for f in known if level_of(f) == level}
+            table[dimension, level] = slice_cell(known, inside, weights)
+    p_values = [cell["p"] for row in table.values() for cell in row["metrics"].values() if cell["p"] is not None]
+    for row in table.values():
+        for cell in row["metrics"].values():
+            cell["p_adjusted"] = None if cell["p"] is None else holm(cell["p"], p_values)
+    return table
+
+
+def slice_cell(known: Facts, inside: set[str], weights: Sequence[Fraction]) -> dict[str, Any]:
+    here = [f for f in known if f["clip_id"] in inside]
+    there = [f for f in known if f["clip_id"] not in inside]
+    n, sessions, rest = len(here), len(sessions_of(here)), len(there)
+    fewer = min(sessions, len(sessions_of(there)))
+    metrics = {}
+    for name in ("oca", "tiou50", "aa1", "score"):
+        value = headline(name, weights)["value"]
+
+        def gap(facts: Facts, value: Metric = value) -> Fraction | None:
+            parts = [[f for f in facts if (f["clip_id"] in inside) is side] for side in (True, False)]
+            one, other = (value(part) if part else None for part in parts)
+            return None if None in (one, other) else one - other
+
+        enough = n >= 20 and sessions >= 5
+        interval = logit_interval(value, here, among=among_of(name)) if enough else Interval()
+        tested = n >= 20 and rest >= 20 and sessions >= 8
+        metrics[name] = {
+            "value": value(here), "low": interval.low, "high": interval.high,
+            "difference": gap(known), "p": t_test(gap, known, fewer) if tested else None,
+        }  # fmt: skip
+    return {"n": n, "sessions": sessions, "metrics": metrics}
+
+
+def above_ceiling(facts: Facts) -> dict[str, Any]:
+    """t of the sessions' sums of (right - ceiling), against t(.999, G-1)."""
+    sessions = by_session(facts).values()
+    if len(sessions) < 5 or ceiling(facts) is None:
+        return {"raised": None, "number": None}
+    excess = [sum(f["next_right"] - Fraction(f["ceiling_ppm"], 1_000_000) for f in members) for members in sessions]
+    centre = mean(excess)
+    error = math.sqrt(sum((x - centre) ** 2 for x in excess) / (len(excess) - 1) / len(excess))
+    t = float(centre) / error if error else 0.0
+    return {"raised": t > float(stdtrit(len(excess) - 1, 0.999)), "number": t}
+
+
+def prior_shaped(facts: Facts) -> dict[str, Any]:
+    """Does the answered next operation follow from the answered operation alone?"""
+    answered = [f for f in facts if f["operation"] is not None and f["next"] is not None]
+    top = ceiling(facts)
+    if not answered or top is None or top - share(facts, "prior_right") < Fraction(1, 20):
+        return {"raised": None, "number": None}
+    alike = mean(f["own_prior"] == f["next"] for f in answered)
+    upper = identity_interval(context_gain, hidden(facts)).high
+    no_gain = upper is not None and upper < 0.02
+    return {"raised": alike >= Fraction(95, 100) or (alike >= Fraction(80, 100) and no_gain), "number": alike}
+
+
+def copy_of_truth(facts: Facts) -> dict[str, Any]:
+    equal = mean(f["operation_right"] and f["tiou"] == 1 and f["next_right"] for f in facts)
+    return {"raised": equal == 1, "number": equal}
+
+
+def t_test(metric: Metric, facts: Facts, sessions: int) -> float | None:
+    """Two-sided p of "no difference", t with the degrees of freedom of `sessions` sessions."""
+    found = replicated(metric, facts)
+    if found is None:
+        return None
+    error = standard_error(*found)
+    return 2 * float(stdtr(sessions - 1, -abs(float(found[0])) / error)) if error else float(found[0] == 0)
+
+
+def holm(p: float, family: Sequence[float]) -> float:
+    """The largest of (m - rank + 1) times the p values up to this one, at most 1."""
+    ordered = sorted(family)
+    return min(1.0, max((len(ordered) - i) * q for i, q in enumerate(ordered) if q <= p))
+
+
+# Agreement
+
+
+def compare(expected: Any, got: Any, place: str) -> None:
+    """Equal to 1e-12, in all keys that are expected; None, NaN and NaT are one thing."""
+    if isinstance(expected, dict):
+        for key, value in expected.items():
+            compare(value, got[key], f"{place}.{key}")
+    elif isinstance(expected, list):
+        assert len(expected) == len(got), place
+        for i, pair in enumerate(zip(expected, got, strict=True)):
+            compare(*pair, f"{place}[{i}]")
+    elif isinstance(expected, (Fraction, float)):
+        assert got is not None, f"{place}: expected {float(expected)}, got nothing"
+        assert math.isclose(float(expected), got, rel_tol=TOLERANCE, abs_tol=TOLERANCE), (
+            f"{place}: expected {float(expected)!r}, got {got!r}"
+        )
+    elif expected is None:
+        assert got is None or got != got, f"{place}: expected nothing, got {got!r}"
+    else:
+        assert expected == got, f"{place}: expected {expected!r}, got {got!r}"
