@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -11,7 +12,7 @@ from harness.commands import options
 
 @click.group("world")
 def command() -> None:
-    """List, build, describe, import and export worlds (the ground truth).
+    """List, build, describe, render, import and export worlds (the ground truth).
 
     \b
     Example:
@@ -97,6 +98,47 @@ def info(world: str, split: str, truth: Path | None, output: str) -> None:
         options.print_csv({"dimension": name} | row for name, rows in found["distributions"].items() for row in rows)
     else:
         terminal.print_world(found, terminal.console())
+
+
+@command.command()
+@click.argument("world", default=options.WORLD)
+@click.option("-o", "--output", "folder", required=True, type=click.Path(path_type=Path, file_okay=False), metavar="DIR",
+              help="Folder to render into; a rendering that was cut off there goes on.")
+@click.option("--split", default="test", show_default=True)
+@click.option("--as", "form", type=click.Choice(["frames", "video", "shards"]), default="frames", show_default=True,
+              help="A folder of pictures a clip, an mp4 a clip, or WebDataset tar shards.")
+@click.option("--frames", type=click.IntRange(1, 100), default=8, show_default=True, metavar="N",
+              help="Frames of a clip that a model is shown.")
+@click.option("--sampler", type=click.Choice(["uniform", "motion", "entropy", "boundary"]), default="uniform",
+              show_default=True, help="Which frames these are.")
+@click.option("--size", type=click.IntRange(16, 2048), default=336, show_default=True, help="Side in pixels.")
+@click.option("--image", type=click.Choice(["jpg", "webp"]), default="jpg", show_default=True)
+@click.option("--domains", metavar="A,B", help="Only the sessions of these domains.")
+@click.option("--as-domain", metavar="X", help="Draw all clips in domain X: for paired tables, never scored.")
+@click.option("--paint-out", metavar="A,B", help="Blank slip, items or table: for ablations, never scored.")
+@click.option("--limit", type=click.IntRange(1), metavar="N", help="Only the first N clips.")
+@click.option("--workers", type=click.IntRange(1, 256), default=2, show_default=True, help="Processes.")
+@click.option("--video", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE",
+              help="Recording (mp4, mov) of an imported world.")
+@click.option("--video-start", metavar="TIME", help="When its first frame was taken: Unix ms, or ISO 8601 with offset.")
+@click.option("--session", metavar="S", help="The session it shows, where several fall into its time.")
+@options.output_format("text", "json")
+def render(world: str, folder: Path, output: str, workers: int, video_start: str | None, **asked: Any) -> None:
+    """Render a split of WORLD as pictures, videos or shards, with clips.jsonl: what a model is asked, a line a clip.
+
+    \b
+    Example:
+      harness world render warehouse-v1 -o frames/test
+      harness world render warehouse-v1 -o shards/train --split train --as shards --workers 4
+      harness world render openpack-u0209 -o u0209 --video kinect.mp4 --video-start 2021-10-19T10:00:00+09:00
+    """
+    from harness import pictures
+
+    made = pictures.render(world, folder, workers=workers, video_start=video_start, **asked)
+    if output == "json":
+        options.print_json(made)
+    else:
+        click.echo("\n".join(pictures.told(made)))
 
 
 @command.command("import")

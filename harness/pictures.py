@@ -1,0 +1,60 @@
+"""Renderings as the command line and `import harness` ask for them; `reference.rendering` makes them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+FORMAT = "warehouse-harness/rendered-1"
+
+
+def render(
+    world: str, folder: str | Path, *, workers: int = 2, domains: str | None = None, paint_out: str | None = None,
+    video: str | Path | None = None, video_start: str | None = None, home: Path | None = None, **asked: Any,
+) -> dict[str, Any]:  # fmt: skip
+    """Render and say what came of it. Lists are texts with commas; further options: reference.rendering.Request."""
+    from harness.progress import counter
+    from reference.recordings import moment_ms
+    from reference.rendering import Request
+    from reference.rendering import render as make
+
+    request = Request(
+        world=str(world), domains=_listed(domains), paint_out=_listed(paint_out),
+        video=None if video is None else str(video),
+        video_start_ms=None if video_start is None else moment_ms(video_start), **asked,
+    )  # fmt: skip
+    with counter(f"{request.world} / {request.split}") as report:
+        made = make(request, folder, workers=workers, progress=report, home=home)
+    return {
+        "format": FORMAT, "world": request.world, "split": request.split, "form": request.form, "folder": str(folder),
+        "clips": made.clips, "rendered": made.rendered, "left_out": made.left_out, "bytes": made.bytes,
+        "scored": request.scored, "whole": request.scored and not (request.limit or request.domains or made.left_out),
+        "list": str(Path(folder) / "clips.jsonl"),
+        "truth": str(Path(folder) / "truth.jsonl") if (Path(folder) / "truth.jsonl").exists() else None,
+    }  # fmt: skip
+
+
+def told(made: dict[str, Any]) -> list[str]:
+    """The same for a reader: what is where, and what to do next."""
+    here = made["clips"] - made["rendered"]
+    lines = [
+        f"{made['world']} / {made['split']}: {made['clips']:,} clips as {made['form']}, {made['bytes'] / 1e6:,.1f} MB"
+        + (f" ({here:,} were there already)" if here else ""),
+        f"  {made['list']}: clip id, paths, frame indices and times, prompt; a line a clip",
+    ]
+    if made["left_out"]:
+        lines.append(f"  {made['left_out']:,} clips lie outside the video and were left out")
+    if made["truth"]:
+        lines.append(f"  {made['truth']}: what to learn from them")
+    elif made["whole"]:
+        lines.append("Next: answer each line with your model, one JSON object a line with its clip_id, and judge it:")
+        lines.append(f"  harness score predictions.jsonl --world {made['world']} --split {made['split']}")
+    elif made["scored"]:
+        lines.append("  a part of the split: a score counts the clips that have no answer as wrong")
+    else:
+        lines.append("  not as the split is judged: every line is marked, use it for comparisons")
+    return lines
+
+
+def _listed(text: str | None) -> tuple[str, ...]:
+    return tuple(part.strip() for part in (text or "").split(",") if part.strip())
