@@ -38,6 +38,7 @@ from reference.forms import Done, Maker
 from reference.layout import IMAGES, PARTIAL
 from reference.samplers import SAMPLERS
 from reference.sources import OPEN_SPLITS, Draw, Job, Scenes, Source
+from reference.world import World
 
 FORMAT = "warehouse-harness/rendering-1"
 TASK_CLIPS = 8
@@ -89,16 +90,17 @@ class Rendered:
 
 def render(
     request: Request, folder: str | Path, *, workers: int = 1, progress: Progress | None = None,
-    draw: Draw | None = None, home: Path | None = None,
+    draw: Draw | None = None, home: Path | None = None, world: World | None = None,
 ) -> Rendered:  # fmt: skip
-    """Render into `folder`, or go on with what is there. `draw` stands in for reference.render.render_frames.
+    """Render into `folder`, or go on with what is there. `draw` stands in for reference.render.render_frames; `world`
+    is the request's, where no name leads to it.
 
     Raises RenderError where the request or the folder is at fault. With several workers the calling script needs the
     usual `if __name__ == "__main__"`.
     """
     folder = Path(folder)
     _check(request)
-    source = source_of(request, home=home, draw=draw)
+    source = _scenes(world, request, draw) if world else source_of(request, home=home, draw=draw)
     if not request.scored and folder.name in source.splits:
         raise RenderError(f"{folder}: is named after a split; pictures of another domain, or painted out, need another "
                           "name")  # fmt: skip
@@ -119,6 +121,7 @@ def _check(request: Request) -> None:
 
 def source_of(request: Request, *, home: Path | None = None, draw: Draw | None = None) -> Source:
     """The scenes of a synthetic world, or a recording of an imported one."""
+    from reference.sealing import registered
     from reference.store import cache_home
     from reference.world import load_world
 
@@ -131,12 +134,19 @@ def source_of(request: Request, *, home: Path | None = None, draw: Draw | None =
             raise RenderError("a recording has no domains and nothing to paint out")
         return Recording(request.world, request.split, cache_home(home), Path(request.video), request.video_start_ms,
                          request.session)  # fmt: skip
+    seal = registered(request.world, cache_home(home))
+    if seal is not None and request.split == seal.split:
+        return _scenes(seal.world(), request, draw)
     scaled = SCALED.fullmatch(request.world)
     try:
         world = load_world(scaled["base"] if scaled else request.world)
     except WorldError as error:
         raise RenderError(f"{error}; an imported world needs --video and --video-start") from None
-    return Scenes(world, request.split, scale=int(scaled["scale"]) if scaled else 1, domains=request.domains,
+    return _scenes(world, request, draw, int(scaled["scale"]) if scaled else 1)
+
+
+def _scenes(world: World, request: Request, draw: Draw | None, scale: int = 1) -> Source:
+    return Scenes(world, request.split, scale=scale, domains=request.domains,
                   as_domain=request.as_domain, paint_out=request.paint_out, draw=draw)  # fmt: skip
 
 
