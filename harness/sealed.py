@@ -16,13 +16,24 @@ from typing import TYPE_CHECKING, Any
 from harness.errors import UsageError
 
 if TYPE_CHECKING:
-    from reference.store import Truth
+    from reference.sealing import Check, Render, Seal
+    from reference.world import World
 
 FORMAT = "warehouse-harness/sealed-score-1"
 METRICS = ("oca", "tiou50", "aa1", "score")
 PARTS = ("value", "low", "high")
 DIGITS = 3
 KEPT = ("world", "split", "n", "sessions", "coverage", "rules", "scheme", "weights", "version")
+
+
+def given_out(record: dict[str, Any], commitment: str, home: Path) -> dict[str, Any]:
+    """The public part of a score record, after the scoring was logged."""
+    from reference.sealing import registered
+
+    seal = registered(record["world"], home)
+    assert seal is not None
+    public = public_record(record, commitment, record["name"])
+    return public | {"scorings": log(seal.log, public)}
 
 
 def public_record(record: dict[str, Any], commitment: str, name: str) -> dict[str, Any]:
@@ -69,7 +80,63 @@ def log(path: Path, record: dict[str, Any]) -> int:
         return sum(json.loads(line)["name"] == record["name"] for line in file)
 
 
-def refuse(truth: Truth, what: str, organiser: bool = False) -> None:
+def refuse(world: str, what: str, *, organiser: bool, home: str | Path | None = None) -> None:
     """Raise UsageError where `what` would give a sealed truth away."""
-    if truth.sealed and not organiser:
-        raise UsageError(f"{truth.world} is sealed: {what} would give its truth away; --organiser shows it to who holds it")
+    from reference.sealing import registered
+    from reference.store import cache_home
+
+    if not organiser and registered(world, cache_home(home)) is not None:
+        raise UsageError(f"{world} is sealed, and {what} would tell of its truth; its organiser may use --organiser")
+
+
+def seal(
+    world: str, folder: Path, secret_file: Path, *, name: str | None = None, split: str = "test", workers: int = 2,
+    home: Path | None = None, **asked: Any,
+) -> Seal:  # fmt: skip
+    """Render a split under a secret and commit to it; `asked`: form and size of the pictures."""
+    from reference import sealing
+    from reference.store import cache_home
+    from reference.world import load_world
+
+    name = name or f"{load_world(world).name}-sealed"
+    return sealing.seal(world, split, name, secret_file, folder, cache_home(home), _renderer(workers, **asked))
+
+
+def reveal(name: str, *, home: Path | None = None) -> dict[str, str]:
+    """Secret and salt of a sealed split, for all the world to check."""
+    from reference.sealing import read_secret, registered
+    from reference.store import cache_home
+
+    found = registered(name, cache_home(home))
+    if found is None:
+        raise UsageError(f"no sealed split {name!r} on this machine")
+    secret = read_secret(Path(found.secret_file))
+    return {"name": name, "commitment": found.commitment, "secret": secret.key.hex(), "salt": secret.salt.hex()}
+
+
+def check_reveal(folder: Path, secret: str, salt: str, *, workers: int = 2, home: Path | None = None) -> Check:
+    """Compare a published folder with what a revealed secret makes; pictures are made as render.json there says."""
+    from reference import sealing
+    from reference.store import cache_home
+
+    try:
+        revealed = sealing.secret_of(secret, salt)
+        asked = json.loads((folder / "render.json").read_text(encoding="utf-8"))["request"]
+    except ValueError as error:
+        raise UsageError(f"--secret and --salt: {error}") from None
+    except (OSError, KeyError, TypeError):
+        raise UsageError(f"{folder}: holds no rendering") from None
+    options = {key: asked[key] for key in ("form", "frames", "sampler", "size", "image")}
+    return sealing.check_reveal(folder, revealed, cache_home(home), _renderer(workers, **options))
+
+
+def _renderer(workers: int, **asked: Any) -> Render:
+    from harness.progress import counter
+    from reference.rendering import Request, render
+
+    def draw(world: World, split: str, folder: Path) -> None:
+        request = Request(world=world.name, split=split, **asked)
+        with counter(f"{world.name} / {split}") as report:
+            render(request, folder, workers=workers, progress=report, world=world)
+
+    return draw

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness import statistics
+from harness import sealed, statistics
 from harness.resources import sql
 
 if TYPE_CHECKING:
@@ -65,18 +65,14 @@ def build(
 
 
 def export(
-    world: str,
-    split: str,
-    path: Path,
-    *,
-    include_test: bool = False,
-    home: Path | None = None,
-    truth: Path | None = None,
-) -> int:
+    world: str, split: str, path: Path, *, include_test: bool = False, home: Path | None = None,
+    truth: Path | None = None, organiser: bool = False,
+) -> int:  # fmt: skip
     """Write a split's truth by the extension of `path`; returns the number of clips. Test splits only when asked."""
     from harness.errors import UsageError
     from reference import store
 
+    sealed.refuse(world, "its export", organiser=organiser, home=home)
     if split.startswith("test") and not include_test:
         raise UsageError(f"split {split!r} is what models are judged on; --include-test exports it all the same")
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -86,11 +82,13 @@ def export(
 
 
 def describe(
-    world: str = "warehouse-v1", split: str = "test", *, home: Path | None = None, truth: Path | None = None
-) -> dict[str, Any]:
+    world: str = "warehouse-v1", split: str = "test", *, home: Path | None = None, truth: Path | None = None,
+    organiser: bool = False,
+) -> dict[str, Any]:  # fmt: skip
     """One object about a split (shares in [0, 1], null where the world has no such thing)."""
     from reference.store import open_truth
 
+    sealed.refuse(world, "its distributions", organiser=organiser, home=home)
     with open_truth(world, split, home=home, truth=truth) as opened:
         return described(opened)
 

@@ -1,7 +1,8 @@
 """Where the truth of a world comes from: its name -> an Origin, whose splits can be made into truth databases.
 
 Names: a world that ships (`warehouse-v1`), the path of a world file, either with `-xN` behind it (the same world with N
-times the sessions, of which the first are the unscaled split's), or a world that was imported or sealed on this machine.
+times the sessions, of which the first are the unscaled split's), or a world that was imported or sealed on
+this machine.
 """
 
 from __future__ import annotations

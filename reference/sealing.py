@@ -1,9 +1,10 @@
 """Sealed splits: pictures are published, the truth is not, and a commitment proves later that it was not changed.
 
 A secret of 32 bytes from the operating system is the world key of a split. Who holds it makes the truth, the clip ids
-and the pictures anew; nobody else can. The organiser publishes the pictures, `clips.jsonl` and a *commitment*, the
-SHA-256 of a 32-byte salt, `|` and the canonical JSON of {format, world file digest, generator version, split, truth
-digest, clips.jsonl digest, digest of the rendered files}. No digest of a session or a clip is published.
+and the pictures anew; nobody else can. The organiser publishes the pictures, `clips.jsonl`, the world file and a
+*commitment*, the SHA-256 of a 32-byte salt, `|` and the canonical JSON of {format, world file digest, generator
+version, split, truth digest, clips.jsonl digest, digest of the rendered files}. No digest of a session or a clip is
+published.
 
 `reveal` gives out secret and salt; `check_reveal` makes truth, ids and pictures again and compares. That proves that
 nothing was changed since the commitment. It does not prove that the organiser did not choose the secret, or train on
@@ -29,10 +30,10 @@ from typing import Any
 from reference.errors import WorldError
 from reference.files import write_atomically
 from reference.sources import OPEN_SPLITS
-from reference.world import World, load_world, world_names
+from reference.world import World, load_world, world_file, world_names
 
 FORMAT = "warehouse-harness/commitment-1"
-COMMITMENT, REGISTERED = "commitment.json", "seal.json"
+COMMITMENT, REGISTERED, WORLD = "commitment.json", "seal.json", "world.toml"
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 BYTES = 32
 PICTURES = ("frames", "videos", "shards")
@@ -51,17 +52,21 @@ class Seal:
     """A sealed split as the organiser's machine knows it."""
 
     name: str
-    base: str  # the world file's name or path
     split: str
     commitment: str
     secret_file: str
-    log: Path  # scorings, one JSON object a line
+    folder: Path
+
+    @property
+    def log(self) -> Path:
+        """Scorings, one JSON object a line."""
+        return self.folder / "scorings.jsonl"
 
     def world(self) -> World:
-        return sealed_world(self.base, self.name, read_secret(Path(self.secret_file)))
+        return sealed_world(self.folder / WORLD, self.name, read_secret(Path(self.secret_file)))
 
 
-def sealed_world(base: str, name: str, secret: Secret) -> World:
+def sealed_world(base: str | Path, name: str, secret: Secret) -> World:
     """The base world under the secret key: other sessions, other ids, other pictures, nothing pinned."""
     return replace(load_world(base), name=name, key=secret.key, digests={})
 
@@ -101,7 +106,7 @@ def registered(name: str, home: Path) -> Seal | None:
     folder = home / "sealed" / name
     if not NAME.fullmatch(name) or not (folder / REGISTERED).is_file():
         return None
-    return Seal(**json.loads((folder / REGISTERED).read_text(encoding="utf-8")), log=folder / "scorings.jsonl")
+    return Seal(**json.loads((folder / REGISTERED).read_text(encoding="utf-8")), folder=folder)
 
 
 def sealed_names(home: Path) -> list[str]:
@@ -125,19 +130,14 @@ def seal(base: str, split: str, name: str, secret_file: Path, folder: Path, home
     known = registered(name, home)
     if known and known.commitment != commitment:
         raise WorldError(f"there is a sealed split {name!r} already, with commitment {known.commitment[:16]}")
-    public = {"format": FORMAT, "name": name, "world": world_of(base), "split": split, "commitment": commitment}
-    _write_json(folder / COMMITMENT, public)
-    kept = {"name": name, "base": base, "split": split, "commitment": commitment,
-            "secret_file": str(secret_file.absolute())}  # fmt: skip
-    _write_json(home / "sealed" / name / REGISTERED, kept)
+    public = {"name": name, "split": split, "commitment": commitment}
+    for place in (folder, home / "sealed" / name):
+        write_atomically(place / WORLD, lambda temporary: temporary.write_bytes(world_file(base)))
+    _write_json(folder / COMMITMENT, {"format": FORMAT, **public})
+    _write_json(home / "sealed" / name / REGISTERED, {**public, "secret_file": str(secret_file.absolute())})
     found = registered(name, home)
     assert found is not None
     return found
-
-
-def world_of(base: str) -> str:
-    """The world's public name, not the place of its file."""
-    return load_world(base).name
 
 
 def statement(world: World, split: str, folder: Path, home: Path) -> dict[str, str]:
@@ -196,10 +196,10 @@ def check_reveal(folder: Path, secret: Secret, home: Path, render: Render) -> Ch
     """Make truth, ids and pictures from a revealed secret, and compare with the published folder and commitment."""
     try:
         public = json.loads((folder / COMMITMENT).read_text(encoding="utf-8"))
-        name, base, split, commitment = (public[key] for key in ("name", "world", "split", "commitment"))
+        name, split, commitment = (public[key] for key in ("name", "split", "commitment"))
     except (OSError, ValueError, KeyError, TypeError):
         raise WorldError(f"{folder / COMMITMENT}: not a readable commitment") from None
-    world = sealed_world(base, name, secret)
+    world = sealed_world(folder / WORLD, name, secret)
     again = Path(tempfile.mkdtemp(prefix="check-reveal-"))
     try:
         render(world, split, again)

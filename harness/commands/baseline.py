@@ -16,7 +16,8 @@ NAMES = ("constant", "whole-clip", "random", "transition-prior", "oracle", "trut
 @click.option("-o", "--output", "path", required=True, metavar="FILE", help="Where to write (- is standard output).")
 @click.option("--seed", default=0, show_default=True, help="Seed of `random`.")
 @options.truth
-def command(name: str, path: str, seed: int, world: str, split: str, truth: Path | None) -> None:
+@options.organiser
+def command(name: str, path: str, seed: int, world: str, split: str, truth: Path | None, organiser: bool) -> None:
     """Write the answers of the reference model NAME as an ordinary submission.
 
     \b
@@ -33,6 +34,6 @@ def command(name: str, path: str, seed: int, world: str, split: str, truth: Path
     """
     from harness.baselines import write_baseline
 
-    n = write_baseline(name, path, world=world, split=split, seed=seed, truth=truth)
+    n = write_baseline(name, path, world=world, split=split, seed=seed, truth=truth, organiser=organiser)
     if path != "-":
         click.echo(f"{n:,} answers of {name} for {world} / {split} in {path}")

@@ -15,6 +15,7 @@ from harness.errors import GateFailed
 @click.argument("submissions", nargs=-1, required=True, metavar="A B [C ...]")
 @options.truth
 @options.rules
+@options.organiser
 @options.ingestion
 @click.option("--margin", default=0.03, show_default=True, help="Differences within +-margin count as equivalent.")
 @click.option("--fail-if-worse", is_flag=True, help="Exit 1 when A is significantly worse than any other.")

@@ -81,8 +81,9 @@ def build(world: str, splits: tuple[str, ...], scale: int, truth: Path | None, p
 @click.argument("world", default=options.WORLD)
 @click.option("--split", default="test", show_default=True)
 @options.truth_path
+@options.organiser
 @options.output_format()
-def info(world: str, split: str, truth: Path | None, output: str) -> None:
+def info(world: str, split: str, truth: Path | None, organiser: bool, output: str) -> None:
     """Say what a split holds and can measure: sizes, floors, prior, ceiling, distributions, detectable differences.
 
     \b
@@ -91,7 +92,7 @@ def info(world: str, split: str, truth: Path | None, output: str) -> None:
     """
     from harness import terminal, worlds
 
-    found = worlds.describe(world, split, truth=truth)
+    found = worlds.describe(world, split, truth=truth, organiser=organiser)
     if output == "json":
         options.print_json(found)
     elif output == "csv":
@@ -102,7 +103,8 @@ def info(world: str, split: str, truth: Path | None, output: str) -> None:
 
 @command.command()
 @click.argument("world", default=options.WORLD)
-@click.option("-o", "--output", "folder", required=True, type=click.Path(path_type=Path, file_okay=False), metavar="DIR",
+@click.option("-o", "--output", "folder", required=True, metavar="DIR",
+              type=click.Path(path_type=Path, file_okay=False),
               help="Folder to render into; a rendering that was cut off there goes on.")
 @click.option("--split", default="test", show_default=True)
 @click.option("--as", "form", type=click.Choice(["frames", "video", "shards"]), default="frames", show_default=True,
@@ -182,7 +184,8 @@ def import_(files: tuple[Path, ...], name: str | None, operation_map: str | None
 )
 @click.option("--include-test", is_flag=True, help="Allow a split that models are judged on.")
 @options.truth_path
-def export(world: str, split: str, path: Path, include_test: bool, truth: Path | None) -> None:
+@options.organiser
+def export(world: str, split: str, path: Path, include_test: bool, truth: Path | None, organiser: bool) -> None:
     """Write a split's truth, one row a clip: to train on, or to read.
 
     \b
@@ -191,5 +194,75 @@ def export(world: str, split: str, path: Path, include_test: bool, truth: Path |
     """
     from harness import worlds
 
-    n = worlds.export(world, split, path, include_test=include_test, truth=truth)
+    n = worlds.export(world, split, path, include_test=include_test, truth=truth, organiser=organiser)
     click.echo(f"{n:,} clips of {world} / {split} in {path}")
+
+
+@command.command()
+@click.argument("world", default=options.WORLD)
+@click.option("--secret", "secret_file", required=True, type=click.Path(path_type=Path, dir_okay=False), metavar="FILE",
+              help="Secret key and salt; made there, for your eyes only, if it does not exist.")
+@click.option("-o", "--output", "folder", required=True, metavar="DIR",
+              type=click.Path(path_type=Path, file_okay=False),
+              help="Folder to publish: pictures, clips.jsonl, commitment.json.")
+@click.option("--name", help="Name of the sealed split; by default WORLD-sealed.")
+@click.option("--split", default="test", show_default=True, help="Whose size and domains it has.")
+@click.option("--as", "form", type=click.Choice(["frames", "video", "shards"]), default="frames", show_default=True)
+@click.option("--size", type=click.IntRange(16, 2048), default=336, show_default=True, help="Side in pixels.")
+@click.option("--workers", type=click.IntRange(1, 256), default=2, show_default=True, help="Processes.")
+def seal(world: str, secret_file: Path, folder: Path, name: str | None, split: str, workers: int, **asked: Any) -> None:
+    """Make a split whose truth nobody else has: its pictures to publish, and a commitment to its truth.
+
+    The commitment proves later that truth and pictures were not changed. It does not prove that you did not choose the
+    secret among several, or train a model on what it makes.
+
+    \b
+    Example:
+      harness world seal warehouse-v1 --secret secret.json -o sealed/
+      harness score predictions.jsonl --world warehouse-v1-sealed --name mine
+    """
+    from harness import sealed
+
+    made = sealed.seal(world, folder, secret_file, name=name, split=split, workers=workers, **asked)
+    click.echo(f"sealed as {made.name} / {made.split}, commitment {made.commitment}")
+    click.echo(f"  publish {folder} whole; keep {secret_file} to yourself until you reveal it")
+    click.echo(f"  harness score predictions.jsonl --world {made.name} --name NAME   (logged in {made.log})")
+
+
+@command.command()
+@click.argument("name")
+def reveal(name: str) -> None:
+    """Print secret and salt of the sealed split NAME: from then on its truth is public.
+
+    \b
+    Example:
+      harness world reveal warehouse-v1-sealed
+    """
+    from harness import sealed
+
+    options.print_json(sealed.reveal(name))
+
+
+@command.command("check-reveal")
+@click.argument("folder", type=click.Path(path_type=Path, file_okay=False))
+@click.option("--secret", required=True, metavar="HEX", help="The revealed secret, 64 hexadecimal digits.")
+@click.option("--salt", required=True, metavar="HEX", help="The revealed salt, 64 hexadecimal digits.")
+@click.option("--workers", type=click.IntRange(1, 256), default=2, show_default=True, help="Processes.")
+def check_reveal(folder: Path, secret: str, salt: str, workers: int) -> None:
+    """Make truth, clip ids and pictures from a revealed secret, and compare them with what was published in FOLDER.
+
+    Agreement proves that nothing was changed since the commitment, and no more: not that the organiser did not choose
+    the secret among several, or train on what it makes. Exit 1 where something differs.
+
+    \b
+    Example:
+      harness world check-reveal sealed/ --secret 0123... --salt 4567...
+    """
+    from harness import sealed
+    from harness.errors import GateFailed
+
+    checked = sealed.check_reveal(folder, secret, salt, workers=workers)
+    for what, agrees in checked.agreed:
+        click.echo(f"{'yes' if agrees else 'NO '}  {what}")
+    if not checked.good:
+        raise GateFailed("what was published is not what the secret makes")
