@@ -96,7 +96,7 @@ def _score_cards(cards: dict[Path, Card], request: Request) -> dict[Path, Entry 
         truths: SimpleQueue[Truth] = SimpleQueue()
         for _ in range(THREADS):
             truths.put(stack.enter_context(open_for_many(request, files)))
-        entries = pool.map(lambda item: _entry(*item, request, truths), cards.items())
+        entries = pool.map(lambda path: _entry(path, cards[path], request, truths), cards)
         return dict(zip(cards, entries, strict=True))
 
 
@@ -154,7 +154,8 @@ def _rank(ranked: list[Entry], paired: Paired) -> list[dict[str, Any]]:
     for i, row in enumerate(rows):
         row |= {"rank_low": ranges[i][0], "rank_high": ranges[i][1], "tier": tiers[i],
                 "p_best": None if chances is None else float(chances[i]),
-                "to_leader": leader[i - 1] if i else None, "to_baseline": baseline[i] if i in named else None}  # fmt: skip
+                "to_leader": leader[i - 1] if i else None,
+                "to_baseline": baseline[i] if i in named else None}  # fmt: skip
     return rows
 
 

@@ -54,17 +54,21 @@ class Weights:
     def values(self) -> tuple[float, float, float]:
         return self.oca, self.tiou50, self.aa1
 
-    @cache
     def integers(self) -> tuple[int, int, int]:
         """The same proportions as the smallest integers (3, 3, 4 by default), for exact tests on sums."""
-        parts = [Fraction(str(value)) for value in self.values()]
-        scale = math.lcm(*(part.denominator for part in parts))
-        scaled = [int(part * scale) for part in parts]
-        divisor = math.gcd(*scaled)
-        return scaled[0] // divisor, scaled[1] // divisor, scaled[2] // divisor
+        return _integers(self.values())
 
     def __str__(self) -> str:
         return "+".join(f"{name}*{value:g}" for name, value in zip(COMPONENTS, self.values(), strict=True))
+
+
+@cache
+def _integers(weights: tuple[float, float, float]) -> tuple[int, int, int]:
+    parts = [Fraction(str(value)) for value in weights]
+    scale = math.lcm(*(part.denominator for part in parts))
+    scaled = [int(part * scale) for part in parts]
+    divisor = math.gcd(*scaled)
+    return scaled[0] // divisor, scaled[1] // divisor, scaled[2] // divisor
 
 
 def parse_weights(text: str) -> Weights:

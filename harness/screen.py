@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from harness.source import Source
-from harness.strict import Vocabulary
+from harness.vocabulary import Vocabulary
 from reference.task import FPS
 
 SPACES = (" ", "")

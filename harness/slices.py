@@ -104,13 +104,16 @@ def _dimension(dimension: str, members: dict[str, np.ndarray], weights: Weights)
     totals = np.stack([sums.sum(axis=0) for sums in members.values()])
     others = whole.sum(axis=0) - totals
     here, there = values(totals, weights), values(others, weights)
-    return [_cell(dimension, level, sums, whole, here[i], there[i], weights) for i, (level, sums) in enumerate(members.items())]
+    return [
+        {"dimension": dimension, "level": level} | _cell(sums, whole, here[i], there[i], weights)
+        for i, (level, sums) in enumerate(members.items())
+    ]
 
 
 def _cell(
-    dimension: str, level: str, inside: np.ndarray, whole: np.ndarray, here: np.ndarray, there: np.ndarray, weights: Weights
+    inside: np.ndarray, whole: np.ndarray, here: np.ndarray, there: np.ndarray, weights: Weights
 ) -> dict[str, Any]:
-    """Sums [G, 5] of the cell and of its whole dimension, values [4] of the cell and of the rest -> a row."""
+    """Sums [G, 5] of the cell and of all levels, values [4] of the cell and of the rest."""
     n, sessions = int(inside[:, 0].sum()), int((inside[:, 0] > 0).sum())
     metrics: dict[str, dict[str, Any]] = {
         name: {"value": _number(here[i]), "low": None, "high": None, "difference": _number(here[i] - there[i]),
@@ -123,7 +126,7 @@ def _cell(
         if sessions >= MIN_TESTED_SESSIONS and rest[:, 0].sum() >= MIN_CLIPS:
             fewer = min(sessions, int((rest[:, 0] > 0).sum()))
             _tests(metrics, here - there, without - values(rest.sum(axis=0) - rest, weights), fewer)
-    return {"dimension": dimension, "level": level, "n": n, "sessions": sessions, "metrics": metrics}
+    return {"n": n, "sessions": sessions, "metrics": metrics}
 
 
 def _intervals(metrics: dict, inside: np.ndarray, here: np.ndarray, replicates: np.ndarray) -> None:

@@ -26,7 +26,8 @@ from harness.problems import Notes, Problem, Problems, quoted
 from harness.resources import sql
 from harness.screen import variables
 from harness.source import Limits, Source, opened
-from harness.strict import INVALID, Checked, Row, Vocabulary, check
+from harness.strict import INVALID, Checked, Row, check
+from harness.vocabulary import Vocabulary
 
 if TYPE_CHECKING:
     from reference.store import Truth

@@ -116,7 +116,7 @@ def generated(name: str) -> tuple[str, str]:
 def update(home: Path) -> None:
     for name, (file, _) in GENERATED.items():
         path = ROOT / file
-        before, after = generated(name)
+        before, after = (f"<!-- {name} -->\n\n{part}\n<!-- /{name} -->" for part in generated(name))
         path.write_text(path.read_text(encoding="utf-8").replace(before, after, 1), encoding="utf-8")
     readme = ROOT / "README.md"
     readme.write_text(

@@ -64,7 +64,8 @@ FORMATS = [
      "start_frame and end_frame beside the other fields read as temporal_segment on 2 lines", ANSWER, "flat"),
     (for_both(lambda _, clip: line(clip_id=clip, temporal_segment=[14, 98])), "canonical", {},
      "temporal_segment read from [start, end] on 2 lines (first: line 1)", ANSWER, "pairs"),
-    (for_both(lambda _, clip: {"clip_id": clip, "raw_output": SAID}), "raw-text", {}, "raw_output judged", ANSWER, "text"),
+    (for_both(lambda _, clip: {"clip_id": clip, "raw_output": SAID}), "raw-text", {},
+     "raw_output judged", ANSWER, "text"),
     (for_both(lambda _, clip: {"clip_id": clip, "response": f"```json\n{SAID}\n```"}), "raw-text", {},
      "the answer had to be cut out of the text round it or mended on 2 lines", ANSWER | {"source": 1}, "fenced"),
     (for_both(llava), "llava", {}, "read as llava: LLaVA conversations", ANSWER, "LLaVA, a line each"),
@@ -74,8 +75,10 @@ FORMATS = [
     (json.dumps(activitynet(next_operation="Put Items")), "activitynet", {}, "read as activitynet",
      ANSWER | {"confidence_ppm": 700_000}, "best score, ties: the first"),
     (json.dumps(activitynet(), indent=2), "activitynet", {}, "read as", ANSWER | {"next_operation": None}, "abstains"),
-    (f"{FLAT}\n{CLIPS[0]},Tape,14,98,Put Items\n{CLIPS[1]},Tape,14,98,Put Items\n", "csv", {}, "read as csv", ANSWER, ""),
-    (f"{FLAT}\r\n{CLIPS[0]},Tape,14,98,Put Items\r\n{CLIPS[1]},Tape,14,98,Put Items", "csv", {}, "read as", ANSWER, "CRLF"),
+    (f"{FLAT}\n{CLIPS[0]},Tape,14,98,Put Items\n{CLIPS[1]},Tape,14,98,Put Items\n", "csv", {},
+     "read as csv", ANSWER, ""),
+    (f"{FLAT}\r\n{CLIPS[0]},Tape,14,98,Put Items\r\n{CLIPS[1]},Tape,14,98,Put Items", "csv", {},
+     "read as", ANSWER, "CRLF"),
     ("\ufeff" + f"{FLAT},confidence\n".replace(",", "\t") + "".join(
         f'"{clip}"\tTape\t\t\tPut Items\t0.5\n' for clip in CLIPS[:2]), "csv", {}, "byte order mark",
      ANSWER | {"start_frame": None, "end_frame": None, "confidence_ppm": 500_000}, "TSV, empty cells abstain"),
@@ -110,7 +113,8 @@ def test_recognised_and_read(text, adapter, options, note, answer, why, truth, t
 
 
 def test_parquet(truth, tmp_path):
-    flat = "SELECT 'clip-000' || i AS clip_id, 'Tape' AS dominant_operation, {}, 'Put Items' AS next_operation FROM range(2) t(i)"
+    flat = "SELECT 'clip-000' || i AS clip_id, 'Tape' AS dominant_operation, {}, 'Put Items' AS next_operation"
+    flat += " FROM range(2) t(i)"
     for segment in (
         "14 AS start_frame, 98::TINYINT AS end_frame",
         "{'start_frame': 14, 'end_frame': 98} AS temporal_segment",

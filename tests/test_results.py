@@ -196,7 +196,7 @@ def test_twelve_processes_at_once_lose_nothing(place, tmp_path):
 
 
 def test_killed_at_fifty_random_moments(place, tmp_path):
-    """Ten files five times each, killed within the time that an eleventh took or a bit more: some finish, most do not."""
+    """Ten files five times each, killed within 1.2 times what an eleventh took: some finish, most do not."""
     _, file = place
     home = fresh_home(tmp_path)
     codes, said = children(home, "killed", [file(20), *(file(number % 10) for number in range(50))])

@@ -87,8 +87,8 @@ def test_difference_from_the_rest_and_its_p():
 
 def test_stars_are_holms():
     """The case above: OCA and score differ with p = .03314 on both sides (score is .3 x OCA, so t is the same), tIoU
-    and AA@1 with p = 1: a family of 8, smallest p x 8 = .265: no star. Eight times as many sessions: t = 2.6458 x sqrt(8) x
-    (a little): far below .05 / 8."""
+    and AA@1 with p = 1: a family of 8, smallest p x 8 = .265: no star. Eight times as many sessions: t
+    is about sqrt(8) times as large: far below .05 / 8."""
     few = table(here=[(5, 5, 4, 2, 2), (5, 5, 2, 2, 2)] * 4, rest=[(5, 5, 2, 2, 2)] * 8)
     many = table(here=[(5, 5, 4, 2, 2), (5, 5, 2, 2, 2)] * 32, rest=[(5, 5, 2, 2, 2)] * 64)
     for level in ("here", "rest"):

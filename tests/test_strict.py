@@ -11,8 +11,9 @@ import pytest
 from harness.errors import UsageError
 from harness.resources import schema
 from harness.source import opened
-from harness.strict import FIELDS, Row, Vocabulary, check_line
+from harness.strict import FIELDS, Row, check_line
 from harness.submission import _Ingest
+from harness.vocabulary import Vocabulary
 from reference.task import OPERATIONS
 from tests.small_truth import CLIPS, small_truth
 
@@ -281,7 +282,8 @@ COLUMNS = [
         40,
     ),
     (
-        '{"clip_id": "a", "dominant_operation": null, "temporal_segment": {"start_frame": -7, "end_frame": 9}, "next_operation": null}',
+        '{"clip_id": "a", "dominant_operation": null, "temporal_segment": {"start_frame": -7, "end_frame": 9}, '
+        '"next_operation": null}',
         "temporal_segment.start_frame",
         82,
     ),
@@ -306,8 +308,12 @@ def test_labels_of_other_worlds_are_screened_and_checked_alike(tmp_path):
     """Imported labels may be in any script, hold quotes, or be spelt like each other's other spelling."""
     labels = ("包装", "cut", "CUT", 'tape "x"', "a\\b", "x_y", "Ümlaut Ding")
     words = Vocabulary(labels)
-    lines = [json.dumps(line(clip_id=clip, dominant_operation=label, next_operation=label), ensure_ascii=False)
-             for clip, label in zip(CLIPS, [*labels, "Cut", "X Y", "ümlaut_ding", "ÜMLAUT DING"], strict=False)]  # fmt: skip
+    said = [*labels, "Cut", "X Y", "ümlaut_ding", "ÜMLAUT DING"]
+    answers = [
+        line(clip_id=clip, dominant_operation=label, next_operation=label)
+        for clip, label in zip(CLIPS, said, strict=False)
+    ]
+    lines = [json.dumps(answer, ensure_ascii=False) for answer in answers]
     passed = screened(lines, tmp_path, words)
     assert {1, 2, 3, 6, 7} <= passed.keys()
     for number, text in enumerate(lines, 1):

@@ -165,8 +165,8 @@ REJECTED = [
         30,
         "NFD id where the truth has NFC",
         with_text(CLIP, "cafe\u0301"),
-        'CLIP_UNKNOWN clip_id: "cafe\\u0301" holds U+0301 COMBINING ACUTE ACCENT and is not of the split, expected a clip of '
-        'small / test, did you mean "caf\\u00e9"?',
+        'CLIP_UNKNOWN clip_id: "cafe\\u0301" holds U+0301 COMBINING ACUTE ACCENT and is not of the split, expected a '
+        'clip of small / test, did you mean "caf\\u00e9"?',
     ),
     Case(
         31,
@@ -453,7 +453,7 @@ def test_all_problems_in_one_pass(truth, tmp_path):
 
 
 def test_lenient_outcomes(truth, tmp_path):
-    """A rejected line is its clip's invalid answer; without a readable clip it belongs to none; twice named is invalid."""
+    """A rejected line is its clip's invalid answer, or of no clip; a clip named twice has no valid answer."""
     lines = [
         GOOD,
         NEXT,
