@@ -102,7 +102,8 @@ def info(world: str, split: str, truth: Path | None, output: str) -> None:
 
 @command.command()
 @click.argument("world", default=options.WORLD)
-@click.option("-o", "--output", "folder", required=True, type=click.Path(path_type=Path, file_okay=False), metavar="DIR",
+@click.option("-o", "--output", "folder", required=True, metavar="DIR",
+              type=click.Path(path_type=Path, file_okay=False),
               help="Folder to render into; a rendering that was cut off there goes on.")
 @click.option("--split", default="test", show_default=True)
 @click.option("--as", "form", type=click.Choice(["frames", "video", "shards"]), default="frames", show_default=True,
