@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable
-from contextlib import nullcontext
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass, fields
 from functools import cache, cached_property
 from pathlib import Path
@@ -20,7 +20,7 @@ import harness
 from harness import results as stored
 from harness import sealed
 from harness.errors import UsageError
-from harness.rules import Rules, Weights, find_rules
+from harness.rules import AA40, STANDARD, Rules, Weights, find_rules
 from reference.files import write_atomically
 from reference.store import cache_home
 
@@ -40,8 +40,8 @@ class Request:
 
     world: str = "warehouse-v1"
     split: str = "test"
-    rules: Rules = find_rules("standard")
-    weights: Weights = Weights()
+    rules: Rules = STANDARD
+    weights: Weights = AA40
     lenient: bool = False
     ignore_extra: bool = False
     adapter: str | None = None
@@ -206,16 +206,18 @@ def score_request(
         raise UsageError(f"--name {name!r}: expected printable text")
     results = request.results()
     trained = training_record(submission, training)
-    with results.scratch() as scratch, opened(submission, scratch, request.limits()) as source:
-        with nullcontext(truth) if truth else request.open((source.path,), (scratch,)) as truth:
-            if truth.sealed and not request.organiser and not name:
-                raise UsageError(f"{truth.world} is sealed, and scorings are logged by name: --name is needed")
-            commitment = truth.sealed
-            entry = stored.key(_dependencies(source.sha256, truth, request, trained))
-            folder = results.find(entry)
-            if folder is None:
-                _score_into(scratch, source, truth, request, trained)
-                folder = results.keep(scratch, entry)
+    with ExitStack() as stack:
+        scratch = stack.enter_context(results.scratch())
+        source = stack.enter_context(opened(submission, scratch, request.limits()))
+        truth = truth or stack.enter_context(request.open((source.path,), (scratch,)))
+        if truth.sealed and not request.organiser and not name:
+            raise UsageError(f"{truth.world} is sealed, and scorings are logged by name: --name is needed")
+        commitment = truth.sealed
+        entry = stored.key(_dependencies(source.sha256, truth, request, trained))
+        folder = results.find(entry)
+        if folder is None:
+            _score_into(scratch, source, truth, request, trained)
+            folder = results.keep(scratch, entry)
     record = json.loads((folder / stored.RECORD).read_bytes())
     if name is not None:
         record = {"name": name} | record | {"signature": f"{record['signature']}|name:{name}"}
@@ -253,9 +255,12 @@ def validate(submission: str | Path, **options: Any) -> Ingestion:
     from harness.submission import ingest, opened
 
     request = Request(**options)
-    with request.results().scratch() as scratch:
-        with opened(submission, scratch, request.limits()) as source, request.open((source.path,), (scratch,)) as truth:
-            return ingest(truth, source, **(request.ingestion() | {"lenient": True}))
+    with (
+        request.results().scratch() as scratch,
+        opened(submission, scratch, request.limits()) as source,
+        request.open((source.path,), (scratch,)) as truth,
+    ):
+        return ingest(truth, source, **(request.ingestion() | {"lenient": True}))
 
 
 def training_record(submission: str | Path, training: str | Path | None) -> dict[str, Any] | None:
@@ -280,7 +285,8 @@ def _checked_training(record: Any, path: Path) -> dict[str, Any]:
         raise UsageError(f"{path}: a training record is an object with a text field `device` (harness schema training)")
     for key in numbers:
         value = record.get(key)
-        if value is not None and (isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value < 1e15):
+        is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
+        if value is not None and not (is_number and 0 <= value < 1e15):
             raise UsageError(f"{path}: `{key}` must be a number that is not negative (harness schema training)")
         if value is not None and key in ("steps", "oom_events") and value != int(value):
             raise UsageError(f"{path}: `{key}` must be a whole number (harness schema training)")
@@ -331,10 +337,18 @@ def _identity(ingestion: Ingestion, truth: Truth, request: Request, trained: dic
 def signature(ingestion, truth: Truth, request: Request, coverage: float, trained: dict | None) -> str:
     """One line that pins every number: same signature, same bytes."""
     parts = [
-        f"world:{truth.world}", f"truth:{truth.digest[:16]}", f"split:{truth.split}", f"n:{truth.n}",
-        f"sessions:{truth.sessions}", f"rules:{request.rules.name}", f"weights:{request.weights.scheme}({request.weights})",
-        f"submission:{ingestion.sha256[:16]}", f"coverage:{coverage:.4f}", f"seed:{SEED}", f"version:{harness.__version__}",
-    ]  # fmt: skip
+        f"world:{truth.world}",
+        f"truth:{truth.digest[:16]}",
+        f"split:{truth.split}",
+        f"n:{truth.n}",
+        f"sessions:{truth.sessions}",
+        f"rules:{request.rules.name}",
+        f"weights:{request.weights.scheme}({request.weights})",
+        f"submission:{ingestion.sha256[:16]}",
+        f"coverage:{coverage:.4f}",
+        f"seed:{SEED}",
+        f"version:{harness.__version__}",
+    ]
     parts += [f"{key}:{value}" for key, value in request.reading().items() if value not in (None, False)]
     if trained is not None:
         parts.append(f"training:{hashlib.sha256(json.dumps(trained, sort_keys=True).encode()).hexdigest()[:8]}")

@@ -55,7 +55,7 @@ def imported_names(home: Path) -> list[str]:
 
 
 def session_starts(name: str, home: Path) -> dict[str, int]:
-    """Session -> Unix time in ms of its first event, where a clip's start_ms counts from. Empty where nobody said it."""
+    """Session -> Unix time in ms of its first event, from which start_ms counts. Empty where nobody said it."""
     folder = home / "worlds" / name
     description = json.loads((folder / DESCRIPTION).read_text(encoding="utf-8"))
     if description["kind"] != "openpack":

@@ -16,6 +16,7 @@ from reference.sealing import registered
 from reference.world import world_file
 
 NAME = "tiny-sealed"
+SMALLER = (("sessions = 72\nclips = 20", "sessions = 6\nclips = 4"), ("sessions = 288", "sessions = 10"))
 
 
 @pytest.fixture(scope="module")
@@ -24,7 +25,7 @@ def organiser(tmp_path_factory) -> dict[str, Path]:
     folder = tmp_path_factory.mktemp("organiser")
     text = world_file("warehouse-v1").decode()
     text = text[: text.index("[digests]")].replace('name = "warehouse-v1"', 'name = "tiny"')
-    for before, after in (("sessions = 72\nclips = 20", "sessions = 6\nclips = 4"), ("sessions = 288", "sessions = 10")):
+    for before, after in SMALLER:
         text = text.replace(before, after)
     (folder / "tiny.toml").write_text(text)
     paths = {"home": folder / "home", "published": folder / "published", "secret": folder / "secret.json"}

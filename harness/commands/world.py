@@ -128,11 +128,12 @@ def info(world: str, split: str, truth: Path | None, organiser: bool, output: st
 def render(world: str, folder: Path, output: str, workers: int, video_start: str | None, **asked: Any) -> None:
     """Render a split of WORLD as pictures, videos or shards, with clips.jsonl: what a model is asked, a line a clip.
 
+    An imported world's pictures come from its recording: --video FILE, and --video-start, the time of its first frame.
+
     \b
     Example:
-      harness world render warehouse-v1 -o frames/test
-      harness world render warehouse-v1 -o shards/train --split train --as shards --workers 4
-      harness world render openpack-u0209 -o u0209 --video kinect.mp4 --video-start 2021-10-19T10:00:00+09:00
+      harness world render warehouse-v1 --limit 8 -o clips
+      harness world render --split train --as shards --limit 40 -o shards
     """
     from harness import pictures
 
