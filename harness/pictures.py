@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
+
+from reference.files import write_atomically
 
 FORMAT = "warehouse-harness/rendered-1"
 
@@ -32,6 +35,24 @@ def render(
         "list": str(Path(folder) / "clips.jsonl"),
         "truth": str(Path(folder) / "truth.jsonl") if (Path(folder) / "truth.jsonl").exists() else None,
     }  # fmt: skip
+
+
+def preview(
+    world: str, path: Path | None, *, split: str = "train", clips: Sequence[str] = (), count: int = 6,
+    blind: bool = False, size: int = 168, home: Path | None = None,
+) -> Path:  # fmt: skip
+    """Write a contact sheet as PNG; returns where it is. A sealed split shows no truth."""
+    from reference.preview import contact_sheet
+    from reference.sealing import registered
+    from reference.store import cache_home
+    from reference.world import load_world
+
+    seal = registered(world, cache_home(home))
+    found = seal.world() if seal else load_world(world)
+    path = path or Path(f"{found.name}-{split}.png")
+    sheet = contact_sheet(found, split, list(clips) or count, blind=blind or seal is not None, size=size)
+    write_atomically(path, lambda temporary: sheet.save(temporary, format="PNG"))
+    return path
 
 
 def told(made: dict[str, Any]) -> list[str]:

@@ -95,6 +95,15 @@ def adapter_table() -> str:
     return "| `--adapter` | reads |\n|---|---|\n" + "\n".join(rows) + "\n"
 
 
+def world_card(name: str) -> Callable[[], str]:
+    def make() -> str:
+        from harness.datacard import card
+
+        return card(name)
+
+    return make
+
+
 GENERATED: dict[str, tuple[str, Callable[[], str]]] = {
     "modes": ("harness/README.md", mode_table),
     "adapters": ("harness/README.md", adapter_table),

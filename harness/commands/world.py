@@ -103,6 +103,43 @@ def info(world: str, split: str, truth: Path | None, organiser: bool, output: st
 
 @command.command()
 @click.argument("world", default=options.WORLD)
+@click.option("--split", default="train", show_default=True)
+@click.option("--clip", "clips", multiple=True, metavar="ID", help="This clip (may be repeated).")
+@click.option("--count", type=click.IntRange(1, 60), default=6, show_default=True, help="So many clips, spread evenly.")
+@click.option("--blind", is_flag=True, help="Without the truth: guess yourself.")
+@click.option("--size", type=click.IntRange(32, 672), default=168, show_default=True, help="Side of a frame in pixels.")
+@click.option("-o", "--output", "path", type=click.Path(path_type=Path, dir_okay=False), metavar="PNG",
+              help="By default WORLD-SPLIT.png.")
+def preview(world: str, path: Path | None, **asked: Any) -> None:
+    """Draw a contact sheet of clips, 8 frames each, with their truth: what a model will look at.
+
+    \b
+    Example:
+      harness world preview warehouse-v1
+      harness world preview warehouse-v1 --split test --blind -o guess.png
+    """
+    from harness import pictures
+
+    written = pictures.preview(world, path, **asked)
+    click.echo(f"{written}: 8 frames of each clip, in order{'' if asked['blind'] else ', truth below'}")
+
+
+@command.command()
+@click.argument("world", default=options.WORLD)
+def card(world: str) -> None:
+    """Print the data card of WORLD: counts, distributions, floors, ceilings, detectable differences, limits.
+
+    \b
+    Example:
+      harness world card warehouse-v1 > warehouse-v1.md
+    """
+    from harness.datacard import card as made
+
+    click.echo(made(world), nl=False)
+
+
+@command.command()
+@click.argument("world", default=options.WORLD)
 @click.option("-o", "--output", "folder", required=True, metavar="DIR",
               type=click.Path(path_type=Path, file_okay=False),
               help="Folder to render into; a rendering that was cut off there goes on.")
