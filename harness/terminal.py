@@ -221,6 +221,11 @@ def print_world(found: dict[str, Any], out: Console) -> None:
         out.print(
             Text("in-sample: floors and prior were fitted on the one session they are quoted for", style="yellow")
         )
+    if found["frame_limit"]:
+        limit = found["frame_limit"]
+        out.print("perfect labels of 8 uniform frames reach: " + "; ".join(
+            f"{name.replace('_', ' ')} clips OCA {number(limit[name]['oca'])}, tIoU@0.5 {number(limit[name]['tiou50'])}"
+            for name in ("all", "dense", "not_dense")))  # fmt: skip
     for dimension, rows in found["distributions"].items():
         out.print(Text(f"{dimension}: ", style="bold")
                   + Text(", ".join(f"{row['level']} {row['clips'] / found['n']:.1%}" for row in rows)))  # fmt: skip
