@@ -127,7 +127,7 @@ def info(world: str, split: str, truth: Path | None, output: str) -> None:
 def render(world: str, folder: Path, output: str, workers: int, video_start: str | None, **asked: Any) -> None:
     """Render a split of WORLD as pictures, videos or shards, with clips.jsonl: what a model is asked, a line a clip.
 
-    An imported world's pictures come from its recording: --video FILE and --video-start, when its first frame was taken.
+    An imported world's pictures are its recording: --video FILE, and --video-start, when its first frame was taken.
 
     \b
     Example:
