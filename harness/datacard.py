@@ -24,8 +24,12 @@ def card(name: str, *, home: Path | None = None) -> str:
     splits = [worlds.describe(name, split, home=home) for split in world.splits]
     template = resources.files("harness").joinpath("templates", "world_card.md.j2").read_text(encoding="utf-8")
     environment = jinja2.Environment(
-        trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined, autoescape=False, keep_trailing_newline=True
-    )  # fmt: skip
+        undefined=jinja2.StrictUndefined,
+        autoescape=False,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
     return environment.from_string(template).render(
         world=world, about=_about(name), splits=splits, operations=_operations(world, splits),
         domains=_domains(world, splits), titles=TITLES, number=number, share=_share,
@@ -70,10 +74,10 @@ def _level(split: dict[str, Any], dimension: str, level: str) -> int:
 
 def _domains(world: World, splits: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     """Clips of each cut kind and of each domain, by split."""
-    cuts = [{"level": f"cut: {kind}", "strength": "-", "seen": "-",
-             "clips": [_level(split, "cut", kind) for split in splits]} for kind in ("mid", "boundary", "dense")]  # fmt: skip
-    return cuts + [
-        {"level": name, "strength": f"{domain.strength / 10:g}%", "seen": "yes" if world.domain_seen(name) else "no",
-         "clips": [_level(split, "domain", name) for split in splits]}
-        for name, domain in world.domains.items()
-    ]  # fmt: skip
+    rows = [("cut", kind, f"cut: {kind}", "-", "-") for kind in ("mid", "boundary", "dense")]
+    for name, domain in world.domains.items():
+        rows.append(("domain", name, name, f"{domain.strength / 10:g}%", "yes" if world.domain_seen(name) else "no"))
+    return [
+        {"level": shown, "strength": strength, "seen": seen, "clips": [_level(split, dimension, level) for split in splits]}
+        for dimension, level, shown, strength, seen in rows
+    ]

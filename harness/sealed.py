@@ -133,10 +133,11 @@ def check_reveal(folder: Path, secret: str, salt: str, *, workers: int = 2, home
 def _renderer(workers: int, **asked: Any) -> Render:
     from harness.progress import counter
     from reference.rendering import Request, render
+    from reference.sources import Scenes
 
     def draw(world: World, split: str, folder: Path) -> None:
         request = Request(world=world.name, split=split, **asked)
         with counter(f"{world.name} / {split}") as report:
-            render(request, folder, workers=workers, progress=report, world=world)
+            render(request, folder, workers=workers, progress=report, source=Scenes(world, split))
 
     return draw

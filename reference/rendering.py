@@ -90,17 +90,17 @@ class Rendered:
 
 def render(
     request: Request, folder: str | Path, *, workers: int = 1, progress: Progress | None = None,
-    draw: Draw | None = None, home: Path | None = None, world: World | None = None,
+    draw: Draw | None = None, home: Path | None = None, source: Source | None = None,
 ) -> Rendered:  # fmt: skip
-    """Render into `folder`, or go on with what is there. `draw` stands in for reference.render.render_frames; `world`
-    is the request's, where no name leads to it.
+    """Render into `folder`, or go on with what is there. `draw` stands in for reference.render.render_frames.
 
+    `source`: where the clips come from, if not from the world that the request names (a world with a secret key, say).
     Raises RenderError where the request or the folder is at fault. With several workers the calling script needs the
     usual `if __name__ == "__main__"`.
     """
     folder = Path(folder)
     _check(request)
-    source = _scenes(world, request, draw) if world else source_of(request, home=home, draw=draw)
+    source = source or source_of(request, home=home, draw=draw)
     if not request.scored and folder.name in source.splits:
         raise RenderError(f"{folder}: is named after a split; pictures of another domain, or painted out, need another "
                           "name")  # fmt: skip
@@ -185,16 +185,24 @@ def code_digest() -> str:
 def _claimed(folder: Path, description: dict[str, Any]) -> Iterator[None]:
     """The folder is ours alone while we write, and holds this request or nothing."""
     folder.mkdir(parents=True, exist_ok=True)
-    lock = os.open(folder, os.O_RDONLY)
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    with _locked(folder):
         _compare(folder, description)
         _sweep(folder)
         write_atomically(folder / "render.json", lambda path: path.write_text(_pretty(description), encoding="utf-8"))
         yield
         _sweep(folder)
-    except BlockingIOError:
-        raise RenderError(f"{folder}: another process is rendering into it") from None
+
+
+@contextlib.contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    """A lock on the folder itself: it ends with the process, and leaves no file."""
+    lock = os.open(folder, os.O_RDONLY)
+    try:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise RenderError(f"{folder}: another process is rendering into it") from None
+        yield
     finally:
         os.close(lock)
 

@@ -24,6 +24,8 @@ Pixels = NDArray[np.uint8]
 Draw = Callable[..., Pixels]
 """`draw(world, state, seed, indices, size, paint_out)` -> uint8 [n, size, size, 3]: reference.render.render_frames."""
 
+SURFACES = ("slip", "items", "table")
+"""Where attributes of an order can be seen: what the renderer can paint out."""
 OPEN_SPLITS = ("train", "validation")
 """Splits whose truth is given out, and whose clips keep the order of their sessions."""
 
@@ -70,6 +72,9 @@ class Scenes:
         for domain in (*domains, *([as_domain] if as_domain else [])):
             if domain not in world.domains:
                 raise RenderError(f"world {world.name} has no domain {domain!r}; it has {', '.join(world.domains)}")
+        for surface in paint_out:
+            if surface not in SURFACES:
+                raise RenderError(f"{surface!r} cannot be painted out; {', '.join(SURFACES)} can")
         self.sessions = [index for index in range(world.split(split).sessions * scale) if self._wanted(index)]
         self.expected = len(self.sessions) * world.split(split).clips
         self.left_out = 0
@@ -88,7 +93,10 @@ class Scenes:
 
     def frames(self, job: Job, indices: Sequence[int], size: int) -> Pixels:
         state, seed = job.look
-        return (self.draw or _drawing())(self.definition, state, seed, indices, size, self.paint_out)
+        try:
+            return (self.draw or _drawing())(self.definition, state, seed, indices, size, self.paint_out)
+        except ModuleNotFoundError as error:
+            raise RenderError(f"drawing needs {error.name}: pip install 'warehouse-harness[video]'") from None
 
     def luma(self, job: Job) -> NDArray[Any]:
         """Drawn small: samplers look at all 125 frames."""
@@ -96,8 +104,6 @@ class Scenes:
 
 
 def _drawing() -> Draw:
-    try:
-        from reference.render import render_frames
-    except ImportError as error:
-        raise RenderError(f"drawing needs {error.name}: pip install 'warehouse-harness[video]'") from None
+    from reference.render import render_frames
+
     return render_frames

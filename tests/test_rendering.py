@@ -13,6 +13,7 @@ import subprocess
 import sys
 import textwrap
 import time
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from fractions import Fraction
 from importlib.util import find_spec
@@ -234,6 +235,7 @@ REFUSED = [
     ({"image": "png"}, "no image 'png'; there are jpg, webp"),
     ({"domains": ("fog",)}, "world warehouse-v1 has no domain 'fog'; it has clean, "),
     ({"as_domain": "fog"}, "world warehouse-v1 has no domain 'fog'"),
+    ({"paint_out": ("table", "worker")}, "'worker' cannot be painted out; slip, items, table can"),
     ({"split": "exam"}, "world warehouse-v1 has no split 'exam'"),
     ({"split": "train", "domains": ("noise",)}, "split train has no session in noise"),
     ({"world": "nowhere"}, "no world 'nowhere'.*; an imported world needs --video and --video-start"),
@@ -271,6 +273,17 @@ def test_nothing_of_this_machine_is_in_the_files(tmp_path):
     render(small(limit=2), tmp_path / "out", draw=paint)
     for name in ("render.json", "index.json", "clips.jsonl"):
         assert str(tmp_path) not in (tmp_path / "out" / name).read_text()
+
+
+def test_a_world_with_a_secret_key(tmp_path):
+    """Sealed splits: other clips, other ids, and nothing of the key in what is published."""
+    secret = bytes(range(32))
+    world = replace(load_world("warehouse-v1"), key=secret)
+    render(small(), tmp_path / "out", source=Scenes(world, "test", draw=paint))
+    render(small(), tmp_path / "public", draw=paint)
+    sealed, public = ({row["clip_id"] for row in rows(tmp_path / name)} for name in ("out", "public"))
+    assert not sealed & public
+    assert all(secret.hex() not in (tmp_path / "out" / name).read_text() for name in ("render.json", "index.json"))
 
 
 def test_prompt():

@@ -165,7 +165,7 @@ def card(world: str) -> None:
 def render(world: str, folder: Path, output: str, workers: int, video_start: str | None, **asked: Any) -> None:
     """Render a split of WORLD as pictures, videos or shards, with clips.jsonl: what a model is asked, a line a clip.
 
-    An imported world's pictures come from its recording: --video FILE, and --video-start, the time of its first frame.
+    An imported world's pictures are its recording: --video FILE, and --video-start, when its first frame was taken.
 
     \b
     Example:
