@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import random
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -87,13 +87,19 @@ def write_baseline(
     home: str | Path | None = None, truth: str | Path | None = None, organiser: bool = False,
 ) -> int:  # fmt: skip
     """Write a baseline's submission as JSONL ("-": standard output); returns the number of lines."""
-    from reference.files import write_atomically
     from reference.store import open_truth
 
     if name in BASELINES and BASELINES[name].kind == "reference":
         sealed.refuse(world, f"the answers of {name}", organiser=organiser, home=home)
     with open_truth(world, split, home=home, truth=truth) as opened:
-        lines = [json.dumps(row) + "\n" for row in answers(opened, name, seed)]
+        return write_lines(path, answers(opened, name, seed))
+
+
+def write_lines(path: str | Path, rows: Iterable[dict[str, Any]]) -> int:
+    """Write prediction lines, to standard output for "-"; returns how many."""
+    from reference.files import write_atomically
+
+    lines = [json.dumps(row) + "\n" for row in rows]
     if str(path) == "-":
         sys.stdout.writelines(lines)
     else:

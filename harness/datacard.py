@@ -78,6 +78,7 @@ def _domains(world: World, splits: Sequence[dict[str, Any]]) -> list[dict[str, A
     for name, domain in world.domains.items():
         rows.append(("domain", name, name, f"{domain.strength / 10:g}%", "yes" if world.domain_seen(name) else "no"))
     return [
-        {"level": shown, "strength": strength, "seen": seen, "clips": [_level(split, dimension, level) for split in splits]}
+        {"level": shown, "strength": strength, "seen": seen,
+         "clips": [_level(split, dimension, level) for split in splits]}
         for dimension, level, shown, strength, seen in rows
-    ]
+    ]  # fmt: skip
