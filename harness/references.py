@@ -20,7 +20,7 @@ WORLD, SPLIT = "warehouse-v1", "test"
 COMMITTED = ("constant", "whole-clip", "random", "transition-prior", "oracle")
 
 
-PROBE = Baseline("probe", "baseline", "linear features of 8 frames of 168 x 168, trained on the train split (harness.probe)")
+PROBE = Baseline("probe", "baseline", "a small classifier on 8 frames of 168 x 168, trained on the train split")
 
 
 def regenerate(folder: Path, frames: Path | None) -> None:

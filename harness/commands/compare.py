@@ -22,7 +22,7 @@ from harness.errors import GateFailed
 @options.output_format()
 def command(submissions: tuple[str, ...], margin: float, fail_if_worse: bool, output: str, rules: str,
             weights: str | None, truth: Path | None, **choices: Any) -> None:
-    """Compare submissions on the same clips. The name of a baseline may stand for a file.
+    """Compare submissions on the same clips: files, entries of submissions/, or baselines by name.
 
     \b
     Example:
