@@ -15,5 +15,10 @@ printf '\n... and can be scored all the same, each bad line counting as a wrong 
 run harness score tests/gold/flawed.jsonl --lenient --format csv
 
 run harness leaderboard submissions
+run harness compare probe transition-prior
+
+frames=$(mktemp -d)/frames
+run harness world render warehouse-v1 -o "$frames" --limit 8
+run harness world preview warehouse-v1 --count 3 -o "$frames/preview.png"
 
 printf '\nNext: score your own file, one JSON object a line:\n  .venv/bin/harness score submission.jsonl\n'
