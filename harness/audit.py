@@ -43,7 +43,7 @@ def prior_shaped(sums: Totals, totals: Totals) -> dict[str, Any]:
         return flag("prior_shaped", None, None, None, "no room between prior and ceiling, or no answers")
     share = float(totals["pairs_prior"]) / answered
     gain = float(own_prior(totals)["context_gain_hidden"])
-    replicates = own_prior({key: totals[key] - sums[key] for key in sums})["context_gain_hidden"]
+    replicates = own_prior({key: totals[key] - sums[key] for key in sums})["context_gain_hidden"][sums["n_hidden"] > 0]
     upper = statistics.identity_interval(gain, replicates).high
     raised = share >= 0.95 or (share >= 0.80 and upper is not None and upper < 0.02)
     shown = "not supported" if upper is None else f"{upper:+.3f}"
@@ -61,15 +61,17 @@ def constants(counts: dict[str, Any]) -> list[dict[str, Any]]:
         return flag(name, raised, share, CONSTANT_SHARE, f"{n} of {of} answers hold the same {what}")
 
     example = counts["example_segment"] / answered if answered else None
+    copied = None if example is None else bool(answered >= 20 and example >= EXAMPLE_SHARE)
+    equal, n = counts["equal_truth"], counts["n"]
     return [
         most("constant_segment", "segment", counts["same_segment"], answered),
         most("constant_operation", "operation", counts["same_operation"], answered),
         most("constant_next", "next operation", counts["same_next"], answered),
         most("constant_confidence", "confidence", counts["same_confidence"], counts["with_confidence"]),
-        flag("example_figures", bool(answered >= 20 and example >= EXAMPLE_SHARE) if answered else None, example,
-             EXAMPLE_SHARE, f"{counts['example_segment']} of {answered} answers hold the format example's segment 14-98"),
-        flag("copy_of_truth", bool(counts["n"] and counts["equal_truth"] == counts["n"]), counts["equal_truth"] / counts["n"],
-             1.0, f"{counts['equal_truth']} of {counts['n']} clips equal the truth in all three fields, frame by frame"),
+        flag("example_figures", copied, example, EXAMPLE_SHARE,
+             f"{counts['example_segment']} of {answered} answers hold the format example's segment 14-98"),
+        flag("copy_of_truth", bool(n and equal == n), equal / n, 1.0,
+             f"{equal} of {n} clips equal the truth in all three fields, frame by frame"),
     ]  # fmt: skip
 
 
@@ -77,7 +79,7 @@ def copies(answers: np.ndarray, wrong: np.ndarray, names: list[str]) -> list[dic
     """Pairs of entries that answer alike.
 
     `answers` [M, N, 4]: operation, start, end, next as codes, -1 where there is none; `wrong` [M, N]: not fully right.
-    Flagged: equal triples on >= 98% of clips, and the same wrong answer on >= 90% of the clips both get wrong (n >= 20).
+    Flagged: equal triples on >= 98% of clips, and the same wrong answer on >= 90% of the clips both get wrong (>= 20).
     """
     found = []
     for i in range(len(names)):
@@ -87,5 +89,6 @@ def copies(answers: np.ndarray, wrong: np.ndarray, names: list[str]) -> list[dic
             alike = float(ratio((same & both).sum(), both.sum()))
             if same.mean() >= 0.98 and both.sum() >= 20 and alike >= 0.90:
                 text = f"{names[i]} and {names[j]}: equal on {same.mean():.1%} of clips, {alike:.1%} of shared errors"
-                found.append(flag("copy_of_entry", True, float(same.mean()), 0.98, text) | {"entries": [names[i], names[j]]})
+                pair = {"entries": [names[i], names[j]]}
+                found.append(flag("copy_of_entry", True, float(same.mean()), 0.98, text) | pair)
     return found

@@ -1,4 +1,4 @@
-"""Submission cards: `submissions/<name>/card.toml` beside `predictions.jsonl` says what was submitted and how to read it.
+"""Submission cards: `submissions/<name>/card.toml` says what the file beside it is and how to read it.
 
 Unknown keys are refused, so that a misspelt key is not a silent default. The published form is schemas/card.json.
 """
@@ -6,6 +6,8 @@ Unknown keys are refused, so that a misspelt key is not a silent default. The pu
 from __future__ import annotations
 
 import hashlib
+import math
+import re
 import tomllib
 from dataclasses import MISSING, dataclass, fields
 from pathlib import Path
@@ -13,7 +15,9 @@ from typing import Any
 
 from harness.errors import UsageError
 
-CARD, KINDS = "card.toml", ("model", "baseline", "reference")
+CARD, PREDICTIONS = "card.toml", "predictions.jsonl"
+KINDS = ("model", "baseline", "reference")
+FILE_NAME = r"(?!\.\.?$)[^/\\\x00-\x1f]+"
 
 
 @dataclass(frozen=True)
@@ -27,7 +31,7 @@ class Card:
     split: str
     truth_digest: str
     predictions_sha256: str
-    predictions: str = "predictions.jsonl"
+    predictions: str = PREDICTIONS
     uses_truth: bool = False
     model: str = ""
     authors: str = ""
@@ -60,6 +64,8 @@ def read_card(folder: Path) -> Card:
         raise UsageError(f"{path}: {error.strerror}") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise UsageError(f"{path}: {error}") from None
+    except RecursionError:
+        raise UsageError(f"{path}: nested too deep for a card") from None
     return _checked(raw, path)
 
 
@@ -69,15 +75,22 @@ def _checked(raw: dict[str, Any], path: Path) -> Card:
         raise UsageError(f"{path}: unknown keys {', '.join(unknown)} (harness schema card lists the known ones)")
     if missing := [name for name, field in known.items() if field.default is MISSING and name not in raw]:
         raise UsageError(f"{path}: missing keys {', '.join(missing)}")
-    types = {"float": (int, float), "int": int, "bool": bool, "str": str}
+    types: dict[str, Any] = {"float": (int, float), "int": int, "bool": bool, "str": str}
     for name, value in raw.items():
         expected = types[str(known[name].type)]
         if not isinstance(value, expected) or (isinstance(value, bool) and expected is not bool):
             raise UsageError(f"{path}: {name} = {value!r}, expected {known[name].type}")
     card = Card(**raw)
+    if not card.name or not card.name.isprintable():
+        raise UsageError(f"{path}: name = {card.name!r}, expected printable text")
+    for name in ("truth_digest", "predictions_sha256"):
+        if not re.fullmatch("[0-9a-f]{64}", raw[name]):
+            raise UsageError(f"{path}: {name} = {raw[name]!r}, expected a sha256 as 64 lower-case hexadecimal digits")
+    if not (0 < card.fps < math.inf and card.clip_frames >= 1):
+        raise UsageError(f"{path}: fps = {card.fps!r}, clip_frames = {card.clip_frames!r}, expected positive numbers")
     if card.kind not in KINDS:
         raise UsageError(f"{path}: kind = {card.kind!r}, expected one of {', '.join(KINDS)}")
-    if Path(card.predictions).name != card.predictions:
+    if not re.fullmatch(FILE_NAME, card.predictions):
         raise UsageError(f"{path}: predictions = {card.predictions!r}, expected a file name in the same folder")
     if card.uses_truth and card.kind != "reference":
         raise UsageError(f"{path}: an entry that uses the truth is of kind 'reference'")
@@ -87,6 +100,8 @@ def _checked(raw: dict[str, Any], path: Path) -> Card:
 def predictions_of(folder: Path, card: Card) -> Path:
     """The predictions file, checked against the card's sum."""
     path = folder / card.predictions
+    if path.exists() and not path.is_file():
+        raise UsageError(f"{path}: not a regular file")
     try:
         found = hashlib.sha256(path.read_bytes()).hexdigest()
     except OSError as error:

@@ -6,6 +6,7 @@ Exit codes: 0 good, 1 a gate failed (--fail-under, --fail-if-worse), 2 bad input
 from __future__ import annotations
 
 import importlib
+import io
 import os
 import sys
 
@@ -20,7 +21,7 @@ COMMANDS = {
     "compare": "Compare two or more submissions on the same clips, with verdicts.",
     "leaderboard": "Rank the submissions of a folder, with rank ranges and tiers.",
     "baseline": "Write the answers of a reference model as an ordinary submission.",
-    "world": "List, build, describe, import and export worlds (the ground truth).",
+    "world": "List, build, describe, render, import and export worlds (the ground truth).",
     "schema": "Print the JSON Schema of a file format.",
 }
 
@@ -55,8 +56,12 @@ def cli() -> None:
 
 def main() -> None:
     """Run the command; the one place where an error becomes an exit code."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # what the terminal cannot show is no reason to stop
     try:
-        code = cli.main(standalone_mode=False)
+        code = cli.main(prog_name="harness", standalone_mode=False)
+        sys.stdout.flush()
     except HarnessError as error:
         click.echo(f"harness: {error}" if error.exit_code == 2 else str(error), err=True)
         code = error.exit_code
@@ -65,10 +70,18 @@ def main() -> None:
         code = 2
     except click.Abort:
         code = 130
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except (BrokenPipeError, SystemExit):  # click exits by itself when the reader of a pipe has gone
         code = 0
     except OSError as error:
         click.echo(f"harness: {error.strerror or error}: {error.filename or ''}".rstrip(": "), err=True)
         code = 2
+    _flush()
     sys.exit(code if isinstance(code, int) else 0)
+
+
+def _flush() -> None:
+    """What cannot be written any more is dropped here, or the interpreter would complain of it at exit."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -7,20 +7,25 @@ AA@1 hidden. Every p is given raw and adjusted, with the family's size m.
 from __future__ import annotations
 
 import tempfile
+from dataclasses import replace
 from itertools import combinations
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from harness import statistics
+from harness import sealed, statistics
 from harness.baselines import BASELINES, write_baseline
+from harness.cards import CARD, PREDICTIONS, predictions_of, read_card
 from harness.errors import UsageError
-from harness.paired import PAIRED_METRICS, Paired, load
+from harness.paired import PAIRED_METRICS, Paired, load, need_every_clip
+from harness.record import number
 from harness.scoring import Request, Score, score_request
+from harness.source import shown_name
 
 FORMAT = "warehouse-harness/comparison-1"
 MARGIN, ALPHA = 0.03, 0.05
+ENTRIES = "submissions"
 FIELDS = ("operation", "segment", "next", "all")
 
 
@@ -34,8 +39,10 @@ def compare(*submissions: str | Path, margin: float = MARGIN, request: Request |
     if not 0 < margin < 1:
         raise UsageError(f"--margin {margin}: expected a share between 0 and 1")
     request = request or Request()
+    sealed.refuse(request.world, "a comparison clip by clip", organiser=request.organiser, home=request.home)
+    need_every_clip(request.rules)
     scores = [score_operand(submission, request) for submission in submissions]
-    paired = load(scores, _distinct([str(submission) for submission in submissions]))
+    paired = load(scores, _distinct([shown_name(submission) for submission in submissions]))
     first = scores[0].record
     pairs = list(combinations(range(len(scores)), 2))
     return {
@@ -49,41 +56,50 @@ def compare(*submissions: str | Path, margin: float = MARGIN, request: Request |
 
 
 def score_operand(submission: str | Path, request: Request) -> Score:
-    """Score a file, or the answers of a baseline when the name is one and no such file exists."""
-    name = str(submission)
-    if name not in BASELINES or Path(name).exists():
+    """Score a file, an entry's folder, or what a name stands for: a baseline, else an entry of submissions/.
+
+    How a file is to be read says nothing of a baseline's answers, which are canonical, and an entry's card says it.
+    """
+    name, path = str(submission), Path(submission)
+    if not path.exists() and name not in BASELINES:
+        path = Path(ENTRIES, name)
+    if (path / CARD).is_file():
+        card = read_card(path)
+        return score_request(predictions_of(path, card), replace(request, **card.ingestion()))
+    if name not in BASELINES or path.exists():
         return score_request(submission, request)
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / f"{name}.jsonl"
+    with tempfile.TemporaryDirectory() as scratch:
+        path = Path(scratch) / f"{name}.jsonl"
         write_baseline(name, path, world=request.world, split=request.split, home=request.home, truth=request.truth)
-        return score_request(path, request)
+        canonical = replace(request, lenient=False, ignore_extra=False, adapter=None, fps=None, clip_frames=None)
+        return score_request(path, canonical)
 
 
 def compare_pairs(paired: Paired, pairs: list[tuple[int, int]], margin: float) -> list[dict[str, Any]]:
-    tests = [_test(paired, "score", a, b) for a, b in pairs]
+    tests = [paired_test(paired, "score", a, b) for a, b in pairs]
     adjust(tests)
-    rows = []
+    rows: list[dict[str, Any]] = []
     for (a, b), test in zip(pairs, tests, strict=True):
         names = paired.names[a], paired.names[b]
         verdict = verdict_of(test, paired, a, b, margin, len(pairs))
         rows.append({
             "a": names[0], "b": names[1],
             "verdict": {"kind": verdict.kind, "sentence": verdict.sentence(*names)},
-            "score": test, "metrics": {name: _test(paired, name, a, b) for name in PAIRED_METRICS},
+            "score": test, "metrics": {name: paired_test(paired, name, a, b) for name in PAIRED_METRICS},
             "counts": _counts(paired, a, b), "flips": _flips(paired, a, b),
         })  # fmt: skip
     adjust([row["metrics"][name] for row in rows for name in PAIRED_METRICS])
     return rows
 
 
-def _test(paired: Paired, metric: str, a: int, b: int) -> dict[str, Any]:
+def paired_test(paired: Paired, metric: str, a: int, b: int) -> dict[str, Any]:
     """Difference A - B with 95% interval and raw p; `adjust` adds what depends on the family."""
     value, replicates, gap = paired.difference(metric, a, b)
     p, method = statistics.sign_flip_p(gap)
     interval = statistics.identity_interval(value, replicates)
     narrow = statistics.identity_interval(value, replicates, confidence=0.90)
     return {
-        "difference": float(value), "low": interval.low, "high": interval.high,
+        "difference": number(value), "low": interval.low, "high": interval.high,
         "low90": narrow.low, "high90": narrow.high, "se": interval.se, "sessions": len(gap), "p": p, "method": method,
     }  # fmt: skip
 
@@ -131,9 +147,14 @@ def _entry(name: str, score: Score) -> dict[str, Any]:
             "metrics": score.record["metrics"]}  # fmt: skip
 
 
+def _short(path: Path) -> str:
+    return path.parent.name if path.name == PREDICTIONS and path.parent.name else path.stem
+
+
 def _distinct(names: list[str]) -> list[str]:
-    """File names without folder and extension where they tell the files apart, else the paths, else numbered paths."""
-    for candidate in ([Path(name).stem or name for name in names], names):
+    """File names without folder and extension (of an entry's predictions the folder's) where they tell the files apart,
+    else the paths, else numbered paths."""
+    for candidate in ([_short(Path(name)) or name for name in names], names):
         if len(set(candidate)) == len(names):
             return candidate
     return [f"{name} ({i + 1})" for i, name in enumerate(names)]

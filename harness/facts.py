@@ -10,16 +10,22 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import duckdb
 import numpy as np
 
+from harness.errors import HarnessError
 from harness.failures import MODES
 from harness.resources import sql
 from harness.rules import Rules
+from harness.slices import MAX_LEVELS
 
 if TYPE_CHECKING:
     from reference.store import Truth
 
 Columns = dict[str, np.ndarray]
+
+CONFUSED = (("operation", "answered_operation", "operation_right"), ("next_operation", "answered_next", "next_right"))
+"""Truth, answer and hit of a field, columns of sql/codes.sql."""
 
 
 @dataclass
@@ -27,6 +33,8 @@ class Facts:
     """The facts table of one submission inside the truth's connection. Build with `judge`."""
 
     truth: Truth
+    domains: list[str]
+    workers: list[str]
 
     @cached_property
     def sessions(self) -> Columns:
@@ -45,47 +53,39 @@ class Facts:
         return {name: column.sum() for name, column in self.sessions.items()}
 
     @cached_property
-    def domains(self) -> list[str]:
-        return self._distinct("domain")
+    def session_names(self) -> list[str]:
+        """In the order of `sessions`; none where they are too many to be listed."""
+        if len(self.sessions["n"]) > MAX_LEVELS:
+            return []
+        return [name for (name,) in self.truth.connection.execute(sql("session_names")).fetchall()]
 
     @cached_property
-    def workers(self) -> list[str]:
-        return self._distinct("worker")
-
-    def slice_codes(self) -> Columns:
-        """Per-clip codes of every slice dimension (sql/slices.sql), session_index replaced by its row."""
-        self._set("domains", self.domains)
-        self._set("workers", self.workers)
-        return self._by_row(self._fetch("slices"))
+    def codes(self) -> Columns:
+        """Every judged clip as codes (sql/codes.sql), session_index replaced by its row, which is also the code of the
+        dimension `session`."""
+        rows = self._by_row(self._fetch("codes"))
+        return rows | {"session": rows["session_index"]}
 
     def confusion(self, field: int) -> tuple[np.ndarray, np.ndarray]:
-        """Counts by class of operation (0) or next operation (1): per session hit, answered, support [G, 3, C], and the
+        """Counts by class of operation (0) or next operation (1): per session hit, answered, support [3, G, C], and the
         whole matrix [C, C + 2], whose last two columns are "no answer" and "other label"."""
-        rows = self._by_row(self._confusion)
-        keep = rows["field"] == field
-        session, true, answer, n = (rows[name][keep].astype(int) for name in ("session_index", "truth", "answer", "n"))
-        classes, sessions = len(self.truth.operations), len(self.sessions["n"])
-        column = np.where(answer >= 254, classes + answer - 254, answer)
-        matrix = np.zeros((classes, classes + 2))
-        np.add.at(matrix, (true, column), n)
-        counts = np.zeros((sessions, 3, classes))
-        np.add.at(counts, (session, 2, true), n)
-        known = answer < classes
-        np.add.at(counts, (session[known], 1, answer[known]), n[known])
-        hit = true == answer
-        np.add.at(counts, (session[hit], 0, true[hit]), n[hit])
-        return counts, matrix
-
-    @cached_property
-    def _confusion(self) -> Columns:
-        return self._fetch("confusion")
+        true, answer, right = (self.codes[name] for name in CONFUSED[field])
+        classes = len(self.truth.operations)
+        matrix = np.bincount(true.astype(int) * 256 + answer, minlength=classes * 256).reshape(classes, 256)
+        per_session = [self._per_session(code, classes, chosen)
+                       for code, chosen in ((true, right == 1), (answer, answer < classes), (true, None))]  # fmt: skip
+        return np.stack(per_session), matrix[:, [*range(classes), 254, 255]]
 
     def levels(self) -> np.ndarray:
-        """Histogram of tIoU in twentieths per session, [G, 21]."""
-        rows = self._by_row(self._fetch("levels"))
-        histogram = np.zeros((len(self.sessions["n"]), 21))
-        histogram[rows["session_index"], rows["tiou_level"]] = rows["n"]
-        return histogram
+        """Histogram of tIoU in twentieths per session, [G, 21], of clips whose segment counts."""
+        return self._per_session(self.codes["tiou_level"], 21, self.codes["segment_counted"] == 1)
+
+    def _per_session(self, code: np.ndarray, size: int, chosen: np.ndarray | None) -> np.ndarray:
+        """How often each of `size` codes occurs in each session [G, size], on the chosen clips."""
+        key = self.codes["session_index"] * size + code
+        sessions = len(self.sessions["n"])
+        counts = np.bincount(key if chosen is None else key[chosen], minlength=sessions * size)
+        return counts.reshape(sessions, size).astype(float)
 
     def detections(self) -> Columns:
         return self._by_row(self._fetch("detections"))
@@ -107,7 +107,9 @@ class Facts:
         """The single row of a query, as plain Python values."""
         relation = self.truth.connection.execute(sql(name))
         columns = [column[0] for column in relation.description]
-        return dict(zip(columns, relation.fetchone(), strict=True))
+        row = relation.fetchone()
+        assert row is not None
+        return dict(zip(columns, row, strict=True))
 
     def examples(self) -> dict[str, list[str]]:
         """A few clip ids of each failure mode, in session and time order."""
@@ -123,21 +125,17 @@ class Facts:
 
     def copy(self, query: str, path: Path) -> None:
         target = str(path).replace("'", "''")
-        self.truth.connection.execute(f"COPY ({query}) TO '{target}' (FORMAT parquet, COMPRESSION zstd)")
+        try:
+            self.truth.connection.execute(f"COPY ({query}) TO '{target}' (FORMAT parquet, COMPRESSION zstd)")
+        except duckdb.IOException as error:
+            raise HarnessError(f"cannot write {path}: {str(error).splitlines()[0]}") from None
 
     def _fetch(self, name: str) -> Columns:
-        return self.truth.connection.execute(sql(name)).fetchnumpy()
+        columns: Columns = self.truth.connection.execute(sql(name)).fetchnumpy()  # type: ignore[assignment]
+        return columns
 
     def _by_row(self, columns: Columns) -> Columns:
         return columns | {"session_index": self.row_of_session[columns["session_index"].astype(int)]}
-
-    def _distinct(self, column: str) -> list[str]:
-        assert column in ("domain", "worker")
-        query = f"SELECT DISTINCT {column} FROM facts WHERE {column} IS NOT NULL ORDER BY ALL"
-        return [value for (value,) in self.truth.connection.execute(query).fetchall()]
-
-    def _set(self, name: str, value: list[str]) -> None:
-        self.truth.connection.execute(f"SET VARIABLE {name} = ?::VARCHAR[]", [value])
 
 
 def judge(truth: Truth, rules: Rules) -> Facts:
@@ -147,18 +145,28 @@ def judge(truth: Truth, rules: Rules) -> Facts:
     modes = ", ".join(f"'{mode.name}'" for mode in MODES)
     connection.execute(f"CREATE TYPE failure_mode AS ENUM ({modes})")
     connection.execute("CREATE TEMP TABLE script (operation UTINYINT, next_operation UTINYINT)")
-    pairs = [(code, successor) for code, successor in enumerate(truth.script) if successor is not None]
-    if pairs:
-        connection.executemany("INSERT INTO script VALUES (?, ?)", pairs)
+    script = {code: successor for code, successor in enumerate(truth.script) if successor is not None}
+    connection.execute("INSERT INTO script SELECT unnest(?), unnest(?)", [list(script), list(script.values())])
     connection.execute(f"SET VARIABLE end_inclusive = {int(rules.end_inclusive)}::SMALLINT")
     connection.execute(f"SET VARIABLE drop_missing = {rules.drop_missing}")
     connection.execute(f"SET VARIABLE drop_degenerate = {rules.drop_degenerate}")
+    named = [_named(connection, column) for column in ("domain", "worker")]
     connection.execute(sql("facts"))
-    return Facts(truth)
+    return Facts(truth, *named)
+
+
+def _named(connection: Any, column: str) -> list[str]:
+    """The values of a column of the truth in order, also as the variable that sql/facts.sql reads; none where they are
+    too many to be listed."""
+    query = f"SELECT DISTINCT {column} FROM truth.clips WHERE {column} IS NOT NULL ORDER BY ALL LIMIT {MAX_LEVELS + 1}"
+    found = [value for (value,) in connection.execute(query).fetchall()]
+    named = found if len(found) <= MAX_LEVELS else []
+    connection.execute(f"SET VARIABLE {column}s = ?::VARCHAR[]", [named])
+    return named
 
 
 def _float(column: np.ndarray, can_be_unknown: bool = False) -> np.ndarray:
     """NULL is the sum over no clip, 0; but a ceiling that the world does not know is NaN."""
     if not isinstance(column, np.ma.MaskedArray):
         return np.asarray(column, float)
-    return column.astype(float).filled(np.nan if can_be_unknown and column.mask.all() else 0.0)
+    return np.ma.filled(column.astype(float), np.nan if can_be_unknown and column.mask.all() else 0.0)

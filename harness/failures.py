@@ -7,6 +7,7 @@ names the mode; field gains do not add up, since a clip may hold several faults.
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -30,7 +31,7 @@ MODES = (
     Mode("abstained", "all", "abstained", "at least one of the three fields is null"),
     Mode("confused_previous", "operation", "operation before", "answered the operation that came before in time"),
     Mode("confused_next", "operation", "operation after", "answered the operation that comes after in time"),
-    Mode("confused_other", "operation", "other operation", "answered another operation, or a label that does not exist"),
+    Mode("confused_other", "operation", "other operation", "answered another operation, or a label that is none"),
     Mode("degenerate", "segment", "degenerate segment", "start_frame >= end_frame"),
     Mode("whole_clip", "segment", "whole clip", "the answer spans 120 frames or more"),
     Mode("disjoint", "segment", "disjoint", "the answer does not touch the true segment"),
@@ -61,38 +62,40 @@ STAGES = (
 def funnel(totals: Totals) -> list[dict[str, Any]]:
     """Clips that pass each stage and those that stop there; the lost and the all-right sum to n."""
     passed = [int(totals[column]) for _, column in STAGES]
-    lost = [0, *(before - after for before, after in zip(passed, passed[1:], strict=False))]
-    return [
-        {"stage": stage, "passed": passed[i], "lost": lost[i]} for i, (stage, _) in enumerate(STAGES)
-    ]
+    lost = [0, *(before - after for before, after in pairwise(passed))]
+    return [{"stage": stage, "passed": passed[i], "lost": lost[i]} for i, (stage, _) in enumerate(STAGES)]
 
 
-def modes(cells: dict[str, np.ndarray], examples: dict[str, list[str]], weights: Weights, n: np.ndarray) -> list[dict]:
+def modes(cells: dict[str, np.ndarray], examples: dict[str, list[str]], weights: Weights, sums: Totals) -> list[dict]:
     """Count, gain with interval, field gain and some clips of each mode that occurs, largest gain first.
 
-    `cells`: mode name -> sums [G, 5] of clips, clips whose segment counts, operation, segment and next right;
-    `n`: clips per session [G]. Gains are over n, in units of score. CR3, identity scale, cut at 0.
+    `cells`: mode name -> sums [G, 5] of clips, clips whose segment counts, operation, segment and next right; `sums`:
+    of all clips. Gains are over n, in units of score. CR3, identity scale, cut at 0.
     """
-    found = []
+    n, found = sums["n"], []
+    counted = np.stack([n, sums["n_segment"], n], axis=1)
+    whole, left = counted.sum(axis=0), counted.sum(axis=0) - counted
     for mode in MODES:
         if mode.name not in cells or mode.name == "correct":
             continue
-        sums = cells[mode.name]
-        lost = lost_weight(sums, weights)
-        interval = gain_interval(lost.sum(axis=1), n)
+        cell = cells[mode.name]
+        lost = lost_weight(cell, weights)
+        gain = gains(lost.sum(axis=0), whole)
+        replicates = gains(lost.sum(axis=0) - lost, left).sum(axis=-1)
+        interval = statistics.identity_interval(gain.sum(), replicates, clip_at_zero=True)
         named = {"all": [0, 1, 2], "operation": [0], "segment": [1], "next": [2]}[mode.field]
         found.append(
             {
                 "mode": mode.name,
                 "title": mode.title,
                 "meaning": mode.meaning,
-                "n": int(sums[:, 0].sum()),
-                "share": float(sums[:, 0].sum() / n.sum()),
-                "gain": float(lost.sum() / n.sum()),
+                "n": int(cell[:, 0].sum()),
+                "share": float(cell[:, 0].sum() / n.sum()),
+                "gain": float(gain.sum()),
                 "gain_low": interval.low,
                 "gain_high": interval.high,
                 "field": mode.field,
-                "field_gain": float(lost[:, named].sum() / n.sum()),
+                "field_gain": float(gain[named].sum()),
                 "examples": examples.get(mode.name, []),
             }
         )
@@ -102,10 +105,9 @@ def modes(cells: dict[str, np.ndarray], examples: dict[str, list[str]], weights:
 
 def lost_weight(sums: np.ndarray, weights: Weights) -> np.ndarray:
     """Weight lost per session and field [G, 3] on the clips counted in `sums` [G, 5]."""
-    return (sums[:, :1] - sums[:, 2:5]) * np.array(weights.values())
+    return np.ascontiguousarray(sums[:, [0, 1, 0]] - sums[:, 2:5]) * np.array(weights.values())
 
 
-def gain_interval(lost: np.ndarray, n: np.ndarray) -> statistics.Interval:
-    value = lost.sum() / n.sum()
-    replicates = (lost.sum() - lost) / np.maximum(n.sum() - n, 1)
-    return statistics.identity_interval(value, replicates, clip_at_zero=True)
+def gains(lost: np.ndarray, counted: np.ndarray) -> np.ndarray:
+    """Lost weight over the clips each field counts [..., 3]: all of them, but for a segment that the rule set drops."""
+    return lost / np.maximum(counted, 1)

@@ -13,7 +13,8 @@ calibration error as Guo et al. 2017, risk-coverage as Geifman & El-Yaniv 2017.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -33,17 +34,21 @@ SKILL_ROOM = 0.05
 """Below this distance between prior (or floor) and ceiling there is nothing to measure, and skill is null."""
 
 
-def ratio(numerator: np.ndarray, denominator: np.ndarray) -> np.ndarray:
+def ratio(numerator: Any, denominator: Any, empty: float = np.nan) -> np.ndarray:
+    """Elementwise, `empty` where the denominator is 0."""
     numerator, denominator = np.broadcast_arrays(np.asarray(numerator, float), np.asarray(denominator, float))
-    return np.divide(numerator, denominator, out=np.full(numerator.shape, np.nan), where=denominator > 0)
+    return np.divide(numerator, denominator, out=np.full(numerator.shape, empty), where=denominator > 0)
+
+
+def composite(parts: Sequence[np.ndarray], weights: Weights) -> np.ndarray:
+    """Weighted mean of OCA, tIoU@0.5, AA@1, by integer weights: three ones give exactly 1; .7 + .1 + .2 does not."""
+    a, b, c = weights.integers()
+    oca, tiou, aa = parts
+    return (a * oca + b * tiou + c * aa) / (a + b + c)
 
 
 def headline(t: Totals, weights: Weights) -> dict[str, dict[str, np.ndarray]]:
     """Value, floor, prior, ceiling of each headline metric (DEFINITIONS: floors are the one constant submission's)."""
-    w_oca, w_tiou, w_aa = weights.values()
-
-    def composite(oca, tiou, aa):
-        return w_oca * oca + w_tiou * tiou + w_aa * aa
 
     def share(column, n="n"):
         return ratio(t[column], t[n])
@@ -57,10 +62,10 @@ def headline(t: Totals, weights: Weights) -> dict[str, dict[str, np.ndarray]]:
         "tiou50": {"value": tiou, "floor": floors[1], "prior": none, "ceiling": one},
         "aa1": {"value": aa, "floor": floors[2], "prior": prior, "ceiling": ceiling},
         "score": {
-            "value": composite(oca, tiou, aa),
-            "floor": composite(*floors),
-            "prior": composite(one, floors[1], prior),
-            "ceiling": composite(one, one, ceiling),
+            "value": composite((oca, tiou, aa), weights),
+            "floor": composite(floors, weights),
+            "prior": composite((one, floors[1], prior), weights),
+            "ceiling": composite((one, one, ceiling), weights),
         },
         "aa1_hidden": {
             "value": share("hidden_next_right", "n_hidden"),
@@ -99,7 +104,7 @@ def own_prior(t: Totals) -> dict[str, np.ndarray]:
 
 
 def tiou_curve(levels: np.ndarray) -> np.ndarray:
-    """Histogram of tIoU in twentieths `[..., 21]` -> share of clips with tIoU >= k/20 for IOU_THRESHOLDS `[..., 18]`."""
+    """Histogram of tIoU in twentieths `[..., 21]` -> share of clips with tIoU >= k/20, `[..., 18]`."""
     reached = np.cumsum(levels[..., ::-1], axis=-1)[..., ::-1]
     return ratio(reached[..., IOU_THRESHOLDS], reached[..., :1])
 
@@ -126,9 +131,9 @@ def segmental_f1(t: Totals, k: int) -> np.ndarray:
 def per_class(hit: np.ndarray, answered: np.ndarray, support: np.ndarray) -> dict[str, np.ndarray]:
     """Precision, recall, F1 `[..., C]` from true positives, answers and support; an empty denominator gives 0."""
     return {
-        "precision": np.nan_to_num(ratio(hit, answered)),
-        "recall": np.nan_to_num(ratio(hit, support)),
-        "f1": np.nan_to_num(ratio(2 * hit, answered + support)),
+        "precision": ratio(hit, answered, empty=0.0),
+        "recall": ratio(hit, support, empty=0.0),
+        "f1": ratio(2 * hit, answered + support, empty=0.0),
     }
 
 
@@ -150,13 +155,13 @@ def average_precision(
     """
     keep = np.ones((len(support), len(matched)), bool)
     keep[1:] = session[None, :] != np.arange(len(support) - 1)[:, None]
-    rank = np.cumsum(keep, axis=1)
+    rank = np.maximum(np.cumsum(keep, axis=1), 1)
     result = np.zeros((len(support), len(thresholds)))
     for column, threshold in enumerate(thresholds):
         true_positive = keep & (matched >= threshold)
-        precision = ratio(np.cumsum(true_positive, axis=1), rank)
-        envelope = np.maximum.accumulate(np.nan_to_num(precision)[:, ::-1], axis=1)[:, ::-1]
-        result[:, column] = np.nan_to_num(ratio((envelope * true_positive).sum(axis=1), support))
+        precision = np.cumsum(true_positive, axis=1) / rank
+        envelope = np.maximum.accumulate(precision[:, ::-1], axis=1)[:, ::-1]
+        result[:, column] = ratio((envelope * true_positive).sum(axis=1), support, empty=0.0)
     result[(support == 0) & ~keep.any(axis=1)] = result[0]
     return result
 

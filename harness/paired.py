@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from harness.errors import UsageError
-from harness.rules import Weights
+from harness.metrics import ratio
+from harness.rules import Rules, Weights
 
 if TYPE_CHECKING:
     from harness.scoring import Score
@@ -48,7 +50,7 @@ class Paired:
         parts = {name: self._per_session(self.right[:, :, i]) for i, name in enumerate(PAIRED_METRICS[:3])}
         parts["aa1_hidden"] = self._per_session(self.right[:, :, 2] & self.hidden)
         whole = zip(self.weights.integers(), PAIRED_METRICS[:3], strict=True)
-        return parts | {"score": sum(weight * parts[name] for weight, name in whole)}
+        return parts | {"score": np.sum([weight * parts[name] for weight, name in whole], axis=0)}
 
     def denominators(self, metric: str) -> np.ndarray:
         """What the sums of a metric are divided by, per session [G]."""
@@ -58,11 +60,11 @@ class Paired:
 
     def difference(self, metric: str, a: int, b: int) -> tuple[float, np.ndarray, np.ndarray]:
         """Value of A - B, its delete-one-session replicates [G'], and the integer session differences [G']; sessions
-        that hold no clip of the metric are left out."""
+        that hold no clip of the metric are left out, and what is left of nothing is NaN."""
         n = self.denominators(metric)
         holds = n > 0
         gap, n = (self.sums[metric][a] - self.sums[metric][b])[holds], n[holds]
-        return gap.sum() / n.sum(), (gap.sum() - gap) / (n.sum() - n), gap
+        return float(ratio(gap.sum(), n.sum())), ratio(gap.sum() - gap, n.sum() - n), gap
 
     def identical(self, a: int, b: int) -> bool:
         return bool((self.answers[a] == self.answers[b]).all())
@@ -71,31 +73,40 @@ class Paired:
         return np.stack([np.bincount(self.session, row, len(self.clips)) for row in right]).astype(np.int64)
 
 
+def need_every_clip(rules: Rules) -> None:
+    if rules.drop_missing or rules.drop_degenerate:
+        raise UsageError(f"a paired comparison needs every clip, and rule set {rules.name} drops some")
+
+
 def load(scores: list[Score], names: list[str]) -> Paired:
     """Read the stored answers of scores that share truth, rules and weights."""
     first = scores[0]
     for name, score in zip(names, scores, strict=True):
+        score.need_clips()
         for key in ("truth_digest", "rules", "weights", "n"):
             if score.record[key] != first.record[key]:
                 raise UsageError(f"{name} and {names[0]} cannot be compared: their {key} differ")
-    if first.record["rules"] in ("drop-missing", "drop-degenerate"):
-        raise UsageError(f"a paired comparison needs every clip, and rule set {first.record['rules']} drops some")
-    tables = [_read(score) for score in scores]
+    tables = _read([score.answers for score in scores])
     table = tables[0]
     weights = Weights(**first.record["weights"])
     rows = np.unique(table["session_index"], return_inverse=True)[1]
     return Paired(
         names, table["clip_id"], rows, ~table["next_visible"].astype(bool),
-        np.stack([np.stack([t[c] for c in ("operation_right", "segment_hit", "next_right")], -1) for t in tables]).astype(bool),
-        np.stack([np.stack([t[c] for c in ("operation", "start_frame", "end_frame", "next_operation")], -1) for t in tables]),
+        _stacked(tables, "operation_right", "segment_hit", "next_right").astype(bool),
+        _stacked(tables, "operation", "start_frame", "end_frame", "next_operation"),
         weights,
     )  # fmt: skip
 
 
-def _read(score: Score) -> dict[str, np.ndarray]:
+def _stacked(tables: list[dict[str, Any]], *columns: str) -> np.ndarray:
+    """[tables, clips, columns]."""
+    return np.stack([np.stack([table[column] for column in columns], -1) for table in tables])
+
+
+def _read(files: list[Path]) -> list[dict[str, Any]]:
     import duckdb
 
     from harness.resources import sql
 
     with duckdb.connect() as connection:
-        return connection.execute(sql("paired"), [str(score.answers)]).fetchnumpy()
+        return [connection.execute(sql("paired"), [str(file)]).fetchnumpy() for file in files]

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 FORMAT = "warehouse-harness/score-1"
 MAP_INTERVAL_SESSIONS = 500
+ALL = slice(None)
 
 
 def measured(facts: Facts, weights: Weights) -> dict[str, Any]:
@@ -30,11 +31,11 @@ def measured(facts: Facts, weights: Weights) -> dict[str, Any]:
     if not totals["n"]:
         return _nothing()
     replicates = {name: totals[name] - sums[name] for name in sums}
-    names = slices.levels(facts.truth.operations, facts.domains, facts.workers)
-    cube = slices.cells(facts.slice_codes(), names, len(sums["n"]))
+    names = slices.levels(facts.truth.operations, facts.domains, facts.workers, facts.session_names)
+    cells = slices.Cells(facts.codes, names, len(sums["n"]))
     return {
         "metrics": headline(sums, totals, replicates, weights),
-        "own_prior": own_prior(totals, replicates),
+        "own_prior": own_prior(sums, totals, replicates),
         "model_only": {name: number(value) for name, value in metrics.model_only(totals, weights).items()},
         "temporal": temporal(facts, totals, replicates),
         "operation": classification(facts, 0),
@@ -44,8 +45,8 @@ def measured(facts: Facts, weights: Weights) -> dict[str, Any]:
         "calibration": {"operation": calibration(facts, 0), "next": calibration(facts, 1)},
         "latency": latency(facts),
         "funnel": failures.funnel(totals),
-        "modes": failures.modes(cube["mode"], facts.examples(), weights, sums["n"]),
-        "slices": slices.table(cube, weights),
+        "modes": failures.modes(cells["mode"], facts.examples(), weights, sums),
+        "slices": slices.table(cells, weights),
         "audit": audited(facts, sums, totals),
     }
 
@@ -71,14 +72,27 @@ def _metric(roles: dict, others: dict, n: int, sessions: int) -> dict[str, Any]:
     skill = number(metrics.skill(roles)) if measurable else None
     around = statistics.NOT_SUPPORTED
     if skill is not None:
-        around = statistics.identity_interval(skill, metrics.skill(others))
+        around = _skill_interval(skill, metrics.skill(others), interval, base, roles["ceiling"])
     return row | {
         "skill": skill, "skill_low": around.low, "skill_high": around.high,
-        "n": n, "sessions": sessions, "one_sided": interval.one_sided, "note": _note(interval, sessions),
+        "n": n, "sessions": sessions, "one_sided": interval.one_sided,
+        "note": _note(roles["value"], interval, sessions),
     }  # fmt: skip
 
 
-def _note(interval: statistics.Interval, sessions: int) -> str | None:
+def _skill_interval(skill: float, replicates: np.ndarray, interval: statistics.Interval, base: Any, ceiling: Any):
+    """CR3 of the whole ratio; where the value's interval is one-sided, and no replicate shows an error, its ends."""
+    if not interval.one_sided:
+        return statistics.identity_interval(skill, replicates)
+    low, high = (float((end - base) / (ceiling - base)) for end in (interval.low, interval.high))
+    return interval._replace(low=low, high=high)
+
+
+def _note(value: Any, interval: statistics.Interval, sessions: int) -> str | None:
+    if np.isnan(value):
+        return "no clip that it counts"
+    if not interval.supported and sessions >= statistics.MIN_SESSIONS:
+        return "interval not supported: one session holds all that it counts"
     if not interval.supported:
         return f"interval not supported: {sessions} sessions, at least {statistics.MIN_SESSIONS} are needed"
     if interval.few_sessions:
@@ -86,8 +100,14 @@ def _note(interval: statistics.Interval, sessions: int) -> str | None:
     return None
 
 
-def with_interval(value: Any, replicates: np.ndarray, n: float | None = None, scale: float = 1.0) -> dict[str, Any]:
-    """Value and interval: on the logit scale for a statistic in [0, scale] when `n` is given, else on its own."""
+def with_interval(
+    value: Any, replicates: np.ndarray, n: Any = None, scale: float = 1.0, holds: np.ndarray | slice = ALL
+) -> dict[str, Any]:
+    """Value and interval: on the logit scale for a statistic in [0, scale] when `n` is given, else on its own.
+
+    `holds` [G]: sessions with a clip that the statistic counts; the others are no clusters of it.
+    """
+    replicates = replicates[holds]
     if np.isnan(value):
         return {"value": None, "low": None, "high": None}
     if n is None:
@@ -98,28 +118,34 @@ def with_interval(value: Any, replicates: np.ndarray, n: float | None = None, sc
     return {"value": float(value), "low": low, "high": high}
 
 
-def own_prior(totals: Totals, replicates: Totals) -> dict[str, Any]:
+def own_prior(sums: Totals, totals: Totals, replicates: Totals) -> dict[str, Any]:
     """Accuracy of T(answered operation), and AA@1 above it: what the model gains from context."""
     values, deleted = metrics.own_prior(totals), metrics.own_prior(replicates)
     sizes = {"own_prior": totals["n"], "own_prior_hidden": totals["n_hidden"]}
-    return {name: with_interval(values[name], deleted[name], sizes.get(name)) for name in values}
+    hidden = sums["n_hidden"] > 0
+    return {
+        name: with_interval(values[name], deleted[name], sizes.get(name), holds=hidden if "hidden" in name else ALL)
+        for name in values
+    }
 
 
 def temporal(facts: Facts, totals: Totals, replicates: Totals) -> dict[str, Any]:
     levels = facts.levels()
-    whole, n = levels.sum(axis=0), totals["n_segment"]
+    whole, n, sums = levels.sum(axis=0), totals["n_segment"], facts.sessions
+    holds, answered = sums["n_segment"] > 0, sums["n_segment_answered"] > 0
     curve, deleted = metrics.tiou_curve(whole), metrics.tiou_curve(whole - levels)
     edges, edge_replicates = metrics.boundary_errors(totals), metrics.boundary_errors(replicates)
     return {
         "thresholds": [
-            {"tiou": k / 20} | with_interval(curve[i], deleted[:, i], n) for i, k in enumerate(metrics.IOU_THRESHOLDS)
+            {"tiou": k / 20} | with_interval(curve[i], deleted[:, i], n, holds=holds)
+            for i, k in enumerate(metrics.IOU_THRESHOLDS)
         ],
-        "mean_over_thresholds": with_interval(curve.mean(), deleted.mean(axis=-1), n),
-        "mean_tiou": with_interval(metrics.mean_tiou(totals), metrics.mean_tiou(replicates), n),
+        "mean_over_thresholds": with_interval(curve.mean(), deleted.mean(axis=-1), n, holds=holds),
+        "mean_tiou": with_interval(metrics.mean_tiou(totals), metrics.mean_tiou(replicates), n, holds=holds),
         "boundary_errors": {
             "n": int(totals["n_segment_answered"]),
             **{name: with_interval(value, edge_replicates[name],
-                                   totals["n_segment_answered"] if name.endswith("within_10") else None)
+                                   totals["n_segment_answered"] if name.endswith("within_10") else None, holds=answered)
                for name, value in edges.items()},
             **{f"{name}_abs": value for name, value in facts.record("endpoints").items()},
         },
@@ -129,13 +155,13 @@ def temporal(facts: Facts, totals: Totals, replicates: Totals) -> dict[str, Any]
 def classification(facts: Facts, field: int) -> dict[str, Any]:
     """Precision, recall, F1 per class and their means; classes present in the split's truth count in the means."""
     counts, matrix = facts.confusion(field)
-    whole = counts.sum(axis=0)
+    whole = counts.sum(axis=1)
     hit, answered, support = whole
     present = support > 0
     full = metrics.per_class(hit, answered, support)
-    rest = whole - counts
-    deleted = metrics.per_class(rest[:, 0], rest[:, 1], rest[:, 2])
-    occurs, n = rest[:, 1] + rest[:, 2] > 0, support.sum()
+    rest = whole[:, None] - counts
+    deleted = metrics.per_class(*rest)
+    occurs, n = rest[1] + rest[2] > 0, support.sum()
 
     def mean(name: str, seen: np.ndarray) -> dict[str, Any]:
         value = metrics.macro(full[name], seen, present)
@@ -146,7 +172,7 @@ def classification(facts: Facts, field: int) -> dict[str, Any]:
     return {
         "accuracy": float(hit.sum() / n),
         "macro_f1": mean("f1", occurs),
-        "balanced_accuracy": mean("recall", rest[:, 2] > 0),
+        "balanced_accuracy": mean("recall", rest[2] > 0),
         "weighted_f1": float((full["f1"] * support).sum() / n),
         "per_class": [
             {"label": labels[code], "support": int(support[code]), "answered": int(answered[code])}
@@ -165,12 +191,12 @@ def detection(facts: Facts) -> dict[str, Any]:
     """mAP over tIoU .5 to .95, one truth and one detection a clip; with an interval up to 500 sessions."""
     rows = facts.detections()
     counts, _ = facts.confusion(0)
-    sessions = len(counts) if len(counts) <= MAP_INTERVAL_SESSIONS else 0
-    support = counts[:, 2]
+    support = counts[2]
+    sessions = len(support) if len(support) <= MAP_INTERVAL_SESSIONS else 0
     present = np.flatnonzero(support.sum(axis=0))
     table = np.zeros((len(present), 1 + sessions, len(metrics.MAP_THRESHOLDS)))
     for i, code in enumerate(present):
-        mine, whole = rows["class"] == code, support[:, code].sum()
+        mine, whole = slice(*np.searchsorted(rows["class"], [code, code + 1])), support[:, code].sum()
         without = np.concatenate([[whole], whole - support[:sessions, code]])
         table[i] = metrics.average_precision(rows["matched_level"][mine], rows["session_index"][mine], without)
     mean = table.mean(axis=2)
@@ -220,7 +246,7 @@ def audited(facts: Facts, sums: Totals, totals: Totals) -> list[dict[str, Any]]:
 
 def _nothing() -> dict[str, Any]:
     """A rule set that drops every clip leaves nothing to measure, and says so instead of dividing by zero."""
-    empty = {role: None for role in (*metrics.ROLES, "low", "high", "skill", "skill_low", "skill_high")}
+    empty: dict[str, Any] = dict.fromkeys((*metrics.ROLES, "low", "high", "skill", "skill_low", "skill_high"))
     metric = empty | {"n": 0, "sessions": 0, "one_sided": False, "note": "the rule set leaves no clip"}
     return {"metrics": {name: dict(metric) for name in HEADLINE}, "funnel": [], "modes": [], "slices": [], "audit": []}
 

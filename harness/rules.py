@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import cache
 
 from harness.errors import UsageError
 
@@ -55,24 +56,31 @@ class Weights:
 
     def integers(self) -> tuple[int, int, int]:
         """The same proportions as the smallest integers (3, 3, 4 by default), for exact tests on sums."""
-        parts = [Fraction(str(value)) for value in self.values()]
-        scale = math.lcm(*(part.denominator for part in parts))
-        scaled = [int(part * scale) for part in parts]
-        divisor = math.gcd(*scaled)
-        return scaled[0] // divisor, scaled[1] // divisor, scaled[2] // divisor
+        return _integers(self.values())
 
     def __str__(self) -> str:
         return "+".join(f"{name}*{value:g}" for name, value in zip(COMPONENTS, self.values(), strict=True))
 
 
+@cache
+def _integers(weights: tuple[float, float, float]) -> tuple[int, int, int]:
+    parts = [Fraction(str(value)) for value in weights]
+    scale = math.lcm(*(part.denominator for part in parts))
+    scaled = [int(part * scale) for part in parts]
+    divisor = math.gcd(*scaled)
+    return scaled[0] // divisor, scaled[1] // divisor, scaled[2] // divisor
+
+
 def parse_weights(text: str) -> Weights:
     """`oca=0.3,tiou50=0.3,aa1=0.4` -> Weights. All three, none negative, at most six decimals, sum 1."""
     try:
-        pairs = dict(item.split("=") for item in text.replace(" ", "").split(","))
-        values = {key: float(Fraction(value)) for key, value in pairs.items()}
-    except (ValueError, ZeroDivisionError):
+        pairs = [(key, float(value)) for key, value in (item.split("=") for item in text.replace(" ", "").split(","))]
+        if not all(math.isfinite(value) for _, value in pairs):
+            raise ValueError
+    except ValueError:
         raise UsageError(f"--weights {text!r}: expected oca=0.3,tiou50=0.3,aa1=0.4") from None
-    if set(values) != set(COMPONENTS):
+    values = dict(pairs)
+    if len(pairs) != len(COMPONENTS) or set(values) != set(COMPONENTS):
         raise UsageError(f"--weights {text!r}: name each of {', '.join(COMPONENTS)} once")
     if any(value < 0 or round(value, 6) != value for value in values.values()):
         raise UsageError(f"--weights {text!r}: weights are not negative and have at most six decimals")
@@ -85,3 +93,6 @@ def find_rules(name: str) -> Rules:
     if name not in RULES:
         raise UsageError(f"unknown rule set {name!r}; there are {', '.join(RULES)}")
     return RULES[name]
+
+
+STANDARD, AA40 = RULES["standard"], Weights()

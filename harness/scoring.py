@@ -9,21 +9,25 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Iterable
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass, fields
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import harness
 from harness import results as stored
+from harness import sealed
 from harness.errors import UsageError
-from harness.rules import Rules, Weights, find_rules
+from harness.rules import AA40, STANDARD, Rules, Weights, find_rules
 from reference.files import write_atomically
+from reference.store import cache_home
 
 if TYPE_CHECKING:
     import pandas
 
-    from harness.submission import Ingestion
+    from harness.submission import Ingestion, Limits
     from reference.store import Truth
 
 SEED = 0
@@ -36,19 +40,42 @@ class Request:
 
     world: str = "warehouse-v1"
     split: str = "test"
-    rules: Rules = find_rules("standard")
-    weights: Weights = Weights()
+    rules: Rules = STANDARD
+    weights: Weights = AA40
     lenient: bool = False
     ignore_extra: bool = False
     adapter: str | None = None
     fps: float | None = None
     clip_frames: int | None = None
+    clip_map: dict[str, str] | None = None
+    max_line_bytes: int | None = None
+    max_lines: int | None = None
+    max_bytes: int | None = None
     home: Path | None = None
     truth: Path | None = None
+    organiser: bool = False  # of a sealed split: sees everything
 
     def ingestion(self) -> dict[str, Any]:
-        names = ("lenient", "ignore_extra", "adapter", "fps", "clip_frames")
+        """Options of `submission.ingest`."""
+        names = ("lenient", "ignore_extra", "adapter", "fps", "clip_frames", "clip_map")
         return {name: getattr(self, name) for name in names}
+
+    def limits(self) -> Limits:
+        from harness.submission import Limits
+
+        chosen = {field.name: getattr(self, field.name) for field in fields(Limits)}
+        return Limits(**{name: value for name, value in chosen.items() if value is not None})
+
+    def reading(self) -> dict[str, Any]:
+        """All that decides how a submission is read, as JSON values: the clip map by its digest."""
+        pinned = self.ingestion() | {name: getattr(self, name) for name in ("max_line_bytes", "max_lines", "max_bytes")}
+        if self.clip_map is not None:
+            text = json.dumps(self.clip_map, sort_keys=True)
+            pinned["clip_map"] = hashlib.sha256(text.encode()).hexdigest()[:16]
+        return pinned
+
+    def results(self) -> stored.Results:
+        return stored.Results(cache_home(self.home))
 
     def open(self, files: tuple[Path, ...] = (), folders: tuple[Path, ...] = ()) -> Truth:
         from reference.store import open_truth
@@ -87,29 +114,41 @@ class Score:
     def metrics(self) -> dict[str, Metric]:
         """Headline metrics by name: oca, tiou50, aa1, score, aa1_hidden."""
         names = [field.name for field in fields(Metric)]
-        return {key: Metric(**{name: row[name] for name in names}) for key, row in self.record["metrics"].items()}
+        return {key: Metric(**{name: row.get(name) for name in names}) for key, row in self.record["metrics"].items()}
 
     @property
     def signature(self) -> str:
         return self.record["signature"]
 
+    @property
+    def sealed(self) -> bool:
+        """Only what may leave a sealed split is here."""
+        return "commitment" in self.record
+
     @cached_property
     def clips(self) -> pandas.DataFrame:
-        """The per-clip facts with labels, in session and time order."""
+        """The per-clip facts with labels, in session and time order. Raises UsageError on a sealed split."""
         from harness.resources import sql
 
+        self.need_clips()
         with self._request.open(files=(self.answers,)) as truth:
             self._judge(truth)
             return truth.connection.execute(sql("clips")).df()
 
     def write(self, folder: str | Path) -> None:
-        """Write `score.json` and `clips.parquet` into a folder; each appears whole or not at all."""
+        """Write `score.json` and, but for a sealed split, `clips.parquet`; each appears whole or not at all."""
         folder = Path(folder)
         folder.mkdir(parents=True, exist_ok=True)
-        with self._request.open(files=(self.answers,), folders=(folder,)) as truth:
-            facts = self._judge(truth)
-            write_atomically(folder / "clips.parquet", facts.write_clips)
+        if not self.sealed:
+            with self._request.open(files=(self.answers,), folders=(folder,)) as truth:
+                facts = self._judge(truth)
+                write_atomically(folder / "clips.parquet", facts.write_clips)
         write_atomically(folder / "score.json", lambda path: _write_record(path, self.record))
+
+    def need_clips(self) -> None:
+        if self.sealed:
+            world = self.record["world"]
+            raise UsageError(f"{world} is sealed, nothing is said about single clips; --organiser shows them")
 
     def _judge(self, truth: Truth):
         from harness.facts import judge
@@ -132,41 +171,64 @@ def score(
     adapter: str | None = None,
     fps: float | None = None,
     clip_frames: int | None = None,
+    clip_map: dict[str, str] | None = None,
+    max_line_bytes: int | None = None,
+    max_lines: int | None = None,
+    max_bytes: int | None = None,
     training: str | Path | None = None,
     home: str | Path | None = None,
     truth: str | Path | None = None,
+    organiser: bool = False,
 ) -> Score:
     """Score a prediction file (or "-" for standard input) against the truth of a split.
 
+    `clip_map`: from doc_id to clip_id, for formats that name clips by the former. `max_...`: caps (source.Limits).
+    `organiser`: of a sealed split, to see everything; else four numbers leave it, and the scoring is logged by `name`.
     `training`: a training record; by default `training.json` beside the submission, where there is one.
     Raises SubmissionError (lines were rejected), TruthError, UsageError; all are HarnessError.
     """
     request = Request(
         world, split, find_rules(rules), weights or Weights(), lenient, ignore_extra, adapter, fps, clip_frames,
-        Path(home) if home else None, Path(truth) if truth else None,
+        clip_map, max_line_bytes, max_lines, max_bytes, Path(home) if home else None, Path(truth) if truth else None,
+        organiser,
     )  # fmt: skip
     return score_request(submission, request, name=name, training=training)
 
 
 def score_request(
-    submission: str | Path, request: Request, *, name: str | None = None, training: str | Path | None = None
-) -> Score:
+    submission: str | Path, request: Request, *, name: str | None = None, training: str | Path | None = None,
+    truth: Truth | None = None,
+) -> Score:  # fmt: skip
+    """As `score`. `truth`: the request's, opened by `open_for_many` for this submission among others."""
     from harness.submission import opened
-    from reference.store import cache_home
 
-    results = stored.Results(cache_home(request.home))
+    if name is not None and not name.isprintable():
+        raise UsageError(f"--name {name!r}: expected printable text")
+    results = request.results()
     trained = training_record(submission, training)
-    with results.scratch() as scratch, opened(submission, scratch) as source:
-        with request.open(files=(source.path,), folders=(scratch,)) as truth:
-            entry = stored.key(_dependencies(source.sha256, truth, request, trained))
-            folder = results.find(entry)
-            if folder is None:
-                _score_into(scratch, source, truth, request, trained)
-                folder = results.keep(scratch, entry)
+    with ExitStack() as stack:
+        scratch = stack.enter_context(results.scratch())
+        source = stack.enter_context(opened(submission, scratch, request.limits()))
+        truth = truth or stack.enter_context(request.open((source.path,), (scratch,)))
+        if truth.sealed and not request.organiser and not name:
+            raise UsageError(f"{truth.world} is sealed, and scorings are logged by name: --name is needed")
+        commitment = truth.sealed
+        entry = stored.key(_dependencies(source.sha256, truth, request, trained))
+        folder = results.find(entry)
+        if folder is None:
+            _score_into(scratch, source, truth, request, trained)
+            folder = results.keep(scratch, entry)
     record = json.loads((folder / stored.RECORD).read_bytes())
     if name is not None:
         record = {"name": name} | record | {"signature": f"{record['signature']}|name:{name}"}
+    if commitment and not request.organiser:
+        record = sealed.given_out(record, commitment, cache_home(request.home))
     return Score(record, folder / stored.ANSWERS, request)
+
+
+def open_for_many(request: Request, submissions: Iterable[Path]) -> Truth:
+    """The truth for `score_request` of each of these: opening and checking it takes as long as reading a small file."""
+    return request.open(tuple(submissions), (request.results().folder,))
 
 
 def _score_into(scratch: Path, source: Any, truth: Truth, request: Request, trained: dict | None) -> None:
@@ -191,12 +253,14 @@ def validate(submission: str | Path, **options: Any) -> Ingestion:
     """Only ingestion: what would be scored and every problem of the file. Takes the options of `score`; never raises
     SubmissionError, the problems are in the result."""
     from harness.submission import ingest, opened
-    from reference.store import cache_home
 
     request = Request(**options)
-    with stored.Results(cache_home(request.home)).scratch() as scratch, opened(submission, scratch) as source:
-        with request.open(files=(source.path,), folders=(scratch,)) as truth:
-            return ingest(truth, source, **(request.ingestion() | {"lenient": True}))
+    with (
+        request.results().scratch() as scratch,
+        opened(submission, scratch, request.limits()) as source,
+        request.open((source.path,), (scratch,)) as truth,
+    ):
+        return ingest(truth, source, **(request.ingestion() | {"lenient": True}))
 
 
 def training_record(submission: str | Path, training: str | Path | None) -> dict[str, Any] | None:
@@ -208,7 +272,8 @@ def training_record(submission: str | Path, training: str | Path | None) -> dict
         training = beside
     try:
         record = json.loads(Path(training).read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+        json.dumps(record, allow_nan=False, ensure_ascii=False).encode()  # what no score record could hold
+    except (OSError, ValueError, RecursionError) as error:
         raise UsageError(f"{training}: not a readable training record ({error})") from None
     return _checked_training(record, Path(training))
 
@@ -220,25 +285,29 @@ def _checked_training(record: Any, path: Path) -> dict[str, Any]:
         raise UsageError(f"{path}: a training record is an object with a text field `device` (harness schema training)")
     for key in numbers:
         value = record.get(key)
-        if value is not None and (isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value < 1e15):
+        is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
+        if value is not None and not (is_number and 0 <= value < 1e15):
             raise UsageError(f"{path}: `{key}` must be a number that is not negative (harness schema training)")
+        if value is not None and key in ("steps", "oom_events") and value != int(value):
+            raise UsageError(f"{path}: `{key}` must be a whole number (harness schema training)")
     return record
 
 
 def _dependencies(sha256: str, truth: Truth, request: Request, trained: dict | None) -> dict[str, Any]:
     return {
         "submission": sha256, "truth": truth.digest, "split": truth.split, "world": truth.world,
-        "rules": asdict(request.rules), "weights": request.weights.values(), "ingestion": request.ingestion(),
+        "rules": asdict(request.rules), "weights": request.weights.values(), "ingestion": request.reading(),
         "training": trained, "version": harness.__version__, "code": _code_digest(),
     }  # fmt: skip
 
 
+@cache
 def _code_digest() -> str:
     """Changes with the scoring code, so that a stored score never outlives the definitions it was made with."""
     from harness import record
 
     package = Path(record.__file__).parent
-    files = sorted([*package.glob("*.py"), *package.glob("sql/*.sql")])
+    files = sorted([*package.glob("*.py"), *package.glob("formats/*.py"), *package.glob("sql/*.sql")])
     return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()
 
 
@@ -268,11 +337,19 @@ def _identity(ingestion: Ingestion, truth: Truth, request: Request, trained: dic
 def signature(ingestion, truth: Truth, request: Request, coverage: float, trained: dict | None) -> str:
     """One line that pins every number: same signature, same bytes."""
     parts = [
-        f"world:{truth.world}", f"truth:{truth.digest[:16]}", f"split:{truth.split}", f"n:{truth.n}",
-        f"sessions:{truth.sessions}", f"rules:{request.rules.name}", f"weights:{request.weights.scheme}({request.weights})",
-        f"submission:{ingestion.sha256[:16]}", f"coverage:{coverage:.4f}", f"seed:{SEED}", f"version:{harness.__version__}",
-    ]  # fmt: skip
-    parts += [f"{key}:{value}" for key, value in request.ingestion().items() if value not in (None, False)]
+        f"world:{truth.world}",
+        f"truth:{truth.digest[:16]}",
+        f"split:{truth.split}",
+        f"n:{truth.n}",
+        f"sessions:{truth.sessions}",
+        f"rules:{request.rules.name}",
+        f"weights:{request.weights.scheme}({request.weights})",
+        f"submission:{ingestion.sha256[:16]}",
+        f"coverage:{coverage:.4f}",
+        f"seed:{SEED}",
+        f"version:{harness.__version__}",
+    ]
+    parts += [f"{key}:{value}" for key, value in request.reading().items() if value not in (None, False)]
     if trained is not None:
         parts.append(f"training:{hashlib.sha256(json.dumps(trained, sort_keys=True).encode()).hexdigest()[:8]}")
     if truth.public:

@@ -15,7 +15,9 @@ SLOW_SECONDS = 10
 Section = dict[str, Any]
 
 
-def sections(record: dict[str, Any], training: dict[str, Any] | None, unseen_domains: frozenset[str]) -> dict[str, Section]:
+def sections(
+    record: dict[str, Any], training: dict[str, Any] | None, unseen_domains: frozenset[str]
+) -> dict[str, Section]:
     """All six, always present; `applies` is False, with the reason, where nothing was measured."""
     return {
         "boundary_confusion": boundary_confusion(record),
@@ -71,6 +73,7 @@ def out_of_memory(training: dict[str, Any] | None) -> Section:
 
 def transfer_gap(record: dict[str, Any], unseen: frozenset[str]) -> Section:
     rows = [row for row in record["slices"] if row["dimension"] == "domain"]
+    rows = [row for row in rows if row["metrics"]["score"]["value"] is not None]
     clean = next((row for row in rows if row["level"] == "clean"), None)
     if clean is None or len(rows) < 2:
         return section(False, "this split has no clean and shifted domains")
@@ -84,7 +87,8 @@ def transfer_gap(record: dict[str, Any], unseen: frozenset[str]) -> Section:
     ]  # fmt: skip
     worst = min(gaps, key=lambda gap: gap["gap"])
     mean = {seen: _mean([gap for gap in gaps if gap["seen_in_training"] is seen]) for seen in (True, False)}
-    parts = [f"{label} {mean[seen]:+.3f}" for seen, label in ((True, "seen"), (False, "unseen")) if mean[seen] is not None]
+    named = (("seen", mean[True]), ("unseen", mean[False]))
+    parts = [f"{label} {gap:+.3f}" for label, gap in named if gap is not None]
     text = f"score against clean: {', '.join(parts)} domains; worst {worst['domain']} {worst['gap']:+.3f}"
     return section(True, text, clean=clean["metrics"]["score"]["value"], gaps=gaps, seen=mean[True], unseen=mean[False])
 
@@ -99,9 +103,11 @@ def json_breakdown(record: dict[str, Any]) -> Section:
     broken = counts.get("unparseable", 0) + counts.get("invalid", 0)
     sources = record["submission"]["sources"]
     present = record["funnel"][1]["passed"]
+    model_only = record["model_only"]["score"]
+    shown = "not available" if model_only is None else f"{model_only:.4f}"
     text = (
         f"{broken} of {present} answers unreadable or invalid, {sources['repaired']} repaired, "
-        f"{sources['fallback']} fallback; score with fallbacks as wrong {record['model_only']['score']:.4f}"
+        f"{sources['fallback']} fallback; score with fallbacks as wrong {shown}"
     )
     share = broken / present if present else None
     return section(True, text, broken=broken, share=share, **sources)

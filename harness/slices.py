@@ -2,35 +2,41 @@
 
 A slice cell is one level of one dimension (operation = Tape, domain = occlusion, ...). It carries n, sessions and the
 values of OCA, tIoU@0.5, AA@1 and the composite. Below 5 sessions or 20 clips a cell has value and n only. Cells with
-at least 8 sessions and 20 clips are tested against the rest of the split: t(G-1) on the CR3 difference, and all tests
-of one model form one Holm family.
+at least 8 sessions and 20 clips are tested against the rest of the split: t(G-1) on the CR3 difference, G the sessions
+of the cell or of the rest, whichever are fewer (with all 72, a domain of 8 is called different ten times too often at
+the levels Holm asks for). All tests of one model form one Holm family.
+A session is a cell too, with value and n; none is tested.
 """
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
 
 from harness import statistics
 from harness.failures import MODES
-from harness.metrics import ratio
+from harness.metrics import composite, ratio
 from harness.rules import Weights
 
 METRICS = ("oca", "tiou50", "aa1", "score")
 COUNTS = ("segment_counted", "operation_right", "segment_hit", "next_right")
 
-MIN_CLIPS, MIN_SESSIONS, MIN_TESTED_SESSIONS, MAX_LISTED_SESSIONS = 20, 5, 8, 500
+MIN_CLIPS, MIN_SESSIONS, MIN_TESTED_SESSIONS, MAX_LEVELS = 20, 5, 8, 500
 
 DIMENSIONS = (
     "operation", "next_operation", "cut", "next_visible", "dense", "script", "session_kind", "domain", "worker",
+    "session",
 )  # fmt: skip
 
-Cells = dict[str, dict[str, np.ndarray]]
 
 
-def levels(operations: tuple[str, ...], domains: list[str], workers: list[str]) -> dict[str, list[str]]:
-    """Names of the codes that sql/slices.sql gives, by dimension."""
+def levels(
+    operations: tuple[str, ...], domains: list[str], workers: list[str], sessions: list[str]
+) -> dict[str, list[str]]:
+    """Names of the codes of Facts.codes, by dimension; one with more than MAX_LEVELS levels is left out."""
     return {
         "operation": list(operations),
         "next_operation": list(operations),
@@ -39,80 +45,100 @@ def levels(operations: tuple[str, ...], domains: list[str], workers: list[str]) 
         "dense": ["dense", "sparse"],
         "script": ["off-script", "on-script"],
         "session_kind": ["randomised", "regular"],
-        "domain": domains,
-        "worker": workers,
+        "domain": domains if len(domains) <= MAX_LEVELS else [],
+        "worker": workers if len(workers) <= MAX_LEVELS else [],
+        "session": sessions if len(sessions) <= MAX_LEVELS else [],
         "mode": [mode.name for mode in MODES],
     }
 
 
-def cells(rows: dict[str, np.ndarray], names: dict[str, list[str]], sessions: int) -> Cells:
-    """Per-clip codes -> dimension -> level -> sums [G, 5]: clips, segments counted, operation, segment, next right."""
-    session = rows["session_index"].astype(np.int64)
-    return {dimension: _cells(rows, session * len(level), rows[dimension], level, sessions)
-            for dimension, level in names.items() if level}  # fmt: skip
+class Cells(Mapping[str, dict[str, np.ndarray]]):
+    """Dimension -> level -> sums [G, 5]: clips, segments counted, operation, segment, next right.
 
+    A dimension is summed when it is asked for, and not kept: over a million sessions each takes hundreds of megabytes.
+    """
 
-def _cells(rows, base: np.ndarray, code: np.ndarray, names: list[str], sessions: int) -> dict[str, np.ndarray]:
-    known = code < len(names)
-    key, shape = (base + code)[known], (sessions, len(names))
-    length = sessions * len(names)
-    sums = [np.bincount(key, minlength=length)]
-    sums += [np.bincount(key, rows[column][known], minlength=length) for column in COUNTS]
-    cube = np.stack([part.reshape(shape) for part in sums], axis=-1).astype(float)
-    return {name: cube[:, i] for i, name in enumerate(names) if cube[:, i, 0].any()}
+    def __init__(self, rows: dict[str, np.ndarray], names: dict[str, list[str]], sessions: int):
+        self._rows, self._sessions = rows, sessions
+        self._names = {dimension: levels for dimension, levels in names.items() if levels}
+
+    def __getitem__(self, dimension: str) -> dict[str, np.ndarray]:
+        names, code, sessions = self._names[dimension], self._rows[dimension], self._sessions
+        known = np.where((code >= 0) & (code < len(names)), code, len(names)).astype(np.int64)
+        key, shape = known * sessions + self._rows["session_index"], (len(names) + 1, sessions)
+        columns = [None, *(self._rows[name] for name in COUNTS)]
+        counts = [np.bincount(key, column, math.prod(shape)) for column in columns]
+        cube = np.stack([part.reshape(shape) for part in counts], axis=1, dtype=float)
+        return {name: cube[i].T for i, name in enumerate(names) if cube[i, 0].any()}
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._names)
+
+    def __len__(self) -> int:
+        return len(self._names)
 
 
 def values(sums: np.ndarray, weights: Weights) -> np.ndarray:
     """Sums [..., 5] -> OCA, tIoU@0.5, AA@1, composite [..., 4]."""
-    n, segments = sums[..., 0], sums[..., 1]
-    parts = [ratio(sums[..., 2], n), ratio(sums[..., 3], segments), ratio(sums[..., 4], n)]
-    return np.stack([*parts, sum(w * part for w, part in zip(weights.values(), parts, strict=True))], axis=-1)
+    n, segments, operation, segment, following = np.moveaxis(sums, -1, 0)
+    parts = [ratio(operation, n), ratio(segment, segments), ratio(following, n)]
+    return np.moveaxis(np.stack([*parts, composite(parts, weights)]), 0, -1)
 
 
-def table(cube: Cells, weights: Weights) -> list[dict[str, Any]]:
+def table(cells: Mapping[str, dict[str, np.ndarray]], weights: Weights) -> list[dict[str, Any]]:
     """All cells in dimension and level order, with intervals, differences from the rest and Holm-adjusted p."""
-    rows = []
-    for dimension in DIMENSIONS:
-        members = cube.get(dimension, {})
-        whole = sum(members.values()) if members else None
-        for level, sums in members.items():
-            rows.append(_cell(dimension, level, sums, whole - sums, weights))
-    tested = [(row["metrics"][name]) for row in rows for name in METRICS if row["metrics"][name]["p"] is not None]
+    rows = [row for dimension in DIMENSIONS for row in _dimension(dimension, cells.get(dimension, {}), weights)]
+    tested = [row["metrics"][name] for row in rows for name in METRICS if row["metrics"][name]["p"] is not None]
     for metric, adjusted in zip(tested, statistics.holm([metric["p"] for metric in tested]), strict=True):
         metric["p_adjusted"], metric["star"] = float(adjusted), bool(adjusted <= 0.05)
     return rows
 
 
-def _cell(dimension: str, level: str, inside: np.ndarray, rest: np.ndarray, weights: Weights) -> dict[str, Any]:
+def _dimension(dimension: str, members: dict[str, np.ndarray], weights: Weights) -> list[dict[str, Any]]:
+    if not members:
+        return []
+    whole = np.sum(list(members.values()), axis=0)
+    holds = whole[:, 0] > 0  # a session without this dimension is no cluster of it
+    if not holds.all():
+        members, whole = {level: sums[holds] for level, sums in members.items()}, whole[holds]
+    totals = np.stack([sums.sum(axis=0) for sums in members.values()])
+    others = whole.sum(axis=0) - totals
+    here, there = values(totals, weights), values(others, weights)
+    return [
+        {"dimension": dimension, "level": level} | _cell(sums, whole, here[i], there[i], weights)
+        for i, (level, sums) in enumerate(members.items())
+    ]
+
+
+def _cell(
+    inside: np.ndarray, whole: np.ndarray, here: np.ndarray, there: np.ndarray, weights: Weights
+) -> dict[str, Any]:
+    """Sums [G, 5] of the cell and of all levels, values [4] of the cell and of the rest."""
     n, sessions = int(inside[:, 0].sum()), int((inside[:, 0] > 0).sum())
-    enough = n >= MIN_CLIPS and sessions >= MIN_SESSIONS
-    here = values(inside.sum(axis=0), weights)
-    there = values(rest.sum(axis=0), weights)
     metrics: dict[str, dict[str, Any]] = {
         name: {"value": _number(here[i]), "low": None, "high": None, "difference": _number(here[i] - there[i]),
                "p": None, "p_adjusted": None, "star": False}
         for i, name in enumerate(METRICS)
     }  # fmt: skip
-    if enough:
-        _intervals(metrics, inside, here, weights)
-    if n >= MIN_CLIPS and sessions >= MIN_TESTED_SESSIONS and rest[:, 0].sum() >= MIN_CLIPS:
-        _tests(metrics, inside, rest, here - there, weights)
-    return {"dimension": dimension, "level": level, "n": n, "sessions": sessions, "metrics": metrics}
+    if n >= MIN_CLIPS and sessions >= MIN_SESSIONS:
+        without, rest = values(inside.sum(axis=0) - inside, weights), whole - inside
+        _intervals(metrics, inside, here, without)
+        if sessions >= MIN_TESTED_SESSIONS and rest[:, 0].sum() >= MIN_CLIPS:
+            fewer = min(sessions, int((rest[:, 0] > 0).sum()))
+            _tests(metrics, here - there, without - values(rest.sum(axis=0) - rest, weights), fewer)
+    return {"n": n, "sessions": sessions, "metrics": metrics}
 
 
-def _intervals(metrics, inside: np.ndarray, here: np.ndarray, weights: Weights) -> None:
-    own = inside[inside[:, 0] > 0]
-    replicates = values(own.sum(axis=0) - own, weights)
+def _intervals(metrics: dict, inside: np.ndarray, here: np.ndarray, replicates: np.ndarray) -> None:
     for i, name in enumerate(METRICS):
-        n = int(own[:, 1].sum() if name == "tiou50" else own[:, 0].sum())
-        interval = statistics.proportion_interval(here[i], replicates[:, i], n)
+        counted = inside[:, 1 if name == "tiou50" else 0]
+        interval = statistics.proportion_interval(here[i], replicates[counted > 0, i], int(counted.sum()))
         metrics[name] |= {"low": interval.low, "high": interval.high}
 
 
-def _tests(metrics, inside: np.ndarray, rest: np.ndarray, difference: np.ndarray, weights: Weights) -> None:
-    replicates = values(inside.sum(axis=0) - inside, weights) - values(rest.sum(axis=0) - rest, weights)
+def _tests(metrics: dict, difference: np.ndarray, replicates: np.ndarray, sessions: int) -> None:
     for i, name in enumerate(METRICS):
-        metrics[name]["p"] = statistics.t_test_p(difference[i], replicates[:, i])
+        metrics[name]["p"] = statistics.t_test_p(difference[i], replicates[:, i], sessions)
 
 
 def _number(value: float) -> float | None:

@@ -17,7 +17,7 @@ import hmac
 import json
 import os
 import secrets
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
@@ -76,6 +76,11 @@ class Truth:
     def public(self) -> bool:
         """Anyone can make this truth from a public seed."""
         return self.meta["public"] == "true"
+
+    @property
+    def sealed(self) -> str:
+        """The commitment of a sealed split, else empty: then only what cannot give the truth away may leave."""
+        return self.meta["sealed"]
 
     @property
     def in_sample(self) -> bool:
@@ -140,7 +145,7 @@ def built(origin: Origin, split: str, *, home: Path, truth: str | Path | None = 
 def build_truth(origin: Origin, split: str, path: Path, *, key: bytes, progress: Progress | None = None) -> None:
     """Write the database of a split. Raises TruthError when its digest is not the one its world pins."""
     content = origin.content(split)
-    with replacement(path) as temporary:
+    with _explained(path), replacement(path) as temporary:
         temporary.unlink()
         with database.connect() as connection:
             database.attach_new(connection, temporary)
@@ -151,6 +156,17 @@ def build_truth(origin: Origin, split: str, path: Path, *, key: bytes, progress:
             meta["seal"] = _seal(key, meta)
             connection.executemany("INSERT INTO truth.meta VALUES (?, ?)", list(meta.items()))
             connection.execute("CHECKPOINT truth; USE memory; DETACH truth")
+
+
+@contextlib.contextmanager
+def _explained(path: Path) -> Iterator[None]:
+    """A full disk, say: what DuckDB cannot write becomes one line that names the file."""
+    import duckdb
+
+    try:
+        yield
+    except duckdb.IOException as error:
+        raise TruthError(f"{path}: cannot be written ({str(error).splitlines()[0]})") from None
 
 
 def _path(origin: Origin, split: str, home: Path, truth: str | Path | None) -> Path:
@@ -219,6 +235,7 @@ def _meta(
         "sessions": str(sessions),
         "script": json.dumps(script),
         "public": str(origin.public).lower(),
+        "sealed": origin.sealed,
         "in_sample": str(content.in_sample).lower(),
     }
 
@@ -302,6 +319,6 @@ def export(truth: Truth, path: Path) -> None:
     query = database.sql("export")
     if path.suffix == ".csv":
         query = f"SELECT * REPLACE (array_to_string(next_operations, '|') AS next_operations) FROM ({query})"
-    with replacement(path) as temporary:
+    with _explained(path), replacement(path) as temporary:
         target = database.quoted(temporary.absolute())
         truth.connection.execute(f"COPY ({query}) TO '{target}' ({options[path.suffix]})")

@@ -138,13 +138,18 @@ def world_names() -> tuple[str, ...]:
 
 def load_world(name_or_path: str | Path) -> World:
     """The checked world of that name, or of the TOML file at that path. Raises WorldError with the place at fault."""
+    return parse_world(world_file(name_or_path), str(name_or_path))
+
+
+def world_file(name_or_path: str | Path) -> bytes:
+    """The content of the world file of that name, or at that path."""
     name = str(name_or_path)
     if name in world_names():
-        return parse_world(resources.files("reference").joinpath("worlds", f"{name}.toml").read_bytes(), name)
+        return resources.files("reference").joinpath("worlds", f"{name}.toml").read_bytes()
     path = Path(name_or_path)
     if not path.is_file():
         raise WorldError(f"no world {name!r}; there are {', '.join(world_names())}, or give the path of a .toml file")
-    return parse_world(path.read_bytes(), name)
+    return path.read_bytes()
 
 
 def parse_world(content: bytes, place: str) -> World:

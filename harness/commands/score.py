@@ -15,6 +15,7 @@ from harness.commands import options
 @options.truth
 @options.rules
 @options.ingestion
+@options.organiser
 @click.option("--name", help="A name for the model, shown and pinned in the signature.")
 @click.option("--training", type=click.Path(path_type=Path), metavar="FILE",
               help="Training record; by default training.json beside the submission.")
@@ -29,7 +30,7 @@ def command(submission: str, folder: Path | None, fail_under: str | None, output
     \b
     Example:
       harness score submission.jsonl
-      harness score submission.jsonl --output reports/mine --fail-under aa1.low=0.5
+      harness score new.jsonl --output reports/new --fail-under aa1.low=0.5
     """
     from harness import gates, scoring
 

@@ -1,17 +1,18 @@
 -- How often the most frequent answer of each kind was given, and how much equals the truth or the format's example.
+-- Not count_if: it is NULL where its condition is NULL on every row.
 SELECT
     count(*)                                        AS n,
-    count_if(outcome = 0)                           AS answered,
+    count(*) FILTER (outcome = 0)                           AS answered,
     count(confidence_ppm) FILTER (outcome = 0)      AS with_confidence,
-    count_if(answered_start = 14 AND answered_end = 98) AS example_segment,
-    count_if(operation_right = 1 AND next_right = 1
-             AND answered_start = start_frame AND answered_end = end_frame) AS equal_truth,
+    count(*) FILTER (answered_start = 14 AND answered_end = 98) AS example_segment,
+    count(*) FILTER (operation_right = 1 AND next_right = 1
+                     AND answered_start = start_frame AND answered_end = end_frame) AS equal_truth,
     coalesce((SELECT max(n) FROM (SELECT count(*) AS n FROM facts WHERE answered_start IS NOT NULL
               GROUP BY answered_start, answered_end)), 0) AS same_segment,
     coalesce((SELECT max(n) FROM (SELECT count(*) AS n FROM facts WHERE answered_operation IS NOT NULL
               GROUP BY answered_operation)), 0) AS same_operation,
     coalesce((SELECT max(n) FROM (SELECT count(*) AS n FROM facts WHERE answered_next IS NOT NULL
               GROUP BY answered_next)), 0) AS same_next,
-    coalesce((SELECT max(n) FROM (SELECT count(*) AS n FROM facts WHERE confidence_ppm IS NOT NULL
+    coalesce((SELECT max(n) FROM (SELECT count(*) AS n FROM facts WHERE confidence_ppm IS NOT NULL AND outcome = 0
               GROUP BY confidence_ppm)), 0) AS same_confidence
 FROM facts

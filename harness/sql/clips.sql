@@ -3,7 +3,7 @@ SELECT
     f.clip_id, c.session, f.clip_index, c.start_ms,
     op.operation AS dominant_operation, f.start_frame, f.end_frame, nx.operation AS next_operation,
     pv.operation AS previous_operation,
-    f.next_visible, f.dense, f.cut_kind, f.off_script, f.randomised, f.domain, f.worker,
+    f.next_visible, f.dense, c.cut_kind, f.off_script, f.randomised, c.domain, c.worker,
     f.ceiling_ppm / 1000000.0 AS ceiling,
     t.operation AS prior_next, f.prior_right::BOOLEAN AS prior_right,
     f.line,

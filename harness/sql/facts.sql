@@ -1,13 +1,18 @@
 -- One row per judged clip: truth, answer and every judgement that metrics, slices, modes and audit aggregate over.
 -- Integers only, so that the number of threads changes no sum. Codes are positions in truth.operations.
--- Variables: end_inclusive (0 | 1), drop_missing, drop_degenerate (the rule set).
+-- Frames are stored unsigned: whatever is subtracted from is widened first.
+-- Variables: end_inclusive (0 | 1), drop_missing, drop_degenerate (the rule set); domains, workers (names in order).
 CREATE TEMP TABLE facts AS
 WITH paired AS (
     SELECT
         c.clip_id, c.session_index, c.clip_index, c.fold,
         c.dominant_operation, c.start_frame, c.end_frame, c.next_operation, c.previous_operation,
         c.next_visible, c.off_script, c.prior_next, c.ceiling_ppm,
-        c.dense, c.cut_kind, c.domain, c.worker, c.randomised,
+        c.dense, c.randomised,
+        -- positions in slices.CUTS and in the named lists, which a long list leaves empty; 255 and -1: "does not say"
+        coalesce(list_position(['mid', 'boundary', 'dense'], c.cut_kind) - 1, 255)::UTINYINT AS cut,
+        coalesce(list_position(getvariable('domains'), c.domain) - 1, -1)::SMALLINT AS domain,
+        coalesce(list_position(getvariable('workers'), c.worker) - 1, -1)::SMALLINT AS worker,
         p.line,
         p.operation      AS answered_operation,       -- 255: a label that the world does not know; NULL: none given
         p.start_frame    AS answered_start,
@@ -19,10 +24,10 @@ WITH paired AS (
         p.source,                                     -- 0 model, 1 repaired, 2 fallback
         coalesce(p.outcome, 3)::UTINYINT AS outcome,  -- 0 answered, 1 unparseable, 2 invalid, 3 missing
         p.start_frame >= p.end_frame AS degenerate,
-        (c.end_frame - c.start_frame + getvariable('end_inclusive'))::SMALLINT AS true_length,
-        (p.end_frame - p.start_frame + getvariable('end_inclusive'))::SMALLINT AS answered_length,
+        (c.end_frame::SMALLINT - c.start_frame + getvariable('end_inclusive'))::SMALLINT AS true_length,
+        (p.end_frame::SMALLINT - p.start_frame + getvariable('end_inclusive'))::SMALLINT AS answered_length,
         CASE WHEN p.start_frame < p.end_frame THEN
-            greatest(0, least(c.end_frame, p.end_frame) - greatest(c.start_frame, p.start_frame)
+            greatest(0, least(c.end_frame, p.end_frame)::SMALLINT - greatest(c.start_frame, p.start_frame)
                         + getvariable('end_inclusive'))
         ELSE 0 END::SMALLINT AS intersection
     FROM truth.clips c
@@ -47,20 +52,20 @@ judged AS (
         (coalesce(own.next_operation = paired.next_operation, false))::UTINYINT AS own_prior_right,
         script.next_operation AS script_next,
         (k.dominant_operation = paired.dominant_operation)::UTINYINT AS constant_operation_right,
-        (2 * greatest(0, least(k.end_frame, paired.end_frame) - greatest(k.start_frame, paired.start_frame)
+        (2 * greatest(0, least(k.end_frame, paired.end_frame)::SMALLINT - greatest(k.start_frame, paired.start_frame)
                          + getvariable('end_inclusive'))
-         >= greatest(k.end_frame, paired.end_frame) - least(k.start_frame, paired.start_frame)
+         >= greatest(k.end_frame, paired.end_frame)::SMALLINT - least(k.start_frame, paired.start_frame)
             + getvariable('end_inclusive'))::UTINYINT AS constant_segment_hit,
         (k.next_operation = paired.next_operation)::UTINYINT AS constant_next_right,
-        (answered_start - paired.start_frame)::SMALLINT AS start_error,   -- frames, positive: answered too late
-        (answered_end - paired.end_frame)::SMALLINT AS end_error
+        (answered_start::SMALLINT - paired.start_frame)::SMALLINT AS start_error,   -- frames, positive: answered too late
+        (answered_end::SMALLINT - paired.end_frame)::SMALLINT AS end_error
     FROM paired
     JOIN truth.constants k ON k.fold = paired.fold
     LEFT JOIN truth.transition own ON own.fold = paired.fold AND own.operation = answered_operation
     LEFT JOIN script ON script.operation = paired.dominant_operation
 )
 SELECT
-    *,
+    * EXCLUDE (fold, true_length, answered_length, script_next),
     (tiou_level >= 10)::UTINYINT AS segment_hit,
     -- the first that applies
     CASE

@@ -39,8 +39,8 @@ SELECT
     sum(next_right)               FILTER (source IS DISTINCT FROM 2) AS model_next_right,
     sum(next_right)               FILTER (source IS DISTINCT FROM 2 AND NOT next_visible) AS model_hidden_next_right,
 
-    -- segmental F1: one true and at most one answered segment a clip
-    count_if(answered_operation < 255 AND answered_start IS NOT NULL AND answered_end IS NOT NULL) AS segments_answered,
+    -- segmental F1: one true and at most one answered segment a clip, whatever its label
+    count_if(answered_operation IS NOT NULL AND answered_start IS NOT NULL AND answered_end IS NOT NULL) AS segments_answered,
     count_if(operation_right = 1 AND tiou_level >= 2)     AS segments_matched_10,
     count_if(operation_right = 1 AND tiou_level >= 5)     AS segments_matched_25,
     count_if(operation_right = 1 AND tiou_level >= 10)    AS segments_matched_50,

@@ -7,26 +7,39 @@ the verdict sentence; rank ranges and tiers use all pairs.
 
 from __future__ import annotations
 
+import os
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from dataclasses import replace
 from itertools import combinations
 from pathlib import Path
-from typing import Any, NamedTuple
+from queue import SimpleQueue
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from harness import audit, statistics
+from harness import audit, sealed, statistics
+from harness.baselines import BASELINES
 from harness.cards import CARD, Card, predictions_of, read_card
-from harness.comparison import ALPHA, MARGIN, _test, adjust, score_operand, verdict_of
-from harness.errors import HarnessError
-from harness.paired import Paired, load
-from harness.scoring import SEED, Request, Score, score_request
+from harness.comparison import ALPHA, MARGIN, adjust, paired_test, score_operand, verdict_of
+from harness.errors import HarnessError, UsageError
+from harness.paired import Paired, load, need_every_clip
+from harness.scoring import SEED, Request, Score, open_for_many, score_request
+from harness.source import shown_name
+
+if TYPE_CHECKING:
+    from reference.store import Truth
 
 FORMAT = "warehouse-harness/leaderboard-1"
+THREADS = min(os.cpu_count() or 1, 4)
 
 
 class Entry(NamedTuple):
     folder: Path
     card: Card
     score: Score
+    name: str  # the card's, with the folder's where several cards bear it
 
 
 def leaderboard(
@@ -37,11 +50,15 @@ def leaderboard(
     `baseline`: the entry or reference that every difference is shown to. Returns one object.
     """
     request = request or Request()
+    sealed.refuse(request.world, "a comparison clip by clip", organiser=request.organiser, home=request.home)
+    need_every_clip(request.rules)
+    if not Path(folder).is_dir():
+        raise UsageError(f"{shown_name(folder)}: no such folder of submissions")
     entries, broken, elsewhere = _score_all(Path(folder), request)
     ranked = sorted((e for e in entries if e.card.kind != "reference"), key=_order)
     references = sorted((e for e in entries if e.card.kind == "reference"), key=_order)
-    against = next((e.score for e in entries if e.card.name == baseline), None) or score_operand(baseline, request)
-    paired = load([e.score for e in ranked] + [against], [e.card.name for e in ranked] + [baseline])
+    baseline, against = _against(entries, baseline, request)
+    paired = load([e.score for e in ranked] + [against], [e.name for e in ranked] + [baseline])
     rows = _rank(ranked, paired)
     return {
         "format": FORMAT,
@@ -57,20 +74,60 @@ def leaderboard(
 
 
 def _score_all(folder: Path, request: Request) -> tuple[list[Entry], list[dict[str, str]], int]:
-    entries, broken, elsewhere = [], [], 0
+    """Entries in folder order, the broken ones with their reasons, and how many are for another world or split."""
+    cards, broken = {}, {}
     for path in sorted(path for path in folder.iterdir() if (path / CARD).is_file()):
         try:
-            card = read_card(path)
-            if (card.world, card.split) != (request.world, request.split):
-                elsewhere += 1
-                continue
-            asked = Request(**{**request.__dict__, **card.ingestion()})
-            score = score_request(predictions_of(path, card), asked)
-            _same_truth(card, score)
-            entries.append(Entry(path, card, score))
+            cards[path] = read_card(path)
         except HarnessError as error:
-            broken.append({"name": path.name, "error": str(error)})
-    return entries, broken, elsewhere
+            broken[path] = str(error)
+    here = {path: card for path, card in cards.items() if (card.world, card.split) == (request.world, request.split)}
+    scored = _score_cards(here, request)
+    entries = [entry for entry in scored.values() if isinstance(entry, Entry)]
+    broken |= {path: str(error) for path, error in scored.items() if isinstance(error, HarnessError)}
+    shown = [{"name": shown_name(path.name), "error": broken[path]} for path in sorted(broken)]
+    return _told_apart(entries), shown, len(cards) - len(here)
+
+
+def _score_cards(cards: dict[Path, Card], request: Request) -> dict[Path, Entry | HarnessError]:
+    """In the order of `cards`; a truth for each of a few threads, since judging is mostly the database's work."""
+    files = [path / card.predictions for path, card in cards.items()]
+    with ExitStack() as stack, ThreadPoolExecutor(THREADS) as pool:
+        truths: SimpleQueue[Truth] = SimpleQueue()
+        for _ in range(THREADS):
+            truths.put(stack.enter_context(open_for_many(request, files)))
+        entries = pool.map(lambda path: _entry(path, cards[path], request, truths), cards)
+        return dict(zip(cards, entries, strict=True))
+
+
+def _entry(path: Path, card: Card, request: Request, truths: SimpleQueue[Truth]) -> Entry | HarnessError:
+    truth = truths.get()
+    try:
+        score = score_request(predictions_of(path, card), replace(request, **card.ingestion()), truth=truth)
+        _same_truth(card, score)
+        return Entry(path, card, score, card.name)
+    except HarnessError as error:
+        return error
+    finally:
+        truths.put(truth)
+
+
+def _told_apart(entries: list[Entry]) -> list[Entry]:
+    bearers = Counter(entry.name for entry in entries)
+    return [
+        entry._replace(name=f"{entry.name} ({shown_name(entry.folder.name)})") if bearers[entry.name] > 1 else entry
+        for entry in entries
+    ]
+
+
+def _against(entries: list[Entry], baseline: str, request: Request) -> tuple[str, Score]:
+    """Name and score of the entry that is called so, else of the baseline or file."""
+    for entry in entries:
+        if baseline in (entry.name, entry.card.name):
+            return entry.name, entry.score
+    if baseline not in BASELINES and not Path(baseline).exists():
+        raise UsageError(f"--baseline {shown_name(baseline)!r}: no entry, and none of {', '.join(BASELINES)}")
+    return baseline, score_operand(baseline, request)
 
 
 def _same_truth(card: Card, score: Score) -> None:
@@ -79,7 +136,7 @@ def _same_truth(card: Card, score: Score) -> None:
 
 
 def _order(entry: Entry) -> tuple[float, str]:
-    return -entry.score.record["metrics"]["score"]["value"], entry.card.name
+    return -entry.score.record["metrics"]["score"]["value"], entry.name
 
 
 def _rank(ranked: list[Entry], paired: Paired) -> list[dict[str, Any]]:
@@ -88,16 +145,17 @@ def _rank(ranked: list[Entry], paired: Paired) -> list[dict[str, Any]]:
     better = _better(paired, m)
     ranges = statistics.rank_ranges(better)
     tiers = statistics.tiers(better)
-    chances = statistics.p_best(paired.sums["score"][:m], paired.clips, seed=SEED) if m else None
+    chances = statistics.p_best(paired.sums["score"][:m], seed=SEED) if m else None
     rows = [_row(entry) for entry in ranked]
-    leader = [_test(paired, "score", 0, i) for i in range(1, m)]
-    baseline = [_test(paired, "score", i, last) for i in range(m)]
+    leader = [paired_test(paired, "score", 0, i) for i in range(1, m)]
+    baseline = [paired_test(paired, "score", i, last) for i in range(m)]
     named = [i for i in range(m) if paired.names[i] != paired.names[last]]
     adjust(leader + [baseline[i] for i in named])
     for i, row in enumerate(rows):
         row |= {"rank_low": ranges[i][0], "rank_high": ranges[i][1], "tier": tiers[i],
                 "p_best": None if chances is None else float(chances[i]),
-                "to_leader": leader[i - 1] if i else None, "to_baseline": baseline[i] if i in named else None}  # fmt: skip
+                "to_leader": leader[i - 1] if i else None,
+                "to_baseline": baseline[i] if i in named else None}  # fmt: skip
     return rows
 
 
@@ -105,7 +163,7 @@ def _better(paired: Paired, m: int) -> np.ndarray:
     """[m, m]: row significantly better than column, Holm over all pairs."""
     pairs = list(combinations(range(m), 2))
     gaps = [paired.sums["score"][a] - paired.sums["score"][b] for a, b in pairs]
-    adjusted = statistics.holm(np.array([statistics.sign_flip_p(gap)[0] for gap in gaps])) if pairs else []
+    adjusted = statistics.holm([statistics.sign_flip_p(gap)[0] for gap in gaps])
     better = np.zeros((m, m), bool)
     for (a, b), gap, p in zip(pairs, gaps, adjusted, strict=True):
         if p <= ALPHA and gap.sum():
@@ -118,7 +176,7 @@ def _row(entry: Entry) -> dict[str, Any]:
     record, card = entry.score.record, entry.card
     passed = {row["stage"]: row["passed"] for row in record["funnel"]}
     return {
-        "name": card.name, "folder": entry.folder.name, "kind": card.kind, "uses_truth": card.uses_truth,
+        "name": entry.name, "folder": entry.folder.name, "kind": card.kind, "uses_truth": card.uses_truth,
         "metrics": record["metrics"], "coverage": record["coverage"],
         "invalid": (passed["present"] - passed["valid"]) / record["n"],
         "flags": [row["flag"] for row in record["audit"] if row["raised"]],
@@ -158,4 +216,4 @@ def listed(names: list[str]) -> str:
 
 def _copies(ranked: list[Entry], paired: Paired) -> list[dict[str, Any]]:
     m = len(ranked)
-    return audit.copies(paired.answers[:m], ~paired.right[:m].all(axis=2), paired.names[:m]) if m else []
+    return audit.copies(paired.answers[:m], np.logical_not(paired.right[:m].all(axis=2)), paired.names[:m]) if m else []

@@ -1,0 +1,164 @@
+"""The table of formats that a prediction file may have, and how one is recognised.
+
+A format is told by its container (lines, array, predictions, results, delimited, parquet) and its first object. A file
+that answers to two formats is refused with their names, so that one is passed with `--adapter`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from harness.errors import SubmissionError, UsageError
+from harness.formats import documents, others, tables
+from harness.formats.documents import NotADocument
+from harness.formats.items import Reader, Shape
+from harness.jsontext import parse
+from harness.source import BOM, JSON_SPACE, Source
+from harness.strict import ANSWER_FIELDS, SEGMENT_FIELDS
+
+PEEKED = 1 << 20
+OBJECT_CONTAINERS = ("lines", "array", "predictions")
+
+
+@dataclass(frozen=True)
+class Peek:
+    """What recognition looks at: the container and the first object in it."""
+
+    container: str
+    first: dict[str, Any]
+
+    def has(self, *names: str) -> bool:
+        return all(name in self.first for name in names)
+
+    @property
+    def answers(self) -> bool:
+        return any(name in self.first for name in (*ANSWER_FIELDS, *SEGMENT_FIELDS))
+
+
+@dataclass(frozen=True)
+class Adapter:
+    """A format. `reads` is None where the reader follows from the container."""
+
+    name: str
+    description: str
+    recognises: Callable[[Peek], bool]
+    reads: Reader | None = None
+    shape: Shape = others.canonical
+
+
+def _objects(test: Callable[[Peek], bool]) -> Callable[[Peek], bool]:
+    return lambda peek: peek.container in OBJECT_CONTAINERS and test(peek)
+
+
+def _is_lm_eval(peek: Peek) -> bool:
+    return peek.has("filtered_resps", "doc")
+
+
+ADAPTERS = {
+    adapter.name: adapter
+    for adapter in (
+        Adapter("canonical", "one prediction object a line", lambda peek: peek.container == "lines" and peek.answers),
+        Adapter("array", "one JSON array of prediction objects",
+                lambda peek: peek.container == "array" and peek.answers, documents.array),
+        Adapter("predictions", '{"predictions": [...]} of prediction objects',
+                lambda peek: peek.container == "predictions" and peek.answers, documents.array),
+        Adapter("csv", "CSV or TSV with a header, columns named as the fields",
+                lambda peek: peek.container == "delimited", tables.delimited),
+        Adapter("parquet", "Parquet, columns named as the fields",
+                lambda peek: peek.container == "parquet", tables.parquet),
+        Adapter("raw-text", "clip_id and what the model said",
+                _objects(lambda peek: "clip_id" in peek.first and not peek.answers
+                         and any(isinstance(peek.first.get(name), str) for name in others.TEXT_FIELDS)),
+                shape=others.raw_text),
+        Adapter("llava", "LLaVA conversations", _objects(lambda peek: peek.has("conversations")), shape=others.llava),
+        Adapter("lm-eval", "samples of lm-evaluation-harness", _objects(_is_lm_eval), shape=others.lm_eval),
+        Adapter("lmms-eval", "samples of lmms-eval, with --clip-map",
+                _objects(lambda peek: peek.has("filtered_resps", "doc_id") and not _is_lm_eval(peek)),
+                shape=others.lmms_eval),
+        Adapter("activitynet", "ActivityNet or mmaction2 results, segments in seconds",
+                lambda peek: peek.container == "results", others.activitynet),
+        Adapter("openpack", "OpenPack challenge results: recognised and refused",
+                lambda peek: any(isinstance(value, dict) and {"unixtime", "prediction"} <= value.keys()
+                                 for value in peek.first.values()), others.openpack),
+    )
+}  # fmt: skip
+PLAIN = ADAPTERS["canonical"]
+_CONTAINER_READERS: dict[str, Reader] = {
+    "lines": documents.lines, "array": documents.array, "predictions": documents.array,
+}  # fmt: skip
+_DEFAULTS = {"array": "array", "predictions": "predictions"}
+
+
+def choose(source: Source, name: str | None) -> tuple[Adapter, Reader]:
+    """The adapter of that name, or the one the file is recognised by, with its reader.
+
+    Raises UsageError for an unknown name, SubmissionError where two adapters claim the file.
+    """
+    if name is not None and name not in ADAPTERS:
+        raise UsageError(f"unknown adapter {name!r}; there are {', '.join(ADAPTERS)}")
+    seen = peek(source)
+    adapter = ADAPTERS[name] if name else _recognised(source, seen)
+    return adapter, adapter.reads or _CONTAINER_READERS.get(seen.container, documents.lines)
+
+
+def _recognised(source: Source, seen: Peek) -> Adapter:
+    claims = [adapter for adapter in ADAPTERS.values() if adapter.recognises(seen)]
+    if len(claims) > 1:
+        names = " or ".join(f"--adapter {adapter.name}" for adapter in claims)
+        raise SubmissionError(f"{source.name}: could be read in {len(claims)} ways; pass {names}")
+    return claims[0] if claims else ADAPTERS[_DEFAULTS.get(seen.container, PLAIN.name)]
+
+
+def peek(source: Source) -> Peek:
+    """Look at the head of a file, and at the top-level keys of a document."""
+    if source.parquet:
+        return Peek("parquet", {})
+    line = next((line for _, line in source.lines()), b"")
+    start = source.magic.removeprefix(BOM).lstrip(JSON_SPACE)[:1]
+    if start == b"[":
+        return _document(source, "array")
+    if start != b"{" and line and tables.delimiter(line.decode(errors="replace").strip()):
+        return Peek("delimited", {})
+    value = _object(line)
+    if value:
+        kind = _kind(value)
+        return Peek("lines", value) if kind == "lines" else _document(source, kind)
+    return _document(source, "lines") if start == b"{" else Peek("lines", {})
+
+
+def _kind(value: dict[str, Any]) -> str:
+    if "clip_id" not in value and isinstance(value.get("predictions"), list):
+        return "predictions"
+    return "results" if "clip_id" not in value and isinstance(value.get("results"), dict) else "lines"
+
+
+def _object(line: bytes | None) -> dict[str, Any]:
+    value, _ = parse((line or b"").decode(errors="replace").strip())
+    return value if isinstance(value, dict) else {}
+
+
+def _document(source: Source, kind: str) -> Peek:
+    """A document over several lines: its kind by its keys, and the first element of its array."""
+    with documents.mapped(source) as text:
+        try:
+            start = documents.first(text)
+            if text[start : start + 1] == b"{":
+                kind, start = _keyed(text, start)
+            if kind in ("array", "predictions"):
+                first = next(documents.elements(text, start), None)
+                return Peek(kind, _object(text[first.start : min(first.end, first.start + PEEKED)]) if first else {})
+        except NotADocument:
+            pass
+        return Peek(kind, {})
+
+
+def _keyed(text: Any, start: int) -> tuple[str, int]:
+    for element in documents.elements(text, start):
+        opener = text[element.start : element.start + 1]
+        if element.key == "predictions" and opener == b"[":
+            return "predictions", element.start
+        if element.key == "results" and opener == b"{":
+            return "results", element.start
+    return "lines", start

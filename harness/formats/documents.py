@@ -1,0 +1,181 @@
+"""Objects that stand in lines, or in one JSON document, read without holding the document in memory.
+
+A document is walked by its brackets over a memory map; each element is then parsed by the strict JSON reader alone,
+with the line and column where it stands. Separators between elements are checked here.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import mmap
+import re
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from harness.errors import SubmissionError
+from harness.formats.items import Item, Options
+from harness.jsontext import Fault, parse
+from harness.problems import quoted
+from harness.source import BOM, JSON_SPACE, Source
+
+_SPACE = re.compile(rb"[ \t\r\n]*")
+_STRING = re.compile(rb'"(?:[^"\\]|\\.)*+"', re.DOTALL)
+_SCALAR = re.compile(rb'[^\s\[\]{},:"]+')
+_STRUCTURE = re.compile(rb'"(?:[^"\\]|\\.)*+"?|[\[\]{}]', re.DOTALL)
+CLOSERS = {b"[": b"]", b"{": b"}"}
+
+
+class NotADocument(Exception):
+    """The text is not one JSON document; `args` are the byte offset and what is wrong."""
+
+
+class Element(NamedTuple):
+    key: str | None
+    start: int
+    end: int
+
+
+def lines(source: Source, options: Options) -> Iterator[Item]:
+    """One object a line."""
+    for number, line in source.lines():
+        yield line_item(number, line, source.limits.max_line_bytes)
+
+
+def line_item(number: int, line: bytes | None, cap: int) -> Item:
+    """A line's bytes as an item; what cannot be read at all is a fault."""
+    if line is None:
+        wrong = f"over the cap of {cap:,} bytes a line"
+        return Item(number, None, [Fault("TOO_LONG", 1, "", wrong, "", "give --max-line-bytes to change it")])
+    try:
+        text = line.strip(b"\r\n").decode()
+    except UnicodeDecodeError as error:
+        wrong = f"byte 0x{line[error.start]:02x} is not UTF-8 (byte {error.start + 1} of the line)"
+        return Item(number, None, [Fault("ENCODING", error.start + 1, "", wrong, "UTF-8")])
+    return Item(number, *parse(text), text)
+
+
+def array(source: Source, options: Options) -> Iterator[Item]:
+    """The elements of one JSON array, or of the array under "predictions"."""
+    with mapped(source) as text:
+        place = Place(text)
+        try:
+            for element in elements(text, array_start(text)):
+                yield place.item(element)
+        except NotADocument as wrong:
+            raise SubmissionError(place.message(source.name, wrong)) from None
+
+
+@contextlib.contextmanager
+def mapped(source: Source) -> Iterator[mmap.mmap]:
+    with source.original.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as text:
+        yield text
+
+
+class Place:
+    """Turns rising byte offsets of a document into lines and columns."""
+
+    def __init__(self, text: mmap.mmap):
+        self._text, self._at, self._line, self._line_start = text, 0, 1, 0
+
+    def of(self, offset: int) -> tuple[int, int]:
+        passed = self._text[self._at : offset]
+        if newlines := passed.count(b"\n"):
+            self._line += newlines
+            self._line_start = self._at + passed.rfind(b"\n") + 1
+        self._at = max(self._at, offset)
+        return self._line, offset - self._line_start + 1
+
+    def item(self, element: Element) -> Item:
+        line, column = self.of(element.start)
+        try:
+            text = self._text[element.start : element.end].decode()
+        except UnicodeDecodeError as error:
+            wrong = f"byte 0x{error.object[error.start]:02x} is not UTF-8"
+            return Item(line, None, [Fault("ENCODING", error.start + 1, "", wrong, "UTF-8")], "", column)
+        return Item(line, *parse(text), text, column)
+
+    def message(self, name: str, wrong: NotADocument) -> str:
+        offset, what = wrong.args
+        line, column = self.of(offset)
+        return f"{name}:{line}:{column}: JSON: {what}, expected one whole JSON document"
+
+
+def array_start(text: mmap.mmap) -> int:
+    """Offset of the array that holds the predictions. Raises NotADocument."""
+    start = first(text)
+    if text[start : start + 1] == b"[":
+        return start
+    return member(text, "predictions", b"[")
+
+
+def member(text: mmap.mmap, key: str, opener: bytes) -> int:
+    """Offset of the array or object under a top-level key, of a document that is whole. Raises NotADocument."""
+    found = [item.start for item in elements(text, first(text)) if item.key == key and text[item.start] == opener[0]]
+    if len(found) != 1:
+        raise NotADocument(first(text), f"{len(found)} times {quoted(key)} with {opener.decode()}, where one is needed")
+    return found[0]
+
+
+def first(text: mmap.mmap) -> int:
+    return _skip(text, len(BOM) if text[:3] == BOM else 0)
+
+
+def elements(text: mmap.mmap, start: int) -> Iterator[Element]:
+    """Elements of the array, or members of the object, that begins at an offset. Raises NotADocument.
+
+    The end of the outermost container must be the end of the text.
+    """
+    closer = CLOSERS.get(text[start : start + 1])
+    if closer is None:
+        raise NotADocument(start, "neither an array nor an object")
+    at = _skip(text, start + 1)
+    empty = text[at : at + 1] == closer
+    while not empty:
+        key = None
+        if closer == b"}":
+            key, at = _key(text, at)
+        end = _end(text, at)
+        yield Element(key, at, end)
+        at = _skip(text, end)
+        separator = text[at : at + 1]
+        if separator == closer:
+            break
+        if separator != b",":
+            raise NotADocument(at, "no comma between two elements" if separator else "the document ends too early")
+        at = _skip(text, at + 1)
+        if text[at : at + 1] == closer:
+            raise NotADocument(at, "trailing comma")
+    if start == first(text) and text[at + 1 :].strip(JSON_SPACE):
+        raise NotADocument(_skip(text, at + 1), "something stands after the document")
+
+
+def _skip(text: mmap.mmap, at: int) -> int:
+    return _SPACE.match(text, at).end()  # type: ignore[union-attr]
+
+
+def _key(text: mmap.mmap, at: int) -> tuple[str, int]:
+    match = _STRING.match(text, at)
+    if match is None:
+        raise NotADocument(at, "no key where an object needs one")
+    colon = _skip(text, match.end())
+    if text[colon : colon + 1] != b":":
+        raise NotADocument(colon, "no colon after a key")
+    value, faults = parse(match[0].decode(errors="surrogateescape"))
+    if faults:
+        raise NotADocument(at, "a key that is no JSON text")
+    return value, _skip(text, colon + 1)
+
+
+def _end(text: mmap.mmap, at: int) -> int:
+    opener = text[at : at + 1]
+    if opener not in CLOSERS:
+        match = (_STRING if opener == b'"' else _SCALAR).match(text, at)
+        if match is None:
+            raise NotADocument(at, "no value where one is needed")
+        return match.end()
+    depth = 0
+    for token in _STRUCTURE.finditer(text, at):
+        depth += (token[0] in (b"[", b"{")) - (token[0] in (b"]", b"}"))
+        if not depth:
+            return token.end()
+    raise NotADocument(at, "a bracket is never closed")

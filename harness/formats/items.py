@@ -1,0 +1,46 @@
+"""What a reader hands to the strict checker: one object of the file, with the place where it stands."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from harness.jsontext import Fault
+
+if TYPE_CHECKING:
+    import duckdb
+
+    from harness.source import Source
+
+
+class Item(NamedTuple):
+    """A parsed object and its faults. `text` is the JSON it was parsed from, where there is one."""
+
+    line: int
+    value: Any
+    faults: list[Fault]
+    text: str = ""
+    column: int = 1
+
+
+@dataclass(frozen=True)
+class Options:
+    """What readers may need besides the file."""
+
+    connection: duckdb.DuckDBPyConnection
+    rate: float = 25.0
+    clip_map: dict[str, str] = field(default_factory=dict)
+
+
+Reader = Callable[["Source", Options], Iterator[Item]]
+Shape = Callable[[dict[str, Any], Options], dict[str, Any]]
+"""One object of a format -> the same prediction as a canonical object. Raises Unshaped."""
+
+
+class Unshaped(Exception):
+    """An object of a format that lacks what the format promises."""
+
+    def __init__(self, field: str, wrong: str, expected: str = "", suggestion: str = ""):
+        super().__init__(wrong)
+        self.fault = Fault("MISSING", 1, field, wrong, expected, suggestion)

@@ -1,0 +1,120 @@
+"""CSV, TSV and Parquet: one prediction a row, columns named as the fields of the canonical line, the segment flat.
+
+An empty cell is null: an abstention in an answer column, "not given" in an optional one.
+"""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import duckdb
+
+from harness.errors import SubmissionError
+from harness.formats.documents import line_item
+from harness.formats.items import Item, Options
+from harness.jsontext import Fault
+from harness.resources import sql
+from harness.source import Source
+from harness.strict import NUMBER_FIELDS, SEGMENT_FIELDS
+
+DELIMITERS = (",", "\t", ";")
+ROWS = 10_000
+_INTEGER = re.compile(r"-?[0-9]{1,18}")
+_DECIMAL = re.compile(r"-?[0-9]{1,18}(\.[0-9]{1,18})?([eE][+-]?[0-9]{1,2})?")
+_NUMBERS = dict.fromkeys(SEGMENT_FIELDS, _INTEGER) | dict.fromkeys(NUMBER_FIELDS, _DECIMAL)
+
+
+def delimiter(header: str) -> str | None:
+    """The delimiter by which a first line is a header with a clip_id column."""
+    return next((mark for mark in DELIMITERS if "clip_id" in _names(header, mark)), None)
+
+
+def _names(header: str, mark: str) -> list[str]:
+    try:
+        return next(csv.reader([header], delimiter=mark), [])
+    except csv.Error:  # longer than any header
+        return []
+
+
+class _Lines:
+    """Decoded lines for the csv module, which remembers the number of the latest and the faults of unreadable ones."""
+
+    def __init__(self, source: Source):
+        self.number, self.faults = 0, list[Item]()
+        self._lines, self._cap = source.lines(), source.limits.max_line_bytes
+
+    def __iter__(self) -> Iterator[str]:
+        for number, line in self._lines:
+            self.number = number
+            try:
+                yield (line or b"").decode()
+            except UnicodeDecodeError:
+                line = b"\xff" if line is None else line
+                self.faults.append(line_item(number, line, self._cap))
+            else:
+                if line is None:
+                    self.faults.append(line_item(number, None, self._cap))
+
+
+def delimited(source: Source, options: Options) -> Iterator[Item]:
+    """Rows of a CSV or TSV file with a header."""
+    lines = _Lines(source)
+    texts = iter(lines)
+    header = next(texts, "").strip("\r\n").removeprefix("\ufeff")
+    mark = delimiter(header) or ","
+    names = _names(header, mark)
+    if len(set(names)) < len(names) or "clip_id" not in names:
+        raise SubmissionError(f"{source.name}:{lines.number}: the header needs distinct names, clip_id among them")
+    rows = csv.reader(texts, delimiter=mark, strict=True)
+    try:
+        for cells in rows:
+            yield from lines.faults
+            lines.faults.clear()
+            if cells:
+                yield _row(lines.number, names, cells)
+        yield from lines.faults
+    except csv.Error as error:
+        yield Item(lines.number, None, [Fault("COLUMNS", 1, "", f"not a CSV row ({error})", "quoted cells closed")])
+
+
+def _row(line: int, names: list[str], cells: list[str]) -> Item:
+    if len(cells) != len(names):
+        return Item(line, None, [Fault("COLUMNS", 1, "", f"{len(cells)} cells", f"{len(names)} as in the header")])
+    return Item(line, nested({name: _cell(name, cell) for name, cell in zip(names, cells, strict=True)}), [])
+
+
+def _cell(name: str, cell: str) -> Any:
+    if cell == "" and name != "clip_id":
+        return None
+    pattern = _NUMBERS.get(name)
+    if pattern is None or not pattern.fullmatch(cell):
+        return cell
+    return int(cell) if _INTEGER.fullmatch(cell) else float(cell)
+
+
+def nested(row: dict[str, Any]) -> dict[str, Any]:
+    """Flat start and end as the canonical segment; both empty is no segment."""
+    if "temporal_segment" in row or not all(name in row for name in SEGMENT_FIELDS):
+        return row
+    segment = {name: row.pop(name) for name in SEGMENT_FIELDS}
+    return row | {"temporal_segment": None if set(segment.values()) == {None} else segment}
+
+
+def parquet(source: Source, options: Options) -> Iterator[Item]:
+    """Rows of a Parquet file, numbered from 1."""
+    cursor = options.connection.cursor()  # of its own: the rows come while others are written
+    try:
+        cursor.execute(sql("parquet"), [str(source.path)])
+        names = [column[0] for column in cursor.description]
+        number = 0
+        while rows := cursor.fetchmany(ROWS):
+            for row in rows:
+                number += 1
+                yield Item(number, nested(dict(zip(names, row, strict=True))), [])
+    except duckdb.Error as error:
+        raise SubmissionError(f"{source.name}: not a readable Parquet file ({str(error).splitlines()[0]})") from None
+    finally:
+        cursor.close()

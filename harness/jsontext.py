@@ -1,0 +1,182 @@
+"""One JSON value, read strictly: RFC 8259, and nothing that two readers could take differently.
+
+Refused beyond what the grammar refuses: a key twice in an object (at any depth), NaN and Infinity, integers outside 64
+bits and decimals that overflow, half surrogate pairs, nesting deeper than 64. The words of a fault are ours and not the
+json module's, whose messages differ between Python versions.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from typing import Any, NamedTuple
+
+from harness.problems import quoted
+
+DEPTH = 64
+FAULTS_TOLD = 5
+INT64 = range(-(1 << 63), 1 << 63)
+TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"?|[{}\[\],:]|[^\s{}\[\],:"]+', re.DOTALL)
+_COLON = re.compile(r"\s*:")
+_NUMBER_TO_CHECK = re.compile(r"[0-9]{19}|[0-9][eE]")
+_SURROGATE_ESCAPE = re.compile(r"\\u[dD][89a-fA-F]")
+
+
+class Fault(NamedTuple):
+    """Why a text is not one acceptable JSON value; `column` counts characters of the text from 1."""
+
+    code: str
+    column: int
+    field: str
+    wrong: str
+    expected: str = ""
+    suggestion: str = ""
+
+
+def parse(text: str) -> tuple[Any, list[Fault]]:
+    """The value and its faults. With faults the value may be partly read (None where it cannot be), or be None."""
+    if text.count("{") + text.count("[") > DEPTH and (column := _too_deep(text)):
+        return None, [Fault("TOO_DEEP", column, "", f"nested deeper than {DEPTH}", "a flat object")]
+    reader = _CAREFUL if _NUMBER_TO_CHECK.search(text) else _QUICK
+    try:
+        value, faults = reader.read(text)
+    except json.JSONDecodeError as error:
+        return None, [_grammar_fault(text, error)]
+    if _SURROGATE_ESCAPE.search(text) and not _encodable(value):
+        column = _SURROGATE_ESCAPE.search(text).start() + 1  # type: ignore[union-attr]
+        faults.append(Fault("SURROGATE", column, "", "half a surrogate pair", "whole characters"))
+    return value, faults
+
+
+class _Reader:
+    """A json decoder that notes faults of values and goes on, so that the rest of the object is still known."""
+
+    def __init__(self, check_numbers: bool):
+        hooks: dict[str, Any] = {"parse_int": self._integer, "parse_float": self._decimal} if check_numbers else {}
+        self._decoder = json.JSONDecoder(object_pairs_hook=self._object, parse_constant=self._constant, **hooks)
+        self._faults: list[tuple[str, str]] = []
+
+    def read(self, text: str) -> tuple[Any, list[Fault]]:
+        self._faults = []
+        value = self._decoder.decode(text)
+        return value, [_value_fault(text, code, literal) for code, literal in self._faults[:FAULTS_TOLD]]
+
+    def read_at(self, text: str, start: int) -> tuple[Any, int, bool]:
+        """The value that starts at an offset, where it ends, and whether it has faults."""
+        self._faults = []
+        value, end = self._decoder.raw_decode(text, start)
+        return value, end, bool(self._faults)
+
+    def _object(self, pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        made = dict(pairs)
+        if len(made) < len(pairs):
+            seen: set[str] = set()
+            for key, _ in pairs:
+                if key in seen:
+                    self._faults.append(("DUPLICATE_KEY", key))
+                    made[key] = None
+                seen.add(key)
+        return made
+
+    def _constant(self, literal: str) -> None:
+        self._faults.append(("NOT_FINITE", literal))
+
+    def _integer(self, literal: str) -> int | None:
+        if len(literal) > 20 or int(literal) not in INT64:
+            self._faults.append(("NUMBER_RANGE", literal))
+            return None
+        return int(literal)
+
+    def _decimal(self, literal: str) -> float | None:
+        if math.isinf(float(literal)):
+            self._faults.append(("NUMBER_RANGE", literal))
+            return None
+        return float(literal)
+
+
+_QUICK, _CAREFUL = _Reader(check_numbers=False), _Reader(check_numbers=True)
+
+
+def objects_inside(text: str) -> list[dict[str, Any]]:
+    """The faultless JSON objects that stand in a text, outermost only, in order. The work is bounded, not the text."""
+    found, at, tries = [], text.find("{"), max(20, 2_000_000 // (len(text) + 1))
+    while at >= 0 and tries:
+        tries -= 1
+        end = at + 1
+        try:
+            value, end, faulty = _CAREFUL.read_at(text, at)
+            if not faulty and _encodable(value):
+                found.append(value)
+        except (json.JSONDecodeError, RecursionError):
+            pass
+        at = text.find("{", end)
+    return found
+
+
+def column_of(text: str, field: str) -> int:
+    """Column of the value of a field, 1 where the text does not show it; the last part of a dotted name counts."""
+    key = re.escape(json.dumps(field.rpartition(".")[2], ensure_ascii=False))
+    match = re.search(rf"{key}\s*:\s*", text)
+    return match.end() + 1 if match else 1
+
+
+def _too_deep(text: str) -> int:
+    depth = 0
+    for token in TOKEN.finditer(text):
+        depth += (token[0] in ("{", "[")) - (token[0] in ("}", "]"))
+        if depth > DEPTH:
+            return token.start() + 1
+    return 0
+
+
+def _encodable(value: Any) -> bool:
+    try:
+        json.dumps(value, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _value_fault(text: str, code: str, literal: str) -> Fault:
+    if code == "DUPLICATE_KEY":
+        found = [token.start() for token in TOKEN.finditer(text) if _is_key(text, token, literal)]
+        column = found[1] + 1 if len(found) > 1 else 1
+        return Fault(code, column, literal, f"the key {quoted(literal)} stands twice in one object", "each key once")
+    at = next((token.start() for token in TOKEN.finditer(text) if token[0] == literal), 0)
+    if code == "NOT_FINITE":
+        return Fault(code, at + 1, "", f"{literal} is not JSON", "a finite number or null")
+    shown = literal if len(literal) <= 24 else f"{literal[:20]}... ({len(literal)} characters)"
+    return Fault(code, at + 1, "", f"{shown} is out of range", "a number that fits 64 bits")
+
+
+def _is_key(text: str, token: re.Match, key: str) -> bool:
+    if not token[0].startswith('"') or not _COLON.match(text, token.end()):
+        return False
+    try:
+        return json.loads(token[0]) == key
+    except ValueError:
+        return False
+
+
+def _grammar_fault(text: str, error: json.JSONDecodeError) -> Fault:
+    at, end = error.pos, len(text.rstrip(" \t\r\n"))
+    rest = text[at:].lstrip(" \t\r\n")
+    at += len(text[at:]) - len(rest)
+    if at >= end or error.msg.startswith("Unterminated string"):
+        return Fault("JSON", end + 1, "", "the value is not complete", "a closed object", "was the file cut off?")
+    char, before = text[at], text[:at].rstrip(" \t\r\n")
+    if error.msg.startswith("Extra data"):
+        wrong = "a second value stands on the line" if char in '{["' else f"{quoted(rest[:10])} after the value"
+        return Fault("JSON", at + 1, "", wrong, "one object a line")
+    if error.msg.startswith("Invalid control character"):
+        return Fault("JSON", at + 1, "", f"control character U+{ord(char):04X} in a text", "its escape, or none")
+    if char in "}]" and before.endswith(","):
+        return Fault("JSON", len(before), "", "trailing comma", f"no comma before {char}")
+    if char == "," and text[at + 1 :].lstrip(" \t\r\n")[:1] in ("}", "]"):
+        return Fault("JSON", at + 1, "", "trailing comma", "no comma before the end")
+    if char == "'":
+        return Fault("JSON", at + 1, "", "single quotes", "double quotes")
+    if char in "/#":
+        return Fault("JSON", at + 1, "", "a comment", "JSON, which has none")
+    return Fault("JSON", at + 1, "", f"unexpected {quoted(rest[:10])}", "JSON")

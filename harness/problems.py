@@ -1,0 +1,140 @@
+"""What is wrong with a prediction file, and what was noticed and accepted: Problem, Problems, Notes.
+
+A problem prints as `file:line:col: CODE field: what is wrong, what was expected, a suggestion`. Lines and columns count
+from 1; a column counts characters, or bytes where the line is not UTF-8. Values are quoted in ASCII and cut short, so
+that no message can carry control or bidirectional characters to a terminal. No message holds anything of the truth but
+clip ids and the world's public labels.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from typing import Any, NamedTuple
+
+CODES = {
+    "ENCODING": "a byte that is not UTF-8",
+    "TOO_LONG": "a line over the byte cap",
+    "JSON": "not one JSON value by RFC 8259",
+    "TOO_DEEP": "nested too deep",
+    "NOT_OBJECT": "a JSON value that is not an object",
+    "DUPLICATE_KEY": "an object that holds a key twice",
+    "KEY_CASE": "an object with keys that differ only in case",
+    "NOT_FINITE": "NaN or Infinity",
+    "NUMBER_RANGE": "a number outside the 64-bit range",
+    "SURROGATE": "half a surrogate pair: text that no UTF-8 file can hold",
+    "MISSING": "a required field is not there",
+    "CONFLICT": "one thing said in two fields",
+    "TYPE": "a value of the wrong type",
+    "RANGE": "a number outside its range",
+    "VALUE": "a text that is not one of the allowed ones",
+    "CHARACTERS": "control, invisible, bidirectional or look-alike characters",
+    "CLIP_UNKNOWN": "a clip that is not of the split",
+    "CLIP_DUPLICATE": "a clip named on several lines",
+    "COLUMNS": "a table row with another number of cells than its header",
+}
+SHOWN = 50
+KEPT = 100_000
+NAMES_KEPT = 1_000
+TEXT_SHOWN = 60
+
+
+class Problem(NamedTuple):
+    """One reason why a line is rejected."""
+
+    line: int
+    column: int
+    code: str
+    field: str
+    wrong: str
+    expected: str = ""
+    suggestion: str = ""
+    file: str = ""
+
+    def __str__(self) -> str:
+        field = f" {self.field}" if self.field else ""
+        expected = f"expected {self.expected}" if self.expected else ""
+        said = ", ".join(part for part in (self.wrong, expected, self.suggestion) if part)
+        return f"{self.file}:{self.line}:{self.column}: {self.code}{field}: {said}"
+
+    def as_dict(self) -> dict[str, Any]:
+        """Without the file name: a score is stored by content and is the same wherever the file lies."""
+        return {name: value for name, value in self._asdict().items() if name != "file"}
+
+
+class Problems:
+    """Problems of one file: the first 100,000 in line order are kept, all are counted."""
+
+    def __init__(self, file: str):
+        self.file, self.total = file, 0
+        self._kept: list[Problem] = []
+
+    def extend(self, problems: Iterable[Problem]) -> None:
+        for problem in problems:
+            self.total += 1
+            if len(self._kept) < KEPT:
+                self._kept.append(problem._replace(file=self.file))
+
+    def kept(self) -> tuple[Problem, ...]:
+        return tuple(sorted(self._kept))
+
+    def refusal(self) -> str:
+        """The message of a refused file: the first 50 problems and how many there are."""
+        lines = [str(problem) for problem in self.kept()[:SHOWN]]
+        if self.total > len(lines):
+            lines.append(f"... and {self.total - len(lines):,} more (harness validate --format json lists them)")
+        plural = "problem" if self.total == 1 else "problems"
+        return "\n".join([f"{self.file}: {self.total:,} {plural}, nothing was scored", *lines])
+
+
+NOTES = {
+    "anticipated": "anticipated_next_operation read as next_operation on {lines}",
+    "flat": "start_frame and end_frame beside the other fields read as temporal_segment on {lines}",
+    "pair": "temporal_segment read from [start, end] on {lines}",
+    "text": "raw_output judged, since no answer field is given, on {lines}",
+    "repaired": "the answer had to be cut out of the text round it or mended on {lines}; counted as repaired",
+    "unreadable": "no answer could be read from the text on {lines}; counted as wrong",
+    "normalised": "labels spelt otherwise (case, spaces, _ or -) normalised: {count} (first: line {first})",
+    "label": "label {name} is not known to this world, counted as wrong on {lines}{more}",
+    "field": "unknown field {name} ignored on {lines}",
+    "clip": "lines for clips that are not of the split ignored: {count} (first: line {first})",
+}
+"""Kind -> sentence. Kinds are told in this order, names of a kind in the order in which the file brings them up."""
+
+
+class Notes:
+    """Counts of things that are accepted and said, by kind and name, with the first line of each."""
+
+    def __init__(self) -> None:
+        self._seen: dict[str, dict[str, list]] = {kind: {} for kind in NOTES}
+
+    def add(self, kind: str, line: int, name: str = "", count: int = 1, more: str = "") -> None:
+        seen = self._seen[kind]
+        if name not in seen and len(seen) >= NAMES_KEPT:
+            name, more = "(others)", ""
+        entry = seen.setdefault(name, [0, line, more])
+        entry[0] += count
+        entry[1] = min(entry[1], line)
+
+    def count(self, kind: str) -> int:
+        return sum(count for count, _, _ in self._seen[kind].values())
+
+    def sentences(self) -> list[str]:
+        return [
+            NOTES[kind].format(name=name, count=f"{count:,}", first=first, more=more, lines=_lines(count, first))
+            for kind, seen in self._seen.items()
+            for name, (count, first, more) in sorted(seen.items(), key=lambda item: (item[1][1], item[0]))
+        ]
+
+
+def _lines(count: int, first: int) -> str:
+    return f"line {first}" if count == 1 else f"{count:,} lines (first: line {first})"
+
+
+def quoted(value: Any) -> str:
+    """A value as ASCII JSON, cut short."""
+    try:
+        text = json.dumps(value, ensure_ascii=True)
+    except (TypeError, ValueError, RecursionError):
+        text = ascii(value)
+    return text if len(text) <= TEXT_SHOWN else f"{text[:TEXT_SHOWN]}..."

@@ -1,0 +1,312 @@
+"""The bytes of a submission -> a regular, capped, local file that both DuckDB and the strict checker can read by line.
+
+A line ends at a line feed, nowhere else. `Source.original` holds the decompressed bytes as they are; `Source.path`
+holds the same lines for DuckDB, whose CSV reader fails on what is not UTF-8 and on control characters: where there are
+any, it is a copy in which each such line is one placeholder, so that line numbers agree. Memory is bounded whatever
+the file holds: no line over the cap is ever read whole.
+"""
+
+from __future__ import annotations
+
+import codecs
+import contextlib
+import hashlib
+import os
+import shutil
+import stat
+import sys
+import zlib
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+
+from harness.errors import SubmissionError, UsageError
+
+STDIN = "-"
+CHUNK = 1 << 18
+BOM = codecs.BOM_UTF8
+PLACEHOLDER = b"?"  # no JSON, so the screen leaves it to the strict checker
+JSON_SPACE = b" \t\r\n"
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Caps that a file is refused at; `max_bytes` counts decompressed bytes."""
+
+    max_line_bytes: int = 1 << 20
+    max_lines: int = 20_000_000
+    max_bytes: int = 4 << 30
+
+
+@dataclass
+class Source:
+    """An opened submission. `sha256` is that of the bytes that were handed in."""
+
+    name: str
+    sha256: str
+    original: Path
+    path: Path
+    limits: Limits
+    magic: bytes
+    parquet: bool = False
+    bom: bool = False
+    _folder: Path | None = None
+    _given: tuple[Path, tuple[int, ...]] | None = None  # the file that was handed in, and its size, time and inode
+
+    def lines(self, wanted: np.ndarray | None = None) -> Iterator[tuple[int, bytes | None]]:
+        """(number, bytes) of the wanted lines (ascending numbers; default all) that are not blank; None for a line
+        over the cap."""
+        chosen = None if wanted is None else iter(wanted.tolist())
+        target = next(chosen, None) if chosen else None
+        cap = self.limits.max_line_bytes
+        with self.original.open("rb") as file:
+            file.seek(len(BOM) if self.bom else 0)
+            for number, line in enumerate(_capped_lines(file, cap), start=1):
+                if chosen is None or number == target:
+                    if line is None or line.strip(JSON_SPACE):
+                        yield number, line
+                    if chosen is not None and (target := next(chosen, None)) is None:
+                        return
+
+    def settled(self) -> None:
+        """Raise unless the file is still the one that was hashed."""
+        if self._given is not None and _stamp(self._given[0]) != self._given[1]:
+            raise UsageError(f"{self.name}: the file changed while it was read")
+
+    def discard(self) -> None:
+        """Remove what was unpacked beside the submission."""
+        if self._folder is not None:
+            shutil.rmtree(self._folder, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def opened(submission: str | Path, scratch: Path, limits: Limits | None = None) -> Iterator[Source]:
+    """Open a prediction file, or standard input for "-". `scratch` takes what has to be unpacked or copied.
+
+    Raises UsageError (no such file, not a regular file) and SubmissionError (nothing in it can be read).
+    """
+    limits = limits or Limits()
+    folder = Path(scratch) / "submission"
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        yield _open(submission, folder, limits)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _open(submission: str | Path, folder: Path, limits: Limits) -> Source:
+    name = shown_name(submission)
+    piped = str(submission) == STDIN
+    path = _from_stdin(folder / "stdin", name, limits) if piped else _regular(Path(submission), name)
+    stamp = _stamp(path)
+    magic = _head(path, name)
+    refuse_foreign(magic, name)
+    with ThreadPoolExecutor(1) as pool:  # hashing leaves the other core to the look at the bytes
+        digest = pool.submit(_sha256, path)
+        original = path
+        if unpack := _unpacker(magic, path, name):
+            original = folder / "unpacked"
+            with path.open("rb") as packed:
+                _write_capped(unpack(packed, name), original, name, limits)
+            magic = _head(original, name)
+            refuse_foreign(magic, name)
+        if original.stat().st_size > limits.max_bytes:
+            raise SubmissionError(f"{name}: over the cap of {limits.max_bytes:,} bytes (--max-bytes)")
+        original = original.absolute()
+        source = Source(name, "", original, original, limits, magic, magic.startswith(b"PAR1"), magic.startswith(BOM),
+                        folder, (path, stamp))  # fmt: skip
+        if not source.parquet and not _plain(source):
+            source.path = folder.absolute() / "screened"
+            _copy_screenable(source)
+        elif not _literal(original):
+            source.path = folder.absolute() / "submission"
+            source.path.symlink_to(original)
+        source.sha256 = digest.result()
+    return source
+
+
+def shown_name(submission: str | Path) -> str:
+    """The file's name as messages show it: no character that a terminal would obey."""
+    text = "standard input" if str(submission) == STDIN else str(submission)
+    return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in text)
+
+
+def _literal(path: Path) -> bool:
+    """Whether DuckDB takes the path as it is: it reads all files that a pattern matches, and no name but UTF-8."""
+    text = str(path)
+    return text.isprintable() and not set(text) & set("*?[{")
+
+
+def _regular(path: Path, name: str) -> Path:
+    try:
+        mode = path.stat().st_mode
+    except OSError as error:
+        raise UsageError(f"{name}: {error.strerror}") from None
+    except ValueError as error:
+        raise UsageError(f"{name}: {error}") from None
+    if stat.S_ISDIR(mode):
+        raise UsageError(f"{name}: is a directory, expected a prediction file")
+    if not stat.S_ISREG(mode):
+        raise UsageError(f"{name}: not a regular file (a pipe or device); use - to read standard input")
+    return path
+
+
+def _from_stdin(path: Path, name: str, limits: Limits) -> Path:
+    stream = sys.stdin.buffer
+    _write_capped(iter(lambda: stream.read(CHUNK), b""), path, name, limits)
+    return path
+
+
+def _write_capped(chunks: Iterator[bytes], path: Path, name: str, limits: Limits) -> None:
+    written = 0
+    with path.open("wb") as file:
+        for chunk in chunks:
+            written += len(chunk)
+            if written > limits.max_bytes:
+                raise SubmissionError(f"{name}: over the cap of {limits.max_bytes:,} decompressed bytes (--max-bytes)")
+            file.write(chunk)
+
+
+def _head(path: Path, name: str) -> bytes:
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)  # a pipe put there meanwhile must not hang
+    except OSError as error:
+        raise UsageError(f"{name}: {error.strerror}") from None
+    with os.fdopen(descriptor, "rb") as file:
+        return file.read(4096)
+
+
+FOREIGN: tuple[tuple[str, Callable[[bytes], bool]], ...] = (
+    ("a zip archive: unpack it and pass the prediction file", lambda head: head.startswith(b"PK\x03\x04")),
+    ("a DuckDB database: export its predictions as JSONL or Parquet", lambda head: head[8:12] == b"DUCK"),
+    ("a SQLite database: export its predictions as JSONL", lambda head: head.startswith(b"SQLite format 3\0")),
+    ("xz data: unpack it; .gz and .zst are read as they are", lambda head: head.startswith(b"\xfd7zXZ\0")),
+    ("bzip2 data: unpack it; .gz and .zst are read as they are", lambda head: head.startswith(b"BZh")),
+    ("UTF-16 or UTF-32 text, not UTF-8: save it as UTF-8", lambda head: head[:2] in (b"\xff\xfe", b"\xfe\xff")),
+    ("UTF-16 or UTF-32 text, not UTF-8: save it as UTF-8", lambda head: b"\0" in head[:2]),
+)
+
+
+def refuse_foreign(magic: bytes, name: str) -> None:
+    """Refuse by content what is certainly no prediction file."""
+    for what, is_it in FOREIGN:
+        if is_it(magic):
+            raise SubmissionError(f"{name}: this is {what}")
+
+
+def _unpacker(magic: bytes, path: Path, name: str) -> Callable[[IO[bytes], str], Iterator[bytes]] | None:
+    for suffix, start, unpack in ((".gz", b"\x1f\x8b", _gunzip), (".zst", b"\x28\xb5\x2f\xfd", _unzstd)):
+        if magic.startswith(start) and path.suffix != suffix:
+            raise SubmissionError(f"{name}: this is {suffix[1:]} data; unpack it, or give the file a name in {suffix}")
+        if path.suffix == suffix:
+            if not magic.startswith(start):
+                raise SubmissionError(f"{name}: named {suffix} but holds no such data; rename or recompress it")
+            return unpack
+    return None
+
+
+def _gunzip(packed: IO[bytes], name: str) -> Iterator[bytes]:
+    import gzip
+
+    with gzip.GzipFile(fileobj=packed) as stream:
+        try:
+            while chunk := stream.read(CHUNK):
+                yield chunk
+        except EOFError:
+            raise SubmissionError(f"{name}: the gzip data is truncated; copy or compress it again") from None
+        except (OSError, zlib.error) as error:
+            raise SubmissionError(f"{name}: the gzip data is damaged ({error})") from None
+
+
+def _unzstd(packed: IO[bytes], name: str) -> Iterator[bytes]:
+    try:
+        import zstandard
+    except ImportError:
+        raise UsageError(f"{name}: reading .zst needs the package zstandard; unpack it, or pip install it") from None
+    # A kilobyte at a time: the few bytes of one block can stand for 128 kB, and one call returns all of them.
+    frame: Any = None
+    rest = b""
+    while data := rest or packed.read(1024):
+        frame = frame or zstandard.ZstdDecompressor().decompressobj()
+        try:
+            yield frame.decompress(data)
+        except zstandard.ZstdError as error:
+            raise SubmissionError(f"{name}: the zstd data is damaged ({error})") from None
+        rest = frame.unused_data if frame.eof else b""
+        frame = None if frame.eof else frame
+    if frame is not None:
+        raise SubmissionError(f"{name}: the zstd data is truncated; copy or compress it again")
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _stamp(path: Path) -> tuple[int, ...]:
+    status = path.stat()
+    return status.st_size, status.st_mtime_ns, status.st_ino
+
+
+def _plain(source: Source) -> bool:
+    """One pass over the bytes: the line cap is held, and whether DuckDB can read the file as it is."""
+    cap, lines, since, plain, valid = source.limits.max_line_bytes, 0, 0, True, True
+    utf8 = codecs.getincrementaldecoder("utf-8")()
+    with source.original.open("rb") as file:
+        while chunk := file.read(min(CHUNK, cap)):
+            newlines = chunk.count(b"\n")
+            lines += newlines
+            if lines > source.limits.max_lines:
+                raise SubmissionError(f"{source.name}: over the cap of {source.limits.max_lines:,} lines (--max-lines)")
+            # A chunk is no longer than the cap, so only a line that began before it can be over the cap.
+            longest = since + (chunk.find(b"\n") if newlines else len(chunk))
+            since = len(chunk) - chunk.rfind(b"\n") - 1 if newlines else longest
+            plain &= longest <= cap and np.count_nonzero(np.frombuffer(chunk, np.uint8) < 32) == newlines
+            if valid and not (chunk.isascii() and not utf8.getstate()[0]):
+                valid = _decodes(utf8, chunk)
+    return plain and valid and _decodes(utf8, b"", final=True)
+
+
+def _decodes(decoder: codecs.IncrementalDecoder, chunk: bytes, final: bool = False) -> bool:
+    try:
+        decoder.decode(chunk, final)
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def _copy_screenable(source: Source) -> None:
+    with source.original.open("rb") as file, source.path.open("wb") as copy:
+        file.seek(len(BOM) if source.bom else 0)
+        for line in _capped_lines(file, source.limits.max_line_bytes):
+            copy.write((PLACEHOLDER if line is None else _screenable(line)) + b"\n")
+
+
+_CONTROL = bytes(range(32))
+
+
+def _screenable(line: bytes) -> bytes:
+    line = line.rstrip(b"\r\n")
+    if line.translate(None, _CONTROL) != line:
+        return PLACEHOLDER
+    if not line.isascii():
+        try:
+            line.decode()
+        except UnicodeDecodeError:
+            return PLACEHOLDER
+    return line
+
+
+def _capped_lines(file: IO[bytes], cap: int) -> Iterator[bytes | None]:
+    """Lines with their line feed; None for one that has more than `cap` bytes before it."""
+    while line := file.readline(cap + 1):
+        if len(line) > cap and not line.endswith(b"\n"):
+            while (rest := file.readline(CHUNK)) and not rest.endswith(b"\n"):
+                pass
+            yield None
+        else:
+            yield line

@@ -1,0 +1,2 @@
+-- A submission in Parquet, as it is.
+SELECT * FROM read_parquet(?)

@@ -1,0 +1,13 @@
+-- The predictions: one row per clip of the split that has a line, to begin with from the plainly good lines.
+CREATE OR REPLACE TEMP TABLE predictions AS
+SELECT
+    s.clip_id,
+    (s.rowid + 1)::BIGINT AS line,
+    0::UTINYINT AS outcome,        -- 0 answered, 1 unparseable, 2 invalid
+    s.operation,                   -- code; 255: a label that the world does not know; NULL: null
+    s.start_frame, s.end_frame, s.next_operation,
+    s.confidence_ppm, s.next_confidence_ppm, s.latency_us,
+    s.source,                      -- 0 model, 1 repaired, 2 fallback
+    c.rowid AS place               -- of the clip in the truth: counting by it is cheaper than by clip_id
+FROM screened s
+JOIN truth.clips c USING (clip_id)

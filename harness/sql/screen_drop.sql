@@ -1,0 +1,4 @@
+-- What the screen leaves behind.
+DROP TABLE IF EXISTS screened;
+DROP TYPE IF EXISTS start_piece;
+DROP TYPE IF EXISTS end_piece

@@ -1,0 +1,323 @@
+"""The strict checker of prediction lines: the authority on which lines are accepted and what they say.
+
+sql/screen.sql takes over the lines that are plainly good; on those both agree, which tests/test_strict.py proves on
+mutated lines. A checked line becomes a Row of the `predictions` table: labels as codes (255 for one that the world does
+not know, None for null), frames at 25 fps, confidence in millionths and latency in microseconds, both rounded half up.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from typing import Any, NamedTuple
+
+from harness.characters import code_points, hidden
+from harness.formats.text import answer_in
+from harness.jsontext import Fault, column_of, parse
+from harness.problems import Problem, quoted
+from harness.vocabulary import Vocabulary, rounded
+
+ANSWERED, UNPARSEABLE, INVALID = 0, 1, 2
+SOURCES = ("model", "repaired", "fallback")
+REPAIRED = SOURCES.index("repaired")
+MAX_LATENCY_MS = 1_000_000_000
+
+ANSWER_FIELDS = ("dominant_operation", "temporal_segment", "next_operation", "anticipated_next_operation")
+SEGMENT_FIELDS = ("start_frame", "end_frame")
+SAYS_AN_ANSWER = frozenset((*ANSWER_FIELDS, *SEGMENT_FIELDS))
+NUMBER_FIELDS = ("confidence", "next_confidence", "latency_ms")
+OPTIONAL_FIELDS = (*NUMBER_FIELDS, "source", "raw_output")
+FIELDS = SAYS_AN_ANSWER | {"clip_id", *OPTIONAL_FIELDS}
+OFTEN_CALLED = {
+    "clip_id": ("id", "clip", "video_id", "sample_id", "name"),
+    "dominant_operation": ("operation", "label", "action", "current_operation"),
+    "temporal_segment": ("segment", "interval", "span"),
+    "next_operation": ("next", "next_action", "anticipated_operation"),
+}
+
+
+class Row(NamedTuple):
+    """A row of `predictions`; `clip_id` is None where a rejected line does not say it readably."""
+
+    clip_id: str | None
+    line: int
+    outcome: int
+    operation: int | None = None
+    start_frame: int | None = None
+    end_frame: int | None = None
+    next_operation: int | None = None
+    confidence_ppm: int | None = None
+    next_confidence_ppm: int | None = None
+    latency_us: int | None = None
+    source: int = 0
+
+
+class Note(NamedTuple):
+    """Something that is accepted and said; `kind` is a key of problems.NOTES."""
+
+    kind: str
+    name: str = ""
+    more: str = ""
+
+
+class Checked(NamedTuple):
+    row: Row
+    problems: list[Problem]
+    notes: list[Note]
+
+
+def check_line(words: Vocabulary, number: int, text: str) -> Checked:
+    """Check one line of canonical JSONL, without its line end."""
+    value, faults = parse(text)
+    return check(words, number, value, faults, text)
+
+
+def check(words: Vocabulary, number: int, value: Any, faults: list[Fault], text: str = "", column: int = 1) -> Checked:
+    """Check a parsed object. `text` is where it stands from `column` on, for the columns of problems."""
+    line = _Line(words, number, value if isinstance(value, dict) else {}, text, column)
+    for fault in faults:
+        line.problem(fault.code, fault.field, *fault[3:], at=fault.column)
+    if not faults and not isinstance(value, dict):
+        line.problem("NOT_OBJECT", "", f"{quoted(value)} is not an object", "one prediction object", at=1)
+    if line.problems:
+        return line.rejected()
+    return line.checked()
+
+
+class _Line:
+    """One object under check: collects its problems and notes."""
+
+    def __init__(self, words: Vocabulary, number: int, value: dict[str, Any], text: str, column: int):
+        self.words, self.number, self.value = words, number, value
+        self.text, self.column = text, column
+        self.problems: list[Problem] = []
+        self.notes: list[Note] = []
+
+    def checked(self) -> Checked:
+        value = self.value
+        if isinstance(value.get("raw_output"), str) and value.keys().isdisjoint(SAYS_AN_ANSWER):
+            return self._read_text()
+        self._check_keys()
+        clip_id = self._clip_id()
+        operation = self._label("dominant_operation")
+        start, end = self._segment()
+        following = self._label(self._next_name())
+        row = Row(clip_id, self.number, ANSWERED, operation, start, end, following, *self._extras())
+        return self.rejected() if self.problems else Checked(row, [], self.notes)
+
+    def rejected(self) -> Checked:
+        clip_id = self.value.get("clip_id")
+        readable = clip_id if isinstance(clip_id, str) else None
+        return Checked(Row(readable, self.number, INVALID), self.problems, [])
+
+    def problem(self, code: str, field: str, wrong: str, expected: str = "", suggestion: str = "", at: int = 0) -> None:
+        at = at or column_of(self.text, field)
+        before = self.text[: at - 1]  # an element of a document may span lines
+        line, column = self.number + before.count("\n"), at - before.rfind("\n") - 1
+        column += 0 if "\n" in before else self.column - 1
+        self.problems.append(Problem(line, column, code, field, wrong, expected, suggestion))
+
+    def _read_text(self) -> Checked:
+        """Judge what the model said, where the line gives no answer of its own."""
+        answer, repaired = answer_in(self.value["raw_output"], self._is_answer)
+        answered = self.value | (_answer_part(answer) if answer else dict.fromkeys(ANSWER_FIELDS[:3]))
+        checked = _Line(self.words, self.number, answered, self.text, self.column).checked()
+        if checked.problems:
+            return checked
+        notes = [Note("text"), *checked.notes]
+        if answer is None:
+            return Checked(checked.row._replace(outcome=UNPARSEABLE), [], [*notes, Note("unreadable")])
+        if repaired:
+            return Checked(checked.row._replace(source=checked.row.source or REPAIRED), [], [*notes, Note("repaired")])
+        return Checked(checked.row, [], notes)
+
+    def _is_answer(self, candidate: dict[str, Any]) -> bool:
+        answer = _answer_part(candidate)
+        return bool(answer) and not _Line(self.words, self.number, {"clip_id": "", **answer}, "", 1).checked().problems
+
+    def _check_keys(self) -> None:
+        if FIELDS.issuperset(self.value):
+            return
+        self._check_case(self.value, "")
+        for key in self.value:
+            if key not in FIELDS:
+                self.notes.append(Note("field", quoted(key)))
+
+    def _check_case(self, value: dict[str, Any], where: str) -> None:
+        seen: dict[str, str] = {}
+        for key in value:
+            other = seen.setdefault(key.casefold(), key)
+            if other != key:
+                wrong = f"{quoted(other)} and {quoted(key)} differ only in case"
+                self.problem("KEY_CASE", where + key, wrong, "one of them")
+
+    def _required(self, name: str) -> bool:
+        if name in self.value:
+            return True
+        expected = "a text" if name == "clip_id" else "an answer, or null to abstain"
+        self.problem("MISSING", name, "is missing", expected, _look_alike_key(self.value, name), at=1)
+        return False
+
+    def _clip_id(self) -> str | None:
+        if not self._required("clip_id"):
+            return None
+        clip_id = self.value["clip_id"]
+        if not isinstance(clip_id, str):
+            self._wrong_type("clip_id", clip_id, "a text")
+            return None
+        if not clip_id.isprintable() and (odd := hidden(clip_id)):
+            wrong = f"{quoted(clip_id)} holds {code_points(odd)}"
+            self.problem("CHARACTERS", "clip_id", wrong, "a clip id of the split")
+        return clip_id
+
+    def _next_name(self) -> str:
+        if "anticipated_next_operation" not in self.value:
+            return "next_operation"
+        if "next_operation" in self.value:
+            self.problem("CONFLICT", "next_operation", "stands beside anticipated_next_operation", "one of the two")
+        self.notes.append(Note("anticipated"))
+        return "anticipated_next_operation"
+
+    def _label(self, name: str) -> int | None:
+        if not self._required(name):
+            return None
+        text = self.value[name]
+        if text is None:
+            return None
+        if not isinstance(text, str):
+            self._wrong_type(name, text, "a label or null")
+            return None
+        label = self.words.label(text)
+        if label.verdict == "normalised":
+            self.notes.append(Note("normalised"))
+        elif label.verdict == "unknown":
+            self.notes.append(Note("label", quoted(text), f"; nearest: {label.more}" if label.more else ""))
+        elif label.verdict == "refused":
+            self.problem("CHARACTERS", name, f"{quoted(text)} holds {label.more}", "a label in its usual letters")
+        return label.code
+
+    def _segment(self) -> tuple[int | None, int | None]:
+        flat = [name for name in SEGMENT_FIELDS if name in self.value]
+        if flat and "temporal_segment" in self.value:
+            self.problem("CONFLICT", "temporal_segment", f"stands beside {flat[0]}", "one of the two")
+            return None, None
+        if flat:
+            self.notes.append(Note("flat"))
+            return self._frames(self.value, "")
+        if not self._required("temporal_segment"):
+            return None, None
+        segment = self.value["temporal_segment"]
+        if isinstance(segment, dict):
+            return self._segment_object(segment)
+        if isinstance(segment, list) and len(segment) == 2:
+            self.notes.append(Note("pair"))
+            pair = dict(zip(SEGMENT_FIELDS, segment, strict=True))
+            return self._frames(pair, "temporal_segment.", "temporal_segment")
+        if segment is not None:
+            self._wrong_type("temporal_segment", segment, "an object with start_frame and end_frame, or null")
+        return None, None
+
+    def _segment_object(self, segment: dict[str, Any]) -> tuple[int | None, int | None]:
+        if len(segment) > len(SEGMENT_FIELDS):
+            self._check_case(segment, "temporal_segment.")
+            extra = [key for key in segment if key not in SEGMENT_FIELDS]
+            self.notes += [Note("field", quoted(f"temporal_segment.{key}")) for key in extra]
+        return self._frames(segment, "temporal_segment.")
+
+    def _frames(self, holder: dict[str, Any], where: str, field: str = "") -> tuple[int | None, int | None]:
+        """Both frames at 25 fps. Beside the other fields both may be null, which abstains."""
+        missing = [name for name in SEGMENT_FIELDS if name not in holder]
+        for name in missing:
+            at = column_of(self.text, "temporal_segment")
+            self.problem("MISSING", where + name, "is missing", "a frame", _look_alike_key(holder, name), at)
+        if missing or (not where and holder["start_frame"] is None and holder["end_frame"] is None):
+            return None, None
+        start, end = (self._frame(holder[name], where + name, field or where + name) for name in SEGMENT_FIELDS)
+        return start, end
+
+    def _frame(self, value: Any, name: str, found_at: str) -> int | None:
+        last = len(self.words.frames) - 1
+        if type(value) is int and 0 <= value <= last:
+            return self.words.frames[value]
+        at, expected = column_of(self.text, found_at), f"an integer from 0 to {last}"
+        if type(value) is not int:
+            self._wrong_type(name, value, expected, at)
+        else:
+            hint = "" if value < 0 else "give --fps and --clip-frames if the answers count other frames"
+            self.problem("RANGE", name, f"{value} is out of range", expected, hint, at=at)
+        return None
+
+    def _extras(self) -> tuple[int | None, int | None, int | None, int]:
+        value = self.value
+        if not any(name in value for name in OPTIONAL_FIELDS):
+            return None, None, None, 0
+        if not isinstance(value.get("raw_output"), str | None):
+            self._wrong_type("raw_output", value["raw_output"], "a text or null")
+        return (
+            self._number("confidence", 1, 1_000_000),
+            self._number("next_confidence", 1, 1_000_000),
+            self._number("latency_ms", MAX_LATENCY_MS, 1_000),
+            self._source(),
+        )
+
+    def _number(self, name: str, most: int, scale: int) -> int | None:
+        number = self.value.get(name)
+        if number is None:
+            return None
+        expected = f"a number from 0 to {most}"
+        if type(number) not in (int, float):
+            self._wrong_type(name, number, expected)
+        elif not 0 <= number <= most:
+            self.problem("RANGE", name, f"{quoted(number)} is out of range", expected)
+        else:
+            return rounded(float(number) * scale)
+        return None
+
+    def _source(self) -> int:
+        source = self.value.get("source")
+        if source is None:
+            return 0
+        if source not in SOURCES:
+            self.problem("VALUE", "source", f"{quoted(source)} is none of the sources", f"one of {', '.join(SOURCES)}")
+            return 0
+        return SOURCES.index(source)
+
+    def _wrong_type(self, name: str, value: Any, expected: str, at: int = 0) -> None:
+        hint, kind = "", _kind(value)
+        if isinstance(value, float) and "integer" in expected:
+            kind = "no integer"
+        if isinstance(value, str) and re.fullmatch(r"\s*-?[0-9]+(\.[0-9]+)?\s*", value) and "text" not in expected:
+            hint = "remove the quotes"
+        elif isinstance(value, float) and value.is_integer() and "integer" in expected:
+            hint = f"write {int(value)}"
+        self.problem("TYPE", name, f"{quoted(value)} is {kind}", expected, hint, at=at)
+
+
+def _answer_part(said: dict[str, Any]) -> dict[str, Any]:
+    """Of what a model said the answer, and its confidence where that is one."""
+    answer = {name: said[name] for name in (*ANSWER_FIELDS, *SEGMENT_FIELDS) if name in said}
+    for name in ("confidence", "next_confidence"):
+        sure = said.get(name)
+        if answer and isinstance(sure, int | float) and not isinstance(sure, bool) and 0 <= sure <= 1:
+            answer[name] = sure
+    return answer
+
+
+def _kind(value: Any) -> str:
+    kinds = {bool: "a boolean", int: "a number", float: "a number", str: "a text", list: "an array", dict: "an object"}
+    return kinds.get(type(value), "null" if value is None else f"of type {type(value).__name__}")
+
+
+def _look_alike_key(value: dict[str, Any], name: str) -> str:
+    near = next((key for key in value if key not in FIELDS and _resembles(key, name)), None)
+    return f"is {quoted(near)} meant to be {name}?" if near is not None else ""
+
+
+def _resembles(key: str, name: str) -> bool:
+    plain = re.sub(r"[^a-z0-9]", "", key.casefold()[:100])
+    target = name.replace("_", "")
+    return (
+        plain == target
+        or plain in (other.replace("_", "") for other in OFTEN_CALLED.get(name, ()))
+        or (difflib.SequenceMatcher(None, plain, target).ratio() >= 0.8)
+    )

@@ -1,0 +1,82 @@
+"""Worlds, answers and submission folders made by hand, for tests whose expected numbers are worked out on paper.
+
+`clip` is a truth row: Tape in [30, 70), Pack before it, Label after it and on screen. `right` answers a row as it is,
+or with changes. A world of such rows is imported, so it has no process: no ceiling, no script.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from harness.cards import Card, write_card
+from reference.imported import import_world
+from reference.store import open_truth
+
+Row = dict[str, Any]
+
+CLIP: Row = {
+    "session": "s0", "clip_index": 0, "dominant_operation": "Tape", "start_frame": 30, "end_frame": 70,
+    "next_operation": "Label", "previous_operation": "Pack",
+}  # fmt: skip
+
+
+def clip(session: int, index: int, **changes: Any) -> Row:
+    return (
+        CLIP | {"clip_id": f"c{session:02d}-{index:02d}", "session": f"s{session:02d}", "clip_index": index} | changes
+    )
+
+
+def grid(sessions: int, clips: int, **changes: Any) -> list[Row]:
+    """Equal clips, `clips` in each session."""
+    return [clip(session, index, **changes) for session in range(sessions) for index in range(clips)]
+
+
+def world(name: str, rows: Iterable[Row], folder: Path, home: Path) -> str:
+    """Import rows as world `name`; returns the digest of its truth."""
+    file = write(folder / f"{name}.jsonl", rows)
+    import_world([file], home, name=name, replace=True)
+    with open_truth(name, "test", home=home) as truth:
+        return truth.digest
+
+
+def right(row: Row, **changes: Any) -> Row:
+    """The prediction line that is right in all fields, but for `changes`."""
+    return {
+        "clip_id": row["clip_id"],
+        "dominant_operation": row["dominant_operation"],
+        "temporal_segment": segment(row["start_frame"], row["end_frame"]),
+        "next_operation": row["next_operation"],
+    } | changes
+
+
+def segment(start: int, end: int) -> dict[str, int]:
+    return {"start_frame": start, "end_frame": end}
+
+
+def write(path: Path, lines: Iterable[Mapping[str, Any]]) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
+    return path
+
+
+def entry(folder: Path, name: str, lines: Iterable[Mapping[str, Any]], world: str, digest: str, **card: Any) -> Path:
+    """A submission folder; `card` changes its card."""
+    file = write(folder / "predictions.jsonl", lines)
+    known = {"kind": "model", "description": "by hand", "split": "test", "truth_digest": digest}
+    known["predictions_sha256"] = hashlib.sha256(file.read_bytes()).hexdigest()
+    write_card(folder, Card(**{"name": name, "world": world} | known | card))
+    return folder
+
+
+def harness_command(*words: str | Path, home: Path, **options: Any) -> subprocess.CompletedProcess[str]:
+    """Run `python -m harness`; `options` are those of subprocess.run, `env` is added to the environment."""
+    env = os.environ | {"HARNESS_HOME": str(home), "COLUMNS": "80"} | options.pop("env", {})
+    command = [sys.executable, "-m", "harness", *map(str, words)]
+    return subprocess.run(command, capture_output=True, text=True, timeout=120, env=env, **options)

@@ -1,0 +1,160 @@
+"""Submission cards: the reader and the published schema say the same, and nothing is read from outside the folder."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import tomllib
+
+import jsonschema
+import pytest
+
+from harness.cards import CARD, Card, predictions_of, read_card, write_card
+from harness.errors import UsageError
+from harness.resources import schema
+
+PREDICTIONS = b'{"clip_id": "a"}\n'
+GOOD = {
+    "name": '"mine"', "kind": '"model"', "description": '"by hand"', "world": '"w"', "split": '"test"',
+    "truth_digest": f'"{"0" * 64}"', "predictions_sha256": f'"{hashlib.sha256(PREDICTIONS).hexdigest()}"',
+}  # fmt: skip
+FULL = GOOD | {
+    "predictions": '"p.jsonl"', "uses_truth": "false", "model": '"m"', "authors": '"a"', "date": '"2031-05-06"',
+    "license": '"MIT"', "url": '"https://example.org"', "adapter": '"csv"', "fps": "30", "clip_frames": "150",
+    "lenient": "true", "ignore_extra": "true",
+}  # fmt: skip
+
+
+@pytest.fixture
+def write(tmp_path):
+    def write(text):
+        (tmp_path / CARD).write_text(text, encoding="utf-8")
+        (tmp_path / "predictions.jsonl").write_bytes(PREDICTIONS)
+        return tmp_path
+
+    return write
+
+
+def toml(values):
+    return "".join(f"{key} = {value}\n" for key, value in values.items() if value is not None)
+
+
+CASES = [
+    ("the least a card must say", GOOD, None),
+    ("everything a card can say", FULL, None),
+    ("name with markup is text", GOOD | {"name": '"<script>{{7*7}}"'}, None),
+    ("name in any script", GOOD | {"name": '"模型"'}, None),
+    ("frame rate as a fraction", GOOD | {"fps": "29.97"}, None),
+    ("an entry that uses the truth is a reference", GOOD | {"kind": '"reference"', "uses_truth": "true"}, None),
+    ("a reference need not use it", GOOD | {"kind": '"reference"'}, None),
+    ("no name", GOOD | {"name": None}, "missing keys name"),
+    ("no digest of predictions", GOOD | {"predictions_sha256": None}, "missing keys predictions_sha256"),
+    ("several missing are all named", {"name": '"x"'}, "missing keys kind, description, world, split"),
+    ("misspelt key", GOOD | {"licence": '"MIT"'}, "unknown keys licence .*harness schema card"),
+    ("a table", GOOD | {"model": '{name = "x"}'}, "model = .*expected str"),
+    ("name is a number", GOOD | {"name": "7"}, "name = 7, expected str"),
+    ("empty name", GOOD | {"name": '""'}, "expected printable text"),
+    ("escape sequence in the name", GOOD | {"name": r'"\u001b[31mred"'}, "expected printable text"),
+    ("line feed in the name", GOOD | {"name": r'"a\nb"'}, "expected printable text"),
+    ("kind", GOOD | {"kind": '"winner"'}, "expected one of model, baseline, reference"),
+    ("truth used without saying what that makes it", GOOD | {"uses_truth": "true"}, "is of kind 'reference'"),
+    ("flag as a text", GOOD | {"lenient": '"true"'}, "lenient = 'true', expected bool"),
+    ("flag as a number", GOOD | {"lenient": "1"}, "lenient = 1, expected bool"),
+    ("frames as a flag", GOOD | {"clip_frames": "true"}, "clip_frames = True, expected int"),
+    ("frame rate as a flag", GOOD | {"fps": "true"}, "fps = True, expected float"),
+    ("half a frame", GOOD | {"clip_frames": "125.5"}, "clip_frames = 125.5, expected int"),
+    ("frame rate 0", GOOD | {"fps": "0"}, "expected positive numbers"),
+    ("negative frame rate", GOOD | {"fps": "-25.0"}, "expected positive numbers"),
+    ("no frames", GOOD | {"clip_frames": "0"}, "expected positive numbers"),
+    ("short digest", GOOD | {"truth_digest": '"abc"'}, "truth_digest = 'abc', expected a sha256"),
+    ("digest in capitals", GOOD | {"truth_digest": f'"{"A" * 64}"'}, "expected a sha256"),
+    ("digest that runs on", GOOD | {"truth_digest": f'"{"0" * 65}"'}, "expected a sha256"),
+    ("predictions above the folder", GOOD | {"predictions": '"../p.jsonl"'}, "a file name in the same folder"),
+    ("predictions anywhere", GOOD | {"predictions": '"/etc/passwd"'}, "a file name in the same folder"),
+    ("predictions in a folder below", GOOD | {"predictions": '"x/p.jsonl"'}, "a file name in the same folder"),
+    ("predictions the folder itself", GOOD | {"predictions": '"."'}, "a file name in the same folder"),
+    ("predictions its parent", GOOD | {"predictions": '".."'}, "a file name in the same folder"),
+    ("predictions with a NUL", GOOD | {"predictions": r'"a\u0000b"'}, "a file name in the same folder"),
+    ("predictions without a name", GOOD | {"predictions": '""'}, "a file name in the same folder"),
+]
+
+
+@pytest.mark.parametrize(("why", "values", "message"), CASES, ids=[case[0] for case in CASES])
+def test_reader_and_schema_agree(why, values, message, write):
+    folder = write(toml(values))
+    validator = jsonschema.Draft202012Validator(schema("card"))
+    assert validator.is_valid(tomllib.loads(toml(values))) is (message is None), why
+    if message is None:
+        read_card(folder)
+    else:
+        with pytest.raises(UsageError, match=message):
+            read_card(folder)
+
+
+def test_the_schema_knows_every_key():
+    assert set(schema("card")["properties"]) == set(FULL) == set(Card.__dataclass_fields__)
+
+
+UNREADABLE = [
+    ("not TOML", "name =\n", "Invalid value"),
+    ("key twice", 'name = "a"\nname = "b"\n', "Cannot overwrite"),
+    ("nested 100,000 deep", "a = " + "[" * 100_000, "nested too deep"),
+]
+
+
+@pytest.mark.parametrize(("why", "text", "message"), UNREADABLE, ids=[case[0] for case in UNREADABLE])
+def test_unreadable(why, text, message, write):
+    with pytest.raises(UsageError, match=message):
+        read_card(write(text))
+
+
+def test_not_utf8(write):
+    folder = write("")
+    (folder / CARD).write_bytes(b'name = "\xff"')
+    with pytest.raises(UsageError, match="utf-8"):
+        read_card(folder)
+
+
+def test_no_card(tmp_path):
+    with pytest.raises(UsageError, match=r"card\.toml: No such file"):
+        read_card(tmp_path)
+
+
+def test_what_is_read_is_what_was_written(tmp_path):
+    card = Card(
+        'näme "q" \\ <b>', "model", "d", "w", "test", "0" * 64, "1" * 64, fps=29.97, lenient=True, adapter="csv"
+    )
+    write_card(tmp_path, card)
+    assert read_card(tmp_path) == card
+    assert "authors" not in (tmp_path / CARD).read_text()  # a default is not written
+
+
+def test_a_card_asks_for_the_options_of_score():
+    card = Card("a", "model", "d", "w", "test", "0" * 64, "1" * 64)
+    assert set(card.ingestion().values()) == {None, False}
+    asked = Card(
+        "a", "model", "d", "w", "test", "0" * 64, "1" * 64, fps=30.0, clip_frames=150, adapter="csv", lenient=True
+    )
+    expected = {"adapter": "csv", "fps": 30.0, "clip_frames": 150, "lenient": True, "ignore_extra": False}
+    assert asked.ingestion() == expected
+
+
+def test_predictions_are_those_the_card_was_made_for(write):
+    folder = write(toml(GOOD))
+    card = read_card(folder)
+    assert predictions_of(folder, card) == folder / "predictions.jsonl"
+    (folder / "predictions.jsonl").write_bytes(PREDICTIONS + b"\n")
+    with pytest.raises(UsageError, match=r"sha256 is .*, the card says"):
+        predictions_of(folder, card)
+    (folder / "predictions.jsonl").unlink()
+    with pytest.raises(UsageError, match=r"predictions\.jsonl: No such file"):
+        predictions_of(folder, card)
+
+
+@pytest.mark.parametrize("make", [os.mkfifo, os.mkdir], ids=["pipe", "folder"])
+def test_predictions_that_are_no_file(make, write):
+    folder = write(toml(GOOD))
+    (folder / "predictions.jsonl").unlink()
+    make(folder / "predictions.jsonl")
+    with pytest.raises(UsageError, match="not a regular file"):
+        predictions_of(folder, read_card(folder))
