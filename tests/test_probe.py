@@ -7,8 +7,8 @@ import pytest
 
 from harness import probe
 from harness.probe import LABELS, SIDE, Lesson
-from reference.limits import UNIFORM
-from tests.proofs import shown, validity
+from reference.limits import UNIFORM, frame_limit
+from tests.proofs import samplers, shown, validity
 
 A, B, C, D = range(4)
 
@@ -162,3 +162,15 @@ def test_a_clip_is_answered_by_itself(trained, asked):
     back = model.predict(asked[()].pictures[19::-1])
     for one, other in zip(forth, back, strict=True):
         assert (one == other[::-1]).all()
+
+
+def test_every_sampler_is_measured_on_its_own_frames(trained):
+    """One session; the uniform sampler's pictures are those drawn without it."""
+    clips, drawn = shown.states("warehouse-v1", "test", 1), samplers.draw("warehouse-v1", "test", sessions=1)
+    assert all(samplers.sound(found) for found in drawn.values())
+    assert (drawn["uniform"].pictures == shown.draw("warehouse-v1", "test", sessions=1).pictures).all()
+    figures = {name: samplers.measure(clips, found, *trained) for name, found in drawn.items()}
+    for found in figures.values():
+        assert 0 <= found.distance <= found.distance_90 < 125
+        assert all(0 <= share <= 1 for share in found[2:])
+    assert figures["uniform"].oca_limit == frame_limit(clips)["all"].oca
