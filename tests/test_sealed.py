@@ -13,21 +13,16 @@ from harness import sealed, worlds
 from harness.baselines import write_baseline
 from harness.errors import UsageError, WorldError
 from reference.sealing import registered
-from reference.world import world_file
+from tests import hand
 
 NAME = "tiny-sealed"
-SMALLER = (("sessions = 72\nclips = 20", "sessions = 6\nclips = 4"), ("sessions = 288", "sessions = 10"))
 
 
 @pytest.fixture(scope="module")
 def organiser(tmp_path_factory) -> dict[str, Path]:
     """Two sessions under a fresh secret, rendered small."""
     folder = tmp_path_factory.mktemp("organiser")
-    text = world_file("warehouse-v1").decode()
-    text = text[: text.index("[digests]")].replace('name = "warehouse-v1"', 'name = "tiny"')
-    for before, after in SMALLER:
-        text = text.replace(before, after)
-    (folder / "tiny.toml").write_text(text)
+    (folder / "tiny.toml").write_text(hand.tiny_world())
     paths = {"home": folder / "home", "published": folder / "published", "secret": folder / "secret.json"}
     seal(folder / "tiny.toml", paths)
     write_baseline("constant", folder / "mine.jsonl", world=NAME, home=paths["home"])
