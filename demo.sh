@@ -3,7 +3,7 @@
 set -euo pipefail
 export PATH="$PWD/.venv/bin:$PATH"
 
-run() { printf '\n$ %s\n' "$*"; "$@"; }
+run() { printf '\n$ %s\n' "$*"; eval "$*"; }
 
 run harness world build warehouse-v1 --split test
 run harness score submissions/transition-prior/predictions.jsonl --name transition-prior
@@ -12,8 +12,13 @@ run harness compare submissions/constant/predictions.jsonl submissions/whole-cli
 printf '\nA flawed file is refused, with every problem named:\n'
 run harness validate tests/gold/flawed.jsonl || test $? -eq 2
 printf '\n... and can be scored all the same, each bad line counting as a wrong answer:\n'
-run harness score tests/gold/flawed.jsonl --lenient --format csv
+run "harness score tests/gold/flawed.jsonl --lenient | head -24"
 
 run harness leaderboard submissions
+run harness compare probe transition-prior
+
+frames=$(mktemp -d)/frames
+run harness world render warehouse-v1 -o "$frames" --limit 8
+run harness world preview warehouse-v1 --count 3 -o "$frames/preview.png"
 
 printf '\nNext: score your own file, one JSON object a line:\n  .venv/bin/harness score submission.jsonl\n'

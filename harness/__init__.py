@@ -17,6 +17,7 @@ _HOMES = {
     "compare": "harness.comparison",
     "leaderboard": "harness.ranking",
     "write_baseline": "harness.baselines",
+    "render": "harness.pictures",
     "open_truth": "reference.store",
     "Weights": "harness.rules",
     "HarnessError": "harness.errors",
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from harness.baselines import write_baseline
     from harness.comparison import compare
     from harness.errors import HarnessError
+    from harness.pictures import render
     from harness.ranking import leaderboard
     from harness.rules import Weights
     from harness.scoring import Score, score, validate

@@ -15,7 +15,8 @@ from typing import Any
 
 from harness.errors import UsageError
 
-CARD, KINDS = "card.toml", ("model", "baseline", "reference")
+CARD, PREDICTIONS = "card.toml", "predictions.jsonl"
+KINDS = ("model", "baseline", "reference")
 FILE_NAME = r"(?!\.\.?$)[^/\\\x00-\x1f]+"
 
 
@@ -30,7 +31,7 @@ class Card:
     split: str
     truth_digest: str
     predictions_sha256: str
-    predictions: str = "predictions.jsonl"
+    predictions: str = PREDICTIONS
     uses_truth: bool = False
     model: str = ""
     authors: str = ""

@@ -21,7 +21,7 @@ COMMANDS = {
     "compare": "Compare two or more submissions on the same clips, with verdicts.",
     "leaderboard": "Rank the submissions of a folder, with rank ranges and tiers.",
     "baseline": "Write the answers of a reference model as an ordinary submission.",
-    "world": "List, build, describe, import and export worlds (the ground truth).",
+    "world": "List, build, describe, render, import and export worlds (the ground truth).",
     "schema": "Print the JSON Schema of a file format.",
 }
 

@@ -14,8 +14,9 @@ from typing import Any
 
 import numpy as np
 
-from harness import statistics
+from harness import sealed, statistics
 from harness.baselines import BASELINES, write_baseline
+from harness.cards import CARD, PREDICTIONS, predictions_of, read_card
 from harness.errors import UsageError
 from harness.paired import PAIRED_METRICS, Paired, load, need_every_clip
 from harness.record import number
@@ -24,6 +25,7 @@ from harness.source import shown_name
 
 FORMAT = "warehouse-harness/comparison-1"
 MARGIN, ALPHA = 0.03, 0.05
+ENTRIES = "submissions"
 FIELDS = ("operation", "segment", "next", "all")
 
 
@@ -37,6 +39,7 @@ def compare(*submissions: str | Path, margin: float = MARGIN, request: Request |
     if not 0 < margin < 1:
         raise UsageError(f"--margin {margin}: expected a share between 0 and 1")
     request = request or Request()
+    sealed.refuse(request.world, "a comparison clip by clip", organiser=request.organiser, home=request.home)
     need_every_clip(request.rules)
     scores = [score_operand(submission, request) for submission in submissions]
     paired = load(scores, _distinct([shown_name(submission) for submission in submissions]))
@@ -53,15 +56,20 @@ def compare(*submissions: str | Path, margin: float = MARGIN, request: Request |
 
 
 def score_operand(submission: str | Path, request: Request) -> Score:
-    """Score a file, or the answers of a baseline when the name is one and no such file exists.
+    """Score a file, an entry's folder, or what a name stands for: a baseline, else an entry of submissions/.
 
-    How the file is to be read says nothing of a baseline's answers, which are canonical.
+    How a file is to be read says nothing of a baseline's answers, which are canonical, and an entry's card says it.
     """
-    name = str(submission)
-    if name not in BASELINES or Path(name).exists():
+    name, path = str(submission), Path(submission)
+    if not path.exists() and name not in BASELINES:
+        path = Path(ENTRIES, name)
+    if (path / CARD).is_file():
+        card = read_card(path)
+        return score_request(predictions_of(path, card), replace(request, **card.ingestion()))
+    if name not in BASELINES or path.exists():
         return score_request(submission, request)
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / f"{name}.jsonl"
+    with tempfile.TemporaryDirectory() as scratch:
+        path = Path(scratch) / f"{name}.jsonl"
         write_baseline(name, path, world=request.world, split=request.split, home=request.home, truth=request.truth)
         canonical = replace(request, lenient=False, ignore_extra=False, adapter=None, fps=None, clip_frames=None)
         return score_request(path, canonical)
@@ -139,9 +147,14 @@ def _entry(name: str, score: Score) -> dict[str, Any]:
             "metrics": score.record["metrics"]}  # fmt: skip
 
 
+def _short(path: Path) -> str:
+    return path.parent.name if path.name == PREDICTIONS and path.parent.name else path.stem
+
+
 def _distinct(names: list[str]) -> list[str]:
-    """File names without folder and extension where they tell the files apart, else the paths, else numbered paths."""
-    for candidate in ([Path(name).stem or name for name in names], names):
+    """File names without folder and extension (of an entry's predictions the folder's) where they tell the files apart,
+    else the paths, else numbered paths."""
+    for candidate in ([_short(Path(name)) or name for name in names], names):
         if len(set(candidate)) == len(names):
             return candidate
     return [f"{name} ({i + 1})" for i, name in enumerate(names)]

@@ -82,6 +82,7 @@ def load(scores: list[Score], names: list[str]) -> Paired:
     """Read the stored answers of scores that share truth, rules and weights."""
     first = scores[0]
     for name, score in zip(names, scores, strict=True):
+        score.need_clips()
         for key in ("truth_digest", "rules", "weights", "n"):
             if score.record[key] != first.record[key]:
                 raise UsageError(f"{name} and {names[0]} cannot be compared: their {key} differ")

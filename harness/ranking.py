@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from harness import audit, statistics
+from harness import audit, sealed, statistics
 from harness.baselines import BASELINES
 from harness.cards import CARD, Card, predictions_of, read_card
 from harness.comparison import ALPHA, MARGIN, adjust, paired_test, score_operand, verdict_of
@@ -50,6 +50,7 @@ def leaderboard(
     `baseline`: the entry or reference that every difference is shown to. Returns one object.
     """
     request = request or Request()
+    sealed.refuse(request.world, "a comparison clip by clip", organiser=request.organiser, home=request.home)
     need_every_clip(request.rules)
     if not Path(folder).is_dir():
         raise UsageError(f"{shown_name(folder)}: no such folder of submissions")

@@ -1,15 +1,18 @@
 """Regenerate the committed reference entries: `python -m harness.references submissions` (or `make submissions`).
 
-Needed when a world is re-pinned: every card carries the digest of the truth that its predictions were made for.
+Needed when a world is re-pinned: every card carries the digest of the truth that its predictions were made for. The
+probe is made anew only with a second argument, the folder that holds its renderings train/ and test/.
 """
 
 from __future__ import annotations
 
 import hashlib
 import sys
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
-from harness.baselines import BASELINES, write_baseline
+from harness.baselines import BASELINES, Baseline, write_baseline
 from harness.cards import Card, write_card
 from reference.store import open_truth
 
@@ -17,24 +20,33 @@ WORLD, SPLIT = "warehouse-v1", "test"
 COMMITTED = ("constant", "whole-clip", "random", "transition-prior", "oracle")
 
 
-def regenerate(folder: Path) -> None:
-    with open_truth(WORLD, SPLIT) as truth:
-        digest = truth.digest
+PROBE = Baseline("probe", "baseline", "a small classifier on 8 frames of 168 x 168, trained on the train split")
+
+
+def regenerate(folder: Path, frames: Path | None) -> None:
     for name in COMMITTED:
-        entry = folder / name
-        entry.mkdir(parents=True, exist_ok=True)
-        write_baseline(name, entry / "predictions.jsonl", world=WORLD, split=SPLIT)
-        write_card(entry, card(name, digest, (entry / "predictions.jsonl").read_bytes()))
+        _entry(folder, BASELINES[name], partial(write_baseline, name, world=WORLD, split=SPLIT))
+    if frames is not None:
+        from harness.pictures import probe
+
+        _entry(folder, PROBE, partial(probe, frames, split=SPLIT))
 
 
-def card(name: str, truth_digest: str, predictions: bytes) -> Card:
-    baseline = BASELINES[name]
+def _entry(folder: Path, baseline: Baseline, write: Callable[..., int]) -> None:
+    entry = folder / baseline.name
+    entry.mkdir(parents=True, exist_ok=True)
+    write(path=entry / "predictions.jsonl")
+    with open_truth(WORLD, SPLIT) as truth:
+        write_card(entry, card(baseline, truth.digest, (entry / "predictions.jsonl").read_bytes()))
+
+
+def card(baseline: Baseline, truth_digest: str, predictions: bytes) -> Card:
     return Card(
-        name=name, kind=baseline.kind, description=baseline.description, world=WORLD, split=SPLIT,
+        name=baseline.name, kind=baseline.kind, description=baseline.description, world=WORLD, split=SPLIT,
         truth_digest=truth_digest, predictions_sha256=hashlib.sha256(predictions).hexdigest(),
         uses_truth=baseline.kind == "reference",
     )  # fmt: skip
 
 
 if __name__ == "__main__":
-    regenerate(Path(sys.argv[1]))
+    regenerate(Path(sys.argv[1]), Path(sys.argv[2]) if len(sys.argv) > 2 else None)

@@ -93,3 +93,6 @@ def find_rules(name: str) -> Rules:
     if name not in RULES:
         raise UsageError(f"unknown rule set {name!r}; there are {', '.join(RULES)}")
     return RULES[name]
+
+
+STANDARD, AA40 = RULES["standard"], Weights()

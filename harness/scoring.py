@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable
-from contextlib import nullcontext
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass, fields
 from functools import cache, cached_property
 from pathlib import Path
@@ -18,9 +18,11 @@ from typing import TYPE_CHECKING, Any
 
 import harness
 from harness import results as stored
+from harness import sealed
 from harness.errors import UsageError
-from harness.rules import Rules, Weights, find_rules
+from harness.rules import AA40, STANDARD, Rules, Weights, find_rules
 from reference.files import write_atomically
+from reference.store import cache_home
 
 if TYPE_CHECKING:
     import pandas
@@ -38,8 +40,8 @@ class Request:
 
     world: str = "warehouse-v1"
     split: str = "test"
-    rules: Rules = find_rules("standard")
-    weights: Weights = Weights()
+    rules: Rules = STANDARD
+    weights: Weights = AA40
     lenient: bool = False
     ignore_extra: bool = False
     adapter: str | None = None
@@ -51,6 +53,7 @@ class Request:
     max_bytes: int | None = None
     home: Path | None = None
     truth: Path | None = None
+    organiser: bool = False  # of a sealed split: sees everything
 
     def ingestion(self) -> dict[str, Any]:
         """Options of `submission.ingest`."""
@@ -72,8 +75,6 @@ class Request:
         return pinned
 
     def results(self) -> stored.Results:
-        from reference.store import cache_home
-
         return stored.Results(cache_home(self.home))
 
     def open(self, files: tuple[Path, ...] = (), folders: tuple[Path, ...] = ()) -> Truth:
@@ -113,29 +114,41 @@ class Score:
     def metrics(self) -> dict[str, Metric]:
         """Headline metrics by name: oca, tiou50, aa1, score, aa1_hidden."""
         names = [field.name for field in fields(Metric)]
-        return {key: Metric(**{name: row[name] for name in names}) for key, row in self.record["metrics"].items()}
+        return {key: Metric(**{name: row.get(name) for name in names}) for key, row in self.record["metrics"].items()}
 
     @property
     def signature(self) -> str:
         return self.record["signature"]
 
+    @property
+    def sealed(self) -> bool:
+        """Only what may leave a sealed split is here."""
+        return "commitment" in self.record
+
     @cached_property
     def clips(self) -> pandas.DataFrame:
-        """The per-clip facts with labels, in session and time order."""
+        """The per-clip facts with labels, in session and time order. Raises UsageError on a sealed split."""
         from harness.resources import sql
 
+        self.need_clips()
         with self._request.open(files=(self.answers,)) as truth:
             self._judge(truth)
             return truth.connection.execute(sql("clips")).df()
 
     def write(self, folder: str | Path) -> None:
-        """Write `score.json` and `clips.parquet` into a folder; each appears whole or not at all."""
+        """Write `score.json` and, but for a sealed split, `clips.parquet`; each appears whole or not at all."""
         folder = Path(folder)
         folder.mkdir(parents=True, exist_ok=True)
-        with self._request.open(files=(self.answers,), folders=(folder,)) as truth:
-            facts = self._judge(truth)
-            write_atomically(folder / "clips.parquet", facts.write_clips)
+        if not self.sealed:
+            with self._request.open(files=(self.answers,), folders=(folder,)) as truth:
+                facts = self._judge(truth)
+                write_atomically(folder / "clips.parquet", facts.write_clips)
         write_atomically(folder / "score.json", lambda path: _write_record(path, self.record))
+
+    def need_clips(self) -> None:
+        if self.sealed:
+            world = self.record["world"]
+            raise UsageError(f"{world} is sealed, nothing is said about single clips; --organiser shows them")
 
     def _judge(self, truth: Truth):
         from harness.facts import judge
@@ -165,16 +178,19 @@ def score(
     training: str | Path | None = None,
     home: str | Path | None = None,
     truth: str | Path | None = None,
+    organiser: bool = False,
 ) -> Score:
     """Score a prediction file (or "-" for standard input) against the truth of a split.
 
     `clip_map`: from doc_id to clip_id, for formats that name clips by the former. `max_...`: caps (source.Limits).
+    `organiser`: of a sealed split, to see everything; else four numbers leave it, and the scoring is logged by `name`.
     `training`: a training record; by default `training.json` beside the submission, where there is one.
     Raises SubmissionError (lines were rejected), TruthError, UsageError; all are HarnessError.
     """
     request = Request(
         world, split, find_rules(rules), weights or Weights(), lenient, ignore_extra, adapter, fps, clip_frames,
         clip_map, max_line_bytes, max_lines, max_bytes, Path(home) if home else None, Path(truth) if truth else None,
+        organiser,
     )  # fmt: skip
     return score_request(submission, request, name=name, training=training)
 
@@ -190,16 +206,23 @@ def score_request(
         raise UsageError(f"--name {name!r}: expected printable text")
     results = request.results()
     trained = training_record(submission, training)
-    with results.scratch() as scratch, opened(submission, scratch, request.limits()) as source:
-        with nullcontext(truth) if truth else request.open((source.path,), (scratch,)) as truth:
-            entry = stored.key(_dependencies(source.sha256, truth, request, trained))
-            folder = results.find(entry)
-            if folder is None:
-                _score_into(scratch, source, truth, request, trained)
-                folder = results.keep(scratch, entry)
+    with ExitStack() as stack:
+        scratch = stack.enter_context(results.scratch())
+        source = stack.enter_context(opened(submission, scratch, request.limits()))
+        truth = truth or stack.enter_context(request.open((source.path,), (scratch,)))
+        if truth.sealed and not request.organiser and not name:
+            raise UsageError(f"{truth.world} is sealed, and scorings are logged by name: --name is needed")
+        commitment = truth.sealed
+        entry = stored.key(_dependencies(source.sha256, truth, request, trained))
+        folder = results.find(entry)
+        if folder is None:
+            _score_into(scratch, source, truth, request, trained)
+            folder = results.keep(scratch, entry)
     record = json.loads((folder / stored.RECORD).read_bytes())
     if name is not None:
         record = {"name": name} | record | {"signature": f"{record['signature']}|name:{name}"}
+    if commitment and not request.organiser:
+        record = sealed.given_out(record, commitment, cache_home(request.home))
     return Score(record, folder / stored.ANSWERS, request)
 
 
@@ -233,9 +256,12 @@ def validate(submission: str | Path, **options: Any) -> Ingestion:
     from harness.submission import ingest, opened
 
     request = Request(**options)
-    with request.results().scratch() as scratch:
-        with opened(submission, scratch, request.limits()) as source, request.open((source.path,), (scratch,)) as truth:
-            return ingest(truth, source, **(request.ingestion() | {"lenient": True}))
+    with (
+        request.results().scratch() as scratch,
+        opened(submission, scratch, request.limits()) as source,
+        request.open((source.path,), (scratch,)) as truth,
+    ):
+        return ingest(truth, source, **(request.ingestion() | {"lenient": True}))
 
 
 def training_record(submission: str | Path, training: str | Path | None) -> dict[str, Any] | None:
@@ -260,7 +286,8 @@ def _checked_training(record: Any, path: Path) -> dict[str, Any]:
         raise UsageError(f"{path}: a training record is an object with a text field `device` (harness schema training)")
     for key in numbers:
         value = record.get(key)
-        if value is not None and (isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value < 1e15):
+        is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
+        if value is not None and not (is_number and 0 <= value < 1e15):
             raise UsageError(f"{path}: `{key}` must be a number that is not negative (harness schema training)")
         if value is not None and key in ("steps", "oom_events") and value != int(value):
             raise UsageError(f"{path}: `{key}` must be a whole number (harness schema training)")
@@ -311,10 +338,18 @@ def _identity(ingestion: Ingestion, truth: Truth, request: Request, trained: dic
 def signature(ingestion, truth: Truth, request: Request, coverage: float, trained: dict | None) -> str:
     """One line that pins every number: same signature, same bytes."""
     parts = [
-        f"world:{truth.world}", f"truth:{truth.digest[:16]}", f"split:{truth.split}", f"n:{truth.n}",
-        f"sessions:{truth.sessions}", f"rules:{request.rules.name}", f"weights:{request.weights.scheme}({request.weights})",
-        f"submission:{ingestion.sha256[:16]}", f"coverage:{coverage:.4f}", f"seed:{SEED}", f"version:{harness.__version__}",
-    ]  # fmt: skip
+        f"world:{truth.world}",
+        f"truth:{truth.digest[:16]}",
+        f"split:{truth.split}",
+        f"n:{truth.n}",
+        f"sessions:{truth.sessions}",
+        f"rules:{request.rules.name}",
+        f"weights:{request.weights.scheme}({request.weights})",
+        f"submission:{ingestion.sha256[:16]}",
+        f"coverage:{coverage:.4f}",
+        f"seed:{SEED}",
+        f"version:{harness.__version__}",
+    ]
     parts += [f"{key}:{value}" for key, value in request.reading().items() if value not in (None, False)]
     if trained is not None:
         parts.append(f"training:{hashlib.sha256(json.dumps(trained, sort_keys=True).encode()).hexdigest()[:8]}")

@@ -59,6 +59,9 @@ def heading(out: Console, text: str, aside: str = "") -> None:
 
 def print_score(record: dict[str, Any], out: Console) -> None:
     """The whole answer to `harness score`, most important first."""
+    if "commitment" in record:
+        print_sealed(record, out)
+        return
     where = f"{record['world']} / {record['split']}: {record['n']:,} clips in {record['sessions']:,} sessions"
     out.print(Text(record.get("name") or "submission", style="bold") + Text(f"  on {where}"))
     _metrics(record, out)
@@ -70,6 +73,22 @@ def print_score(record: dict[str, Any], out: Console) -> None:
     _slices(record, out)
     _sections(record, out)
     _audit(record, out)
+    out.print()
+    out.print(Text(record["signature"], style="dim"), soft_wrap=True)
+
+
+def print_sealed(record: dict[str, Any], out: Console) -> None:
+    """The four numbers that leave a sealed split."""
+    where = f"{record['world']} / {record['split']} (sealed): {record['n']:,} clips in {record['sessions']:,} sessions"
+    out.print(Text(record["name"], style="bold") + Text(f"  on {where}"))
+    made = table("metric", "value", "95% interval", left=["metric"])
+    for name in ORDER[:-1]:
+        row = record["metrics"][name]
+        made.add_row(TITLES[name], Text(number(row["value"]), style="bold" if name == "score" else ""), interval(row))
+    out.print(made)
+    _coverage(record, out)
+    times = "for the first time" if record["scorings"] == 1 else f"{record['scorings']:,} times"
+    out.print(f"{record['name']} was scored {times}; every scoring is logged")
     out.print()
     out.print(Text(record["signature"], style="dim"), soft_wrap=True)
 
@@ -202,6 +221,11 @@ def print_world(found: dict[str, Any], out: Console) -> None:
         out.print(
             Text("in-sample: floors and prior were fitted on the one session they are quoted for", style="yellow")
         )
+    if found["frame_limit"]:
+        limit = found["frame_limit"]
+        out.print("perfect labels of 8 uniform frames reach: " + "; ".join(
+            f"{name.replace('_', ' ')} clips OCA {number(limit[name]['oca'])}, tIoU@0.5 {number(limit[name]['tiou50'])}"
+            for name in ("all", "dense", "not_dense")))  # fmt: skip
     for dimension, rows in found["distributions"].items():
         out.print(Text(f"{dimension}: ", style="bold")
                   + Text(", ".join(f"{row['level']} {row['clips'] / found['n']:.1%}" for row in rows)))  # fmt: skip

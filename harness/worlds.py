@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness import statistics
+from harness import sealed, statistics
 from harness.resources import sql
 
 if TYPE_CHECKING:
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 FORMAT = "warehouse-harness/world-1"
 DISAGREEMENTS = (0.1, 0.25, 0.4)
 CORRELATION = 0.03
+LIMIT_SESSIONS = 288
+"""Of a larger split the frame limit is worked out on so many sessions: it is a mean, known to a point by then."""
 
 
 def listed(home: Path | None = None) -> list[dict[str, Any]]:
@@ -65,18 +67,14 @@ def build(
 
 
 def export(
-    world: str,
-    split: str,
-    path: Path,
-    *,
-    include_test: bool = False,
-    home: Path | None = None,
-    truth: Path | None = None,
-) -> int:
+    world: str, split: str, path: Path, *, include_test: bool = False, home: Path | None = None,
+    truth: Path | None = None, organiser: bool = False,
+) -> int:  # fmt: skip
     """Write a split's truth by the extension of `path`; returns the number of clips. Test splits only when asked."""
     from harness.errors import UsageError
     from reference import store
 
+    sealed.refuse(world, "its export", organiser=organiser, home=home)
     if split.startswith("test") and not include_test:
         raise UsageError(f"split {split!r} is what models are judged on; --include-test exports it all the same")
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -86,13 +84,15 @@ def export(
 
 
 def describe(
-    world: str = "warehouse-v1", split: str = "test", *, home: Path | None = None, truth: Path | None = None
-) -> dict[str, Any]:
+    world: str = "warehouse-v1", split: str = "test", *, home: Path | None = None, truth: Path | None = None,
+    organiser: bool = False,
+) -> dict[str, Any]:  # fmt: skip
     """One object about a split (shares in [0, 1], null where the world has no such thing)."""
     from reference.store import open_truth
 
+    sealed.refuse(world, "its distributions", organiser=organiser, home=home)
     with open_truth(world, split, home=home, truth=truth) as opened:
-        return described(opened)
+        return described(opened) | {"frame_limit": frame_limit(world, split)}
 
 
 def described(truth: Truth) -> dict[str, Any]:
@@ -113,8 +113,26 @@ def described(truth: Truth) -> dict[str, Any]:
         **{name: row[name] for name in shares},
         "constant": _constant(truth), "transition": _transition(truth),
         "distributions": _distributions(truth),
+        "frame_limit": None,
         "detectable": detectable(truth.n, truth.sessions),
     }  # fmt: skip
+
+
+def frame_limit(world: str, split: str) -> dict[str, dict[str, float | int]] | None:
+    """What perfect labels of the 8 uniform frames reach, on all, dense and other clips; None without a process."""
+    from reference import limits
+    from reference.build import session_states
+    from reference.catalog import SCALED
+    from reference.world import load_world, world_names
+
+    scaled = SCALED.fullmatch(world)
+    name, scale = (scaled["base"], int(scaled["scale"])) if scaled else (world, 1)
+    if name not in world_names() and not Path(name).is_file():
+        return None
+    found = load_world(name)
+    sessions = min(found.split(split).sessions * scale, LIMIT_SESSIONS)
+    shown = (pair for index in range(sessions) for pair in session_states(found, split, index))
+    return {part: limit._asdict() for part, limit in limits.frame_limit(shown).items()}
 
 
 def detectable(n: int, sessions: int) -> list[dict[str, float]]:

@@ -33,9 +33,12 @@ def build_split(world: World, split: str, *, scale: int = 1, workers: int = 1) -
     return _shared(world, split, sessions, workers)
 
 
-def session_states(world: World, split: str, index: int) -> Iterator[tuple[Clip, VisibleState]]:
-    """The clips of one session, each with what its frames show."""
+def session_states(
+    world: World, split: str, index: int, domain: str | None = None
+) -> Iterator[tuple[Clip, VisibleState]]:
+    """The clips of one session, each with what its frames show; `domain`: shown in that one, not in the session's."""
     session = timeline(world, split, index)
+    session.domain = domain or session.domain
     limit = world.split(split).clips
     facts = {
         "domain": session.domain,

@@ -1,15 +1,17 @@
 """Where the truth of a world comes from: its name -> an Origin, whose splits can be made into truth databases.
 
 Names: a world that ships (`warehouse-v1`), the path of a world file, either with `-xN` behind it (the same world with N
-times the sessions, of which the first are the unscaled split's), or a world that was imported on this machine.
+times the sessions, of which the first are the unscaled split's), or a world that was imported or sealed on
+this machine.
 """
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from reference.errors import WorldError
@@ -45,16 +47,21 @@ class Origin:
     splits: tuple[str, ...]
     pinned: Mapping[str, str]  # split -> digest of its truth
     content: Callable[[str], Content]
+    sealed: str = ""  # the commitment of a sealed split
 
 
 def locate(name: str | Path, home: Path) -> Origin:
     """The world of that name. Raises WorldError where there is none."""
     from reference.imported import find
+    from reference.sealing import registered
 
     text = str(name)
     imported = find(text, home)
     if imported is not None:
         return imported
+    seal = registered(text, home)
+    if seal is not None:
+        return sealed_origin(seal.world(), seal.split, seal.commitment)
     scaled = SCALED.fullmatch(text)
     if scaled and not Path(text).is_file():
         return _synthetic(load_world(scaled["base"]), int(scaled["scale"]))
@@ -65,10 +72,11 @@ def locate(name: str | Path, home: Path) -> Origin:
 
 
 def names(home: Path) -> list[str]:
-    """Worlds that ship, then those imported on this machine."""
+    """Worlds that ship, then those imported and sealed on this machine."""
     from reference.imported import imported_names
+    from reference.sealing import sealed_names
 
-    return [*world_names(), *imported_names(home)]
+    return [*world_names(), *imported_names(home), *sealed_names(home)]
 
 
 def _imported_names(home: Path) -> str:
@@ -90,8 +98,17 @@ def _synthetic(world: World, scale: int = 1) -> Origin:
     )
 
 
+def sealed_origin(world: World, split: str, commitment: str) -> Origin:
+    """One split under a secret key. `digest` names the key without giving it away."""
+    secret = hashlib.sha256(b"sealed|" + world.key).hexdigest()
+    return Origin(
+        name=world.name, digest=f"{world.digest}:{secret}", kind="synthetic", public=False, splits=(split,), pinned={},
+        content=lambda _: _content(world, split, 1), sealed=commitment,
+    )  # fmt: skip
+
+
 def _content(world: World, split: str, scale: int) -> Content:
-    """Floors and transitions are fitted on the unscaled train split, whatever is quoted on it."""
+    """Floors and transitions are fitted on the public, unscaled train split, whatever is quoted on it."""
     from reference.build import build_split
     from reference.visible import script
 
@@ -102,6 +119,6 @@ def _content(world: World, split: str, scale: int) -> Content:
         operations=world.operations,
         clips=build_split(world, split, scale=scale, workers=workers),
         expected=expected,
-        fits=[fit(list(build_split(world, "train")), world.operations)],
+        fits=[fit(list(build_split(replace(world, key=world.seed.encode()), "train")), world.operations)],
         script=script(world),
     )

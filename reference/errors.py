@@ -13,3 +13,15 @@ class TruthError(HarnessError):
 
 class WorldError(HarnessError):
     """A world file or a file to import as a world is not usable; the message names file and place."""
+
+
+class VideoError(HarnessError):
+    """A video or picture cannot be read, or is refused; the message names the file."""
+
+
+class ShardError(HarnessError):
+    """A tar shard is truncated or holds what no shard of ours holds; the message names the file and the member."""
+
+
+class RenderError(HarnessError):
+    """A rendering cannot be made where or as it was asked for."""

@@ -54,6 +54,17 @@ def imported_names(home: Path) -> list[str]:
     return sorted(path.parent.name for path in (home / "worlds").glob(f"*/{DESCRIPTION}"))
 
 
+def session_starts(name: str, home: Path) -> dict[str, int]:
+    """Session -> Unix time in ms of its first event, from which start_ms counts. Empty where nobody said it."""
+    folder = home / "worlds" / name
+    description = json.loads((folder / DESCRIPTION).read_text(encoding="utf-8"))
+    if description["kind"] != "openpack":
+        return {}
+    paths = [folder / kept["file"] for kept in description["files"]]
+    sessions = openpack.read_sessions(paths, _map(description["map"]))
+    return {session: found.start_ms for session, found in sessions.items()}
+
+
 def find(name: str, home: Path) -> Origin | None:
     """The imported world of that name, or None."""
     folder = home / "worlds" / name

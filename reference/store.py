@@ -78,6 +78,11 @@ class Truth:
         return self.meta["public"] == "true"
 
     @property
+    def sealed(self) -> str:
+        """The commitment of a sealed split, else empty: then only what cannot give the truth away may leave."""
+        return self.meta["sealed"]
+
+    @property
     def in_sample(self) -> bool:
         """Floors and transitions were fitted on the very session they are quoted for."""
         return self.meta["in_sample"] == "true"
@@ -230,6 +235,7 @@ def _meta(
         "sessions": str(sessions),
         "script": json.dumps(script),
         "public": str(origin.public).lower(),
+        "sealed": origin.sealed,
         "in_sample": str(content.in_sample).lower(),
     }
 

@@ -5,21 +5,26 @@ session. An order has attributes (drawn independently); a step of the grammar em
 drawn from the first rule whose conditions all hold. `done` ends the order, and the next one begins with `start`. At
 each boundary between steps the worker may be interrupted (Idle); afterwards the order goes on from where it was left.
 
+What a step looks like is data too: `look` says how box, table and screen stand when the step begins, `mark` which sign
+an attribute is drawn as, `sleeve` and `skin` who the worker is. All of it may be left out; the truth depends on none.
+
 The world key is the public seed (UTF-8), or the secret of a sealed split: `dataclasses.replace(world, key=secret)`.
 """
 
 from __future__ import annotations
 
 import hashlib
+import re
 import tomllib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib import resources
 from pathlib import Path
 from typing import Any
 
 from reference.clips import CutPlan
 from reference.errors import WorldError
+from reference.look import MARKS, Look, look_faults, read_look
 from reference.task import CLIP_MS, OPERATIONS, UNKNOWN
 
 FORMAT = 1
@@ -35,6 +40,7 @@ class Attribute:
     name: str
     per_mille: int
     shown_by: str  # one of SURFACES
+    mark: str = ""  # one of MARKS; left out: the first of them that no attribute before it has
 
 
 @dataclass(frozen=True)
@@ -56,6 +62,7 @@ class Step:
     name: str
     operation: str
     rules: tuple[Rule, ...]
+    look: Look = field(default_factory=Look)
 
 
 @dataclass(frozen=True)
@@ -63,6 +70,8 @@ class Worker:
     name: str
     tempo_percent: int  # of the table's durations
     habit: str
+    sleeve: str = "#7a6a58"
+    skin: str = "#d9a07a"
 
 
 @dataclass(frozen=True)
@@ -129,13 +138,18 @@ def world_names() -> tuple[str, ...]:
 
 def load_world(name_or_path: str | Path) -> World:
     """The checked world of that name, or of the TOML file at that path. Raises WorldError with the place at fault."""
+    return parse_world(world_file(name_or_path), str(name_or_path))
+
+
+def world_file(name_or_path: str | Path) -> bytes:
+    """The content of the world file of that name, or at that path."""
     name = str(name_or_path)
     if name in world_names():
-        return parse_world(resources.files("reference").joinpath("worlds", f"{name}.toml").read_bytes(), name)
+        return resources.files("reference").joinpath("worlds", f"{name}.toml").read_bytes()
     path = Path(name_or_path)
     if not path.is_file():
         raise WorldError(f"no world {name!r}; there are {', '.join(world_names())}, or give the path of a .toml file")
-    return parse_world(path.read_bytes(), name)
+    return path.read_bytes()
 
 
 def parse_world(content: bytes, place: str) -> World:
@@ -163,9 +177,9 @@ def _read(table: dict[str, Any], digest: str) -> World:
         seed=table["seed"],
         key=table["seed"].encode(),
         digest=digest,
-        attributes=tuple(Attribute(name, **fields) for name, fields in table["attributes"].items()),
+        attributes=_attributes(table["attributes"]),
         start=_rules(table["start"]["next"]),
-        steps={name: Step(name, step["operation"], _rules(step["next"])) for name, step in table["steps"].items()},
+        steps={name: _step(name, fields) for name, fields in table["steps"].items()},
         idle_per_mille=table["idle"]["per_mille"],
         durations={operation: tuple(quantiles) for operation, quantiles in table["durations"].items()},
         workers=tuple(Worker(name, **fields) for name, fields in table["workers"].items()),
@@ -175,6 +189,20 @@ def _read(table: dict[str, Any], digest: str) -> World:
         plan=CutPlan(**{**cutting, "offset_ms": tuple(cutting["offset_ms"]), "lead_ms": tuple(cutting["lead_ms"])}),
         digests=table.get("digests", {}),
     )
+
+
+def _attributes(table: dict[str, dict[str, Any]]) -> tuple[Attribute, ...]:
+    """Attributes without a mark get the marks that are left, in order."""
+    named = [fields["mark"] for fields in table.values() if "mark" in fields]
+    free = iter([mark for mark in MARKS if mark not in named])
+    return tuple(
+        Attribute(name, **(fields if "mark" in fields else {**fields, "mark": next(free, "")}))
+        for name, fields in table.items()
+    )
+
+
+def _step(name: str, fields: dict[str, Any]) -> Step:
+    return Step(name, fields["operation"], _rules(fields["next"]), read_look(fields.get("look", {})))
 
 
 def _rules(entries: list[dict[str, Any]]) -> tuple[Rule, ...]:
@@ -207,6 +235,8 @@ def _check(world: World) -> None:
     _check_rules(world, START, world.start)
     for step in world.steps.values():
         _check_rules(world, f"steps.{step.name}", step.rules)
+        for fault in look_faults(step.look):
+            raise WorldError(f"steps.{step.name}.look.{fault}")
     _check_repeats(world)
     _check_ways(world)
     _check_durations(world)
@@ -231,6 +261,11 @@ def _check_attributes(world: World) -> None:
         _per_mille(attribute.per_mille, f"attributes.{attribute.name}.per_mille")
         _demand(attribute.shown_by in SURFACES, f"attributes.{attribute.name}.shown_by is none of {SURFACES}")
     _per_mille(world.idle_per_mille, "idle.per_mille")
+    marks = [attribute.mark for attribute in world.attributes]
+    for attribute in world.attributes:
+        where = f"attributes.{attribute.name}.mark"
+        _demand(attribute.mark in MARKS, f"{where} is {attribute.mark!r}, expected one of {', '.join(MARKS)}")
+        _demand(marks.count(attribute.mark) == 1, f"{where}: another attribute is drawn as {attribute.mark!r} too")
 
 
 def _check_rules(world: World, place: str, rules: tuple[Rule, ...]) -> None:
@@ -299,6 +334,9 @@ def _check_sessions(world: World) -> None:
     _demand(bool(world.workers), "workers: at least one is needed")
     for worker in world.workers:
         _positive(worker.tempo_percent, f"workers.{worker.name}.tempo_percent")
+        for key, value in (("sleeve", worker.sleeve), ("skin", worker.skin)):
+            fits = isinstance(value, str) and re.fullmatch("#[0-9a-f]{6}", value)
+            _demand(bool(fits), f"workers.{worker.name}.{key} is {value!r}, expected a colour like '#a0b1c2'")
     one_in = world.randomised_one_in
     _demand(type(one_in) is int and one_in >= 0, f"randomised.one_in is {one_in!r}, expected an integer from 0")
     _demand("train" in world.splits, "splits: train is missing")

@@ -2,6 +2,7 @@
 
 - A fence ```console in README.md holds commands (`$ ...`) and their output: it is what the commands print, at 80
   columns, in the repository's root. Lines `...` stand for output that is left out.
+- The data cards of the worlds that ship are what `harness world card` prints.
 - Between `<!-- NAME -->` and `<!-- /NAME -->` stands what GENERATED[NAME] returns.
 """
 
@@ -103,6 +104,16 @@ GENERATED: dict[str, tuple[str, Callable[[], str]]] = {
 """Marker -> the file that holds it, and what belongs there."""
 
 
+WORLD_CARDS = ("warehouse-v1", "canonical-v1")
+
+
+def world_card(name: str) -> tuple[Path, str]:
+    """Where the data card of a world that ships stands, and what it says."""
+    from harness.datacard import card
+
+    return ROOT / "reference" / "worlds" / f"{name}.md", card(name)
+
+
 def generated(name: str) -> tuple[str, str]:
     """The text that stands between the markers, and the one that belongs there."""
     file, make = GENERATED[name]
@@ -118,6 +129,8 @@ def update(home: Path) -> None:
         path = ROOT / file
         before, after = (f"<!-- {name} -->\n\n{part}\n<!-- /{name} -->" for part in generated(name))
         path.write_text(path.read_text(encoding="utf-8").replace(before, after, 1), encoding="utf-8")
+    for path, text in map(world_card, WORLD_CARDS):
+        path.write_text(text, encoding="utf-8")
     readme = ROOT / "README.md"
     readme.write_text(
         CONSOLE.sub(lambda match: _rerun(match[1], home), readme.read_text(encoding="utf-8")), encoding="utf-8"

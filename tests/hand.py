@@ -18,6 +18,7 @@ from typing import Any
 from harness.cards import Card, write_card
 from reference.imported import import_world
 from reference.store import open_truth
+from reference.world import world_file
 
 Row = dict[str, Any]
 
@@ -80,3 +81,11 @@ def harness_command(*words: str | Path, home: Path, **options: Any) -> subproces
     env = os.environ | {"HARNESS_HOME": str(home), "COLUMNS": "80"} | options.pop("env", {})
     command = [sys.executable, "-m", "harness", *map(str, words)]
     return subprocess.run(command, capture_output=True, text=True, timeout=120, env=env, **options)
+
+
+def tiny_world():
+    """The default world's file, under another name: six sessions of four clips to judge on, ten to learn from."""
+    text = world_file("warehouse-v1").decode()
+    text = text[: text.index("[digests]")].replace('name = "warehouse-v1"', 'name = "tiny"')
+    text = text.replace("sessions = 72\nclips = 20", "sessions = 6\nclips = 4")
+    return text.replace("sessions = 288", "sessions = 10")

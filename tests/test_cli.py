@@ -63,6 +63,7 @@ def folder(tmp_path_factory, home):
         write_baseline(name, folder / f"{file}.jsonl")
     shutil.copytree(ROOT / "submissions", folder / "submissions")
     (folder / OPENPACK).write_text(openpack())
+    (folder / "tiny.toml").write_text(hand.tiny_world())
     rows = hand.grid(8, 3, domain="clean")
     digest = hand.world(WORLD, rows, folder, home)
     hand.write(folder / "right.jsonl", [hand.right(row) for row in rows])
@@ -124,21 +125,38 @@ def examples():
     return [(line, 1 if line == failing else 0) for line in order(found)]
 
 
+SEALED = "warehouse-v1-sealed"
+SMALLER = (
+    ("--split test --scale 10", "--split validation --scale 2"),
+    ("world render warehouse-v1", "world render warehouse-v1 --limit 2 --size 32"),
+    ("world seal warehouse-v1", f"world seal tiny.toml --name {SEALED} --size 32 --workers 1"),
+    (" > warehouse-v1.md", ""),
+)
+"""What an example is cut down to, and the shell's part of it. Large worlds are left to their own tests."""
+
+
 def order(lines):
-    """Importing comes before what scores against what was imported; large worlds are left to their own tests."""
-    small = [line.replace("--split test --scale 10", "--split validation --scale 2") for line in lines]
-    return sorted(small, key=lambda line: ("world import" not in line, "predictions.jsonl" in line))
+    """Importing and sealing come before what needs what they made."""
+    for before, after in SMALLER:
+        lines = [line.replace(before, after) for line in lines]
+    makes = re.compile("world (import|seal)")
+    return sorted(lines, key=lambda line: (not makes.search(line), "predictions.jsonl" in line))
 
 
 @pytest.mark.parametrize(("line", "code"), examples(), ids=[case[0] for case in examples()])
 def test_examples_of_help_work(line, code, run, folder):
     if "predictions.jsonl" in line:
-        write_baseline("constant", folder / "predictions.jsonl", world="openpack-u0209")
+        world = SEALED if SEALED in line else "openpack-u0209"
+        write_baseline("constant", folder / "predictions.jsonl", world=world)
+    if "check-reveal" in line:
+        secret = json.loads((folder / "secret.json").read_text())
+        line = line.replace("0123...", secret["secret"]).replace("4567...", secret["salt"])
     result = run(*shlex.split(line)[1:])
     assert result.code == code, result.err
     assert result.out or "-o" in line
     if "-o " in line or "--output" in line:
-        named = Path(shlex.split(line)[-1] if "-o " in line else "reports/new/score.json")
+        words = shlex.split(line)
+        named = Path(words[words.index("-o") + 1] if "-o" in words else "reports/new/score.json")
         assert named.exists()
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import warnings
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -243,3 +244,18 @@ def test_difference_of_sessions_without_a_clip():
     assert (value, gap.tolist()) == (1.0, [1]) and np.isnan(replicates).all()
     value, replicates, gap = paired.difference("oca", 0, 1)
     assert (value, replicates.tolist(), gap.tolist()) == (1.0, [1.0, 1.0], [2, 1])
+
+
+ENTRY_OPERANDS = [
+    ("an entry of submissions/ by its name", "probe"),
+    ("an entry's folder", "submissions/probe"),
+    ("its predictions", "submissions/probe/predictions.jsonl"),
+]
+
+
+@pytest.mark.parametrize(("why", "operand"), ENTRY_OPERANDS)
+def test_an_entry_is_an_operand(why, operand, monkeypatch):
+    monkeypatch.chdir(Path(__file__).parent.parent)
+    pair = harness.compare(operand, "transition-prior")["pairs"][0]
+    assert (pair["a"], pair["b"]) == ("probe", "transition-prior"), why
+    assert pair["verdict"]["kind"] == "better"

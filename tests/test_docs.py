@@ -134,3 +134,9 @@ def test_the_schema_command_is_the_schema_file():
         done = subprocess.run(["bash", "-c", f"harness schema {path.stem}"], capture_output=True, text=True, check=True,
                               env=docs.environment(Path("unused")))  # fmt: skip
         assert json.loads(done.stdout) == json.loads(path.read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize("name", docs.WORLD_CARDS)
+def test_data_cards_are_what_the_worlds_give(name):
+    path, made = docs.world_card(name)
+    assert path.read_text(encoding="utf-8") == made

@@ -64,9 +64,11 @@ def test_test_truth_leaves_only_when_asked(tmp_path):
 
 
 def test_export_by_extension(tmp_path):
-    with open_truth("canonical-v1", "validation", allow_directories=[tmp_path]) as truth:
-        with pytest.raises(TruthError, match=r"ends in \.jsonl, \.csv, \.parquet"):
-            export(truth, tmp_path / "x.xlsx")
+    with (
+        open_truth("canonical-v1", "validation", allow_directories=[tmp_path]) as truth,
+        pytest.raises(TruthError, match=r"ends in \.jsonl, \.csv, \.parquet"),
+    ):
+        export(truth, tmp_path / "x.xlsx")
 
 
 def test_leave_one_session_out(home, tmp_path):
@@ -81,8 +83,8 @@ def test_leave_one_session_out(home, tmp_path):
     with open_truth("three") as truth:
         code = truth.operations.index
         constants = truth.connection.execute("SELECT * FROM truth.constants ORDER BY fold").fetchall()
-        tape = truth.connection.execute(
-            "SELECT next_operation FROM truth.transition WHERE operation = ? ORDER BY fold", [code("Tape")]).fetchall()  # fmt: skip
+        usual = "SELECT next_operation FROM truth.transition WHERE operation = ? ORDER BY fold"
+        tape = truth.connection.execute(usual, [code("Tape")]).fetchall()
     # of equals the earlier operation, the lowest start, the lowest end: [0, e) hits [3, 90) when 2 (e - 3) >= 90
     tie, majority = (code("Tape"), code("Wrap")), (code("Tape"), code("Label"))
     assert [(operation, following) for _, operation, _, _, following in constants] == [tie, tie, majority]

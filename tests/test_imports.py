@@ -52,14 +52,15 @@ def data_files():
 
 
 def test_every_data_file_is_packaged():
-    """Documentation apart, which is read where it lies."""
+    """Documentation and its pictures apart, which are read where they lie."""
     patterns = {
         name: [part.strip() for part in line.split(",")] for name, line in settings()["options.package_data"].items()
     }
     left_out = [
         f"{package}/{file}"
         for package, file in data_files()
-        if not file.endswith(".md") and not any(fnmatch.fnmatch(file, pattern) for pattern in patterns.get(package, []))
+        if not file.endswith((".md", ".png"))
+        and not any(fnmatch.fnmatch(file, pattern) for pattern in patterns.get(package, []))
     ]
     assert left_out == []
 

@@ -258,7 +258,7 @@ def test_no_folder(tmp_path):
 
 def test_the_committed_board():
     shown = harness.leaderboard(SUBMISSIONS)
-    assert [row["name"] for row in shown["entries"]] == ["constant", "whole-clip", "random"]
+    assert [row["name"] for row in shown["entries"]] == ["probe", "constant", "whole-clip", "random"]
     assert [row["name"] for row in shown["references"]] == ["oracle", "transition-prior"]
     assert (shown["broken"], shown["elsewhere"], shown["copies"]) == ([], 0, [])
 

@@ -92,5 +92,5 @@ def test_detectable(n, sessions, rows, why):
 
 
 def test_detectable_by_hand():
-    """72 sessions x 20 clips, d = .25: SE = sqrt(.25 x 1.57 / 1440) = .01651; t(.975, 71) + t(.8, 71) = 1.9939 + .8467."""
+    """72 x 20 clips, d = .25: SE = sqrt(.25 x 1.57 / 1440) = .01651; t(.975, 71) + t(.8, 71) = 1.9939 + .8467."""
     assert worlds.detectable(1440, 72)[1]["mde"] == pytest.approx(0.01651 * 2.8406, rel=1e-3)

@@ -15,13 +15,14 @@ from harness.errors import GateFailed
 @click.argument("submissions", nargs=-1, required=True, metavar="A B [C ...]")
 @options.truth
 @options.rules
+@options.organiser
 @options.ingestion
 @click.option("--margin", default=0.03, show_default=True, help="Differences within +-margin count as equivalent.")
 @click.option("--fail-if-worse", is_flag=True, help="Exit 1 when A is significantly worse than any other.")
 @options.output_format()
 def command(submissions: tuple[str, ...], margin: float, fail_if_worse: bool, output: str, rules: str,
             weights: str | None, truth: Path | None, **choices: Any) -> None:
-    """Compare submissions on the same clips. The name of a baseline may stand for a file.
+    """Compare submissions on the same clips: files, entries of submissions/, or baselines by name.
 
     \b
     Example:

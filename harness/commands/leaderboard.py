@@ -14,6 +14,7 @@ from harness.commands import options
 @click.argument("folder", default="submissions", type=click.Path(path_type=Path), metavar="[DIR]")
 @options.truth
 @options.rules
+@options.organiser
 @click.option("--baseline", default="constant", show_default=True, help="Entry or baseline that differences are to.")
 @options.output_format("text", "markdown", "csv", "json")
 def command(folder: Path, output: str, baseline: str, rules: str, weights: str | None, truth: Path | None,

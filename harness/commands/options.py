@@ -43,6 +43,8 @@ truth = apply(
     truth_path,
 )  # fmt: skip
 
+organiser = click.option("--organiser", is_flag=True, help="Of a sealed split: everything, for who holds the secret.")
+
 rules = apply(
     click.option("--rules", default="standard", show_default=True, metavar="NAME",
                  help="Rule set: standard, inclusive-ends, drop-missing, drop-degenerate."),

@@ -15,6 +15,7 @@ from harness.commands import options
 @options.truth
 @options.rules
 @options.ingestion
+@options.organiser
 @click.option("--name", help="A name for the model, shown and pinned in the signature.")
 @click.option("--training", type=click.Path(path_type=Path), metavar="FILE",
               help="Training record; by default training.json beside the submission.")

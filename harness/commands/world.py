@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -11,7 +12,7 @@ from harness.commands import options
 
 @click.group("world")
 def command() -> None:
-    """List, build, describe, import and export worlds (the ground truth).
+    """List, build, describe, render, import and export worlds (the ground truth).
 
     \b
     Example:
@@ -80,8 +81,9 @@ def build(world: str, splits: tuple[str, ...], scale: int, truth: Path | None, p
 @click.argument("world", default=options.WORLD)
 @click.option("--split", default="test", show_default=True)
 @options.truth_path
+@options.organiser
 @options.output_format()
-def info(world: str, split: str, truth: Path | None, output: str) -> None:
+def info(world: str, split: str, truth: Path | None, organiser: bool, output: str) -> None:
     """Say what a split holds and can measure: sizes, floors, prior, ceiling, distributions, detectable differences.
 
     \b
@@ -90,13 +92,93 @@ def info(world: str, split: str, truth: Path | None, output: str) -> None:
     """
     from harness import terminal, worlds
 
-    found = worlds.describe(world, split, truth=truth)
+    found = worlds.describe(world, split, truth=truth, organiser=organiser)
     if output == "json":
         options.print_json(found)
     elif output == "csv":
         options.print_csv({"dimension": name} | row for name, rows in found["distributions"].items() for row in rows)
     else:
         terminal.print_world(found, terminal.console())
+
+
+@command.command()
+@click.argument("world", default=options.WORLD)
+@click.option("--split", default="train", show_default=True)
+@click.option("--clip", "clips", multiple=True, metavar="ID", help="This clip (may be repeated).")
+@click.option("--count", type=click.IntRange(1, 60), default=6, show_default=True, help="So many clips, spread evenly.")
+@click.option("--blind", is_flag=True, help="Without the truth: guess yourself.")
+@click.option("--size", type=click.IntRange(32, 672), default=168, show_default=True, help="Side of a frame in pixels.")
+@click.option("-o", "--output", "path", type=click.Path(path_type=Path, dir_okay=False), metavar="PNG",
+              help="By default WORLD-SPLIT.png.")
+def preview(world: str, path: Path | None, **asked: Any) -> None:
+    """Draw a contact sheet of clips, 8 frames each, with their truth: what a model will look at.
+
+    \b
+    Example:
+      harness world preview warehouse-v1
+      harness world preview warehouse-v1 --split test --blind -o guess.png
+    """
+    from harness import pictures
+
+    written = pictures.preview(world, path, **asked)
+    click.echo(f"{written}: 8 frames of each clip, in order{'' if asked['blind'] else ', truth below'}")
+
+
+@command.command()
+@click.argument("world", default=options.WORLD)
+def card(world: str) -> None:
+    """Print the data card of WORLD: counts, distributions, floors, ceilings, detectable differences, limits.
+
+    \b
+    Example:
+      harness world card warehouse-v1 > warehouse-v1.md
+    """
+    from harness.datacard import card as made
+
+    click.echo(made(world), nl=False)
+
+
+@command.command()
+@click.argument("world", default=options.WORLD)
+@click.option("-o", "--output", "folder", required=True, metavar="DIR",
+              type=click.Path(path_type=Path, file_okay=False),
+              help="Folder to render into; a rendering that was cut off there goes on.")
+@click.option("--split", default="test", show_default=True)
+@click.option("--as", "form", type=click.Choice(["frames", "video", "shards"]), default="frames", show_default=True,
+              help="A folder of pictures a clip, an mp4 a clip, or WebDataset tar shards.")
+@click.option("--frames", type=click.IntRange(1, 100), default=8, show_default=True, metavar="N",
+              help="Frames of a clip that a model is shown.")
+@click.option("--sampler", type=click.Choice(["uniform", "motion", "entropy", "boundary"]), default="uniform",
+              show_default=True, help="Which frames these are.")
+@click.option("--size", type=click.IntRange(16, 2048), default=336, show_default=True, help="Side in pixels.")
+@click.option("--image", type=click.Choice(["jpg", "webp"]), default="jpg", show_default=True)
+@click.option("--domains", metavar="A,B", help="Only the sessions of these domains.")
+@click.option("--as-domain", metavar="X", help="Draw all clips in domain X: for paired tables, never scored.")
+@click.option("--paint-out", metavar="A,B", help="Blank slip, items or table: for ablations, never scored.")
+@click.option("--limit", type=click.IntRange(1), metavar="N", help="Only the first N clips.")
+@click.option("--workers", type=click.IntRange(1, 256), default=2, show_default=True, help="Processes.")
+@click.option("--video", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE",
+              help="Recording (mp4, mov) of an imported world.")
+@click.option("--video-start", metavar="TIME", help="When its first frame was taken: Unix ms, or ISO 8601 with offset.")
+@click.option("--session", metavar="S", help="The session it shows, where several fall into its time.")
+@options.output_format("text", "json")
+def render(world: str, folder: Path, output: str, workers: int, video_start: str | None, **asked: Any) -> None:
+    """Render a split of WORLD as pictures, videos or shards, with clips.jsonl: what a model is asked, a line a clip.
+
+    An imported world's pictures are its recording: --video FILE, and --video-start, when its first frame was taken.
+
+    \b
+    Example:
+      harness world render warehouse-v1 --limit 8 -o clips
+      harness world render --split train --as shards --limit 40 -o shards
+    """
+    from harness import pictures
+
+    made = pictures.render(world, folder, workers=workers, video_start=video_start, **asked)
+    if output == "json":
+        options.print_json(made)
+    else:
+        click.echo("\n".join(pictures.told(made)))
 
 
 @command.command("import")
@@ -140,7 +222,8 @@ def import_(files: tuple[Path, ...], name: str | None, operation_map: str | None
 )
 @click.option("--include-test", is_flag=True, help="Allow a split that models are judged on.")
 @options.truth_path
-def export(world: str, split: str, path: Path, include_test: bool, truth: Path | None) -> None:
+@options.organiser
+def export(world: str, split: str, path: Path, include_test: bool, truth: Path | None, organiser: bool) -> None:
     """Write a split's truth, one row a clip: to train on, or to read.
 
     \b
@@ -149,5 +232,75 @@ def export(world: str, split: str, path: Path, include_test: bool, truth: Path |
     """
     from harness import worlds
 
-    n = worlds.export(world, split, path, include_test=include_test, truth=truth)
+    n = worlds.export(world, split, path, include_test=include_test, truth=truth, organiser=organiser)
     click.echo(f"{n:,} clips of {world} / {split} in {path}")
+
+
+@command.command()
+@click.argument("world", default=options.WORLD)
+@click.option("--secret", "secret_file", required=True, type=click.Path(path_type=Path, dir_okay=False), metavar="FILE",
+              help="Secret key and salt; made there, for your eyes only, if it does not exist.")
+@click.option("-o", "--output", "folder", required=True, metavar="DIR",
+              type=click.Path(path_type=Path, file_okay=False),
+              help="Folder to publish: pictures, clips.jsonl, commitment.json.")
+@click.option("--name", help="Name of the sealed split; by default WORLD-sealed.")
+@click.option("--split", default="test", show_default=True, help="Whose size and domains it has.")
+@click.option("--as", "form", type=click.Choice(["frames", "video", "shards"]), default="frames", show_default=True)
+@click.option("--size", type=click.IntRange(16, 2048), default=336, show_default=True, help="Side in pixels.")
+@click.option("--workers", type=click.IntRange(1, 256), default=2, show_default=True, help="Processes.")
+def seal(world: str, secret_file: Path, folder: Path, name: str | None, split: str, workers: int, **asked: Any) -> None:
+    """Make a split whose truth nobody else has: its pictures to publish, and a commitment to its truth.
+
+    The commitment proves later that truth and pictures were not changed. It does not prove that you did not choose the
+    secret among several, or train a model on what it makes.
+
+    \b
+    Example:
+      harness world seal warehouse-v1 --secret secret.json -o sealed/
+      harness score predictions.jsonl --world warehouse-v1-sealed --name mine
+    """
+    from harness import sealed
+
+    made = sealed.seal(world, folder, secret_file, name=name, split=split, workers=workers, **asked)
+    click.echo(f"sealed as {made.name} / {made.split}, commitment {made.commitment}")
+    click.echo(f"  publish {folder} whole; keep {secret_file} to yourself until you reveal it")
+    click.echo(f"  harness score predictions.jsonl --world {made.name} --name NAME   (logged in {made.log})")
+
+
+@command.command()
+@click.argument("name")
+def reveal(name: str) -> None:
+    """Print secret and salt of the sealed split NAME: from then on its truth is public.
+
+    \b
+    Example:
+      harness world reveal warehouse-v1-sealed
+    """
+    from harness import sealed
+
+    options.print_json(sealed.reveal(name))
+
+
+@command.command("check-reveal")
+@click.argument("folder", type=click.Path(path_type=Path, file_okay=False))
+@click.option("--secret", required=True, metavar="HEX", help="The revealed secret, 64 hexadecimal digits.")
+@click.option("--salt", required=True, metavar="HEX", help="The revealed salt, 64 hexadecimal digits.")
+@click.option("--workers", type=click.IntRange(1, 256), default=2, show_default=True, help="Processes.")
+def check_reveal(folder: Path, secret: str, salt: str, workers: int) -> None:
+    """Make truth, clip ids and pictures from a revealed secret, and compare them with what was published in FOLDER.
+
+    Agreement proves that nothing was changed since the commitment, and no more: not that the organiser did not choose
+    the secret among several, or train on what it makes. Exit 1 where something differs.
+
+    \b
+    Example:
+      harness world check-reveal sealed/ --secret 0123... --salt 4567...
+    """
+    from harness import sealed
+    from harness.errors import GateFailed
+
+    checked = sealed.check_reveal(folder, secret, salt, workers=workers)
+    for what, agrees in checked.agreed:
+        click.echo(f"{'yes' if agrees else 'NO '}  {what}")
+    if not checked.good:
+        raise GateFailed("what was published is not what the secret makes")

@@ -5,19 +5,29 @@ Exit code 1 where a gate does not hold. The same code writes the same page, up t
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
-from tests.proofs import ceiling, intervals, paired
+from tests.proofs import ceiling, intervals, leaks, paired, samplers, validity
 
-PROOFS = (ceiling.prove, intervals.prove, paired.prove)
+WORKERS = 2
+PROOFS = (
+    ceiling.prove,
+    intervals.prove,
+    paired.prove,
+    leaks.prove,
+    partial(validity.prove, workers=WORKERS),
+    partial(samplers.prove, workers=WORKERS),
+)
 
 INTRODUCTION = """\
 # Proofs
 
 What the harness claims about its own numbers, simulated at full size. Written by `make proof`
 (`python -m tests.proofs`), which fails where a gate does not hold; each part runs alone too, as
-`python -m tests.proofs.ceiling`, `.intervals`, `.paired`. Small versions of the statistical ones are part of the tests.
-All draws are seeded. Do not edit this page."""
+`python -m tests.proofs.ceiling`, `.intervals`, `.paired`, `.leaks`, `.validity`, `.samplers`. Small versions of all but
+the first are part of the tests. The last two draw some 40,000 clips, which takes two cores a quarter of an hour. All
+draws are seeded. Do not edit this page."""
 
 
 def main() -> int:

@@ -1,0 +1,84 @@
+"""The data card of a world: what it holds, what can be reached on it, what it cannot say. Made from the world itself.
+
+The cards of the worlds that ship stand beside their files; a test compares them with what is made.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from harness import worlds
+from harness.terminal import TITLES, number
+from reference.process import quantile
+from reference.world import World, load_world, world_file
+
+
+def card(name: str, *, home: Path | None = None) -> str:
+    """Markdown. Makes the truth of every split where it is not there yet."""
+    import jinja2
+
+    world = load_world(name)
+    splits = [worlds.describe(name, split, home=home) for split in world.splits]
+    template = resources.files("harness").joinpath("templates", "world_card.md.j2").read_text(encoding="utf-8")
+    environment = jinja2.Environment(
+        undefined=jinja2.StrictUndefined,
+        autoescape=False,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    return environment.from_string(template).render(
+        world=world, about=_about(name), splits=splits, operations=_operations(world, splits),
+        domains=_domains(world, splits), titles=TITLES, number=number, share=_share,
+        anticipates=any(row["metrics"]["aa1"]["prior"] < 1 for row in splits),
+    )  # fmt: skip
+
+
+def _about(name: str) -> list[str]:
+    """The comment that a world file begins with."""
+    lines = world_file(name).decode().splitlines()
+    end = next(place for place, line in enumerate(lines) if not line.startswith("#"))
+    return [line.removeprefix("#").strip() for line in lines[:end]]
+
+
+def _share(value: float | None) -> str:
+    return "-" if value is None else f"{value:.1%}"
+
+
+def _operations(world: World, splits: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """By operation that occurs: its steps, its durations in seconds, its share of each split's clips."""
+    rows = []
+    for operation, table in world.durations.items():
+        steps = [step.name for step in world.steps.values() if step.operation == operation]
+        drawn = [quantile(table, (place + 0.5) / 1000) for place in range(1000)]
+        shares = [_level(split, "operation", operation) / split["n"] for split in splits]
+        rows.append({
+            "operation": operation, "steps": ", ".join(steps) or "an interruption",
+            "median": _seconds(quantile(table, 0.5)), "mean": _seconds(sum(drawn) / len(drawn)),
+            "p10": _seconds(quantile(table, 0.1)), "p90": _seconds(quantile(table, 0.9)), "shares": shares,
+        })  # fmt: skip
+    return rows
+
+
+def _seconds(ms: float) -> str:
+    return f"{ms / 1000:.1f}"
+
+
+def _level(split: dict[str, Any], dimension: str, level: str) -> int:
+    found = (row["clips"] for row in split["distributions"].get(dimension, ()) if row["level"] == level)
+    return next(found, 0)
+
+
+def _domains(world: World, splits: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Clips of each cut kind and of each domain, by split."""
+    rows = [("cut", kind, f"cut: {kind}", "-", "-") for kind in ("mid", "boundary", "dense")]
+    for name, domain in world.domains.items():
+        rows.append(("domain", name, name, f"{domain.strength / 10:g}%", "yes" if world.domain_seen(name) else "no"))
+    return [
+        {"level": shown, "strength": strength, "seen": seen,
+         "clips": [_level(split, dimension, level) for split in splits]}
+        for dimension, level, shown, strength, seen in rows
+    ]  # fmt: skip

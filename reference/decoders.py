@@ -1,0 +1,292 @@
+"""mp4 -> chosen frames, in this process: the header's check, and one small table of decoders.
+
+Only regular files are opened, only as MP4 or MOV: other text and containers could make a demuxer open further files.
+What the header says is held against `Limits` before a frame is decoded. PyAV is the default, `decord` and OpenCV are
+backends for files that one trusts; for all of them the header is read by PyAV, and all must agree on the frame count.
+Frames are uint8 RGB [n, h, w, 3]. Every refusal is a VideoError that names the file.
+
+A damaged file can crash or hang a decoder: files of unknown origin go through `reference.isolation`.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from reference.errors import VideoError
+from reference.samplers import SAMPLERS, reduced, uniform_indices
+
+Pixels = NDArray[np.uint8]
+BOXES = (b"ftyp", b"moov", b"mdat", b"free", b"skip", b"wide", b"pnot")
+"""What an MP4 or MOV file can begin with, after four bytes of length."""
+OTHERS = (
+    (b"ffconcat", "an ffconcat list"), (b"#EXTM3U", "an HLS playlist"), (b"\x89PNG", "a PNG picture"),
+    (b"\xff\xd8\xff", "a JPEG picture"), (b"GIF8", "a GIF picture"), (b"RIFF", "a RIFF file (AVI, WAV or WebP)"),
+    (b"\x1aE\xdf\xa3", "a Matroska or WebM file"), (b"ID3", "an MP3 file"), (b"OggS", "an Ogg file"),
+)  # fmt: skip
+EIGHT_BIT = {"yuv420p", "yuvj420p", "yuv422p", "yuvj422p", "yuv444p", "yuvj444p", "nv12", "gray"}
+"""Pixel formats whose first plane is luma, a byte a pixel."""
+HELD_BYTES = 256 << 20
+"""Decoded frames are kept while a sampler looks at them, up to this; a larger video is decoded twice."""
+
+
+class Limits(NamedTuple):
+    """The most that a header may announce."""
+
+    side: int = 4096
+    frames: int = 10_000
+    seconds: int = 3600
+
+
+LIMITS = Limits()
+
+
+class Header(NamedTuple):
+    width: int
+    height: int
+    frames: int
+    seconds: float
+
+
+class Wanted(NamedTuple):
+    """n sampled frames, or the frames at `indices`, sorted and different."""
+
+    n: int = 8
+    sampler: str = "uniform"
+    indices: tuple[int, ...] | None = None
+
+
+class Decoder(NamedTuple):
+    """`count`: frames by this decoder's own account. `read`: the frames at sorted, different indices."""
+
+    count: Callable[[Path], int]
+    read: Callable[[Path, Sequence[int]], Pixels]
+
+
+def decode(path: Path, wanted: Wanted, decoder: str, limits: Limits) -> tuple[Pixels, NDArray[np.int64]]:
+    """`(frames, indices)` of one file. Raises VideoError; may crash or hang on a damaged file."""
+    decoder_named(decoder)
+    with opened(path) as (container, stream):
+        header = _header(path, container, stream, limits)
+        indices, frames = _known(path, wanted, header), None
+        pictures = enumerate(container.decode(stream))
+        if indices is None:
+            frames, indices = _scan(path, header, pictures, lambda luma: SAMPLERS[wanted.sampler](luma, wanted.n))
+        elif decoder == "pyav":
+            frames = _chosen(path, pictures, indices)
+    if decoder != "pyav" or frames is None:
+        frames = _agreed(path, decoder, header).read(path, indices)
+    return frames, np.array(indices)
+
+
+def _known(path: Path, wanted: Wanted, header: Header) -> tuple[int, ...] | None:
+    """The indices, where nobody has to look at pictures for them."""
+    if wanted.indices is None:
+        if not 1 <= wanted.n <= header.frames:
+            raise VideoError(f"{path}: has {header.frames} frames, {wanted.n} were asked for")
+        return uniform_indices(header.frames, wanted.n) if wanted.sampler == "uniform" else None
+    if not wanted.indices or list(wanted.indices) != sorted(set(wanted.indices)):
+        raise VideoError(f"{path}: the frames asked for must be sorted and different")
+    if wanted.indices[0] < 0 or wanted.indices[-1] >= header.frames:
+        raise VideoError(f"{path}: has the frames 0 to {header.frames - 1}, {wanted.indices} were asked for")
+    return wanted.indices
+
+
+def _agreed(path: Path, name: str, header: Header) -> Decoder:
+    decoder = decoder_named(name)
+    counted = decoder.count(path)
+    if counted != header.frames:
+        raise VideoError(f"{path}: {name} counts {counted} frames, its header says {header.frames}")
+    return decoder
+
+
+def inspect(path: Path, limits: Limits = LIMITS) -> Header:
+    """The header of an MP4 or MOV file that keeps within the limits."""
+    with opened(path) as (container, stream):
+        return _header(path, container, stream, limits)
+
+
+def _header(path: Path, container: Any, stream: Any, limits: Limits) -> Header:
+    """A fragmented file announces no number of frames: its packets are counted, and it is read from the start again."""
+    frames = stream.frames
+    if not frames:
+        frames = sum(1 for packet in container.demux(stream) if packet.size)
+        container.seek(0)
+    seconds = (container.duration or 0) / 1_000_000
+    header = Header(stream.codec_context.width, stream.codec_context.height, frames, seconds)
+    _within(path, header, limits)
+    return header
+
+
+def check_kind(path: Path) -> None:
+    """A regular file that begins like an MP4 or MOV file."""
+    try:
+        if not stat.S_ISREG(path.stat().st_mode):
+            raise VideoError(f"{path}: not a regular file")
+        with path.open("rb") as file:
+            start = file.read(12)
+    except OSError as error:
+        raise VideoError(f"{path}: {error.strerror}") from None
+    if not start:
+        raise VideoError(f"{path}: the file is empty")
+    if start[4:8] not in BOXES:
+        found = next((name for magic, name in OTHERS if start.startswith(magic)), "something else")
+        raise VideoError(f"{path}: not an MP4 or MOV video but {found}, whatever its name; convert it to MP4 (H.264)")
+
+
+def _within(path: Path, header: Header, limits: Limits) -> None:
+    if not 0 < max(header.width, header.height) <= limits.side or min(header.width, header.height) < 1:
+        size = f"{header.width} x {header.height}"
+        raise VideoError(f"{path}: its header says {size} pixels, at most {limits.side} a side are read")
+    if not 0 < header.frames <= limits.frames:
+        raise VideoError(f"{path}: its header says {header.frames:,} frames; 1 to {limits.frames:,} are read")
+    if header.seconds > limits.seconds:
+        raise VideoError(f"{path}: its header says {header.seconds:,.0f} s, at most {limits.seconds:,} s are read")
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[tuple[Any, Any]]:
+    """PyAV's container and its first video stream. `file:` keeps a path with a colon from being read as a protocol."""
+    check_kind(path)
+    av = _imported("av", "av")
+    try:
+        with av.open(f"file:{path.absolute()}", format="mp4", options={"protocol_whitelist": "file"}) as container:
+            if not container.streams.video:
+                raise VideoError(f"{path}: holds no video")
+            stream = container.streams.video[0]
+            stream.codec_context.thread_count = 1
+            yield container, stream
+    except (av.FFmpegError, OSError) as error:
+        raise VideoError(f"{path}: cannot be decoded ({getattr(error, 'strerror', None) or error})") from None
+
+
+def pictures(path: Path) -> Iterator[tuple[int, Any]]:
+    """(index, PyAV frame) of every frame in turn."""
+    with opened(path) as (container, stream):
+        yield from enumerate(container.decode(stream))
+
+
+def _pyav_read(path: Path, indices: Sequence[int]) -> Pixels:
+    return _chosen(path, pictures(path), indices)
+
+
+def _chosen(path: Path, pictures: Iterable[tuple[int, Any]], indices: Sequence[int]) -> Pixels:
+    wanted, found = set(indices), []
+    for index, picture in pictures:
+        if index in wanted:
+            found.append(picture.to_ndarray(format="rgb24"))
+            if len(found) == len(wanted):
+                break
+    return _stacked(path, found, indices)
+
+
+def _scan(
+    path: Path, header: Header, pictures: Iterable[tuple[int, Any]], choose: Callable[[NDArray[Any]], tuple[int, ...]]
+) -> tuple[Pixels | None, tuple[int, ...]]:
+    """One pass: the small luma of every frame, then the frames that `choose` wants; None if too many to hold."""
+    held: list[Any] | None = [] if header.frames * header.width * header.height * 3 // 2 <= HELD_BYTES else None
+    small: list[NDArray[np.int32]] = []
+    for index, picture in pictures:
+        if index >= header.frames:
+            break
+        small.append(reduced(_luma(picture)))
+        if held is not None:
+            held.append(picture)
+    if len(small) < header.frames:
+        raise _ends(path, header.frames - 1)
+    if len({luma.shape for luma in small}) > 1:
+        raise VideoError(f"{path}: its frames change size")
+    indices = choose(np.stack(small))
+    if held is None:
+        return None, indices
+    return _stacked(path, [held[index].to_ndarray(format="rgb24") for index in indices], indices), indices
+
+
+def _luma(picture: Any) -> NDArray[np.uint8]:
+    """The Y plane, where the pixel format has one of 8 bits."""
+    if picture.format.name not in EIGHT_BIT:
+        picture = picture.reformat(format="gray")
+    plane = picture.planes[0]
+    rows = np.frombuffer(plane, np.uint8)[: plane.line_size * picture.height]
+    return rows.reshape(picture.height, plane.line_size)[:, : picture.width]
+
+
+def _stacked(path: Path, found: list[Pixels], indices: Sequence[int]) -> Pixels:
+    if len(found) < len(indices):
+        raise _ends(path, indices[len(found)])
+    if len({frame.shape for frame in found}) > 1:
+        raise VideoError(f"{path}: its frames change size")
+    return np.stack(found)
+
+
+def _ends(path: Path, missing: int) -> VideoError:
+    return VideoError(f"{path}: frame {missing} is not there, though the header promises it; the file is damaged")
+
+
+def _decord(path: Path) -> Any:
+    decord = _imported("decord", "decord")
+    try:
+        return decord.VideoReader(os.fspath(path), ctx=decord.cpu(0), num_threads=1)
+    except decord.DECORDError as error:
+        raise VideoError(f"{path}: decord cannot decode it ({str(error).splitlines()[0][:120]})") from None
+
+
+def _decord_read(path: Path, indices: Sequence[int]) -> Pixels:
+    decord, reader = _imported("decord", "decord"), _decord(path)
+    try:
+        return reader.get_batch(list(indices)).asnumpy()
+    except (decord.DECORDError, IndexError) as error:
+        raise VideoError(f"{path}: decord cannot decode it ({str(error).splitlines()[0][:120]})") from None
+
+
+def _opencv(path: Path) -> Any:
+    cv2 = _imported("cv2", "opencv-python-headless")
+    capture = cv2.VideoCapture(os.fspath(path), cv2.CAP_FFMPEG)
+    if not capture.isOpened():
+        raise VideoError(f"{path}: OpenCV cannot open it")
+    return capture
+
+
+def _opencv_count(path: Path) -> int:
+    cv2 = _imported("cv2", "opencv-python-headless")
+    return int(_opencv(path).get(cv2.CAP_PROP_FRAME_COUNT))
+
+
+def _opencv_read(path: Path, indices: Sequence[int]) -> Pixels:
+    """In turn: seeking is four times slower, and off by frames in some files."""
+    capture, wanted, found = _opencv(path), set(indices), []
+    for index in range(indices[-1] + 1):
+        if not capture.grab():
+            break
+        if index in wanted:
+            found.append(capture.retrieve()[1][:, :, ::-1])
+    return _stacked(path, found, indices)
+
+
+def _imported(module: str, package: str) -> Any:
+    import importlib
+
+    try:
+        return importlib.import_module(module)
+    except ImportError:
+        raise VideoError(f"the decoder {module} is not installed: pip install {package}, or use pyav") from None
+
+
+DECODERS = {
+    "pyav": Decoder(lambda path: inspect(path).frames, _pyav_read),
+    "decord": Decoder(lambda path: len(_decord(path)), _decord_read),
+    "opencv": Decoder(_opencv_count, _opencv_read),
+}
+
+
+def decoder_named(name: str) -> Decoder:
+    if name not in DECODERS:
+        raise VideoError(f"no decoder {name!r}; there are {', '.join(DECODERS)}")
+    return DECODERS[name]

@@ -1,0 +1,174 @@
+"""Decoding in a child process that may crash or hang: files of unknown origin never reach a decoder in this one.
+
+One child a process, started when it is first needed and kept: starting costs 0.3 s, a request a millisecond or two.
+It is a fresh interpreter (nothing of the caller's runs in it, so scripts need no `__main__` guard), has a memory limit,
+and ends with its parent. When it dies or does not answer in time it is killed and the caller gets a VideoError; the
+next request starts another. After a fork the child belongs to the parent only.
+
+Protocol: a line of JSON in; out come the length of a JSON text as 8 hexadecimal digits, the text, and raw RGB, as long
+as its `bytes` says.
+"""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import json
+import os
+import select
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from reference.decoders import Limits, Pixels, Wanted, decode
+from reference.errors import VideoError
+
+MEMORY_BYTES = 4 << 30
+ANSWER_BYTES = 2 << 30
+_START = "import sys; sys.path[:] = {path!r}; from reference.isolation import serve; serve()"
+_LENGTH = 8
+_PIPE = 1 << 20  # bytes; the usual 64 KiB would mean forty turns an answer
+
+
+class _Child:
+    """A decoding process and the two pipes to it."""
+
+    def __init__(self) -> None:
+        self.owner = os.getpid()
+        self.process = subprocess.Popen(
+            [sys.executable, "-P", "-c", _START.format(path=sys.path)],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, bufsize=0,
+            pipesize=_PIPE,
+        )  # fmt: skip
+
+    def ask(self, request: dict[str, Any], deadline: float) -> tuple[dict[str, Any], Pixels]:
+        """Raises EOFError when the child dies, TimeoutError when it is late."""
+        assert self.process.stdin is not None
+        try:
+            self.process.stdin.write(json.dumps(request).encode() + b"\n")
+        except OSError:
+            raise EOFError from None
+        answer = json.loads(self._read(int(bytes(self._read(_LENGTH, deadline)), 16), deadline).tobytes())
+        return answer, self._read(answer.get("bytes", 0), deadline)
+
+    def _read(self, size: int, deadline: float) -> Pixels:
+        if not 0 <= size <= ANSWER_BYTES:
+            raise EOFError
+        data, filled = np.empty(size, np.uint8), 0
+        while filled < size:
+            filled += self._into(data[filled:].data, deadline)
+        return data
+
+    def _into(self, buffer: memoryview, deadline: float) -> int:
+        assert self.process.stdout is not None
+        descriptor = self.process.stdout.fileno()
+        ready, _, _ = select.select([descriptor], [], [], max(0.0, deadline - time.monotonic()))
+        if not ready:
+            raise TimeoutError
+        count = os.readv(descriptor, [buffer])
+        if not count:
+            raise EOFError
+        return count
+
+    def end(self) -> int:
+        """Kill it; the exit status, negative for a signal, of a child that had died by itself."""
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self.process.wait(0.2)
+        self.process.kill()
+        for pipe in (self.process.stdin, self.process.stdout):
+            if pipe is not None:
+                pipe.close()
+        return self.process.wait()
+
+
+_lock = threading.Lock()
+_child: _Child | None = None
+
+
+def decode_apart(
+    path: Path, wanted: Wanted, decoder: str, limits: Limits, timeout: float
+) -> tuple[Pixels, NDArray[np.int64]]:
+    """`decoders.decode` in the child. Raises VideoError for what it raises there, and when it crashes or hangs."""
+    request = {"path": os.fspath(path.absolute()), "shown": str(path), "wanted": wanted, "decoder": decoder,
+               "limits": limits}  # fmt: skip
+    with _lock:
+        answer, data = _ask(request, path, decoder, timeout)
+    if "error" in answer:
+        raise VideoError(answer["error"])
+    return data.reshape(answer["shape"]), np.array(answer["indices"])
+
+
+def _ask(request: dict[str, Any], path: Path, decoder: str, timeout: float) -> tuple[dict[str, Any], Pixels]:
+    child = _ready()
+    try:
+        return child.ask(request, time.monotonic() + timeout)
+    except TimeoutError:
+        stop()
+        raise VideoError(f"{path}: the decoder {decoder} gave no answer in {timeout:g} s and was stopped") from None
+    except EOFError:
+        status = stop()
+        how = f"signal {-status}" if status is not None and status < 0 else f"status {status}"
+        raise VideoError(f"{path}: the decoder {decoder} crashed on it ({how}); the file is damaged") from None
+    except BaseException:
+        stop()  # an answer half read would be taken for the next one
+        raise
+
+
+def _ready() -> _Child:
+    global _child
+    if _child is not None and _child.owner != os.getpid():
+        _child = None
+    if _child is not None and _child.process.poll() is not None:
+        stop()
+    if _child is None:
+        _child = _Child()
+    return _child
+
+
+@atexit.register
+def stop() -> int | None:
+    """End the child of this process, if there is one."""
+    global _child
+    child, _child = _child, None
+    return child.end() if child is not None and child.owner == os.getpid() else None
+
+
+def serve() -> None:
+    """The child's life: answer requests until the parent is gone. Libraries that print cannot disturb the answers."""
+    _limit_memory()
+    answers = os.fdopen(os.dup(1), "wb", buffering=0)
+    os.dup2(2, 1)
+    for line in sys.stdin.buffer:
+        _answer(json.loads(line), answers)
+
+
+def _answer(request: dict[str, Any], answers: IO[bytes]) -> None:
+    data: Any = b""
+    n, sampler, chosen = request["wanted"]
+    wanted = Wanted(n, sampler, None if chosen is None else tuple(chosen))
+    try:
+        frames, indices = decode(Path(request["path"]), wanted, request["decoder"], Limits(*request["limits"]))
+        data = np.ascontiguousarray(frames).data.cast("B")
+        reply: dict[str, Any] = {"shape": frames.shape, "indices": indices.tolist(), "bytes": len(data)}
+    except VideoError as error:
+        reply = {"error": str(error).replace(request["path"], request["shown"])}
+    except Exception as error:
+        reply = {"error": f"{request['shown']}: cannot be decoded ({type(error).__name__}: {str(error)[:200]})"}
+    text = json.dumps(reply).encode()
+    answers.write(b"%08x" % len(text) + text)
+    while data:
+        data = data[answers.write(data) :]
+
+
+def _limit_memory() -> None:
+    with contextlib.suppress(ImportError, OSError, ValueError):
+        import resource
+
+        resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))

@@ -1,0 +1,135 @@
+"""What a rendering looks like on disk, one clip at a time: pictures as JPEG or WebP, folders of them, videos.
+
+    frames/CLIP_ID/017.jpg    the frame with index 17
+    videos/CLIP_ID.mp4        all 125 frames
+    shards/SPLIT-00003.tar    reference.shards
+    clips.jsonl               what a model may see: a line a clip
+    truth.jsonl               train and validation only
+    render.json, index.json   what was asked for; what came of it, with digests
+
+A file or folder gets its name when it is whole, so a rendering that was cut off holds only whole ones. `is_whole` is a
+second look, cheap and structural, for what a power cut may have left behind.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import os
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from reference.errors import RenderError, ShardError
+
+Pixels = NDArray[np.uint8]
+PARTIAL = ".partial"
+"""Beside frames/, videos/ and shards/: what is being written."""
+IMAGES: dict[str, dict[str, Any]] = {
+    "jpg": {"format": "JPEG", "quality": 90, "subsampling": "4:4:4"},  # marks are told apart by colour, down to 84 x 84
+    "webp": {"format": "WEBP", "quality": 80, "method": 4},
+}
+
+
+def image_bytes(picture: Pixels, kind: str) -> bytes:
+    """RGB [h, w, 3] as a JPEG or WebP file; always by Pillow, so that what is installed beside it changes no byte."""
+    buffer = io.BytesIO()
+    _pillow().fromarray(picture).save(buffer, **IMAGES[kind])
+    return buffer.getvalue()
+
+
+def image_pixels(content: bytes, name: str) -> Pixels:
+    """The RGB pixels of a JPEG or WebP file. Raises RenderError naming `name`."""
+    try:
+        with _pillow().open(io.BytesIO(content), formats=("JPEG", "WEBP")) as picture:
+            return np.asarray(picture.convert("RGB"))
+    except (OSError, ValueError, SyntaxError) as error:
+        raise RenderError(f"{name}: not a readable picture ({error})") from None
+
+
+def _pillow() -> Any:
+    try:
+        from PIL import Image
+    except ImportError:
+        raise RenderError("pictures need Pillow: pip install 'warehouse-harness[video]'") from None
+    return Image
+
+
+def frame_name(index: int, kind: str) -> str:
+    return f"{index:03d}.{kind}"
+
+
+def frame_indices(folder: Path) -> list[int]:
+    """The frame indices that a clip's folder holds, sorted."""
+    return sorted(int(path.stem) for path in folder.iterdir())
+
+
+def write_folder(path: Path, files: Mapping[str, bytes], partial: Path) -> None:
+    """A folder with these files, there at once or not at all."""
+    scratch = partial / f"{os.getpid()}-{path.name}"
+    shutil.rmtree(path, ignore_errors=True)
+    shutil.rmtree(scratch, ignore_errors=True)
+    scratch.mkdir(parents=True)
+    for name, content in files.items():
+        (scratch / name).write_bytes(content)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    scratch.rename(path)
+
+
+def is_whole_folder(path: Path, n: int) -> bool:
+    return path.is_dir() and [is_whole(file) for file in path.iterdir()] == [True] * n
+
+
+def is_whole(path: Path) -> bool:
+    """Ends as a file of its kind must."""
+    try:
+        return _CHECKS[path.suffix](path)
+    except (OSError, KeyError, ShardError):
+        return False
+
+
+def _whole_jpeg(path: Path) -> bool:
+    content = path.read_bytes()
+    return content.startswith(b"\xff\xd8") and content.endswith(b"\xff\xd9")
+
+
+def _whole_webp(path: Path) -> bool:
+    content = path.read_bytes()
+    return content[:4] == b"RIFF" and len(content) == 8 + int.from_bytes(content[4:8], "little")
+
+
+def _whole_mp4(path: Path) -> bool:
+    """Its boxes fill it, and the last one is the pictures'."""
+    content, place, kind = path.read_bytes(), 0, b""
+    while 0 <= place < len(content):
+        size, kind = int.from_bytes(content[place : place + 4], "big"), content[place + 4 : place + 8]
+        if size < 8:
+            return False
+        place += size
+    return place == len(content) and kind == b"mdat"
+
+
+def _whole_tar(path: Path) -> bool:
+    from reference.shards import read_shard
+
+    return sum(1 for _ in read_shard(path)) > 0
+
+
+_CHECKS = {".jpg": _whole_jpeg, ".webp": _whole_webp, ".mp4": _whole_mp4, ".tar": _whole_tar}
+
+
+def digest(path: Path) -> dict[str, Any]:
+    """`bytes` and `sha256` of a file; of a folder over its files in order: name, length, content."""
+    total, size = hashlib.sha256(), 0
+    for file in sorted(path.iterdir()) if path.is_dir() else [path]:
+        content = file.read_bytes()
+        size += len(content)
+        if path.is_dir():
+            total.update(f"{file.name} {len(content)}\n".encode())
+        total.update(content)
+    return {"bytes": size, "sha256": total.hexdigest()}
+

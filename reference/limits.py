@@ -1,0 +1,85 @@
+"""How far sampled frames can lead: what a perfect recogniser of single frames gets, before any model is asked.
+
+Every sampled frame has its true label, every other frame takes that of the nearest sampled one (of two equally near,
+the earlier). The labels are then read as a clip's own: dominant operation and longest run as in `reference.clips`. OCA
+is the share of clips whose operation is right, tIoU@0.5 the share with 2 x intersection >= union, in whole frames.
+Nothing is said about the next operation: it may have to be foreseen, and that limit is the ceiling of `visible`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from itertools import pairwise
+from typing import NamedTuple
+
+from reference.clips import Label, join_events, label_clip
+from reference.task import CLIP_FRAMES, FRAME_MS, Clip, Run, Segment
+from reference.visible import VisibleState
+
+UNIFORM = (0, 17, 35, 53, 70, 88, 106, 124)
+"""floor(linspace(0, 124, 8)): the frames shown by default."""
+
+Shown = tuple[Clip, VisibleState]
+Indices = Sequence[int] | Callable[[Shown], Sequence[int]]
+"""The frames looked at, ascending: the same for all clips, or chosen for each."""
+
+
+class Limit(NamedTuple):
+    """Shares of `clips` clips; not a number where there are none."""
+
+    clips: int
+    oca: float
+    tiou50: float
+
+
+def frame_limit(shown: Iterable[Shown], indices: Indices = UNIFORM) -> dict[str, Limit]:
+    """The limits over all clips, the dense ones and the others: keys `all`, `dense`, `not_dense`."""
+    hits: dict[str, list[tuple[bool, bool]]] = {"all": [], "dense": [], "not_dense": []}
+    for clip, state in shown:
+        chosen = indices((clip, state)) if callable(indices) else indices
+        hit = judge(clip, reconstruct(labels_at(state, chosen), chosen))
+        hits["all"].append(hit)
+        hits["dense" if clip.dense else "not_dense"].append(hit)
+    return {name: _shares(found) for name, found in hits.items()}
+
+
+def labels_at(state: VisibleState, indices: Sequence[int]) -> list[str]:
+    """The operation on screen at each of these frames."""
+    return [next(run.operation for run in state.runs if index < run.end_frame) for index in indices]
+
+
+def reconstruct(labels: Sequence[str], indices: Sequence[int]) -> Label:
+    """Operation and segment of a clip whose frames take the label of the nearest of `indices` (ascending)."""
+    return label_clip(join_events(spread(labels, indices)), 0)
+
+
+def spread(labels: Sequence[str], indices: Sequence[int]) -> list[Run]:
+    """One event a sampled frame: the frames nearest to it."""
+    edges = [0, *((low + high) // 2 + 1 for low, high in pairwise(indices)), CLIP_FRAMES]
+    spans = zip(labels, pairwise(edges), strict=True)
+    return [Run(label, FRAME_MS * start, FRAME_MS * end) for label, (start, end) in spans]
+
+
+def judge(clip: Clip, answer: Label) -> tuple[bool, bool]:
+    """Operation right, segment hit."""
+    right = answer.dominant_operation == clip.dominant_operation
+    return right, overlaps(clip.temporal_segment, answer.temporal_segment)
+
+
+def overlaps(truth: Segment, answer: Segment) -> bool:
+    """Temporal IoU of at least one half."""
+    shared = min(truth.end_frame, answer.end_frame) - max(truth.start_frame, answer.start_frame)
+    union = truth.frames + answer.frames - max(0, shared)
+    return 2 * shared >= union
+
+
+def transitions(state: VisibleState) -> list[int]:
+    """The first frame of each operation that begins on screen."""
+    return [run.start_frame for run in state.runs[1:]]
+
+
+def _shares(hits: Sequence[tuple[bool, bool]]) -> Limit:
+    if not hits:
+        return Limit(0, float("nan"), float("nan"))
+    operation, segment = (sum(column) / len(hits) for column in zip(*hits, strict=True))
+    return Limit(len(hits), operation, segment)

@@ -1,0 +1,100 @@
+"""Contact sheets: clips x 8 frames, made to be looked at. Needs the `video` extra.
+
+The frames are those of the uniform sampler, floor(linspace(0, 124, 8)). Under each frame stands its index, under each
+clip its truth and a bar with the segment. A blind sheet names the clip
+and the frames only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
+
+from reference.build import session_states
+from reference.errors import WorldError
+from reference.randomness import render_seed
+from reference.render import render_frames
+from reference.task import CLIP_FRAMES, Clip
+from reference.visible import VisibleState
+from reference.world import World
+
+if TYPE_CHECKING:
+    from PIL import Image, ImageDraw
+
+FRAMES = tuple(124 * place // 7 for place in range(8))
+
+_GAP, _CAPTION = 6, 40
+_INK, _PALE, _PAPER, _ACCENT = (38, 42, 46), (120, 126, 132), (250, 248, 244), (47, 111, 214)
+
+
+def contact_sheet(
+    world: World, split: str, clips: int | Sequence[str] = 6, blind: bool = False, size: int = 168
+) -> Image.Image:
+    """A sheet of those clips (ids), or of that many spread over the split. Raises WorldError for an unknown clip."""
+    from PIL import Image, ImageDraw
+
+    chosen = _spread(world, split, clips) if isinstance(clips, int) else _named(world, split, clips)
+    wide = len(FRAMES) * (size + _GAP) + _GAP
+    tall = size + _CAPTION + _GAP
+    sheet = Image.new("RGB", (wide, tall * len(chosen) + _GAP), _PAPER)
+    pen = ImageDraw.Draw(sheet)
+    for row, (clip, state) in enumerate(chosen):
+        top = _GAP + row * tall
+        seed = render_seed(world.key, clip.session, clip.clip_index)
+        for place, frame in enumerate(render_frames(world, state, seed, FRAMES, size)):
+            sheet.paste(Image.fromarray(frame), (_GAP + place * (size + _GAP), top))
+        _caption(pen, clip, (_GAP, top + size), wide - 2 * _GAP, size, blind)
+    return sheet
+
+
+def _states(world: World, split: str) -> Iterator[tuple[Clip, VisibleState]]:
+    for session in range(world.split(split).sessions):
+        yield from session_states(world, split, session)
+
+
+def _spread(world: World, split: str, count: int) -> list[tuple[Clip, VisibleState]]:
+    """Evenly spaced over the split's sessions, from one domain after the other, and at another place in each."""
+    plan = world.split(split)
+    turn = len(plan.domains)
+    chosen = []
+    for number in range(min(count, plan.sessions)):
+        block = number * plan.sessions // count // turn * turn
+        session = min(block + number % turn, plan.sessions - 1)
+        states = list(session_states(world, split, session))
+        chosen.append(states[number * 7 % len(states)])
+    return chosen
+
+
+def _named(world: World, split: str, names: Sequence[str]) -> list[tuple[Clip, VisibleState]]:
+    found = {clip.clip_id: (clip, state) for clip, state in _states(world, split) if clip.clip_id in names}
+    for name in names:
+        if name not in found:
+            raise WorldError(f"world {world.name} has no clip {name!r} in split {split}")
+    return [found[name] for name in names]
+
+
+def _caption(pen: ImageDraw.ImageDraw, clip: Clip, corner: tuple[int, int], wide: int, size: int, blind: bool) -> None:
+    from PIL import ImageFont
+
+    x, y = corner
+    small, plain = ImageFont.load_default(10), ImageFont.load_default(13)
+    for place, frame in enumerate(FRAMES):
+        pen.text((x + place * (size + _GAP) + 2, y + 1), f"{frame}", fill=_PALE, font=small)
+    pen.text((x, y + 21), _words(clip, blind), fill=_INK, font=plain)
+    if not blind:
+        _bar(pen, clip, x, y + 15, wide)
+
+
+def _words(clip: Clip, blind: bool) -> str:
+    if blind:
+        return clip.clip_id
+    start, end = clip.temporal_segment
+    shown = "" if clip.next_visible else " (not shown)"
+    about = f"{clip.domain}, {clip.worker}, {clip.cut_kind} cut"
+    return f"{clip.clip_id}   {clip.dominant_operation} [{start}, {end})   next: {clip.next_operation}{shown}   {about}"
+
+
+def _bar(pen: ImageDraw.ImageDraw, clip: Clip, x: int, y: int, wide: int) -> None:
+    start, end = clip.temporal_segment
+    pen.rectangle((x, y, x + wide, y + 3), fill=(225, 221, 213))
+    pen.rectangle((x + wide * start // CLIP_FRAMES, y, x + wide * end // CLIP_FRAMES, y + 3), fill=_ACCENT)

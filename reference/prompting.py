@@ -1,0 +1,30 @@
+"""The question put to a model: one template (prompts/task.txt), filled with the frames shown and the world's labels."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import cache
+from importlib import resources
+from string import Template
+
+from reference.task import FPS, UNKNOWN
+
+
+def task_prompt(operations: Iterable[str], indices: Iterable[int | float]) -> str:
+    """The prompt for a clip of which the frames at `indices` are shown. It depends on nothing else."""
+    shown = [f"{index:g} (at {index / FPS:.2f} s)" for index in indices]
+    return _template().substitute(
+        count=len(shown),
+        frames=", ".join(shown) + ".",
+        operations=", ".join(label for label in operations if label != UNKNOWN),
+    )
+
+
+def times_s(indices: Iterable[int | float]) -> list[float]:
+    """When the frames are shown, in seconds from the clip's start."""
+    return [round(index / FPS, 3) for index in indices]
+
+
+@cache
+def _template() -> Template:
+    return Template(resources.files("reference").joinpath("prompts", "task.txt").read_text(encoding="utf-8").strip())

@@ -1,0 +1,104 @@
+"""How box, items and screen stand during a run: the step's look, what earlier runs on screen left, what this one adds.
+
+A run's bench follows from the steps shown up to it and from nothing else; when it will end is not known here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from reference.look import Look
+from reference.visible import ShownRun
+from reference.world import IDLE, World
+
+
+@dataclass(frozen=True)
+class Bench:
+    """The state when a run begins (for Idle: as the interrupted step left it)."""
+
+    operation: str
+    working: str  # the step's operation; differs from `operation` in Idle only
+    box: str
+    inside: frozenset[str]
+    marks: frozenset[str]
+    items_out: bool
+    wrapped: bool
+    screen: str
+
+
+def benches(world: World, runs: Sequence[ShownRun]) -> tuple[Bench, ...]:
+    """One bench a run, in order."""
+    found: list[Bench] = []
+    for number, run in enumerate(runs):
+        step = world.steps[run.step]
+        bench = _begin(run.operation, step.operation, step.look)
+        if run.operation == IDLE:
+            bench = _after(bench)
+        if number and runs[number - 1].order == run.order:
+            bench = _carried(_left_by(found[-1]), bench)
+        found.append(bench)
+    return tuple(found)
+
+
+def _begin(operation: str, working: str, look: Look) -> Bench:
+    return Bench(operation, working, look.box, frozenset(look.inside), frozenset(look.marks), look.items_out, False,
+                 look.screen)  # fmt: skip
+
+
+def _carried(before: Bench, bench: Bench) -> Bench:
+    """What stays for the rest of an order: paper round the items, fill in the box, tape, label and paper on it."""
+    inside = bench.inside | (before.inside - {"items"}) if bench.box == "open" else bench.inside
+    marks = bench.marks | before.marks if bench.box == before.box == "closed" else bench.marks
+    return replace(bench, inside=inside, marks=marks, wrapped=bench.wrapped or before.wrapped)
+
+
+def _left_by(bench: Bench) -> Bench:
+    """The bench at the end of a run; an idle worker changes nothing."""
+    return bench if bench.operation == IDLE else _after(bench)
+
+
+def _after(bench: Bench) -> Bench:
+    """The bench once the step's operation is done."""
+    return _EFFECTS.get(bench.working, lambda same: same)(bench)
+
+
+def _set_up(bench: Bench) -> Bench:
+    return replace(bench, box="open")
+
+
+def _padded(bench: Bench) -> Bench:
+    return replace(bench, inside=bench.inside | {"filling" if "items" in bench.inside else "padding"})
+
+
+def _taped(bench: Bench) -> Bench:
+    return replace(bench, marks=bench.marks | {"second tape" if "tape" in bench.marks else "tape"})
+
+
+def _put(bench: Bench) -> Bench:
+    return bench if "items" in bench.inside else replace(bench, items_out=True)
+
+
+def _packed(bench: Bench) -> Bench:
+    return replace(bench, items_out=False, inside=bench.inside | {"items"})
+
+
+def _wrapped(bench: Bench) -> Bench:
+    if bench.items_out:
+        return replace(bench, wrapped=True)
+    return replace(bench, marks=bench.marks | {"gift wrap"})
+
+
+def _labelled(bench: Bench) -> Bench:
+    return replace(bench, marks=bench.marks | {"second label" if "label" in bench.marks else "label"})
+
+
+_EFFECTS = {
+    "Box Setup": _set_up,
+    "Inner Packing": _padded,
+    "Tape": _taped,
+    "Put Items": _put,
+    "Pack": _packed,
+    "Wrap": _wrapped,
+    "Label": _labelled,
+}

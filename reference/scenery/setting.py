@@ -1,0 +1,68 @@
+"""What an act works with: the bench of its run, the order's goods, the worker; and how these stand on the table."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import sqrt
+
+from reference.scenery import box, goods
+from reference.scenery.bench import Bench
+from reference.scenery.box import HIGH, OPEN, Flaps, Walls
+from reference.scenery.goods import Goods
+from reference.scenery.hands import Worker
+from reference.scenery.shapes import Colour, Place, Shape
+
+
+@dataclass(frozen=True)
+class Setting:
+    """All that an act depends on beside the time."""
+
+    place: Place  # of the box
+    kraft: Colour
+    bench: Bench
+    goods: Goods
+    worker: Worker
+
+    def wrapped(self) -> int:
+        return self.goods.pieces if self.bench.wrapped else 0
+
+
+def items_out(setting: Setting) -> list[Shape]:
+    shown = setting.goods.pieces if setting.bench.items_out else 0
+    return goods.on_table(setting.goods, shown, setting.wrapped())
+
+
+def contents(setting: Setting, items: bool = True) -> list[Shape]:
+    """What is in the open box, from the bottom up."""
+    bench, place = setting.bench, setting.place
+    shapes = goods.fill_in_box(place, 8, 22.0) if "padding" in bench.inside else []
+    if items and "items" in bench.inside:
+        shapes += goods.in_box(place, setting.goods, setting.goods.pieces, bench.wrapped)
+    if "filling" in bench.inside:
+        shapes += goods.fill_in_box(place, 8, HIGH - 14.0)
+    return shapes
+
+
+def open_box(setting: Setting, content: list[Shape], flaps: Flaps = OPEN) -> list[Shape]:
+    walls = Walls(setting.place)
+    return [*box.back(walls, flaps, setting.kraft), *content, *box.front(walls, flaps, setting.kraft)]
+
+
+def standing_box(setting: Setting) -> list[Shape]:
+    bench, place, kraft = setting.bench, setting.place, setting.kraft
+    if bench.box == "none":
+        return []
+    if bench.box == "closed":
+        return box.closed(place, kraft, bench.marks)
+    if bench.box == "bottom up":
+        return box.bottom_up(place, kraft, bench.marks)
+    if bench.box == "flat":
+        walls, flaps = walls_of(setting, 0.0), (2.0, 2.0, 2.0, 2.0)
+        return [*box.back(walls, flaps, kraft), *box.front(walls, flaps, kraft)]
+    return open_box(setting, contents(setting))
+
+
+def walls_of(setting: Setting, raised: float, lean: float = 0.0) -> Walls:
+    """A carton unfolds as its walls turn up from lying to the right."""
+    up = max(0.04, raised)
+    return Walls(setting.place, HIGH * up, 46.0 * sqrt(1.0 - up * up) + lean)

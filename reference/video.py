@@ -1,0 +1,121 @@
+"""Pictures -> mp4, and mp4 -> the frames that a model looks at.
+
+Written files are H.264 (x264, veryfast, crf 23, yuv420p, one thread) in MP4, and hold nothing but pictures: no title,
+comment, creation time or encoder's name, in the container or in the stream. Equal frames give equal bytes.
+
+`frames` takes files of unknown origin: only MP4 and MOV, within limits, decoded in a child process that may crash or
+hang. `trusted=True` decodes in this process, for files that this project rendered on this machine.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Iterator, Sequence
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from reference.decoders import DECODERS, LIMITS, Limits, Pixels, Wanted, decode, decoder_named, inspect, pictures
+from reference.errors import VideoError
+from reference.files import write_atomically
+from reference.samplers import SAMPLERS
+from reference.task import FPS
+
+__all__ = ["DECODERS", "LIMITS", "Limits", "encode", "frames", "inspect", "pixel_digest", "write_video"]
+
+X264 = {"preset": "veryfast", "crf": "23", "threads": "1"}
+MUXER = {"fflags": "+bitexact", "movflags": "+faststart"}
+BITEXACT = 1 << 23
+"""AV_CODEC_FLAG_BITEXACT; with the muxer's flag neither writes its name."""
+NO_OPTIONS = "filter_units=remove_types=6"
+"""Drops the SEI units, in one of which x264 writes its version and options. Decoded pixels stay the same."""
+TIMEOUT = 30.0
+
+
+def frames(
+    path: str | Path, n: int = 8, sampler: str = "uniform", decoder: str = "pyav", *,
+    indices: Sequence[int] | None = None, trusted: bool = False, timeout: float = TIMEOUT, limits: Limits = LIMITS,
+) -> tuple[Pixels, NDArray[np.int64]]:  # fmt: skip
+    """n frames of a video, uint8 RGB [n, h, w, 3], and their 0-based indices, int [n], sorted.
+
+    `sampler`: uniform, motion, entropy or boundary (reference.samplers). `decoder`: pyav, decord or opencv, the last
+    two where installed. `indices`: these frames (sorted, different) instead of sampled ones.
+    Raises VideoError for a file that is none, breaks a limit, is damaged, or has too few frames.
+    """
+    if sampler not in SAMPLERS:
+        raise VideoError(f"no sampler {sampler!r}; there are {', '.join(SAMPLERS)}")
+    decoder_named(decoder)
+    wanted = Wanted(n, sampler, None if indices is None else tuple(map(int, indices)))
+    if trusted:
+        return decode(Path(path), wanted, decoder, limits)
+    from reference.isolation import decode_apart
+
+    return decode_apart(Path(path), wanted, decoder, limits, timeout)
+
+
+def write_video(
+    path: str | Path, pictures: Iterable[Pixels], size: int | tuple[int, int], fps: int | Fraction = FPS
+) -> None:
+    """Write uint8 RGB [h, w, 3] frames as an mp4, whole or not at all. `size`: the side, or (width, height), even.
+
+    Raises VideoError for a frame of another shape.
+    """
+    write_atomically(Path(path), lambda temporary: encode(temporary, pictures, size, fps))
+
+
+def encode(path: Path, pictures: Iterable[Pixels], size: int | tuple[int, int], fps: int | Fraction = FPS) -> None:
+    """`write_video` to a path that nobody reads before it is whole."""
+    av = _av()
+    width, height = size if isinstance(size, tuple) else (size, size)
+    if width % 2 or height % 2:
+        raise VideoError(f"{path}: {width} x {height} pixels; H.264 in yuv420p needs even numbers")
+    with av.open(str(path), "w", format="mp4", options=MUXER) as container:
+        stream = container.add_stream("libx264", rate=fps, options=X264)
+        stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
+        stream.codec_context.thread_count = 1
+        stream.codec_context.flags |= BITEXACT
+        container.start_encoding()
+        for packet in _packets(av, stream, _checked(path, pictures, (height, width, 3))):
+            container.mux(packet)
+
+
+def _packets(av: Any, stream: Any, pictures: Iterable[Pixels]) -> Iterator[Any]:
+    from av.bitstream import BitStreamFilterContext
+
+    cleaner = BitStreamFilterContext(NO_OPTIONS, stream)
+    for picture in pictures:
+        for packet in stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")):
+            yield from cleaner.filter(packet)
+    for packet in stream.encode():
+        yield from cleaner.filter(packet)
+    yield from cleaner.filter(None)
+
+
+def _checked(path: Path, pictures: Iterable[Pixels], shape: tuple[int, int, int]) -> Iterator[Pixels]:
+    found = False
+    for picture in pictures:
+        if picture.shape != shape or picture.dtype != np.uint8:
+            raise VideoError(f"{path}: a frame is {picture.dtype} {picture.shape}, expected uint8 {shape}")
+        found = True
+        yield np.ascontiguousarray(picture)
+    if not found:
+        raise VideoError(f"{path}: no frame to write")
+
+
+def pixel_digest(path: str | Path) -> str:
+    """SHA-256 over all decoded frames: proves a file's content where bytes may differ between encoder versions."""
+    total = hashlib.sha256()
+    for _, picture in pictures(Path(path)):
+        total.update(picture.to_ndarray().tobytes())
+    return total.hexdigest()
+
+
+def _av() -> Any:
+    try:
+        import av
+    except ImportError:
+        raise VideoError("videos need PyAV: pip install 'warehouse-harness[video]'") from None
+    return av

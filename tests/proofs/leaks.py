@@ -1,0 +1,205 @@
+"""Is the answer anywhere but in the pictures? A classifier on all that is published beside them must learn nothing.
+
+Features are what `clips.jsonl` says of a clip: the bytes of its id, its place in the list (train: by session and time;
+test: by id), the indices and times of its frames. Sessions and clip numbers are published for train alone, so no answer
+of test can be read off them; a second table shows what they would give away. File sizes follow the pixels and are no
+feature: equal states render to equal bytes (tests/test_render.py).
+
+For each target a gradient-boosted classifier is trained once on train and predicts test. Statistic: the probability it
+gives to the true answers, summed, in millionths (integers, so that equal sums are equal). p: its rank among that of
+test labels shuffled against the fixed predictions, within sessions and by whole sessions; Holm over targets x shuffles.
+A leak is an adjusted p of at most 0.01. Positive control: a planted feature that gives away the answer of every tenth
+clip, and nothing of the others, is found.
+
+Run from the repository root: `python -m tests.proofs.leaks`. Exit code 1 where there is a leak, or a control is missed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from harness.statistics import holm
+from reference.build import build_split
+from reference.limits import UNIFORM
+from reference.task import CLIP_FRAMES, FPS, OPERATIONS, Clip
+from reference.world import load_world
+from tests.proofs.proof import Proof, percent, table
+
+SEED, SHUFFLES, LEVEL, PLANTED = 20_262, 9_999, 0.01, 10
+ITERATIONS = 100
+
+TARGETS: dict[str, Callable[[Clip], int]] = {
+    "operation": lambda clip: OPERATIONS.index(clip.dominant_operation),
+    "next operation": lambda clip: OPERATIONS.index(clip.next_operation),
+    "start > 0": lambda clip: int(clip.temporal_segment.start_frame > 0),
+    "end < 125": lambda clip: int(clip.temporal_segment.end_frame < CLIP_FRAMES),
+    "off script": lambda clip: int(bool(clip.off_script)),
+}
+
+
+class Finding(NamedTuple):
+    """`gained`: mean probability given to the true answers, and what it is when labels are shuffled, by shuffle."""
+
+    target: str
+    shuffle: str
+    given: float
+    shuffled: float
+    p: float
+
+
+class Split(NamedTuple):
+    """Clips by session and time, their features [n, f], sessions [n] numbered from 0, each of the same size."""
+
+    clips: list[Clip]
+    features: np.ndarray
+    session: np.ndarray
+
+    def target(self, name: str) -> np.ndarray:
+        return np.array([TARGETS[name](clip) for clip in self.clips])
+
+    def with_feature(self, column: np.ndarray) -> Split:
+        return self._replace(features=np.column_stack([self.features, column]))
+
+
+def published(clips: Sequence[Clip], by_id: bool) -> np.ndarray:
+    """[n, f], in the order of `clips`: what a line of clips.jsonl holds, and where it stands."""
+    names = [clip.clip_id for clip in clips]
+    listed = sorted(names) if by_id else names
+    place = {name: number / len(names) for number, name in enumerate(listed)}
+    times = [*UNIFORM, *(index / FPS for index in UNIFORM)]
+    return np.array([[*bytes.fromhex(name), int(name, 16) / 16**16, place[name], *times] for name in names], float)
+
+
+def withheld(clips: Sequence[Clip], by_id: bool) -> np.ndarray:
+    """[n, 3]: session and clip number, and how far into the session the clip begins."""
+    del by_id
+    return np.array([[int(clip.session.rsplit("-", 1)[1]), clip.clip_index, clip.start_ms] for clip in clips], float)
+
+
+Features = Callable[[Sequence[Clip], bool], np.ndarray]
+
+
+def load(world: str, split: str, features: Features = published, sessions: int | None = None) -> Split:
+    """The split, or its first sessions."""
+    clips = list(build_split(load_world(world), split))
+    names = {name: number for number, name in enumerate(dict.fromkeys(clip.session for clip in clips))}
+    kept = [clip for clip in clips if sessions is None or names[clip.session] < sessions]
+    return Split(kept, features(kept, split.startswith("test")), np.array([names[clip.session] for clip in kept]))
+
+
+def predictions(train: Split, test: Split, target: str, iterations: int = ITERATIONS) -> np.ndarray:
+    """Probabilities of every label for every test clip, in millionths [n, labels]."""
+    from sklearn.ensemble import HistGradientBoostingClassifier
+    from threadpoolctl import threadpool_limits
+
+    model = HistGradientBoostingClassifier(max_iter=iterations, early_stopping=False, random_state=SEED)
+    found = np.zeros((len(test.clips), len(OPERATIONS)), np.int64)
+    with threadpool_limits(1):  # threads that wait for a busy core take several times as long
+        model.fit(train.features, train.target(target))
+        found[:, model.classes_] = np.round(1e6 * model.predict_proba(test.features))
+    return found
+
+
+def within_sessions(session: np.ndarray, random: np.random.Generator, count: int) -> np.ndarray:
+    """[count, n]: for each clip the clip of its session whose label it gets. `session` is ascending."""
+    return np.argsort(session + random.random((count, len(session))), axis=1, kind="stable")
+
+
+def by_sessions(session: np.ndarray, random: np.random.Generator, count: int) -> np.ndarray:
+    """[count, n]: whole sessions change places, their clips keep their order."""
+    groups = session[-1] + 1
+    size = len(session) // groups
+    if size * groups != len(session):
+        raise ValueError("sessions of one size are needed")
+    order = np.argsort(random.random((count, groups)), axis=1)
+    return (order[:, :, None] * size + np.arange(size)).reshape(count, -1)
+
+
+SHUFFLE = {"within sessions": within_sessions, "by sessions": by_sessions}
+
+
+def examine(test: Split, target: str, given: np.ndarray, shuffles: int = SHUFFLES) -> list[Finding]:
+    labels, n = test.target(target), len(test.clips)
+    observed = given[np.arange(n), labels].sum()
+    found = []
+    for number, (name, shuffle) in enumerate(SHUFFLE.items()):
+        random = np.random.default_rng([SEED, number])
+        orders = (shuffle(test.session, random, count) for count in _blocks(shuffles))
+        sums = np.concatenate([_sums(given, labels[order]) for order in orders])
+        p = (1 + int((sums >= observed).sum())) / (1 + shuffles)
+        found.append(Finding(target, name, observed / n / 1e6, sums.mean() / n / 1e6, p))
+    return found
+
+
+def _sums(given: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """What each row of labels [count, n] is given, summed."""
+    return given[np.arange(len(given)), labels].sum(axis=1)
+
+
+def _blocks(total: int, block: int = 1000) -> list[int]:
+    return [min(block, total - start) for start in range(0, total, block)]
+
+
+def search(train: Split, test: Split, shuffles: int = SHUFFLES, iterations: int = ITERATIONS) -> list[Finding]:
+    """Both shuffles of every target."""
+    return [
+        finding
+        for target in TARGETS
+        for finding in examine(test, target, predictions(train, test, target, iterations), shuffles)
+    ]
+
+
+def control(train: Split, test: Split, shuffles: int = SHUFFLES, iterations: int = ITERATIONS) -> list[Finding]:
+    """The same, with a feature planted for the target in question."""
+    found = []
+    for target in TARGETS:
+        told, asked = (split.with_feature(planted(split, target)) for split in (train, test))
+        found += examine(test, target, predictions(told, asked, target, iterations), shuffles)
+    return found
+
+
+def planted(split: Split, target: str) -> np.ndarray:
+    """The answer for every tenth clip, drawn; a constant for the others."""
+    drawn = np.random.default_rng([SEED, len(split.clips)]).permutation(len(split.clips))
+    told = drawn < len(drawn) // PLANTED
+    return np.where(told, split.target(target), -1)
+
+
+def leaks(findings: Sequence[Finding]) -> np.ndarray:
+    """Which findings are leaks, Holm over all of them."""
+    return holm([finding.p for finding in findings]) <= LEVEL
+
+
+def prove(world: str = "warehouse-v1", shuffles: int = SHUFFLES) -> Proof:
+    train, test = load(world, "train"), load(world, "test")
+    real, planned = search(train, test, shuffles), control(train, test, shuffles)
+    open_ = search(load(world, "train", withheld), load(world, "test", withheld), shuffles)
+    text = (
+        "A gradient-boosted classifier on everything `clips.jsonl` says beside the pictures, trained on the train "
+        f"split of {world}, predicts test. *Given*: mean probability of the true answers; *shuffled*: the same with "
+        f"shuffled test labels, mean of {shuffles:,}. Demanded: no adjusted p (Holm over the ten) of at most "
+        f"{LEVEL:g}; for the control, a planted feature that gives away {percent(1 / PLANTED)} of the answers, all of "
+        "them. Reported: what session, clip number and time would tell if they were published for test too."
+    )
+    tables = ["Published:", _table(real), "Control:", _table(planned), "Withheld:", _table(open_)]
+    return Proof("Leaks", text, tables, not leaks(real).any() and bool(leaks(planned).all()))
+
+
+def _table(findings: Sequence[Finding]) -> str:
+    adjusted = holm([finding.p for finding in findings])
+    header = ("target", "labels shuffled", "given", "shuffled", "raw p", "adjusted p", "leak")
+    rows = []
+    for finding, p in zip(findings, adjusted, strict=True):
+        leak = "**yes**" if p <= LEVEL else "no"
+        rows.append((finding.target, finding.shuffle, f"{finding.given:.4f}", f"{finding.shuffled:.4f}",
+                     f"{finding.p:.4f}", f"{p:.4f}", leak))  # fmt: skip
+    return table(header, rows)
+
+
+if __name__ == "__main__":
+    proof = prove()
+    print(proof.markdown())
+    raise SystemExit(0 if proof.holds else 1)

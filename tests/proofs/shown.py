@@ -1,0 +1,85 @@
+"""Splits as the probe sees them: clips, what they show, and their pictures, drawn at 336 x 336 and reduced.
+
+Pictures go to the probe as they were drawn, without a file between; JPEG at quality 90 changes no answer that matters.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import asdict
+from functools import partial
+from multiprocessing import get_context
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from harness import probe
+from reference.build import session_states
+from reference.limits import UNIFORM, Shown
+from reference.randomness import render_seed
+from reference.task import Clip
+from reference.visible import VisibleState
+from reference.world import World, load_world
+
+SIZE = 336
+MARKS = ("slip", "items", "table")
+"""Every surface that shows an attribute of an order."""
+
+Chooser = Callable[[World, VisibleState, int], Sequence[int]]
+"""The frames to look at, from world, state and render seed."""
+
+
+class Drawn(NamedTuple):
+    """Pictures uint8 [n, frames, 42, 42, 3] and the indices of their frames [n, frames]."""
+
+    pictures: np.ndarray
+    indices: np.ndarray
+
+
+def states(world: str, split: str, sessions: int | None = None) -> list[Shown]:
+    """The split, or its first sessions."""
+    definition = load_world(world)
+    count = definition.split(split).sessions if sessions is None else sessions
+    return [found for index in range(count) for found in session_states(definition, split, index)]
+
+
+def uniform(world: World, state: VisibleState, seed: int) -> Sequence[int]:
+    return UNIFORM
+
+
+def draw(
+    world: str, split: str, *, paint_out: Sequence[str] = (), chooser: Chooser = uniform, size: int = SIZE,
+    sessions: int | None = None, workers: int = 1,
+) -> Drawn:  # fmt: skip
+    """The pictures of `states(world, split, sessions)`, in that order."""
+    count = load_world(world).split(split).sessions if sessions is None else sessions
+    task = partial(_session, world, split, tuple(paint_out), chooser, size)
+    if workers == 1:
+        parts = [task(index) for index in range(count)]
+    else:
+        with ProcessPoolExecutor(workers, get_context("spawn")) as pool:
+            parts = list(pool.map(task, range(count)))
+    return Drawn(*(np.concatenate(column) for column in zip(*parts, strict=True)))
+
+
+def _session(world: str, split: str, paint_out: Sequence[str], chooser: Chooser, size: int, index: int) -> Drawn:
+    definition = load_world(world)
+    found = list(_clips(definition, split, paint_out, chooser, size, index))
+    return Drawn(*(np.array(column) for column in zip(*found, strict=True)))
+
+
+def _clips(
+    world: World, split: str, paint_out: Sequence[str], chooser: Chooser, size: int, index: int
+) -> Iterator[tuple[np.ndarray, Sequence[int]]]:
+    from reference.render import render_frames
+
+    for clip, state in session_states(world, split, index):
+        seed = render_seed(world.key, clip.session, clip.clip_index)
+        chosen = chooser(world, state, seed)
+        yield probe.reduce(render_frames(world, state, seed, chosen, size, paint_out)), chosen
+
+
+def truth(clip: Clip) -> dict[str, Any]:
+    """A line of truth.jsonl, as far as the probe reads it."""
+    return asdict(clip) | {"temporal_segment": clip.temporal_segment._asdict()}
