@@ -40,7 +40,7 @@ def compare(*submissions: str | Path, margin: float = MARGIN, request: Request |
     sealed.refuse(request.world, "a comparison clip by clip", organiser=request.organiser, home=request.home)
     need_every_clip(request.rules)
     scores = [score_operand(submission, request) for submission in submissions]
-    paired = load(scores, _distinct([shown_name(submission) for submission in submissions]))
+    paired = load(scores, distinct([shown_name(submission) for submission in submissions]))
     first = scores[0].record
     pairs = list(combinations(range(len(scores)), 2))
     return {
@@ -140,7 +140,7 @@ def _entry(name: str, score: Score) -> dict[str, Any]:
             "metrics": score.record["metrics"]}  # fmt: skip
 
 
-def _distinct(names: list[str]) -> list[str]:
+def distinct(names: list[str]) -> list[str]:
     """File names without folder and extension where they tell the files apart, else the paths, else numbered paths."""
     for candidate in ([Path(name).stem or name for name in names], names):
         if len(set(candidate)) == len(names):
