@@ -44,7 +44,7 @@ class Answers:
     @cached_property
     def has_segment(self) -> np.ndarray:
         """With start < end: only there is an error in frames."""
-        return np.asarray((self["start_frame"] >= 0) & (self["start_frame"] < self["end_frame"]))
+        return np.greater(self["end_frame"], self["start_frame"]) & np.greater_equal(self["start_frame"], 0)
 
 
 @dataclass(frozen=True)

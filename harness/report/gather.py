@@ -52,6 +52,7 @@ class Gathered:
 def leaderboard(folder: Path, request: Request, baseline: str = FLOOR) -> Gathered:
     """All entries of a folder of submissions."""
     field = ranking.gather(folder, request=request, baseline=baseline)
+    field = replace(field, broken=[row | {"error": row["error"].replace(f"{folder}/", "")} for row in field.broken])
     if not field.entries:
         raise UsageError(f"{shown_name(folder)}: no entry for {request.world} / {request.split} to show")
     return _gathered("leaderboard", f"{request.world} leaderboard", field, request, folder)

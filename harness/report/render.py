@@ -130,6 +130,7 @@ def environment() -> jinja2.Environment:
     )  # fmt: skip
     made.filters |= {
         "num": number, "signed": signed, "percent": percent, "count": count, "p": shown_p, "ends": ends, "exact": exact,
+        "fraction": fraction, "short_p": short_p,
     }  # fmt: skip
     made.globals |= {"Plot": Plot, "Axis": Axis, "TITLES": TITLES, "METHODS": METHODS, "zip": zip}
     return made
@@ -161,6 +162,15 @@ def ends(measure: Measure, digits: int = 3) -> str:
         return measure.note or "interval not supported"
     kind = "one-sided 97.5%" if measure.one_sided else "95%"
     return f"{kind} {measure.low:.{digits}f} to {measure.high:.{digits}f}".replace("-0", "−0")
+
+
+def fraction(value: float) -> str:
+    """Without the zero before the point."""
+    return f"{value:.3f}".removeprefix("0")
+
+
+def short_p(p: float) -> str:
+    return "< .001" if p < 0.001 else f"{p:.3f}".removeprefix("0")
 
 
 def exact(value: float | None) -> str:

@@ -52,7 +52,7 @@ def certainty(gathered: Gathered) -> Certainty | None:
         return None
     most = max(reach.finds[sizes.index(SMALL)] if SMALL in sizes else reach.finds[0] for reach in reaches)
     top = max([most, *(abs(reach.difference) for reach in reaches)])
-    return Certainty(sizes, n, reaches, axis_over([0.0, top], zero=True), _finding(reaches, n))
+    return Certainty(sizes, n, reaches, axis_over([0.0, top], zero=True), _finding(reaches))
 
 
 def _pairs(gathered: Gathered) -> list[tuple[int, int]]:
@@ -88,18 +88,11 @@ def _needed(one: float, difference: float) -> int | None:
     return size
 
 
-def _finding(reaches: list[Reach], n: int) -> str:
-    enough = [abs(reach.difference) >= reach.small for reach in reaches]
-    parts = [_sentence(reach, good) for reach, good in zip(reaches, enough, strict=True)]
-    lead = "Yes, for these" if all(enough) else "No" if not any(enough) else "For some"
-    return f"Would {SMALL} clips have been enough? {lead}: {'; '.join(parts)}."
-
-
-def _sentence(reach: Reach, enough: bool) -> str:
-    needs = "no number of clips would do" if reach.needed is None else f"about {reach.needed:,} would"
-    versus = f"{reach.a} against {reach.b} ({reach.difference:+.3f})"
-    return f"{versus} {'is found by' if enough else 'is below what'} {SMALL} {'clips' if enough else 'clips find'} " + (
-        f"(from {reach.small:.3f} on)" if enough else f"({reach.small:.3f}), {needs}"
-    )
-
-
+def _finding(reaches: list[Reach]) -> str:
+    """About the first pair, the closest call; the table holds the rest."""
+    reach = reaches[0]
+    ahead = f"{reach.a} and {reach.b} are {abs(reach.difference):.3f} apart"
+    if abs(reach.difference) >= reach.small:
+        return f"Yes: {ahead}, and {SMALL} clips find differences from {reach.small:.3f} on."
+    needed = "no number of clips would do" if reach.needed is None else f"it takes about {reach.needed:,}"
+    return f"No: {ahead}, and {SMALL} clips find nothing below {reach.small:.3f}; {needed}."

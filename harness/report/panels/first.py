@@ -12,19 +12,20 @@ from typing import Any
 import numpy as np
 
 from harness.failures import MODES
-from harness.report.clips import Answers, Clips
+from harness.report.clips import NO_ANSWER, OTHER_LABEL, Answers, Clips
 
 COUNT = 3
 
 
 @dataclass(frozen=True)
 class Look:
-    """A clip and the reason. `place`: its row among the page's clips."""
+    """A clip, what was answered, and the reason. `place`: its row among the page's clips."""
 
     place: int
     clip_id: str
     mode: str
     title: str
+    what: str
     reason: str
 
 
@@ -39,8 +40,15 @@ def first(record: dict[str, Any], clips: Clips, answers: Answers, weights: dict[
         order = np.lexsort((members, -solved[members], -ceiling[members], -np.round(lost[members], 9)))
         place = int(members[order[0]])
         found.append(Look(place, str(clips["clip_id"][place]), row["mode"], row["title"],
-                          _reason(row, int(solved[place]), float(ceiling[place]), len(clips.answers))))  # fmt: skip
+                          _what(clips, answers, place), _reason(row, int(solved[place]), float(ceiling[place]), len(clips.answers))))  # fmt: skip
     return found
+
+
+def _what(clips: Clips, answers: Answers, place: int) -> str:
+    names = dict(enumerate(clips.operations)) | {NO_ANSWER: "no answer", OTHER_LABEL: "another label"}
+    true, said = ([names[int(column[name][place])] for name in ("operation", "next_operation")]
+                  for column in (clips, answers))  # fmt: skip
+    return f"{true[0]} → {true[1]}, answered {said[0]} → {said[1]}"
 
 
 def _reason(row: dict[str, Any], solved: int, ceiling: float, entries: int) -> str:

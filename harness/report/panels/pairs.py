@@ -8,7 +8,7 @@ the interval of the sessions that hold it.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import combinations
+from itertools import combinations, groupby
 from typing import Any
 
 import numpy as np
@@ -44,6 +44,12 @@ class Part:
 
 
 @dataclass(frozen=True)
+class Group:
+    title: str
+    parts: list[Part]
+
+
+@dataclass(frozen=True)
 class Pair:
     """`a`, `b`: places of the entries on the page. `counts`: by field both, only a, only b, neither."""
 
@@ -54,7 +60,7 @@ class Pair:
     sentence: str
     differences: list[Difference]
     counts: dict[str, dict[str, int]]
-    forest: list[Part]
+    forest: list[Group]
     axis: Axis
     forest_axis: Axis
 
@@ -81,8 +87,9 @@ def _pair(gathered: Gathered, a: int, b: int, row: dict[str, Any], cut: Cut) -> 
                         tests[name]["p_adjusted"], tests[name]["m"])
              for name in METRICS if tests[name]["difference"] is not None]  # fmt: skip
     forest = cut.differences(a, b)
+    groups = [Group(title, list(parts)) for title, parts in groupby(forest, lambda part: part.title)]
     return Pair(
-        a, b, (row["a"], row["b"]), row["verdict"]["kind"], row["verdict"]["sentence"], found, row["counts"], forest,
+        a, b, (row["a"], row["b"]), row["verdict"]["kind"], row["verdict"]["sentence"], found, row["counts"], groups,
         _axis([difference.measure for difference in found]), _axis([part.measure for part in forest]),
     )  # fmt: skip
 

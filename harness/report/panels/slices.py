@@ -16,17 +16,18 @@ TITLES = {
     "session": "single sessions",
 }  # fmt: skip
 WORST, SESSIONS_SHOWN = 5, 10
+STEP = 0.05
 
 
 @dataclass(frozen=True)
 class Cell:
-    """`difference`: to the rest of the split; `star`: it differs after Holm; `level`: 0 to 10, for the shade."""
+    """`difference`: to the rest of the split; `star`: it differs after Holm; `shade`: lo5 (far below) to hi5, or mid."""
 
     measure: Measure
     difference: float | None
     p_adjusted: float | None
     star: bool
-    level: int
+    shade: str
 
 
 @dataclass(frozen=True)
@@ -78,8 +79,14 @@ def _rows(record: dict[str, Any]) -> Iterator[Row]:
 
 
 def _cell(cell: dict[str, Any], at: str, n: int, sessions: int) -> Cell:
-    level = 0 if cell["value"] is None else round(10 * cell["value"])
-    return Cell(measure(cell, at, n, sessions), cell["difference"], cell["p_adjusted"], cell["star"], level)
+    shade = _shade(cell["difference"]) if n >= MIN_CLIPS else "mid"
+    return Cell(measure(cell, at, n, sessions), cell["difference"], cell["p_adjusted"], cell["star"], shade)
+
+
+def _shade(difference: float | None) -> str:
+    """Five steps of STEP either way."""
+    steps = min(5, round(abs(difference or 0.0) / STEP))
+    return "mid" if not steps else f"{'lo' if (difference or 0.0) < 0 else 'hi'}{steps}"
 
 
 def _value(row: Row) -> tuple[float, str]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from harness import ranking
-from harness.comparison import verdict_of
+from harness.comparison import compare_pairs, verdict_of
 from harness.ranking import Entry
 from harness.report.gather import FLOOR, PRIOR, Gathered
 from harness.report.panels.measure import UNIT, Axis, Measure, measure, spoken
@@ -133,9 +133,12 @@ def _row(place: int, entry: Entry, row: dict[str, Any], gaps: list[Gap], command
 def verdict(gathered: Gathered, shown: Standings) -> list[str]:
     """One or two sentences: who leads and is that certain; and whether that is more than knowing the sequence."""
     rows = [row for row in shown.rows if row.ranks]
+    if gathered.kind == "compare" and len(rows) == 2:
+        test = compare_pairs(gathered.field.paired, [(0, 1)], gathered.margin)[0]
+        return [test["verdict"]["sentence"], *_against(rows[0], with_floor=False)]
     if gathered.kind == "report":
         return [f"{rows[0].name} scores {_with_interval(rows[0].cells['score'].measure)}.", *_against(rows[0])]
-    return [gathered.board["verdict"], *(_against(rows[0], with_floor=False) if rows else [])]
+    return [gathered.board["verdict"].replace("<=", "≤"), *(_against(rows[0], with_floor=False) if rows else [])]
 
 
 def _with_interval(shown: Measure) -> str:

@@ -26,7 +26,8 @@ class Point:
 
 @dataclass(frozen=True)
 class Errors:
-    """Of one end: clips by signed error in frames (the outermost classes are open), mean, median, share within 10."""
+    """Of one end: clips by signed error, ERROR_BIN frames a class (the outermost are open), mean, median, share within
+    ten frames."""
 
     end: str
     counts: list[int]
@@ -38,14 +39,14 @@ class Errors:
 
 @dataclass(frozen=True)
 class Length:
-    """Clips by true length: quartiles of their tIoU, and the constant segment's mean."""
+    """Clips of one class of true length: quartiles of their tIoU, and the constant segment's mean."""
 
     low: int
     high: int
     n: int
-    quartiles: tuple[float, float, float] | None
-    mean: float | None
-    floor: float | None
+    quartiles: tuple[float, float, float]
+    mean: float
+    floor: float
 
 
 @dataclass(frozen=True)
@@ -68,7 +69,7 @@ def temporal(
     errors = [_errors(record, answers, end) for end in ("start", "end")]
     most = max((count for row in errors for count in row.counts), default=0)
     mean = measure(record["temporal"]["mean_tiou"], "temporal.mean_tiou", record["n"], record["sessions"])
-    bins = list(range(-ERROR_LIMIT, ERROR_LIMIT, ERROR_BIN))
+    bins = list(range(-ERROR_LIMIT, ERROR_LIMIT + 1, ERROR_BIN))
     return Temporal(curve, errors, bins, BOUNDARY_LINE_FRAMES, _lengths(clips, answers, constant), mean,
                     axis_over([0, most], zero=True, least=1), _finding(record, curve))  # fmt: skip
 
@@ -83,8 +84,8 @@ def _curve(record: dict[str, Any], floor: dict[str, Any]) -> list[Point]:
 def _errors(record: dict[str, Any], answers: Answers, end: str) -> Errors:
     found = record["temporal"]["boundary_errors"]
     frames = np.asarray(answers[f"{end}_error"][answers.has_segment], int)
-    held = np.clip(frames, -ERROR_LIMIT, ERROR_LIMIT - 1)
-    counts = np.bincount((held + ERROR_LIMIT) // ERROR_BIN, minlength=2 * ERROR_LIMIT // ERROR_BIN)
+    held = np.clip(frames, -ERROR_LIMIT, ERROR_LIMIT)
+    counts = np.bincount((held + ERROR_LIMIT + ERROR_BIN // 2) // ERROR_BIN, minlength=2 * ERROR_LIMIT // ERROR_BIN + 1)
     within, mean = (
         measure(found[f"{end}_{name}"], f"temporal.boundary_errors.{end}_{name}", found["n"], record["sessions"])
         for name in ("within_10", "mean")
@@ -100,7 +101,6 @@ def _lengths(clips: Clips, answers: Answers, constant: Answers) -> list[Length]:
         chosen = (frames > low) & (frames <= high)
         mine, other = (column["tiou_permille"][chosen] / 1000 for column in (answers, constant))
         if not len(mine):
-            found.append(Length(low + 1, high, 0, None, None, None))
             continue
         quarter, half, most = (float(value) for value in np.quantile(mine, (0.25, 0.5, 0.75), method="inverted_cdf"))
         found.append(Length(low + 1, high, len(mine), (quarter, half, most), float(mine.mean()), float(other.mean())))
