@@ -22,7 +22,7 @@ from markupsafe import Markup
 
 from harness.report.columns import packed
 from harness.report.data import Page
-from harness.report.panels.measure import Axis, Measure
+from harness.report.panels.measure import Axis, Measure, chance, plus
 from harness.report.panels.standings import p_value
 from harness.terminal import TITLES
 
@@ -51,9 +51,9 @@ class Plot:
 
     x: Axis
     y: Axis
-    width: int = 360
-    height: int = 200
-    left: int = 36
+    width: int = 300
+    height: int = 190
+    left: int = 34
     right: int = 12
     top: int = 12
     bottom: int = 34
@@ -130,7 +130,7 @@ def environment() -> jinja2.Environment:
     )  # fmt: skip
     made.filters |= {
         "num": number, "signed": signed, "percent": percent, "count": count, "p": shown_p, "ends": ends, "exact": exact,
-        "fraction": fraction, "short_p": short_p,
+        "fraction": fraction, "short_p": chance,
     }  # fmt: skip
     made.globals |= {"Plot": Plot, "Axis": Axis, "TITLES": TITLES, "METHODS": METHODS, "zip": zip}
     return made
@@ -141,7 +141,7 @@ def number(value: float | None, digits: int = 3) -> str:
 
 
 def signed(value: float | None, digits: int = 3) -> str:
-    return "–" if value is None else f"{value:+.{digits}f}".replace("-", "−")
+    return "–" if value is None else plus(value, digits)
 
 
 def percent(value: float | None, digits: int = 0) -> str:
@@ -164,13 +164,9 @@ def ends(measure: Measure, digits: int = 3) -> str:
     return f"{kind} {measure.low:.{digits}f} to {measure.high:.{digits}f}".replace("-0", "−0")
 
 
-def fraction(value: float) -> str:
+def fraction(value: float, digits: int = 3) -> str:
     """Without the zero before the point."""
-    return f"{value:.3f}".removeprefix("0")
-
-
-def short_p(p: float) -> str:
-    return "< .001" if p < 0.001 else f"{p:.3f}".removeprefix("0")
+    return f"{value:.{digits}f}".removeprefix("0")
 
 
 def exact(value: float | None) -> str:

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from harness.report.clips import NO_ANSWER, OTHER_LABEL, Answers, Clips
-from harness.report.panels.measure import UNIT, Axis, Measure, measure
+from harness.report.panels.measure import UNIT, Axis, Measure, measure, plus
 
 
 @dataclass(frozen=True)
@@ -122,9 +122,9 @@ def _finding(record: dict[str, Any], context: Measure) -> str:
         return "On every clip the next operation is already on screen: nothing here measures anticipation."
     if context.value is None or hidden["prior"] is None:
         return f"Where the next operation is not yet on screen, {hidden['value']:.0%} of the answers are right."
-    gain = "" if context.low is None else f" (95% {context.low:+.3f} to {context.high:+.3f})"
+    gain = "" if context.low is None or context.high is None else f" (95% {plus(context.low)} to {plus(context.high)})"
     return (
         f"Where the next operation is not yet on screen, {hidden['value']:.0%} of the answers are right; knowing only "
-        f"the sequence gives {hidden['prior']:.0%}. Context adds {context.value:+.3f}{gain} to what its own recognised "
+        f"the sequence gives {hidden['prior']:.0%}. Context adds {plus(context.value)}{gain} to what its own recognised "
         f"operation would have predicted."
     )

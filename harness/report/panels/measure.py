@@ -51,6 +51,17 @@ class Axis:
         return round(self.at(end) - self.at(start), 2)
 
     @property
+    def labelled(self) -> list[tuple[float, str]]:
+        """The few ticks that bear a number (0 or the middle one, then the ends where there is room), and their place."""
+        middle = 0.0 if self.low < 0 < self.high else self.ticks[len(self.ticks) // 2]
+        chosen = [middle]
+        for end in (self.ticks[0], self.ticks[-1]):
+            if end not in chosen and min(abs(self.at(end) - self.at(other)) for other in chosen) >= 25:
+                chosen.append(end)
+        places = {self.ticks[0]: "first", self.ticks[-1]: "last"}
+        return [(tick, places.get(tick, "mid")) for tick in sorted(chosen)]
+
+    @property
     def digits(self) -> int:
         """Decimals that the ticks need."""
         return next(n for n in range(10) if all(abs(round(tick, n) - tick) < 1e-9 for tick in self.ticks))
@@ -83,3 +94,13 @@ def spoken(names: Sequence[str], most: int = 4) -> str:
     if len(names) > most:
         return f"{', '.join(names[: most - 1])} and {len(names) - most + 1} more"
     return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
+
+
+def plus(value: float, digits: int = 3) -> str:
+    """With its sign, and a minus that is one."""
+    return f"{value:+.{digits}f}".replace("-", "−")
+
+
+def chance(p: float | None) -> str:
+    """A p as sentences say it; all its digits stand where it is traced."""
+    return "–" if p is None else "< .001" if p < 0.001 else f"{p:.3f}".removeprefix("0")

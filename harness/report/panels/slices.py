@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import Any
 
-from harness.report.panels.measure import Measure, measure
+from harness.report.panels.measure import Measure, chance, measure, plus
 from harness.slices import METRICS, MIN_CLIPS
 
 TITLES = {
@@ -113,9 +113,5 @@ def _finding(worst: list[Row]) -> str:
     cell = row.cells["score"]
     return (
         f"Worst where {row.title} is {row.level}: score {cell.measure.value:.3f} on {row.n:,} clips, "
-        f"{cell.difference:+.3f} against the rest (adjusted p {_p(cell.p_adjusted)})."
+        f"{plus(_gap(row))} against the rest (adjusted p {chance(cell.p_adjusted)})."
     )
-
-
-def _p(p: float | None) -> str:
-    return "-" if p is None else f"{p:.1e}" if p < 0.001 else f"{p:.3f}"

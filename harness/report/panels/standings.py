@@ -10,7 +10,7 @@ from harness import ranking
 from harness.comparison import compare_pairs, verdict_of
 from harness.ranking import Entry
 from harness.report.gather import FLOOR, PRIOR, Gathered
-from harness.report.panels.measure import UNIT, Axis, Measure, measure, spoken
+from harness.report.panels.measure import UNIT, Axis, Measure, chance, measure, plus, spoken
 
 METRICS = ("score", "oca", "tiou50", "aa1", "aa1_hidden")
 BOUNDS = (
@@ -163,8 +163,9 @@ def _against(row: Row, with_floor: bool = True) -> list[str]:
 
 def _stands(gap: Gap) -> str:
     assert gap.measure is not None
-    sure = "" if gap.p_adjusted is None else f", adjusted p {p_value(gap.p_adjusted)}"
-    return f"{WORDS[gap.verdict]} {WHAT[gap.baseline]} ({gap.measure.value:+.3f}{sure})"
+    assert gap.measure.value is not None
+    sure = "" if gap.p_adjusted is None else f", adjusted p {chance(gap.p_adjusted)}"
+    return f"{WORDS[gap.verdict]} {WHAT[gap.baseline]} ({plus(gap.measure.value)}{sure})"
 
 
 def p_value(p: float) -> str:
