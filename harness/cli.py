@@ -20,6 +20,8 @@ COMMANDS = {
     "validate": "Check a prediction file and list every problem, without scoring it.",
     "compare": "Compare two or more submissions on the same clips, with verdicts.",
     "leaderboard": "Rank the submissions of a folder, with rank ranges and tiers.",
+    "report": "Write a page about one prediction file: how good, how certain, why, and the clips.",
+    "verify": "Make a page's numbers again from the submissions, and compare.",
     "baseline": "Write the answers of a reference model as an ordinary submission.",
     "world": "List, build, describe, render, import and export worlds (the ground truth).",
     "schema": "Print the JSON Schema of a file format.",

@@ -42,7 +42,7 @@ def compare(*submissions: str | Path, margin: float = MARGIN, request: Request |
     sealed.refuse(request.world, "a comparison clip by clip", organiser=request.organiser, home=request.home)
     need_every_clip(request.rules)
     scores = [score_operand(submission, request) for submission in submissions]
-    paired = load(scores, _distinct([shown_name(submission) for submission in submissions]))
+    paired = load(scores, distinct([shown_name(submission) for submission in submissions]))
     first = scores[0].record
     pairs = list(combinations(range(len(scores)), 2))
     return {
@@ -151,7 +151,7 @@ def _short(path: Path) -> str:
     return path.parent.name if path.name == PREDICTIONS and path.parent.name else path.stem
 
 
-def _distinct(names: list[str]) -> list[str]:
+def distinct(names: list[str]) -> list[str]:
     """File names without folder and extension (of an entry's predictions the folder's) where they tell the files apart,
     else the paths, else numbered paths."""
     for candidate in ([_short(Path(name)) or name for name in names], names):

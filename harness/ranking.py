@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import os
 from collections import Counter
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from itertools import combinations
 from pathlib import Path
 from queue import SimpleQueue
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from reference.store import Truth
 
 FORMAT = "warehouse-harness/leaderboard-1"
+FACTS = ("world", "split", "truth_digest", "n", "sessions", "weights", "scheme", "rules", "version")
 THREADS = min(os.cpu_count() or 1, 4)
 
 
@@ -42,6 +44,26 @@ class Entry(NamedTuple):
     name: str  # the card's, with the folder's where several cards bear it
 
 
+@dataclass(frozen=True)
+class Field:
+    """All that take part, scored: what a leaderboard, in whatever form, is made of.
+
+    `paired` holds the ranked, best first, then the references, then the baseline where it is none of them.
+    """
+
+    ranked: list[Entry]
+    references: list[Entry]
+    baseline: str
+    facts: dict[str, Any]  # the world, the split and how it was judged
+    paired: Paired
+    broken: list[dict[str, str]]
+    elsewhere: int  # entries for another world or split
+
+    @property
+    def entries(self) -> list[Entry]:
+        return [*self.ranked, *self.references]
+
+
 def leaderboard(
     folder: str | Path = "submissions", *, request: Request | None = None, baseline: str = "constant"
 ) -> dict[str, Any]:
@@ -49,31 +71,53 @@ def leaderboard(
 
     `baseline`: the entry or reference that every difference is shown to. Returns one object.
     """
+    return board(gather(folder, request=request, baseline=baseline))
+
+
+def gather(
+    folder: str | Path = "submissions", *, request: Request | None = None, baseline: str = "constant"
+) -> Field:  # fmt: skip
+    """Score every `folder/*/` for the request's world and split. A broken entry is kept with its reason."""
     request = request or Request()
     sealed.refuse(request.world, "a comparison clip by clip", organiser=request.organiser, home=request.home)
     need_every_clip(request.rules)
     if not Path(folder).is_dir():
         raise UsageError(f"{shown_name(folder)}: no such folder of submissions")
-    entries, broken, elsewhere = _score_all(Path(folder), request)
+    entries, broken, elsewhere = score_folder(Path(folder), request)
+    return line_up(entries, request, baseline, broken, elsewhere)
+
+
+def line_up(
+    entries: list[Entry], request: Request, baseline: str, broken: Sequence[dict[str, str]] = (), elsewhere: int = 0
+) -> Field:
+    """Scored entries in the order of a board, paired clip by clip."""
     ranked = sorted((e for e in entries if e.card.kind != "reference"), key=_order)
     references = sorted((e for e in entries if e.card.kind == "reference"), key=_order)
     baseline, against = _against(entries, baseline, request)
-    paired = load([e.score for e in ranked] + [against], [e.name for e in ranked] + [baseline])
-    rows = _rank(ranked, paired)
+    scores, names = ([e.score for e in ranked + references], [e.name for e in ranked + references])
+    if baseline not in names:
+        scores, names = [*scores, against], [*names, baseline]
+    facts = {key: against.record[key] for key in FACTS}
+    return Field(ranked, references, baseline, facts, load(scores, names), list(broken), elsewhere)
+
+
+def board(field: Field) -> dict[str, Any]:
+    """The leaderboard as one JSON object."""
+    paired, m = field.paired, len(field.ranked)
+    rows = _rank(field.ranked, paired, paired.names.index(field.baseline))
     return {
         "format": FORMAT,
-        **{key: against.record[key] for key in ("world", "split", "truth_digest", "n", "sessions", "weights", "scheme",
-                                                 "rules", "version")},
-        "baseline": baseline, "alpha": ALPHA, "margin": MARGIN, "seed": SEED,
-        "verdict": _verdict(rows, paired, len(ranked)),
+        **field.facts,
+        "baseline": field.baseline, "alpha": ALPHA, "margin": MARGIN, "seed": SEED,
+        "verdict": _verdict(rows, paired, m),
         "entries": rows,
-        "references": [_row(e) for e in references],
-        "broken": broken, "elsewhere": elsewhere,
-        "copies": _copies(ranked, paired),
+        "references": [_row(e) for e in field.references],
+        "broken": field.broken, "elsewhere": field.elsewhere,
+        "copies": _copies(field.ranked, paired),
     }  # fmt: skip
 
 
-def _score_all(folder: Path, request: Request) -> tuple[list[Entry], list[dict[str, str]], int]:
+def score_folder(folder: Path, request: Request) -> tuple[list[Entry], list[dict[str, str]], int]:
     """Entries in folder order, the broken ones with their reasons, and how many are for another world or split."""
     cards, broken = {}, {}
     for path in sorted(path for path in folder.iterdir() if (path / CARD).is_file()):
@@ -139,24 +183,28 @@ def _order(entry: Entry) -> tuple[float, str]:
     return -entry.score.record["metrics"]["score"]["value"], entry.name
 
 
-def _rank(ranked: list[Entry], paired: Paired) -> list[dict[str, Any]]:
+def _rank(ranked: list[Entry], paired: Paired, baseline_row: int) -> list[dict[str, Any]]:
     """Rows best first, with rank range, tier, P(best), and the tests against leader and baseline."""
-    m, last = len(ranked), len(ranked)
+    m = len(ranked)
     better = _better(paired, m)
     ranges = statistics.rank_ranges(better)
     tiers = statistics.tiers(better)
     chances = statistics.p_best(paired.sums["score"][:m], seed=SEED) if m else None
     rows = [_row(entry) for entry in ranked]
-    leader = [paired_test(paired, "score", 0, i) for i in range(1, m)]
-    baseline = [paired_test(paired, "score", i, last) for i in range(m)]
-    named = [i for i in range(m) if paired.names[i] != paired.names[last]]
-    adjust(leader + [baseline[i] for i in named])
+    leader, baseline = against(paired, m, baseline_row)
     for i, row in enumerate(rows):
         row |= {"rank_low": ranges[i][0], "rank_high": ranges[i][1], "tier": tiers[i],
                 "p_best": None if chances is None else float(chances[i]),
-                "to_leader": leader[i - 1] if i else None,
-                "to_baseline": baseline[i] if i in named else None}  # fmt: skip
+                "to_leader": leader[i], "to_baseline": baseline[i]}  # fmt: skip
     return rows
+
+
+def against(paired: Paired, m: int, baseline: int) -> tuple[list[dict | None], list[dict | None]]:
+    """Tests of the m ranked against the leader and against row `baseline`, one Holm family; None against oneself."""
+    to_leader = [paired_test(paired, "score", 0, i) if i else None for i in range(m)]
+    to_baseline = [paired_test(paired, "score", i, baseline) if i != baseline else None for i in range(m)]
+    adjust([test for test in to_leader + to_baseline if test])
+    return to_leader, to_baseline
 
 
 def _better(paired: Paired, m: int) -> np.ndarray:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import IO, Any
 
 from rich.box import SIMPLE_HEAD
@@ -29,6 +29,14 @@ def console(file: IO[str] | None = None) -> Console:
     file = file or sys.stdout
     width = None if file.isatty() else int(os.environ.get("COLUMNS", "80"))
     return Console(file=file, width=width, highlight=False, markup=False, emoji=False, soft_wrap=False)
+
+
+def captured(show: Callable[[Console], object]) -> str:
+    """What would be printed on standard output, as plain or coloured as there."""
+    out = console()
+    with out.capture() as text:
+        show(out)
+    return text.get()
 
 
 def table(*columns: str, left: Iterable[str] = ()) -> Table:
@@ -297,12 +305,12 @@ def p_value(p: float) -> str:
 
 def print_leaderboard(board: dict[str, Any], out: Console) -> None:
     out.print(Text(board["verdict"], style="bold"))
-    out.print(_board_line(board), style="dim")
+    out.print(board_line(board), style="dim")
     made = table("rank", "tier", "model", "score", "95% interval", "OCA", "tIoU", "AA@1", "hidden", left=["model"])
     for row in board["entries"]:
-        made.add_row(rank(row), str(row["tier"]), row["name"] + (" !" if row["flags"] else ""), *_board_cells(row)[:-1])
+        made.add_row(rank(row), str(row["tier"]), row["name"] + (" !" if row["flags"] else ""), *board_cells(row)[:-1])
     for row in board["references"]:
-        made.add_row("-", "-", Text(row["name"], style="dim"), *_board_cells(row)[:-1])
+        made.add_row("-", "-", Text(row["name"], style="dim"), *board_cells(row)[:-1])
     out.print(made)
     if board["references"]:
         out.print(Text("- reference: uses the truth, never ranked", style="dim"))
@@ -320,14 +328,14 @@ def print_leaderboard(board: dict[str, Any], out: Console) -> None:
         out.print(Text(f"x {entry['name']}: {entry['error'].splitlines()[0]}", style="red"))
 
 
-def _board_line(board: dict[str, Any]) -> str:
+def board_line(board: dict[str, Any]) -> str:
     return (
         f"{board['world']} / {board['split']}, truth {board['truth_digest'][:16]}, {board['n']:,} clips in "
         f"{board['sessions']:,} sessions, rules {board['rules']}, weights {board['scheme']}, version {board['version']}"
     )
 
 
-def _board_cells(row: dict[str, Any]) -> list[str]:
+def board_cells(row: dict[str, Any]) -> list[str]:
     metrics = row["metrics"]
     values = [number(metrics[name]["value"]) for name in ("oca", "tiou50", "aa1", "aa1_hidden")]
     return [number(metrics["score"]["value"]), interval(metrics["score"]), *values, f"{row['coverage']:.0%}"]
@@ -338,18 +346,24 @@ def rank(row: dict[str, Any]) -> str:
     return str(low) if low == high else f"{low}-{high}"
 
 
-def print_leaderboard_markdown(board: dict[str, Any], out: Console) -> None:
-    lines = [f"**{board['verdict']}**", "", _board_line(board), ""]
-    lines += ["| rank | tier | model | score | 95% interval | OCA | tIoU@0.5 | AA@1 | AA@1 hidden | coverage |",
-              "|---:|---:|:---|---:|:---:|---:|---:|---:|---:|---:|"]  # fmt: skip
-    for row in board["entries"] + board["references"]:
-        ranked = [rank(row), str(row["tier"])] if "tier" in row else ["-", "-"]
-        lines.append(f"| {' | '.join([*ranked, _cell(row['name']), *_board_cells(row)])} |")
-    lines += [f"\nBroken: {_cell(entry['name'])}: {_cell(entry['error'].splitlines()[0])}" for entry in board["broken"]]
-    out.print("\n".join(lines), soft_wrap=True)
+def print_sealed_leaderboard(board: dict[str, Any], out: Console) -> None:
+    """The public board of a sealed split."""
+    where = f"{board['world']} / {board['split']} (sealed): {board['n']:,} clips in {board['sessions']:,} sessions"
+    out.print(Text(where if board["entries"] else "No entry yet.", style="bold"))
+    made = table("model", "score", "95% interval", "OCA", "tIoU", "AA@1", "coverage", left=["model"])
+    for row in board["entries"]:
+        metrics = row["metrics"]
+        values = (number(metrics[name]["value"]) for name in ("oca", "tiou50", "aa1"))
+        made.add_row(row["name"], number(metrics["score"]["value"]), interval(metrics["score"]), *values,
+                     f"{row['coverage']:.0%}")  # fmt: skip
+    out.print(made)
+    out.print(sealed_note(board), style="dim")
+    for entry in board["broken"]:
+        out.print(Text(f"x {entry['name']}: {entry['error'].splitlines()[0]}", style="red"))
 
 
-def _cell(text: str) -> str:
-    """Text that cannot end a Markdown cell or start markup."""
-    escaped = "".join(f"\\{char}" if char in "\\`*_[]<>|#" else char for char in text)
-    return " ".join(escaped.split())
+def sealed_note(board: dict[str, Any]) -> str:
+    """How often it was tried, and what that is worth."""
+    files = f"{board['files_scored']:,} files were scored" if board["files_scored"] != 1 else "1 file was scored"
+    luck = "" if board["luck"] is None else f", the best of so many equal ones is ahead by {board['luck']:.3f} by luck"
+    return f"{files}{luck}; {board['note']}"

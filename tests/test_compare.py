@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 import harness
-from harness.comparison import _distinct
+from harness.comparison import distinct
 from harness.errors import UsageError
 from harness.paired import Paired
 from harness.rules import Weights
@@ -164,8 +164,8 @@ NAMES = [
 
 
 @pytest.mark.parametrize(("given", "names", "why"), NAMES, ids=[case[2] for case in NAMES])
-def test_names_are_distinct(given, names, why):
-    assert _distinct(given) == names, why
+def test_names_aredistinct(given, names, why):
+    assert distinct(given) == names, why
 
 
 REFUSED = [

@@ -19,15 +19,19 @@ from harness.errors import GateFailed
 @options.ingestion
 @click.option("--margin", default=0.03, show_default=True, help="Differences within +-margin count as equivalent.")
 @click.option("--fail-if-worse", is_flag=True, help="Exit 1 when A is significantly worse than any other.")
+@click.option("--html", "path", type=click.Path(path_type=Path), metavar="OUT.html",
+              help="Also write a page with both side by side.")
+@options.pictures
 @options.output_format()
-def command(submissions: tuple[str, ...], margin: float, fail_if_worse: bool, output: str, rules: str,
-            weights: str | None, truth: Path | None, **choices: Any) -> None:
+def command(submissions: tuple[str, ...], margin: float, fail_if_worse: bool, path: Path | None, frames: bool,
+            budget: int, output: str, rules: str, weights: str | None, truth: Path | None, **choices: Any) -> None:
     """Compare submissions on the same clips: files, entries of submissions/, or baselines by name.
 
     \b
     Example:
       harness compare new.jsonl old.jsonl --margin 0.02
       harness compare submission.jsonl transition-prior --fail-if-worse
+      harness compare new.jsonl old.jsonl --html new-old.html
     """
     from harness.comparison import compare
     from harness.rules import find_rules
@@ -36,10 +40,19 @@ def command(submissions: tuple[str, ...], margin: float, fail_if_worse: bool, ou
     request = Request(rules=find_rules(rules), weights=options.chosen_weights(weights), truth=truth, **choices)
     result = compare(*submissions, margin=margin, request=request)
     _print(result, output)
+    if path is not None:
+        _page(submissions, request, margin, path, frames=frames, budget=budget)
     first = result["entries"][0]["name"]
     worse = [pair for pair in result["pairs"] if pair["a"] == first and pair["verdict"]["kind"].startswith("worse")]
     if fail_if_worse and worse:
         raise GateFailed("gate failed: " + "; ".join(pair["verdict"]["sentence"] for pair in worse))
+
+
+def _page(submissions: tuple[str, ...], request: Any, margin: float, path: Path, **pictures: Any) -> None:
+    from harness.report.write import compare_page
+
+    written = compare_page(*submissions, path=path, request=request, margin=margin, **pictures)
+    click.echo(f"{written.path}: {written.bytes / 1e6:.2f} MB; open it in a browser", err=True)
 
 
 def _print(result: dict[str, Any], output: str) -> None:

@@ -1,4 +1,4 @@
-"""`harness leaderboard`: all entries of a folder, ranked."""
+"""`harness leaderboard`: all entries of a folder, ranked; in a terminal, as a page, or for another reader."""
 
 from __future__ import annotations
 
@@ -8,6 +8,9 @@ from typing import Any
 import click
 
 from harness.commands import options
+from harness.errors import UsageError
+
+FORMATS = ("text", "markdown", "csv", "json", "latex", "junit")
 
 
 @click.command("leaderboard")
@@ -16,8 +19,15 @@ from harness.commands import options
 @options.rules
 @options.organiser
 @click.option("--baseline", default="constant", show_default=True, help="Entry or baseline that differences are to.")
-@options.output_format("text", "markdown", "csv", "json")
-def command(folder: Path, output: str, baseline: str, rules: str, weights: str | None, truth: Path | None,
+@options.output_format(*FORMATS)
+@click.option("-o", "--output", "path", type=click.Path(path_type=Path), metavar="PAGE.html",
+              help="Write a page, one file to open from disk.")
+@options.pictures
+@options.export
+@click.option("--diff", metavar="BASE", help="Say what changed since BASE, a folder or an earlier --format json.")
+@click.option("--github", is_flag=True, help="Add the Markdown to the file that GITHUB_STEP_SUMMARY names.")
+def command(folder: Path, output: str, path: Path | None, frames: bool, budget: int, export: Path | None,
+            diff: str | None, github: bool, baseline: str, rules: str, weights: str | None, truth: Path | None,
             **choices: Any) -> None:
     """Rank the submissions in DIR/*/ (a card.toml beside predictions each), by default those in submissions/.
 
@@ -25,33 +35,73 @@ def command(folder: Path, output: str, baseline: str, rules: str, weights: str |
     Example:
       harness leaderboard
       harness leaderboard submissions --format markdown
+      harness leaderboard submissions --diff submissions
+      harness leaderboard submissions -o leaderboard.html
     """
-    from harness.ranking import leaderboard
+    from harness import ladder
     from harness.rules import find_rules
     from harness.scoring import Request
 
     request = Request(rules=find_rules(rules), weights=options.chosen_weights(weights), truth=truth, **choices)
-    _print(leaderboard(folder, request=request, baseline=baseline), output)
+    if path is not None and path.suffix not in (".html", ".htm"):
+        raise UsageError(f"-o {path}: expected a name that ends in .html; --format and --export make the other kinds")
+    if ladder.applies(request):
+        _sealed(ladder.leaderboard(folder, request), output, path)
+        return
+    board = _board(folder, request, baseline, path, export, frames=frames, budget=budget)
+    text = _changes(board, diff, request, baseline, output) if diff else _text(board, output)
+    if diff or (path is None and export is None):
+        click.echo(text, nl=False)
+    if github:
+        options.add_to_summary(text if diff and output != "json" else _text(board, "markdown"))
 
 
-def _print(board: dict[str, Any], output: str) -> None:
-    if output == "json":
+def _board(folder: Path, request: Any, baseline: str, path: Path | None, export: Path | None,
+           **pictures: Any) -> dict[str, Any]:  # fmt: skip
+    """The leaderboard; with the page and the exports that were asked for, all from one gathering."""
+    from harness import ranking
+
+    if path is None and export is None:
+        return ranking.leaderboard(folder, request=request, baseline=baseline)
+    from harness.report import gather, write
+
+    gathered = gather.leaderboard(folder, request, baseline)
+    if path is not None:
+        options.tell_page(write.write(gathered, path, **pictures))
+    options.write_exports(gathered, export)
+    return gathered.board
+
+
+def _sealed(board: dict[str, Any], output: str, path: Path | None) -> None:
+    """What may leave a sealed split."""
+    from harness import terminal
+    from harness.report import public
+
+    if path is not None:
+        options.tell_page(public.write(board, path))
+    elif output == "json":
         options.print_json(board)
-    elif output == "csv":
-        options.print_csv(_flat(row) for row in board["entries"] + board["references"])
+    elif output == "text":
+        terminal.print_sealed_leaderboard(board, terminal.console())
     else:
-        from harness import terminal
-
-        printer = terminal.print_leaderboard if output == "text" else terminal.print_leaderboard_markdown
-        printer(board, terminal.console())
+        raise UsageError(f"{board['world']} is sealed: its public leaderboard is text, json or a page (-o PAGE.html)")
 
 
-def _flat(row: dict[str, Any]) -> dict[str, Any]:
-    metrics = {
-        f"{name}{'' if part == 'value' else '_' + part}": metric[part]
-        for name, metric in row["metrics"].items()
-        for part in ("value", "low", "high", "skill")
-    }
-    ranks = {key: row.get(key) for key in ("rank_low", "rank_high", "tier", "p_best")}
-    keep = {key: row[key] for key in ("name", "kind", "coverage", "invalid")}
-    return keep | ranks | metrics | {"flags": " ".join(row["flags"])}
+def _text(board: dict[str, Any], output: str) -> str:
+    from harness import terminal
+    from harness.report.exports import tables, texts
+
+    if output == "json":
+        return options.json_text(board) + "\n"
+    if output == "csv":
+        return tables.csv_text(tables.rows(board))
+    if output == "text":
+        return terminal.captured(lambda out: terminal.print_leaderboard(board, out))
+    return {"markdown": texts.markdown, "latex": texts.latex, "junit": texts.junit}[output](board)
+
+
+def _changes(board: dict[str, Any], base: str, request: Any, baseline: str, output: str) -> str:
+    from harness import changes
+
+    found = changes.changes(changes.read_base(base, request, baseline), board)
+    return options.json_text(found.as_dict()) + "\n" if output == "json" else changes.markdown(found)

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-import csv
 import json
+import os
+import re
 import sys
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import click
 
+from harness.errors import UsageError
+
 WORLD = "warehouse-v1"
-FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 
 
 def apply(*decorators: Callable) -> Callable:
@@ -76,29 +78,74 @@ ingestion = apply(
 )  # fmt: skip
 
 
+class ByteSize(click.ParamType):
+    """A number of bytes: 800kB, 5MB, 1.5 MB, 1000000. Powers of ten."""
+
+    name = "size"
+    UNITS: ClassVar[dict[str, int]] = {"": 1, "b": 1, "kb": 10**3, "mb": 10**6, "gb": 10**9}
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        if isinstance(value, int):
+            return value
+        found = re.fullmatch(r"\s*([0-9]+(?:\.[0-9]+)?)\s*([kmg]?b?)\s*", str(value).lower())
+        if not found or found[2] not in self.UNITS:
+            self.fail(f"{value!r}: expected a size such as 800kB or 5MB", param, ctx)
+        return int(float(found[1]) * self.UNITS[found[2]])
+
+
+pictures = apply(
+    click.option("--frames", is_flag=True, help="Embed contact sheets of clips, failures first, drawn from the world."),
+    click.option("--budget", type=ByteSize(), default="5MB", show_default=True, help="Bytes they may take."),
+)  # fmt: skip
+
+export = click.option("--export", type=click.Path(path_type=Path), metavar="DIR",
+                      help="Write the same numbers for other readers: CSV, Parquet, JSON and more.")  # fmt: skip
+
+
+def tell_page(written: Any) -> None:
+    """What a page begins with, and where it is."""
+    for sentence in written.verdict:
+        click.echo(sentence)
+    pictures_of = f", pictures of {written.pictures:,} clips" if written.pictures else ""
+    click.echo(f"{written.path}: {written.bytes / 1e6:.2f} MB{pictures_of}; open it in a browser")
+
+
+def write_exports(gathered: Any, folder: Path | None) -> None:
+    if folder is not None:
+        from harness.report.exports import export_all
+
+        files = export_all(gathered, folder)
+        click.echo(f"{folder}: {len(files)} files, {', '.join(path.name for path in files[:4])} ...")
+
+
 def print_rows(rows: list[dict[str, Any]], output: str) -> None:
     """Rows with equal keys as one JSON array, or as CSV."""
     (print_json if output == "json" else print_csv)(rows)
 
 
 def print_json(value: Any) -> None:
+    click.echo(json_text(value))
+
+
+def json_text(value: Any) -> str:
     utf8 = (getattr(sys.stdout, "encoding", None) or "utf-8").lower().replace("-", "") == "utf8"
-    click.echo(json.dumps(value, ensure_ascii=not utf8, indent=1, allow_nan=False))
+    return json.dumps(value, ensure_ascii=not utf8, indent=1, allow_nan=False)
 
 
 def print_csv(rows: Iterable[dict[str, Any]]) -> None:
     """Rows with equal keys; text that a spreadsheet would run as a formula is prefixed with an apostrophe."""
-    rows = list(rows)
-    if not rows:
-        return
-    writer = csv.DictWriter(sys.stdout, fieldnames=list(rows[0]), lineterminator="\n")
-    writer.writeheader()
-    for row in rows:
-        writer.writerow({key: neutral(value) for key, value in row.items()})
+    from harness.report.exports.tables import csv_text
+
+    click.echo(csv_text(rows), nl=False)
 
 
-def neutral(value: Any) -> Any:
-    return f"'{value}" if isinstance(value, str) and value.startswith(FORMULA_STARTS) else value
+def add_to_summary(markdown: str) -> None:
+    """Append to the job summary of a GitHub action."""
+    target = os.environ.get("GITHUB_STEP_SUMMARY")
+    if not target:
+        raise UsageError("--github: GITHUB_STEP_SUMMARY names no file, as it does inside a GitHub action")
+    with Path(target).open("a", encoding="utf-8") as file:
+        file.write(markdown + "\n")
 
 
 def chosen_weights(text: str | None) -> Any:

@@ -1,0 +1,122 @@
+"""Clips and answers as the page's script reads them: JSON lists of equal length, texts as codes into lists of levels.
+
+Raw lines are given where they say more than the answer that was read: they hold `raw_output`, could not be read, or
+were rejected. Of those the first RAW_SHOWN characters, until the page's allowance is spent.
+"""
+
+from __future__ import annotations
+
+import gzip
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from harness.failures import MODES
+from harness.report.clips import Answers, Clips
+from harness.report.gather import Gathered
+
+RAW_SHOWN, RAW_ALLOWANCE = 600, 400_000
+TEXTS = ("session", "cut_kind", "domain", "worker")
+
+
+def columns(gathered: Gathered) -> dict[str, Any]:
+    clips = gathered.clips
+    raw = RawLines(RAW_ALLOWANCE)
+    return {
+        "operations": list(clips.operations),
+        "modes": [{"name": mode.name, "title": mode.title, "meaning": mode.meaning} for mode in MODES],
+        "weights": list(gathered.field.facts["weights"].values()),
+        "clips": _clips(clips),
+        "entries": [
+            {"name": entry.name, "kind": entry.card.kind, "answers": _answers(answers),
+             "raw": raw.of(file, entry.score.record, answers), "problems": _problems(entry.score.record, answers)}
+            for entry, answers, file in zip(gathered.entries, clips.answers, gathered.files, strict=True)
+        ],
+    }  # fmt: skip
+
+
+def _clips(clips: Clips) -> dict[str, Any]:
+    texts = {name: clips.texts(name) for name in TEXTS}
+    return {
+        "id": clips["clip_id"].tolist(),
+        **{name: {"levels": levels, "codes": codes.tolist()} for name, (levels, codes) in texts.items()},
+        "index": clips["clip_index"].tolist(),
+        "operation": clips["operation"].tolist(),
+        "start": clips["start_frame"].tolist(),
+        "end": clips["end_frame"].tolist(),
+        "next": clips["next_operation"].tolist(),
+        "offScript": _flags(clips.off_script),
+        "randomised": _flags(clips.randomised),
+        "ceiling": None if clips.ceiling is None else np.round(clips.ceiling, 3).tolist(),
+    }
+
+
+def _flags(column: np.ndarray | None) -> list[int] | None:
+    return None if column is None else column.astype(int).tolist()
+
+
+def _answers(answers: Answers) -> dict[str, Any]:
+    right = answers.right @ np.array([1, 2, 4])
+    return {
+        "operation": answers["operation"].tolist(),
+        "start": answers["start_frame"].tolist(),
+        "end": answers["end_frame"].tolist(),
+        "next": answers["next_operation"].tolist(),
+        "right": right.astype(int).tolist(),
+        "mode": answers["mode"].tolist(),
+        "line": answers["line"].tolist(),
+        "outcome": answers["outcome"].tolist(),
+    }
+
+
+def _problems(record: dict[str, Any], answers: Answers) -> dict[str, str]:
+    """Line -> diagnosis, of the lines that belong to a clip."""
+    named = set(answers["line"].tolist())
+    found: dict[str, str] = {}
+    for problem in record["diagnostics"]["problems"]:
+        if problem["line"] in named:
+            said = ", ".join(part for part in (problem["wrong"], problem["expected"], problem["suggestion"]) if part)
+            found.setdefault(str(problem["line"]), f"{problem['code']} {problem['field']}: {said}")
+    return found
+
+
+class RawLines:
+    """Hands out raw lines until so many characters are given."""
+
+    def __init__(self, allowance: int):
+        self._left = allowance
+
+    def of(self, file: Path | None, record: dict[str, Any], answers: Answers) -> dict[str, str]:
+        """Line number -> text, of the lines that say more than their answer."""
+        if file is None or file.suffix in (".parquet", ".zst"):
+            return {}
+        wanted = set(answers["line"].tolist()) - {0}
+        broken = {row["line"] for row in record["diagnostics"]["problems"]}
+        found: dict[str, str] = {}
+        for number, line in _lines(file):
+            text = line[:RAW_SHOWN]
+            if number in wanted and (number in broken or "raw_output" in line) and self._take(len(text)):
+                found[str(number)] = text + ("…" if len(line) > RAW_SHOWN else "")
+        return found
+
+    def _take(self, size: int) -> bool:
+        if size > self._left:
+            return False
+        self._left -= size
+        return True
+
+
+def _lines(file: Path) -> Iterator[tuple[int, str]]:
+    """Numbered from 1, as submissions count them; whatever is no text becomes U+FFFD."""
+    with gzip.open(file) if file.suffix == ".gz" else file.open("rb") as stream:
+        for number, line in enumerate(stream, 1):
+            yield number, line.decode("utf-8", "replace").rstrip("\r\n")
+
+
+def packed(value: Any) -> bytes:
+    """Canonical JSON, gzipped with nothing of time or place in it."""
+    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    return gzip.compress(text.encode("utf-8", "surrogatepass"), compresslevel=9, mtime=0)

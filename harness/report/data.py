@@ -1,0 +1,121 @@
+"""The panels of a page in reading order, as dataclasses: all numbers, no HTML. `snapshot` is the same as JSON."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from harness.comparison import ALPHA
+from harness.ranking import Entry
+from harness.record import clean
+from harness.report import columns
+from harness.report.gather import Gathered
+from harness.report.panels.anticipation import Anticipation, anticipation
+from harness.report.panels.certainty import Certainty, certainty
+from harness.report.panels.confusion import Confusion, confusion
+from harness.report.panels.details import Details, details
+from harness.report.panels.first import Look, first
+from harness.report.panels.losses import Losses, losses
+from harness.report.panels.pairs import Pair, pairs
+from harness.report.panels.slices import Slices, slices
+from harness.report.panels.standings import Chip, Notice, Standings, chips, notices, standings, verdict
+from harness.report.panels.temporal import Temporal, temporal
+
+FORMAT = "warehouse-harness/page-1"
+
+
+@dataclass(frozen=True)
+class Model:
+    """Everything about one entry. `place`: its number on the page."""
+
+    place: int
+    name: str
+    kind: str
+    description: str
+    command: str
+    signature: str
+    losses: Losses
+    anticipation: Anticipation
+    temporal: Temporal
+    slices: Slices
+    confusion: Confusion
+    details: Details
+    first: list[Look]
+
+
+@dataclass(frozen=True)
+class Page:
+    """`made`: what `harness verify` needs to make the page again. `focus`: the entry that is shown first."""
+
+    kind: str
+    title: str
+    made: dict[str, Any]
+    verdict: list[str]
+    chips: list[Chip]
+    notices: list[Notice]
+    standings: Standings
+    certainty: Certainty | None
+    focus: int
+    models: list[Model]
+    pairs: list[Pair]
+    alpha: float
+    margin: float
+    n: int
+    sessions: int
+
+
+def page(gathered: Gathered) -> Page:
+    shown = standings(gathered)
+    facts = gathered.field.facts
+    models = [_model(gathered, place, entry) for place, entry in enumerate(gathered.entries)]
+    return Page(
+        gathered.kind, gathered.title, _made(gathered), verdict(gathered, shown), chips(gathered, gathered.entries),
+        notices(gathered, shown), shown, certainty(gathered), _focus(gathered.entries), models, pairs(gathered),
+        ALPHA, gathered.margin, facts["n"], facts["sessions"],
+    )  # fmt: skip
+
+
+def _made(gathered: Gathered) -> dict[str, Any]:
+    request, facts = gathered.request, gathered.field.facts
+    return {
+        "format": FORMAT, "kind": gathered.kind, "title": gathered.title, "named": gathered.named,
+        "world": facts["world"], "split": facts["split"],
+        "truth_digest": facts["truth_digest"], "rules": facts["rules"], "weights": facts["weights"],
+        "baseline": gathered.field.baseline, "margin": gathered.margin, "version": facts["version"],
+        "reading": request.reading(),
+        "entries": [{"name": entry.name, "kind": entry.card.kind, "command": command, "sha256": _sha256(entry)}
+                    for entry, command in zip(gathered.entries, gathered.commands, strict=True)],
+        "operands": [{"name": entry.name, "sha256": _sha256(entry)} for entry in gathered.asked],
+    }  # fmt: skip
+
+
+def _sha256(entry: Entry) -> str:
+    return entry.score.record["submission"]["sha256"]
+
+
+def _focus(entries: list[Entry]) -> int:
+    """The best model; where there is none, the best entry."""
+    models = (place for place, entry in enumerate(entries) if entry.card.kind == "model")
+    return next(models, 0)
+
+
+def _model(gathered: Gathered, place: int, entry: Entry) -> Model:
+    record, clips = entry.score.record, gathered.clips
+    answers = clips.answers[place]
+    weights = gathered.field.facts["weights"]
+    return Model(
+        place, entry.name, entry.card.kind, entry.card.description, gathered.commands[place], record["signature"],
+        losses(record), anticipation(record, clips, answers),
+        temporal(record, clips, answers, gathered.floor.record, gathered.constant),
+        slices(record), confusion(record), details(record), first(record, clips, answers, weights),
+    )  # fmt: skip
+
+
+def snapshot(made: Page) -> dict[str, Any]:
+    """JSON values; floats as they are."""
+    return clean(asdict(made))
+
+
+def client(gathered: Gathered) -> dict[str, Any]:
+    """What the page's script works on: clips and answers as columns."""
+    return columns.columns(gathered)

@@ -1,0 +1,119 @@
+"""The leaderboard as Markdown (pull requests, job summaries), as a LaTeX table (booktabs), as JUnit XML (CI gates)."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+from xml.etree import ElementTree
+
+from harness import terminal
+
+LATEX = {
+    "\\": r"\textbackslash{}", "{": r"\{", "}": r"\}", "$": r"\$", "&": r"\&", "#": r"\#", "_": r"\_", "%": r"\%",
+    "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "<": r"\textless{}", ">": r"\textgreater{}",
+    "|": r"\textbar{}", '"': r"\textquotedbl{}",
+}  # fmt: skip
+SHOWN = ("oca", "tiou50", "aa1", "aa1_hidden")
+
+
+def markdown(board: dict[str, Any]) -> str:
+    lines = [f"**{cell(board['verdict'])}**", "", terminal.board_line(board), ""]
+    lines += ["| rank | tier | model | score | 95% interval | OCA | tIoU@0.5 | AA@1 | AA@1 hidden | coverage |",
+              "|---:|---:|:---|---:|:---:|---:|---:|---:|---:|---:|"]  # fmt: skip
+    for row in board["entries"] + board["references"]:
+        ranked = [terminal.rank(row), str(row["tier"])] if "tier" in row else ["-", "-"]
+        lines.append(f"| {' | '.join([*ranked, cell(row['name']), *terminal.board_cells(row)])} |")
+    lines += [f"\nBroken: {cell(entry['name'])}: {cell(entry['error'].splitlines()[0])}" for entry in board["broken"]]
+    return "\n".join(lines) + "\n"
+
+
+def cell(text: str) -> str:
+    """Text that cannot end a Markdown cell or start markup."""
+    escaped = "".join(f"\\{char}" if char in "\\`*_[]<>|#" else char for char in text)
+    return " ".join(escaped.split())
+
+
+def latex(board: dict[str, Any]) -> str:
+    """A table environment's inside; needs \\usepackage{booktabs}."""
+    lines = [
+        f"% {_one_line(terminal.board_line(board))}",
+        r"\begin{tabular}{rlrrrrr}",
+        r"\toprule",
+        r"Rank & Model & Score & OCA & tIoU@0.5 & AA@1 & AA@1 hidden \\",
+        r"\midrule",
+        *(_latex_row(row) for row in board["entries"]),
+        *([r"\midrule"] if board["references"] and board["entries"] else []),
+        *(_latex_row(row) for row in board["references"]),
+        r"\bottomrule",
+        r"\end{tabular}",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _latex_row(row: dict[str, Any]) -> str:
+    rank = terminal.rank(row).replace("-", "--") if "tier" in row else "--"
+    cells = [_with_half(row["metrics"]["score"]), *(_with_half(row["metrics"][name]) for name in SHOWN)]
+    return f"{rank} & {escaped(row['name'])} & {' & '.join(cells)} \\\\"
+
+
+def _with_half(metric: dict[str, Any]) -> str:
+    if metric["value"] is None:
+        return "--"
+    half = "" if metric["low"] is None else rf" {{\scriptsize $\pm$ {(metric['high'] - metric['low']) / 2:.3f}}}"
+    return f"{metric['value']:.3f}{half}"
+
+
+def escaped(text: str) -> str:
+    """Text that LaTeX sets as it is."""
+    return "".join(LATEX.get(char, char) for char in _one_line(text))
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split())
+
+
+def junit(board: dict[str, Any]) -> str:
+    """A suite an entry, a case a check; broken entries are errors."""
+    root = ElementTree.Element("testsuites", name=f"harness leaderboard {board['world']} / {board['split']}")
+    for row in board["entries"]:
+        _suite(root, row["name"], _checks(row, board))
+    for entry in board["broken"]:
+        _suite(root, entry["name"], [("is read", "error", entry["error"])])
+    return document(root)
+
+
+def _checks(row: dict[str, Any], board: dict[str, Any]) -> list[tuple[str, str, str]]:
+    """Name, "failure" or nothing, and what is wrong."""
+    copies = [copy["text"] for copy in board["copies"] if row["name"] in copy["entries"]]
+    missing = "" if row["coverage"] >= 1 else f"{row['coverage']:.2%} of the clips have a line"
+    invalid = "" if not row["invalid"] else f"{row['invalid']:.2%} of the clips have an unreadable or invalid line"
+    said = [("coverage is 100%", missing), ("every line is valid", invalid),
+            ("no audit flag", ", ".join(row["flags"])), ("is no copy", "; ".join(copies))]  # fmt: skip
+    return [(name, "failure" if wrong else "", wrong) for name, wrong in said]
+
+
+def gates(name: str, conditions: list[tuple[str, str]]) -> str:
+    """One suite: a case a gate, with what is wrong, empty where it holds."""
+    root = ElementTree.Element("testsuites", name="harness score")
+    _suite(root, name, [(gate, "failure" if wrong else "", wrong) for gate, wrong in conditions])
+    return document(root)
+
+
+def _suite(root: ElementTree.Element, name: str, cases: list[tuple[str, str, str]]) -> None:
+    counts = {kind: str(sum(case[1] == kind for case in cases)) for kind in ("failure", "error")}
+    suite = ElementTree.SubElement(root, "testsuite", name=_xml(name), tests=str(len(cases)),
+                                   failures=counts["failure"], errors=counts["error"])  # fmt: skip
+    for title, kind, wrong in cases:
+        case = ElementTree.SubElement(suite, "testcase", classname=_xml(name), name=_xml(title))
+        if kind:
+            ElementTree.SubElement(case, kind, message=_xml(wrong.splitlines()[0])).text = _xml(wrong)
+
+
+def document(root: ElementTree.Element) -> str:
+    ElementTree.indent(root, " ")
+    return '<?xml version="1.0" encoding="UTF-8"?>\n' + ElementTree.tostring(root, encoding="unicode") + "\n"
+
+
+def _xml(text: str) -> str:
+    """Without what XML 1.0 cannot hold."""
+    return re.sub("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]", "\ufffd", text)

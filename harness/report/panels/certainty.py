@@ -1,0 +1,98 @@
+"""How many clips it takes: the difference that n clips could have found, for the pairs that matter.
+
+For a pair of entries with standard error SE over the split's G sessions and N clips, n clips in sessions of their own
+have an error of about SE sqrt(N / n), and find a difference of (t(.975) + t(.80)) times that with power .80. It is the
+kind reading: the same n in fewer sessions find less.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from harness import statistics
+from harness.comparison import paired_test
+from harness.report.gather import FLOOR, PRIOR, Gathered
+from harness.report.panels.measure import Axis, axis_over
+
+SIZES = (10, 20, 30, 50, 100, 200, 300, 500, 1000, 2000, 5000, 10000)
+SMALL = 30
+
+
+@dataclass(frozen=True)
+class Reach:
+    """Of one pair: its difference, the difference that each size finds, and the clips that would have found it."""
+
+    a: str
+    b: str
+    difference: float
+    finds: list[float]
+    small: float
+    needed: int | None
+
+
+@dataclass(frozen=True)
+class Certainty:
+    sizes: list[int]
+    n: int
+    reaches: list[Reach]
+    axis: Axis
+    finding: str
+
+
+def certainty(gathered: Gathered) -> Certainty | None:
+    """None where there are too few sessions, or nothing differs anywhere."""
+    paired = gathered.field.paired
+    n, sessions = len(paired.clip_ids), len(paired.clips)
+    if sessions < statistics.MIN_SESSIONS:
+        return None
+    sizes = sorted({size for size in SIZES if size < n} | {n})
+    reaches = [found for a, b in _pairs(gathered) if (found := _reach(gathered, a, b, sizes)) is not None]
+    if not reaches:
+        return None
+    most = max(reach.finds[sizes.index(SMALL)] if SMALL in sizes else reach.finds[0] for reach in reaches)
+    top = max([most, *(abs(reach.difference) for reach in reaches)])
+    return Certainty(sizes, n, reaches, axis_over([0.0, top], zero=True), _finding(reaches))
+
+
+def _pairs(gathered: Gathered) -> list[tuple[int, int]]:
+    """Leader against the next, and against prior and floor."""
+    names = gathered.field.paired.names
+    m = len(gathered.field.ranked)
+    others = ([1] if m > 1 else []) + [names.index(name) for name in (PRIOR, FLOOR) if name in names]
+    return [(0, other) for other in dict.fromkeys(others) if other and m]
+
+
+def _reach(gathered: Gathered, a: int, b: int, sizes: list[int]) -> Reach | None:
+    paired = gathered.field.paired
+    test = paired_test(paired, "score", a, b)
+    if not test["se"] or test["difference"] is None:
+        return None
+    one = test["se"] * math.sqrt(len(paired.clip_ids))
+    finds = [_found(one, size) for size in sizes]
+    return Reach(paired.names[a], paired.names[b], test["difference"], finds, _found(one, SMALL),
+                 _needed(one, test["difference"]))  # fmt: skip
+
+
+def _found(one: float, size: int) -> float:
+    return statistics.minimum_detectable(one / math.sqrt(size), size)
+
+
+def _needed(one: float, difference: float) -> int | None:
+    """The fewest clips that find so large a difference; None for none at all."""
+    if abs(difference) < 1e-9:
+        return None
+    size = max(5, math.ceil((2.8 * one / difference) ** 2))
+    while _found(one, size) > abs(difference):
+        size += max(1, size // 50)
+    return size
+
+
+def _finding(reaches: list[Reach]) -> str:
+    """About the first pair, the closest call; the table holds the rest."""
+    reach = reaches[0]
+    ahead = f"{reach.a} and {reach.b} are {abs(reach.difference):.3f} apart"
+    if abs(reach.difference) >= reach.small:
+        return f"Yes: {ahead}, and {SMALL} clips find differences from {reach.small:.3f} on."
+    needed = "no number of clips would do" if reach.needed is None else f"it takes about {reach.needed:,}"
+    return f"No: {ahead}, and {SMALL} clips find nothing below {reach.small:.3f}; {needed}."

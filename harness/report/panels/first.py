@@ -1,0 +1,60 @@
+"""Which three clips to look at first, and why: one of each of the dearest failures, where the picture says the answer.
+
+Of a failure's clips the one is taken on which most is lost although most was to be had: by weight lost, then by the
+clip's ceiling, then by how many other entries got it right, then in the order of the split.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from harness.failures import MODES
+from harness.report.clips import NO_ANSWER, OTHER_LABEL, Answers, Clips
+
+COUNT = 3
+
+
+@dataclass(frozen=True)
+class Look:
+    """A clip, what was answered, and the reason. `place`: its row among the page's clips."""
+
+    place: int
+    clip_id: str
+    mode: str
+    title: str
+    what: str
+    reason: str
+
+
+def first(record: dict[str, Any], clips: Clips, answers: Answers, weights: dict[str, float]) -> list[Look]:
+    codes = {mode.name: code for code, mode in enumerate(MODES)}
+    solved = np.sum([other.all_right for other in clips.answers], axis=0)
+    lost = (~answers.right) @ np.array(list(weights.values()))
+    ceiling = np.ones(clips.n) if clips.ceiling is None else clips.ceiling
+    found: list[Look] = []
+    for row in [row for row in record["modes"] if row["gain"] > 0][:COUNT]:
+        members = np.flatnonzero(answers["mode"] == codes[row["mode"]])
+        order = np.lexsort((members, -solved[members], -ceiling[members], -np.round(lost[members], 9)))
+        place = int(members[order[0]])
+        found.append(Look(place, str(clips["clip_id"][place]), row["mode"], row["title"],
+                          _what(clips, answers, place), _reason(row, int(solved[place]), float(ceiling[place]), len(clips.answers))))  # fmt: skip
+    return found
+
+
+def _what(clips: Clips, answers: Answers, place: int) -> str:
+    names = dict(enumerate(clips.operations)) | {NO_ANSWER: "no answer", OTHER_LABEL: "another label"}
+    true, said = ([names[int(column[name][place])] for name in ("operation", "next_operation")]
+                  for column in (clips, answers))  # fmt: skip
+    return f"{true[0]} → {true[1]}, answered {said[0]} → {said[1]}"
+
+
+def _reason(row: dict[str, Any], solved: int, ceiling: float, entries: int) -> str:
+    text = f"one of {row['n']:,} clips with “{row['title']}” ({row['meaning']}), together worth {row['gain']:+.3f}"
+    if ceiling >= 0.995:
+        text += "; what it shows decides the next operation"
+    elif ceiling < 1:
+        text += f"; what it shows allows AA@1 of {ceiling:.2f}"
+    return text + (f"; {solved} of {entries} entries got it right" if solved else "")

@@ -1,0 +1,70 @@
+"""Why do they fail: the funnel that clips fall through, and what the score would gain if one failure were mended."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from harness.report.panels.measure import Axis, Measure, axis_over
+
+
+@dataclass(frozen=True)
+class Stage:
+    name: str
+    meaning: str
+    passed: int
+    lost: int
+    share: float
+
+
+@dataclass(frozen=True)
+class Mode:
+    name: str
+    title: str
+    meaning: str
+    n: int
+    gain: Measure
+    field_gain: float
+
+
+@dataclass(frozen=True)
+class Losses:
+    stages: list[Stage]
+    modes: list[Mode]
+    axis: Axis
+    finding: str
+
+
+MEANINGS = {
+    "expected": "clips of the split",
+    "present": "have a line",
+    "parsed": "whose answer could be read",
+    "valid": "whose line was accepted",
+    "operation": "operation right",
+    "segment": "and the segment half right",
+    "next": "and the next operation right",
+}
+
+
+def losses(record: dict[str, Any]) -> Losses:
+    total = record["n"]
+    stages = [Stage(row["stage"], MEANINGS[row["stage"]], row["passed"], row["lost"], row["passed"] / total)
+              for row in record["funnel"]]  # fmt: skip
+    modes = [
+        Mode(row["mode"], row["title"], row["meaning"], row["n"],
+             Measure(row["gain"], row["gain_low"], row["gain_high"], row["n"], at=f"modes.{i}.gain"),
+             row["field_gain"])
+        for i, row in enumerate(record["modes"])
+    ]  # fmt: skip
+    axis = axis_over([end for mode in modes for end in (mode.gain.value, mode.gain.high)], zero=True)
+    return Losses(stages, modes, axis, _finding(modes, total))
+
+
+def _finding(modes: list[Mode], n: int) -> str:
+    if not modes or not modes[0].gain.value:
+        return "Nothing is lost: every clip is right in all three fields."
+    worst = modes[0]
+    return (
+        f"The dearest failure is “{worst.title}” ({worst.meaning}): {worst.n:,} of {n:,} clips, "
+        f"worth {worst.gain.value:+.3f} if it were mended."
+    )

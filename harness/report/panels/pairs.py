@@ -1,0 +1,147 @@
+"""Is A better than B, and where: differences, verdict, who is right on which clips, and the difference on every slice.
+
+Up to MANY entries every pair is there, as `harness compare` of all of them would say it; of more, each with the leader
+and with its neighbour. Each with every reference is a family of its own. A slice's difference is the composite's, with
+the interval of the sessions that hold it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import combinations, groupby
+from typing import Any
+
+import numpy as np
+
+from harness import statistics
+from harness.comparison import compare_pairs
+from harness.report.clips import Clips
+from harness.report.gather import Gathered
+from harness.report.panels.measure import Axis, Measure, axis_over, measure
+from harness.report.panels.slices import TITLES
+from harness.slices import MIN_CLIPS, MIN_SESSIONS
+
+MANY = 12
+METRICS = ("score", "oca", "tiou50", "aa1", "aa1_hidden")
+
+
+@dataclass(frozen=True)
+class Difference:
+    metric: str
+    measure: Measure
+    p: float
+    p_adjusted: float
+    m: int
+
+
+@dataclass(frozen=True)
+class Part:
+    """A slice's difference in score."""
+
+    title: str
+    level: str
+    measure: Measure
+
+
+@dataclass(frozen=True)
+class Group:
+    title: str
+    parts: list[Part]
+
+
+@dataclass(frozen=True)
+class Pair:
+    """`a`, `b`: places of the entries on the page. `counts`: by field both, only a, only b, neither."""
+
+    a: int
+    b: int
+    names: tuple[str, str]
+    kind: str
+    sentence: str
+    differences: list[Difference]
+    counts: dict[str, dict[str, int]]
+    forest: list[Group]
+    axis: Axis
+    forest_axis: Axis
+
+
+def pairs(gathered: Gathered) -> list[Pair]:
+    m, places = len(gathered.field.ranked), range(len(gathered.entries))
+    ranked = list(combinations(range(m), 2))
+    if m > MANY:
+        ranked = sorted({(0, i) for i in range(1, m)} | {(i, i + 1) for i in range(m - 1)})
+    against = [(i, reference) for i in range(m) for reference in places[m:]]
+    rows = [row for family in (ranked, against) if family for row in _family(gathered, family)]
+    cut = Cut(gathered.clips, gathered.field.facts["weights"])
+    return [_pair(gathered, a, b, row, cut) for (a, b), row in zip([*ranked, *against], rows, strict=True)]
+
+
+def _family(gathered: Gathered, family: list[tuple[int, int]]) -> list[dict[str, Any]]:
+    return compare_pairs(gathered.field.paired, family, gathered.margin)
+
+
+def _pair(gathered: Gathered, a: int, b: int, row: dict[str, Any], cut: Cut) -> Pair:
+    n = len(gathered.field.paired.clip_ids)
+    tests = {"score": row["score"]} | row["metrics"]
+    found = [Difference(name, measure(tests[name] | {"value": tests[name]["difference"]}, n=n), tests[name]["p"],
+                        tests[name]["p_adjusted"], tests[name]["m"])
+             for name in METRICS if tests[name]["difference"] is not None]  # fmt: skip
+    forest = cut.differences(a, b)
+    groups = [Group(title, list(parts)) for title, parts in groupby(forest, lambda part: part.title)]
+    return Pair(
+        a, b, (row["a"], row["b"]), row["verdict"]["kind"], row["verdict"]["sentence"], found, row["counts"], groups,
+        _axis([difference.measure for difference in found]), _axis([part.measure for part in forest]),
+    )  # fmt: skip
+
+
+def _axis(measures: list[Measure]) -> Axis:
+    return axis_over([end for one in measures for end in (one.value, one.low, one.high)], zero=True)
+
+
+class Cut:
+    """The split cut into slices, by session, and each entry's weighted right answers in them."""
+
+    def __init__(self, clips: Clips, weights: dict[str, float]):
+        self._clips = clips
+        self._sessions = int(clips.session.max()) + 1
+        self._levels = list(_levels(clips))
+        share = np.array(list(weights.values()))
+        self._points = [answers.right @ share for answers in clips.answers]
+        self._sizes = [self._sums(chosen, np.ones(clips.n)) for _, _, chosen in self._levels]
+
+    def _sums(self, chosen: np.ndarray, values: np.ndarray) -> np.ndarray:
+        return np.bincount(self._clips.session[chosen], values[chosen], self._sessions)
+
+    def differences(self, a: int, b: int) -> list[Part]:
+        gap = np.round(self._points[a] - self._points[b], 9)
+        parts = []
+        for (title, level, chosen), n in zip(self._levels, self._sizes, strict=True):
+            holds = n > 0
+            if n.sum() >= MIN_CLIPS and holds.sum() >= MIN_SESSIONS:
+                parts.append(Part(title, level, _difference(self._sums(chosen, gap)[holds], n[holds])))
+        return parts
+
+
+def _difference(sums: np.ndarray, n: np.ndarray) -> Measure:
+    value = float(sums.sum() / n.sum())
+    around = statistics.identity_interval(value, (sums.sum() - sums) / (n.sum() - n))
+    return Measure(value, around.low, around.high, int(n.sum()), len(n))
+
+
+def _levels(clips: Clips):
+    """Title, level and chosen clips of every slice that a forest shows."""
+    for name, column in (("operation", "operation"), ("next_operation", "next_operation")):
+        for code, label in enumerate(clips.operations):
+            yield TITLES[name], label, clips[column] == code
+    for name, column in (("cut", "cut_kind"), ("domain", "domain"), ("worker", "worker")):
+        levels, codes = clips.texts(column)
+        for code, level in enumerate(levels):
+            yield TITLES[name], level, codes == code
+    yield TITLES["next_visible"], "hidden", clips.hidden
+    yield TITLES["next_visible"], "visible", ~clips.hidden
+    dense = np.asarray(clips["dense"], bool)
+    yield TITLES["dense"], "dense", dense
+    yield TITLES["dense"], "sparse", ~dense
+    if clips.off_script is not None:
+        yield TITLES["script"], "off-script", clips.off_script
+        yield TITLES["script"], "on-script", ~clips.off_script

@@ -1,0 +1,108 @@
+"""Contact sheets of chosen clips, drawn anew from the world: eight frames side by side as WebP, under a byte budget.
+
+Chosen are the clips to look at first, then failures: one of each mode in turn, dearest mode first, of each ranked entry
+in turn, within a mode in an order drawn with a fixed seed; then clips that are right. Needs the `video` extra, and a
+world with a process: an imported recording is not in the world's file.
+"""
+
+from __future__ import annotations
+
+import io
+import random
+from collections.abc import Callable, Iterator
+from functools import lru_cache
+from itertools import chain, zip_longest
+
+import numpy as np
+
+from harness.errors import UsageError
+from harness.failures import MODES
+from harness.report.data import Model, Page
+from harness.report.gather import Gathered
+from harness.report.render import Sheet
+from harness.scoring import Request
+from reference.world import World
+
+SIZE, QUALITY, SEED = 96, 55, 0
+FRAMES = tuple(124 * place // 7 for place in range(8))
+"""Those of the uniform sampler."""
+
+
+def sheets(page: Page, gathered: Gathered, budget: int, progress: Callable[[int, int], None]) -> list[Sheet]:
+    """As many as fit into `budget` bytes of the page, in the order of the clips."""
+    world = _world(gathered.request)
+    clips, found, spent = gathered.clips, [], 0
+    for place in chosen(page, gathered):
+        session, index = int(clips["session_index"][place]), int(clips["clip_index"][place])
+        webp = _drawn(world, gathered.request.split, session, index)
+        size = len(f"{place} \n") + 4 * -(-len(webp) // 3)  # base64
+        if spent + size > budget:
+            break
+        found.append(Sheet(place, webp))
+        spent += size
+        progress(spent, budget)
+    return sorted(found, key=lambda sheet: sheet.place)
+
+
+def chosen(page: Page, gathered: Gathered) -> Iterator[int]:
+    """Places of clips, the most worth seeing first; each once."""
+    ranked = [model for model in page.models if model.kind != "reference"] or page.models
+    ranked.sort(key=lambda model: model.place != page.focus)
+    looks = [look.place for model in ranked for look in model.first]
+    failures = _in_turn([_failures(model, gathered) for model in ranked])
+    right = _shuffled(np.arange(gathered.clips.n))
+    return iter(dict.fromkeys(chain(looks, failures, right)))
+
+
+def _failures(model: Model, gathered: Gathered) -> Iterator[int]:
+    """One of each mode in turn."""
+    codes = {mode.name: code for code, mode in enumerate(MODES)}
+    mine = gathered.clips.answers[model.place]["mode"]
+    return _in_turn([iter(_shuffled(np.flatnonzero(mine == codes[mode.name]))) for mode in model.losses.modes])
+
+
+def _in_turn(queues: list[Iterator[int]]) -> Iterator[int]:
+    return (place for turn in zip_longest(*queues) for place in turn if place is not None)
+
+
+def _shuffled(places: np.ndarray) -> list[int]:
+    draw = random.Random(SEED).random
+    return [place for _, place in sorted((draw(), int(place)) for place in places)]
+
+
+def _world(request: Request) -> World:
+    from reference.sealing import registered
+    from reference.store import cache_home
+    from reference.world import load_world, world_names
+
+    seal = registered(request.world, cache_home(request.home))
+    if seal:
+        return seal.world()
+    if request.world not in world_names() and not str(request.world).endswith(".toml"):
+        raise UsageError(f"--frames: {request.world} was imported, its pictures are in no world file")
+    return load_world(request.world)
+
+
+@lru_cache(maxsize=256)
+def _states(world: World, split: str, session: int) -> list:
+    from reference.build import session_states
+
+    return list(session_states(world, split, session))
+
+
+def _drawn(world: World, split: str, session: int, index: int) -> bytes:
+    try:
+        from PIL import Image
+
+        from reference.randomness import render_seed
+        from reference.render import render_frames
+
+        clip, state = _states(world, split, session)[index]
+        frames = render_frames(world, state, render_seed(world.key, clip.session, clip.clip_index), FRAMES, SIZE)
+    except ModuleNotFoundError as error:
+        wanted = "pip install 'warehouse-harness[video]'"
+        raise UsageError(f"--frames needs the video extra (no {error.name}): {wanted}") from None
+    sheet = Image.fromarray(np.concatenate(list(frames), axis=1))
+    packed = io.BytesIO()
+    sheet.save(packed, "WEBP", quality=QUALITY, method=4)
+    return packed.getvalue()

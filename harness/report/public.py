@@ -1,0 +1,45 @@
+"""The page of a sealed split's public leaderboard: four rounded numbers an entry, and how often it was tried."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from markupsafe import Markup
+
+from harness import terminal
+from harness.report.panels.measure import UNIT, measure
+from harness.report.render import environment, policy, static
+from harness.report.write import Written
+from reference.files import write_atomically
+
+METRICS = ("oca", "tiou50", "aa1")
+
+
+def html(board: dict[str, Any]) -> str:
+    style = static("style.css")
+    rows = [
+        row | {"score": measure(row["metrics"]["score"]), "others": [measure(row["metrics"][name]) for name in METRICS]}
+        for row in board["entries"]
+    ]
+    return environment().get_template("public.html.j2").render(
+        board=board, rows=rows, axis=UNIT, note=terminal.sealed_note(board), verdict=verdict(board),
+        style=Markup(style), policy=policy(style, ""),
+    )  # fmt: skip
+
+
+def verdict(board: dict[str, Any]) -> str:
+    """Never a bare first place; no test of a sealed split leaves it."""
+    if not board["entries"]:
+        return "No entry yet."
+    first = board["entries"][0]
+    score = first["metrics"]["score"]
+    ends = "" if score["low"] is None else f" (95% {score['low']:.3f} to {score['high']:.3f})"
+    highest = f"{first['name']} has the highest score, {score['value']:.3f}{ends}"
+    return f"{highest}; no pairwise test leaves a sealed split."
+
+
+def write(board: dict[str, Any], path: Path) -> Written:
+    text = html(board).encode("utf-8", "replace")
+    write_atomically(path, lambda temporary: temporary.write_bytes(text))
+    return Written(path, len(text), 0, [verdict(board)])

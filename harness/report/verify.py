@@ -1,0 +1,235 @@
+"""Is a page what these submissions give? Everything is made again and compared: the packed data, and all text and every
+number that stands in the HTML, so that neither can be altered alone. The first that differs is named.
+
+Pictures are not drawn again. A page made by another version is compared by its numbers alone.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import re
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import harness
+from harness.baselines import BASELINES
+from harness.errors import UsageError
+from harness.report import data, gather
+from harness.report.gather import Gathered
+from harness.report.render import Sheet, html
+from harness.rules import Weights, find_rules
+from harness.scoring import Request
+from harness.source import shown_name
+
+PACKED = re.compile(r'<script type="application/octet-stream" id="data">([A-Za-z0-9+/=\s]*)</script>')
+SHEETS = re.compile(r'<script type="application/octet-stream" id="sheets">([^<]*)</script>')
+MAX_UNPACKED = 1 << 30
+
+
+@dataclass(frozen=True)
+class Checked:
+    """`difference` None: the page is what the submissions give. `numbers`: how many stand in it."""
+
+    numbers: int
+    difference: str | None
+
+
+def verify(path: Path, submissions: Path, request: Request) -> Checked:
+    """Compare a page with what is made anew. `request`: where truth and scores are kept; the page says the rest."""
+    text = _read(path)
+    packed = unpack(text, path)
+    if not submissions.is_dir():
+        raise UsageError(f"--submissions {shown_name(submissions)}: no such folder")
+    gathered = _again(packed["made"], submissions, request)
+    made = html(data.page(gathered), data.client(gathered), _sheets(text))
+    mine = list(tokens(made))
+    return Checked(sum(token.value is not None for token in mine), _difference(text, packed, made, mine))
+
+
+def unpack(text: str, path: Path) -> dict[str, Any]:
+    """The data in a page's text."""
+    found = PACKED.search(text)
+    try:
+        if not found:
+            raise ValueError
+        inflater = zlib.decompressobj(wbits=31)
+        packed = json.loads(inflater.decompress(base64.b64decode(found[1]), MAX_UNPACKED))
+        if packed["made"]["format"] != data.FORMAT:
+            raise ValueError
+        return packed
+    except (ValueError, KeyError, TypeError, zlib.error, RecursionError):
+        raise UsageError(f"{shown_name(path)}: holds no page of this project (format {data.FORMAT})") from None
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "not UTF-8"
+        raise UsageError(f"{shown_name(path)}: {reason}") from None
+
+
+def _sheets(text: str) -> list[Sheet]:
+    found = SHEETS.search(text)
+    lines = [line.split(" ") for line in found[1].splitlines()] if found else []
+    return [Sheet(int(place), base64.b64decode(webp)) for place, webp in lines]
+
+
+def _again(made: dict[str, Any], folder: Path, request: Request) -> Gathered:
+    try:
+        asked = _request(made, request)
+        if made["kind"] == "leaderboard":
+            gathered = gather.leaderboard(folder, asked, made["baseline"])
+        else:
+            gathered = _of_files(made, folder, asked)
+        commands = [entry["command"] for entry in made["entries"]]
+        alike = len(commands) == len(gathered.entries)
+        return replace(gathered, title=made["title"], commands=commands if alike else gathered.commands)
+    except (KeyError, TypeError) as error:
+        raise UsageError(f"the page does not say how it was made ({error})") from None
+
+
+def _request(made: dict[str, Any], request: Request) -> Request:
+    reading = dict(made["reading"])
+    if reading.pop("clip_map") is not None:
+        raise UsageError("the page was made with --clip-map, which it does not hold: it cannot be made again from it")
+    return replace(request, world=made["world"], split=made["split"], rules=find_rules(made["rules"]),
+                   weights=Weights(**made["weights"]), **reading)  # fmt: skip
+
+
+def _of_files(made: dict[str, Any], folder: Path, request: Request) -> Gathered:
+    """The operands are found by their digests; a baseline that has no file is made."""
+    files = [file for file in sorted(folder.rglob("*")) if file.is_file()]
+    known = {hashlib.sha256(file.read_bytes()).hexdigest(): file for file in files}
+    operands: list[str | Path] = []
+    for entry in made["operands"]:
+        file = known.get(entry["sha256"])
+        if file is None and entry["name"] not in BASELINES:
+            what = f"the digest {entry['sha256'][:16]} of {entry['name']}"
+            raise UsageError(f"{shown_name(folder)} holds no file with {what}")
+        operands.append(file or entry["name"])
+    names = [entry["name"] for entry in made["operands"]]
+    if made["kind"] == "report":
+        return gather.report(operands[0], request, name=made["named"], shown=names[0])
+    return gather.compare(operands, request, made["margin"], names=names)
+
+
+@dataclass(frozen=True)
+class Token:
+    """A text or a number of the page, and where it stands. `value`: what a number is exactly."""
+
+    where: str
+    text: str
+    value: str | None = None
+
+
+class _Reader(HTMLParser):
+    """Texts and the attributes that say numbers, with the nearest heading and row."""
+
+    SKIPPED = frozenset({"script", "style"})
+    SAID = ("data-trace", "data-value", "aria-label", "title")
+    DRAWN = frozenset({"x", "x1", "x2", "y", "y1", "y2", "cx", "cy", "r", "width", "height", "points"})
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.tokens: list[Token] = []
+        self._skip, self._heading, self._row, self._tag = 0, "", "", ""
+        self._value: str | None = None
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        found = dict(attrs)
+        self._skip += tag in self.SKIPPED
+        if tag == "tr":
+            self._row = ""
+        self._tag, self._value = tag, found.get("value") if tag == "data" else None
+        for name, value in attrs:
+            if name in self.SAID or name in self.DRAWN:
+                self._add(f"{name}={value}", value if name == "data-value" else None)
+
+    def handle_endtag(self, tag: str) -> None:
+        self._skip -= tag in self.SKIPPED
+        self._tag, self._value = "", None
+
+    def handle_data(self, text: str) -> None:
+        text = " ".join(text.split())
+        if not text or self._skip:
+            return
+        if self._tag in ("h1", "h2", "h3"):
+            self._heading, self._row = text, ""
+        self._add(text, self._value)
+        if not self._row and self._tag in ("th", "a", "button", "span"):
+            self._row = text
+
+    def _add(self, text: str, value: str | None) -> None:
+        self.tokens.append(Token(" / ".join(part for part in (self._heading, self._row) if part), text, value))
+
+
+def tokens(text: str) -> Iterator[Token]:
+    """All that a page says, in reading order."""
+    reader = _Reader()
+    reader.feed(text)
+    reader.close()
+    return iter(reader.tokens)
+
+
+def _difference(text: str, packed: dict[str, Any], made: str, mine: list[Token]) -> str | None:
+    if text == made:
+        return None
+    theirs = list(tokens(text))
+    for theirs_one, mine_one in zip(theirs, mine, strict=False):
+        if theirs_one != mine_one:
+            return _told(theirs_one, mine_one)
+    if len(theirs) != len(mine):
+        return f"the page says {len(theirs):,} things where the submissions give {len(mine):,}"
+    again = unpack(made, Path())
+    if found := _differs(packed, again, ""):
+        return found
+    if packed["made"]["version"] == harness.__version__ and _rest(text) != _rest(made):
+        return "the page's numbers are right, but its markup, script or style is not what this version writes"
+    return None
+
+
+def _rest(text: str) -> str:
+    """The page without its packed data, which may be packed otherwise elsewhere."""
+    return PACKED.sub("", text)
+
+
+def _told(theirs: Token, mine: Token) -> str:
+    where = mine.where or "the top"
+    if theirs.value != mine.value or theirs.text != mine.text:
+        page = f"{theirs.text}" + (f" ({theirs.value})" if theirs.value not in (None, theirs.text) else "")
+        made = f"{mine.text}" + (f" ({mine.value})" if mine.value not in (None, mine.text) else "")
+        return f"{where}: the page says {_short(page)}, the submissions give {_short(made)}"
+    return f"{where}: the page has {_short(theirs.text)} in another place"
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= 200 else f"{text[:200]}..."
+
+
+def _differs(theirs: Any, mine: Any, at: str) -> str | None:
+    """Path and values of the first difference between two JSON values."""
+    if isinstance(theirs, dict) and isinstance(mine, dict) and theirs.keys() == mine.keys():
+        return next((found for key in mine if (found := _differs(theirs[key], mine[key], f"{at}.{key}"))), None)
+    if isinstance(theirs, list) and isinstance(mine, list) and len(theirs) == len(mine):
+        pairs = enumerate(zip(theirs, mine, strict=True))
+        return next((found for i, (a, b) in pairs if (found := _differs(a, b, f"{at}[{i}]"))), None)
+    if theirs == mine and type(theirs) is type(mine):
+        return None
+    if isinstance(theirs, str) and isinstance(mine, str) and "<" in mine:
+        return _differs_html(theirs, mine, at)
+    where = f"packed data {at.lstrip('.')}"
+    return f"{where}: the page holds {_short(str(theirs))}, the submissions give {_short(str(mine))}"
+
+
+def _differs_html(theirs: str, mine: str, at: str) -> str:
+    for theirs_one, mine_one in zip(tokens(theirs), tokens(mine), strict=False):
+        if theirs_one != mine_one:
+            return f"panel {at.lstrip('.')}, {_told(theirs_one, mine_one)}"
+    return f"panel {at.lstrip('.')}: the page's markup differs"
