@@ -14,6 +14,7 @@ _HOMES = {
     "score": "harness.scoring",
     "validate": "harness.scoring",
     "Score": "harness.scoring",
+    "Request": "harness.scoring",
     "compare": "harness.comparison",
     "leaderboard": "harness.ranking",
     "write_baseline": "harness.baselines",
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
     from harness.pictures import render
     from harness.ranking import leaderboard
     from harness.rules import Weights
-    from harness.scoring import Score, score, validate
+    from harness.scoring import Request, Score, score, validate
     from reference.store import open_truth
 
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from harness import statistics
 from harness.metrics import Totals, own_prior, ratio
+from reference.task import CLIP_FRAMES
 
 CEILING_LEVEL = 0.999
 PRIOR_ROOM = 0.05
@@ -16,6 +17,7 @@ CONSTANT_SHARE = 0.98
 EXAMPLE_SEGMENT = (14, 98)
 """The segment of the documented prediction line: a model that copies its prompt's example answers it everywhere."""
 EXAMPLE_SHARE = 0.10
+FRAME_RATE_ANSWERS, FRAME_RATE_LIMIT = 100, 75
 
 
 def flag(name: str, raised: bool | None, number: float | None, limit: float | None, text: str) -> dict[str, Any]:
@@ -70,9 +72,17 @@ def constants(counts: dict[str, Any]) -> list[dict[str, Any]]:
         most("constant_confidence", "confidence", counts["same_confidence"], counts["with_confidence"]),
         flag("example_figures", copied, example, EXAMPLE_SHARE,
              f"{counts['example_segment']} of {answered} answers hold the format example's segment 14-98"),
+        _frame_rate(counts["last_frame"], answered),
         flag("copy_of_truth", bool(n and equal == n), equal / n, 1.0,
              f"{equal} of {n} clips equal the truth in all three fields, frame by frame"),
     ]  # fmt: skip
+
+
+def _frame_rate(last: int | None, answered: int) -> dict[str, Any]:
+    """Answers that never reach the last third of a clip were probably counted at another frame rate."""
+    raised = None if last is None else bool(answered >= FRAME_RATE_ANSWERS and last <= FRAME_RATE_LIMIT)
+    text = f"no answered segment ends after frame {last} of {CLIP_FRAMES}: if frames were counted otherwise, say --fps"
+    return flag("frame_rate", raised, last, FRAME_RATE_LIMIT, text)
 
 
 def copies(answers: np.ndarray, wrong: np.ndarray, names: list[str]) -> list[dict[str, Any]]:

@@ -13,6 +13,7 @@ from typing import Any
 from harness import worlds
 from harness.terminal import TITLES, number
 from reference.process import quantile
+from reference.task import MEANINGS
 from reference.world import World, load_world, world_file
 
 
@@ -56,7 +57,7 @@ def _operations(world: World, splits: Sequence[dict[str, Any]]) -> list[dict[str
         drawn = [quantile(table, (place + 0.5) / 1000) for place in range(1000)]
         shares = [_level(split, "operation", operation) / split["n"] for split in splits]
         rows.append({
-            "operation": operation, "steps": ", ".join(steps) or "an interruption",
+            "operation": operation, "meaning": MEANINGS[operation], "steps": ", ".join(steps) or "an interruption",
             "median": _seconds(quantile(table, 0.5)), "mean": _seconds(sum(drawn) / len(drawn)),
             "p10": _seconds(quantile(table, 0.1)), "p90": _seconds(quantile(table, 0.9)), "shares": shares,
         })  # fmt: skip

@@ -23,7 +23,8 @@ class Gate(NamedTuple):
 
 
 def parse(text: str) -> list[Gate]:
-    return [_parse_one(item.strip()) for item in text.split(",")]
+    """Raises UsageError; an empty text (an unset variable of a build, say) is no condition that holds."""
+    return [_parse_one(item.strip()) for item in text.rstrip(", ").split(",")]
 
 
 def _parse_one(item: str) -> Gate:
@@ -39,6 +40,8 @@ def _parse_one(item: str) -> Gate:
         value = math.nan
     if not math.isfinite(value):
         raise UsageError(f"--fail-under {item!r}: expected NAME=NUMBER, e.g. aa1.low=0.55")
+    if value > 1:
+        raise UsageError(f"--fail-under {item!r}: nothing reaches {value:g}; shares are from 0 to 1, not in percent")
     return Gate(metric, part or "value", value)
 
 
@@ -46,7 +49,8 @@ def check(record: dict[str, Any], gates: list[Gate]) -> None:
     """Raise GateFailed naming every gate that does not hold; a number that does not exist does not hold."""
     failed = []
     for gate in gates:
-        value = record["coverage"] if gate.metric == "coverage" else record["metrics"][gate.metric][gate.part]
+        row = record["metrics"].get(gate.metric, {})
+        value = record["coverage"] if gate.metric == "coverage" else row.get(gate.part)
         if value is None or value < gate.least:
             shown = "not available" if value is None else f"{value:.4f}"
             failed.append(f"gate failed: {gate} is {shown}, at least {gate.least:g} is asked")

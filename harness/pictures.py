@@ -47,12 +47,18 @@ def preview(
     blind: bool = False, size: int = 168, home: Path | None = None,
 ) -> Path:  # fmt: skip
     """Write a contact sheet as PNG; returns where it is. A sealed split shows no truth."""
-    from reference.preview import contact_sheet
+    from reference.imported import find
     from reference.sealing import registered
     from reference.store import cache_home
     from reference.world import load_world
 
     seal = registered(world, cache_home(home))
+    if find(world, cache_home(home)) is not None:
+        raise UsageError(f"{world} was imported, its pictures are its recording: harness world render {world} --video FILE")
+    try:
+        from reference.preview import contact_sheet
+    except ModuleNotFoundError as error:
+        raise UsageError(f"drawing needs {error.name}: pip install 'warehouse-harness[video]'") from None
     found = seal.world() if seal else load_world(world)
     path = path or Path(f"{found.name}-{split}.png")
     sheet = contact_sheet(found, split, list(clips) or count, blind=blind or seal is not None, size=size)

@@ -256,8 +256,13 @@ def number(value: Any) -> float | None:
 
 
 def to_bytes(record: dict[str, Any]) -> bytes:
-    """UTF-8 JSON, keys in the order they were made, one newline at the end."""
-    return (json.dumps(clean(record), ensure_ascii=False, indent=1, allow_nan=False) + "\n").encode()
+    """UTF-8 JSON, a line a section, in the order they were made. (Indented, json takes ten times as long.)"""
+    sections = (f"{json.dumps(key)}: {_line(value)}" for key, value in clean(record).items())
+    return ("{\n" + ",\n".join(sections) + "\n}\n").encode()
+
+
+def _line(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, allow_nan=False)
 
 
 def clean(value: Any) -> Any:

@@ -187,6 +187,8 @@ def score(
     `training`: a training record; by default `training.json` beside the submission, where there is one.
     Raises SubmissionError (lines were rejected), TruthError, UsageError; all are HarnessError.
     """
+    if not isinstance(weights, Weights | None):
+        raise UsageError(f"weights are a harness.Weights, e.g. Weights(oca=0.3, tiou50=0.3, aa1=0.4), not {weights!r}")
     request = Request(
         world, split, find_rules(rules), weights or Weights(), lenient, ignore_extra, adapter, fps, clip_frames,
         clip_map, max_line_bytes, max_lines, max_bytes, Path(home) if home else None, Path(truth) if truth else None,
@@ -202,16 +204,16 @@ def score_request(
     """As `score`. `truth`: the request's, opened by `open_for_many` for this submission among others."""
     from harness.submission import opened
 
-    if name is not None and not name.isprintable():
-        raise UsageError(f"--name {name!r}: expected printable text")
+    if name is not None and (not name.isprintable() or "|" in name):
+        raise UsageError(f"--name {name!r}: expected printable text without |, which divides the signature")
     results = request.results()
     trained = training_record(submission, training)
     with ExitStack() as stack:
         scratch = stack.enter_context(results.scratch())
         source = stack.enter_context(opened(submission, scratch, request.limits()))
         truth = truth or stack.enter_context(request.open((source.path,), (scratch,)))
-        if truth.sealed and not request.organiser and not name:
-            raise UsageError(f"{truth.world} is sealed, and scorings are logged by name: --name is needed")
+        if truth.sealed and not request.organiser:
+            sealed.check_request(truth.world, name, request.rules, request.weights)
         commitment = truth.sealed
         entry = stored.key(_dependencies(source.sha256, truth, request, trained))
         folder = results.find(entry)

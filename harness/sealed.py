@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.errors import UsageError
+from harness.rules import AA40, STANDARD, Rules, Weights
 
 if TYPE_CHECKING:
     from reference.sealing import Check, Render, Seal
@@ -24,6 +25,14 @@ METRICS = ("oca", "tiou50", "aa1", "score")
 PARTS = ("value", "low", "high")
 DIGITS = 3
 KEPT = ("world", "split", "n", "sessions", "coverage", "rules", "scheme", "weights", "version")
+
+
+def check_request(world: str, name: str | None, rules: Rules, weights: Weights) -> None:
+    """Raise UsageError where a scoring could not be logged, or would single clips out."""
+    if not name:
+        raise UsageError(f"{world} is sealed, and scorings are logged by name: --name is needed")
+    if rules != STANDARD or weights != AA40:
+        raise UsageError(f"{world} is sealed, and other rules or weights would tell of single clips")
 
 
 def given_out(record: dict[str, Any], commitment: str, home: Path) -> dict[str, Any]:

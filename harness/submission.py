@@ -48,6 +48,7 @@ class Ingestion:
     adapter: str
     lines: int  # not blank
     rows: int
+    clips: int  # of the split
     rejected: int  # lines
     total: int  # problems; `problems` holds the first 100,000 of them
     problems: tuple[Problem, ...]
@@ -60,6 +61,7 @@ class Ingestion:
             "adapter": self.adapter,
             "lines": self.lines,
             "answers": self.rows,
+            "clips": self.clips,
             "rejected": self.rejected,
             "problems_total": self.total,
             **self.counts,
@@ -159,8 +161,8 @@ class _Ingest:
         if adapter != adapters.PLAIN.name:
             notes.append(f"read as {adapter}: {adapters.ADAPTERS[adapter].description}")
         return Ingestion(
-            self.source.name, self.source.sha256, adapter, self.lines, rows, self.bad_lines, self.problems.total,
-            self.problems.kept(), notes + self.notes.sentences(),
+            self.source.name, self.source.sha256, adapter, self.lines, rows, self.truth.n, self.bad_lines,
+            self.problems.total, self.problems.kept(), notes + self.notes.sentences(),
             counts | {"unknown_labels": self.notes.count("label"), "ignored_extra": self.notes.count("clip")},
         )  # fmt: skip
 

@@ -44,7 +44,10 @@ def table(*columns: str, left: Iterable[str] = ()) -> Table:
     made = Table(box=SIMPLE_HEAD, pad_edge=False, show_edge=False, padding=(0, 1, 0, 0), header_style="bold")
     for column in columns:
         is_left = column in left
-        made.add_column(column, justify="left" if is_left else "right", no_wrap=not is_left, overflow="fold")
+        least = 8 if is_left and column else None
+        made.add_column(
+            column, justify="left" if is_left else "right", no_wrap=not is_left, overflow="fold", min_width=least
+        )
     return made
 
 
@@ -65,13 +68,13 @@ def heading(out: Console, text: str, aside: str = "") -> None:
     out.print(Text(text, style="bold") + Text(f"  {aside}" if aside else "", style="dim"))
 
 
-def print_score(record: dict[str, Any], out: Console) -> None:
+def print_score(record: dict[str, Any], out: Console, title: str = "submission") -> None:
     """The whole answer to `harness score`, most important first."""
     if "commitment" in record:
         print_sealed(record, out)
         return
     where = f"{record['world']} / {record['split']}: {record['n']:,} clips in {record['sessions']:,} sessions"
-    out.print(Text(record.get("name") or "submission", style="bold") + Text(f"  on {where}"))
+    out.print(Text(record.get("name") or title, style="bold") + Text(f"  on {where}"))
     _metrics(record, out)
     _coverage(record, out)
     if not record["funnel"]:
@@ -312,20 +315,23 @@ def print_leaderboard(board: dict[str, Any], out: Console) -> None:
     for row in board["references"]:
         made.add_row("-", "-", Text(row["name"], style="dim"), *board_cells(row)[:-1])
     out.print(made)
-    if board["references"]:
-        out.print(Text("- reference: uses the truth, never ranked", style="dim"))
-    for row in board["entries"] + board["references"]:
-        if row["coverage"] < 1:
-            out.print(
-                Text(f"! {row['name']}: coverage {row['coverage']:.2%}, the rest counts as wrong", style="yellow")
-            )
-    for row in board["entries"]:
-        if row["flags"]:
-            out.print(Text(f"! {row['name']}: {', '.join(row['flags'])}", style="yellow"))
-    for copy in board["copies"]:
-        out.print(Text(f"! copy: {copy['text']}", style="yellow"))
+    for note in board_notes(board):
+        out.print(Text(note, style="yellow" if note.startswith("!") else "dim"))
     for entry in board["broken"]:
         out.print(Text(f"x {entry['name']}: {entry['error'].splitlines()[0]}", style="red"))
+    if board["elsewhere"]:
+        entries = "entry is" if board["elsewhere"] == 1 else "entries are"
+        out.print(Text(f"{board['elsewhere']:,} more {entries} for another world or split", style="dim"))
+
+
+def board_notes(board: dict[str, Any]) -> list[str]:
+    """What a reader of the table must know beside it, a line each."""
+    notes = ["- reference: uses the truth, never ranked"] if board["references"] else []
+    for row in board["entries"] + board["references"]:
+        if row["coverage"] < 1:
+            notes.append(f"! {row['name']}: coverage {row['coverage']:.2%}, the rest counts as wrong")
+    notes += [f"! {row['name']}: {', '.join(row['flags'])}" for row in board["entries"] if row["flags"]]
+    return notes + [f"! copy: {copy['text']}" for copy in board["copies"]]
 
 
 def board_line(board: dict[str, Any]) -> str:

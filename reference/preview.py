@@ -8,6 +8,7 @@ and the frames only.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from reference.build import session_states
@@ -95,6 +96,14 @@ def _words(clip: Clip, blind: bool) -> str:
 
 
 def _bar(pen: ImageDraw.ImageDraw, clip: Clip, x: int, y: int, wide: int) -> None:
-    start, end = clip.temporal_segment
+    start, end = (_place(frame, wide) for frame in clip.temporal_segment)
     pen.rectangle((x, y, x + wide, y + 3), fill=(225, 221, 213))
-    pen.rectangle((x + wide * start // CLIP_FRAMES, y, x + wide * end // CLIP_FRAMES, y + 3), fill=_ACCENT)
+    pen.rectangle((x + start, y, x + end, y + 3), fill=_ACCENT)
+
+
+def _place(frame: int, wide: int) -> int:
+    """Where a boundary lies under pictures of equal width: frame FRAMES[i] begins at the left of picture i or later."""
+    marks = [0, *((low + high + 1) // 2 for low, high in pairwise(FRAMES)), CLIP_FRAMES]
+    cell = max(place for place, mark in enumerate(marks[:-1]) if mark <= min(frame, CLIP_FRAMES - 1))
+    low, high = marks[cell], marks[cell + 1]
+    return (wide * cell + wide * (frame - low) // (high - low)) // len(FRAMES)

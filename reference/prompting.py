@@ -7,7 +7,7 @@ from functools import cache
 from importlib import resources
 from string import Template
 
-from reference.task import FPS, UNKNOWN
+from reference.task import FPS, MEANINGS, UNKNOWN
 
 
 def task_prompt(operations: Iterable[str], indices: Iterable[int | float]) -> str:
@@ -16,8 +16,12 @@ def task_prompt(operations: Iterable[str], indices: Iterable[int | float]) -> st
     return _template().substitute(
         count=len(shown),
         frames=", ".join(shown) + ".",
-        operations=", ".join(label for label in operations if label != UNKNOWN),
+        operations="\n".join(f"- {_described(label)}" for label in operations if label != UNKNOWN),
     )
+
+
+def _described(label: str) -> str:
+    return f"{label}: {MEANINGS[label]}" if label in MEANINGS else label
 
 
 def times_s(indices: Iterable[int | float]) -> list[float]:

@@ -296,8 +296,10 @@ def _made(maker: Maker, tasks: Iterator[list[Job]], workers: int) -> Iterator[Do
                 yield from waiting.popleft().result()
                 waiting.extend(pool.submit(_make, *task) for task in islice(numbered, 1))
     except BrokenProcessPool:
-        raise RenderError(f"{maker.folder}: a worker died (out of memory, or stopped from outside); "
-                          "the same command goes on from here") from None  # fmt: skip
+        raise RenderError(
+            f"{maker.folder}: a worker died (out of memory, stopped from outside, or the calling script has no "
+            '`if __name__ == "__main__"`); the same request goes on from here'
+        ) from None
 
 
 _adopted: Maker | None = None

@@ -179,9 +179,16 @@ def _path(origin: Origin, split: str, home: Path, truth: str | Path | None) -> P
         if not Path(truth).exists():
             raise TruthError(f"{truth}: no such truth database")
         return Path(truth)
+    if truth is not None and not _can_hold(Path(truth)):
+        raise TruthError(f"{truth}: neither a folder nor a place for one, nor a .duckdb file")
     pinned = f"{origin.digest}|{split}|{SCHEMA_VERSION}|{_code_digest()}|{duckdb.__version__}"
     name = f"{split}-{hashlib.sha256(pinned.encode()).hexdigest()[:16]}.duckdb"
     return (home / "truth" if truth is None else Path(truth)) / origin.name / name
+
+
+def _can_hold(folder: Path) -> bool:
+    """A folder, or a name that can become one: a mistyped path is not made into a tree of folders."""
+    return folder.is_dir() or (not folder.exists() and folder.absolute().parent.is_dir())
 
 
 @cache

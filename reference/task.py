@@ -34,6 +34,19 @@ OPERATIONS = (
 )
 """The canonical order. Ties are broken in it, tables are printed in it, truth stores positions in it as codes."""
 
+MEANINGS = {
+    "Box Setup": "a flat box is unfolded and its flaps are set up",
+    "Inner Packing": "padding or void fill is put into the box",
+    "Tape": "the box, or its bottom, is closed with tape",
+    "Put Items": "ordered items are brought onto the table or added to the box from the crate",
+    "Pack": "items are moved from the table into the box",
+    "Wrap": "an item or the box is wrapped in paper",
+    "Label": "a label is printed and stuck on the box",
+    "Final Check": "contents or label are checked with list and scanner",
+    "Idle": "the worker is interrupted and does none of these",
+}
+"""What each operation is, in a model's prompt and for people."""
+
 UNKNOWN = "Unknown"
 
 

@@ -33,16 +33,17 @@ def command(submission: str, folder: Path | None, fail_under: str | None, output
       harness score new.jsonl --output reports/new --fail-under aa1.low=0.5
     """
     from harness import gates, scoring
+    from harness.source import shown_name
 
-    conditions = gates.parse(fail_under) if fail_under else []
+    conditions = [] if fail_under is None else gates.parse(fail_under)
     result = scoring.score(submission, weights=options.chosen_weights(weights), **choices)
     if folder is not None:
         result.write(folder)
-    _print(result.record, output)
+    _print(result.record, output, shown_name(submission))
     gates.check(result.record, conditions)
 
 
-def _print(record: dict[str, Any], output: str) -> None:
+def _print(record: dict[str, Any], output: str, title: str) -> None:
     if output == "json":
         options.print_json(record)
     elif output == "csv":
@@ -50,4 +51,4 @@ def _print(record: dict[str, Any], output: str) -> None:
     else:
         from harness import terminal
 
-        terminal.print_score(record, terminal.console())
+        terminal.print_score(record, terminal.console(), title)

@@ -34,7 +34,8 @@ def command(submission: str, output: str, lenient: bool, **choices: Any) -> None
         options.print_csv(report["problems"])
     else:
         out = terminal.console()
-        out.print(f"{found.name}: {found.lines:,} lines, {found.rows:,} answers, read as {found.adapter}")
+        lines = f"{found.lines:,} line{'' if found.lines == 1 else 's'}"
+        out.print(f"{found.name}: {lines} for {found.rows:,} of {found.clips:,} clips, read as {found.adapter}")
         for note in found.notes:
             out.print(f"  {note}")
         terminal.print_problems(found.problems[:SHOWN], found.total, out)

@@ -121,7 +121,7 @@ def preview(world: str, path: Path | None, **asked: Any) -> None:
     from harness import pictures
 
     written = pictures.preview(world, path, **asked)
-    click.echo(f"{written}: 8 frames of each clip, in order{'' if asked['blind'] else ', truth below'}")
+    click.echo(f"{written}: 8 frames of each clip, in order")
 
 
 @command.command()

@@ -5,6 +5,7 @@ SELECT
     count(*) FILTER (outcome = 0)                           AS answered,
     count(confidence_ppm) FILTER (outcome = 0)      AS with_confidence,
     count(*) FILTER (answered_start = 14 AND answered_end = 98) AS example_segment,
+    max(answered_end)                               AS last_frame,
     count(*) FILTER (operation_right = 1 AND next_right = 1
                      AND answered_start = start_frame AND answered_end = end_frame) AS equal_truth,
     coalesce((SELECT max(n) FROM (SELECT count(*) AS n FROM facts WHERE answered_start IS NOT NULL

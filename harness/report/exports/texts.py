@@ -23,6 +23,7 @@ def markdown(board: dict[str, Any]) -> str:
     for row in board["entries"] + board["references"]:
         ranked = [terminal.rank(row), str(row["tier"])] if "tier" in row else ["-", "-"]
         lines.append(f"| {' | '.join([*ranked, cell(row['name']), *terminal.board_cells(row)])} |")
+    lines += [f"\n{cell(note)}" for note in terminal.board_notes(board)]
     lines += [f"\nBroken: {cell(entry['name'])}: {cell(entry['error'].splitlines()[0])}" for entry in board["broken"]]
     return "\n".join(lines) + "\n"
 
