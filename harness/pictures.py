@@ -54,7 +54,7 @@ def preview(
 
     seal = registered(world, cache_home(home))
     if find(world, cache_home(home)) is not None:
-        raise UsageError(f"{world} was imported, its pictures are its recording: harness world render {world} --video FILE")
+        raise UsageError(f"{world} was imported, its pictures are a recording: harness world render {world} --video")
     try:
         from reference.preview import contact_sheet
     except ModuleNotFoundError as error:
