@@ -125,6 +125,7 @@ def test_nothing_overflows(count, width, open_page):
     opened = open_page(count, width=width)
     for details in ("#columns", "#weights"):
         opened.page.click(f"{details} summary")
+        assert opened.page.locator(f"{details}[open]").count() == 1
         assert opened.page.evaluate("document.documentElement.scrollWidth") <= width, details
         box = opened.page.locator(f"{details} .pop").bounding_box()
         assert box["x"] >= 0 and box["x"] + box["width"] <= width, details
@@ -195,8 +196,8 @@ def test_weights_move_scores_and_say_what_they_leave(open_page, boards):
     best = max(gathered.field.ranked, key=lambda entry: entry.score.record["metrics"]["aa1"]["value"])
     row = opened.page.locator(f'#board tr:has(a:text-is("{best.name}"))')
     assert names(opened)[0] == best.name
-    assert row.locator('[data-col="score"] data').inner_text() == f"{best.score.record['metrics']['aa1']['value']:.3f}"
-    prior = opened.page.locator('tr[data-bound="prior"] [data-col="score"] data').inner_text()
+    assert row.locator('[data-col="score"] data >> nth=0').inner_text() == f"{best.score.record['metrics']['aa1']['value']:.3f}"
+    prior = opened.page.locator('tr[data-bound="prior"] [data-col="score"] data >> nth=0').inner_text()
     assert prior == f"{best.score.record['metrics']['aa1']['prior']:.3f}"
     assert "default weights" in opened.page.inner_text("#weights-note")
     assert opened.page.locator(".moved:visible").count() > 0, "somebody changed places"
@@ -416,8 +417,8 @@ def test_hostile_text_is_shown_as_text(open_page, tmp_path, home):
     """In names, descriptions, clip ids, sessions, domains, workers, labels, raw output, diagnoses, training records and
     the reason why an entry is broken."""
     assert len(set(PAYLOADS)) == 32
-    rows = [hand.clip(i // 8, i % 8, clip_id=payload, session=PAYLOADS[i // 8], domain=PAYLOADS[i % 4], worker=payload[:20],
-                      next_operation=PAYLOADS[0] if i % 2 else "Label")
+    rows = [hand.clip(i // 8, i % 8, clip_id=payload, domain=PAYLOADS[i // 8], worker=PAYLOADS[i // 8 + 4],
+                      next_operation=PAYLOADS[0] if i % 2 else "Label") | {"session": PAYLOADS[i // 8]}
             for i, payload in enumerate(PAYLOADS)] + [hand.clip(4 + i, 0) for i in range(4)]  # fmt: skip
     digest = hand.world("hostile", rows, tmp_path, home)
     for i, payload in enumerate(PAYLOADS):
