@@ -15,5 +15,7 @@ printf '\n... and can be scored all the same, each bad line counting as a wrong 
 run harness score tests/gold/flawed.jsonl --lenient --format csv
 
 run harness leaderboard submissions
+run harness leaderboard submissions -o reports/leaderboard.html
 
-printf '\nNext: score your own file, one JSON object a line:\n  .venv/bin/harness score submission.jsonl\n'
+printf '\nNext: open reports/leaderboard.html in a browser, or score your own file, one JSON object a line:\n'
+printf '  .venv/bin/harness report submission.jsonl -o submission.html\n'

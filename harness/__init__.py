@@ -16,6 +16,9 @@ _HOMES = {
     "Score": "harness.scoring",
     "compare": "harness.comparison",
     "leaderboard": "harness.ranking",
+    "leaderboard_page": "harness.report.write",
+    "report_page": "harness.report.write",
+    "compare_page": "harness.report.write",
     "write_baseline": "harness.baselines",
     "open_truth": "reference.store",
     "Weights": "harness.rules",
@@ -29,6 +32,7 @@ if TYPE_CHECKING:
     from harness.comparison import compare
     from harness.errors import HarnessError
     from harness.ranking import leaderboard
+    from harness.report.write import compare_page, leaderboard_page, report_page
     from harness.rules import Weights
     from harness.scoring import Score, score, validate
     from reference.store import open_truth

@@ -36,7 +36,11 @@ def test_who_came_went_and_moved(made):
     found = changes.changes(*boards(made))
     said = {change.name: change for change in found.entries}
     assert {name: change.what for name, change in said.items() if name != "short"} == {
-        "near": "moved", "fresh": "new", "far": "gone", "best": "moved"}  # fmt: skip
+        "near": "moved",
+        "fresh": "new",
+        "far": "gone",
+        "best": "moved",
+    }
     assert said["near"].score_before == pytest.approx(5 / 6) and said["near"].score_after == pytest.approx(0.995)
     assert said["far"].rank_after is None and found.unlike == []
 
@@ -65,7 +69,10 @@ def test_other_rules_are_said(made):
     assert "rules differ" in text and "cannot be compared" in text
 
 
-@pytest.mark.parametrize(("content", "message"), [(None, "No such file"), ("{", "not JSON"), ("[]", "expected what"), ("{}", "expected what")])  # fmt: skip
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [(None, "No such file"), ("{", "not JSON"), ("[]", "expected what"), ("{}", "expected what")],
+)
 def test_what_is_no_board(content, message, made, tmp_path):
     path = tmp_path / "board.json"
     if content is not None:

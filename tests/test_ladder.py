@@ -1,4 +1,4 @@
-"""The public board of a sealed split: four rounded numbers, who may move, how often it was tried and what luck is worth."""
+"""The public board of a sealed split: four rounded numbers, who may move, how often it was tried, what luck is worth."""
 
 from __future__ import annotations
 
@@ -59,7 +59,9 @@ def test_only_what_may_leave_is_there(place, truth, tmp_path):
     submit(tmp_path, truth, "first", 0.3)
     board = ladder.leaderboard(tmp_path, request(place))
     row = board["entries"][0]
-    assert set(row) == {"name", "kind", "coverage", "metrics", "signature"} and set(row["metrics"]) == set(sealed.METRICS)
+    assert set(row) == {"name", "kind", "coverage", "metrics", "signature"} and set(row["metrics"]) == set(
+        sealed.METRICS
+    )
     for metric in row["metrics"].values():
         assert set(metric) == {"value", "low", "high"} and all(part == round(part, 3) for part in metric.values())
     assert truth[0][:16] not in json.dumps(board) and f"sealed:{board['commitment'][:16]}" in row["signature"]
@@ -73,7 +75,8 @@ def test_an_entry_moves_only_when_surely_better(place, truth, tmp_path):
     mended = {line["clip_id"]: line for line in truth[1]}
     lines = [mended[line["clip_id"]] if line["clip_id"] == wrong[0] else line for line in _lines(tmp_path / "climber")]
     hand.entry(tmp_path / "climber", "climber", lines, NAME, truth[0])
-    assert score(ladder.leaderboard(tmp_path, request(place)), "climber") == start, "one clip is within a standard error"
+    again = score(ladder.leaderboard(tmp_path, request(place)), "climber")
+    assert again == start, "one clip is within a standard error"
     submit(tmp_path, truth, "climber", 0.10, seed=1)
     high = score(ladder.leaderboard(tmp_path, request(place)), "climber")
     assert high > start

@@ -19,7 +19,7 @@ from harness.report import data, gather, render, write
 from harness.report.panels import first
 from harness.report.panels.measure import Axis, Measure, axis_over, chance, nice, plus, spoken
 from harness.scoring import Request
-from tests import hand, pages
+from tests import hand
 
 GOLD = Path(__file__).parent / "gold" / "page.jsonl"
 ROOT = Path(__file__).parent.parent
@@ -33,7 +33,8 @@ def board(folder: Path, home: Path) -> tuple[Path, Request]:
     digest = hand.world("paper", rows, folder, home)
 
     def lines(wrong, **changes):
-        return [hand.right(row, **(changes if wrong(int(row["session"][1:]), row["clip_index"]) else {})) for row in rows]
+        chosen = (wrong(int(row["session"][1:]), row["clip_index"]) for row in rows)
+        return [hand.right(row, **(changes if one else {})) for row, one in zip(rows, chosen, strict=True)]
 
     def add(name, answers, **card):
         hand.entry(folder / "board" / name, name, answers, "paper", digest, **card)
@@ -107,8 +108,12 @@ def test_what_to_know_first(page):
 def test_the_first_look_is_the_dearest_failure(gathered):
     """far's answers are all wrong in one way: of its clips the first that most others got right stands for them."""
     place = next(i for i, entry in enumerate(gathered.entries) if entry.name == "far")
-    looks = first.first(gathered.entries[place].score.record, gathered.clips, gathered.clips.answers[place],
-                        gathered.field.facts["weights"])  # fmt: skip
+    looks = first.first(
+        gathered.entries[place].score.record,
+        gathered.clips,
+        gathered.clips.answers[place],
+        gathered.field.facts["weights"],
+    )
     assert [(look.clip_id, look.mode) for look in looks] == [("c05-00", "start_late")]
     assert looks[0].what == "Tape → Label, answered Tape → Wrap" and "+0.700" in looks[0].reason
 
@@ -159,7 +164,8 @@ def test_one_file(made):
     folder, request = made
     page = data.page(gather.report(folder / "near" / "predictions.jsonl", request))
     assert page.kind == "report" and page.verdict[0].startswith("near scores 0.833")
-    assert "best constant answer" in page.verdict[1] and [row.name for row in page.standings.rows if row.ranks] == ["near"]
+    assert "best constant answer" in page.verdict[1]
+    assert [row.name for row in page.standings.rows if row.ranks] == ["near"]
 
 
 def test_two_files(made):
@@ -181,8 +187,13 @@ def test_equal_bytes_in_other_surroundings(made, tmp_path):
     """Another process, hash seed, time zone and locale."""
     folder, request = made
     write.leaderboard_page(folder, tmp_path / "here.html", request=request)
-    code = ("import sys; from pathlib import Path; from harness.scoring import Request; from harness.report import write; "
-            "write.leaderboard_page(sys.argv[1], sys.argv[2], request=Request(world='paper', home=Path(sys.argv[3])))")  # fmt: skip
+    code = "\n".join(
+        [
+            "import sys; from pathlib import Path; from harness.scoring import Request; from harness.report import write",
+            "request = Request(world='paper', home=Path(sys.argv[3]))",
+            "write.leaderboard_page(sys.argv[1], sys.argv[2], request=request)",
+        ]
+    )
     there = tmp_path / "there.html"
     env = os.environ | {"PYTHONHASHSEED": "7", "TZ": "Asia/Kathmandu", "LC_ALL": "C"}
     subprocess.run([sys.executable, "-c", code, folder, there, str(request.home)], check=True, env=env, cwd=ROOT)
@@ -244,4 +255,5 @@ if __name__ == "__main__":
     import tempfile
 
     with tempfile.TemporaryDirectory() as place:
-        GOLD.write_text(golden(data.page(gather.leaderboard(*board(Path(place), Path(place) / "home")))), encoding="utf-8")
+        gathered = gather.leaderboard(*board(Path(place), Path(place) / "home"))
+        GOLD.write_text(golden(data.page(gathered)), encoding="utf-8")

@@ -61,7 +61,8 @@ def test_parquet(made):
     """Read by pandas and by DuckDB; names as they are."""
     frame = pandas.read_parquet(made[1] / "leaderboard.parquet")
     assert HOSTILE in set(frame["name"]) and list(frame["tier"].dropna()) == sorted(frame["tier"].dropna())
-    row = duckdb.sql(f"SELECT count(*), count(DISTINCT model), sum(tiou) FROM '{made[1] / 'clips.parquet'}'").fetchall()[0]
+    clips = made[1] / "clips.parquet"
+    row = duckdb.sql(f"SELECT count(*), count(DISTINCT model), sum(tiou) FROM '{clips}'").fetchall()[0]
     assert row[:2] == (60 * len(made[0].entries), len(made[0].entries)) and row[2] > 0
 
 
@@ -85,21 +86,27 @@ def test_json_is_the_board(made):
 def test_markdown(made):
     text = (made[1] / "leaderboard.md").read_text()
     rows = [line for line in text.splitlines() if line.startswith("|")]
-    assert len({row.replace("\\|", "").count("|") for row in rows}) == 1 and "\\<b\\>" in text and "Broken: broken" in text
+    assert len({row.replace("\\|", "").count("|") for row in rows}) == 1
+    assert "\\<b\\>" in text and "Broken: broken" in text
 
 
 def test_latex(made):
     """booktabs rules, as many columns in every row, and nothing that LaTeX would run or stumble over."""
     text = (made[1] / "leaderboard.tex").read_text()
-    assert [rule for rule in re.findall(r"\\(\w+rule)", text)] == ["toprule", "midrule", "midrule", "bottomrule"]
+    assert re.findall(r"\\(\w+rule)", text) == ["toprule", "midrule", "midrule", "bottomrule"]
     rows = [line for line in text.splitlines() if line.endswith(r"\\")]
     assert {len(re.findall(r"(?<!\\)&", row)) for row in rows} == {6}
     assert r"=1+1 \& \textless{}b\textgreater{}50\%\_\{x\}\$" in text
     assert text.count("{") - text.count(r"\{") == text.count("}") - text.count(r"\}")
 
 
-SPECIAL = [("a_b", r"a\_b"), ("50%", r"50\%"), ("\\input{x}", r"\textbackslash{}input\{x\}"), ("a~b^c", r"a\textasciitilde{}b\textasciicircum{}c"),
-           ("x\ny", "x y")]  # fmt: skip
+SPECIAL = [
+    ("a_b", r"a\_b"),
+    ("50%", r"50\%"),
+    ("\\input{x}", r"\textbackslash{}input\{x\}"),
+    ("a~b^c", r"a\textasciitilde{}b\textasciicircum{}c"),
+    ("x\ny", "x y"),
+]
 
 
 @pytest.mark.parametrize(("text", "set_as"), SPECIAL)
@@ -134,18 +141,30 @@ def test_eval_results_are_read_by_the_hub(made):
         read = hub.parse_eval_result_entries(yaml.safe_load(text))
         metrics = entry.score.record["metrics"]
         assert [(one.dataset_id, one.task_id) for one in read][:2] == [
-            ("warehouse-harness/paper", "test_score"), ("warehouse-harness/paper", "test_oca")]  # fmt: skip
+            ("warehouse-harness/paper", "test_score"),
+            ("warehouse-harness/paper", "test_oca"),
+        ]
         assert read[0].value == pytest.approx(metrics["score"]["value"], abs=1e-6)
         assert entry.score.signature in read[0].notes
 
 
 ALLOWED = {
-    "": ({"schema_version", "evaluation_id", "retrieved_timestamp", "source_metadata", "model_info", "eval_library",
-          "evaluation_results"}, {"evaluation_timestamp", "detailed_evaluation_results"}),
+    "": (
+        {
+            "schema_version",
+            "evaluation_id",
+            "retrieved_timestamp",
+            "source_metadata",
+            "model_info",
+            "eval_library",
+            "evaluation_results",
+        },
+        {"evaluation_timestamp", "detailed_evaluation_results"},
+    ),
     "source_metadata": ({"source_type", "source_organization_name", "evaluator_relationship"}, {"source_name"}),
     "model_info": ({"name", "id"}, {"developer", "additional_details"}),
     "eval_library": ({"name", "version"}, {"additional_details"}),
-}  # fmt: skip
+}
 """Required and further keys that are used, of the published schema, version 0.2.2."""
 
 
@@ -180,7 +199,24 @@ def test_every_eval_ever_is_the_same_at_a_given_time(made, monkeypatch):
     assert every_eval_ever(entry) == every_eval_ever(entry) and '"1700000000"' in every_eval_ever(entry)
 
 
-NAMES = ["../../x", "CON", "con", "n" * 300, "", "a/b", "a b", "A", "a", "ä", "模型", "..", "=1", "x" * 49, "nul", "com1"]
+NAMES = [
+    "../../x",
+    "CON",
+    "con",
+    "n" * 300,
+    "",
+    "a/b",
+    "a b",
+    "A",
+    "a",
+    "ä",
+    "模型",
+    "..",
+    "=1",
+    "x" * 49,
+    "nul",
+    "com1",
+]
 
 
 def test_slugs_are_safe_and_distinct():

@@ -1,5 +1,5 @@
-"""A page is what its submissions give, or the first thing that is not is named; with one number changed, in the text, in
-an attribute, in the packed data, or in a panel that is not shown."""
+"""A page is what its submissions give, or the first thing that is not is named; with one number changed, in the text,
+in an attribute, in the packed data, or in a panel that is not shown."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ PACKINGS = [
     (set_at("clips", "end", 0, value=71), "clips.end[0]", "the truth"),
     (set_at("models", 1, value=lambda text: text.replace("60", "61", 1)), "models[1]", "a panel that is not shown"),
     (set_at("pairs", "0-1", value=lambda text: text.replace("best", "bets", 1)), "pairs", "the verdict of a pair"),
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize(("change", "named", "why"), PACKINGS, ids=[case[-1] for case in PACKINGS])
@@ -137,7 +137,11 @@ def test_a_baseline_needs_no_file(made, tmp_path):
     assert verify.verify(page, made[1], made[2]).difference is None
 
 
-NO_PAGES = [("", "no page"), ("<html>", "no page"), ('<script type="application/octet-stream" id="data">AAAA</script>', "no page")]  # fmt: skip
+NO_PAGES = [
+    ("", "no page"),
+    ("<html>", "no page"),
+    ('<script type="application/octet-stream" id="data">AAAA</script>', "no page"),
+]
 
 
 @pytest.mark.parametrize(("text", "message"), NO_PAGES)

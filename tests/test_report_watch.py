@@ -25,7 +25,7 @@ def test_watching_a_file_grow(made, tmp_path):
     """Nothing yet; ten lines and a half; as before; a bad line; all of them."""
     lines = (made[0] / "near" / "predictions.jsonl").read_bytes().splitlines(keepends=True)
     file, page, said = tmp_path / "growing.jsonl", tmp_path / "page.html", []
-    steps = [lines[:10] + [lines[10][:20]], lines[:10] + [lines[10][:30]], [*lines[:10], b"oops\n"], lines]
+    steps = [[*lines[:10], lines[10][:20]], [*lines[:10], lines[10][:30]], [*lines[:10], b"oops\n"], lines]
 
     def rest(seconds):
         assert seconds == 0.5 and steps, "it ends when all clips have their line"
@@ -47,8 +47,16 @@ def test_lines_no_adapter_knows_wait(tmp_path, made):
     file, said = tmp_path / "f.jsonl", []
     file.write_text('{"question": 1}\n')
     good = (made[0] / "near" / "predictions.jsonl").read_bytes()
-    watch(file, tmp_path / "p.html", made[1], name=None, training=None, seconds=1, say=said.append,
-          rest=lambda seconds: file.write_bytes(good))  # fmt: skip
+    watch(
+        file,
+        tmp_path / "p.html",
+        made[1],
+        name=None,
+        training=None,
+        seconds=1,
+        say=said.append,
+        rest=lambda seconds: file.write_bytes(good),
+    )
     assert "60 of 60" in said[-1]
 
 
