@@ -7,12 +7,12 @@ BIN := .venv/bin
 STAMP := .venv/.installed
 HARNESS := $(BIN)/harness
 
-.PHONY: demo test proof bench submissions clean
+.PHONY: demo test browser proof bench submissions sample clean
 
 demo: $(STAMP)
 	@bash demo.sh
 
-test: .venv/.tested-tools
+test: .venv/.tested-tools browser
 	$(BIN)/python -m pytest
 
 proof: .venv/.tested-tools
@@ -24,6 +24,10 @@ bench: .venv/.tested-tools
 submissions: $(STAMP)
 	$(BIN)/python -m harness.references submissions $(FRAMES)
 
+sample: .venv/.tested-tools browser
+	$(HARNESS) leaderboard submissions -o reports/sample/leaderboard.html --frames --budget 450kB
+	$(BIN)/python -m tests.pages reports/sample
+
 $(STAMP): setup.cfg pyproject.toml constraints.txt
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv >/dev/null 2>&1 || \
 		{ rm -rf .venv && $(PYTHON) -m venv --without-pip .venv; }
@@ -33,6 +37,13 @@ $(STAMP): setup.cfg pyproject.toml constraints.txt
 .venv/.tested-tools: $(STAMP)
 	@$(PYTHON) -m pip --python $(BIN)/python install --quiet --disable-pip-version-check -c constraints.txt -e '.[test,video]'
 	@touch $@
+
+# The browser of the report's tests; without root or apt they are skipped and say so.
+browser:
+	@command -v chromium chromium-browser google-chrome >/dev/null 2>&1 || \
+		{ [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && { apt-get update -qq; \
+		apt-get install -y -qq --no-install-recommends chromium; } >/dev/null 2>&1; } || \
+		echo "no chromium, and no root or apt to install it: the browser tests will be skipped"
 
 clean:
 	rm -rf .venv build *.egg-info

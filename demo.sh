@@ -21,4 +21,7 @@ frames=$(mktemp -d)/frames
 run harness world render warehouse-v1 -o "$frames" --limit 8
 run harness world preview warehouse-v1 --count 3 -o "$frames/preview.png"
 
-printf '\nNext: score your own file, one JSON object a line:\n  .venv/bin/harness score submission.jsonl\n'
+run harness leaderboard submissions -o reports/leaderboard.html
+
+printf '\nNext: open reports/leaderboard.html in a browser, or score your own file, one JSON object a line:\n'
+printf '  .venv/bin/harness report submission.jsonl -o submission.html\n'

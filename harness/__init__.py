@@ -17,6 +17,9 @@ _HOMES = {
     "Request": "harness.scoring",
     "compare": "harness.comparison",
     "leaderboard": "harness.ranking",
+    "leaderboard_page": "harness.report.write",
+    "report_page": "harness.report.write",
+    "compare_page": "harness.report.write",
     "write_baseline": "harness.baselines",
     "render": "harness.pictures",
     "open_truth": "reference.store",
@@ -32,6 +35,7 @@ if TYPE_CHECKING:
     from harness.errors import HarnessError
     from harness.pictures import render
     from harness.ranking import leaderboard
+    from harness.report.write import compare_page, leaderboard_page, report_page
     from harness.rules import Weights
     from harness.scoring import Request, Score, score, validate
     from reference.store import open_truth

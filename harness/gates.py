@@ -45,14 +45,20 @@ def _parse_one(item: str) -> Gate:
     return Gate(metric, part or "value", value)
 
 
-def check(record: dict[str, Any], gates: list[Gate]) -> None:
-    """Raise GateFailed naming every gate that does not hold; a number that does not exist does not hold."""
-    failed = []
+def judged(record: dict[str, Any], gates: list[Gate]) -> list[tuple[Gate, str]]:
+    """Each gate with what is wrong, empty where it holds; a number that does not exist does not hold."""
+    found = []
     for gate in gates:
         row = record["metrics"].get(gate.metric, {})
         value = record["coverage"] if gate.metric == "coverage" else row.get(gate.part)
-        if value is None or value < gate.least:
-            shown = "not available" if value is None else f"{value:.4f}"
-            failed.append(f"gate failed: {gate} is {shown}, at least {gate.least:g} is asked")
+        shown = "not available" if value is None else f"{value:.4f}"
+        holds = value is not None and value >= gate.least
+        found.append((gate, "" if holds else f"{gate} is {shown}, at least {gate.least:g} is asked"))
+    return found
+
+
+def check(record: dict[str, Any], gates: list[Gate]) -> None:
+    """Raise GateFailed naming every gate that does not hold."""
+    failed = [f"gate failed: {wrong}" for _, wrong in judged(record, gates) if wrong]
     if failed:
         raise GateFailed("\n".join(failed))

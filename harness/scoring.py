@@ -143,7 +143,11 @@ class Score:
             with self._request.open(files=(self.answers,), folders=(folder,)) as truth:
                 facts = self._judge(truth)
                 write_atomically(folder / "clips.parquet", facts.write_clips)
-        write_atomically(folder / "score.json", lambda path: _write_record(path, self.record))
+        self.write_record(folder / "score.json")
+
+    def write_record(self, path: str | Path) -> None:
+        """Write the record alone."""
+        write_atomically(Path(path), lambda temporary: _write_record(temporary, self.record))
 
     def need_clips(self) -> None:
         if self.sealed:

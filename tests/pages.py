@@ -1,7 +1,7 @@
 """Pages for tests: plausible entries, a browser, and what is read from a page.
 
-`entries` writes submissions that answer like models of different strength: the oracle's answers, spoilt at random with a
-fixed seed, so that no test needs a model. The browser is Chromium through Playwright; where one is missing, tests that
+`entries` writes submissions that answer like models of different strength: the oracle's answers, spoilt at random with
+a fixed seed, so that no test needs a model. The browser is Chromium through Playwright; where one is missing, tests that
 need it are skipped and say what to install.
 """
 
@@ -24,12 +24,19 @@ from tests import hand
 
 WORLD, SPLIT = "warehouse-v1", "test"
 LABELS = ("Box Setup", "Inner Packing", "Tape", "Put Items", "Pack", "Wrap", "Label", "Final Check", "Idle")
-ARGUMENTS = ("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-             "--disable-component-update", "--disable-sync")  # fmt: skip
+ARGUMENTS = (
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+)
 
 
 class Kind(NamedTuple):
-    """How strong an entry is: shares of right operations and next ones, jitter of the ends in frames, clips answered."""
+    """How strong an entry is: shares of right operations and next ones, jitter of the ends in frames, coverage."""
 
     operation: float
     jitter: float
@@ -38,9 +45,17 @@ class Kind(NamedTuple):
 
 
 KINDS = (
-    Kind(0.86, 14, 0.45), Kind(0.80, 18, 0.42), Kind(0.55, 34, 0.12, 0.985), Kind(0.92, 9, 0.60), Kind(0.85, 15, 0.45),
-    Kind(0.70, 25, 0.30), Kind(0.60, 30, 0.20), Kind(0.90, 12, 0.50), Kind(0.75, 20, 0.40), Kind(0.50, 40, 0.10, 0.9),
-)  # fmt: skip
+    Kind(0.86, 14, 0.45),
+    Kind(0.80, 18, 0.42),
+    Kind(0.55, 34, 0.12, 0.985),
+    Kind(0.92, 9, 0.60),
+    Kind(0.85, 15, 0.45),
+    Kind(0.70, 25, 0.30),
+    Kind(0.60, 30, 0.20),
+    Kind(0.90, 12, 0.50),
+    Kind(0.75, 20, 0.40),
+    Kind(0.50, 40, 0.10, 0.9),
+)
 
 
 def entries(folder: Path, count: int, home: Path, raw: bool = True) -> Path:
@@ -98,13 +113,25 @@ def browser() -> Iterator[Any]:
 class Opened:
     """A page in the browser. `said`: console messages and errors; `asked`: requests other than of the file."""
 
-    def __init__(self, started: Any, path: Path, hash_: str = "", *, width: int = 1440, scheme: str = "light",
-                 script: bool = True):  # fmt: skip
+    def __init__(
+        self,
+        started: Any,
+        path: Path,
+        hash_: str = "",
+        *,
+        width: int = 1440,
+        scheme: str = "light",
+        script: bool = True,
+    ):
         self.said: list[str] = []
         self.asked: list[str] = []
         self.path = path
-        context = started.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme,
-                                      reduced_motion="reduce", java_script_enabled=script)  # fmt: skip
+        context = started.new_context(
+            viewport={"width": width, "height": 900},
+            color_scheme=scheme,
+            reduced_motion="reduce",
+            java_script_enabled=script,
+        )
         self.page = context.new_page()
         self.page.on("console", lambda message: self.said.append(message.text))
         self.page.on("pageerror", lambda error: self.said.append(str(error)))
@@ -139,3 +166,35 @@ def numbers(opened: Opened, within: str) -> list[tuple[str, str, str]]:
 
 def dumped(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False, indent=1, allow_nan=False) + "\n"
+
+
+SHOTS = {"leaderboard": (0, 1000), "clips": (None, 900)}
+"""Screenshots of the sample: where the picture begins (None: at the clips) and how high it is."""
+
+
+def sample(folder: Path) -> None:
+    """Score records and two screenshots beside the sample page."""
+    from PIL import Image
+
+    from harness.ranking import gather
+
+    for entry in gather(Path("submissions")).entries:
+        entry.score.write_record(folder / "scores" / f"{entry.folder.name}.json")
+    with browser() as started:
+        opened = Opened(started, (folder / "leaderboard.html").resolve(), width=1280)
+        for name, (top, height) in SHOTS.items():
+            opened.page.set_viewport_size({"width": 1280, "height": height})
+            if top is None:
+                opened.page.evaluate("state.set({order: 'lost', pics: '1'})")
+                opened.page.locator("#clips").scroll_into_view_if_needed()
+                opened.page.evaluate("document.querySelector('#clips').scrollIntoView()")
+            opened.page.wait_for_timeout(300)
+            path = folder / f"{name}.png"
+            opened.page.screenshot(path=path)
+            Image.open(path).convert("RGB").quantize(192).save(path, optimize=True)
+
+
+if __name__ == "__main__":
+    import sys
+
+    sample(Path(sys.argv[1]))

@@ -125,6 +125,7 @@ def test_nothing_overflows(count, width, open_page):
     opened = open_page(count, width=width)
     for details in ("#columns", "#weights"):
         opened.page.click(f"{details} summary")
+        assert opened.page.locator(f"{details}[open]").count() == 1
         assert opened.page.evaluate("document.documentElement.scrollWidth") <= width, details
         box = opened.page.locator(f"{details} .pop").bounding_box()
         assert box["x"] >= 0 and box["x"] + box["width"] <= width, details
@@ -133,7 +134,9 @@ def test_nothing_overflows(count, width, open_page):
         """width => [...document.querySelectorAll("main *, header *")].filter(one => {
             const box = one.getBoundingClientRect();
             return box.width && box.right > width + 1 && !one.closest(".scroll, svg, .pop, .clip, .sr");
-        }).map(one => one.outerHTML.slice(0, 80))""", width)  # fmt: skip
+        }).map(one => one.outerHTML.slice(0, 80))""",
+        width,
+    )
     assert sticking_out == []
 
 
@@ -147,7 +150,9 @@ def test_targets_are_large_enough(width, open_page):
         """targets => [...document.querySelectorAll(targets)].filter(one => {
             const box = (one.type === "checkbox" ? one.closest("label") : one).getBoundingClientRect();
             return box.width && (box.height < 23.5 || box.width < 23.5);
-        }).map(one => one.outerHTML.slice(0, 90))""", TARGETS)  # fmt: skip
+        }).map(one => one.outerHTML.slice(0, 90))""",
+        TARGETS,
+    )
     assert small == []
 
 
@@ -155,7 +160,8 @@ def test_targets_are_large_enough(width, open_page):
 
 
 def names(opened):
-    return opened.page.eval_on_selector_all("#board tr.ranked:not([hidden]) .who a", "all => all.map(one => one.textContent)")
+    rows = opened.page.locator("#board tr.ranked:not([hidden]) .who a")
+    return rows.all_text_contents()
 
 
 def test_sorting_says_so(open_page, boards):
@@ -195,9 +201,10 @@ def test_weights_move_scores_and_say_what_they_leave(open_page, boards):
     best = max(gathered.field.ranked, key=lambda entry: entry.score.record["metrics"]["aa1"]["value"])
     row = opened.page.locator(f'#board tr:has(a:text-is("{best.name}"))')
     assert names(opened)[0] == best.name
-    assert row.locator('[data-col="score"] data').inner_text() == f"{best.score.record['metrics']['aa1']['value']:.3f}"
-    prior = opened.page.locator('tr[data-bound="prior"] [data-col="score"] data').inner_text()
-    assert prior == f"{best.score.record['metrics']['aa1']['prior']:.3f}"
+    metric = best.score.record["metrics"]["aa1"]
+    shown = row.locator('[data-col="score"] data >> nth=0').inner_text()
+    prior = opened.page.locator('tr[data-bound="prior"] [data-col="score"] data >> nth=0').inner_text()
+    assert (shown, prior) == (f"{metric['value']:.3f}", f"{metric['prior']:.3f}")
     assert "default weights" in opened.page.inner_text("#weights-note")
     assert opened.page.locator(".moved:visible").count() > 0, "somebody changed places"
     opened.page.click("#weights-reset")
@@ -378,8 +385,21 @@ def test_a_permalink_to_a_clip(open_page, boards):
     assert opened.page.locator("#choose-model").input_value() == "1"
 
 
-@pytest.mark.parametrize("link", ["#model=99", "#clip=none", "#pair=7,7", "#w=a,b,c", "#sort=x.up", "#f=mode:x&f=y:z",
-                                  "#w=0,0,0", "#%E0%A4%A", "#base=9", "#model=__proto__"])  # fmt: skip
+@pytest.mark.parametrize(
+    "link",
+    [
+        "#model=99",
+        "#clip=none",
+        "#pair=7,7",
+        "#w=a,b,c",
+        "#sort=x.up",
+        "#f=mode:x&f=y:z",
+        "#w=0,0,0",
+        "#%E0%A4%A",
+        "#base=9",
+        "#model=__proto__",
+    ],
+)
 def test_a_bad_link_breaks_nothing(link, open_page):
     opened = open_page(3, link)
     assert opened.said == [] and names(opened)
@@ -400,29 +420,62 @@ def test_the_leaderboard_is_on_the_first_page_of_paper(open_page, tmp_path, boar
 # Hostile text
 
 PAYLOADS = (
-    "<script>bad()</script>", "</script><script>bad()</script>", "<img src=x onerror=bad()>", "<svg onload=bad()>",
-    "<svg><script>bad()</script></svg>", "\"><script>bad()</script>", "'><script>bad()</script>", "\" onmouseover=\"bad()",
-    "' onfocus='bad()' autofocus='", "javascript:bad()", "<a href=javascript:bad()>x</a>", "<iframe srcdoc='<script>bad()</script>'>",
-    "<details open ontoggle=bad()>", "<body onload=bad()>", "<input autofocus onfocus=bad()>", "<video><source onerror=bad()>",
-    "<math><mtext></mtext><script>bad()</script>", "</style><script>bad()</script>", "</title><script>bad()</script>",
-    "<!--<script>bad()</script>-->", "-->\"<script>bad()</script>", "]]><script>bad()</script>", "{{7*7}}", "{% include 'x' %}",
-    "${bad()}", "&lt;script&gt;bad()&lt;/script&gt;", "<base href=https://example.invalid/>", "<meta http-equiv=refresh content=0>",
-    "<link rel=stylesheet href=//example.invalid>", "<style>*{display:none}</style>", "<template><script>bad()</script>",
+    "<script>bad()</script>",
+    "</script><script>bad()</script>",
+    "<img src=x onerror=bad()>",
+    "<svg onload=bad()>",
+    "<svg><script>bad()</script></svg>",
+    '"><script>bad()</script>',
+    "'><script>bad()</script>",
+    '" onmouseover="bad()',
+    "' onfocus='bad()' autofocus='",
+    "javascript:bad()",
+    "<a href=javascript:bad()>x</a>",
+    "<iframe srcdoc='<script>bad()</script>'>",
+    "<details open ontoggle=bad()>",
+    "<body onload=bad()>",
+    "<input autofocus onfocus=bad()>",
+    "<video><source onerror=bad()>",
+    "<math><mtext></mtext><script>bad()</script>",
+    "</style><script>bad()</script>",
+    "</title><script>bad()</script>",
+    "<!--<script>bad()</script>-->",
+    '-->"<script>bad()</script>',
+    "]]><script>bad()</script>",
+    "{{7*7}}",
+    "{% include 'x' %}",
+    "${bad()}",
+    "&lt;script&gt;bad()&lt;/script&gt;",
+    "<base href=https://example.invalid/>",
+    "<meta http-equiv=refresh content=0>",
+    "<link rel=stylesheet href=//example.invalid>",
+    "<style>*{display:none}</style>",
+    "<template><script>bad()</script>",
     "<form action=//example.invalid><button>x",
-)  # fmt: skip
+)
 
 
 def test_hostile_text_is_shown_as_text(open_page, tmp_path, home):
     """In names, descriptions, clip ids, sessions, domains, workers, labels, raw output, diagnoses, training records and
     the reason why an entry is broken."""
     assert len(set(PAYLOADS)) == 32
-    rows = [hand.clip(i // 8, i % 8, clip_id=payload, session=PAYLOADS[i // 8], domain=PAYLOADS[i % 4], worker=payload[:20],
-                      next_operation=PAYLOADS[0] if i % 2 else "Label")
-            for i, payload in enumerate(PAYLOADS)] + [hand.clip(4 + i, 0) for i in range(4)]  # fmt: skip
+    rows = [
+        hand.clip(
+            i // 8,
+            i % 8,
+            clip_id=payload,
+            domain=PAYLOADS[i // 8],
+            worker=PAYLOADS[i // 8 + 4],
+            next_operation=PAYLOADS[0] if i % 2 else "Label",
+        )
+        | {"session": PAYLOADS[i // 8]}
+        for i, payload in enumerate(PAYLOADS)
+    ] + [hand.clip(4 + i, 0) for i in range(4)]
     digest = hand.world("hostile", rows, tmp_path, home)
     for i, payload in enumerate(PAYLOADS):
         lines = [hand.right(row, raw_output=payload, dominant_operation=payload if i % 2 else "Tape") for row in rows]
-        folder = hand.entry(tmp_path / "board" / f"e{i:02d}", payload, lines, "hostile", digest, description=payload, lenient=True)
+        folder = tmp_path / "board" / f"e{i:02d}"
+        hand.entry(folder, payload, lines, "hostile", digest, description=payload, lenient=True)
         (folder / "training.json").write_text(pages.dumped({"device": payload, payload: payload}))
     (tmp_path / "board" / "broken").mkdir()
     (tmp_path / "board" / "broken" / "card.toml").write_text("'<img src=x onerror=bad()>' = 1\n")
@@ -437,16 +490,31 @@ def test_hostile_text_is_shown_as_text(open_page, tmp_path, home):
             opened.page.evaluate("clip => state.set({clip})", clip)
             assert opened.page.inner_text("#clip-detail h3") == clip.strip()
             assert opened.page.inner_text("#clip-detail pre")
-    made = opened.page.evaluate("document.querySelectorAll('iframe, video, math, base, form, template, link, main img').length")
+    made = opened.page.locator("iframe, video, math, base, form, template, link, main img").count()
     assert made == 0 and opened.page.evaluate("document.querySelectorAll('script').length") == 2
     assert opened.said == [] and opened.outside() == [] and opened.page.evaluate("typeof bad") == "undefined"
 
 
 # Looks
 
-SHOTS = ("header", "#who", "#sure", "[data-panel=first]", "[data-panel=funnel]", "[data-panel=repair]", "[data-panel=anticipation]",
-         "[data-panel=temporal]", "[data-panel=slices]", "[data-panel=confusion]", "[data-panel=secondary]", "[data-panel=known]",
-         "#gallery", "#outcomes", "#compare", "#method")  # fmt: skip
+SHOTS = (
+    "header",
+    "#who",
+    "#sure",
+    "[data-panel=first]",
+    "[data-panel=funnel]",
+    "[data-panel=repair]",
+    "[data-panel=anticipation]",
+    "[data-panel=temporal]",
+    "[data-panel=slices]",
+    "[data-panel=confusion]",
+    "[data-panel=secondary]",
+    "[data-panel=known]",
+    "#gallery",
+    "#outcomes",
+    "#compare",
+    "#method",
+)
 SMALL = 64
 
 
@@ -487,7 +555,8 @@ def renew() -> None:
         write.leaderboard_page(pages.entries(Path(folder) / "entries", 3, home), Path(folder) / "3.html")
         for scheme in ("light", "dark"):
             (GOLD / scheme).mkdir(parents=True, exist_ok=True)
-            for name, picture in shoot(Opened(found, Path(folder) / "3.html", scheme=scheme), Path(folder) / scheme).items():
+            opened = Opened(found, Path(folder) / "3.html", scheme=scheme)
+            for name, picture in shoot(opened, Path(folder) / scheme).items():
                 picture.save(GOLD / scheme / f"{name}.png")
 
 

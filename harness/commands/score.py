@@ -22,9 +22,11 @@ from harness.commands import options
 @click.option("--output", "folder", type=click.Path(path_type=Path), metavar="DIR",
               help="Write score.json and clips.parquet (one row a clip) here.")
 @click.option("--fail-under", metavar="GATES", help="Exit 1 unless all hold, e.g. aa1=0.6,aa1.low=0.55,coverage=1.")
+@click.option("--junit", type=click.Path(path_type=Path), metavar="FILE",
+              help="Write the gates of --fail-under as JUnit XML, a test case a gate.")
 @options.output_format()
-def command(submission: str, folder: Path | None, fail_under: str | None, output: str, weights: str | None,
-            **choices: Any) -> None:
+def command(submission: str, folder: Path | None, fail_under: str | None, junit: Path | None, output: str,
+            weights: str | None, **choices: Any) -> None:
     """Score the predictions in FILE (- reads standard input).
 
     \b
@@ -40,7 +42,18 @@ def command(submission: str, folder: Path | None, fail_under: str | None, output
     if folder is not None:
         result.write(folder)
     _print(result.record, output, shown_name(submission))
+    if junit is not None:
+        _write_junit(junit, result.record, gates.judged(result.record, conditions))
     gates.check(result.record, conditions)
+
+
+def _write_junit(path: Path, record: dict[str, Any], found: list[tuple[Any, str]]) -> None:
+    from harness.report.exports import texts
+    from reference.files import write_atomically
+
+    cases = [(f"{gate} is at least {gate.least:g}", wrong) for gate, wrong in found]
+    text = texts.gates(record.get("name") or "submission", cases)
+    write_atomically(path, lambda temporary: temporary.write_text(text, encoding="utf-8"))
 
 
 def _print(record: dict[str, Any], output: str, title: str) -> None:

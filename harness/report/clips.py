@@ -39,7 +39,7 @@ class Answers:
 
     @cached_property
     def all_right(self) -> np.ndarray:
-        return self.right.all(axis=1)
+        return np.asarray(self.right.all(axis=1))
 
     @cached_property
     def has_segment(self) -> np.ndarray:

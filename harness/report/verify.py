@@ -49,7 +49,14 @@ def verify(path: Path, submissions: Path, request: Request) -> Checked:
     gathered = _again(packed["made"], submissions, request)
     made = html(data.page(gathered), data.client(gathered), _sheets(text))
     mine = list(tokens(made))
-    return Checked(sum(token.value is not None for token in mine), _difference(text, packed, made, mine))
+    return Checked(_numbers(made, mine), _difference(text, packed, made, mine))
+
+
+def _numbers(made: str, shown: list[Token]) -> int:
+    """In the page and in the panels that it holds packed."""
+    again = unpack(made, Path())
+    hidden = [token for panel in (*again["models"], *again["pairs"].values()) for token in tokens(panel)]
+    return sum(token.value is not None for token in (*shown, *hidden))
 
 
 def unpack(text: str, path: Path) -> dict[str, Any]:

@@ -14,7 +14,7 @@ def slug(name: str) -> str:
     """The name where it is a plain lower-case word; else what is plain of it, with eight digits of its SHA-256."""
     plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode().lower()
     plain = re.sub("[^a-z0-9]+", "-", plain).strip("-")[:LONGEST].rstrip("-")
-    if plain == name and plain not in RESERVED:
+    if plain and plain == name and plain not in RESERVED:
         return plain
     digest = hashlib.sha256(name.encode("utf-8", "surrogatepass")).hexdigest()[:8]
     return f"{plain}-{digest}" if plain else digest

@@ -125,6 +125,6 @@ def _finding(record: dict[str, Any], context: Measure) -> str:
     gain = "" if context.low is None or context.high is None else f" (95% {plus(context.low)} to {plus(context.high)})"
     return (
         f"Where the next operation is not yet on screen, {hidden['value']:.0%} of the answers are right; knowing only "
-        f"the sequence gives {hidden['prior']:.0%}. Context adds {plus(context.value)}{gain} to what its own recognised "
-        f"operation would have predicted."
+        f"the sequence gives {hidden['prior']:.0%}. Context adds {plus(context.value)}{gain} to what its own "
+        f"recognised operation would have predicted."
     )

@@ -39,8 +39,8 @@ def first(record: dict[str, Any], clips: Clips, answers: Answers, weights: dict[
         members = np.flatnonzero(answers["mode"] == codes[row["mode"]])
         order = np.lexsort((members, -solved[members], -ceiling[members], -np.round(lost[members], 9)))
         place = int(members[order[0]])
-        found.append(Look(place, str(clips["clip_id"][place]), row["mode"], row["title"],
-                          _what(clips, answers, place), _reason(row, int(solved[place]), float(ceiling[place]), len(clips.answers))))  # fmt: skip
+        what, why = _what(clips, answers, place), _reason(row, int(solved[place]), ceiling[place], len(clips.answers))
+        found.append(Look(place, str(clips["clip_id"][place]), row["mode"], row["title"], what, why))
     return found
 
 

@@ -52,7 +52,7 @@ class Axis:
 
     @property
     def labelled(self) -> list[tuple[float, str]]:
-        """The few ticks that bear a number (0 or the middle one, then the ends where there is room), and their place."""
+        """The few ticks that bear a number (0 or the middle one, the ends where there is room), and their place."""
         middle = 0.0 if self.low < 0 < self.high else self.ticks[len(self.ticks) // 2]
         chosen = [middle]
         for end in (self.ticks[0], self.ticks[-1]):

@@ -21,7 +21,7 @@ STEP = 0.05
 
 @dataclass(frozen=True)
 class Cell:
-    """`difference`: to the rest of the split; `star`: it differs after Holm; `shade`: lo5 (far below) to hi5, or mid."""
+    """`difference`: to the rest of the split; `star`: it differs after Holm; `shade`: lo5 (far below) to hi5."""
 
     measure: Measure
     difference: float | None
