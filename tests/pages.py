@@ -1,7 +1,7 @@
 """Pages for tests: plausible entries, a browser, and what is read from a page.
 
 `entries` writes submissions that answer like models of different strength: the oracle's answers, spoilt at random with
-a fixed seed, so that no test needs a model. The browser is Chromium through Playwright; where one is missing, tests that
+a fixed seed, so that no test needs a model. The browser is Chromium through Playwright; where there is none, tests that
 need it are skipped and say what to install.
 """
 
