@@ -1,8 +1,8 @@
 """Pages for tests: plausible entries, a browser, and what is read from a page.
 
 `entries` writes submissions that answer like models of different strength: the oracle's answers, spoilt at random with
-a fixed seed, so that no test needs a model. The browser is Chromium through Playwright; where there is none, tests that
-need it are skipped and say what to install.
+a fixed seed. The browser is Chromium through Playwright; where one is missing, tests that need it are skipped and say
+what to install. `python -m tests.pages reports/sample` takes the sample's screenshots.
 """
 
 from __future__ import annotations
@@ -58,14 +58,22 @@ KINDS = (
 )
 
 
-def entries(folder: Path, count: int, home: Path, raw: bool = True) -> Path:
-    """That many entries for warehouse-v1 / test, called model-0 and so on."""
-    with open_truth(WORLD, SPLIT, home=home) as truth:
+def entries(folder: Path, count: int, home: Path, raw: bool = True, split: str = SPLIT) -> Path:
+    """That many entries for warehouse-v1, called model-0 and so on; `raw`: the first says what it said."""
+    with open_truth(WORLD, split, home=home) as truth:
         oracle, prior = (list(answers(truth, name)) for name in ("oracle", "transition-prior"))
         digest = truth.digest
     for number in range(count):
         lines = _spoilt(oracle, prior, KINDS[number % len(KINDS)], random.Random(number), raw and not number)
-        hand.entry(folder / f"model-{number}", f"model-{number}", lines, WORLD, digest, description=f"number {number}")
+        hand.entry(
+            folder / f"model-{number}",
+            f"model-{number}",
+            lines,
+            WORLD,
+            digest,
+            split=split,
+            description=f"number {number}",
+        )
     return folder
 
 

@@ -218,6 +218,14 @@ REFUSED = [
     (["leaderboard", "nowhere"], "nowhere: no such folder", "a missing folder"),
     (["leaderboard", "right.jsonl"], "no such folder", "a file"),
     (["leaderboard", "board", "--baseline", "nobody"], "--baseline 'nobody'", "an unknown baseline"),
+    (["leaderboard", "board", "-o", "page.pdf"], "ends in .html", "a page that is none"),
+    (["leaderboard", "board", "-o", "page.html", "--frames"], "was imported", "pictures of an imported world"),
+    (["leaderboard", "board", "--budget", "much"], "'much'", "a budget that is no size"),
+    (["leaderboard", "board", "--diff", "nowhere.json"], "nowhere.json: No such file", "a missing base"),
+    (["leaderboard", "board", "--diff", "right.jsonl"], "right.jsonl: not JSON", "a base that is no board"),
+    (["report", "nowhere.jsonl"], "nowhere.jsonl: No such file", "a missing file"),
+    (["report", "board"], "board: is a directory", "a directory"),
+    (["report", "right.jsonl", "--rules", "drop-missing"], "drops some", "rules that drop clips"),
     (["score", "right.jsonl", "--split", "train"], "train", "an unknown split"),
     (["score", "right.jsonl", "--rules", "strict"], "unknown rule set 'strict'", "unknown rules"),
     (["score", "right.jsonl", "--weights", "oca=1"], "--weights 'oca=1'", "weights"),
@@ -255,6 +263,8 @@ WORLDS = [
     (["world", "export", "warehouse-v1", "--split", "validation", "-o", "t.xlsx"], ".jsonl", "an unknown extension"),
     (["world", "lists"], "No such command 'lists'", "a misspelt command"),
     (["schema", "everything"], "'everything' is not one of", "an unknown schema"),
+    (["verify", "nowhere.html"], "nowhere.html: No such file", "a missing page"),
+    (["verify", "right.jsonl"], "no page of this project", "a file that is no page"),
     (["scores"], "No such command 'scores'", "a misspelt command"),
     (["--verbose"], "No such option", "an unknown option"),
 ]
@@ -266,7 +276,7 @@ WORLDS = [
 def test_refused_with_one_clear_message(words, message, why, run, folder):
     """Exit code 2, nothing on standard output, a message that names what is wrong; an exception would fail the test."""
     fifo(folder)
-    result = run(*words, *(["--world", WORLD] if words[0] not in ("world", "schema", "scores", "--verbose") else []))
+    result = run(*words, *(["--world", WORLD] if words[0] not in ("world", "schema", "verify", "scores", "--verbose") else []))
     assert (result.code, result.out) == (2, ""), why
     assert message in result.err and "Traceback" not in result.err
     assert result.err.startswith(("harness: ", "Usage: ", "Error: ")) and len(result.err.splitlines()) <= 6
@@ -419,6 +429,36 @@ def test_a_name_that_is_no_text(run, folder, tmp_path):
     Path(os.fsdecode(name)).write_bytes((folder / "right.jsonl").read_bytes())
     result = run("compare", os.fsdecode(name), "right.jsonl", "--world", WORLD, "--format", "json")
     assert result.code == 0 and json.loads(result.out)["pairs"][0]["verdict"]["kind"] == "identical"
+
+
+# Pages
+
+
+def test_a_page_and_exports_from_one_command(run, tmp_path):
+    result = run("leaderboard", "board", "--world", WORLD, "-o", tmp_path / "page.html", "--export", tmp_path / "out")
+    assert result.out.startswith("right leads; ") and str(tmp_path / "page.html") in result.out
+    assert (tmp_path / "out" / "leaderboard.tex").exists()
+    assert "all " in run("verify", tmp_path / "page.html", "--submissions", "board").out
+    page = (tmp_path / "page.html").read_text()
+    (tmp_path / "page.html").write_text(page.replace(">1.000<", ">0.999<", 1))
+    changed = run("verify", tmp_path / "page.html", "--submissions", "board")
+    assert changed.code == 1 and changed.err.startswith("not what the submissions give: ") and "0.999" in changed.err
+
+
+def test_other_forms_of_the_board(run, tmp_path, monkeypatch):
+    board = ["leaderboard", "board", "--world", WORLD]
+    assert run(*board, "--format", "latex").out.count(r"\midrule") == 1
+    assert run(*board, "--format", "junit").out.startswith("<?xml")
+    monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(tmp_path / "summary.md"))
+    assert "No entry changed." in run(*board, "--diff", "board", "--github").out
+    assert "No entry changed." in (tmp_path / "summary.md").read_text()
+
+
+def test_gates_as_a_test_report(run, tmp_path):
+    words = ["score", "wrong.jsonl", "--world", WORLD, "--fail-under", "oca=0.9,aa1=0.9", "--junit", tmp_path / "g.xml"]
+    assert run(*words).code == 1
+    text = (tmp_path / "g.xml").read_text()
+    assert 'tests="2"' in text and 'failures="1"' in text and "aa1 is 0.0000, at least 0.9 is asked" in text
 
 
 # The process

@@ -1,4 +1,4 @@
-"""The public board of a sealed split: four rounded numbers, who may move, how often it was tried, what luck brings."""
+"""The public board of a sealed split: four rounded numbers, who may move, how often it was tried, what luck gives."""
 
 from __future__ import annotations
 

@@ -189,8 +189,8 @@ def test_equal_bytes_in_other_surroundings(made, tmp_path):
     write.leaderboard_page(folder, tmp_path / "here.html", request=request)
     code = "\n".join(
         [
-            "import sys; from pathlib import Path; from harness.scoring import Request",
-            "from harness.report import write",
+            "import sys; from pathlib import Path",
+            "from harness.scoring import Request; from harness.report import write",
             "request = Request(world='paper', home=Path(sys.argv[3]))",
             "write.leaderboard_page(sys.argv[1], sys.argv[2], request=request)",
         ]

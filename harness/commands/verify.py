@@ -21,7 +21,7 @@ def command(page: Path, submissions: Path, truth: Path | None, organiser: bool) 
 
     \b
     Example:
-      harness verify reports/leaderboard.html --submissions submissions
+      harness verify leaderboard.html --submissions submissions
     """
     from harness.report.verify import verify
     from harness.scoring import Request

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
-from tests.benchmarks import board, command, growth, million
+from tests.benchmarks import board, command, growth, million, report
 from tests.benchmarks.bench import Benchmark, Place, table
 
 INTRODUCTION = """\
@@ -27,12 +27,14 @@ FULL = (
     partial(growth.measure, scales=(7, 70, 695), copies=10, repetitions=3),
     partial(board.measure, entries=100, repetitions=3),
     partial(command.measure, repetitions=11),
+    partial(report.measure, sizes=report.SIZES, repetitions=5),
 )
 QUICK = (
     partial(million.measure, scale=7, repetitions=1),
     partial(growth.measure, scales=(1, 7), copies=5, repetitions=1),
     partial(board.measure, entries=5, repetitions=1),
     partial(command.measure, repetitions=3),
+    partial(report.measure, sizes=report.QUICK, repetitions=1),
 )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -138,7 +139,8 @@ def verdict(gathered: Gathered, shown: Standings) -> list[str]:
         return [test["verdict"]["sentence"], *_against(rows[0], with_floor=False)]
     if gathered.kind == "report":
         return [f"{rows[0].name} scores {_with_interval(rows[0].cells['score'].measure)}.", *_against(rows[0])]
-    return [gathered.board["verdict"].replace("<=", "≤"), *(_against(rows[0], with_floor=False) if rows else [])]
+    said = re.sub(r"<= [\d.]+e-\d+", "< .001", gathered.board["verdict"]).replace("<=", "≤")
+    return [said, *(_against(rows[0], with_floor=False) if rows else [])]
 
 
 def _with_interval(shown: Measure) -> str:

@@ -1,6 +1,6 @@
 // Gallery: a list of clips of which only the visible rows exist, and the chosen clip in detail.
 
-const ROW = 58, PICTURED = 58 + 74;
+const ROW = 58, BESIDE = 16;  // pixels of a row, and around its picture
 
 const gallery = {
   list: byId("clip-list"),
@@ -28,7 +28,7 @@ const gallery = {
     gallery.pictureLooks();
   },
 
-  rowHeight() { return state.get("pics") ? PICTURED : ROW; },
+  rowHeight() { return state.get("pics") ? ROW + BESIDE + Math.round(gallery.list.clientWidth / 8) : ROW; },
 
   refill() {
     byId("clip-search").value = state.get("s");
@@ -101,7 +101,7 @@ const gallery = {
       "aria-setsize": gallery.places.length, "aria-posinset": at + 1 },
       make("div", { class: "top" }, make("span", {}, `${operations[clips.operation[i]]} → ${operations[clips.next[i]]}`), make("span", { class: "mode" }, modes[answers.mode[i]].title)),
       ruler(i, [answers], 12), make("div", { class: "top" }, answer, make("span", { class: "mode" }, clips.id[i].slice(0, 10))));
-    if (height === PICTURED) row.append(picture(i));
+    if (height > ROW) row.append(picture(i));
     row.style.height = `${height}px`;
     row.style.top = `${at * height}px`;
     return row;
