@@ -20,6 +20,8 @@ proof: .venv/.tested-tools
 
 bench: .venv/.tested-tools
 	$(BIN)/python -m tests.benchmarks
+	$(BIN)/python -m tests.benchmarks.pictures
+	$(BIN)/python -m tests.benchmarks.samplers
 
 submissions: $(STAMP)
 	$(BIN)/python -m harness.references submissions $(FRAMES)
