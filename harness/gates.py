@@ -24,7 +24,7 @@ class Gate(NamedTuple):
 
 def parse(text: str) -> list[Gate]:
     """Raises UsageError; an empty text (an unset variable of a build, say) is no condition that holds."""
-    return [_parse_one(item.strip()) for item in text.rstrip(", ").split(",")]
+    return [_parse_one(item.strip()) for item in text.split(",")]
 
 
 def _parse_one(item: str) -> Gate:

@@ -22,6 +22,10 @@ class SmallTruth:
     world: str = "small"
     split: str = "test"
 
+    @property
+    def n(self) -> int:
+        return self.connection.execute("SELECT count(*) FROM truth.clips").fetchone()[0]
+
     def predictions(self) -> dict[str, dict]:
         """The table as clip_id -> its other columns."""
         relation = self.connection.execute("SELECT * FROM predictions ORDER BY line")

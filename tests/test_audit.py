@@ -94,7 +94,7 @@ def test_prior_shaped_without_answers():
 
 COUNTS = {
     "n": 100, "answered": 100, "with_confidence": 0, "example_segment": 0, "equal_truth": 0,
-    "same_segment": 30, "same_operation": 30, "same_next": 30, "same_confidence": 0,
+    "same_segment": 30, "same_operation": 30, "same_next": 30, "same_confidence": 0, "last_frame": 125,
 }  # fmt: skip
 CONSTANTS = [
     ({}, set(), "nothing"),
@@ -106,6 +106,9 @@ CONSTANTS = [
     ({"with_confidence": 40, "same_confidence": 40}, {"constant_confidence"}, "every confidence that was given"),
     ({"example_segment": 10}, {"example_figures"}, "every tenth answer is the example's 14-98"),
     ({"example_segment": 9}, set(), "fewer may be chance"),
+    ({"last_frame": 75}, {"frame_rate"}, "75 frames of 15 fps, say, taken for 125 of 25"),
+    ({"last_frame": 76}, set(), "one answer reaches further"),
+    ({"last_frame": 75, "answered": 99}, set(), "too few answers to tell"),
     ({"equal_truth": 100}, {"copy_of_truth"}, "all clips equal the truth"),
     ({"equal_truth": 99}, set(), "all but one do not"),
     ({"answered": 0, "same_segment": 0, "same_operation": 0, "same_next": 0}, set(), "no answers, no division by them"),

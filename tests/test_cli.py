@@ -359,7 +359,6 @@ NAMES = [
     "+1",
     "-1",
     "@x",
-    "a|b",
     "模型 é",
     "[red]x[/red]",
 ]
@@ -382,8 +381,13 @@ def test_a_name_is_text(name, run, tmp_path):
     )
 
 
-def test_an_empty_name_is_shown_as_a_submission(run):
-    assert run("score", "right.jsonl", "--world", WORLD, "--name", "").out.startswith("submission")
+def test_without_a_name_the_file_is_shown(run):
+    assert run("score", "right.jsonl", "--world", WORLD, "--name", "").out.startswith("right.jsonl")
+
+
+def test_a_name_cannot_forge_the_signature(run):
+    result = run("score", "right.jsonl", "--world", WORLD, "--name", "a|truth is sealed")
+    assert result.code == 2 and "without |" in result.err
 
 
 def test_card_names_are_text_everywhere(run, folder, tmp_path):

@@ -33,6 +33,8 @@ REFUSED = [
     ("aa1.mean=0.5", "no such part"),
     ("coverage.low=0.5", "coverage has no interval"),
     ("aa1=0.5,", "an empty condition"),
+    ("", "an unset variable of a build must not pass for a gate"),
+    ("aa1=60", "percent: nothing reaches it"),
     ("aa1>0.5", "only = is known"),
 ]
 

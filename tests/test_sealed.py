@@ -186,3 +186,15 @@ def test_what_was_changed_afterwards_is_found(what, change, expected, organiser,
 def test_train_cannot_be_sealed(organiser, tmp_path):
     with pytest.raises(WorldError, match="there to learn from"):
         seal(organiser["world"], organiser, split="train", name="x")
+
+
+SINGLE_OUT = [
+    ("rules that drop what is missing", {"rules": "drop-missing"}),
+    ("weights of one metric alone", {"weights": harness.Weights(oca=1.0, tiou50=0.0, aa1=0.0)}),
+]
+
+
+@pytest.mark.parametrize(("why", "options"), SINGLE_OUT, ids=[case[0] for case in SINGLE_OUT])
+def test_no_clip_can_be_singled_out(why, options, organiser):
+    with pytest.raises(UsageError, match="other rules or weights"):
+        score(organiser, name="mine", **options)
