@@ -258,7 +258,8 @@ WORLDS = [
 def test_refused_with_one_clear_message(words, message, why, run, folder):
     """Exit code 2, nothing on standard output, a message that names what is wrong; an exception would fail the test."""
     fifo(folder)
-    result = run(*words, *(["--world", WORLD] if words[0] not in ("world", "schema", "verify", "scores", "--verbose") else []))
+    worldly = ["--world", WORLD] if words[0] not in ("world", "schema", "verify", "scores", "--verbose") else []
+    result = run(*words, *worldly)
     assert (result.code, result.out) == (2, ""), why
     assert message in result.err and "Traceback" not in result.err
     assert result.err.startswith(("harness: ", "Usage: ", "Error: ")) and len(result.err.splitlines()) <= 6
