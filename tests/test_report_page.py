@@ -211,6 +211,15 @@ def test_weights_move_scores_and_say_what_they_leave(open_page, boards):
     assert not opened.page.is_visible("#weights-note") and names(opened) == [e.name for e in gathered.field.ranked]
 
 
+def test_the_tray_compares_a_model_with_a_reference(open_page):
+    opened = open_page(1)
+    for place in (0, 1, 2):
+        opened.page.check(f'[data-tray="{place}"]')
+    assert opened.page.locator("[data-tray]:checked").count() == 2, "the first is given up for the third"
+    opened.page.click("#tray-clear")
+    assert opened.said == [] and not opened.page.is_visible("#tray")
+
+
 def test_the_tray_compares_two(open_page):
     opened = open_page(10)
     for place in (1, 4):
