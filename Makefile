@@ -37,7 +37,7 @@ $(STAMP): setup.cfg pyproject.toml constraints.txt
 	@touch $@
 
 .venv/.tested-tools: $(STAMP)
-	@$(PYTHON) -m pip --python $(BIN)/python install --quiet --disable-pip-version-check -c constraints.txt -e '.[test,video]'
+	@$(PYTHON) -m pip --python $(BIN)/python install --quiet --disable-pip-version-check -c constraints.txt -e '.[test,video,finetune]'
 	@touch $@
 
 # The browser of the report's tests; without root or apt they are skipped and say so.

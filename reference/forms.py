@@ -156,5 +156,5 @@ def truth_row(clip: Clip) -> dict[str, Any]:
         "clip_id": clip.clip_id, "session": clip.session, "clip_index": clip.clip_index, "start_ms": clip.start_ms,
         "dominant_operation": clip.dominant_operation, "temporal_segment": clip.temporal_segment._asdict(),
         "next_operation": clip.next_operation, "previous_operation": clip.previous_operation,
-        "next_operations": list(clip.next_operations), "domain": clip.domain,
+        "next_operations": list(clip.next_operations), "domain": clip.domain, "randomised": clip.randomised,
     }  # fmt: skip

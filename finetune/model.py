@@ -1,0 +1,247 @@
+"""A base model with what is trained on it: adapters or all weights, and small heads; loaded, run, saved.
+
+Precision on the T4 (fp16, no bf16): frozen matrices in fp16 or nf4, everything one-dimensional, adapters and heads in
+fp32, and the residual stream in fp32, for fp16 overflows in this family. `prepare_model_for_kbit_training` is not used:
+it would raise the embedding and the vision tower to fp32, 1.8 GiB.
+
+The loss needs logits on the answer's tokens only: hidden states come from the inner model, `lm_head` is applied to those
+places. Full logits of a 152k vocabulary would not fit beside the rest. A frozen vision tower runs under no_grad.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+from safetensors.torch import load_file, save_file
+from torch import nn
+from torch.nn import functional
+
+from finetune.bases import find_base
+from finetune.config import Config
+from finetune.data import IGNORED, SYSTEM
+from finetune.tokens import load_tokenizer, make_tokenizer, special_ids
+from harness.errors import UsageError
+from reference.prompting import task_prompt
+from reference.task import CLIP_FRAMES, UNKNOWN
+
+DTYPES = {"fp16": torch.float16, "bf16": torch.bfloat16, "fp32": torch.float32}
+TARGETS = r"(.*\.)?model\.language_model\.layers\.\d+\.(self_attn\.(q|k|v|o)_proj|mlp\.(gate|up|down)_proj)"
+"""The language model's linear layers; a list of their last names would hit the vision tower too."""
+UNQUANTISED = ["lm_head", "model.visual"]
+"""Without lm_head the tied embedding would be quantised; "visual" alone matches nothing."""
+PIXELS = ("pixel_values", "image_grid_thw", "pixel_values_videos", "video_grid_thw")
+INPUTS = ("input_ids", "attention_mask", "mm_token_type_ids", "second_per_grid_ts", *PIXELS)
+ADAPTER, MODEL, HEADS, FACTS = "adapter", "model.safetensors", "heads.safetensors", "trained.json"
+
+
+class Losses(NamedTuple):
+    """Sums over a batch: `total`, weighted, is what is minimised; the rest, unweighted, is for the log."""
+
+    total: torch.Tensor
+    plain: float  # cross entropy of all answer tokens
+    labels: float  # of those inside the two labels
+    tokens: int
+    label_tokens: int
+    clips: int
+
+
+class Answerer(nn.Module):
+    """`backbone`: the conditional generation model, with or without PEFT round it; `heads`: in fp32, possibly none."""
+
+    def __init__(self, backbone: nn.Module, config: Config, labels: int):
+        super().__init__()
+        self.backbone, self.config = backbone, config
+        hidden = backbone.config.text_config.hidden_size
+        self.heads = nn.ModuleDict()
+        if config.temporal_head:
+            self.heads["segment"] = nn.Linear(hidden, 2 * CLIP_FRAMES)
+        if config.steps_head:
+            self.heads["following"] = nn.Linear(hidden, 3 * labels)
+        for head in self.heads.values():
+            nn.init.zeros_(head.bias)
+            nn.init.normal_(head.weight, std=0.02)
+        self.frozen_vision = config.adapter == "lora"
+
+    @property
+    def inner(self) -> Any:
+        """The conditional generation model itself."""
+        return self.backbone.get_base_model() if hasattr(self.backbone, "get_base_model") else self.backbone
+
+    @property
+    def device(self) -> torch.device:
+        return next(self.parameters()).device
+
+    def trained(self) -> dict[str, nn.Parameter]:
+        """Name -> parameter, of all that learns."""
+        return {name: parameter for name, parameter in self.named_parameters() if parameter.requires_grad}
+
+    def autocast(self) -> contextlib.AbstractContextManager:
+        if self.config.compute == "fp32":
+            return contextlib.nullcontext()
+        return torch.autocast(self.device.type, DTYPES[self.config.compute])
+
+    def states(self, batch: Mapping[str, torch.Tensor]) -> torch.Tensor:
+        """Last hidden states [b, length, hidden]."""
+        inputs = {name: batch[name] for name in INPUTS if name in batch}
+        if self.frozen_vision:
+            inputs["mm_encoder_outputs"] = self._seen(inputs)
+            del inputs["pixel_values_videos" if "pixel_values_videos" in inputs else "pixel_values"]
+        return self.inner.model(**inputs, use_cache=False).last_hidden_state
+
+    @torch.no_grad()
+    def _seen(self, inputs: Mapping[str, torch.Tensor]) -> dict[str, Any]:
+        model = self.inner.model
+        if "pixel_values_videos" in inputs:
+            grids = inputs["pixel_values_videos"], inputs["video_grid_thw"]
+            return {"video": model.get_video_features(*grids, return_dict=True)}
+        return {"image": model.get_image_features(inputs["pixel_values"], inputs["image_grid_thw"], return_dict=True)}
+
+    def forward(self, batch: Mapping[str, torch.Tensor], clips_weight: float = 1.0) -> Losses:
+        """`clips_weight`: what a clip's head losses count in units of an answer token's weight."""
+        with self.autocast():
+            states = self.states(batch)
+            wanted = batch["labels"][:, 1:] != IGNORED
+            logits = self.inner.lm_head(states[:, :-1][wanted].to(self.inner.lm_head.weight.dtype))
+        targets, weights = batch["labels"][:, 1:][wanted], batch["weights"][:, 1:][wanted]
+        each = functional.cross_entropy(logits.float(), targets, reduction="none")
+        answer = (each * weights).sum()
+        heads = self._head_losses(states, batch)
+        plain, inside = each.detach(), batch["inside"][:, 1:][wanted]
+        return Losses(answer + clips_weight * heads, float(plain.sum()), float(plain[inside].sum()), len(targets),
+                      int(inside.sum()), len(states))  # fmt: skip
+
+    def _head_losses(self, states: torch.Tensor, batch: Mapping[str, torch.Tensor]) -> torch.Tensor:
+        total = states.new_zeros((), dtype=torch.float32)
+        for name, weight in (("segment", self.config.temporal_head), ("following", self.config.steps_head)):
+            if name in self.heads:
+                target = batch[name]
+                scores = self.head(name, states, batch["last"])
+                flat = functional.cross_entropy(scores.flatten(0, 1), target.flatten(), ignore_index=IGNORED,
+                                                reduction="sum")  # fmt: skip
+                total = total + weight * flat / target.shape[1]
+        return total
+
+    def head(self, name: str, states: torch.Tensor, last: torch.Tensor) -> torch.Tensor:
+        """[b, 2, 125]: start, and last frame of the segment; or [b, 3, labels]: what comes next."""
+        chosen = states[torch.arange(len(states), device=states.device), last].float()
+        with torch.autocast(self.device.type, enabled=False):
+            return self.heads[name](chosen).unflatten(-1, (2 if name == "segment" else 3, -1))
+
+    def save(self, folder: Path) -> None:
+        """Adapter in PEFT's form, or all weights; heads beside them. Safetensors only."""
+        folder.mkdir(parents=True, exist_ok=True)
+        if self.config.adapter == "lora":
+            self.backbone.save_pretrained(folder / ADAPTER)
+        else:
+            state = {name: value for name, value in self.inner.state_dict().items() if name != "lm_head.weight"}
+            save_file({name: value.contiguous() for name, value in state.items()}, folder / MODEL)
+        if self.heads:
+            save_file(self.heads.state_dict(), folder / HEADS)
+
+    def restore(self, folder: Path) -> None:
+        """What `save` wrote, into this model."""
+        if self.config.adapter == "lora":
+            from peft import load_peft_weights, set_peft_model_state_dict
+
+            set_peft_model_state_dict(self.backbone, load_peft_weights(str(folder / ADAPTER), device="cpu"))
+        else:
+            self.inner.load_state_dict(load_file(folder / MODEL), strict=False)
+        if self.heads and (folder / HEADS).is_file():
+            self.heads.load_state_dict(load_file(folder / HEADS))
+
+
+def ensure_base(config: Config, folder: Path, operations: Sequence[str]) -> Path:
+    """The folder of the base's weights and tokenizer: the config's, or `folder` with random ones, made once."""
+    if config.weights:
+        return Path(config.weights)
+    if not (folder / "config.json").is_file():
+        folder.mkdir(parents=True, exist_ok=True)
+        labels = [label for label in operations if label != UNKNOWN]
+        shown = [round(k * 124 / max(1, config.frames - 1)) for k in range(config.frames)]
+        prompts = [task_prompt(labels, shown), SYSTEM, f"frames {' '.join(map(str, shown))} of {CLIP_FRAMES}"]
+        tokenizer = make_tokenizer(folder, labels, prompts)
+        made = random_model(config, tokenizer)
+        made.save_pretrained(folder)
+    return folder
+
+
+def random_model(config: Config, tokenizer: Any) -> Any:
+    """The base's tiny shape with weights drawn from the seed."""
+    base = find_base(config.base)
+    ids = special_ids(tokenizer)
+    shape = base.config(
+        tiny=True, ids=ids, vocab_size=len(tokenizer), initializer_range=config.init_std, pad_token_id=ids["<|endoftext|>"],
+        eos_token_id=ids["<|im_end|>"], bos_token_id=None,
+    )  # fmt: skip
+    shape.vision_config.initializer_range = config.init_std
+    torch.manual_seed(config.seed)
+    return base.model_class()(shape).float()
+
+
+def load_model(config: Config, base: Path, operations: Sequence[str], device: str | torch.device) -> tuple[Answerer, Any]:
+    """The model ready to train, and its tokenizer."""
+    tokenizer = load_tokenizer(base)
+    backbone = _loaded(config, base, device)
+    generation = backbone.generation_config
+    generation.eos_token_id, generation.pad_token_id = (special_ids(tokenizer)[t] for t in ("<|im_end|>", "<|endoftext|>"))
+    generation.do_sample, generation.temperature, generation.top_p, generation.top_k = False, None, None, None
+    if config.adapter == "lora":
+        backbone = _with_adapters(config, backbone)
+    if config.compute != "fp32":
+        _residuals_in_fp32(backbone)
+    if config.checkpointing:
+        backbone.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
+    torch.manual_seed(config.seed)
+    labels = sum(label != UNKNOWN for label in operations)
+    return Answerer(backbone, config, labels).to(device), tokenizer
+
+
+def _loaded(config: Config, base: Path, device: str | torch.device) -> Any:
+    from transformers import BitsAndBytesConfig
+
+    dtype = DTYPES[config.compute]
+    options: dict[str, Any] = {"dtype": dtype if config.adapter == "lora" else torch.float32}
+    if config.quantise:
+        options["quantization_config"] = BitsAndBytesConfig(
+            load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_use_double_quant=True, bnb_4bit_compute_dtype=dtype,
+            llm_int8_skip_modules=UNQUANTISED,
+        )  # fmt: skip
+    wanted = find_base(config.base).model_class()
+    try:
+        return wanted.from_pretrained(base, device_map={"": device}, attn_implementation="sdpa", **options)
+    except OSError as error:
+        raise UsageError(f"{base}: no weights of {config.base} ({str(error).splitlines()[0]})") from None
+
+
+def _with_adapters(config: Config, backbone: Any) -> Any:
+    from peft import LoraConfig, get_peft_model
+
+    for parameter in backbone.parameters():
+        parameter.requires_grad_(False)
+        if parameter.ndim == 1:
+            parameter.data = parameter.data.float()
+    lora = LoraConfig(r=config.rank, lora_alpha=config.alpha, lora_dropout=config.dropout, target_modules=TARGETS,
+                      task_type="CAUSAL_LM")  # fmt: skip
+    torch.manual_seed(config.seed)
+    made = get_peft_model(backbone, lora)
+    for parameter in made.parameters():
+        if parameter.requires_grad:
+            parameter.data = parameter.data.float()
+    return made
+
+
+def _residuals_in_fp32(backbone: Any) -> None:
+    """What enters the stacks of layers is fp32, so sums over layers are."""
+    inner = backbone.get_base_model() if hasattr(backbone, "get_base_model") else backbone
+    for entry in (inner.model.language_model.embed_tokens, inner.model.visual.patch_embed):
+        entry.register_forward_hook(lambda module, inputs, output: output.float())
+
+
+def operations_of(folder: Path) -> tuple[str, ...]:
+    """The labels that a run was trained with."""
+    return tuple(json.loads((folder / FACTS).read_text(encoding="utf-8"))["operations"])

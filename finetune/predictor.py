@@ -1,0 +1,141 @@
+"""`harness predict --model finetune:RUN`: the best model of a run answers.
+
+Options (`--option key=value`): `constrain` (yes; no lets it say anything), `segment` and `next` (text; head takes them
+from the run's heads), `threads` (of the CPU), `batch` (clips at once).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from finetune import config as configs
+from finetune.data import Collator, Example
+from finetune.generate import Said, ask
+from finetune.grammar import Grammar
+from finetune.model import FACTS, ensure_base, load_model, operations_of
+from harness.errors import UsageError
+from harness.predictors import Question, Reply, Wants
+
+OPTIONS = {"constrain": ("yes", "no"), "segment": ("text", "head"), "next": ("text", "head")}
+BATCH = {"cpu": 16, "cuda": 4}
+
+
+class Finetuned:
+    """A run's best model as a predictor of the harness."""
+
+    def __init__(self, run: Path, options: Mapping[str, str]):
+        self.options = _checked(options)
+        if "threads" in self.options:
+            torch.set_num_threads(int(self.options["threads"]))
+        self.run, self.best = run, run / "best"
+        if not (self.best / FACTS).is_file():
+            raise UsageError(f"{run}: no trained model (best/ is written at a run's first evaluation)")
+        self.config = configs.read(run / configs.NAME)
+        self.device = "cuda" if torch.cuda.is_available() else "cpu"
+        self.labels = operations_of(self.best)
+        base = ensure_base(self.config, run / "base", self.labels)
+        self.answerer, tokenizer = load_model(self.config, base, self.labels, self.device)
+        self.answerer.restore(self.best)
+        self.answerer.eval()
+        self.collator = Collator(self.config, tokenizer, self.labels)
+        for head in ("segment", "next"):
+            if self.options[head] == "head" and {"next": "following"}.get(head, head) not in self.answerer.heads:
+                raise UsageError(f"{run}: has no head for {head}; it was trained without")
+
+    @property
+    def wants(self) -> Wants:
+        return Wants(self.config.frames, self.config.size, self.config.sampler)
+
+    @property
+    def batch_size(self) -> int:
+        return int(self.options.get("batch", BATCH[self.device]))
+
+    @cached_property
+    def card(self) -> dict[str, Any]:
+        """All that decides the answers."""
+        tuned = "QLoRA" if self.config.quantise else {"lora": "LoRA", "full": "all weights"}[self.config.adapter]
+        weights = self.config.weights or "random weights of a tiny shape"
+        return {
+            "kind": "model",
+            "model": self.config.base,
+            "description": f"{self.config.base}, {weights}, {tuned}, {self.config.frames} frames of {self.config.size} px",
+            "run": {
+                "options": self.options, "trained_sha256": digest(self.best), "base_sha256": digest(self._base),
+                "parameters": sum(one.numel() for one in self.answerer.parameters()), "config": asdict(self.config),
+            },
+        }  # fmt: skip
+
+    @property
+    def _base(self) -> Path:
+        return Path(self.config.weights) if self.config.weights else self.run / "base"
+
+    @property
+    def training(self) -> dict[str, Any] | None:
+        path = self.run / "training.json"
+        return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
+
+    @cached_property
+    def grammar(self) -> Grammar | None:
+        if self.options["constrain"] == "no":
+            return None
+        width = self.answerer.inner.lm_head.weight.shape[0]
+        return Grammar(self.collator.tokenizer, self.collator.labels, width)
+
+    def ask(self, questions: Sequence[Question], operations: Sequence[str]) -> list[Reply]:
+        if unknown := set(self.labels) - set(operations):
+            raise UsageError(f"{self.run}: was trained to say {', '.join(sorted(unknown))}, which this world does not know")
+        examples = [Example(one.clip_id, one.frames, one.indices, one.prompt) for one in questions]
+        return [self._reply(said) for said in ask(self.answerer, self.collator, examples, self.grammar)]
+
+    def _reply(self, said: Said) -> Reply:
+        answer = self._with_heads(said)
+        return Reply(text=said.text, answer=answer, confidence=said.confidence, next_confidence=said.next_confidence)
+
+    def _with_heads(self, said: Said) -> dict[str, Any] | None:
+        """The answer with what the heads say in place of the text's; None where the text counts as it is."""
+        if "head" not in (self.options["segment"], self.options["next"]):
+            return None
+        try:
+            answer = json.loads(said.text)
+        except ValueError:
+            return None
+        if self.options["segment"] == "head" and said.segment:
+            answer["temporal_segment"] = dict(zip(("start_frame", "end_frame"), said.segment, strict=True))
+        if self.options["next"] == "head" and said.following:
+            answer["next_operation"] = said.following
+        return answer
+
+
+def load(rest: str, options: Mapping[str, str]) -> Finetuned:
+    """The entry point of `harness.predictors`."""
+    return Finetuned(Path(rest), options)
+
+
+def digest(folder: Path) -> str:
+    """SHA-256 over the safetensors of a folder, in the order of their paths."""
+    found = hashlib.sha256()
+    for path in sorted(folder.rglob("*.safetensors")):
+        with path.open("rb") as file:
+            found.update(hashlib.file_digest(file, "sha256").digest())
+    return found.hexdigest()
+
+
+def _checked(options: Mapping[str, str]) -> dict[str, str]:
+    known = {*OPTIONS, "threads", "batch"}
+    if unknown := sorted(set(options) - known):
+        raise UsageError(f"--option {', '.join(unknown)}: unknown; there are {', '.join(sorted(known))}")
+    for name, allowed in OPTIONS.items():
+        if options.get(name, allowed[0]) not in allowed:
+            raise UsageError(f"--option {name}={options[name]}: expected one of {', '.join(allowed)}")
+    for name in ("threads", "batch"):
+        if not options.get(name, "1").isdecimal():
+            raise UsageError(f"--option {name}={options[name]}: expected a number")
+    return {name: allowed[0] for name, allowed in OPTIONS.items()} | dict(options)

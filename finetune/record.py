@@ -1,0 +1,107 @@
+"""What a run leaves to read: a line an update, a picture of the loss, and the training record of the harness."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from finetune.config import Config
+from reference.files import write_atomically
+
+if TYPE_CHECKING:
+    from finetune.model import Losses
+    from finetune.train import State
+
+GIB = 1 << 30
+SHOWN_EVERY_S = 10.0
+
+
+class Log:
+    """`log.jsonl`, and a line on stderr now and then. Lines of updates that are made again are dropped first."""
+
+    def __init__(self, run: Path, state: State, config: Config, *, quiet: bool = False):
+        self.path, self.state, self.config, self.quiet = run / "log.jsonl", state, config, quiet
+        self.begun, self.shown, self.since = time.monotonic(), 0.0, state.step
+        if not quiet:
+            kept = [row for row in read_log(self.path) if row["step"] <= state.step]
+            text = "".join(json.dumps(row) + "\n" for row in kept)
+            write_atomically(self.path, lambda path: path.write_text(text, encoding="utf-8"))
+
+    def update(self, losses: Sequence[Losses], norm: float, lr: float) -> None:
+        state = self.state
+        tokens, labels = (sum(getattr(one, name) for one in losses) for name in ("tokens", "label_tokens"))
+        passed = time.monotonic() - self.begun
+        rate = (state.step - self.since) * self.config.clips_a_step / passed
+        row = {
+            "step": state.step, "update": state.updates, "loss": sum(one.plain for one in losses) / max(1, tokens),
+            "label_loss": sum(one.labels for one in losses) / max(1, labels), "norm": norm, "lr": lr,
+            "clips_s": rate, "tokens_s": rate * tokens / max(1, sum(one.clips for one in losses)),
+            "seconds": state.seconds, "batch": state.batch, "memory_gib": memory_gib(),
+        }  # fmt: skip
+        state.peak_gib = max(state.peak_gib, row["memory_gib"])
+        self._append(row)
+        if not self.quiet and passed - self.shown > SHOWN_EVERY_S:
+            left = (self.config.steps - state.updates) * self.config.clips_a_step / rate
+            self.say(
+                f"{state.updates:>5} of {self.config.steps}: loss {row['loss']:.3f}, labels {row['label_loss']:.3f}, "
+                f"{rate:.1f} clips/s, {row['memory_gib']:.2f} GiB, {left / 60:.1f} min left"
+            )
+            self.shown = passed
+
+    def judged(self, found: dict[str, float]) -> None:
+        self._append({"step": self.state.step, "update": self.state.updates, "validation": found})
+        shown = ", ".join(f"{name} {value:.3f}" for name, value in found.items())
+        self.say(f"{self.state.updates:>5} of {self.config.steps}: validation {shown}")
+
+    def say(self, text: str) -> None:
+        if not self.quiet:
+            print(text, file=sys.stderr, flush=True)
+
+    def _append(self, row: dict[str, Any]) -> None:
+        if not self.quiet:
+            with self.path.open("a", encoding="utf-8") as file:
+                file.write(json.dumps(row) + "\n")
+
+
+def read_log(path: Path) -> list[dict[str, Any]]:
+    """The whole lines of a log; a torn last one is left out."""
+    rows = []
+    for line in path.read_text(encoding="utf-8").splitlines() if path.is_file() else []:
+        try:
+            rows.append(json.loads(line))
+        except ValueError:
+            break
+    return rows
+
+
+def memory_gib() -> float:
+    """Most memory allocated so far: by torch on the GPU, by the process on the CPU."""
+    if torch.cuda.is_available():
+        return torch.cuda.max_memory_allocated() / GIB
+    import resource
+
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1 << 20)
+
+
+def write_record(run: Path, config: Config, state: State, device: torch.device) -> None:
+    """RUN/training.json in the form of `harness schema training`."""
+    name = torch.cuda.get_device_name(device) if device.type == "cuda" else f"CPU, {torch.get_num_threads()} threads"
+    rows = read_log(run / "log.jsonl")
+    losses = [row for row in rows if "loss" in row]
+    record = {
+        "device": name, "base": config.base, "adapter": config.adapter, "steps": state.updates, "clips": state.clips,
+        "wall_s": round(state.seconds, 1), "oom_events": len(state.ooms), "ooms": state.ooms,
+        "measured_peak_gib": round(state.peak_gib, 3), "clips_s": round(losses[-1]["clips_s"], 2),
+        "final_loss": round(losses[-1]["loss"], 4), "final_label_loss": round(losses[-1]["label_loss"], 4),
+        "best_update": state.best_update,
+        "validation": [{"update": row["update"], **row["validation"]} for row in rows if "validation" in row],
+        "loss": [[row["update"], round(row["loss"], 4)] for row in losses[:: max(1, len(losses) // 200)]],
+    }  # fmt: skip
+    text = json.dumps(record, indent=1) + "\n"
+    write_atomically(run / "training.json", lambda path: path.write_text(text, encoding="utf-8"))

@@ -1,0 +1,75 @@
+"""The tokenizer: that of a checkpoint's folder, or for a tiny model one that is made here.
+
+The tiny one is a byte-level BPE with Qwen's special tokens, learned from this task's prompts and answers. Like Qwen's it
+reads numbers digit by digit; labels are never merged with what stands round them, so that each is a token of its own.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+from finetune.bases import SPECIALS
+from reference.task import CLIP_FRAMES
+
+TINY_VOCABULARY = 1024
+
+
+def load_tokenizer(folder: Path) -> Any:
+    from transformers import AutoTokenizer
+
+    return AutoTokenizer.from_pretrained(folder)
+
+
+def special_ids(tokenizer: Any) -> dict[str, int]:
+    """Ids of the tokens that the models know by number. Raises KeyError where the tokenizer lacks one."""
+    known = tokenizer.get_vocab()
+    return {token: known[token] for token in SPECIALS}
+
+
+def make_tokenizer(folder: Path, operations: Sequence[str], prompts: Sequence[str]) -> Any:
+    """Learn the tiny tokenizer and keep it in `folder`; the same labels and prompts give the same one."""
+    from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
+    from transformers import PreTrainedTokenizerFast
+
+    made = Tokenizer(models.BPE())
+    made.normalizer = normalizers.NFC()
+    labels = "|".join(sorted(operations, key=len, reverse=True))
+    made.pre_tokenizer = pre_tokenizers.Sequence(
+        [
+            pre_tokenizers.Split(Regex(rf"\p{{N}}|{labels}|\n"), "isolated"),
+            pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False),
+        ]
+    )
+    made.decoder = decoders.ByteLevel()
+    trainer = trainers.BpeTrainer(
+        vocab_size=TINY_VOCABULARY - len(SPECIALS), show_progress=False, min_frequency=2,
+        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+    )  # fmt: skip
+    made.train_from_iterator(_texts(operations, prompts), trainer)
+    made.add_special_tokens(list(SPECIALS))
+    tokenizer = PreTrainedTokenizerFast(
+        tokenizer_object=made, eos_token="<|im_end|>", pad_token="<|endoftext|>", clean_up_tokenization_spaces=False
+    )
+    tokenizer.save_pretrained(folder)
+    return tokenizer
+
+
+def _texts(operations: Sequence[str], prompts: Sequence[str]) -> Iterator[str]:
+    """Every pair of labels with segments that use all digits, and the prompts."""
+    for place, (operation, following) in enumerate(product(operations, repeat=2)):
+        start = place * 7 % CLIP_FRAMES
+        yield answer_text(operation, start, start + 1 + place * 13 % (CLIP_FRAMES - start), following)
+        yield prompts[place % len(prompts)]
+
+
+def answer_text(operation: str, start: int, end: int, following: str) -> str:
+    """The answer as it is learned: canonical key order, one line."""
+    return json.dumps({
+        "dominant_operation": operation,
+        "temporal_segment": {"start_frame": start, "end_frame": end},
+        "next_operation": following,
+    })  # fmt: skip
