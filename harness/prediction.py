@@ -66,6 +66,7 @@ class _Asked:
     """Who is asked about what, as the user said it."""
 
     model: str
+    named: bool  # the command line can ask it too
     predictor: Predictor
     options: dict[str, str]
     folder: Path
@@ -102,7 +103,7 @@ def predict(
     predictor = find(model, options or {}) if isinstance(model, str) else model
     _check(predictor)
     name = model if isinstance(model, str) else f"{type(model).__module__}.{type(model).__qualname__}"
-    asked = _Asked(name, predictor, dict(options or {}), Path(folder), str(world), split,
+    asked = _Asked(name, isinstance(model, str), predictor, dict(options or {}), Path(folder), str(world), split,
                    Path(frames) if frames else None, limit, max(1, batch_size or predictor.batch_size))  # fmt: skip
     with open_truth(world, split, home=home, truth=truth) as opened:
         known = _Split(opened.world, opened.digest, bool(opened.sealed), Floors(opened))
@@ -255,8 +256,9 @@ def _run(
 ) -> dict[str, Any]:  # fmt: skip
     """How the answers were made. `wall_s`: the model's time over all runs that it took, as latency_ms adds up."""
     return {
-        "command": _command(asked), "harness": harness.__version__, "python": platform.python_version(),
-        "platform": platform.platform(), "wall_s": round(sum(line["latency_ms"] for line in lines) / 1000, 3),
+        **({"command": _command(asked)} if asked.named else {}), "batch_size": asked.batch_size,
+        "harness": harness.__version__, "python": platform.python_version(), "platform": platform.platform(),
+        "wall_s": round(sum(line["latency_ms"] for line in lines) / 1000, 3),
         "answers": {name: sum(line["source"] == name for line in lines) for name in SOURCES},
         **({"pictures": questions.shown} if questions.shown else {}), **({"predictor": dict(own)} if own else {}),
     }  # fmt: skip
@@ -264,7 +266,7 @@ def _run(
 
 def _command(asked: _Asked) -> str:
     words = ["harness", "predict", "--model", asked.model, "--world", asked.world, "--split", asked.split]
-    words += ["-o", str(asked.folder), "--batch-size", str(asked.batch_size)]
+    words += ["--batch-size", str(asked.batch_size), "-o", str(asked.folder)]
     words += ["--frames", str(asked.frames)] if asked.frames else []
     words += ["--limit", str(asked.limit)] if asked.limit else []
     words += [word for key, value in asked.options.items() for word in ("--option", f"{key}={value}")]

@@ -99,12 +99,12 @@ def find(model: str, options: Mapping[str, str]) -> Predictor:
     try:
         return points[name].load()(rest, dict(options))
     except ModuleNotFoundError as error:
-        raise UsageError(f"{name} needs {error.name}: {_remedy(points[name], error.name)}") from None
+        raise UsageError(f"{name} needs {error.name}{_remedy(points[name])}") from None
 
 
-def _remedy(point: metadata.EntryPoint, module: str | None) -> str:
-    """The extra named like the entry point, where its distribution has one."""
+def _remedy(point: metadata.EntryPoint) -> str:
+    """The extra named like the entry point, where its distribution has one; a module's name need not be a package's."""
     extras = (point.dist.metadata.get_all("Provides-Extra") or []) if point.dist else []
     if point.dist and point.name in extras:
-        return f"pip install '{point.dist.metadata['Name']}[{point.name}]'"
-    return f"pip install {(module or '').partition('.')[0]}"
+        return f": pip install '{point.dist.metadata['Name']}[{point.name}]'"
+    return ", which is not installed"

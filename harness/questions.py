@@ -91,8 +91,8 @@ def given(folder: Path, truth: Truth, known: Collection[str], wants: Wants) -> P
 
 
 def rendered(
-    world: str, truth: Truth, known: Collection[str], wants: Wants, *, limit: int | None, workers: int, home: Path | None,
-    say: Say,
+    world: str, truth: Truth, known: Collection[str], wants: Wants, *, limit: int | None, workers: int,
+    home: Path | None, say: Say,
 ) -> Pictures:  # fmt: skip
     """The split as the model wants to see it, rendered into the cache, or found there."""
     from harness.pictures import render

@@ -22,8 +22,8 @@ from harness.strict import SOURCES, answer_part, check, read_answer
 from harness.vocabulary import UNKNOWN_LABEL, Vocabulary
 
 MODEL, REPAIRED, FALLBACK = SOURCES
-RAW_CHARACTERS, LABEL_CHARACTERS = 100_000, 200
-"""A model that does not stop would make lines longer than are read: 1 MiB, at six bytes a character at most."""
+RAW_CHARACTERS, LABEL_CHARACTERS = 80_000, 200
+"""A model that does not stop would make lines longer than are read: 1 MiB, at twelve bytes a character at most."""
 TOLERANCE = 1e-6
 """Rounding puts sums of probabilities a little above 1."""
 

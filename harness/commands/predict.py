@@ -1,4 +1,4 @@
-"""`harness predict`: ask a model about every clip, and make an entry of its answers."""
+"""`harness predict`: ask a model about every clip, and write its answers as an entry."""
 
 from __future__ import annotations
 
