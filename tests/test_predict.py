@@ -8,6 +8,7 @@ from __future__ import annotations
 import itertools
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -29,6 +30,7 @@ from harness.journal import IDENTITY, PART
 from harness.predictors import Question, Reply, Wants
 from harness.replies import Reader
 from harness.resources import schema
+from reference.errors import RenderError
 from reference.store import open_truth
 from reference.task import OPERATIONS
 from tests import hand
@@ -399,6 +401,18 @@ def test_a_rendering_of_a_part(world, tmp_path, renderings):
     harness.render(world, tmp_path / "part", split="test", frames=FRAMES, size=SIZE, limit=2, workers=1)
     made = harness.predict(Model(wants=WANTS), tmp_path / "entry", world=world, frames=tmp_path / "part")
     assert made.answered == 2 and "22 have no answer, 22 of them without pictures" in told(made)[-1]
+
+
+def test_a_picture_that_cannot_be_read(world, tmp_path, renderings, floors):
+    """It is read ahead of the answers, and told as what it is; what was answered before is kept."""
+    folder = tmp_path / "pictures"
+    shutil.copytree(renderings / "frames" / "test", folder)
+    next((folder / "frames" / floors.clips[9]).iterdir()).write_bytes(b"no picture")
+    model = Model(wants=WANTS, batch_size=2)
+    with pytest.raises(RenderError, match=f"{floors.clips[9]}/.*: not a readable picture"):
+        harness.predict(model, tmp_path / "entry", world=world, frames=folder)
+    assert [question.clip_id for question in model.asked] == list(floors.clips[:8])
+    assert len((tmp_path / "entry" / PART).read_text().splitlines()) == 8
 
 
 # What a kill leaves behind

@@ -46,7 +46,7 @@ def command(model: str, folder: Path, asked: dict[str, str], world: str, split: 
     \b
     Example:
       harness predict --model baseline:constant -o submissions/floor/
-      harness predict --model baseline:random --option seed=7 --limit 20 -o random/
+      harness predict --model baseline:random --option seed=7 -o random/
     """
     from harness.prediction import predict, told
 
