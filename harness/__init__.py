@@ -15,6 +15,7 @@ _HOMES = {
     "validate": "harness.scoring",
     "Score": "harness.scoring",
     "Request": "harness.scoring",
+    "predict": "harness.prediction",
     "compare": "harness.comparison",
     "leaderboard": "harness.ranking",
     "leaderboard_page": "harness.report.write",
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from harness.comparison import compare
     from harness.errors import HarnessError
     from harness.pictures import render
+    from harness.prediction import predict
     from harness.ranking import leaderboard
     from harness.report.write import compare_page, leaderboard_page, report_page
     from harness.rules import Weights

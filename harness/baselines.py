@@ -54,7 +54,8 @@ def answers(truth: Truth, name: str, seed: int = 0) -> Iterator[dict[str, Any]]:
     generator = random.Random(seed)
     while batch := rows.fetchmany(10_000):
         for row in batch:
-            answer = _random(generator, truth) if name == "random" else row[column[name.replace("-", "_")]]
+            known = None if name == "random" else row[column[name.replace("-", "_")]]
+            answer = known or random_answer(generator, truth.operations)
             if answer["next_operation"] is None:
                 raise UsageError(f"world {truth.world} has no process, so there is no {name}")
             yield line(row[0], truth.operations, answer)
@@ -69,9 +70,9 @@ def line(clip_id: str, operations: tuple[str, ...], answer: dict[str, int]) -> d
     }
 
 
-def _random(generator: random.Random, truth: Truth) -> dict[str, int]:
+def random_answer(generator: random.Random, operations: tuple[str, ...]) -> dict[str, int]:
     """Labels other than Unknown, and two distinct frame boundaries, each equally likely."""
-    labels = [code for code, label in enumerate(truth.operations) if label != UNKNOWN]
+    labels = [code for code, label in enumerate(operations) if label != UNKNOWN]
     first, second = int(generator.random() * (CLIP_FRAMES + 1)), int(generator.random() * CLIP_FRAMES)
     second += second >= first
     return {

@@ -1,6 +1,7 @@
 """Submission cards: `submissions/<name>/card.toml` says what the file beside it is and how to read it.
 
-Unknown keys are refused, so that a misspelt key is not a silent default. The published form is schemas/card.json.
+Unknown keys are refused, so that a misspelt key is not a silent default. The published form is schemas/card.json. `run`
+alone is free: texts, numbers, booleans, lists and tables of them that say how the predictions were made.
 """
 
 from __future__ import annotations
@@ -9,15 +10,19 @@ import hashlib
 import math
 import re
 import tomllib
-from dataclasses import MISSING, dataclass, fields
+from collections.abc import Iterator, Mapping
+from dataclasses import MISSING, Field, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
 from harness.errors import UsageError
+from reference.files import write_atomically
 
 CARD, PREDICTIONS = "card.toml", "predictions.jsonl"
 KINDS = ("model", "baseline", "reference")
 FILE_NAME = r"(?!\.\.?$)[^/\\\x00-\x1f]+"
+BARE_KEY = re.compile(r"[A-Za-z0-9_-]+")
+DEPTH = 16
 
 
 @dataclass(frozen=True)
@@ -43,6 +48,7 @@ class Card:
     clip_frames: int = 125
     lenient: bool = False
     ignore_extra: bool = False
+    run: dict[str, Any] = field(default_factory=dict)
 
     def ingestion(self) -> dict[str, Any]:
         """Options of `harness score` that this card asks for."""
@@ -73,13 +79,13 @@ def _checked(raw: dict[str, Any], path: Path) -> Card:
     known = {field.name: field for field in fields(Card)}
     if unknown := sorted(set(raw) - set(known)):
         raise UsageError(f"{path}: unknown keys {', '.join(unknown)} (harness schema card lists the known ones)")
-    if missing := [name for name, field in known.items() if field.default is MISSING and name not in raw]:
+    if missing := [name for name, field in known.items() if _default(field) is MISSING and name not in raw]:
         raise UsageError(f"{path}: missing keys {', '.join(missing)}")
-    types: dict[str, Any] = {"float": (int, float), "int": int, "bool": bool, "str": str}
+    types: dict[str, Any] = {"float": (int, float), "int": int, "bool": bool, "str": str, "dict[str, Any]": dict}
     for name, value in raw.items():
         expected = types[str(known[name].type)]
         if not isinstance(value, expected) or (isinstance(value, bool) and expected is not bool):
-            raise UsageError(f"{path}: {name} = {value!r}, expected {known[name].type}")
+            raise UsageError(f"{path}: {name} = {value!r}, expected {_shown(known[name])}")
     card = Card(**raw)
     if not card.name or not card.name.isprintable():
         raise UsageError(f"{path}: name = {card.name!r}, expected printable text")
@@ -92,6 +98,8 @@ def _checked(raw: dict[str, Any], path: Path) -> Card:
         raise UsageError(f"{path}: kind = {card.kind!r}, expected one of {', '.join(KINDS)}")
     if not re.fullmatch(FILE_NAME, card.predictions):
         raise UsageError(f"{path}: predictions = {card.predictions!r}, expected a file name in the same folder")
+    if fault := fault_in(card.run, "run"):
+        raise UsageError(f"{path}: {fault}")
     if card.uses_truth and card.kind != "reference":
         raise UsageError(f"{path}: an entry that uses the truth is of kind 'reference'")
     return card
@@ -112,20 +120,63 @@ def predictions_of(folder: Path, card: Card) -> Path:
 
 
 def write_card(folder: Path, card: Card) -> None:
-    """Write a card, leaving out what has its default value."""
-    lines = []
-    for field in fields(Card):
-        value = getattr(card, field.name)
-        if field.default is MISSING or value != field.default:
-            lines.append(f"{field.name} = {_toml(value)}\n")
-    (folder / CARD).write_text("".join(lines), encoding="utf-8")
+    """Write a card, leaving out what has its default value; it appears whole or not at all."""
+    said = {field.name: getattr(card, field.name) for field in fields(Card)}
+    known = {field.name: _default(field) for field in fields(Card)}
+    text = "\n".join(_table({name: value for name, value in said.items() if value != known[name]})) + "\n"
+    write_atomically(folder / CARD, lambda temporary: temporary.write_text(text, encoding="utf-8", errors="replace"))
+
+
+def fault_in(value: Any, name: str, depth: int = 1) -> str | None:
+    """Why a value cannot stand in a card's `run`, or None."""
+    if depth > DEPTH:
+        return f"{name[:40]}... is nested deeper than {DEPTH}"
+    if isinstance(value, float) and not math.isfinite(value):
+        return f"{name} = {value!r}, expected a finite number"
+    if isinstance(value, Mapping):
+        inside = [(f"{name}.{key}", part) for key, part in value.items() if isinstance(key, str)]
+        if len(inside) < len(value):
+            return f"{name} has a key that is no text"
+    elif isinstance(value, (list, tuple)):
+        inside = [(f"{name}[{place}]", part) for place, part in enumerate(value)]
+    else:
+        return None if isinstance(value, (str, bool, int, float)) else f"{name} = {value!r}, expected a plain value"
+    return next((fault for key, part in inside if (fault := fault_in(part, key, depth + 1))), None)
+
+
+def _default(field: Field) -> Any:
+    return field.default if field.default_factory is MISSING else field.default_factory()
+
+
+def _shown(field: Field) -> str:
+    return "a table" if field.type == "dict[str, Any]" else str(field.type)
+
+
+def _table(values: Mapping[str, Any], name: str = "") -> Iterator[str]:
+    """The lines of a table: its own values first, as TOML demands, then the tables in it."""
+    if name:
+        yield f"\n[{name}]"
+    yield from (f"{_key(key)} = {_toml(value)}" for key, value in values.items() if not isinstance(value, Mapping))
+    for key, value in values.items():
+        if isinstance(value, Mapping):
+            yield from _table(value, f"{name}.{_key(key)}" if name else _key(key))
+
+
+def _key(key: str) -> str:
+    return key if BARE_KEY.fullmatch(key) else _toml(key)
 
 
 def _toml(value: Any) -> str:
     if isinstance(value, bool):
         return str(value).lower()
-    if isinstance(value, (int, float)):
-        return repr(value)
+    if isinstance(value, int):
+        return repr(int(value))
+    if isinstance(value, float):
+        return repr(float(value))
+    if isinstance(value, Mapping):
+        return "{" + ", ".join(f"{_key(key)} = {_toml(part)}" for key, part in value.items()) + "}"
+    if isinstance(value, (list, tuple)):
+        return "[" + ", ".join(map(_toml, value)) + "]"
     import json
 
-    return json.dumps(value, ensure_ascii=False)
+    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")

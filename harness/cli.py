@@ -16,6 +16,7 @@ from harness import __version__
 from harness.errors import HarnessError
 
 COMMANDS = {
+    "predict": "Ask a model about every clip of a split, write its answers as an entry, score it.",
     "score": "Score a prediction file: metrics with intervals, failure modes, slices, audit.",
     "validate": "Check a prediction file and list every problem, without scoring it.",
     "compare": "Compare two or more submissions on the same clips, with verdicts.",

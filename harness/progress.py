@@ -1,4 +1,5 @@
-"""Progress of long work, on stderr: after a quiet second a line that redraws itself on a terminal, else nothing.
+"""Progress of long work, on stderr: after a quiet second a line that redraws itself on a terminal; elsewhere a line
+a minute where that is asked for, so that the log of a job that takes hours is neither silent nor full.
 
 Standard output stays what a pipe reads.
 """
@@ -12,14 +13,18 @@ from collections.abc import Callable, Iterator
 
 QUIET_SECONDS = 1.0
 REDRAW_SECONDS = 0.2
+LOG_SECONDS = 60.0
 
 Report = Callable[[int, int], None]
 
 
 @contextlib.contextmanager
-def counter(what: str) -> Iterator[Report]:
-    """A function of (done, expected) that shows count, share, rate and remaining time."""
-    line = _Line(what)
+def counter(what: str, *, done: int = 0, logged: bool = False) -> Iterator[Report]:
+    """A function of (done, expected) that shows count, share, rate and remaining time.
+
+    `done`: what was there before, which says nothing of the rate. `logged`: a line a minute where no terminal is.
+    """
+    line = _Line(what, done, logged)
     try:
         yield line.report
     finally:
@@ -27,23 +32,35 @@ def counter(what: str) -> Iterator[Report]:
 
 
 class _Line:
-    def __init__(self, what: str):
-        self.what, self.begun, self.drawn, self.shown = what, time.monotonic(), 0.0, False
+    def __init__(self, what: str, before: int, logged: bool):
+        self.what, self.before, self.logged = what, before, logged
+        self.begun = self.drawn = time.monotonic()
+        self.shown = False
 
     def report(self, done: int, expected: int) -> None:
-        now = time.monotonic()
-        if not sys.stderr.isatty() or now - self.begun < QUIET_SECONDS or now - self.drawn < REDRAW_SECONDS:
+        now, terminal = time.monotonic(), sys.stderr.isatty()
+        pause = REDRAW_SECONDS if terminal else LOG_SECONDS
+        if not (terminal or self.logged) or now - self.begun < QUIET_SECONDS or now - self.drawn < pause:
             return
-        rate = done / (now - self.begun)
-        left = max(0.0, (expected - done) / rate) if rate else 0.0
-        text = (
-            f"{self.what}: {done:,} of {expected:,} ({done / max(expected, 1):.0%}), {rate:,.0f}/s, {left:.0f} s left"
-        )
-        sys.stderr.write(f"\r\x1b[K{text}")
+        text = self.text(done, expected, now - self.begun)
+        sys.stderr.write(f"\r\x1b[K{text}" if terminal else f"{text}\n")
         sys.stderr.flush()
-        self.drawn, self.shown = now, True
+        self.drawn, self.shown = now, terminal
+
+    def text(self, done: int, expected: int, seconds: float) -> str:
+        rate = (done - self.before) / seconds
+        left = max(0.0, (expected - done) / rate) if rate else 0.0
+        speed = f"{rate:,.0f}/s" if rate >= 10 else f"{rate:.2g}/s"
+        return f"{self.what}: {done:,} of {expected:,} ({done / max(expected, 1):.0%}), {speed}, {_span(left)} left"
 
     def clear(self) -> None:
         if self.shown:
             sys.stderr.write("\r\x1b[K")
             sys.stderr.flush()
+
+
+def _span(seconds: float) -> str:
+    if seconds < 120:
+        return f"{seconds:.0f} s"
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 120 else f"{minutes // 60} h {minutes % 60:02d} min"

@@ -282,10 +282,10 @@ def training_record(submission: str | Path, training: str | Path | None) -> dict
         json.dumps(record, allow_nan=False, ensure_ascii=False).encode()  # what no score record could hold
     except (OSError, ValueError, RecursionError) as error:
         raise UsageError(f"{training}: not a readable training record ({error})") from None
-    return _checked_training(record, Path(training))
+    return checked_training(record, Path(training))
 
 
-def _checked_training(record: Any, path: Path) -> dict[str, Any]:
+def checked_training(record: Any, path: Path) -> dict[str, Any]:
     """The few rules of schemas/training.json, so that the base install needs no schema library."""
     numbers = ("predicted_peak_gib", "measured_peak_gib", "steps", "wall_s", "oom_events")
     if not isinstance(record, dict) or not isinstance(record.get("device"), str):

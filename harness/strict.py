@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import difflib
 import re
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from harness.characters import code_points, hidden
@@ -84,6 +85,18 @@ def check(words: Vocabulary, number: int, value: Any, faults: list[Fault], text:
     return line.checked()
 
 
+def read_answer(words: Vocabulary, text: str) -> tuple[dict[str, Any] | None, bool]:
+    """The answer fields in what a model said (and confidences, where they are some), or None; whether it had to be cut
+    out or mended."""
+
+    def is_answer(candidate: dict[str, Any]) -> bool:
+        answer = answer_part(candidate)
+        return bool(answer) and not check(words, 1, {"clip_id": "", **answer}, []).problems
+
+    answer, repaired = answer_in(text, is_answer)
+    return answer and answer_part(answer), repaired
+
+
 class _Line:
     """One object under check: collects its problems and notes."""
 
@@ -119,8 +132,8 @@ class _Line:
 
     def _read_text(self) -> Checked:
         """Judge what the model said, where the line gives no answer of its own."""
-        answer, repaired = answer_in(self.value["raw_output"], self._is_answer)
-        answered = self.value | (_answer_part(answer) if answer else dict.fromkeys(ANSWER_FIELDS[:3]))
+        answer, repaired = read_answer(self.words, self.value["raw_output"])
+        answered = self.value | (answer or dict.fromkeys(ANSWER_FIELDS[:3]))
         checked = _Line(self.words, self.number, answered, self.text, self.column).checked()
         if checked.problems:
             return checked
@@ -130,10 +143,6 @@ class _Line:
         if repaired:
             return Checked(checked.row._replace(source=checked.row.source or REPAIRED), [], [*notes, Note("repaired")])
         return Checked(checked.row, [], notes)
-
-    def _is_answer(self, candidate: dict[str, Any]) -> bool:
-        answer = _answer_part(candidate)
-        return bool(answer) and not _Line(self.words, self.number, {"clip_id": "", **answer}, "", 1).checked().problems
 
     def _check_keys(self) -> None:
         if FIELDS.issuperset(self.value):
@@ -293,7 +302,7 @@ class _Line:
         self.problem("TYPE", name, f"{quoted(value)} is {kind}", expected, hint, at=at)
 
 
-def _answer_part(said: dict[str, Any]) -> dict[str, Any]:
+def answer_part(said: Mapping[str, Any]) -> dict[str, Any]:
     """Of what a model said the answer, and its confidence where that is one."""
     answer = {name: said[name] for name in (*ANSWER_FIELDS, *SEGMENT_FIELDS) if name in said}
     for name in ("confidence", "next_confidence"):

@@ -104,7 +104,7 @@ def render(
     if not request.scored and folder.name in source.splits:
         raise RenderError(f"{folder}: is named after a split; pictures of another domain, or painted out, need another "
                           "name")  # fmt: skip
-    with _claimed(folder, _description(request, source)):
+    with _claimed(folder, description(request, source)):
         return _write(request, source, Maker(folder, request, source), workers, progress)
 
 
@@ -150,8 +150,8 @@ def _scenes(world: World, request: Request, draw: Draw | None, scale: int = 1) -
                   as_domain=request.as_domain, paint_out=request.paint_out, draw=draw)  # fmt: skip
 
 
-def _description(request: Request, source: Source) -> dict[str, Any]:
-    """All that the bytes depend on; without machine paths."""
+def description(request: Request, source: Source) -> dict[str, Any]:
+    """What render.json holds: all that the bytes depend on; without machine paths."""
     asked = asdict(request) | {"world": source.world, "video": request.video and Path(request.video).name}
     return {
         "format": FORMAT,

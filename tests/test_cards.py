@@ -21,7 +21,7 @@ GOOD = {
 FULL = GOOD | {
     "predictions": '"p.jsonl"', "uses_truth": "false", "model": '"m"', "authors": '"a"', "date": '"2031-05-06"',
     "license": '"MIT"', "url": '"https://example.org"', "adapter": '"csv"', "fps": "30", "clip_frames": "150",
-    "lenient": "true", "ignore_extra": "true",
+    "lenient": "true", "ignore_extra": "true", "run": '{steps = 3, rate = 2e-4, layers = ["q", "v"], lora = {r = 16}}',
 }  # fmt: skip
 
 
@@ -52,6 +52,9 @@ CASES = [
     ("several missing are all named", {"name": '"x"'}, "missing keys kind, description, world, split"),
     ("misspelt key", GOOD | {"licence": '"MIT"'}, "unknown keys licence .*harness schema card"),
     ("a table", GOOD | {"model": '{name = "x"}'}, "model = .*expected str"),
+    ("a run that is no table", GOOD | {"run": '"x"'}, "run = 'x', expected a table"),
+    ("a date in the run", GOOD | {"run": "{begun = 2031-05-06}"}, r"run\.begun = .*expected a plain value"),
+    ("a date deep in the run", GOOD | {"run": "{a = [{b = 2031-05-06}]}"}, r"run\.a\[0\]\.b = .*a plain value"),
     ("name is a number", GOOD | {"name": "7"}, "name = 7, expected str"),
     ("empty name", GOOD | {"name": '""'}, "expected printable text"),
     ("escape sequence in the name", GOOD | {"name": r'"\u001b[31mred"'}, "expected printable text"),
@@ -108,6 +111,18 @@ def test_unreadable(why, text, message, write):
         read_card(write(text))
 
 
+def test_a_run_that_never_ends(write):
+    """Dotted keys nest without brackets."""
+    with pytest.raises(UsageError, match="is nested deeper than 16"):
+        read_card(write(toml(GOOD | {f"run{'.a' * 5000}": "1"})))
+
+
+@pytest.mark.parametrize("value", ["nan", "inf", "-inf"])
+def test_a_run_holds_finite_numbers(value, write):
+    with pytest.raises(UsageError, match=r"run\.loss = .*expected a finite number"):
+        read_card(write(toml(GOOD | {"run": f"{{loss = {value}}}"})))
+
+
 def test_not_utf8(write):
     folder = write("")
     (folder / CARD).write_bytes(b'name = "\xff"')
@@ -127,6 +142,22 @@ def test_what_is_read_is_what_was_written(tmp_path):
     write_card(tmp_path, card)
     assert read_card(tmp_path) == card
     assert "authors" not in (tmp_path / CARD).read_text()  # a default is not written
+
+
+RUNS = [
+    ({"steps": 3, "rate": 2e-4, "tiny": 1e-300, "on": True, "name": 'a "b" \\ \x7f\n'}, "scalars"),
+    ({"lora": {"r": 16, "target": {"names": ["q", "v"]}}, "after": 1}, "tables, and what stands behind them"),
+    ({"odd key.": {"": 1, "ключ": [1, "a", {"x": {"y": []}}]}}, "keys that need quotes, lists of tables"),
+    ({"empty": {}, "none": []}, "empty ones"),
+]
+
+
+@pytest.mark.parametrize(("run", "why"), RUNS, ids=[case[1] for case in RUNS])
+def test_a_run_is_read_as_it_was_written(run, why, tmp_path):
+    card = Card("a", "model", "d", "w", "test", "0" * 64, "1" * 64, run=run)
+    write_card(tmp_path, card)
+    assert read_card(tmp_path) == card, why
+    jsonschema.validate(tomllib.loads((tmp_path / CARD).read_text()), schema("card"))
 
 
 def test_a_card_asks_for_the_options_of_score():

@@ -1,0 +1,99 @@
+"""What can be said of a split without looking: its clips, the constant answer, the usual successor of an operation.
+
+All of it comes from the training split (imported worlds: from the other sessions), so a model may know it. `harness
+predict` falls back on it where a text holds no answer, and the floors among the baselines answer with it:
+`--model baseline:constant`. The baselines that use the truth are refused: a predictor may not see it.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from harness.baselines import BASELINES, Baseline, line, random_answer
+from harness.errors import UsageError
+from harness.predictors import Question, Reply
+from reference.sources import OPEN_SPLITS
+from reference.task import CLIP_FRAMES
+
+if TYPE_CHECKING:
+    from reference.store import Truth
+
+BATCH = 256
+
+
+class Floors:
+    """Of an open split; nothing of the truth is kept. `clips`: in the order in which they are rendered."""
+
+    def __init__(self, truth: Truth):
+        from harness.resources import sql
+
+        rows = truth.connection.execute(sql("floors")).fetchall()
+        self.operations = truth.operations
+        self._codes = {label: code for code, label in enumerate(truth.operations)}
+        self._constant = {clip_id: constant for clip_id, constant, _ in rows}
+        self._follows = {clip_id: follows for clip_id, _, follows in rows}
+        self.clips = tuple(self._constant if truth.split in OPEN_SPLITS else sorted(self._constant))
+
+    def constant(self, clip_id: str) -> dict[str, Any]:
+        """The three answer fields that are right most often."""
+        return self._answer(clip_id, self._constant[clip_id])
+
+    def after(self, clip_id: str, operation: str) -> str:
+        """T(operation): what follows it most often."""
+        return self.operations[self._follows[clip_id][self._codes[operation]]]
+
+    def answers(self, name: str, seed: int = 0) -> dict[str, dict[str, Any]]:
+        """Clip id -> the answer fields of a baseline that uses no truth, as `harness baseline` writes them."""
+        generator = random.Random(seed)
+        whole = {"start_frame": 0, "end_frame": CLIP_FRAMES}
+        chosen = {
+            "constant": lambda clip_id: self._constant[clip_id],
+            "whole-clip": lambda clip_id: self._constant[clip_id] | whole,
+            "random": lambda _: random_answer(generator, self.operations),
+        }[name]
+        return {clip_id: self._answer(clip_id, chosen(clip_id)) for clip_id in sorted(self.clips)}
+
+    def _answer(self, clip_id: str, codes: dict[str, int]) -> dict[str, Any]:
+        return {field: said for field, said in line(clip_id, self.operations, codes).items() if field != "clip_id"}
+
+
+class Floor:
+    """A baseline as a predictor. It needs no pictures, and is told the split's floors before it is asked."""
+
+    wants = None
+    batch_size = BATCH
+    training = None
+
+    def __init__(self, baseline: Baseline, seed: int):
+        self.baseline, self.seed = baseline, seed
+        self._answers: dict[str, dict[str, Any]] = {}
+
+    @property
+    def card(self) -> dict[str, Any]:
+        run = {"seed": self.seed} if self.baseline.name == "random" else {}
+        return {"kind": self.baseline.kind, "description": self.baseline.description, "run": run}
+
+    def know(self, floors: Floors) -> None:
+        self._answers = floors.answers(self.baseline.name, self.seed)
+
+    def ask(self, questions: Sequence[Question], operations: Sequence[str]) -> list[Reply]:
+        return [Reply(answer=self._answers[question.clip_id]) for question in questions]
+
+
+def load(name: str, options: Mapping[str, str]) -> Floor:
+    """`baseline:NAME`, with `--option seed=N`. Raises UsageError."""
+    floors = [known for known, baseline in BASELINES.items() if baseline.kind == "baseline"]
+    if name == "probe":
+        raise UsageError("the probe learns before it answers: harness baseline probe --frames DIR -o FILE")
+    if name not in BASELINES:
+        raise UsageError(f"no baseline {name!r}; there are {', '.join(floors)}")
+    if name not in floors:
+        raise UsageError(f"{name} uses the truth, which a predictor may not see: harness baseline {name} -o FILE")
+    if unknown := set(options) - {"seed"}:
+        raise UsageError(f"--option {min(unknown)}: a baseline has the option seed only")
+    seed = options.get("seed", "0")
+    if not seed.isascii() or not seed.isdigit():
+        raise UsageError(f"--option seed={seed}: expected a number")
+    return Floor(BASELINES[name], int(seed))

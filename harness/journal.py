@@ -1,0 +1,113 @@
+"""Answers on disk as they come, so that a run that is killed loses none of them and asks nothing twice.
+
+In the entry's folder, until it is whole:
+
+    run.json                 whose answers these are: model, card, split, pictures
+    predictions.jsonl.part   the answers so far, a whole line each, synced after every batch
+
+A run goes on where the same model is asked about the same pictures; anything else is refused and named. Of a line that
+was being written when the run was killed nothing is taken. One process writes into a folder at a time.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Any
+
+from harness.cards import CARD, PREDICTIONS
+from harness.errors import UsageError
+from reference.files import write_atomically
+
+IDENTITY, PART = "run.json", f"{PREDICTIONS}.part"
+
+Line = dict[str, Any]
+
+
+def refuse_finished(folder: Path) -> None:
+    """Raise UsageError where the folder holds an entry, and no run that could go on."""
+    if not (folder / PART).exists() and any((folder / name).exists() for name in (CARD, PREDICTIONS)):
+        raise UsageError(f"{folder}: holds an entry already; --fresh replaces it")
+
+
+class Journal:
+    """The answers so far by clip id; `add` makes more of them last."""
+
+    def __init__(self, file: IO[bytes]):
+        self._file = file
+        self.lines = _taken_up(file)
+
+    def add(self, lines: Iterable[Line]) -> None:
+        found = {line["clip_id"]: line for line in lines}
+        self._file.write("".join(json.dumps(line) + "\n" for line in found.values()).encode())
+        self._file.flush()
+        os.fsync(self._file.fileno())
+        self.lines |= found
+
+
+@contextmanager
+def journal(folder: Path, identity: Mapping[str, Any], *, fresh: bool = False) -> Iterator[Journal]:
+    """The journal of this run, begun or taken up. `fresh`: what an earlier run left is given up."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / PART).open("a+b") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise UsageError(f"{folder}: another process is answering into it") from None
+        file.seek(0, os.SEEK_END)
+        if fresh:
+            file.truncate(0)
+        elif file.tell():
+            _compare(folder, identity)
+        text = json.dumps(identity, ensure_ascii=False, indent=1) + "\n"
+        write_atomically(folder / IDENTITY, lambda path: path.write_text(text, encoding="utf-8"))
+        yield Journal(file)
+
+
+def close(folder: Path) -> None:
+    """The entry is whole: what was there to go on from is not needed any more."""
+    for name in (PART, IDENTITY):
+        (folder / name).unlink(missing_ok=True)
+
+
+def _compare(folder: Path, identity: Mapping[str, Any]) -> None:
+    try:
+        there = json.loads((folder / IDENTITY).read_text(encoding="utf-8"))
+        other = [key for key in {**identity, **there} if there.get(key) != identity.get(key)]
+    except (OSError, ValueError, TypeError, AttributeError):
+        raise UsageError(f"{folder}: {PART} does not say whose answers it holds; --fresh starts over") from None
+    if other:
+        raise UsageError(f"{folder}: holds the answers of another run ({', '.join(_differs(there, identity, other))}); "
+                         "choose another folder, or give them up with --fresh")  # fmt: skip
+
+
+def _differs(there: Mapping[str, Any], identity: Mapping[str, Any], keys: Iterable[str]) -> Iterator[str]:
+    for key in keys:
+        yield f"{key} {json.dumps(there.get(key))[:200]}, not {json.dumps(identity.get(key))[:200]}"
+
+
+def _taken_up(file: IO[bytes]) -> dict[str, Line]:
+    """The whole lines; the file is cut behind the last of them."""
+    file.seek(0)
+    found, end = dict[str, Line](), 0
+    for text in file:
+        line = _line(text)
+        if line is None:
+            break
+        found[line["clip_id"]] = line
+        end += len(text)
+    file.truncate(end)
+    file.seek(0, os.SEEK_END)
+    return found
+
+
+def _line(text: bytes) -> Line | None:
+    try:
+        line = json.loads(text) if text.endswith(b"\n") else None
+    except ValueError:
+        return None
+    return line if isinstance(line, dict) and "clip_id" in line else None

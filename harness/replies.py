@@ -1,0 +1,113 @@
+"""A model's reply -> a prediction line. What the model really said stays in it as `raw_output`.
+
+source `model`     the reply was an answer as it stood
+source `repaired`  the answer was cut out of a text, or mended, by the reader that `harness score` uses
+source `fallback`  the text holds no whole answer: the constant answer of the training split stands in. An operation
+                   that can still be read is kept, and what follows it is T(operation), its usual successor
+
+Labels are written as the world spells them; one that the world does not know stays as the model said it, and is wrong.
+A confidence in an answer that is not the model's own is left out.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from harness.errors import HarnessError
+from harness.floors import Floors
+from harness.predictors import Reply
+from harness.strict import SOURCES, answer_part, check, read_answer
+from harness.vocabulary import UNKNOWN_LABEL, Vocabulary
+
+MODEL, REPAIRED, FALLBACK = SOURCES
+RAW_CHARACTERS, LABEL_CHARACTERS = 80_000, 200
+"""A model that does not stop would make lines longer than are read: 1 MiB, at twelve bytes a character at most."""
+TOLERANCE = 1e-6
+"""Rounding puts sums of probabilities a little above 1."""
+
+_OPERATION = re.compile(r"""dominant_operation["']?\s*[:=]\s*(["'])(?P<label>[^"'\n]{1,100})\1""")
+
+
+class Reader:
+    """Reads replies about the clips of one split."""
+
+    def __init__(self, floors: Floors):
+        self.floors, self.words = floors, Vocabulary(floors.operations)
+
+    def line(self, clip_id: str, reply: Reply, latency_ms: float) -> dict[str, Any]:
+        """The prediction line. Raises HarnessError where the predictor, not the model, is at fault."""
+        if reply.answer is not None:
+            fields, source = self._vouched(clip_id, reply.answer), MODEL
+        elif reply.text is not None:
+            fields, source = self._read(clip_id, reply.text)
+        else:
+            raise HarnessError(f"clip {clip_id}: the reply holds neither text nor answer")
+        line = {"clip_id": clip_id, **fields, **self._confidences(clip_id, reply, fields, source)}
+        line["latency_ms"] = round(latency_ms, 3)
+        if reply.text is not None:
+            line["raw_output"] = _writable(reply.text[:RAW_CHARACTERS])
+        return line | {"source": source}
+
+    def operation_in(self, text: str) -> str | None:
+        """The dominant operation that a text without a whole answer still says, the last if it says several."""
+        for found in reversed(list(_OPERATION.finditer(text))):
+            label = self.words.label(found["label"].strip())
+            if label.verdict in ("exact", "normalised"):
+                return self.floors.operations[label.code]
+        return None
+
+    def _vouched(self, clip_id: str, answer: Mapping[str, Any]) -> dict[str, Any]:
+        said = answer_part(answer)
+        if problems := check(self.words, 1, {"clip_id": clip_id, **said}, []).problems:
+            first = problems[0]
+            raise HarnessError(f"clip {clip_id}: {first.field} {first.wrong}, expected {first.expected}")
+        return self._spelt(said)
+
+    def _read(self, clip_id: str, text: str) -> tuple[dict[str, Any], str]:
+        answer, repaired = read_answer(self.words, text)
+        if answer is not None:
+            return self._spelt(answer), REPAIRED if repaired else MODEL
+        operation = self.operation_in(text)
+        kept = {} if operation is None else {
+            "dominant_operation": operation, "next_operation": self.floors.after(clip_id, operation),
+        }  # fmt: skip
+        return self.floors.constant(clip_id) | kept, FALLBACK
+
+    def _spelt(self, answer: Mapping[str, Any]) -> dict[str, Any]:
+        """A checked answer in the words and keys of the format."""
+        row = check(self.words, 1, {"clip_id": "", **answer}, []).row
+        following = answer.get("next_operation", answer.get("anticipated_next_operation"))
+        segment = {"start_frame": row.start_frame, "end_frame": row.end_frame}
+        confidences = {name: answer[name] for name in ("confidence", "next_confidence") if name in answer}
+        return {
+            "dominant_operation": self._label(row.operation, answer["dominant_operation"]),
+            "temporal_segment": None if row.start_frame is None else segment,
+            "next_operation": self._label(row.next_operation, following),
+        } | confidences  # fmt: skip
+
+    def _label(self, code: int | None, said: str | None) -> str | None:
+        if code is None or said is None:
+            return None
+        return said[:LABEL_CHARACTERS] if code == UNKNOWN_LABEL else self.floors.operations[code]
+
+    def _confidences(self, clip_id: str, reply: Reply, fields: Mapping[str, Any], source: str) -> dict[str, float]:
+        """Those that the reply states: they are about the model's own answer."""
+        own = {"confidence": reply.confidence, "next_confidence": reply.next_confidence}
+        if source == FALLBACK:
+            kept = self.operation_in(reply.text or "") is not None
+            own = {"confidence": reply.confidence if kept else None}
+        return {name: _probability(clip_id, name, value) for name, value in own.items() if value is not None}
+
+
+def _probability(clip_id: str, name: str, value: float) -> float:
+    number = float(value)
+    if not -TOLERANCE <= number <= 1 + TOLERANCE:
+        raise HarnessError(f"clip {clip_id}: {name} {number!r}, expected a probability from 0 to 1")
+    return min(1.0, max(0.0, number))
+
+
+def _writable(text: str) -> str:
+    """Half a surrogate pair, which no UTF-8 file can hold, as its escape."""
+    return text.encode("utf-8", "backslashreplace").decode()
