@@ -29,7 +29,7 @@ CONFIG = Path(__file__).parent / "runs" / "ablation.toml"
 SEEDS = (0, 1, 2)
 CLIPS = 1000
 SHIFTED = "camera"
-"""A domain of the test split that training and validation do not hold; the one that costs an unaugmented twin most."""
+"""A domain that is in neither training nor validation: the one that costs a twin without augmentation most."""
 ADAPTED = 200
 METRICS = {"score": "score", "oca": "OCA", "tiou50": "tIoU@0.5", "aa1_hidden": "hidden AA@1"}
 
@@ -40,8 +40,8 @@ TESTED = (("validation", "score"), ("validation", "aa1_hidden"), (SHIFTED, "scor
 
 @dataclass(frozen=True)
 class Arm:
-    """`changes` to the config; or, where `asked` says so, only to how the adapter of arm `of` is asked. `start`: the arm
-    whose adapters training goes on from."""
+    """`changes` to the config; or, where `asked` says so, only to how the adapter of arm `of` is asked. `start`: the
+    arm whose adapters training goes on from."""
 
     claim: str
     changes: dict[str, Any] = field(default_factory=dict)
@@ -68,7 +68,7 @@ ARMS = {
     "entropy": Arm("frames of high entropy", {"sampler": "entropy"}),
     "boundary": Arm("frames round suspected boundaries", {"sampler": "boundary"}),
     "adapted": Arm(
-        f"base, gone on with on {ADAPTED} clips in `{SHIFTED}`", {"train": f"train-{SHIFTED}", "steps": 100}, start="base"
+        f"base, then {ADAPTED} clips in `{SHIFTED}`", {"train": f"train-{SHIFTED}", "steps": 100}, start="base"
     ),
 }
 
