@@ -1,8 +1,8 @@
 """The devices a run is planned for, and how long work takes on them: reasoned from operations, not measured on a GPU.
 
-Matrix products run at 25 to 45 % of a device's peak, what training of this kind reaches on small batches. A 4-bit weight
-is read, written out in 16 bits and read again for every use. A token that is generated waits for all weights once and
-for some 30 kernels a layer.
+Matrix products run at 25 to 45 % of a device's peak, what training of this kind reaches on small batches. A 4-bit
+weight is read, written out in 16 bits and read again for every use. A token that is generated waits for all weights
+once and for some 30 kernels a layer.
 """
 
 from __future__ import annotations

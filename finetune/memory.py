@@ -81,7 +81,8 @@ def without_data(answerer: Answerer) -> Answerer:
     """A model built on the meta device, with its parameters and buffers as tensors of the CPU that hold nothing."""
     made: dict[int, tuple[torch.Tensor, torch.Tensor]] = {}
     for module in answerer.modules():
-        for place in (module._parameters, module._buffers):
+        places: tuple[dict[str, Any], ...] = (module._parameters, module._buffers)
+        for place in places:
             for name, tensor in place.items():
                 if tensor is not None:
                     if id(tensor) not in made:

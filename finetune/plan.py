@@ -16,7 +16,6 @@ import textwrap
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass, fields, replace
-from functools import cache
 from pathlib import Path
 
 import click
@@ -112,7 +111,7 @@ def _step_bytes(config: Config, device: Device, held: Weights) -> int:
 
 
 def largest_batch(plan: Plan) -> int:
-    """Most clips a pass that fit, MOST_BATCH at most; 0 if not even one does. Bytes grow in a line with their number."""
+    """Most clips a pass that fit, MOST_BATCH at most; 0 if not even one does. Bytes grow in line with their number."""
     two, four = (plan.changed(batch=batch).peak_bytes for batch in (2, 4))
     most = min(MOST_BATCH, 3 + int((plan.device.usable_gib * GIB - two) / max(1, (four - two) / 2)))
     while most > 0 and not plan.changed(batch=most).fits:
@@ -217,15 +216,19 @@ def report(plan: Plan) -> str:
     if not plan.device.tflops:
         return "\n".join(lines)
     most, size = largest_batch(plan), largest_size(plan)
-    lines.append(f"Largest batch at {plan.config.size} px: {most}{' or more' * (most == MOST_BATCH)}. Largest frames at "
-                 f"batch {plan.config.batch}: {size} px{' or more' * (size >= MOST_SIZE - plan.clip.grid)}.")  # fmt: skip
+    lines += _wrapped(
+        f"Largest batch at {plan.config.size} px: {most}{' or more' * (most == MOST_BATCH)}. Largest frames at batch "
+        f"{plan.config.batch}: {size} px{' or more' * (size > MOST_SIZE - plan.clip.grid)}."
+    )
     return "\n".join([*lines, "", *_time(plan)])
 
 
 def _asked(plan: Plan) -> list[str]:
     config, clip = plan.config, plan.clip
     shape = "its twin" if plan.tiny else "weights of the checkpoint"
-    how = f"LoRA of rank {config.rank}{' on nf4' if config.quantise else ''}" if config.adapter == "lora" else "all weights"
+    how = "all weights"
+    if config.adapter == "lora":
+        how = f"LoRA of rank {config.rank}{' on nf4' if config.quantise else ''}"
     kind = "one video" if config.as_video else "single images"
     return [
         f"Memory plan for {plan.device.name}",
@@ -261,13 +264,13 @@ def _time(plan: Plan) -> list[str]:
     if plan.config.compute not in plan.device.tflops:
         return _wrapped(f"No time: {plan.device.name} does not compute in {plan.config.compute}.")
     update, asking, count = times(plan)
-    whole = update.times(plan.config.steps).plus(asking.times(count)).times(1 / 3600)
+    updates, askings = update.times(plan.config.steps / 3600), asking.times(count / 3600)
     peak, compute = plan.device.tflops[plan.config.compute], plan.config.compute
     return [
-        f"An update takes {_shown(update)} s, {plan.config.steps} of them {_shown(update.times(plan.config.steps / 3600))} h;",
-        f"an evaluation of {plan.config.evaluate_clips} clips {_shown(asking)} s, {count} of them "
-        f"{_shown(asking.times(count / 3600))} h.",
-        f"The whole run: {_shown(whole)} h.",
+        f"An update takes {_shown(update)} s, {plan.config.steps} of them {_shown(updates)} h.",
+        f"An evaluation of {plan.config.evaluate_clips} clips takes {_shown(asking)} s, {count} of them "
+        f"{_shown(askings)} h.",
+        f"The whole run: {_shown(updates.plus(askings))} h.",
         *_wrapped(
             f"Reasoned, not measured on a GPU: {work_of(plan).flops / 1e12:.1f} TFLOP a clip, forward "
             f"{'twice' if plan.config.checkpointing else 'once'} and backward, at 25 to 45 % of {peak:g} TFLOP/s "
@@ -284,8 +287,7 @@ def _refusal(plan: Plan) -> list[str]:
     lines = [f"Refused: {over:.1f} GiB too much. Any one of these makes it fit:"]
     for changes, tried in ways:
         sets = " ".join(f"--set {name}={str(value).lower()}" for name, value in changes.items())
-        lines += textwrap.wrap(f"{sets}   {tried.peak_gib:.1f} GiB", 78, initial_indent="  ", subsequent_indent="      ",
-                               break_on_hyphens=False)  # fmt: skip
+        lines += _wrapped(f"{sets}   {tried.peak_gib:.1f} GiB", "  ", "      ")
     return lines
 
 
@@ -294,8 +296,8 @@ def _shown(value: Range) -> str:
     return f"{value.low:.{digits}f} to {value.high:.{digits}f}"
 
 
-def _wrapped(text: str) -> list[str]:
-    return textwrap.wrap(text, 80)
+def _wrapped(text: str, first: str = "", later: str = "") -> list[str]:
+    return textwrap.wrap(text, 80, initial_indent=first, subsequent_indent=later, break_on_hyphens=False)
 
 
 def field_lines() -> list[str]:
@@ -303,7 +305,7 @@ def field_lines() -> list[str]:
     lines = []
     for entry in fields(Config):
         lines.append(f"{entry.name} = {entry.default!r}")
-        lines += textwrap.wrap(entry.metadata["why"], 78, initial_indent="    ", subsequent_indent="    ")
+        lines += _wrapped(entry.metadata["why"], "    ", "    ")
     return lines
 
 

@@ -36,7 +36,8 @@ PIECES = re.compile(
 )
 """How Qwen's tokenizer cuts text before it merges; words as common as a prompt's are one token each."""
 IRRELEVANT = ("steps", "optimizer", "lr", "warmup", "weight_decay", "beta2", "clip_norm", "train", "validation",
-              "weights", "evaluate_every", "evaluate_clips", "checkpoint_every", "seed", "patience", "threads")  # fmt: skip
+              "weights", "evaluate_every", "evaluate_clips", "checkpoint_every", "patience", "threads", "seed",
+              "alpha", "clips", "max_skipped", "keep", "label_weight", "init_std", "randomised", "hard_negatives")  # fmt: skip
 """Fields that change no activation."""
 WEIGHED = ("base", "world", "frames", "adapter", "rank", "quantise", "compute", "temporal_head", "steps_head")
 """Fields that change a weight; the twin's tokenizer, and so its embedding, knows the frames of its prompts."""
@@ -57,9 +58,8 @@ class WordTokenizer:
 
     def __call__(self, text: str, **options: Any) -> dict[str, list[Any]]:
         found = list(PIECES.finditer(text))
-        return {
-            "input_ids": [SPECIALS.get(piece[0], 0) for piece in found], "offset_mapping": [piece.span() for piece in found]
-        }  # fmt: skip
+        ids = [SPECIALS.get(piece[0], 0) for piece in found]
+        return {"input_ids": ids, "offset_mapping": [piece.span() for piece in found]}
 
 
 @dataclass(frozen=True, eq=False)
@@ -104,7 +104,8 @@ def subject(config: Config, *, tiny: bool, folder: Path | None = None) -> Subjec
     there = folder is not None and (folder / "config.json").is_file() and (folder / "tokenizer.json").is_file()
     if there and folder is not None:
         shape = base.model_class().config_class.from_pretrained(folder)
-        return Subject(config, base, shape.text_config.num_hidden_layers <= 2 * FEW, shape, load_tokenizer(folder), operations)
+        small = shape.text_config.num_hidden_layers <= 2 * FEW
+        return Subject(config, base, small, shape, load_tokenizer(folder), operations)
     if not tiny:
         return Subject(config, base, False, base.config(tiny=False), WordTokenizer(), operations)
     with tempfile.TemporaryDirectory() as scratch:
@@ -206,10 +207,10 @@ def clip_of(config: Config, *, tiny: bool, folder: Path | None = None) -> Clip:
     what = subject(config, tiny=tiny, folder=folder)
     batch, text, vision = what.collated(), what.shape.text_config, what.base.vision
     pixels = next(batch[name] for name in PIXELS[::2] if name in batch)
+    pictures, answer = batch["mm_token_type_ids"] > 0, batch["labels"] != IGNORED
     return Clip(
-        batch["input_ids"].shape[1], int((batch["mm_token_type_ids"] > 0).sum()), int((batch["labels"] != IGNORED).sum()),
-        len(pixels), vision["patch_size"] * vision["spatial_merge_size"], text.hidden_size, text.num_hidden_layers,
-        text.vocab_size,
+        batch["input_ids"].shape[1], int(pictures.sum()), int(answer.sum()), len(pixels),
+        vision["patch_size"] * vision["spatial_merge_size"], text.hidden_size, text.num_hidden_layers, text.vocab_size,
     )  # fmt: skip
 
 
