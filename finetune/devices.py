@@ -8,6 +8,7 @@ once and for some 30 kernels a layer.
 from __future__ import annotations
 
 import os
+import re
 from typing import NamedTuple
 
 GIB = 1 << 30
@@ -34,6 +35,11 @@ DEVICES = {
     "h100": Device("an H100 of 80 GB", 79.1, {"fp16": 989, "bf16": 989, "fp32": 67}, 3350, "H100"),
     "cpu": Device("the CPU", os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / GIB, {}, 0, ""),
 }
+
+
+def device_key(name: str) -> str:
+    """Of DEVICES, by the name that CUDA gives a GPU; an unknown one passes for a T4, what is held is the same."""
+    return next((key for key, one in DEVICES.items() if one.pattern and re.search(rf"\b{one.pattern}\b", name)), "t4")
 
 
 class Work(NamedTuple):

@@ -1,6 +1,6 @@
 """How much memory tensors take: a counter of live storage, and the peak of an update that is made without any data.
 
-`Tracked` counts the bytes of every storage that an operation makes or touches, from then until it is collected; views
+`Tracked` counts the bytes of every storage that an operation makes or reads, from then until it is collected; views
 count once. It sees what torch sees, not what a kernel allocates for itself. On the CPU it agrees with torch's own
 allocator profile.
 
@@ -55,7 +55,7 @@ class Tracked(TorchDispatchMode):
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         made = func(*args, **(kwargs or {}))
-        self.count(tree_leaves(made))
+        self.count(tree_leaves((args, made)))
         return made
 
 

@@ -25,7 +25,7 @@ from finetune.config import Config
 from finetune.devices import DEVICES, GIB, Device, Range, Work, asking_seconds, update_seconds
 from finetune.evaluate import BATCH
 from finetune.generate import MAX_TOKENS
-from finetune.shadow import Clip, Weights, activation_bytes, clip_of, weights
+from finetune.shadow import Clip, Weights, activation_bytes, clip_of, subject, weights
 from harness.errors import HarnessError, UsageError
 
 CONTEXT_BYTES = int(0.6 * GIB)
@@ -74,7 +74,7 @@ def predict(config: Config, device: str = "t4", *, tiny: bool | None = None, fol
         folder = Path(config.weights)
     if tiny is None:
         tiny = not config.weights and (device == "cpu" or config.adapter == "full")
-    return _predict(config, DEVICES[device], tiny, folder)
+    return _predict(config, DEVICES[device], subject(config, tiny=tiny, folder=folder).tiny, folder)
 
 
 def predicted_gib(config: Config, device: str = "t4", **options: object) -> float:

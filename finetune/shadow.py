@@ -44,6 +44,8 @@ WEIGHED = ("base", "world", "frames", "adapter", "rank", "quantise", "compute", 
 NF4 = 0.5 + 1 / 64 + 4 / (64 * 256)
 """Bytes a parameter: four bits, a byte of scale for 64 of them, and four bytes for 256 scales (double quantisation)."""
 TYPES = {dtype: name for name, dtype in DTYPES.items()}
+SMALL = 1024
+"""A folder's model with fewer hidden numbers is traced whole."""
 LINEAR = 2, 4
 """Batches of a checkpoint that are traced; larger ones lie on the line through them."""
 FEW = 3
@@ -104,7 +106,7 @@ def subject(config: Config, *, tiny: bool, folder: Path | None = None) -> Subjec
     there = folder is not None and (folder / "config.json").is_file() and (folder / "tokenizer.json").is_file()
     if there and folder is not None:
         shape = base.model_class().config_class.from_pretrained(folder)
-        small = shape.text_config.num_hidden_layers <= 2 * FEW
+        small = shape.text_config.hidden_size < SMALL
         return Subject(config, base, small, shape, load_tokenizer(folder), operations)
     if not tiny:
         return Subject(config, base, False, base.config(tiny=False), WordTokenizer(), operations)
