@@ -85,23 +85,24 @@ class Answerer(nn.Module):
             return contextlib.nullcontext()
         return torch.autocast(self.device.type, DTYPES[self.config.compute])
 
-    def states(self, batch: Mapping[str, torch.Tensor]) -> torch.Tensor:
-        """Last hidden states [b, length, hidden]."""
+    def states(self, batch: Mapping[str, Any]) -> torch.Tensor:
+        """Last hidden states [b, length, hidden]. A batch may bring what a frozen vision tower said of it, as `seen`."""
         inputs = {name: batch[name] for name in INPUTS if name in batch}
         if self.frozen_vision:
-            inputs["mm_encoder_outputs"] = self._seen(inputs)
+            inputs["mm_encoder_outputs"] = batch["seen"] if "seen" in batch else self.see(inputs)
             del inputs["pixel_values_videos" if "pixel_values_videos" in inputs else "pixel_values"]
         return self.inner.model(**inputs, use_cache=False).last_hidden_state
 
     @torch.no_grad()
-    def _seen(self, inputs: Mapping[str, torch.Tensor]) -> dict[str, Any]:
+    def see(self, inputs: Mapping[str, torch.Tensor]) -> dict[str, Any]:
+        """What the vision tower says of a batch."""
         model = self.inner.model
         if "pixel_values_videos" in inputs:
             grids = inputs["pixel_values_videos"], inputs["video_grid_thw"]
             return {"video": model.get_video_features(*grids, return_dict=True)}
         return {"image": model.get_image_features(inputs["pixel_values"], inputs["image_grid_thw"], return_dict=True)}
 
-    def forward(self, batch: Mapping[str, torch.Tensor], clips_weight: float = 1.0) -> Losses:
+    def forward(self, batch: Mapping[str, Any], clips_weight: float = 1.0) -> Losses:
         """`clips_weight`: what a clip's head losses count in units of an answer token's weight."""
         with self.autocast():
             states = self.states(batch)
@@ -161,26 +162,35 @@ def ensure_base(config: Config, folder: Path, operations: Sequence[str]) -> Path
         return Path(config.weights)
     if not (folder / "config.json").is_file():
         folder.mkdir(parents=True, exist_ok=True)
-        labels = [label for label in operations if label != UNKNOWN]
-        shown = [round(k * 124 / max(1, config.frames - 1)) for k in range(config.frames)]
-        prompts = [task_prompt(labels, shown), SYSTEM, f"frames {' '.join(map(str, shown))} of {CLIP_FRAMES}"]
-        tokenizer = make_tokenizer(folder, labels, prompts)
-        made = random_model(config, tokenizer)
+        made = random_model(config, tiny_tokenizer(config, folder, operations))
         made.save_pretrained(folder)
     return folder
 
 
+def tiny_tokenizer(config: Config, folder: Path, operations: Sequence[str]) -> Any:
+    """Learned from this task's prompts, kept in `folder`."""
+    labels = [label for label in operations if label != UNKNOWN]
+    shown = [round(k * 124 / max(1, config.frames - 1)) for k in range(config.frames)]
+    prompts = [task_prompt(labels, shown), SYSTEM, f"frames {' '.join(map(str, shown))} of {CLIP_FRAMES}"]
+    return make_tokenizer(folder, labels, prompts)
+
+
 def random_model(config: Config, tokenizer: Any) -> Any:
     """The base's tiny shape with weights drawn from the seed."""
-    base = find_base(config.base)
+    shape = tiny_shape(config, tokenizer)
+    torch.manual_seed(config.seed)
+    return find_base(config.base).model_class()(shape).float()
+
+
+def tiny_shape(config: Config, tokenizer: Any) -> Any:
+    """The transformers config of the base's twin."""
     ids = special_ids(tokenizer)
-    shape = base.config(
+    shape = find_base(config.base).config(
         tiny=True, ids=ids, vocab_size=len(tokenizer), initializer_range=config.init_std,
         pad_token_id=ids["<|endoftext|>"], eos_token_id=ids["<|im_end|>"], bos_token_id=None,
     )  # fmt: skip
     shape.vision_config.initializer_range = config.init_std
-    torch.manual_seed(config.seed)
-    return base.model_class()(shape).float()
+    return shape
 
 
 def load_model(
@@ -192,6 +202,12 @@ def load_model(
     generation, ids = backbone.generation_config, special_ids(tokenizer)
     generation.eos_token_id, generation.pad_token_id = ids["<|im_end|>"], ids["<|endoftext|>"]
     generation.do_sample, generation.temperature, generation.top_p, generation.top_k = False, None, None, None
+    labels = sum(label != UNKNOWN for label in operations)
+    return prepared(config, backbone, labels).to(device), tokenizer
+
+
+def prepared(config: Config, backbone: Any, labels: int) -> Answerer:
+    """A base model made ready to train: frozen and adapted, precisions set, with heads."""
     if config.adapter == "lora":
         backbone = _with_adapters(config, backbone)
     if config.compute != "fp32":
@@ -199,8 +215,7 @@ def load_model(
     if config.checkpointing:
         backbone.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
     torch.manual_seed(config.seed)
-    labels = sum(label != UNKNOWN for label in operations)
-    return Answerer(backbone, config, labels).to(device), tokenizer
+    return Answerer(backbone, config, labels)
 
 
 def _loaded(config: Config, base: Path, device: str | torch.device) -> Any:

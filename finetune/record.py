@@ -44,7 +44,6 @@ class Log:
             "clips_s": rate, "tokens_s": rate * tokens / max(1, sum(one.clips for one in losses)),
             "seconds": state.seconds, "batch": state.batch, "memory_gib": memory_gib(),
         }  # fmt: skip
-        state.peak_gib = max(state.peak_gib, row["memory_gib"])
         self._append(row)
         if not self.quiet and passed - self.shown > SHOWN_EVERY_S:
             left = (self.config.steps - state.updates) * self.config.clips_a_step / rate
@@ -97,6 +96,7 @@ def write_record(run: Path, config: Config, state: State, device: torch.device) 
     record = {
         "device": name, "base": config.base, "adapter": config.adapter, "steps": state.updates, "clips": state.clips,
         "wall_s": round(state.seconds, 1), "oom_events": len(state.ooms), "ooms": state.ooms,
+        "predicted_peak_gib": None if state.predicted_gib is None else round(state.predicted_gib, 3),
         "measured_peak_gib": round(state.peak_gib, 3), "clips_s": round(losses[-1]["clips_s"], 2),
         "final_loss": round(losses[-1]["loss"], 4), "final_label_loss": round(losses[-1]["label_loss"], 4),
         "best_update": state.best_update,

@@ -13,6 +13,7 @@ an update's answer tokens, whatever the number of passes and processes, and redu
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
 import shutil
@@ -29,18 +30,24 @@ import click
 import torch
 from accelerate import Accelerator
 from safetensors.torch import load_file, save_file
+from torch.utils._pytree import tree_leaves
 
 from finetune import config as configs
 from finetune.config import Config
 from finetune.data import Collator, Example, Training
+from finetune.devices import GIB, device_key
 from finetune.evaluate import evaluate
+from finetune.memory import Tracked
 from finetune.model import FACTS, Answerer, Losses, ensure_base, load_model
-from finetune.record import Log, write_record
+from finetune.plan import predicted_gib
+from finetune.record import Log, memory_gib, write_record
 from harness.errors import HarnessError
 from reference.files import write_atomically
 
 AHEAD = 2
 """Updates whose frames are read while another is made."""
+TRACKED = 2
+"""Updates whose memory is counted on the CPU: the second has the optimizer's state beside its activations."""
 
 
 class TrainingError(HarnessError):
@@ -62,7 +69,8 @@ class State:
     best_update: int = 0
     stale: int = 0  # evaluations since the best
     ooms: list[dict[str, int]] = field(default_factory=list)
-    peak_gib: float = 0.0
+    peak_gib: float = 0.0  # on the CPU of the first updates, as TRACKED says
+    predicted_gib: float | None = None
 
 
 def train(config: Config, run: Path, *, start: Path | None = None, max_hours: float | None = None) -> State:
@@ -78,12 +86,14 @@ def train(config: Config, run: Path, *, start: Path | None = None, max_hours: fl
         _same_config(config, run)
         ensure_base(config, run / "base", operations)
     accelerator.wait_for_everyone()
-    base = ensure_base(config, run / "base", operations)
+    base, kind = ensure_base(config, run / "base", operations), accelerator.device.type
+    device = device_key(torch.cuda.get_device_name()) if kind == "cuda" else "cpu"
+    predicted = predicted_gib(config, device, folder=base)
     answerer, tokenizer = load_model(config, base, operations, accelerator.device)
     collator = Collator(config, tokenizer, operations)
     optimizer = make_optimizer(config, answerer)
-    scaler = torch.amp.GradScaler(accelerator.device.type, enabled=config.compute == "fp16")
-    state = State(batch=config.batch, accumulation=config.accumulation)
+    scaler = torch.amp.GradScaler(kind, enabled=config.compute == "fp16")
+    state = State(batch=config.batch, accumulation=config.accumulation, predicted_gib=predicted)
     if (found := newest(run)) is not None:
         state = load(found, answerer, optimizer, scaler)
     elif start is not None:
@@ -91,6 +101,8 @@ def train(config: Config, run: Path, *, start: Path | None = None, max_hours: fl
     log = Log(run, state, config, quiet=not accelerator.is_main_process)
     spent = state.seconds
     upcoming = _upcoming(config, learning, state, accelerator)
+    first, held = state.step, [*answerer.parameters(), *answerer.buffers(), *tree_leaves(optimizer.state_dict())]
+    tracked = Tracked(*held)
 
     answerer.train()
     while state.updates < config.steps and not (config.patience and state.stale >= config.patience):
@@ -98,8 +110,10 @@ def train(config: Config, run: Path, *, start: Path | None = None, max_hours: fl
         for group in optimizer.param_groups:
             group["lr"] = learning_rate(config, state.updates)
         torch.manual_seed(config.seed * 1_000_003 + state.step * 31 + accelerator.process_index)
-        losses = backward(answerer, collator, examples, scaler, accelerator, state, log)
-        norm = step(answerer, optimizer, scaler, config, state)
+        with tracked if kind == "cpu" and state.step < first + TRACKED else contextlib.nullcontext():
+            losses = backward(answerer, collator, examples, scaler, accelerator, state, log)
+            norm = step(answerer, optimizer, scaler, config, state)
+        state.peak_gib = max(state.peak_gib, tracked.peak_bytes / GIB if kind == "cpu" else memory_gib())
         state.step += 1
         state.clips += config.clips_a_step
         state.seconds = spent + time.monotonic() - begun
