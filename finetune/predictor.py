@@ -61,15 +61,16 @@ class Finetuned:
     @cached_property
     def card(self) -> dict[str, Any]:
         """All that decides the answers."""
-        tuned = "QLoRA" if self.config.quantise else {"lora": "LoRA", "full": "all weights"}[self.config.adapter]
-        weights = self.config.weights or "random weights of a tiny shape"
+        parameters = sum(one.numel() for one in self.answerer.parameters())
+        tuned = "QLoRA" if self.config.quantise else {"lora": "LoRA", "full": "trained whole"}[self.config.adapter]
+        shape = "" if self.config.weights else f" shape of {parameters / 1e6:.1f} M random parameters"
         return {
             "kind": "model",
-            "model": self.config.base,
-            "description": f"{self.config.base}, {weights}, {tuned}, {self.config.frames} frames of {self.config.size} px",
+            "model": f"{self.config.base}{shape}",
+            "description": f"{tuned}, {self.config.frames} frames of {self.config.size} px",
             "run": {
                 "options": self.options, "trained_sha256": digest(self.best), "base_sha256": digest(self._base),
-                "parameters": sum(one.numel() for one in self.answerer.parameters()), "config": asdict(self.config),
+                "parameters": parameters, "config": asdict(self.config),
             },
         }  # fmt: skip
 
@@ -97,7 +98,8 @@ class Finetuned:
 
     def _reply(self, said: Said) -> Reply:
         answer = self._with_heads(said)
-        return Reply(text=said.text, answer=answer, confidence=said.confidence, next_confidence=said.next_confidence)
+        sure = (None if value is None else round(value, 4) for value in (said.confidence, said.next_confidence))
+        return Reply(said.text, answer, *sure)
 
     def _with_heads(self, said: Said) -> dict[str, Any] | None:
         """The answer with what the heads say in place of the text's; None where the text counts as it is."""

@@ -100,8 +100,33 @@ def write_record(run: Path, config: Config, state: State, device: torch.device) 
         "measured_peak_gib": round(state.peak_gib, 3), "clips_s": round(losses[-1]["clips_s"], 2),
         "final_loss": round(losses[-1]["loss"], 4), "final_label_loss": round(losses[-1]["label_loss"], 4),
         "best_update": state.best_update,
-        "validation": [{"update": row["update"], **row["validation"]} for row in rows if "validation" in row],
+        "validation": [{"update": row["update"], **_rounded(row["validation"])} for row in rows if "validation" in row],
         "loss": [[row["update"], round(row["loss"], 4)] for row in losses[:: max(1, len(losses) // 200)]],
     }  # fmt: skip
-    text = json.dumps(record, indent=1) + "\n"
-    write_atomically(run / "training.json", lambda path: path.write_text(text, encoding="utf-8"))
+    lines = ",\n".join(f" {json.dumps(key)}: {json.dumps(value)}" for key, value in record.items())
+    write_atomically(run / "training.json", lambda path: path.write_text(f"{{\n{lines}\n}}\n", encoding="utf-8"))
+    write_atomically(run / "loss.png", lambda path: draw_loss(rows, path))
+
+
+def _rounded(values: dict[str, float]) -> dict[str, float]:
+    return {name: round(value, 4) for name, value in values.items()}
+
+
+def draw_loss(rows: Sequence[dict[str, Any]], path: Path) -> None:
+    """Loss over updates, of all answer tokens and of the labels' alone, with validation's hidden AA@1 beside it."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(7, 3.5), layout="constrained")
+    left = figure.subplots()
+    steps = [row for row in rows if "loss" in row]
+    for name, colour in (("loss", "#4477aa"), ("label_loss", "#ee6677")):
+        left.plot([row["update"] for row in steps], [row[name] for row in steps], color=colour, linewidth=1,
+                  label={"loss": "answer tokens", "label_loss": "tokens of the two labels"}[name])  # fmt: skip
+    left.set(xlabel="update", ylabel="cross entropy, nats a token", ylim=(0, None))
+    judged = [row for row in rows if "validation" in row]
+    right = left.twinx()
+    right.plot([row["update"] for row in judged], [row["validation"]["aa1_hidden"] for row in judged], "o-",
+               color="#228833", label="validation, hidden AA@1")  # fmt: skip
+    right.set(ylim=(0, 1), ylabel="share")
+    figure.legend(loc="outside upper center", ncols=3, frameon=False)
+    figure.savefig(path, format="png", dpi=120)

@@ -278,13 +278,14 @@ def print_comparison(result: dict[str, Any], out: Console) -> None:
 def _pair(pair: dict[str, Any], result: dict[str, Any], out: Console) -> None:
     heading(out, pair["verdict"]["sentence"])
     made = table(
-        f"{pair['a']} - {pair['b']}", "difference", "95% interval", "p", "adjusted", left=[f"{pair['a']} - {pair['b']}"]
-    )
+        f"{pair['a']} - {pair['b']}", "difference", "95% interval", "p", "adjusted", "verdict",
+        left=[f"{pair['a']} - {pair['b']}"],
+    )  # fmt: skip
     tests = {"score": pair["score"]} | pair["metrics"]
     for name in ORDER:
         test = tests[name]
         made.add_row(TITLES[name], number(test["difference"], sign=True), interval(test, sign=True),
-                     p_value(test["p"]), p_value(test["p_adjusted"]))  # fmt: skip
+                     p_value(test["p"]), p_value(test["p_adjusted"]), direction(test, result["alpha"]))  # fmt: skip
     out.print(made)
     out.print(
         Text(f"adjusted by Holm: score over m = {result['m']}, the rest over m = {result['m_metrics']}", style="dim")
@@ -300,6 +301,13 @@ def _pair(pair: dict[str, Any], result: dict[str, Any], out: Console) -> None:
         if flips:
             more = f" and {len(flips) - 3:,} more" if len(flips) > 3 else ""
             out.print(Text(f"only {name} fully right: {', '.join(flips[:3])}{more}", style="dim"))
+
+
+def direction(test: dict[str, Any], alpha: float) -> str:
+    """What a difference that stands after adjustment says."""
+    if test["p_adjusted"] > alpha:
+        return "-"
+    return "better" if test["difference"] > 0 else "worse"
 
 
 def p_value(p: float) -> str:
