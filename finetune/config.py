@@ -67,7 +67,7 @@ class Config:
     seed: int = _(0, "data order, dropout, augmentation and random weights follow from it and the step")
     checkpoint_every: int = _(30, "updates; about 20 minutes on a T4")
     keep: int = _(2, "checkpoints")
-    evaluate_every: int = _(60, "updates; 0: never")
+    evaluate_every: int = _(60, "updates; 0: at the end alone")
     evaluate_clips: int = _(240, "of the validation split, evenly spread")
     patience: int = _(3, "evaluations without a better sum of composite and hidden AA@1, until the run stops; 0: never")
     threads: int = _(0, "of the CPU; 0: as torch chooses")

@@ -249,7 +249,7 @@ def save(
     tensors = {f"parameter/{name}": value.detach().contiguous() for name, value in answerer.trained().items()}
     plain: dict[str, Any] = {}
     for index, entries in optimizer.state_dict()["state"].items():
-        for name, value in entries.items():
+        for name, value in _flat(entries):
             if isinstance(value, torch.Tensor):
                 tensors[f"optimizer/{index}/{name}"] = value.detach().clone().contiguous()
             else:
@@ -262,6 +262,12 @@ def save(
     scratch.rename(target)
     for old in sorted(folder.glob("[0-9]*"))[:-keep]:
         shutil.rmtree(old)
+
+
+def _flat(entries: dict[str, Any]) -> Iterator[tuple[str, Any]]:
+    """bitsandbytes wraps its quantised states in a dict of their own, and reads them without."""
+    for name, value in entries.items():
+        yield from _flat(value) if isinstance(value, dict) else [(name, value)]
 
 
 def load(folder: Path, answerer: Answerer, optimizer: torch.optim.Optimizer, scaler: torch.amp.GradScaler) -> State:
