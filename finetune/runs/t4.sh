@@ -44,7 +44,7 @@ config() {
 # %% Install, offline
 # 18 wheels, 142 MB, half a minute. They go into a folder of their own that stands in front of the image's packages: its
 # torch, which is built for CUDA, stays, and nothing of it is replaced. transformers comes along because the image's may be
-# older than 5.10, too old for this model's code.
+# older than the 5.18 that is needed.
 #
 # torchao 0.10 of the image is removed for this session: peft stops with an error where it sees one older than 0.16, though
 # nothing here uses it.
@@ -96,9 +96,9 @@ if [ -n "${HARNESS_TRAIN_CONFIG:-}" ]; then WEIGHTS=""; else
     [ -n "$WEIGHTS" ] || { echo "no weights under $INPUT: attach the model Qwen2.5-VL, 3b-instruct"; exit 1; }
 fi
 GPUS="$({ nvidia-smi --list-gpus || true; } 2>/dev/null | wc -l)"
-LAUNCH=(python)
-if [ "$GPUS" -gt 1 ]; then LAUNCH=(python -m accelerate.commands.launch --multi_gpu --num_processes "$GPUS"); fi
-"${LAUNCH[@]}" -m finetune.train "$(config)" --run "$RUN" --frames "$FRAMES" --max-hours "$HOURS" \
+LAUNCH=(python -m)
+if [ "$GPUS" -gt 1 ]; then LAUNCH=(python -m torch.distributed.run --standalone --nproc_per_node "$GPUS" -m --); fi
+"${LAUNCH[@]}" finetune.train "$(config)" --run "$RUN" --frames "$FRAMES" --max-hours "$HOURS" \
     ${WEIGHTS:+--set weights="${WEIGHTS%/config.json}"}
 
 # %% Answer the test split
