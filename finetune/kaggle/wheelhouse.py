@@ -17,6 +17,7 @@ import tempfile
 from collections.abc import Iterable, Mapping
 from email.parser import HeaderParser
 from importlib import resources
+from importlib.util import find_spec
 from pathlib import Path
 from zipfile import ZipFile
 
@@ -141,9 +142,16 @@ def for_kaggle() -> list[str]:
 
 
 def pip(*words: str) -> None:
-    done = subprocess.run([sys.executable, "-m", "pip", *words], capture_output=True, text=True)
+    done = subprocess.run([*pip_command(), *words], capture_output=True, text=True)
     if done.returncode:
         raise WheelhouseError(f"pip {words[0]}: {done.stderr.strip()[-2000:]}")
+
+
+def pip_command() -> list[str]:
+    """pip of this environment, or from outside where it was made without."""
+    if find_spec("pip"):
+        return [sys.executable, "-m", "pip"]
+    return [str(Path(sys.base_prefix) / "bin" / "python3"), "-m", "pip", "--python", sys.executable]
 
 
 @click.command()

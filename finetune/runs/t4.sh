@@ -53,8 +53,9 @@ WHEEL="$(find_input '*/warehouse_harness-*.whl')"
 pip install --quiet --no-index --no-deps --upgrade --target "$SITE" "$(dirname "$WHEEL")"/*.whl
 if [ "$INPUT" = /kaggle/input ]; then pip uninstall --quiet --yes torchao; fi
 python -c '
-import bitsandbytes, peft, torch, transformers
-print(*(f"{package.__name__} {package.__version__}" for package in (torch, transformers, peft, bitsandbytes)), sep="\n")
+from importlib.metadata import version
+import bitsandbytes, torch
+print(*(f"{name} {version(name)}" for name in ("torch", "transformers", "peft", "bitsandbytes")), sep="\n")
 for number in range(torch.cuda.device_count()):
     shown = torch.cuda.get_device_properties(number)
     print(f"GPU {number}: {shown.name}, {shown.total_memory / 2**30:.1f} GiB")
