@@ -1,7 +1,7 @@
 """The base models, one table: shapes of the real checkpoints, and of their tiny twins for tests and CPUs.
 
-A twin is a model of the same class and the same config keys with small numbers, so it runs the same lines. Shapes of the
-checkpoints are those of their config.json files (Apache-2.0, Qwen team); the parameter counts are tested.
+A twin is a model of the same class and the same config keys with small numbers, so it runs the same lines. Shapes of
+the checkpoints are those of their config.json files (Apache-2.0, Qwen team); the parameter counts are tested.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ class Base:
 
         name = f"{self.kind}ForConditionalGeneration"
         if not hasattr(transformers, name):
-            raise UsageError(f"transformers {transformers.__version__} has no {name}: a newer one is needed for {self.id}")
+            raise UsageError(f"transformers {transformers.__version__} has no {name}: {self.id} needs a newer one")
         return getattr(transformers, name)
 
     def config(self, *, tiny: bool, ids: dict[str, int] | None = None, **text: Any) -> Any:
@@ -94,15 +94,18 @@ BASES = {
                 "num_attention_heads": 12, "num_key_value_heads": 2, "max_position_embeddings": 32_768,
                 **_rope(1e6, 16, 24, 24),
             },
-            vision={"depth": 32, "embed_dim": 1280, "hidden_size": 1536, "num_heads": 16, "mlp_ratio": 4, **QWEN_PATCHES},
+            vision={"depth": 32, "embed_dim": 1280, "hidden_size": 1536, "num_heads": 16, "mlp_ratio": 4}
+            | QWEN_PATCHES,
             tiny_text=TINY_TEXT,
-            tiny_vision={"depth": 2, "embed_dim": 64, "hidden_size": 128, "num_heads": 4, "mlp_ratio": 3, **QWEN_PATCHES},
+            tiny_vision={"depth": 2, "embed_dim": 64, "hidden_size": 128, "num_heads": 4, "mlp_ratio": 3}
+            | QWEN_PATCHES,
         ),
         Base(
             "Qwen/Qwen3-VL-2B-Instruct", "Qwen3VL", 2_127_532_032,
             text={
                 "vocab_size": 151_936, "hidden_size": 2048, "intermediate_size": 6144, "num_hidden_layers": 28,
-                "num_attention_heads": 16, "num_key_value_heads": 8, "head_dim": 128, "max_position_embeddings": 262_144,
+                "num_attention_heads": 16, "num_key_value_heads": 8, "head_dim": 128,
+                "max_position_embeddings": 262_144,
                 **_rope(5e6, 24, 20, 20, mrope_interleaved=True),
             },
             vision={

@@ -26,7 +26,7 @@ class Config:
     # What is trained
     base: str = _("Qwen/Qwen2.5-VL-3B-Instruct", "id of finetune.bases; a 2B of this generation does not exist")
     weights: str = _("", "folder of the base's safetensors and tokenizer; empty: random weights of the tiny shape")
-    adapter: str = _("lora", "lora: adapters on the language model's linear layers; full: everything, for random weights")
+    adapter: str = _("lora", "lora: adapters on the language model's linear layers; full: everything, from random")
     rank: int = _(16, "of the LoRA matrices; 29.9 M parameters on the 3B")
     alpha: int = _(32, "LoRA scale is alpha / rank")
     dropout: float = _(0.05, "share, on the adapters' inputs")
@@ -42,16 +42,16 @@ class Config:
     size: int = _(336, "side of a frame in pixels; a multiple of patch x merge")
     sampler: str = _("uniform", "uniform, motion, entropy or boundary")
     as_video: bool = _(True, "frames in pairs, as one video: half the tokens of single images")
-    prompt: str = _("full", "full: what clips.jsonl asks; short: one line, for a model that learns the task from nothing")
+    prompt: str = _("full", "full: what clips.jsonl asks; short: one line, for a model that knows no text")
     frame_numbers: bool = _(True, "frame numbers and times in the prompt")
     clips: int = _(0, "learn from the first so many clips (evenly spread); 0 is all")
-    randomised: bool = _(True, "learn from the sessions that the flattened grammar drew, too: order alone misleads there")
+    randomised: bool = _(True, "learn from sessions of the flattened grammar too: order alone misleads there")
     hard_negatives: bool = _(False, "each clip beside one that looks alike and goes on differently, in the same batch")
     augment: bool = _(False, "crop, colour, blur, noise and, where the rendering is video, temporal jitter")
     interpolate: bool = _(False, "blended frames between the sampled ones: twice the frames")
     # What is optimised
     label_weight: float = _(1.0, "of the operations' tokens in the loss; 5 for random weights, they decide the score")
-    temporal_head: float = _(0.0, "weight of a start and end distribution over frames, from the prompt's last state; 0: none")
+    temporal_head: float = _(0.0, "weight of start and end distributions, from the prompt's last state; 0: none")
     steps_head: float = _(0.0, "weight of the next 1 to 3 operations from the same state; 0: none")
     batch: int = _(2, "clips a forward pass; halved when memory runs out")
     accumulation: int = _(16, "passes a step; batch x accumulation clips make an update")
@@ -102,7 +102,7 @@ def read(path: Path, **changes: str) -> Config:
 def checked(raw: dict[str, Any], where: str) -> Config:
     known: dict[str, Field] = {entry.name: entry for entry in fields(Config)}
     if unknown := sorted(set(raw) - set(known)):
-        raise UsageError(f"{where}: unknown keys {', '.join(unknown)} (python -m finetune.plan --fields lists the known)")
+        raise UsageError(f"{where}: unknown keys {', '.join(unknown)} (python -m finetune.plan --fields)")
     values = {name: _typed(name, value, str(known[name].type), where) for name, value in raw.items()}
     config = Config(**values)
     for name, allowed in CHOICES.items():

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from finetune.bases import Base, find_base
 from finetune.config import Config
-from finetune.pixels import patches, tokens_of
+from finetune.pixels import Patches, patches, tokens_of
 from finetune.tokens import answer_text, special_ids
 from harness.errors import UsageError
 from reference.augment import Augmentation
@@ -110,7 +110,7 @@ def spread(places: list[int], count: int) -> list[int]:
 
 
 def example_of(sample: Mapping[str, Any], truth: Mapping[str, Any] | None = None) -> Example:
-    """From a sample of reference.datasets. Its own truth, which an augmentation may have moved, comes before the row's."""
+    """From a sample of reference.datasets. Its own segment, which augmentation may have moved, comes first."""
     lesson = None
     if truth is not None:
         segment = sample["truth"]["temporal_segment"]
@@ -196,10 +196,10 @@ class Collator:
         return "".join(f"<{second:.1f} seconds><|vision_start|>{pads}<|vision_end|>" for second in seconds)
 
     def __call__(self, examples: Sequence[Example]) -> dict[str, Any]:
-        """For training: with `labels` (IGNORED but on the answer), `inside` (the two operations' tokens), `weights`, `last`
-        (place of the prompt's last token), `segment` [b, 2] and `following` [b, 3] (IGNORED where unknown)."""
+        """For training: with `labels` (IGNORED but on the answer), `inside` (the two operations' tokens), `weights`,
+        `last` (place of the prompt's last token), `segment` [b, 2] and `following` [b, 3] (IGNORED where unknown)."""
         shown = [patches(example.frames, self.base, as_video=self.config.as_video) for example in examples]
-        prompts = [self._encode(self.question(*pair)) for pair in zip(examples, (one.grid for one in shown), strict=True)]
+        prompts = self._prompts(examples, shown)
         lessons = [example.lesson for example in examples]
         if None in lessons:
             raise ValueError("a clip without its answer cannot be learned from")
@@ -222,8 +222,7 @@ class Collator:
     def ask(self, examples: Sequence[Example]) -> dict[str, Any]:
         """For generation: padded on the left."""
         shown = [patches(example.frames, self.base, as_video=self.config.as_video) for example in examples]
-        rows = [self._encode(self.question(*pair)) for pair in zip(examples, (one.grid for one in shown), strict=True)]
-        return self._padded(rows, left=True) | self._vision(examples, shown)
+        return self._padded(self._prompts(examples, shown), left=True) | self._vision(examples, shown)
 
     def answer_weight(self, examples: Sequence[Example]) -> float:
         """The sum of the answer tokens' weights: what an update's loss is divided by."""
@@ -241,6 +240,9 @@ class Collator:
         known = [self.labels.index(label) if label in self.labels else IGNORED for label in lesson.following[:3]]
         return known + [IGNORED] * (3 - len(known))
 
+    def _prompts(self, examples: Sequence[Example], shown: Sequence[Patches]) -> list[list[int]]:
+        return [self._encode(self.question(one, seen.grid)) for one, seen in zip(examples, shown, strict=True)]
+
     def _encode(self, text: str) -> list[int]:
         return self.tokenizer(text, add_special_tokens=False)["input_ids"]
 
@@ -256,7 +258,7 @@ class Collator:
         kinds = (ids == self.ids["<|image_pad|>"]) + 2 * (ids == self.ids["<|video_pad|>"])
         return {"input_ids": ids, "attention_mask": mask, "mm_token_type_ids": kinds.int()}
 
-    def _vision(self, examples: Sequence[Example], shown: Sequence[Any]) -> dict[str, Any]:
+    def _vision(self, examples: Sequence[Example], shown: Sequence[Patches]) -> dict[str, Any]:
         import torch
 
         values = torch.from_numpy(np.concatenate([one.values for one in shown]))

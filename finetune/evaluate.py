@@ -1,48 +1,59 @@
-"""Validation while training: the model answers, the harness judges."""
+"""Validation while training, and for ablations: the model answers, the harness reads and judges."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import harness
-from finetune.data import Collator, Training
+from finetune.data import Collator, Example, Training
 from finetune.generate import ask
 from finetune.model import Answerer
+from harness.floors import Floors
+from harness.predictors import Reply
+from harness.replies import Reader
 from harness.rules import AA40
+from harness.scoring import Score
+from reference.files import write_atomically
+from reference.store import open_truth
 
 BATCH = 16
 METRICS = {"oca": "operation_right", "tiou50": "segment_hit", "aa1": "next_right"}
+Ask = Callable[[Sequence[Example]], Sequence[Reply]]
 
 
 def evaluate(answerer: Answerer, collator: Collator, judging: Training, run: Path) -> dict[str, float]:
-    """Unconstrained answers to the validation clips: `score`, `oca`, `tiou50`, `aa1`, `aa1_hidden`, `valid` (shares)."""
-    path = run / "validation.jsonl"
-    rows: list[dict[str, Any]] = []
-    for begin in range(0, len(judging), BATCH):
-        examples = [judging.example(number) for number in range(begin, min(begin + BATCH, len(judging)))]
-        for example, said in zip(examples, ask(answerer, collator, examples, None), strict=True):
-            rows.append({"clip_id": example.clip_id} | _answer(said.text))
-    path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
-    request = judging.request
-    score = harness.score(path, world=request["world"], split=request["split"], lenient=True)
-    clips = score.clips.set_index("clip_id").loc[[row["clip_id"] for row in rows]]
+    """Unconstrained answers to the validation clips: `score`, `oca`, `tiou50`, `aa1`, `aa1_hidden`, and `valid`, the
+    share that could be read as it was said; all over the clips that were asked."""
+
+    def replies(examples: Sequence[Example]) -> list[Reply]:
+        return [Reply(said.text) for said in ask(answerer, collator, examples, None)]
+
+    score, sources = judge(replies, judging, run / "validation.jsonl")
+    asked = [judging.names[place] for place in judging.places]
+    clips = score.clips.set_index("clip_id").loc[asked]
     found = {name: float(clips[column].mean()) for name, column in METRICS.items()}
-    weights = {"oca": AA40.oca, "tiou50": AA40.tiou50, "aa1": AA40.aa1}
     hidden = clips.loc[~clips["next_visible"].astype(bool), "next_right"]
+    weights = {"oca": AA40.oca, "tiou50": AA40.tiou50, "aa1": AA40.aa1}
     return {
         "score": sum(weights[name] * found[name] for name in METRICS), **found,
         "aa1_hidden": float(hidden.mean()) if len(hidden) else found["aa1"],
-        "valid": sum(len(row) == 4 for row in rows) / len(rows),
+        "valid": sources.count("model") / len(sources),
     }  # fmt: skip
 
 
-def _answer(text: str) -> dict[str, Any]:
-    try:
-        read = json.loads(text)
-    except ValueError:
-        return {"raw_output": text}
-    return read if isinstance(read, dict) and len(read) == 3 else {"raw_output": text}
-
-
+def judge(replies: Ask, judging: Training, path: Path) -> tuple[Score, list[str]]:
+    """The answers, written to `path`, scored on their split; and the source of each."""
+    world, split = judging.request["world"], judging.request["split"]
+    with open_truth(world, split) as truth:
+        reader = Reader(Floors(truth))
+    lines: list[dict[str, Any]] = []
+    for begin in range(0, len(judging), BATCH):
+        examples = [judging.example(number) for number in range(begin, min(begin + BATCH, len(judging)))]
+        lines += [reader.line(example.clip_id, reply, 0.0)
+                  for example, reply in zip(examples, replies(examples), strict=True)]  # fmt: skip
+    text = "".join(json.dumps(line) + "\n" for line in lines)
+    write_atomically(path, lambda scratch: scratch.write_text(text, encoding="utf-8"))
+    return harness.score(path, world=world, split=split), [line["source"] for line in lines]

@@ -17,7 +17,7 @@ MAX_TOKENS = 96
 
 class Said(NamedTuple):
     """`confidence`, `next_confidence`: product of the probabilities of the label's tokens, given that the answer has
-    got so far; None where the text holds no such label. `segment`, `following`: what the heads say, if there are any."""
+    got so far; None where the text holds no such label. `segment`, `following`: what the heads say, if any."""
 
     text: str
     confidence: float | None

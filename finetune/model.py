@@ -4,8 +4,8 @@ Precision on the T4 (fp16, no bf16): frozen matrices in fp16 or nf4, everything 
 fp32, and the residual stream in fp32, for fp16 overflows in this family. `prepare_model_for_kbit_training` is not used:
 it would raise the embedding and the vision tower to fp32, 1.8 GiB.
 
-The loss needs logits on the answer's tokens only: hidden states come from the inner model, `lm_head` is applied to those
-places. Full logits of a 152k vocabulary would not fit beside the rest. A frozen vision tower runs under no_grad.
+The loss needs logits on the answer's tokens only: hidden states come from the inner model, `lm_head` is applied to
+those places. Full logits of a 152k vocabulary would not fit beside the rest. A frozen vision tower runs under no_grad.
 """
 
 from __future__ import annotations
@@ -175,20 +175,22 @@ def random_model(config: Config, tokenizer: Any) -> Any:
     base = find_base(config.base)
     ids = special_ids(tokenizer)
     shape = base.config(
-        tiny=True, ids=ids, vocab_size=len(tokenizer), initializer_range=config.init_std, pad_token_id=ids["<|endoftext|>"],
-        eos_token_id=ids["<|im_end|>"], bos_token_id=None,
+        tiny=True, ids=ids, vocab_size=len(tokenizer), initializer_range=config.init_std,
+        pad_token_id=ids["<|endoftext|>"], eos_token_id=ids["<|im_end|>"], bos_token_id=None,
     )  # fmt: skip
     shape.vision_config.initializer_range = config.init_std
     torch.manual_seed(config.seed)
     return base.model_class()(shape).float()
 
 
-def load_model(config: Config, base: Path, operations: Sequence[str], device: str | torch.device) -> tuple[Answerer, Any]:
+def load_model(
+    config: Config, base: Path, operations: Sequence[str], device: str | torch.device
+) -> tuple[Answerer, Any]:
     """The model ready to train, and its tokenizer."""
     tokenizer = load_tokenizer(base)
     backbone = _loaded(config, base, device)
-    generation = backbone.generation_config
-    generation.eos_token_id, generation.pad_token_id = (special_ids(tokenizer)[t] for t in ("<|im_end|>", "<|endoftext|>"))
+    generation, ids = backbone.generation_config, special_ids(tokenizer)
+    generation.eos_token_id, generation.pad_token_id = ids["<|im_end|>"], ids["<|endoftext|>"]
     generation.do_sample, generation.temperature, generation.top_p, generation.top_k = False, None, None, None
     if config.adapter == "lora":
         backbone = _with_adapters(config, backbone)

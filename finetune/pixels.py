@@ -24,7 +24,7 @@ class Patches(NamedTuple):
 
 
 def patches(frames: NDArray[np.uint8], base: Base, *, as_video: bool) -> Patches:
-    """Of one clip [n, h, w, 3]: one video of pairs of frames (an odd last one is doubled), or n images, each doubled."""
+    """Of one clip [n, h, w, 3]: one video of pairs of frames (an odd last one doubled), or n images, each doubled."""
     patch, merge = base.vision["patch_size"], base.vision["spatial_merge_size"]
     height, width = frames.shape[1:3]
     if height % (patch * merge) or width % (patch * merge):

@@ -92,8 +92,11 @@ class Finetuned:
 
     def ask(self, questions: Sequence[Question], operations: Sequence[str]) -> list[Reply]:
         if unknown := set(self.labels) - set(operations):
-            raise UsageError(f"{self.run}: was trained to say {', '.join(sorted(unknown))}, which this world does not know")
-        examples = [Example(one.clip_id, one.frames, one.indices, one.prompt) for one in questions]
+            raise UsageError(f"{self.run}: says {', '.join(sorted(unknown))}, which this world does not know")
+        return self.reply([Example(one.clip_id, one.frames, one.indices, one.prompt) for one in questions])
+
+    def reply(self, examples: Sequence[Example]) -> list[Reply]:
+        """The same for examples."""
         return [self._reply(said) for said in ask(self.answerer, self.collator, examples, self.grammar)]
 
     def _reply(self, said: Said) -> Reply:

@@ -1,7 +1,7 @@
 """The tokenizer: that of a checkpoint's folder, or for a tiny model one that is made here.
 
-The tiny one is a byte-level BPE with Qwen's special tokens, learned from this task's prompts and answers. Like Qwen's it
-reads numbers digit by digit; labels are never merged with what stands round them, so that each is a token of its own.
+The tiny one is a byte-level BPE with Qwen's special tokens, learned from this task's prompts and answers. Like Qwen's
+it reads numbers digit by digit; labels are never merged with what stands round them: each is a token of its own.
 """
 
 from __future__ import annotations

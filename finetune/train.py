@@ -20,8 +20,9 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -67,7 +68,7 @@ class State:
 
 
 def train(config: Config, run: Path, *, start: Path | None = None, max_hours: float | None = None) -> State:
-    """Train until done, or until the hours are over; what lies in `run` is gone on with. `start`: an adapter's folder."""
+    """Train until done, or until the hours are over; `run` is gone on with. `start`: an adapter's folder."""
     begun = time.monotonic()
     if config.threads:
         torch.set_num_threads(config.threads)
@@ -79,7 +80,8 @@ def train(config: Config, run: Path, *, start: Path | None = None, max_hours: fl
         _same_config(config, run)
         ensure_base(config, run / "base", operations)
     accelerator.wait_for_everyone()
-    answerer, tokenizer = load_model(config, ensure_base(config, run / "base", operations), operations, accelerator.device)
+    base = ensure_base(config, run / "base", operations)
+    answerer, tokenizer = load_model(config, base, operations, accelerator.device)
     collator = Collator(config, tokenizer, operations)
     optimizer = make_optimizer(config, answerer)
     scaler = torch.amp.GradScaler(accelerator.device.type, enabled=config.compute == "fp16")
@@ -105,7 +107,7 @@ def train(config: Config, run: Path, *, start: Path | None = None, max_hours: fl
         state.seconds = spent + time.monotonic() - begun
         log.update(losses, norm, optimizer.param_groups[0]["lr"])
         if state.skipped > config.max_skipped:
-            raise TrainingError(f"{state.skipped} updates in a row had infinite gradients: lower lr, or compute in fp32")
+            raise TrainingError(f"{state.skipped} updates in a row had infinite gradients: lower lr, or use fp32")
         last = state.updates >= config.steps
         if not state.skipped and (last or (config.evaluate_every and state.updates % config.evaluate_every == 0)):
             _judge(answerer, collator, judging, run, state, log, accelerator)
@@ -113,7 +115,7 @@ def train(config: Config, run: Path, *, start: Path | None = None, max_hours: fl
         if accelerator.is_main_process and (last or stopping or state.step % config.checkpoint_every == 0):
             save(run, state, answerer, optimizer, scaler, keep=config.keep)
         if stopping and not last:
-            log.say(f"{max_hours:g} hours are over after {state.updates} of {config.steps} updates; the same command goes on")
+            log.say(f"{max_hours:g} hours are over: {state.updates} of {config.steps} updates; start again to go on")
             return state
     if accelerator.is_main_process:
         write_record(run, config, state, answerer.device)
@@ -196,9 +198,10 @@ def make_optimizer(config: Config, answerer: Answerer) -> torch.optim.Optimizer:
 def _upcoming(
     config: Config, learning: Training, state: State, accelerator: Accelerator
 ) -> Iterator[list[Example]]:
-    """This process's share of the clips of each update from `state.step` on, read ahead by threads."""
+    """This process's share of the clips of each update from `state.step` on, read ahead."""
     rank, processes = accelerator.process_index, accelerator.num_processes
-    with ThreadPoolExecutor(2) as pool:
+    sent = learning if learning.clips.augment is None else None
+    with _readers(learning) as pool:
         waiting: list[list[Future[Example]]] = []
         orders: dict[int, list[int]] = {}
         place = state.step
@@ -210,15 +213,35 @@ def _upcoming(
                     epoch, number = divmod(at, len(learning))
                     if epoch not in orders:
                         orders = {epoch - 1: orders.get(epoch - 1, []), epoch: learning.order(config.seed, epoch)}
-                    shares.append(pool.submit(learning.example, orders[epoch][number], epoch))
+                    shares.append(pool.submit(_read, sent, orders[epoch][number], epoch))
                 waiting.append(shares)
                 place += 1
             yield [found.result() for found in waiting.pop(0)]
 
 
+def _readers(learning: Training) -> Executor:
+    """Threads, or a process where frames are augmented: that much numpy would hold the training thread up."""
+    if learning.clips.augment is None:
+        return ThreadPoolExecutor(2)
+    return ProcessPoolExecutor(1, mp_context=get_context("spawn"), initializer=_hold, initargs=(learning,))
+
+
+_held: list[Training] = []
+
+
+def _hold(learning: Training) -> None:
+    """In a reading process: keep the clips, so that they are not sent with every request."""
+    _held.append(learning)
+
+
+def _read(learning: Training | None, number: int, epoch: int) -> Example:
+    return (learning or _held[0]).example(number, epoch)
+
+
 def _judge(
-    answerer: Answerer, collator: Collator, judging: Training, run: Path, state: State, log: Log, accelerator: Accelerator
-) -> None:
+    answerer: Answerer, collator: Collator, judging: Training, run: Path, state: State, log: Log,
+    accelerator: Accelerator,
+) -> None:  # fmt: skip
     """On validation; the best so far is kept. All processes judge, and the first one's verdict counts for all."""
     with tempfile.TemporaryDirectory() as elsewhere:
         found = evaluate(answerer, collator, judging, run if accelerator.is_main_process else Path(elsewhere))
@@ -248,8 +271,9 @@ def _keep(answerer: Answerer, folder: Path, operations: Sequence[str], state: St
 
 
 def save(
-    run: Path, state: State, answerer: Answerer, optimizer: torch.optim.Optimizer, scaler: torch.amp.GradScaler, *, keep: int
-) -> None:
+    run: Path, state: State, answerer: Answerer, optimizer: torch.optim.Optimizer, scaler: torch.amp.GradScaler, *,
+    keep: int,
+) -> None:  # fmt: skip
     """A checkpoint, there whole or not at all; older ones than the newest `keep` go."""
     folder = run / "checkpoints"
     scratch = folder / ".partial"
@@ -319,7 +343,7 @@ def _same_config(config: Config, run: Path) -> None:
 @click.option("--run", required=True, type=click.Path(path_type=Path, file_okay=False), help="Folder of the run.")
 @click.option("--frames", type=click.Path(path_type=Path, file_okay=False), help="Where the renderings lie.")
 @click.option("--set", "changes", multiple=True, metavar="KEY=VALUE", help="Instead of the file's value.")
-@click.option("--from", "start", type=click.Path(path_type=Path, file_okay=False), help="Begin with this run's adapter.")
+@click.option("--from", "start", type=click.Path(path_type=Path, file_okay=False), help="Begin with this adapter.")
 @click.option("--max-hours", type=float, help="Stop in time, with a checkpoint; the same command goes on.")
 def main(
     config: Path, run: Path, frames: Path | None, changes: tuple[str, ...], start: Path | None, max_hours: float | None

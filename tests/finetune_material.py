@@ -46,12 +46,12 @@ def placed(config: Config, folder: Path, **changes: object) -> Config:
     return replace(config, train=str(folder / "train"), validation=str(folder / "validation"), **changes)
 
 
-def example(seed: int = 0, *, frames: int = 8, side: int = SIDE, name: str = "a", lesson: Lesson | None = None) -> Example:
+def example(seed: int = 0, *, frames: int = 8, side: int = SIDE) -> Example:
     """A clip of noise with an answer."""
     random = np.random.default_rng(seed)
     indices = np.array(UNIFORM) if frames == 8 else np.linspace(0, 124, frames).astype(int)
     labels = [OPERATIONS[int(place)] for place in random.permutation(9)[:4]]
     start = int(random.integers(0, 100))
-    lesson = lesson or Lesson(labels[0], start, start + 1 + int(random.integers(0, 25)), tuple(labels[1:]))
+    lesson = Lesson(labels[0], start, start + 1 + int(random.integers(0, 25)), tuple(labels[1:]))
     pixels = random.integers(0, 256, (frames, side, side, 3), np.uint8)
-    return Example(name, pixels, indices, task_prompt(OPERATIONS, indices.tolist()), lesson)
+    return Example(f"clip-{seed}", pixels, indices, task_prompt(OPERATIONS, indices.tolist()), lesson)

@@ -53,13 +53,16 @@ def test_a_video_is_pairs_of_frames():
     """Of two equal frames the video's patches are the image's: an image is a doubled frame."""
     frame = example(frames=1).frames
     base = find_base(TWIN.base)
-    video, image = (patches(shown, base, as_video=kind) for shown, kind in ((np.repeat(frame, 2, 0), True), (frame, False)))
+    video = patches(np.repeat(frame, 2, 0), base, as_video=True)
+    image = patches(frame, base, as_video=False)
     assert video.grid == image.grid == [(1, SIDE // 14, SIDE // 14)]
     assert np.array_equal(video.values, image.values)
 
 
-@pytest.mark.parametrize(("frames", "side", "video", "images"), [(8, 336, 576, 1152), (8, 84, 36, 72), (8, 112, 64, 128),
-                                                                 (7, 84, 36, 63)])  # fmt: skip
+@pytest.mark.parametrize(
+    ("frames", "side", "video", "images"),
+    [(8, 336, 576, 1152), (8, 84, 36, 72), (8, 112, 64, 128), (7, 84, 36, 63)],
+)
 def test_tokens_of_a_clip(frames, side, video, images):
     base = find_base(TWIN.base)
     shown = example(frames=frames, side=side).frames
@@ -68,7 +71,7 @@ def test_tokens_of_a_clip(frames, side, video, images):
 
 
 def test_frames_that_do_not_fit_the_patches_are_refused():
-    with pytest.raises(UsageError, match="90 x 90.*multiples of 28"):
+    with pytest.raises(UsageError, match=r"90 x 90.*multiples of 28"):
         patches(example(side=90).frames, find_base(TWIN.base), as_video=True)
 
 
@@ -151,7 +154,8 @@ def test_the_grammar_allows_every_answer_and_no_other():
         assert pattern.fullmatch(answer_text("Tape", start, end, "Idle"))
     for text in (
         answer_text("Tape", 5, 5, "Idle"), answer_text("Tape", 9, 8, "Idle"), answer_text("Tape", 0, 126, "Idle"),
-        answer_text("Unknown", 0, 9, "Idle"), answer_text("tape", 0, 9, "Idle"), "{}", answer_text("Tape", 1, 2, "Idle") + " ",
+        answer_text("Unknown", 0, 9, "Idle"), answer_text("tape", 0, 9, "Idle"), "{}",
+        answer_text("Tape", 1, 2, "Idle") + " ",
     ):  # fmt: skip
         assert not pattern.fullmatch(text), text
 

@@ -13,7 +13,6 @@ import shutil
 import subprocess
 import sys
 import tomllib
-from pathlib import Path
 from zipfile import ZipFile
 
 import pytest
@@ -180,9 +179,10 @@ def run_block(title, env):
     return subprocess.run(["bash", "-c", code], env=env, capture_output=True, text=True)
 
 
-@pytest.mark.parametrize(
-    ("title", "missing"), [("Install, offline", "the dataset warehouse-harness-wheels"), ("Train", "the model Qwen2.5-VL")]
-)
+MISSING = [("Install, offline", "the dataset warehouse-harness-wheels"), ("Train", "the model Qwen2.5-VL")]
+
+
+@pytest.mark.parametrize(("title", "missing"), MISSING)
 def test_what_is_not_attached_is_said(title, missing, tmp_path):
     done = run_block(title, layout(tmp_path))
     assert done.returncode == 1 and f"attach {missing}" in done.stdout
@@ -192,7 +192,7 @@ LAYOUTS = [
     ("models/qwen-lm/qwen2.5-vl/transformers/3b-instruct/2", "notebooks/me/run-1", "today"),
     ("qwen2.5-vl/transformers/3b-instruct/1", "run-1", "until 2025"),
 ]
-ALONE, BOTH = ["-m"], "-m torch.distributed.run --standalone --nproc_per_node 2 -m --".split()
+ALONE, BOTH = ["-m"], ["-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2", "-m", "--"]
 
 
 @pytest.mark.parametrize(("gpus", "launched"), [(1, ALONE), (2, BOTH)], ids=["one GPU", "two"])
@@ -201,9 +201,10 @@ def test_how_training_is_started(weights, earlier, when, gpus, launched, tmp_pat
     env = layout(tmp_path)
     path = shims(tmp_path / "bin", python="printf '%s\\n'", **{"nvidia-smi": "seq " + str(gpus) + " #"})
     model = tmp_path / "input" / weights
-    for name in (model / "config.json", *(tmp_path / "input" / earlier / f"run/checkpoints/{n:06}/state.json" for n in (60, 90))):
-        name.parent.mkdir(parents=True)
-        name.write_text("{}")
+    states = [tmp_path / "input" / earlier / f"run/checkpoints/{step:06}/state.json" for step in (60, 90)]
+    for file in (model / "config.json", *states):
+        file.parent.mkdir(parents=True)
+        file.write_text("{}")
     done = run_block("Train", env | {"PATH": path, "HARNESS_TRAIN_CONFIG": ""})
     run = tmp_path / "working" / "run"
     said, *words = done.stdout.splitlines()
@@ -227,9 +228,8 @@ evaluate_every = 1
 evaluate_clips = 2
 threads = 1
 """
-NO_NETWORK = {"PIP_NO_INDEX": "1", "HF_HUB_OFFLINE": "1"} | {
-    name: "http://127.0.0.1:9" for name in ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY")
-}
+PROXIES = ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY")
+NO_NETWORK = {"PIP_NO_INDEX": "1", "HF_HUB_OFFLINE": "1"} | dict.fromkeys(PROXIES, "http://127.0.0.1:9")
 
 
 def session(folder, wheel, home, hours, attached=None, steps=TITLES):
@@ -261,7 +261,7 @@ def session(folder, wheel, home, hours, attached=None, steps=TITLES):
 
 @pytest.fixture(scope="module")
 def sessions(tmp_path_factory, wheel, home):
-    """A whole one, over before the run is, and one to which its output is attached, as far as that makes a difference."""
+    """A whole one, over before the run is; and one to which its output is attached, as far as that differs."""
     for name in ("nbclient", "nbformat", "ipykernel", "torch", "peft", "bitsandbytes"):
         pytest.importorskip(name)
     first = session(tmp_path_factory.mktemp("first"), wheel, home, "0.00001")

@@ -1,4 +1,4 @@
-"""notebook.ipynb from finetune/runs/t4.sh, which is the only source: `python -m finetune.kaggle.notebook` writes it anew.
+"""notebook.ipynb from finetune/runs/t4.sh, its only source: `python -m finetune.kaggle.notebook` writes it anew.
 
 The script is a header and blocks. A block begins with `# %% Title`; the comment lines right behind it are its text, in
 Markdown, the rest is its code. The first block holds the settings. In the notebook it writes them to a file, and a cell
@@ -27,7 +27,8 @@ from IPython.core.magic import register_cell_magic
 def step(line, cell):
     """Run a cell with bash, the settings first; show what it prints as it comes, stop the notebook where it fails."""
     words = ["bash", "-c", "source {SETTINGS}\\n" + cell]
-    with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace") as process:
+    both = {{"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}}
+    with subprocess.Popen(words, text=True, errors="replace", **both) as process:
         for printed in process.stdout:
             print(printed, end="", flush=True)
     if process.returncode:
@@ -56,7 +57,8 @@ def prose(comments: str) -> str:
 def notebook(script: str) -> dict[str, Any]:
     """The notebook, as nbformat 4.5 has it."""
     header, (settings, *steps) = parse(script)
-    cells = [markdown(header), code(MAGIC), markdown(titled(settings)), code(f"%%writefile {SETTINGS}\n{settings.code}")]
+    cells = [markdown(header), code(MAGIC)]
+    cells += [markdown(titled(settings)), code(f"%%writefile {SETTINGS}\n{settings.code}")]
     for step in steps:
         cells += [markdown(titled(step)), code(f"%%step\n{step.code}")]
     kernel = {"display_name": "Python 3", "language": "python", "name": "python3"}

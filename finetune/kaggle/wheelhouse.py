@@ -1,11 +1,11 @@
 """What is uploaded to Kaggle: `python -m finetune.kaggle.wheelhouse DIR --user NAME`, in a checkout, with a network.
 
-    DIR/dataset/   the project's wheel, those of wheels.txt, dataset-metadata.json   kaggle datasets create -p DIR/dataset
-    DIR/kernel/    notebook.ipynb, kernel-metadata.json                              kaggle kernels push -p DIR/kernel
+    DIR/dataset/   the project's wheel, those of wheels.txt, dataset-metadata.json: kaggle datasets create -p DIR/dataset
+    DIR/kernel/    notebook.ipynb, kernel-metadata.json: kaggle kernels push -p DIR/kernel
 
 The wheels are for Kaggle's Python and glibc, whatever they are gathered on. Before it is done, pip has to accept all of
-them there without a network, and everything that they and the project ask for has to be in wheels.txt or image.txt, in a
-version that will do.
+them there without a network, and all that they and the project ask for has to be in wheels.txt or image.txt, in a version
+that will do.
 """
 
 from __future__ import annotations
@@ -33,8 +33,10 @@ PYTHON = "3.12"
 PLATFORMS = ["manylinux1_x86_64", "manylinux2010_x86_64", "manylinux2014_x86_64",
              *(f"manylinux_2_{minor}_x86_64" for minor in range(5, 36))]  # fmt: skip
 """Kaggle's image is Ubuntu 22.04, glibc 2.35; pip matches each name exactly."""
-MACHINE = {"python_version": PYTHON, "python_full_version": f"{PYTHON}.0", "sys_platform": "linux",
-           "platform_machine": "x86_64", "platform_system": "Linux", "implementation_name": "cpython", "extra": ""}  # fmt: skip
+MACHINE = {
+    "python_version": PYTHON, "python_full_version": f"{PYTHON}.0", "implementation_name": "cpython",
+    "sys_platform": "linux", "platform_system": "Linux", "platform_machine": "x86_64", "extra": "",
+}  # fmt: skip
 EXTRAS = ("video", "finetune")
 PACKAGES = ("reference", "harness", "finetune")
 BUILT_FROM = ("pyproject.toml", "setup.cfg", "README.md", "LICENSE")
@@ -163,9 +165,10 @@ def main(folder: Path, user: str) -> None:
         wheels = gather(folder, user)
     except HarnessError as error:
         sys.exit(f"error: {error}")
-    for path in wheels:
-        click.echo(f"{path.stat().st_size / 1e6:8.1f} MB  {path.name}")
-    click.echo(f"{sum(path.stat().st_size for path in wheels) / 1e6:8.1f} MB  {folder / 'dataset'}, {len(wheels)} wheels")
+    sizes = [path.stat().st_size / 1e6 for path in wheels]
+    for path, size in zip(wheels, sizes, strict=True):
+        click.echo(f"{size:8.1f} MB  {path.name}")
+    click.echo(f"{sum(sizes):8.1f} MB  {folder / 'dataset'}, {len(wheels)} wheels; beside it {folder / 'kernel'}")
 
 
 if __name__ == "__main__":
