@@ -1,11 +1,11 @@
 """What is uploaded to Kaggle: `python -m finetune.kaggle.wheelhouse DIR --user NAME`, in a checkout, with a network.
 
-    DIR/dataset/   the project's wheel, those of wheels.txt, dataset-metadata.json: kaggle datasets create -p DIR/dataset
-    DIR/kernel/    notebook.ipynb, kernel-metadata.json: kaggle kernels push -p DIR/kernel
+    DIR/dataset/   the project's wheel, those of wheels.txt, dataset-metadata.json
+    DIR/kernel/    notebook.ipynb, kernel-metadata.json
 
 The wheels are for Kaggle's Python and glibc, whatever they are gathered on. Before it is done, pip has to accept all of
-them there without a network, and all that they and the project ask for has to be in wheels.txt or image.txt, in a version
-that will do.
+them there without a network, and all that they and the project ask for has to be in wheels.txt or image.txt, in a
+version that will do.
 """
 
 from __future__ import annotations
