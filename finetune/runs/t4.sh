@@ -46,8 +46,8 @@ config() {
 # torch, which is built for CUDA, stays, and nothing of it is replaced. transformers comes along because the image's may be
 # older than the 5.18 that is needed.
 #
-# torchao 0.10 of the image is removed for this session: peft stops with an error where it sees one older than 0.16, though
-# nothing here uses it.
+# torchao 0.10 of the image is removed for this session: nothing here uses it, and peft refuses one older than 0.16 as soon
+# as it is to adapt a layer that is not in 4 bits (`quantise = false`).
 WHEEL="$(find_input '*/warehouse_harness-*.whl')"
 [ -n "$WHEEL" ] || { echo "no wheels under $INPUT: attach the dataset warehouse-harness-wheels"; exit 1; }
 pip install --quiet --no-index --no-deps --upgrade --target "$SITE" "$(dirname "$WHEEL")"/*.whl
