@@ -29,7 +29,8 @@ CONFIG = Path(__file__).parent / "runs" / "ablation.toml"
 SEEDS = (0, 1, 2)
 CLIPS = 1000
 SHIFTED = "camera"
-"""A domain of the test split that training and validation do not hold; the one that costs an unaugmented twin most."""
+"""A domain that is in neither training nor validation: the one that costs a twin without augmentation most."""
+ADAPTED = 200
 METRICS = {"score": "score", "oca": "OCA", "tiou50": "tIoU@0.5", "aa1_hidden": "hidden AA@1"}
 
 
@@ -39,12 +40,14 @@ TESTED = (("validation", "score"), ("validation", "aa1_hidden"), (SHIFTED, "scor
 
 @dataclass(frozen=True)
 class Arm:
-    """`changes` to the config; or, where `asked` says so, only to how the adapter of arm `of` is asked."""
+    """`changes` to the config; or, where `asked` says so, only to how the adapter of arm `of` is asked. `start`: the
+    arm whose adapters training goes on from."""
 
     claim: str
     changes: dict[str, Any] = field(default_factory=dict)
     of: str = ""
     asked: dict[str, str] = field(default_factory=dict)
+    start: str = ""
 
 
 ARMS = {
@@ -64,13 +67,16 @@ ARMS = {
     "motion": Arm("frames where much moves", {"sampler": "motion"}),
     "entropy": Arm("frames of high entropy", {"sampler": "entropy"}),
     "boundary": Arm("frames round suspected boundaries", {"sampler": "boundary"}),
+    "adapted": Arm(
+        f"base, then {ADAPTED} clips in `{SHIFTED}`", {"train": f"train-{SHIFTED}", "steps": 100}, start="base"
+    ),
 }
 
 
 def config_of(work: Path, arm: str, seed: int) -> Config:
     config = replace(configs.read(CONFIG), seed=seed, **ARMS[ARMS[arm].of or arm].changes)
     frames = frames_of(work, config)
-    return replace(config, train=str(frames / "train"), validation=str(frames / "validation"))
+    return replace(config, train=str(frames / config.train), validation=str(frames / config.validation))
 
 
 def frames_of(work: Path, config: Config) -> Path:
@@ -85,6 +91,8 @@ def draw(work: Path, config: Config) -> None:
     folder = frames_of(work, config)
     workers = os.cpu_count() or 1
     render(replace(asked, split="train", limit=CLIPS), folder / "train", workers=workers)
+    if config.train == str(folder / f"train-{SHIFTED}"):
+        render(replace(asked, split="train", as_domain=SHIFTED, limit=ADAPTED), Path(config.train), workers=workers)
     render(replace(asked, split="validation"), folder / "validation", workers=workers)
     render(replace(asked, split="validation", as_domain=SHIFTED), folder / SHIFTED, workers=workers)
 
@@ -95,7 +103,8 @@ def trained(work: Path, arm: str, seed: int) -> Path:
 
     run = work / "runs" / f"{ARMS[arm].of or arm}-{seed}"
     if not (run / "training.json").is_file():
-        train(config_of(work, arm, seed), run)
+        start = trained(work, ARMS[arm].start, seed) / "best" if ARMS[arm].start else None
+        train(config_of(work, arm, seed), run, start=start)
     return run
 
 
@@ -189,8 +198,9 @@ def main(work: Path, arms: tuple[str, ...], workers: int) -> None:
     chosen = [arm for arm in arms or ARMS if arm != "base"]
     for arm in ("base", *chosen):
         draw(work, config_of(work, arm, 0))
-    trainings = [(arm, seed) for seed in SEEDS for arm in ("base", *chosen) if not ARMS[arm].of]
-    askings = [(arm, seed) for seed in SEEDS for arm in chosen if ARMS[arm].of]
+    second = {arm for arm in chosen if ARMS[arm].of or ARMS[arm].start}
+    trainings = [(arm, seed) for seed in SEEDS for arm in ("base", *chosen) if arm not in second]
+    askings = [(arm, seed) for seed in SEEDS for arm in chosen if arm in second]
     with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
         for jobs in (trainings, askings):
             for found in pool.map(partial(_job, work), jobs):

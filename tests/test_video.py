@@ -71,6 +71,44 @@ def test_files_hold_pictures_and_nothing_else(clip, tmp_path):
     assert content.index(b"moov") < content.index(b"mdat"), "can be played while it is fetched"
 
 
+WIDE = (336, 144)  # 21 macroblocks a row; x264's AVX-512 code takes 8 at a time
+
+
+def rolling(seed: int = 20261124) -> list[np.ndarray]:
+    """Large patches and fine grain that wander: x264 finds motion, and rates what later pictures are made of."""
+    rng = np.random.default_rng(seed)
+    patches = rng.integers(0, 256, (WIDE[1] // 8, WIDE[0] // 8, 3), np.uint8).repeat(8, 0).repeat(8, 1)
+    picture = patches // 4 * 3 + rng.integers(0, 64, patches.shape, np.uint8)
+    return [np.roll(picture, (index, -3 * index), (0, 1)) for index in range(40)]
+
+
+def written(path: Path, **environment: str) -> bytes:
+    """The pictures as another process, in that environment, writes them."""
+    script = "import sys; from reference.video import write_video; from tests.test_video import WIDE, rolling; " \
+             "write_video(sys.argv[1], rolling(), WIDE)"  # fmt: skip
+    run = subprocess.run([sys.executable, "-c", script, path], env=os.environ | environment, capture_output=True,
+                         text=True, timeout=60, cwd=Path(__file__).parents[1])  # fmt: skip
+    assert run.returncode == 0, run.stderr
+    return path.read_bytes()
+
+
+def test_bytes_do_not_depend_on_what_memory_held(tmp_path):
+    """glibc fills what malloc hands out; elsewhere, or without AVX-512, this proves less."""
+    expected = written(tmp_path / "v.mp4")
+    for filling in ("1", "77"):
+        assert written(tmp_path / f"{filling}.mp4", MALLOC_PERTURB_=filling) == expected
+
+
+@pytest.mark.parametrize("level", ["sse2", "ssse3", "avx2", "0"])
+def test_bytes_do_not_depend_on_the_processor(tmp_path, monkeypatch, level):
+    """x264 told to do without newer instructions writes what it writes with all of them."""
+    write_video(tmp_path / "all.mp4", rolling(), WIDE)
+    told = f"{video.X264.get('x264-params', '')}:asm={level}".removeprefix(":")
+    monkeypatch.setattr(video, "X264", video.X264 | {"x264-params": told})
+    write_video(tmp_path / "fewer.mp4", rolling(), WIDE)
+    assert (tmp_path / "fewer.mp4").read_bytes() == (tmp_path / "all.mp4").read_bytes()
+
+
 def test_pictures_survive(clip):
     found, indices = frames(clip, 5)
     assert indices.tolist() == [0, 31, 62, 93, 124]
