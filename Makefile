@@ -1,5 +1,6 @@
 # make demo: set up and run the main job. make test: the whole suite. make proof, make bench: the full-size claims.
 # make submissions: the reference entries anew; with FRAMES=DIR (renderings DIR/train, DIR/test) the probe too.
+# make kaggle USERNAME=you: in build/kaggle, checked, the dataset and the notebook to upload (140 MB are fetched).
 # Works without ensurepip and under PEP 668: pip installs into .venv from outside where plain venv fails.
 
 PYTHON ?= python3
@@ -7,7 +8,7 @@ BIN := .venv/bin
 STAMP := .venv/.installed
 HARNESS := $(BIN)/harness
 
-.PHONY: demo test browser proof bench submissions sample clean
+.PHONY: demo test browser proof bench submissions sample kaggle clean
 
 demo: $(STAMP)
 	@bash demo.sh
@@ -29,6 +30,9 @@ submissions: $(STAMP)
 sample: .venv/.tested-tools browser
 	$(HARNESS) leaderboard submissions -o reports/sample/leaderboard.html --frames --budget 450kB
 	$(BIN)/python -m tests.pages reports/sample
+
+kaggle: .venv/.tested-tools
+	$(BIN)/python -m finetune.kaggle.wheelhouse build/kaggle --user $(or $(USERNAME),USERNAME)
 
 $(STAMP): setup.cfg pyproject.toml constraints.txt
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv >/dev/null 2>&1 || \

@@ -230,9 +230,14 @@ def _loaded(config: Config, base: Path, device: str | torch.device) -> Any:
         )  # fmt: skip
     wanted = find_base(config.base).model_class()
     try:
-        return wanted.from_pretrained(base, device_map={"": device}, attn_implementation="sdpa", **options)
+        backbone = wanted.from_pretrained(base, device_map={"": device}, attn_implementation="sdpa", **options)
     except OSError as error:
         raise UsageError(f"{base}: no weights of {config.base} ({str(error).splitlines()[0]})") from None
+    for module in backbone.modules():
+        if hasattr(module, "support_avx512bf16_for_cpu"):
+            # else a CPU repacks nf4 weights when it is first asked a question, and cannot train them any more
+            module.support_avx512bf16_for_cpu = False
+    return backbone
 
 
 def _with_adapters(config: Config, backbone: Any) -> Any:

@@ -18,6 +18,7 @@ import json
 import math
 import shutil
 import sys
+import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
@@ -29,6 +30,7 @@ from typing import Any
 import click
 import torch
 from accelerate import Accelerator
+from accelerate.utils import broadcast_object_list
 from safetensors.torch import load_file, save_file
 from torch.utils._pytree import tree_leaves
 
@@ -123,7 +125,7 @@ def train(config: Config, run: Path, *, start: Path | None = None, max_hours: fl
         last = state.updates >= config.steps
         if not state.skipped and (last or (config.evaluate_every and state.updates % config.evaluate_every == 0)):
             _judge(answerer, collator, judging, run, state, log, accelerator)
-        stopping = max_hours is not None and time.monotonic() - begun > max_hours * 3600
+        stopping = max_hours is not None and _agreed(accelerator, time.monotonic() - begun > max_hours * 3600)
         if accelerator.is_main_process and (last or stopping or state.step % config.checkpoint_every == 0):
             save(run, state, answerer, optimizer, scaler, keep=config.keep)
         if stopping and not last:
@@ -254,8 +256,10 @@ def _judge(
     answerer: Answerer, collator: Collator, judging: Training, run: Path, state: State, log: Log,
     accelerator: Accelerator,
 ) -> None:  # fmt: skip
-    """On validation; the best so far is kept."""
-    found = evaluate(answerer, collator, judging, run)
+    """On validation; the best so far is kept. All processes judge, and the first one's verdict counts for all."""
+    with tempfile.TemporaryDirectory() as elsewhere:
+        found = evaluate(answerer, collator, judging, run if accelerator.is_main_process else Path(elsewhere))
+    found = broadcast_object_list([found])[0]
     value = found["score"] + found["aa1_hidden"]
     state.stale += 1
     if value > state.best:
@@ -263,6 +267,11 @@ def _judge(
         if accelerator.is_main_process:
             _keep(answerer, run / "best", collator.operations, state)
     log.judged(found)
+
+
+def _agreed(accelerator: Accelerator, found: bool) -> bool:
+    """Whether it is so in any process: clocks differ, and one that stopped alone would leave the others waiting."""
+    return bool(accelerator.reduce(torch.tensor(float(found), device=accelerator.device), "sum") > 0)
 
 
 def _keep(answerer: Answerer, folder: Path, operations: Sequence[str], state: State) -> None:

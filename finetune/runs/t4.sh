@@ -1,0 +1,117 @@
+#!/usr/bin/env bash
+# # Qwen2.5-VL 3B learns to watch packing
+#
+# A vision-language model is tuned on drawn clips of a packing station, answers the test split, and is scored against
+# floors and ceilings. Everything happens on Kaggle's two T4s, without the internet, in one session of 12 hours or in
+# several: a later one goes on where an earlier one stopped.
+#
+# **Attach before you run** (File > Add input): the dataset *warehouse-harness-wheels*, the model *Qwen2.5-VL,
+# Transformers, 3b-instruct*, and, to go on with a run, the output of this notebook's earlier version. Choose the
+# accelerator *GPU T4 x2*.
+#
+# **What stays** in the output: `run/` with the adapter (`run/best`, 120 MB) and two checkpoints (180 MB each),
+# `submissions/`, `score.json`, `report.html`; under 1 GB of the 20 that are allowed.
+#
+# Made of `finetune/runs/t4.sh` by `python -m finetune.kaggle.notebook`. Run as a script, that file does the same.
+
+# %% Settings
+# The defaults are Kaggle's folders and the whole run. Each can be set from outside, which is how the same cells run with a
+# tiny model in a minute.
+set -euo pipefail
+INPUT="${HARNESS_INPUT:-/kaggle/input}"        # read only: wheels, model, an earlier output
+WORK="${HARNESS_WORK:-/kaggle/working}"        # the output, kept
+SCRATCH="${HARNESS_SCRATCH:-/kaggle/temp}"     # gone after the session: 2 GB of frames, 0.5 GB of packages
+WORLD="${HARNESS_WORLD:-warehouse-v1}"
+SIZE="${HARNESS_SIZE:-336}"                    # side of a frame; train and predict refuse frames of another
+LIMIT="${HARNESS_LIMIT:-}"                     # clips of each split; empty is all
+HOURS="${HARNESS_HOURS:-10}"                   # of training; of the other 2 hours, the answers may take one
+DEVICE="${HARNESS_DEVICE:-t4}"                 # what the plan reckons with
+RUN="$WORK/run"
+ENTRY="$WORK/submissions/qwen2.5-vl-3b"
+SITE="$SCRATCH/site"
+FRAMES="$SCRATCH/frames"
+export PYTHONPATH="$SITE${PYTHONPATH:+:$PYTHONPATH}" PYTHONUNBUFFERED=1
+export HF_HUB_OFFLINE=1
+
+# Kaggle mounts inputs at paths that have changed over the years: they are known by what they hold.
+find_input() { { find -L "$INPUT" -path "$1" 2>/dev/null || true; } | sort | tail -n 1; }
+
+# The config of the run, from the installed package unless another is given.
+config() {
+    echo "${HARNESS_TRAIN_CONFIG:-$(python -c 'from importlib.resources import files; print(files("finetune"))')/runs/t4.toml}"
+}
+
+# %% Install, offline
+# 18 wheels, 142 MB, half a minute. They go into a folder of their own that stands in front of the image's packages: its
+# torch, which is built for CUDA, stays, and nothing of it is replaced. transformers comes along because the image's may be
+# older than the 5.18 that is needed.
+#
+# torchao 0.10 of the image is removed for this session: nothing here uses it, and peft refuses one older than 0.16 as soon
+# as it is to adapt a layer that is not in 4 bits (`quantise = false`).
+WHEEL="$(find_input '*/warehouse_harness-*.whl')"
+[ -n "$WHEEL" ] || { echo "no wheels under $INPUT: attach the dataset warehouse-harness-wheels"; exit 1; }
+pip install --quiet --no-index --no-deps --upgrade --target "$SITE" "$(dirname "$WHEEL")"/*.whl
+if [ "$INPUT" = /kaggle/input ]; then pip uninstall --quiet --yes torchao; fi
+python -c '
+from importlib.metadata import version
+import bitsandbytes, torch
+print(*(f"{name} {version(name)}" for name in ("torch", "transformers", "peft", "bitsandbytes")), sep="\n")
+for number in range(torch.cuda.device_count()):
+    shown = torch.cuda.get_device_properties(number)
+    print(f"GPU {number}: {shown.name}, {shown.total_memory / 2**30:.1f} GiB")
+'
+df -h "$WORK" "$SCRATCH"
+
+# %% Draw the clips
+# 8 frames a clip, evenly spaced, 336 pixels wide: as video that is 576 tokens, half of what single images take. They are
+# drawn again in every session, a few minutes on Kaggle's four cores, and the same to the byte; 0.25 MB a clip, so they lie
+# in the scratch folder and not in the output. Test clips come without their truth.
+for split in train validation test; do
+    python -m harness world render "$WORLD" --split "$split" --frames 8 --size "$SIZE" ${LIMIT:+--limit "$LIMIT"} \
+        --workers "$(nproc)" -o "$FRAMES/$split"
+done
+
+# %% Will it fit, and how long will it take
+# Before any weights are loaded. A T4 has 15 GB, of which 14.7 GiB can be used, and no bf16. Language layers in nf4 (0.516
+# bytes a parameter), vision tower and embedding in fp16: 3.2 GiB, or 2.2 if all were nf4. Adapters of rank 16 on all linear
+# layers of the language model are 30 million parameters: 0.3 GiB with gradients and 8-bit Adam. Activations, recomputed in
+# the backward pass, are the rest; logits are made for answer tokens only, or a batch of 4 would not fit at all.
+python -m finetune.plan "$(config)" --device "$DEVICE"
+
+# %% Train
+# 540 updates of 32 clips: three times the training split. It stops in time, with a checkpoint. To go on, save this version
+# and attach its output to the next: the run in it is copied here first (0.5 GB), and goes on bit for bit. Of two attached
+# outputs the one that got further counts.
+#
+# With two T4s, each makes half of every update: the same run in half the time. If memory runs out all the same, the batch is
+# halved, the number of passes doubled, and the log says so.
+EARLIER="$({ find -L "$INPUT" -path '*/run/checkpoints/*/state.json' -printf '%h\n' 2>/dev/null || true; } |
+    sed -E 's:(.*)/:\1 :' | sort -k 2 | tail -n 1)"   # folder and number of the newest checkpoint
+if [ -n "$EARLIER" ] && [ ! -e "$RUN" ]; then
+    echo "going on from update ${EARLIER##* } in $INPUT"
+    cp -r --no-preserve=mode "${EARLIER%/checkpoints *}" "$RUN"
+fi
+
+if [ -n "${HARNESS_TRAIN_CONFIG:-}" ]; then WEIGHTS=""; else
+    WEIGHTS="$(find_input '*qwen2.5-vl/transformers/3b-instruct/*/config.json')"
+    [ -n "$WEIGHTS" ] || { echo "no weights under $INPUT: attach the model Qwen2.5-VL, 3b-instruct"; exit 1; }
+fi
+GPUS="$({ nvidia-smi --list-gpus || true; } 2>/dev/null | wc -l)"
+LAUNCH=(python -m)
+if [ "$GPUS" -gt 1 ]; then LAUNCH=(python -m torch.distributed.run --standalone --nproc_per_node "$GPUS" -m --); fi
+"${LAUNCH[@]}" finetune.train "$(config)" --run "$RUN" --frames "$FRAMES" --max-hours "$HOURS" \
+    ${WEIGHTS:+--set weights="${WEIGHTS%/config.json}"}
+
+# %% Answer the test split
+# With the adapter that was best on validation. Decoding is held to the grammar of an answer, start before end. Every answer
+# is on disk before the next question; run again, this cell goes on.
+if [ -e "$ENTRY/predictions.jsonl" ]; then rm -r "$ENTRY"; fi   # of an earlier model
+python -m harness predict --model "finetune:$RUN" --world "$WORLD" --split test --frames "$FRAMES" \
+    ${LIMIT:+--limit "$LIMIT"} --no-score -o "$ENTRY"
+
+# %% Score
+# `score.json` is the whole answer, `report.html` the page to read: how good, how certain, and on which clips and why it
+# fails. Open the page from the output, it needs no server.
+python -m harness score "$ENTRY/predictions.jsonl" --world "$WORLD" --split test --output "$WORK"
+python -m harness report "$ENTRY/predictions.jsonl" --world "$WORLD" --split test -o "$WORK/report.html"
+du -sh "$RUN"/* "$ENTRY"/* "$WORK"/score.json "$WORK"/report.html
