@@ -86,7 +86,7 @@ class Answerer(nn.Module):
         return torch.autocast(self.device.type, DTYPES[self.config.compute])
 
     def states(self, batch: Mapping[str, Any]) -> torch.Tensor:
-        """Last hidden states [b, length, hidden]. A batch may bring what a frozen vision tower said of it, as `seen`."""
+        """Last hidden states [b, length, hidden]. A batch may bring what a frozen vision tower saw, as `seen`."""
         inputs = {name: batch[name] for name in INPUTS if name in batch}
         if self.frozen_vision:
             inputs["mm_encoder_outputs"] = batch["seen"] if "seen" in batch else self.see(inputs)

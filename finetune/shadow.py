@@ -37,7 +37,8 @@ PIECES = re.compile(
 """How Qwen's tokenizer cuts text before it merges; words as common as a prompt's are one token each."""
 IRRELEVANT = ("steps", "optimizer", "lr", "warmup", "weight_decay", "beta2", "clip_norm", "train", "validation",
               "weights", "evaluate_every", "evaluate_clips", "checkpoint_every", "patience", "threads", "seed",
-              "alpha", "clips", "max_skipped", "keep", "label_weight", "init_std", "randomised", "hard_negatives")  # fmt: skip
+              "alpha", "clips", "max_skipped", "keep", "label_weight", "init_std", "randomised",
+              "hard_negatives")  # fmt: skip
 """Fields that change no activation."""
 WEIGHED = ("base", "world", "frames", "adapter", "rank", "quantise", "compute", "temporal_head", "steps_head")
 """Fields that change a weight; the twin's tokenizer, and so its embedding, knows the frames of its prompts."""
