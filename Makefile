@@ -44,6 +44,11 @@ $(STAMP): setup.cfg pyproject.toml constraints.txt
 	@$(PYTHON) -m pip --python $(BIN)/python install --quiet --disable-pip-version-check -c constraints.txt -e '.[test,video,finetune]'
 	@touch $@
 
+# What finetune/ needs: torch for the CPU, transformers and their company.
+.venv/.finetune-tools: $(STAMP)
+	@$(PYTHON) -m pip --python $(BIN)/python install --quiet --disable-pip-version-check -c constraints.txt -e '.[finetune]'
+	@touch $@
+
 # The browser of the report's tests; without root or apt they are skipped and say so.
 browser:
 	@command -v chromium chromium-browser google-chrome >/dev/null 2>&1 || \
