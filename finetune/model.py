@@ -219,6 +219,7 @@ def prepared(config: Config, backbone: Any, labels: int) -> Answerer:
 
 
 def _loaded(config: Config, base: Path, device: str | torch.device) -> Any:
+    import transformers
     from transformers import BitsAndBytesConfig
 
     dtype = DTYPES[config.compute]
@@ -228,6 +229,7 @@ def _loaded(config: Config, base: Path, device: str | torch.device) -> Any:
             load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_use_double_quant=True, bnb_4bit_compute_dtype=dtype,
             llm_int8_skip_modules=UNQUANTISED,
         )  # fmt: skip
+    transformers.utils.logging.disable_progress_bar()  # a bar for a second's work; its lines would fill a log
     wanted = find_base(config.base).model_class()
     try:
         backbone = wanted.from_pretrained(base, device_map={"": device}, attn_implementation="sdpa", **options)

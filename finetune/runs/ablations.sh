@@ -9,7 +9,7 @@ set -euo pipefail
 cd "$(dirname "$0")/../.."
 PATH="$PWD/.venv/bin:$PATH"
 python -c "import bitsandbytes, peft, torch" 2>/dev/null || make --silent .venv/.finetune-tools
-WORK="${WORK:-$PWD/build/ablations}"
+WORK="${WORK:-build/ablations}"
 export OMP_WAIT_POLICY=PASSIVE HF_HUB_OFFLINE=1 TOKENIZERS_PARALLELISM=false
 
 python -m finetune.ablations "$WORK" "$@"
