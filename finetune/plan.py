@@ -220,7 +220,7 @@ def report(plan: Plan) -> str:
         f"Largest batch at {plan.config.size} px: {most}{' or more' * (most == MOST_BATCH)}. Largest frames at batch "
         f"{plan.config.batch}: {size} px{' or more' * (size > MOST_SIZE - plan.clip.grid)}."
     )
-    return "\n".join([*lines, "", *_time(plan)])
+    return "\n".join([*lines, "", *time_lines(plan)])
 
 
 def _asked(plan: Plan) -> list[str]:
@@ -260,7 +260,8 @@ def _remarks(plan: Plan) -> list[str]:
     )
 
 
-def _time(plan: Plan) -> list[str]:
+def time_lines(plan: Plan) -> list[str]:
+    """Seconds of an update and an evaluation, hours of a run, and what they rest on."""
     if plan.config.compute not in plan.device.tflops:
         return _wrapped(f"No time: {plan.device.name} does not compute in {plan.config.compute}.")
     update, asking, count = times(plan)

@@ -47,8 +47,9 @@ NF4 = 0.5 + 1 / 64 + 4 / (64 * 256)
 TYPES = {dtype: name for name, dtype in DTYPES.items()}
 SMALL = 1024
 """A folder's model with fewer hidden numbers is traced whole."""
-LINEAR = 2, 4
-"""Batches of a checkpoint that are traced; larger ones lie on the line through them."""
+PADDED = 2
+"""The largest batch of a checkpoint that is traced, the first with padding; larger ones take as much more as they have
+clips, to 0.2 %."""
 FEW = 3
 """Layers of a traced checkpoint; Qwen3-VL feeds its first three from the vision tower."""
 
@@ -155,10 +156,9 @@ def activation_bytes(config: Config, *, tiny: bool, folder: Path | None = None, 
     plain = Config()
     same = {name: getattr(plain, name) for name in IRRELEVANT} | {"accumulation": min(2, config.accumulation)}
     config = replace(config, **same)
-    if tiny or whole or config.batch <= LINEAR[1]:
+    if tiny or whole or config.batch <= PADDED:
         return _peak(config, tiny, folder, whole)
-    one, two = (_peak(replace(config, batch=batch), tiny, folder, whole) for batch in LINEAR)
-    return one + (config.batch - LINEAR[0]) * (two - one) // (LINEAR[1] - LINEAR[0])
+    return _peak(replace(config, batch=PADDED), tiny, folder, whole) * config.batch // PADDED
 
 
 @lru_cache

@@ -89,17 +89,18 @@ def train(config: Config, run: Path, *, start: Path | None = None, max_hours: fl
         ensure_base(config, run / "base", operations)
     accelerator.wait_for_everyone()
     base, kind = ensure_base(config, run / "base", operations), accelerator.device.type
-    device = device_key(torch.cuda.get_device_name()) if kind == "cuda" else "cpu"
-    predicted = predicted_gib(config, device, folder=base)
     answerer, tokenizer = load_model(config, base, operations, accelerator.device)
     collator = Collator(config, tokenizer, operations)
     optimizer = make_optimizer(config, answerer)
     scaler = torch.amp.GradScaler(kind, enabled=config.compute == "fp16")
-    state = State(batch=config.batch, accumulation=config.accumulation, predicted_gib=predicted)
+    state = State(batch=config.batch, accumulation=config.accumulation)
     if (found := newest(run)) is not None:
         state = load(found, answerer, optimizer, scaler)
-    elif start is not None:
-        answerer.restore(start)
+    else:
+        device = device_key(torch.cuda.get_device_name()) if kind == "cuda" else "cpu"
+        state.predicted_gib = predicted_gib(config, device, folder=base) if accelerator.is_main_process else None
+        if start is not None:
+            answerer.restore(start)
     log = Log(run, state, config, quiet=not accelerator.is_main_process)
     spent = state.seconds
     upcoming = _upcoming(config, learning, state, accelerator)

@@ -109,6 +109,7 @@ def test_out_of_memory_halves_the_batch_and_goes_on(frames, tmp_path, monkeypatc
             raise torch.OutOfMemoryError("CUDA out of memory")
         return forward(self, batch, *rest)
 
+    monkeypatch.setattr(training, "predicted_gib", lambda *arguments, **options: 1.0)  # it runs forward, too
     monkeypatch.setattr(training.Answerer, "forward", scarce)
     state = train(config, tmp_path / "scarce")
     assert (state.batch, state.accumulation, state.ooms) == (2, 2, [{"step": 0, "batch": 2}])
@@ -122,6 +123,7 @@ def test_memory_that_does_not_hold_one_clip_is_an_error(frames, tmp_path, monkey
     def full(self, *arguments):
         raise torch.OutOfMemoryError("CUDA out of memory")
 
+    monkeypatch.setattr(training, "predicted_gib", lambda *arguments, **options: 1.0)
     monkeypatch.setattr(training.Answerer, "forward", full)
     with pytest.raises(torch.OutOfMemoryError):
         train(placed(SMALL, frames), tmp_path / "run")
