@@ -64,7 +64,7 @@ def update(config, folder):
     collator, optimizer = Collator(config, tokenizer, OPERATIONS), make_optimizer(config, answerer)
     longest = Lesson(max(OPERATIONS, key=len), 100, 125, (OPERATIONS[1],))
     lessons = [longest, *[Lesson(OPERATIONS[0], 3, 9, (OPERATIONS[1],))] * (config.batch - 1)]
-    shown = [example(frames=config.frames, side=config.size, lesson=lesson) for lesson in lessons]
+    shown = [example(frames=config.frames, side=config.size)._replace(lesson=lesson) for lesson in lessons]
     batch = collator(shown)
     answerer.train()
 
