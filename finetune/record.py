@@ -122,7 +122,7 @@ def draw_loss(rows: Sequence[dict[str, Any]], path: Path) -> None:
     for name, colour in (("loss", "#4477aa"), ("label_loss", "#ee6677")):
         left.plot([row["update"] for row in steps], [row[name] for row in steps], color=colour, linewidth=1,
                   label={"loss": "answer tokens", "label_loss": "tokens of the two labels"}[name])  # fmt: skip
-    left.set(xlabel="update", ylabel="cross entropy, nats a token", ylim=(0, None))
+    left.set(xlabel="update", ylabel="cross entropy, nats a token", ylim=(0, min(3, max(row["loss"] for row in steps))))
     judged = [row for row in rows if "validation" in row]
     right = left.twinx()
     right.plot([row["update"] for row in judged], [row["validation"]["aa1_hidden"] for row in judged], "o-",
