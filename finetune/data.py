@@ -129,7 +129,7 @@ def _request(folder: Path, config: Config) -> dict[str, Any]:
         asked = json.loads((folder / "render.json").read_text(encoding="utf-8"))["request"]
     except (OSError, ValueError, KeyError) as error:
         raise UsageError(f"{folder}: no rendering ({error!r}); harness world render makes one") from None
-    for name in ("size", "frames", "sampler"):
+    for name in ("world", "size", "frames", "sampler"):
         if asked[name] != getattr(config, name):
             raise UsageError(f"{folder}: rendered with {name} {asked[name]}, the config says {getattr(config, name)}")
     return asked

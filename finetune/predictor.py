@@ -70,7 +70,7 @@ class Finetuned:
             "description": f"{tuned}, {self.config.frames} frames of {self.config.size} px",
             "run": {
                 "options": self.options, "trained_sha256": digest(self.best), "base_sha256": digest(self._base),
-                "parameters": parameters, "config": asdict(self.config),
+                "parameters": parameters, "config": asdict(self.config), "training": self._trained,
             },
         }  # fmt: skip
 
@@ -82,6 +82,13 @@ class Finetuned:
     def training(self) -> dict[str, Any] | None:
         path = self.run / "training.json"
         return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
+
+    @property
+    def _trained(self) -> dict[str, Any]:
+        """How long training took, and memory planned against measured; all of it is in training.json."""
+        record = self.training or {}
+        names = ("device", "steps", "best_update", "wall_s", "predicted_peak_gib", "measured_peak_gib", "oom_events")
+        return {name: record[name] for name in names if record.get(name) is not None}
 
     @cached_property
     def grammar(self) -> Grammar | None:

@@ -22,7 +22,7 @@ import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
@@ -357,14 +357,18 @@ def _same_config(config: Config, run: Path) -> None:
 @click.argument("config", type=click.Path(path_type=Path, dir_okay=False))
 @click.option("--run", required=True, type=click.Path(path_type=Path, file_okay=False), help="Folder of the run.")
 @click.option("--frames", type=click.Path(path_type=Path, file_okay=False), help="Where the renderings lie.")
+@click.option("--world", help="The world of the renderings, where it is not the file's.")
 @click.option("--set", "changes", multiple=True, metavar="KEY=VALUE", help="Instead of the file's value.")
 @click.option("--from", "start", type=click.Path(path_type=Path, file_okay=False), help="Begin with this adapter.")
 @click.option("--max-hours", type=float, help="Stop in time, with a checkpoint; the same command goes on.")
 def main(
-    config: Path, run: Path, frames: Path | None, changes: tuple[str, ...], start: Path | None, max_hours: float | None
-) -> None:
+    config: Path, run: Path, frames: Path | None, world: str | None, changes: tuple[str, ...], start: Path | None,
+    max_hours: float | None,
+) -> None:  # fmt: skip
     """Train as CONFIG says; go on with what RUN holds."""
     asked = configs.read(config, **dict(change.split("=", 1) for change in changes))
+    if world is not None:
+        asked = replace(asked, world=world)
     if frames is not None:
         asked = configs.relative_to(asked, frames)
     try:
