@@ -1,6 +1,6 @@
 """Pictures -> mp4, and mp4 -> the frames that a model looks at.
 
-Written files are H.264 (x264, veryfast, crf 23, yuv420p, one thread) in MP4, and hold nothing but pictures: no title,
+Written files are H.264 (x264, superfast, crf 23, yuv420p, one thread) in MP4, and hold nothing but pictures: no title,
 comment, creation time or encoder's name, in the container or in the stream. Equal frames give equal bytes, under any
 load and on every x86-64 processor.
 
@@ -27,7 +27,7 @@ from reference.task import FPS
 
 __all__ = ["DECODERS", "LIMITS", "Limits", "encode", "frames", "inspect", "pixel_digest", "write_video"]
 
-X264 = {"preset": "veryfast", "crf": "23", "threads": "1", "x264-params": "cpu-independent=1"}
+X264 = {"preset": "superfast", "crf": "23", "threads": "1", "x264-params": "cpu-independent=1"}
 """Without cpu-independent x264's rate control (macroblock tree) goes by the processor, and on one with AVX-512 also by
 what lies in freed memory: `mbtree_propagate_list` takes 8 macroblocks at a time and reads beyond a row of, say, 21."""
 MUXER = {"fflags": "+bitexact", "movflags": "+faststart"}
