@@ -101,7 +101,7 @@ def write_record(run: Path, config: Config, state: State, device: torch.device) 
         "final_loss": round(losses[-1]["loss"], 4), "final_label_loss": round(losses[-1]["label_loss"], 4),
         "best_update": state.best_update,
         "validation": [{"update": row["update"], **_rounded(row["validation"])} for row in rows if "validation" in row],
-        "loss": [[row["update"], round(row["loss"], 4)] for row in losses[:: max(1, len(losses) // 200)]],
+        "loss": [[row["update"], round(row["loss"], 4)] for row in losses[:: max(1, len(losses) // 50)]],
     }  # fmt: skip
     lines = ",\n".join(f" {json.dumps(key)}: {json.dumps(value)}" for key, value in record.items())
     write_atomically(run / "training.json", lambda path: path.write_text(f"{{\n{lines}\n}}\n", encoding="utf-8"))
