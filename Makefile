@@ -28,7 +28,7 @@ submissions: $(STAMP)
 	$(BIN)/python -m harness.references submissions $(FRAMES)
 
 sample: .venv/.tested-tools browser
-	$(HARNESS) leaderboard submissions -o reports/sample/leaderboard.html --frames --budget 450kB
+	$(HARNESS) leaderboard submissions -o reports/sample/leaderboard.html --frames --budget 370kB
 	$(BIN)/python -m tests.pages reports/sample
 
 kaggle: .venv/.tested-tools
