@@ -119,7 +119,7 @@ def judged(work: Path, arm: str, seed: int, name: str) -> tuple[Any, list[str]]:
     folder.parent.mkdir(exist_ok=True)
     model = Finetuned(trained(work, arm, seed), {"constrain": "no", "threads": "1"} | ARMS[arm].asked)
     judging = Training(frames_of(work, config) / name, config, learning=False)
-    return judge(model.reply, judging, folder)
+    return judge(model.reply, judging, folder, model.batch_size)
 
 
 def done(work: Path, arm: str, seed: int) -> dict[str, Any]:

@@ -19,7 +19,8 @@ from harness.scoring import Score
 from reference.files import write_atomically
 from reference.store import open_truth
 
-BATCH = 16
+BATCH = {"cpu": 16, "cuda": 4}
+"""Clips asked at once, by the kind of device."""
 METRICS = {"oca": "operation_right", "tiou50": "segment_hit", "aa1": "next_right"}
 Ask = Callable[[Sequence[Example]], Sequence[Reply]]
 
@@ -31,7 +32,7 @@ def evaluate(answerer: Answerer, collator: Collator, judging: Training, run: Pat
     def replies(examples: Sequence[Example]) -> list[Reply]:
         return [Reply(said.text) for said in ask(answerer, collator, examples, None)]
 
-    score, sources = judge(replies, judging, run / "validation.jsonl")
+    score, sources = judge(replies, judging, run / "validation.jsonl", BATCH[answerer.device.type])
     asked = [judging.names[place] for place in judging.places]
     clips = score.clips.set_index("clip_id").loc[asked]
     found = {name: float(clips[column].mean()) for name, column in METRICS.items()}
@@ -44,14 +45,14 @@ def evaluate(answerer: Answerer, collator: Collator, judging: Training, run: Pat
     }  # fmt: skip
 
 
-def judge(replies: Ask, judging: Training, path: Path) -> tuple[Score, list[str]]:
+def judge(replies: Ask, judging: Training, path: Path, batch: int) -> tuple[Score, list[str]]:
     """The answers, written to `path`, scored on their split; and the source of each."""
     world, split = judging.request["world"], judging.request["split"]
     with open_truth(world, split) as truth:
         reader = Reader(Floors(truth))
     lines: list[dict[str, Any]] = []
-    for begin in range(0, len(judging), BATCH):
-        examples = [judging.example(number) for number in range(begin, min(begin + BATCH, len(judging)))]
+    for begin in range(0, len(judging), batch):
+        examples = [judging.example(number) for number in range(begin, min(begin + batch, len(judging)))]
         lines += [reader.line(example.clip_id, reply, 0.0)
                   for example, reply in zip(examples, replies(examples), strict=True)]  # fmt: skip
     text = "".join(json.dumps(line) + "\n" for line in lines)

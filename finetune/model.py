@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -146,12 +147,16 @@ class Answerer(nn.Module):
 
     def restore(self, folder: Path) -> None:
         """What `save` wrote, into this model."""
+        if not (folder / (ADAPTER if self.config.adapter == "lora" else MODEL)).exists():
+            raise UsageError(f"{folder}: holds no trained {'adapter' if self.config.adapter == 'lora' else 'weights'}")
         if self.config.adapter == "lora":
             from peft import load_peft_weights, set_peft_model_state_dict
 
             set_peft_model_state_dict(self.backbone, load_peft_weights(str(folder / ADAPTER), device="cpu"))
         else:
-            self.inner.load_state_dict(load_file(folder / MODEL), strict=False)
+            found = self.inner.load_state_dict(load_file(folder / MODEL), strict=False)
+            if found.unexpected_keys or set(found.missing_keys) - {"lm_head.weight"}:
+                raise UsageError(f"{folder}: weights of another model")
         if self.heads and (folder / HEADS).is_file():
             self.heads.load_state_dict(load_file(folder / HEADS))
 
@@ -161,9 +166,12 @@ def ensure_base(config: Config, folder: Path, operations: Sequence[str]) -> Path
     if config.weights:
         return Path(config.weights)
     if not (folder / "config.json").is_file():
-        folder.mkdir(parents=True, exist_ok=True)
-        made = random_model(config, tiny_tokenizer(config, folder, operations))
-        made.save_pretrained(folder)
+        scratch = folder.with_name(f".{folder.name}")
+        shutil.rmtree(scratch, ignore_errors=True)
+        scratch.mkdir(parents=True)
+        random_model(config, tiny_tokenizer(config, scratch, operations)).save_pretrained(scratch)
+        shutil.rmtree(folder, ignore_errors=True)
+        scratch.rename(folder)
     return folder
 
 
@@ -199,11 +207,16 @@ def load_model(
     """The model ready to train, and its tokenizer."""
     tokenizer = load_tokenizer(base)
     backbone = _loaded(config, base, device)
-    generation, ids = backbone.generation_config, special_ids(tokenizer)
-    generation.eos_token_id, generation.pad_token_id = ids["<|im_end|>"], ids["<|endoftext|>"]
-    generation.do_sample, generation.temperature, generation.top_p, generation.top_k = False, None, None, None
+    backbone.generation_config = _greedy(special_ids(tokenizer))
     labels = sum(label != UNKNOWN for label in operations)
     return prepared(config, backbone, labels).to(device), tokenizer
+
+
+def _greedy(ids: dict[str, int]) -> Any:
+    """Nothing of a checkpoint's own settings stays: Qwen's bring a penalty on repetition, which JSON is full of."""
+    from transformers import GenerationConfig
+
+    return GenerationConfig(do_sample=False, eos_token_id=ids["<|im_end|>"], pad_token_id=ids["<|endoftext|>"])
 
 
 def prepared(config: Config, backbone: Any, labels: int) -> Answerer:

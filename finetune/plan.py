@@ -204,7 +204,7 @@ def times(plan: Plan) -> tuple[Range, Range, int]:
     """Seconds of an update, seconds of an evaluation, and how many evaluations a whole run has."""
     config, work = plan.config, work_of(plan)
     update = update_seconds(work, plan.device, config.compute, config.batch, config.accumulation)
-    asking = asking_seconds(work, plan.device, config.compute, config.evaluate_clips, BATCH, MAX_TOKENS)
+    asking = asking_seconds(work, plan.device, config.compute, config.evaluate_clips, BATCH["cuda"], MAX_TOKENS)
     return update, asking, -(-config.steps // config.evaluate_every) if config.evaluate_every else 1
 
 

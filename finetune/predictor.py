@@ -18,6 +18,7 @@ import torch
 
 from finetune import config as configs
 from finetune.data import Collator, Example
+from finetune.evaluate import BATCH
 from finetune.generate import Said, ask
 from finetune.grammar import Grammar
 from finetune.model import FACTS, ensure_base, load_model, operations_of
@@ -25,7 +26,6 @@ from harness.errors import UsageError
 from harness.predictors import Question, Reply, Wants
 
 OPTIONS = {"constrain": ("yes", "no"), "segment": ("text", "head"), "next": ("text", "head")}
-BATCH = {"cpu": 16, "cuda": 4}
 
 
 class Finetuned:

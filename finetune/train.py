@@ -7,8 +7,8 @@
     RUN/log.jsonl          a line an update; RUN/training.json the record; RUN/loss.png the curve
 
 Everything random (data order, augmentation, dropout) is a function of the seed and the update, so a run that was killed
-goes on bit for bit as if it had not been: an update that was cut in the middle is made again. Gradients are summed over
-an update's answer tokens, whatever the number of passes and processes, and reduced once an update.
+goes on as if it had not been, on the CPU bit for bit: an update that was cut in the middle is made again. Gradients are
+summed over an update's answer tokens, whatever the number of passes and processes, and reduced once an update.
 """
 
 from __future__ import annotations
@@ -64,7 +64,6 @@ class State:
     updates: int = 0  # optimizer steps made: the place in the schedule
     skipped: int = 0  # in a row, gradients infinite
     batch: int = 0
-    accumulation: int = 0
     clips: int = 0
     seconds: float = 0.0
     best: float = -math.inf
@@ -93,7 +92,7 @@ def train(config: Config, run: Path, *, start: Path | None = None, max_hours: fl
     collator = Collator(config, tokenizer, operations)
     optimizer = make_optimizer(config, answerer)
     scaler = torch.amp.GradScaler(kind, enabled=config.compute == "fp16")
-    state = State(batch=config.batch, accumulation=config.accumulation)
+    state = State(batch=config.batch)
     if (found := newest(run)) is not None:
         state = load(found, answerer, optimizer, scaler)
     else:
@@ -124,10 +123,12 @@ def train(config: Config, run: Path, *, start: Path | None = None, max_hours: fl
         if state.skipped > config.max_skipped:
             raise TrainingError(f"{state.skipped} updates in a row had infinite gradients: lower lr, or use fp32")
         last = state.updates >= config.steps
-        if not state.skipped and (last or (config.evaluate_every and state.updates % config.evaluate_every == 0)):
+        due = config.evaluate_every and state.updates % config.evaluate_every == 0
+        judged = not state.skipped and (last or bool(due))
+        if judged:
             _judge(answerer, collator, judging, run, state, log, accelerator)
         stopping = max_hours is not None and _agreed(accelerator, time.monotonic() - begun > max_hours * 3600)
-        if accelerator.is_main_process and (last or stopping or state.step % config.checkpoint_every == 0):
+        if accelerator.is_main_process and (judged or stopping or state.step % config.checkpoint_every == 0):
             save(run, state, answerer, optimizer, scaler, keep=config.keep)
         if stopping and not last:
             log.say(f"{max_hours:g} hours are over: {state.updates} of {config.steps} updates; start again to go on")
@@ -141,32 +142,47 @@ def backward(
     answerer: Answerer, collator: Collator, examples: Sequence[Example], scaler: torch.amp.GradScaler,
     accelerator: Accelerator, state: State, log: Log,
 ) -> list[Losses]:  # fmt: skip
-    """Gradients of one update, summed over passes and processes. Out of memory: half the batch, twice the passes."""
-    weight = torch.tensor([collator.answer_weight(examples), len(examples)], device=answerer.device)
-    weight, clips = accelerator.reduce(weight, "sum").tolist()
-    while True:
-        try:
-            losses = []
-            for begin in range(0, len(examples), state.batch):
-                batch = collator(examples[begin : begin + state.batch])
-                found = answerer({name: value.to(answerer.device) for name, value in batch.items()}, weight / clips)
-                scaler.scale(found.total / weight).backward()
-                losses.append(found._replace(total=found.total.detach()))
-            break
-        except torch.OutOfMemoryError:
-            answerer.zero_grad(set_to_none=True)
-            if state.batch == 1:
-                raise
-            state.batch, state.accumulation = state.batch // 2, state.accumulation * 2
-            state.ooms.append({"step": state.step, "batch": state.batch})
-            log.say(f"out of memory: batch {state.batch}, {state.accumulation} passes from here on")
-            if answerer.device.type == "cuda":
-                torch.cuda.empty_cache()
+    """Gradients of one update, summed over passes and processes. Out of memory: half the batch, and all of it again."""
+    counted = torch.tensor([collator.answer_weight(examples), len(examples)], device=answerer.device)
+    weight, clips = accelerator.reduce(counted, "sum").tolist()
+    while (losses := passes(answerer, collator, examples, scaler, state.batch, weight, clips)) is None:
+        halve(answerer, state, log)
+        torch.manual_seed(torch.initial_seed())
     if accelerator.num_processes > 1:
         for parameter in answerer.trained().values():
             grad = parameter.grad if parameter.grad is not None else torch.zeros_like(parameter)
             parameter.grad = accelerator.reduce(grad, "sum")
     return losses
+
+
+def passes(
+    answerer: Answerer, collator: Collator, examples: Sequence[Example], scaler: torch.amp.GradScaler, size: int,
+    weight: float, clips: float,
+) -> list[Losses] | None:  # fmt: skip
+    """All passes of an update, `size` clips each; None where memory did not suffice. What a failed pass had made is given
+    back only when this function returns: until then the error's traceback holds it."""
+    losses = []
+    try:
+        for begin in range(0, len(examples), size):
+            batch = collator(examples[begin : begin + size])
+            found = answerer({name: value.to(answerer.device) for name, value in batch.items()}, weight / clips)
+            scaler.scale(found.total / weight).backward()
+            losses.append(found._replace(total=found.total.detach()))
+    except torch.OutOfMemoryError:
+        if size == 1:
+            raise
+        return None
+    return losses
+
+
+def halve(answerer: Answerer, state: State, log: Log) -> None:
+    """The batch, for good; what the failed passes left is given back."""
+    answerer.zero_grad(set_to_none=True)
+    state.batch = state.batch // 2
+    state.ooms.append({"step": state.step, "batch": state.batch})
+    log.say(f"out of memory: batch {state.batch} from here on")
+    if answerer.device.type == "cuda":
+        torch.cuda.empty_cache()
 
 
 def step(
@@ -346,7 +362,8 @@ def _same_config(config: Config, run: Path) -> None:
     """One folder holds one run."""
     if (run / configs.NAME).is_file():
         before = asdict(configs.read(run / configs.NAME))
-        free = {"steps", "patience", "keep", "checkpoint_every", "evaluate_every", "threads", "train", "validation"}
+        free = {"steps", "patience", "keep", "checkpoint_every", "evaluate_every", "threads", "train", "validation",
+                "weights"}  # fmt: skip
         differing = [name for name, value in asdict(config).items() if before[name] != value and name not in free]
         if differing and newest(run) is not None:
             raise TrainingError(f"{run}: holds a run with another {', '.join(differing)}; take another folder")

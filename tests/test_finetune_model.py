@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import json
+import shutil
 from dataclasses import replace
 
 import pytest
 import torch
+from safetensors.torch import save_file
 from torch import nn
 
 from finetune.bases import BASES
 from finetune.data import IGNORED, Collator
 from finetune.generate import ask, best_segment
 from finetune.merge import merge
-from finetune.model import FACTS, Answerer, ensure_base, load_model
+from finetune.model import FACTS, MODEL, Answerer, ensure_base, load_model
+from harness.errors import UsageError
 from reference.task import OPERATIONS
 from tests.finetune_material import QLORA, TWIN, example
 
@@ -160,6 +163,26 @@ def test_what_is_saved_says_exactly_the_same(bases, config, tmp_path):
     other.restore(tmp_path)
     assert losses(other, collator, examples) == losses(answerer, collator, examples)
     assert ask(other, collator, examples, None) == ask(answerer, collator, examples, None)
+
+
+def test_settings_of_a_checkpoint_do_not_bend_its_answers(bases, tmp_path):
+    """Qwen's checkpoints bring a penalty on repetition, which would fall on JSON, digits and labels alike."""
+    answerer, collator = loaded(TWIN, bases)
+    folder = shutil.copytree(bases(TWIN), tmp_path / "base")
+    settings = {"do_sample": True, "temperature": 0.1, "top_p": 0.01, "repetition_penalty": 1.5}
+    (folder / "generation_config.json").write_text(json.dumps(settings))
+    other, _ = load_model(TWIN, folder, OPERATIONS, "cpu")
+    examples = [example(0), example(1)]
+    assert ask(other, collator, examples, None) == ask(answerer, collator, examples, None)
+
+
+def test_weights_of_another_model_are_refused(bases, tmp_path):
+    answerer, _ = loaded(TWIN, bases)
+    save_file({"strange": torch.zeros(1)}, tmp_path / MODEL)
+    with pytest.raises(UsageError, match="weights of another model"):
+        answerer.restore(tmp_path)
+    with pytest.raises(UsageError, match="holds no trained weights"):
+        answerer.restore(tmp_path / "nowhere")
 
 
 def test_merged_weights_say_the_same_as_base_and_adapter(bases, tmp_path):

@@ -112,7 +112,7 @@ def test_out_of_memory_halves_the_batch_and_goes_on(frames, tmp_path, monkeypatc
     monkeypatch.setattr(training, "predicted_gib", lambda *arguments, **options: 1.0)  # it runs forward, too
     monkeypatch.setattr(training.Answerer, "forward", scarce)
     state = train(config, tmp_path / "scarce")
-    assert (state.batch, state.accumulation, state.ooms) == (2, 2, [{"step": 0, "batch": 2}])
+    assert (state.batch, state.ooms) == (2, [{"step": 0, "batch": 2}])
     record = json.loads((tmp_path / "scarce" / "training.json").read_text())
     assert record["oom_events"] == 1
     for name, value in parameters(tmp_path / "enough").items():

@@ -80,7 +80,7 @@ python -m finetune.plan "$(config)" --device "$DEVICE"
 
 # %% Train
 # 540 updates of 32 clips: three times the training split. It stops in time, with a checkpoint. To go on, save this version
-# and attach its output to the next: the run in it is copied here first (0.5 GB), and goes on bit for bit. Of two attached
+# and attach its output to the next: the run in it is copied here first (0.5 GB), and goes on from there. Of two attached
 # outputs the one that got further counts.
 #
 # With two T4s, each makes half of every update: the same run in half the time. If memory runs out all the same, the batch is
