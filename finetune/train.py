@@ -159,8 +159,8 @@ def passes(
     answerer: Answerer, collator: Collator, examples: Sequence[Example], scaler: torch.amp.GradScaler, size: int,
     weight: float, clips: float,
 ) -> list[Losses] | None:  # fmt: skip
-    """All passes of an update, `size` clips each; None where memory did not suffice. What a failed pass had made is given
-    back only when this function returns: until then the error's traceback holds it."""
+    """All passes of an update, `size` clips each; None where memory did not suffice. What a failed pass had made is
+    given back only when this function returns: until then the error's traceback holds it."""
     losses = []
     try:
         for begin in range(0, len(examples), size):
