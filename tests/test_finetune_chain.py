@@ -82,12 +82,13 @@ def test_the_order_of_frames_matters(run):
     model, learning = learned(run)
     examples = [learning.example(number) for number in range(len(learning))]
     examples = [one for one in examples if overlap(one.lesson, mirrored(one.lesson)) < 0.6]
-    shuffled = [one._replace(frames=one.frames[np.random.default_rng(7).permutation(8)]) for one in examples]
-    overlaps = {}
-    for name, shown in (("right", examples), ("shuffled", shuffled)):
-        said = [json.loads(reply.text)["temporal_segment"] for reply in model.reply(shown)]
-        overlaps[name] = np.mean([overlap(one.lesson, segment) for one, segment in zip(shown, said, strict=True)])
-    assert len(examples) >= 4 and overlaps["right"] == 1.0 and overlaps["shuffled"] < 0.7
+    orders = [np.arange(8), *(np.random.default_rng(seed).permutation(8) for seed in range(5))]
+    overlaps = []
+    for order in orders:
+        replies = model.reply([one._replace(frames=one.frames[order]) for one in examples])
+        said = [json.loads(reply.text)["temporal_segment"] for reply in replies]
+        overlaps.append(np.mean([overlap(one.lesson, segment) for one, segment in zip(examples, said, strict=True)]))
+    assert len(examples) >= 4 and overlaps[0] == 1.0 and np.mean(overlaps[1:]) < 0.85
 
 
 def mirrored(lesson) -> dict:

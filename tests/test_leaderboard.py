@@ -258,9 +258,19 @@ def test_no_folder(tmp_path):
 
 def test_the_committed_board():
     shown = harness.leaderboard(SUBMISSIONS)
-    assert [row["name"] for row in shown["entries"]] == ["probe", "constant", "whole-clip", "random"]
+    assert [row["name"] for row in shown["entries"]] == ["probe", "qwen-tiny", "constant", "whole-clip", "random"]
     assert [row["name"] for row in shown["references"]] == ["oracle", "transition-prior"]
     assert (shown["broken"], shown["elsewhere"], shown["copies"]) == ([], 0, [])
+
+
+def test_the_twin_anticipates():
+    """What submissions/qwen-tiny is there for: better than the prior where the next operation is not to be seen yet."""
+    shown = harness.compare(SUBMISSIONS / "qwen-tiny", SUBMISSIONS / "transition-prior")
+    hidden = shown["pairs"][0]["metrics"]["aa1_hidden"]
+    assert hidden["difference"] > 0 and hidden["p_adjusted"] <= 0.05
+    score = harness.score(SUBMISSIONS / "qwen-tiny" / "predictions.jsonl")
+    assert score.metrics["aa1_hidden"].skill_low > 0
+    assert score.record["own_prior"]["context_gain"]["low"] > 0
 
 
 @pytest.mark.parametrize(
