@@ -44,6 +44,7 @@ from random import Random
 from finetune import config, train
 from finetune.model import Answerer
 forward = Answerer.forward
+train.predicted_gib = lambda *arguments, **options: None  # planning runs forward too; these are passes of updates
 
 def run(folder, kill_at):
     passes = 0
@@ -79,14 +80,16 @@ def drive(config: Config, *runs: str) -> list[int]:
 
 def test_a_run_killed_three_times_ends_as_the_uncut_one(frames, tmp_path):
     """Bit for bit: kill -9 in any pass of an update, with half-done accumulation, fp16 scaling and 8-bit Adam."""
-    config = placed(QLORA, frames, steps=5, checkpoint_every=1, threads=1, dropout=0.1)
+    config = placed(QLORA, frames, steps=4, checkpoint_every=1, threads=1, dropout=0.1)
     random = Random(0)
     cut, uncut = str(tmp_path / "cut"), str(tmp_path / "uncut")
     killed = [f"{cut}:{random.randint(2, 4)}" for _ in range(3)]
-    assert drive(config, uncut, *killed, cut) == [0, -9, -9, -9, 0]
+    assert drive(config, uncut, *killed) == [0, -9, -9, -9]
+    assert newest(tmp_path / "cut") is not None, "killed after a checkpoint, and inside an update"
+    assert drive(config, cut) == [0]
     assert equal(tmp_path / "cut", tmp_path / "uncut")
     for name in ("cut", "uncut"):
-        assert [row["step"] for row in read_log(tmp_path / name / "log.jsonl") if "loss" in row] == [1, 2, 3, 4, 5]
+        assert [row["step"] for row in read_log(tmp_path / name / "log.jsonl") if "loss" in row] == [1, 2, 3, 4]
 
 
 def test_a_run_that_goes_on_in_time_ends_as_the_uncut_one(frames, tmp_path):
