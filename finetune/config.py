@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.errors import UsageError
+from reference.files import write_atomically
 
 NAME = "config.toml"
 
@@ -122,8 +123,9 @@ def changed(config: Config, **changes: str) -> Config:
 
 
 def write(config: Config, folder: Path) -> None:
-    """As `config.toml`, all fields, each with its reason."""
-    (folder / NAME).write_text("".join(f"{line}\n" for line in lines(config)), encoding="utf-8")
+    """As `config.toml`, all fields, each with its reason; there whole or not at all."""
+    text = "".join(f"{line}\n" for line in lines(config))
+    write_atomically(folder / NAME, lambda path: path.write_text(text, encoding="utf-8"))
 
 
 def lines(config: Config) -> list[str]:

@@ -44,7 +44,6 @@ from finetune.model import FACTS, Answerer, Losses, ensure_base, load_model
 from finetune.plan import predicted_gib
 from finetune.record import Log, memory_gib, write_record
 from harness.errors import HarnessError
-from reference.files import write_atomically
 
 AHEAD = 2
 """Updates whose frames are read while another is made."""
@@ -367,7 +366,7 @@ def _same_config(config: Config, run: Path) -> None:
         differing = [name for name, value in asdict(config).items() if before[name] != value and name not in free]
         if differing and newest(run) is not None:
             raise TrainingError(f"{run}: holds a run with another {', '.join(differing)}; take another folder")
-    write_atomically(run / configs.NAME, lambda path: path.write_text("\n".join([*configs.lines(config), ""])))
+    configs.write(config, run)
 
 
 @click.command()

@@ -7,7 +7,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 PATH="$PWD/.venv/bin:$PATH"
-python -c "import bitsandbytes, peft, torch" 2>/dev/null || make --silent .venv/.finetune-tools
+.venv/bin/python -c "import bitsandbytes, peft, torch" 2>/dev/null || make --silent .venv/.finetune-tools
 WORK="${WORK:-build/twin}"
 ENTRY="$WORK/qwen-tiny"
 CONFIG=finetune/runs/cpu.toml
