@@ -24,7 +24,7 @@ from finetune.plan import GIB, largest_batch, main, predict, time_lines, ways_to
 from finetune.shadow import activation_bytes, subject, weights
 from finetune.train import make_optimizer, train
 from reference.task import OPERATIONS
-from tests.finetune_material import QLORA, TWIN, example, placed, renderings
+from tests.finetune_material import QLORA, ROOT, TWIN, example, placed, renderings
 
 HUGE = replace(Config(), batch=16, size=672, as_video=False)
 BF16 = replace(Config(), compute="bf16")
@@ -177,6 +177,12 @@ def test_a_run_that_cannot_fit_is_refused_with_three_changes_that_help():
         assert predict(replace(HUGE, **changes)).fits
         if "batch" in changes:
             assert changes["batch"] * changes["accumulation"] >= HUGE.clips_a_step
+
+
+def test_the_readme_shows_what_the_command_prints():
+    readme = (ROOT / "finetune" / "README.md").read_text(encoding="utf-8")
+    done = CliRunner().invoke(main, [])
+    assert done.exit_code == 0 and f"```\n{done.stdout.strip()}\n```" in readme
 
 
 def test_the_command_refuses_with_code_2_in_80_columns():
