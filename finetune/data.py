@@ -251,6 +251,8 @@ class Collator:
         import torch
 
         length, pad = max(map(len, rows)), self.ids["<|endoftext|>"]
+        if length > (limit := self.tokenizer.model_max_length):
+            raise UsageError(f"a clip takes {length:,} tokens of {limit:,} at most: take fewer or smaller frames")
         fill = [[pad] * (length - len(row)) for row in rows]
         ids = torch.tensor([gap + row if left else row + gap for row, gap in zip(rows, fill, strict=True)])
         mask = torch.tensor([[0] * len(gap) + [1] * len(row) if left else [1] * len(row) + [0] * len(gap)

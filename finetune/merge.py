@@ -1,7 +1,7 @@
 """Merge: `python -m finetune.merge RUN -o DIR` writes base and adapter as one checkpoint that any program can load.
 
 Adapters on nf4 weights are merged into weights of full precision, loaded anew; the result differs from what was trained
-by the quantisation's error. Heads stay beside it.
+by the quantisation's error. Tokenizer, what else the base's folder says of its inputs, and heads stay beside it.
 """
 
 from __future__ import annotations
@@ -14,21 +14,27 @@ from pathlib import Path
 import click
 
 from finetune import config as configs
-from finetune.model import HEADS, ensure_base, load_model, operations_of
+from finetune.model import DTYPES, HEADS, ensure_base, load_model, operations_of
 from harness.errors import HarnessError
+
+PROCESSORS = ("preprocessor_config.json", "video_preprocessor_config.json", "processor_config.json",
+              "chat_template.json", "chat_template.jinja")  # fmt: skip
+"""What other programs read beside weights and tokenizer, where the base has it."""
 
 
 def merge(run: Path, folder: Path) -> None:
-    """The best of `run` as a transformers checkpoint in `folder`, in fp16 where the run computed in fp16."""
+    """The best of `run` as a transformers checkpoint in `folder`, all of it in the type that the run computed in."""
     config = replace(configs.read(run / configs.NAME), quantise=False, checkpointing=False)
     labels = operations_of(run / "best")
-    answerer, tokenizer = load_model(config, ensure_base(config, run / "base", labels), labels, "cpu")
+    base = ensure_base(config, run / "base", labels)
+    answerer, tokenizer = load_model(config, base, labels, "cpu")
     answerer.restore(run / "best")
     merged = answerer.backbone.merge_and_unload() if config.adapter == "lora" else answerer.inner
-    merged.save_pretrained(folder)
+    merged.to(DTYPES[config.compute]).save_pretrained(folder)
     tokenizer.save_pretrained(folder)
-    if (run / "best" / HEADS).is_file():
-        shutil.copyfile(run / "best" / HEADS, folder / HEADS)
+    for file in (run / "best" / HEADS, *(base / name for name in PROCESSORS)):
+        if file.is_file():
+            shutil.copyfile(file, folder / file.name)
 
 
 @click.command()

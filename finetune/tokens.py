@@ -12,7 +12,7 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
-from finetune.bases import SPECIALS
+from finetune.bases import SPECIALS, TINY_TEXT
 from reference.task import CLIP_FRAMES
 
 TINY_VOCABULARY = 1024
@@ -52,8 +52,9 @@ def make_tokenizer(folder: Path, operations: Sequence[str], prompts: Sequence[st
     made.train_from_iterator(_texts(operations, prompts), trainer)
     made.add_special_tokens(list(SPECIALS))
     tokenizer = PreTrainedTokenizerFast(
-        tokenizer_object=made, eos_token="<|im_end|>", pad_token="<|endoftext|>", clean_up_tokenization_spaces=False
-    )
+        tokenizer_object=made, eos_token="<|im_end|>", pad_token="<|endoftext|>", clean_up_tokenization_spaces=False,
+        model_max_length=TINY_TEXT["max_position_embeddings"],
+    )  # fmt: skip
     tokenizer.save_pretrained(folder)
     return tokenizer
 

@@ -141,16 +141,23 @@ def backward(
     answerer: Answerer, collator: Collator, examples: Sequence[Example], scaler: torch.amp.GradScaler,
     accelerator: Accelerator, state: State, log: Log,
 ) -> list[Losses]:  # fmt: skip
-    """Gradients of one update, summed over passes and processes. Out of memory: half the batch, and all of it again."""
+    """Gradients of one update, summed over passes and processes. Out of memory: half the batch, and all of it again;
+    the other processes follow with the next update."""
     counted = torch.tensor([collator.answer_weight(examples), len(examples)], device=answerer.device)
     weight, clips = accelerator.reduce(counted, "sum").tolist()
     while (losses := passes(answerer, collator, examples, scaler, state.batch, weight, clips)) is None:
-        halve(answerer, state, log)
+        answerer.zero_grad(set_to_none=True)
         torch.manual_seed(torch.initial_seed())
+        lower(state, log, state.batch // 2)
+        if answerer.device.type == "cuda":
+            torch.cuda.empty_cache()
     if accelerator.num_processes > 1:
         for parameter in answerer.trained().values():
             grad = parameter.grad if parameter.grad is not None else torch.zeros_like(parameter)
             parameter.grad = accelerator.reduce(grad, "sum")
+        smallest = int(accelerator.gather(torch.tensor([state.batch], device=answerer.device)).min())
+        if smallest < state.batch:
+            lower(state, log, smallest)
     return losses
 
 
@@ -174,14 +181,11 @@ def passes(
     return losses
 
 
-def halve(answerer: Answerer, state: State, log: Log) -> None:
-    """The batch, for good; what the failed passes left is given back."""
-    answerer.zero_grad(set_to_none=True)
-    state.batch = state.batch // 2
-    state.ooms.append({"step": state.step, "batch": state.batch})
-    log.say(f"out of memory: batch {state.batch} from here on")
-    if answerer.device.type == "cuda":
-        torch.cuda.empty_cache()
+def lower(state: State, log: Log, batch: int) -> None:
+    """The batch, for good."""
+    state.batch = batch
+    state.ooms.append({"step": state.step, "batch": batch})
+    log.say(f"out of memory: batch {batch} from here on")
 
 
 def step(

@@ -123,6 +123,16 @@ def test_padding_is_right_in_training_and_left_in_asking(tokenizer):
         assert video.sum(1).tolist() == [9, 36]
 
 
+def test_a_clip_longer_than_the_model_reads_is_refused_and_never_cut(tokenizer, monkeypatch):
+    made, long = collator(tokenizer), example(1)
+    length = made([long])["input_ids"].shape[1]
+    monkeypatch.setattr(tokenizer, "model_max_length", length)
+    made([long])
+    monkeypatch.setattr(tokenizer, "model_max_length", length - 1)
+    with pytest.raises(UsageError, match=f"takes {length} tokens of {length - 1} at most"):
+        made([long])
+
+
 def test_the_seconds_between_pairs_follow_the_frames(tokenizer):
     assert collator(tokenizer).ask([example()])["second_per_grid_ts"].item() == pytest.approx(2 * (124 / 7) / 25)
 

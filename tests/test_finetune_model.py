@@ -8,9 +8,10 @@ from dataclasses import replace
 
 import pytest
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 from torch import nn
 
+from finetune import config as configs
 from finetune.bases import BASES
 from finetune.data import IGNORED, Collator
 from finetune.generate import ask, best_segment
@@ -186,18 +187,29 @@ def test_weights_of_another_model_are_refused(bases, tmp_path):
 
 
 def test_merged_weights_say_the_same_as_base_and_adapter(bases, tmp_path):
-    from finetune import config as configs
-
     config = replace(LORA, weights=str(bases(LORA)), temporal_head=0.0, steps_head=0.0)
     answerer, collator = loaded(config, bases)
     stirred(answerer).save(tmp_path / "run" / "best")
     (tmp_path / "run" / "best" / FACTS).write_text(json.dumps({"operations": OPERATIONS}))
     configs.write(config, tmp_path / "run")
+    (bases(LORA) / "preprocessor_config.json").write_text("{}")
     merge(tmp_path / "run", tmp_path / "merged")
+    assert (tmp_path / "merged" / "preprocessor_config.json").read_text() == "{}"
     whole = replace(config, adapter="full", weights=str(tmp_path / "merged"))
     merged, _ = load_model(whole, tmp_path / "merged", OPERATIONS, "cpu")
     examples = [example(0), example(1)]
     assert losses(merged.eval(), collator, examples) == pytest.approx(losses(answerer, collator, examples), rel=1e-5)
+
+
+def test_a_merged_checkpoint_has_one_type(bases, tmp_path):
+    """As it was computed; norms, which learn in fp32, too."""
+    config = replace(QLORA, weights=str(bases(QLORA)))
+    answerer, _ = loaded(config, bases)
+    answerer.save(tmp_path / "run" / "best")
+    (tmp_path / "run" / "best" / FACTS).write_text(json.dumps({"operations": OPERATIONS}))
+    configs.write(config, tmp_path / "run")
+    merge(tmp_path / "run", tmp_path / "merged")
+    assert {value.dtype for value in load_file(tmp_path / "merged" / MODEL).values()} == {torch.float16}
 
 
 def test_heads_learn_from_the_prompts_last_state(bases):

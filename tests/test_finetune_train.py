@@ -122,6 +122,15 @@ def test_out_of_memory_halves_the_batch_and_goes_on(frames, tmp_path, monkeypatc
         torch.testing.assert_close(parameters(tmp_path / "scarce")[name], value, rtol=1e-3, atol=1e-5)
 
 
+def test_what_one_process_had_to_halve_is_halved_and_on_record_in_all(frames, tmp_path, monkeypatch):
+    """The first of two, whose own memory sufficed; the other says 1."""
+    monkeypatch.setattr(training, "Accelerator", type("Pair", (training.Accelerator,), {
+        "num_processes": 2, "gather": lambda self, tensor: torch.cat([tensor, torch.ones_like(tensor)]),
+    }))  # fmt: skip
+    state = train(placed(SMALL, frames, steps=2), tmp_path)
+    assert (state.batch, state.ooms) == (1, [{"step": 0, "batch": 1}])
+
+
 def test_memory_that_does_not_hold_one_clip_is_an_error(frames, tmp_path, monkeypatch):
     def full(self, *arguments):
         raise torch.OutOfMemoryError("CUDA out of memory")
