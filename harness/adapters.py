@@ -1,7 +1,7 @@
 """The table of formats that a prediction file may have, and how one is recognised.
 
-A format is told by its container (lines, array, predictions, results, delimited, parquet) and its first object. A file
-that answers to two formats is refused with their names, so that one is passed with `--adapter`.
+A format is told by its container (lines, array, predictions, results, clips, delimited, parquet) and its first object.
+A file that answers to two formats is refused with their names, so that one is passed with `--adapter`.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class Peek:
 
     @property
     def answers(self) -> bool:
-        return any(name in self.first for name in (*ANSWER_FIELDS, *SEGMENT_FIELDS))
+        return _answers(self.first)
 
 
 @dataclass(frozen=True)
@@ -46,6 +46,10 @@ class Adapter:
     recognises: Callable[[Peek], bool]
     reads: Reader | None = None
     shape: Shape = others.canonical
+
+
+def _answers(value: Any) -> bool:
+    return isinstance(value, dict) and any(name in value for name in (*ANSWER_FIELDS, *SEGMENT_FIELDS))
 
 
 def _objects(test: Callable[[Peek], bool]) -> Callable[[Peek], bool]:
@@ -64,6 +68,8 @@ ADAPTERS = {
                 lambda peek: peek.container == "array" and peek.answers, documents.array),
         Adapter("predictions", '{"predictions": [...]} of prediction objects',
                 lambda peek: peek.container == "predictions" and peek.answers, documents.array),
+        Adapter("by-clip", "one JSON object from clip_id to its answer",
+                lambda peek: peek.container == "clips", others.by_clip),
         Adapter("csv", "CSV or TSV with a header, columns named as the fields",
                 lambda peek: peek.container == "delimited", tables.delimited),
         Adapter("parquet", "Parquet, columns named as the fields",
@@ -73,6 +79,10 @@ ADAPTERS = {
                          and any(isinstance(peek.first.get(name), str) for name in others.TEXT_FIELDS)),
                 shape=others.raw_text),
         Adapter("llava", "LLaVA conversations", _objects(lambda peek: peek.has("conversations")), shape=others.llava),
+        Adapter("chat", "chat messages, the model's last turn counts", _objects(lambda peek: peek.has("messages")),
+                shape=others.chat),
+        Adapter("batch", "results of OpenAI's or Anthropic's batch API, the clip as custom_id",
+                _objects(lambda peek: peek.has("custom_id")), shape=others.batch),
         Adapter("lm-eval", "samples of lm-evaluation-harness", _objects(_is_lm_eval), shape=others.lm_eval),
         Adapter("lmms-eval", "samples of lmms-eval, with --clip-map",
                 _objects(lambda peek: peek.has("filtered_resps", "doc_id") and not _is_lm_eval(peek)),
@@ -115,7 +125,8 @@ def peek(source: Source) -> Peek:
     """Look at the head of a file, and at the top-level keys of a document."""
     if source.parquet:
         return Peek("parquet", {})
-    line = next((line for _, line in source.lines()), b"")
+    lines = (line for _, line in source.lines())
+    line = next(lines, b"")
     start = source.magic.removeprefix(BOM).lstrip(JSON_SPACE)[:1]
     if start == b"[":
         return _document(source, "array")
@@ -124,14 +135,25 @@ def peek(source: Source) -> Peek:
     value = _object(line)
     if value:
         kind = _kind(value)
-        return Peek("lines", value) if kind == "lines" else _document(source, kind)
+        if kind == "lines" or (kind == "clips" and next(lines, None) is not None):
+            return Peek("lines", value)
+        return _document(source, kind)
     return _document(source, "lines") if start == b"{" else Peek("lines", {})
 
 
 def _kind(value: dict[str, Any]) -> str:
-    if "clip_id" not in value and isinstance(value.get("predictions"), list):
+    if "clip_id" in value:
+        return "lines"
+    if isinstance(value.get("predictions"), list):
         return "predictions"
-    return "results" if "clip_id" not in value and isinstance(value.get("results"), dict) else "lines"
+    if isinstance(value.get("results"), dict):
+        return "results"
+    return "clips" if _is_by_clip(*next(iter(value.items()))) else "lines"
+
+
+def _is_by_clip(key: str | None, value: Any) -> bool:
+    """By the first member of an object."""
+    return key not in ANSWER_FIELDS and _answers(value)
 
 
 def _object(line: bytes | None) -> dict[str, Any]:
@@ -148,17 +170,23 @@ def _document(source: Source, kind: str) -> Peek:
                 kind, start = _keyed(text, start)
             if kind in ("array", "predictions"):
                 first = next(documents.elements(text, start), None)
-                return Peek(kind, _object(text[first.start : min(first.end, first.start + PEEKED)]) if first else {})
+                return Peek(kind, _element(text, first) if first else {})
         except NotADocument:
             pass
         return Peek(kind, {})
 
 
+def _element(text: Any, element: documents.Element) -> dict[str, Any]:
+    return _object(text[element.start : min(element.end, element.start + PEEKED)])
+
+
 def _keyed(text: Any, start: int) -> tuple[str, int]:
-    for element in documents.elements(text, start):
+    for place, element in enumerate(documents.elements(text, start)):
         opener = text[element.start : element.start + 1]
         if element.key == "predictions" and opener == b"[":
             return "predictions", element.start
         if element.key == "results" and opener == b"{":
             return "results", element.start
+        if place == 0 and _is_by_clip(element.key, _element(text, element)):
+            return "clips", start
     return "lines", start

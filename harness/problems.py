@@ -9,7 +9,8 @@ clip ids and the world's public labels.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 CODES = {
@@ -66,25 +67,32 @@ class Problems:
     """Problems of one file: the first 100,000 in line order are kept, all are counted."""
 
     def __init__(self, file: str):
-        self.file, self.total = file, 0
+        self.file, self.codes = file, Counter[str]()
         self._kept: list[Problem] = []
 
     def extend(self, problems: Iterable[Problem]) -> None:
         for problem in problems:
-            self.total += 1
+            self.codes[problem.code] += 1
             if len(self._kept) < KEPT:
                 self._kept.append(problem._replace(file=self.file))
 
     def kept(self) -> tuple[Problem, ...]:
         return tuple(sorted(self._kept))
 
-    def refusal(self) -> str:
-        """The message of a refused file: the first 50 problems and how many there are."""
-        lines = [str(problem) for problem in self.kept()[:SHOWN]]
-        if self.total > len(lines):
-            lines.append(f"... and {self.total - len(lines):,} more (harness validate --format json lists them)")
-        plural = "problem" if self.total == 1 else "problems"
-        return "\n".join([f"{self.file}: {self.total:,} {plural}, nothing was scored", *lines])
+
+def told(problems: Sequence[Problem], codes: Mapping[str, int]) -> list[str]:
+    """The first 50 problems; where there are more, how many of each kind."""
+    lines, total = [str(problem) for problem in problems[:SHOWN]], sum(codes.values())
+    if total > len(lines):
+        lines.append(f"... and {total - len(lines):,} more (harness validate --format json lists them); in all:")
+        often = sorted(codes.items(), key=lambda item: (-item[1], item[0]))
+        lines += [f"{count:9,} x {code}: {CODES[code]}" for code, count in often]
+    return lines
+
+
+def problem_count(codes: Mapping[str, int]) -> str:
+    total = sum(codes.values())
+    return f"{total:,} problem{'' if total == 1 else 's'}"
 
 
 NOTES = {

@@ -22,7 +22,7 @@ from harness.characters import code_points, skeleton
 from harness.errors import SubmissionError, UsageError
 from harness.formats.documents import line_item
 from harness.formats.items import Item, Options, Shape, Unshaped
-from harness.problems import Notes, Problem, Problems, quoted
+from harness.problems import Notes, Problem, Problems, problem_count, quoted, told
 from harness.resources import sql
 from harness.screen import variables
 from harness.source import Limits, Source, opened
@@ -50,10 +50,20 @@ class Ingestion:
     rows: int
     clips: int  # of the split
     rejected: int  # lines
-    total: int  # problems; `problems` holds the first 100,000 of them
+    codes: dict[str, int]  # code -> problems; `problems` holds the first 100,000 of all
     problems: tuple[Problem, ...]
     notes: list[str]
     counts: dict[str, int]
+
+    @property
+    def total(self) -> int:
+        """Problems."""
+        return sum(self.codes.values())
+
+    def refusal(self) -> SubmissionError:
+        """The error of a file that is not scored."""
+        lines = [f"{self.name}: {problem_count(self.codes)}, nothing was scored", *told(self.problems, self.codes)]
+        return SubmissionError("\n".join(lines), self.problems, self.total)
 
     def diagnostics(self) -> dict[str, Any]:
         """JSON-able, and free of the file's name and place."""
@@ -89,8 +99,8 @@ def ingest(
     finally:
         source.discard()
     found = work.result(chosen.name)
-    if work.problems.total and not lenient:
-        raise SubmissionError(work.problems.refusal(), found.problems, found.total)
+    if found.total and not lenient:
+        raise found.refusal()
     return found
 
 
@@ -162,7 +172,7 @@ class _Ingest:
             notes.append(f"read as {adapter}: {adapters.ADAPTERS[adapter].description}")
         return Ingestion(
             self.source.name, self.source.sha256, adapter, self.lines, rows, self.truth.n, self.bad_lines,
-            self.problems.total, self.problems.kept(), notes + self.notes.sentences(),
+            dict(self.problems.codes), self.problems.kept(), notes + self.notes.sentences(),
             counts | {"unknown_labels": self.notes.count("label"), "ignored_extra": self.notes.count("clip")},
         )  # fmt: skip
 
@@ -207,7 +217,8 @@ class _Ingest:
         near = self._folded.get(skeleton(clip_id))
         odd = f" holds {code_points(clip_id)} and" if near is not None and not clip_id.isascii() else ""
         where = f"a clip of {self.truth.world} / {self.truth.split}"
-        hint = f"did you mean {quoted(near)}?" if near is not None else "pass --ignore-extra to leave out other clips"
+        other = "is it another --split's? --ignore-extra leaves other clips out"
+        hint = f"did you mean {quoted(near)}?" if near is not None else other
         return Problem(line, 1, "CLIP_UNKNOWN", "clip_id", f"{quoted(clip_id)}{odd} is not of the split", where, hint)
 
     def _settle_duplicates(self) -> None:

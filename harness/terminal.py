@@ -254,13 +254,9 @@ def _detectable(found: dict[str, Any], out: Console) -> None:
     out.print(made)
 
 
-def print_problems(problems: Iterable[Any], total: int, out: Console) -> None:
-    shown = 0
-    for problem in problems:
-        out.print(Text(str(problem)), soft_wrap=True)
-        shown += 1
-    if total > shown:
-        out.print(Text(f"... and {total - shown:,} more (all in --format json)", style="dim"))
+def print_problems(lines: Iterable[str], out: Console) -> None:
+    for line in lines:
+        out.print(Text(line), soft_wrap=True)
 
 
 def print_comparison(result: dict[str, Any], out: Console) -> None:

@@ -44,6 +44,31 @@ def lmms_eval(number, clip):
     return {"doc_id": number, "target": "x", "resps": [[SAID]], "filtered_resps": [SAID]}
 
 
+def chat(content):
+    def made(_, clip):
+        asked = {"role": "user", "content": [{"type": "video", "video": "x.mp4"}, {"type": "text", "text": "What?"}]}
+        return {"clip_id": clip, "messages": [asked, {"role": "assistant", "content": content}]}
+
+    return made
+
+
+def batch(outcome):
+    return lambda _, clip: {"id": "batch_req_1", "custom_id": clip, **outcome}
+
+
+def openai(body):
+    return batch({"response": {"status_code": 200, "body": body}, "error": None})
+
+
+COMPLETION = openai({"object": "chat.completion", "choices": [{"message": {"role": "assistant", "content": SAID}}]})
+RESPONSE = openai({"object": "response", "output": [
+    {"type": "reasoning", "summary": []},
+    {"type": "message", "content": [{"type": "output_text", "text": SAID}]},
+]})  # fmt: skip
+MESSAGE = batch({"result": {"type": "succeeded", "message": {"content": [{"type": "text", "text": SAID}]}}})
+FAILED = {"custom_id": CLIPS[1], "response": None, "error": {"code": "batch_expired"}}
+
+
 def activitynet(**best):
     found = [
         {"label": "Idle", "score": 0.2, "segment": [0, 1]},
@@ -70,6 +95,14 @@ FORMATS = [
      "the answer had to be cut out of the text round it or mended on 2 lines", ANSWER | {"source": 1}, "fenced"),
     (for_both(llava), "llava", {}, "read as llava: LLaVA conversations", ANSWER, "LLaVA, a line each"),
     (json.dumps([llava(0, CLIPS[0]), llava(1, CLIPS[1])]), "llava", {}, "read as llava", ANSWER, "LLaVA, as it ships"),
+    (for_both(chat(SAID)), "chat", {}, "read as chat", ANSWER, "content a text"),
+    (for_both(chat([{"type": "text", "text": SAID}])), "chat", {}, "read as chat", ANSWER, "content in parts"),
+    (for_both(COMPLETION), "batch", {}, "read as batch", ANSWER, "OpenAI chat completions"),
+    (for_both(RESPONSE), "batch", {}, "read as batch", ANSWER, "OpenAI responses"),
+    (for_both(MESSAGE), "batch", {}, "read as batch", ANSWER, "Anthropic messages"),
+    (json.dumps({one["clip_id"]: one for one in TWO}), "by-clip", {}, "read as by-clip", ANSWER, "the name inside too"),
+    (json.dumps(dict.fromkeys(CLIPS[:2], json.loads(SAID)), indent=1), "by-clip", {}, "read as", ANSWER, "over many"),
+    (for_both(lambda _, clip: json.loads(SAID) | {"clip_id": clip}), "canonical", {}, None, ANSWER, "clip_id last"),
     (for_both(lm_eval), "lm-eval", {}, "read as lm-eval", ANSWER, "the clip stands in doc"),
     (for_both(lmms_eval), "lmms-eval", {"clip_map": CLIP_MAP}, "read as lmms-eval", ANSWER, "the clip by doc_id"),
     (json.dumps(activitynet(next_operation="Put Items")), "activitynet", {}, "read as activitynet",
@@ -136,6 +169,7 @@ OPENPACK = {"U0102-S0100": {"unixtime": [1634885794], "prediction": [100]}}
 REFUSED = [
     # text, options, error, what its message says
     (lines({**line(), "conversations": []}), {}, SubmissionError, "pass --adapter canonical or --adapter llava"),
+    (lines(chat(SAID)(0, "a") | {"conversations": []}), {}, SubmissionError, "pass --adapter llava or --adapter chat"),
     (lines({"clip_id": "a", "response": "x", "conversations": []}), {}, SubmissionError,
      "pass --adapter raw-text or --adapter llava"),
     (lines(line()), {"adapter": "coco"}, UsageError, "unknown adapter 'coco'; there are canonical, array"),
@@ -172,6 +206,10 @@ BAD_OBJECTS = [
     (json.dumps(TWO).replace("98", "[" * 100_000 + "]" * 100_000, 1), 1, None, "TOO_DEEP", "nested deeper"),
     (json.dumps(TWO, indent=1).replace("98", "980", 1), 7, 17, "RANGE", "980 is out of range"),
     (lines(llava(0, CLIPS[0]), {"id": CLIPS[1], "conversations": []}), 2, 1, "MISSING", "no text of the model"),
+    (lines(chat(SAID)(0, CLIPS[0]), chat("")(1, CLIPS[1])), 2, 1, "MISSING", "no text of the model"),
+    (lines(COMPLETION(0, CLIPS[0]), FAILED), 2, 1, "MISSING", "no text of the model"),
+    (json.dumps({CLIPS[0]: line(), CLIPS[2]: line(clip_id=CLIPS[1])}), 1, None, "CONFLICT", "under the key"),
+    (json.dumps({CLIPS[0]: line(), CLIPS[1]: 3}), 1, None, "NOT_OBJECT", ""),
     (lines(lm_eval(0, CLIPS[0]), {"doc": {}, "filtered_resps": ["x"]}), 2, 1, "MISSING", "names no clip"),
     (f"{FLAT}\n{CLIPS[0]},Tape,14,98,Put Items\n{CLIPS[1]},Tape\n", 3, 1, "COLUMNS", "2 cells"),
     (f"{FLAT}\n{CLIPS[0]},Tape,14,98,Put Items\n{CLIPS[1]},Tape,14.0,98,Pack\n", 3, 1, "TYPE", '"14.0" is a text'),

@@ -24,7 +24,7 @@ def command(submission: str, output: str, lenient: bool, **choices: Any) -> None
     """
     from harness import scoring, terminal
     from harness.errors import SubmissionError
-    from harness.problems import SHOWN
+    from harness.problems import problem_count, told
 
     found = scoring.validate(submission, **choices)
     report = found.diagnostics()
@@ -38,7 +38,6 @@ def command(submission: str, output: str, lenient: bool, **choices: Any) -> None
         out.print(f"{found.name}: {lines} for {found.rows:,} of {found.clips:,} clips, read as {found.adapter}")
         for note in found.notes:
             out.print(f"  {note}")
-        terminal.print_problems(found.problems[:SHOWN], found.total, out)
+        terminal.print_problems(told(found.problems, found.codes), out)
     if found.total and not lenient:
-        plural = "problem" if found.total == 1 else "problems"
-        raise SubmissionError(f"{found.name}: {found.total:,} {plural}, this file would be refused")
+        raise SubmissionError(f"{found.name}: {problem_count(found.codes)}, this file would be refused")

@@ -10,8 +10,10 @@ from collections.abc import Iterator
 from typing import Any
 
 from harness.errors import SubmissionError, UsageError
-from harness.formats.documents import NotADocument, Place, elements, mapped, member
+from harness.formats.documents import NotADocument, Place, elements, first, mapped, member
 from harness.formats.items import Item, Options, Unshaped
+from harness.jsontext import Fault
+from harness.problems import quoted
 from harness.source import Source
 from harness.strict import OPTIONAL_FIELDS
 
@@ -33,11 +35,51 @@ def raw_text(value: dict[str, Any], options: Options) -> dict[str, Any]:
 
 def llava(value: dict[str, Any], options: Options) -> dict[str, Any]:
     """LLaVA's {"id", "conversations": [{"from": "human" | "gpt", "value"}]}; the last turn of the model counts."""
-    turns = value.get("conversations")
-    said = [turn.get("value") for turn in turns if _is_model(turn)] if isinstance(turns, list) else []
+    said = [turn.get("value") for turn in _turns(value, "conversations") if _is_model(turn)]
     if not said or not isinstance(said[-1], str):
         raise Unshaped("conversations", "no text of the model", 'a turn {"from": "gpt", "value": "..."}')
     return _said(value, value.get("clip_id", value.get("id")), said[-1], "id")
+
+
+def chat(value: dict[str, Any], options: Options) -> dict[str, Any]:
+    """{"clip_id" or "id", "messages": [{"role", "content"}]}, content a text or parts; the model's last turn counts."""
+    said = [_text(turn.get("content")) for turn in _turns(value, "messages") if _is_model(turn)]
+    if not said or not said[-1]:
+        raise Unshaped("messages", "no text of the model", 'a turn {"role": "assistant", "content": "..."}')
+    return _said(value, value.get("clip_id", value.get("id")), said[-1], "clip_id")
+
+
+def batch(value: dict[str, Any], options: Options) -> dict[str, Any]:
+    """Results of a batch API, the clip as `custom_id`: OpenAI's {"response": {"body": ...}} of chat completions
+    (`choices`) or responses (`output`), or Anthropic's {"result": {"message": ...}}."""
+    for path in (("response", "body", "choices", 0, "message", "content"), ("result", "message", "content")):
+        if text := _text(_at(value, path)):
+            return _said(value, value.get("custom_id"), text, "custom_id")
+    output = _at(value, ("response", "body", "output"))
+    messages = [_text(_at(part, ("content",))) for part in output] if isinstance(output, list) else []
+    if not any(messages):
+        raise Unshaped("response", "no text of the model", "a batch result that succeeded")
+    return _said(value, value.get("custom_id"), "".join(messages), "custom_id")
+
+
+def _at(value: Any, path: tuple[str | int, ...]) -> Any:
+    """What stands there, or None."""
+    for step in path:
+        fits = isinstance(value, dict) if isinstance(step, str) else isinstance(value, list) and step < len(value)
+        value = (value.get(step) if isinstance(step, str) else value[step]) if fits else None
+    return value
+
+
+def _text(content: Any) -> str:
+    """A text, or the texts of a list of parts; empty where there is none."""
+    if isinstance(content, str):
+        return content
+    texts = [_at(part, ("text",)) for part in content] if isinstance(content, list) else []
+    return "".join(text for text in texts if isinstance(text, str))
+
+
+def _turns(value: dict[str, Any], name: str) -> list[Any]:
+    return value[name] if isinstance(value.get(name), list) else []
 
 
 def lm_eval(value: dict[str, Any], options: Options) -> dict[str, Any]:
@@ -74,6 +116,27 @@ def _said(value: dict[str, Any], clip_id: Any, text: str, named_by: str) -> dict
         raise Unshaped(named_by, "names no clip", "a clip_id")
     kept = {name: value[name] for name in OPTIONAL_FIELDS if name in value}
     return kept | {"clip_id": clip_id, "raw_output": text}
+
+
+def by_clip(source: Source, options: Options) -> Iterator[Item]:
+    """One object from clip_id to its answer."""
+    with mapped(source) as text:
+        place = Place(text)
+        try:
+            for element in elements(text, first(text)):
+                yield _named(place.item(element), str(element.key))
+        except NotADocument as wrong:
+            raise SubmissionError(place.message(source.name, wrong)) from None
+
+
+def _named(item: Item, clip_id: str) -> Item:
+    if item.faults or not isinstance(item.value, dict):
+        return item
+    inside = item.value.get("clip_id", clip_id)
+    if inside != clip_id:
+        fault = Fault("CONFLICT", 1, "clip_id", f"{quoted(inside)} stands under the key {quoted(clip_id)}", "one name")
+        return item._replace(faults=[fault])
+    return item._replace(value={"clip_id": clip_id} | item.value)
 
 
 def activitynet(source: Source, options: Options) -> Iterator[Item]:
