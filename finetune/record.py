@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from finetune.config import Config
+from harness.progress import span
 from reference.files import write_atomically
 
 if TYPE_CHECKING:
@@ -48,15 +49,15 @@ class Log:
         if not self.quiet and passed - self.shown > SHOWN_EVERY_S:
             left = (self.config.steps - state.updates) * self.config.clips_a_step / rate
             self.say(
-                f"{state.updates:>5} of {self.config.steps}: loss {row['loss']:.3f}, labels {row['label_loss']:.3f}, "
-                f"{rate:.1f} clips/s, {row['memory_gib']:.2f} GiB, {left / 60:.1f} min left"
+                f"{state.updates:>5}/{self.config.steps}: loss {row['loss']:.2f}, labels {row['label_loss']:.2f}, "
+                f"{rate:.3g} clips/s, {row['tokens_s']:.0f} tok/s, {row['memory_gib']:.2f} GiB, {span(left)} left"
             )
             self.shown = passed
 
     def judged(self, found: dict[str, float]) -> None:
         self._append({"step": self.state.step, "update": self.state.updates, "validation": found})
         shown = ", ".join(f"{name} {value:.3f}" for name, value in found.items())
-        self.say(f"{self.state.updates:>5} of {self.config.steps}: validation {shown}")
+        self.say(f"{self.state.updates:>5}/{self.config.steps}: validation {shown}")
 
     def say(self, text: str) -> None:
         if not self.quiet:

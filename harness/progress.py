@@ -51,7 +51,7 @@ class _Line:
         rate = (done - self.before) / seconds
         left = max(0.0, (expected - done) / rate) if rate else 0.0
         speed = f"{rate:,.0f}/s" if rate >= 10 else f"{rate:.2g}/s"
-        return f"{self.what}: {done:,} of {expected:,} ({done / max(expected, 1):.0%}), {speed}, {_span(left)} left"
+        return f"{self.what}: {done:,} of {expected:,} ({done / max(expected, 1):.0%}), {speed}, {span(left)} left"
 
     def clear(self) -> None:
         if self.shown:
@@ -59,7 +59,8 @@ class _Line:
             sys.stderr.flush()
 
 
-def _span(seconds: float) -> str:
+def span(seconds: float) -> str:
+    """A time as one reads it."""
     if seconds < 120:
         return f"{seconds:.0f} s"
     minutes = round(seconds / 60)

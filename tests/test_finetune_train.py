@@ -62,31 +62,32 @@ for asked in sys.argv[2:]:
     if (child := os.fork()) == 0:
         run(folder, int(kill_at or 0))
         os._exit(0)
-    print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
+    code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    print(code, train.newest(Path(folder)) is not None, flush=True)
 """
 """Runs one after another, each in a process of its own that is forked before torch has threads: what is imported takes
 seconds. FOLDER:N kills itself with signal 9 in its N-th forward pass."""
 
 
-def drive(config: Config, *runs: str) -> list[int]:
-    """Exit codes of the runs."""
+def drive(config: Config, *runs: str) -> list[tuple[int, bool]]:
+    """Exit code of each run, and whether there is a checkpoint now."""
     folder = Path(runs[0].partition(":")[0]).parent
     configs.write(config, folder)
     done = subprocess.run([sys.executable, "-c", DRIVER, str(folder / configs.NAME), *runs], cwd=ROOT, timeout=300,
                           capture_output=True, text=True)  # fmt: skip
     assert done.returncode == 0, done.stderr
-    return [int(line) for line in done.stdout.split()]
+    return [(int(code), saved == "True") for code, saved in map(str.split, done.stdout.splitlines())]
 
 
 def test_a_run_killed_three_times_ends_as_the_uncut_one(frames, tmp_path):
     """Bit for bit: kill -9 in any pass of an update, with half-done accumulation, fp16 scaling and 8-bit Adam."""
-    config = placed(QLORA, frames, steps=4, checkpoint_every=1, threads=1, dropout=0.1)
+    config = placed(QLORA, frames, steps=4, checkpoint_every=1, threads=1, dropout=0.1, evaluate_clips=1)
     random = Random(0)
     cut, uncut = str(tmp_path / "cut"), str(tmp_path / "uncut")
     killed = [f"{cut}:{random.randint(2, 4)}" for _ in range(3)]
-    assert drive(config, uncut, *killed) == [0, -9, -9, -9]
-    assert newest(tmp_path / "cut") is not None, "killed after a checkpoint, and inside an update"
-    assert drive(config, cut) == [0]
+    ends = drive(config, uncut, *killed, cut)
+    assert [code for code, _ in ends] == [0, -9, -9, -9, 0]
+    assert ends[3][1], "killed after a checkpoint, and inside an update"
     assert equal(tmp_path / "cut", tmp_path / "uncut")
     for name in ("cut", "uncut"):
         assert [row["step"] for row in read_log(tmp_path / name / "log.jsonl") if "loss" in row] == [1, 2, 3, 4]

@@ -1,0 +1,70 @@
+"""The comparison of arms: what it says of answers that are there, and that the table reads as it was measured."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+pytest.importorskip("torch", reason="the finetune extra is not installed")
+
+import harness
+from finetune import ablations
+from finetune.ablations import ARMS, METRICS, SEEDS, SHIFTED, config_of, paired, table
+
+PLACES = ("validation", SHIFTED)
+
+
+@pytest.fixture(scope="module")
+def work(tmp_path_factory):
+    """An arm that answers by the transition prior where `base` says a constant, here; there both are constant."""
+    folder = tmp_path_factory.mktemp("work")
+    (folder / "answers").mkdir()
+    (folder / "results").mkdir()
+    for arm in ("base", "augment"):
+        for seed in SEEDS:
+            found = {"arm": arm, "seed": seed, "minutes": 1.5 + seed}
+            for place in PLACES:
+                name = "transition-prior" if (arm, place) == ("augment", "validation") else "constant"
+                file = folder / "answers" / f"{arm}-{seed}-{place}.jsonl"
+                harness.write_baseline(name, file, split="validation", seed=seed)
+                metrics = harness.score(file, split="validation").metrics
+                found[place] = {key: metrics[key].value for key in METRICS} | {"valid": 1.0}
+            (folder / "results" / f"{arm}-{seed}.json").write_text(json.dumps(found))
+    return folder
+
+
+@pytest.mark.parametrize("metric", ["score", "aa1_hidden"])
+def test_the_difference_is_that_of_the_scores(work, metric):
+    gap = paired(work, "augment", "validation", metric)
+    files = [work / "answers" / f"{arm}-0-validation.jsonl" for arm in ("augment", "base")]
+    better, worse = (harness.score(file, split="validation").metrics[metric].value for file in files)
+    assert gap["difference"] == pytest.approx(better - worse, abs=1e-12)
+    assert gap["low"] < gap["difference"] < gap["high"] and gap["low"] > 0 and gap["p"] < 1e-4
+
+
+def test_equal_answers_differ_by_nothing(work):
+    assert paired(work, "augment", SHIFTED, "score") == {"difference": 0.0, "low": 0.0, "high": 0.0, "p": 1.0}
+
+
+def test_the_table_marks_what_is_certain(work):
+    """Bold after the adjustment; an arm's row holds its means and its differences to `base`."""
+    lines = table(work, ["augment"]).splitlines()
+    head, _, *rows = ([cell.strip() for cell in line.split("|")[1:-1]] for line in lines)
+    first, row = (dict(zip(head, cells, strict=True)) for cells in rows)
+    assert row["arm"] == "augment" and first["score - base"] == "" and row["min"] == "2.5"
+    assert row["score - base"].startswith("**+0.") and row["less base there"] == "+0.000 [+0.000, +0.000]"
+    gap = float(row["score - base"].split()[0][2:])
+    assert float(row["score"]) - float(first["score"]) == pytest.approx(gap, abs=2e-3)
+    assert row[f"score in `{SHIFTED}`"] == first[f"score in `{SHIFTED}`"]
+
+
+@pytest.mark.parametrize("arm", ARMS)
+def test_an_arm_differs_from_base_in_what_it_says(arm, tmp_path):
+    """In the config, or in how an adapter is asked; never in both, and always in something."""
+    of, base = ARMS[arm], config_of(tmp_path, "base", 0)
+    config = config_of(tmp_path, arm, 0)
+    changed = {name for name in vars(base) if getattr(base, name) != getattr(config, name)} - {"train", "validation"}
+    expected = ARMS[of.of].changes if of.of else of.changes
+    assert changed == set(expected) - {"train"} and (arm == "base") == (not of.changes and not of.asked)
+    assert not (of.changes and of.asked) and ablations.CONFIG.is_file()
