@@ -48,7 +48,7 @@ class Config:
     clips: int = _(0, "learn from the first so many clips (evenly spread); 0 is all")
     randomised: bool = _(True, "learn from sessions of the flattened grammar too: order alone misleads there")
     hard_negatives: bool = _(False, "each clip beside one that looks alike and goes on differently, in the same batch")
-    augment: bool = _(False, "crop, colour, blur, noise and, where the rendering is video, temporal jitter")
+    augment: bool = _(False, "crop, colour, noise, blur from 168 px on and, in a rendering as video, temporal jitter")
     interpolate: bool = _(False, "blended frames between the sampled ones: twice the frames")
     # What is optimised
     label_weight: float = _(1.0, "of the operations' tokens in the loss; 5 for random weights, they decide the score")

@@ -65,10 +65,7 @@ class Training:
         folder = Path(folder)
         self.request = _request(folder, config)
         self.operations = operations_of(self.request["world"], self.request["split"])
-        augment = Augmentation(interpolate=config.interpolate, seed=config.seed) if config.augment else None
-        if augment is None and config.interpolate:
-            augment = Augmentation(0, 0, 0, 0, interpolate=True, shift=0)
-        self.clips = Clips(folder, augment=augment if learning else _still(config), trusted=True)
+        self.clips = Clips(folder, augment=_augmented(config) if learning else _still(config), trusted=True)
         self.truth = _truth(folder)
         self.names = [json.loads(line)["clip_id"] for line in (folder / "clips.jsonl").open(encoding="utf-8")]
         self.places = list(range(len(self.names)))
@@ -117,6 +114,13 @@ def example_of(sample: Mapping[str, Any], truth: Mapping[str, Any] | None = None
         lesson = Lesson(truth["dominant_operation"], segment["start_frame"], segment["end_frame"],
                         tuple(truth["next_operations"]))  # fmt: skip
     return Example(sample["clip_id"], sample["frames"], sample["indices"], sample["prompt"], lesson)
+
+
+def _augmented(config: Config) -> Augmentation | None:
+    """A pass of blur for each 168 pixels of the side: on small frames it would wipe out what is to be seen."""
+    if not config.augment:
+        return _still(config)
+    return Augmentation(interpolate=config.interpolate, seed=config.seed, blur=config.size // 168)
 
 
 def _still(config: Config) -> Augmentation | None:

@@ -240,6 +240,7 @@ def test_augmentation_changes_with_the_epoch_and_never_on_validation(frames):
     assert not np.array_equal(learning.example(0, 0).frames, learning.example(0, 1).frames)
     assert np.array_equal(learning.example(0, 1).frames, learning.example(0, 1).frames)
     assert np.array_equal(judging.example(0, 0).frames, judging.example(0, 1).frames)
+    assert learning.clips.augment.blur == 0, "a kernel of five pixels is a large part of a small frame"
 
 
 def test_a_rendering_that_does_not_fit_is_refused(frames):
