@@ -180,7 +180,7 @@ def whole(home):
 
     for folder in entries(home):
         assert json.loads((folder / RECORD).read_bytes())["n"] == 60
-        assert duckdb.execute("SELECT count(*) FROM read_parquet(?)", [str(folder / ANSWERS)]).fetchone() == (60,)
+        assert duckdb.execute("SELECT count(*) FROM read_parquet(?)", [str(folder / ANSWERS)]).fetchall() == [(60,)]
     return len(entries(home))
 
 
