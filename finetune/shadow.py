@@ -57,6 +57,8 @@ FEW = 3
 class WordTokenizer:
     """Stands in for a checkpoint's tokenizer where only lengths matter: a token for every piece of text."""
 
+    model_max_length = 131_072
+
     def get_vocab(self) -> dict[str, int]:
         return dict(SPECIALS)
 
