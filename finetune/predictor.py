@@ -24,6 +24,8 @@ from finetune.grammar import Grammar
 from finetune.model import FACTS, ensure_base, load_model, operations_of
 from harness.errors import UsageError
 from harness.predictors import Question, Reply, Wants
+from harness.strict import read_answer
+from harness.vocabulary import Vocabulary
 
 OPTIONS = {"constrain": ("yes", "no"), "segment": ("text", "head"), "next": ("text", "head")}
 
@@ -45,7 +47,7 @@ class Finetuned:
         self.answerer, tokenizer = load_model(self.config, base, self.labels, self.device)
         self.answerer.restore(self.best)
         self.answerer.eval()
-        self.collator = Collator(self.config, tokenizer, self.labels)
+        self.collator, self.words = Collator(self.config, tokenizer, self.labels), Vocabulary(self.labels)
         for head in ("segment", "next"):
             if self.options[head] == "head" and {"next": "following"}.get(head, head) not in self.answerer.heads:
                 raise UsageError(f"{run}: has no head for {head}; it was trained without")
@@ -112,12 +114,12 @@ class Finetuned:
         return Reply(said.text, answer, *sure)
 
     def _with_heads(self, said: Said) -> dict[str, Any] | None:
-        """The answer with what the heads say in place of the text's; None where the text counts as it is."""
+        """The answer with what the heads say in place of the text's; None where the text counts as it is: it was not
+        to be changed, or holds no whole answer."""
         if "head" not in (self.options["segment"], self.options["next"]):
             return None
-        try:
-            answer = json.loads(said.text)
-        except ValueError:
+        answer, _ = read_answer(self.words, said.text)
+        if answer is None:
             return None
         if self.options["segment"] == "head" and said.segment:
             answer["temporal_segment"] = dict(zip(("start_frame", "end_frame"), said.segment, strict=True))

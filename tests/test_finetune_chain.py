@@ -13,6 +13,7 @@ from click.testing import CliRunner
 
 import harness
 from finetune.data import Training
+from finetune.generate import Said
 from finetune.predictor import Finetuned, load
 from finetune.record import read_log
 from finetune.train import train
@@ -153,6 +154,13 @@ def test_a_head_can_say_the_segment(run):
     segment = reply.answer["temporal_segment"]
     assert abs(segment["start_frame"] - example.lesson.start) <= 25 and segment["start_frame"] < segment["end_frame"]
     assert json.loads(reply.text)["next_operation"] == reply.answer["next_operation"]
+
+
+@pytest.mark.parametrize("text", ['{"dominant_operation": "Tape", "next_operation": "Pack"}', "[1]", "{"])
+def test_a_head_mends_no_broken_answer(run, text):
+    """It counts as what it is, and the harness answers in its place."""
+    model = load(str(run), {"segment": "head", "threads": "1"})
+    assert model._reply(Said(text, 0.5, 0.5, segment=(1, 2))).answer is None
 
 
 @pytest.mark.parametrize(
