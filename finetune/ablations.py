@@ -54,7 +54,7 @@ ARMS = {
     "base": Arm("the twin as it is"),
     "no-off-script": Arm("without the sessions drawn from the flattened grammar", {"randomised": False}),
     "hard-negatives": Arm("clips beside their look-alikes", {"hard_negatives": True}),
-    "augment": Arm("crop, colour, blur and noise", {"augment": True}),
+    "augment": Arm("crop, colour and noise", {"augment": True}),
     "segment-head": Arm("trained with the temporal head, asked by text", {"temporal_head": 1.0}),
     "segment-head-asked": Arm("the same, segment from the head", of="segment-head", asked={"segment": "head"}),
     "steps-head": Arm("trained with the multi-step head, asked by text", {"steps_head": 1.0}),

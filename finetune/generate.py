@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -15,9 +16,13 @@ MAX_TOKENS = 96
 """An answer takes 12 tokens of the tiny tokenizer, about 45 of Qwen's."""
 
 
+OVERFLOWED = "no answer: the model's scores are not numbers, its compute type has too small a range"
+
+
 class Said(NamedTuple):
     """`confidence`, `next_confidence`: product of the probabilities of the label's tokens, given that the answer has
-    got so far; None where the text holds no such label. `segment`, `following`: what the heads say, if any."""
+    got so far and among the tokens that the grammar allows, if there is one; None where the text holds no such label.
+    `segment`, `following`: what the heads say, if any."""
 
     text: str
     confidence: float | None
@@ -86,6 +91,8 @@ def best_segment(start: torch.Tensor, last: torch.Tensor) -> tuple[int, int]:
 def _said(tokenizer: Any, ids: Sequence[int], logs: Sequence[float]) -> Said:
     end = tokenizer.convert_tokens_to_ids("<|im_end|>")
     kept = list(ids[: ids.index(end)]) if end in ids else list(ids)
+    if any(map(math.isnan, logs[: len(kept) + 1])):
+        return Said(OVERFLOWED, None, None)  # a grammar would make a flawless answer of it
     text, places = "", []
     for count in range(1, len(kept) + 1):
         longer = tokenizer.decode(kept[:count])

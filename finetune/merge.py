@@ -1,7 +1,8 @@
 """Merge: `python -m finetune.merge RUN -o DIR` writes base and adapter as one checkpoint that any program can load.
 
 Adapters on nf4 weights are merged into weights of full precision, loaded anew; the result differs from what was trained
-by the quantisation's error. Tokenizer, what else the base's folder says of its inputs, and heads stay beside it.
+by the quantisation's error. What was computed in fp16 is written as bf16, which has the range that this family needs.
+Tokenizer, what else the base's folder says of its inputs, and heads stay beside it.
 """
 
 from __future__ import annotations
@@ -12,9 +13,10 @@ from dataclasses import replace
 from pathlib import Path
 
 import click
+import torch
 
 from finetune import config as configs
-from finetune.model import DTYPES, HEADS, ensure_base, load_model, operations_of
+from finetune.model import HEADS, ensure_base, load_model, operations_of
 from harness.errors import HarnessError
 
 PROCESSORS = ("preprocessor_config.json", "video_preprocessor_config.json", "processor_config.json",
@@ -23,14 +25,14 @@ PROCESSORS = ("preprocessor_config.json", "video_preprocessor_config.json", "pro
 
 
 def merge(run: Path, folder: Path) -> None:
-    """The best of `run` as a transformers checkpoint in `folder`, all of it in the type that the run computed in."""
+    """The best of `run` as a transformers checkpoint in `folder`, of one type: fp32, or bf16 for half of it."""
     config = replace(configs.read(run / configs.NAME), quantise=False, checkpointing=False)
     labels = operations_of(run / "best")
     base = ensure_base(config, run / "base", labels)
     answerer, tokenizer = load_model(config, base, labels, "cpu")
     answerer.restore(run / "best")
     merged = answerer.backbone.merge_and_unload() if config.adapter == "lora" else answerer.inner
-    merged.to(DTYPES[config.compute]).save_pretrained(folder)
+    merged.to(torch.float32 if config.compute == "fp32" else torch.bfloat16).save_pretrained(folder)
     tokenizer.save_pretrained(folder)
     for file in (run / "best" / HEADS, *(base / name for name in PROCESSORS)):
         if file.is_file():

@@ -1,8 +1,9 @@
 """A base model with what is trained on it: adapters or all weights, and small heads; loaded, run, saved.
 
-Precision on the T4 (fp16, no bf16): frozen matrices in fp16 or nf4, everything one-dimensional, adapters and heads in
-fp32, and the residual stream in fp32, for fp16 overflows in this family. `prepare_model_for_kbit_training` is not used:
-it would raise the embedding and the vision tower to fp32, 1.8 GiB.
+Precision on the T4 (fp16, no bf16): frozen matrices in fp16 or nf4; norms, adapters and heads in fp32. fp16 overflows
+in this family: the residual stream is fp32, and so are the last MLPs of the vision tower, whose output passes 65,504 in
+the 3B (vLLM's pull request 13968 clamps it there). `prepare_model_for_kbit_training` is not used: it would raise the
+embedding and the whole vision tower to fp32, 1.8 GiB.
 
 The loss needs logits on the answer's tokens only: hidden states come from the inner model, `lm_head` is applied to
 those places. Full logits of a 152k vocabulary would not fit beside the rest. A frozen vision tower runs under no_grad.
@@ -13,7 +14,7 @@ from __future__ import annotations
 import contextlib
 import json
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -35,6 +36,8 @@ TARGETS = r"(.*\.)?model\.language_model\.layers\.\d+\.(self_attn\.(q|k|v|o)_pro
 """The language model's linear layers; a list of their last names would hit the vision tower too."""
 UNQUANTISED = ["lm_head", "model.visual"]
 """Without lm_head the tied embedding would be quantised; "visual" alone matches nothing."""
+WIDE_BLOCKS = 2
+"""Blocks at the end of the vision tower whose MLPs compute in fp32 where all else is fp16."""
 PIXELS = ("pixel_values", "image_grid_thw", "pixel_values_videos", "video_grid_thw")
 INPUTS = ("input_ids", "attention_mask", "mm_token_type_ids", "second_per_grid_ts", *PIXELS)
 ADAPTER, MODEL, HEADS, FACTS = "adapter", "model.safetensors", "heads.safetensors", "trained.json"
@@ -71,7 +74,7 @@ class Answerer(nn.Module):
     @property
     def inner(self) -> Any:
         """The conditional generation model itself."""
-        return self.backbone.get_base_model() if hasattr(self.backbone, "get_base_model") else self.backbone
+        return inner_model(self.backbone)
 
     @property
     def device(self) -> torch.device:
@@ -161,6 +164,11 @@ class Answerer(nn.Module):
             self.heads.load_state_dict(load_file(folder / HEADS))
 
 
+def inner_model(backbone: Any) -> Any:
+    """Without PEFT round it."""
+    return backbone.get_base_model() if hasattr(backbone, "get_base_model") else backbone
+
+
 def ensure_base(config: Config, folder: Path, operations: Sequence[str]) -> Path:
     """The folder of the base's weights and tokenizer: the config's, or `folder` with random ones, made once."""
     if config.weights:
@@ -225,6 +233,8 @@ def prepared(config: Config, backbone: Any, labels: int) -> Answerer:
         backbone = _with_adapters(config, backbone)
     if config.compute != "fp32":
         _residuals_in_fp32(backbone)
+    if config.compute == "fp16":
+        _last_vision_mlps_in_fp32(backbone)
     if config.checkpointing:
         backbone.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
     torch.manual_seed(config.seed)
@@ -274,9 +284,23 @@ def _with_adapters(config: Config, backbone: Any) -> Any:
 
 def _residuals_in_fp32(backbone: Any) -> None:
     """What enters the stacks of layers is fp32, so sums over layers are."""
-    inner = backbone.get_base_model() if hasattr(backbone, "get_base_model") else backbone
-    for entry in (inner.model.language_model.embed_tokens, inner.model.visual.patch_embed):
+    model = inner_model(backbone).model
+    for entry in (model.language_model.embed_tokens, model.visual.patch_embed):
         entry.register_forward_hook(lambda module, inputs, output: output.float())
+
+
+def _last_vision_mlps_in_fp32(backbone: Any) -> None:
+    for block in inner_model(backbone).model.visual.blocks[-WIDE_BLOCKS:]:
+        block.mlp.float()
+        block.mlp.forward = _wide(block.mlp.forward)
+
+
+def _wide(forward: Callable[[torch.Tensor], torch.Tensor]) -> Callable[[torch.Tensor], torch.Tensor]:
+    def without_autocast(states: torch.Tensor) -> torch.Tensor:
+        with torch.autocast(states.device.type, enabled=False):
+            return forward(states.float())
+
+    return without_autocast
 
 
 def operations_of(folder: Path) -> tuple[str, ...]:

@@ -120,7 +120,7 @@ def train(config: Config, run: Path, *, start: Path | None = None, max_hours: fl
         state.seconds = spent + time.monotonic() - begun
         log.update(losses, norm, optimizer.param_groups[0]["lr"])
         if state.skipped > config.max_skipped:
-            raise TrainingError(f"{state.skipped} updates in a row had infinite gradients: lower lr, or use fp32")
+            raise TrainingError(f"{state.skipped} updates in a row had {_infinite(losses, config)}")
         last = state.updates >= config.steps
         due = config.evaluate_every and state.updates % config.evaluate_every == 0
         judged = not state.skipped and (last or bool(due))
@@ -201,6 +201,13 @@ def step(
     made = math.isfinite(norm)
     state.updates, state.skipped = (state.updates + 1, 0) if made else (state.updates, state.skipped + 1)
     return norm
+
+
+def _infinite(losses: Sequence[Losses], config: Config) -> str:
+    """What was not finite, and what may help."""
+    if all(math.isfinite(one.total) for one in losses):
+        return "infinite gradients: lower lr, or use fp32"
+    return f"an infinite loss: a number of the forward pass does not fit {config.compute}; use another compute type"
 
 
 def learning_rate(config: Config, update: int) -> float:

@@ -14,7 +14,8 @@ from torch import nn
 from finetune import config as configs
 from finetune.bases import BASES
 from finetune.data import IGNORED, Collator
-from finetune.generate import ask, best_segment
+from finetune.generate import OVERFLOWED, ask, best_segment
+from finetune.grammar import Grammar
 from finetune.merge import merge
 from finetune.model import FACTS, MODEL, Answerer, ensure_base, load_model
 from harness.errors import UsageError
@@ -123,7 +124,8 @@ def test_precision_of_what_learns_and_what_does_not(bases):
     answerer, _ = loaded(QLORA, bases)
     kinds = {name: parameter.dtype for name, parameter in answerer.named_parameters()}
     for name, parameter in answerer.named_parameters():
-        if parameter.requires_grad or parameter.ndim == 1:
+        wide = ".visual.blocks." in name and ".mlp." in name  # the last two of the twin are all
+        if wide or parameter.requires_grad or parameter.ndim == 1:
             assert kinds[name] == torch.float32, name
         elif "language_model.layers" in name:
             assert kinds[name] == torch.uint8, f"{name}: nf4"
@@ -202,14 +204,14 @@ def test_merged_weights_say_the_same_as_base_and_adapter(bases, tmp_path):
 
 
 def test_a_merged_checkpoint_has_one_type(bases, tmp_path):
-    """As it was computed; norms, which learn in fp32, too."""
+    """What is fp16, fp32 or nf4 in training; with the range that other programs need."""
     config = replace(QLORA, weights=str(bases(QLORA)))
     answerer, _ = loaded(config, bases)
     answerer.save(tmp_path / "run" / "best")
     (tmp_path / "run" / "best" / FACTS).write_text(json.dumps({"operations": OPERATIONS}))
     configs.write(config, tmp_path / "run")
     merge(tmp_path / "run", tmp_path / "merged")
-    assert {value.dtype for value in load_file(tmp_path / "merged" / MODEL).values()} == {torch.float16}
+    assert {value.dtype for value in load_file(tmp_path / "merged" / MODEL).values()} == {torch.bfloat16}
 
 
 def test_heads_learn_from_the_prompts_last_state(bases):
@@ -264,3 +266,33 @@ def test_the_norms_of_a_half_precision_model_are_full(bases):
             (output[0] if isinstance(output, tuple) else output).dtype))  # fmt: skip
     answerer(collator([example(0)]))
     assert kinds == {torch.float32} and isinstance(answerer.backbone, nn.Module)
+
+
+@pytest.mark.parametrize("base", BASES)
+def test_what_the_last_vision_blocks_say_may_pass_the_range_of_fp16(base, bases):
+    """Their MLPs' output made thousands of times larger: the same as in fp32, where half precision has infinities."""
+    config = replace(QLORA, base=base, quantise=False, size=64 if "Qwen3" in base else 84)
+    wide, collator = loaded(replace(config, compute="fp32"), bases)
+    half, _ = loaded(config, bases)
+    batch = collator([example(0, side=config.size)])
+    seen = []
+    for answerer in (wide, half):
+        mlp = answerer.inner.model.visual.blocks[-1].mlp
+        for name in ("down_proj", "fc2", "linear_fc2"):
+            if hasattr(mlp, name):
+                getattr(mlp, name).weight.data *= 1e6
+        with answerer.autocast():
+            seen.append(answerer.inner.model.visual(
+                batch["pixel_values_videos"], grid_thw=batch["video_grid_thw"]).last_hidden_state)  # fmt: skip
+    assert seen[0].abs().max() > torch.finfo(torch.float16).max
+    torch.testing.assert_close(seen[1].float(), seen[0], rtol=0.05, atol=0.02 * float(seen[0].abs().max()))
+
+
+def test_scores_that_are_no_numbers_are_no_answer(bases):
+    """Under a grammar they would look like one, and a sure one."""
+    answerer, collator = loaded(TWIN, bases)
+    with torch.no_grad():
+        answerer.inner.model.language_model.norm.weight.mul_(torch.nan)
+    grammar = Grammar(collator.tokenizer, collator.labels, answerer.inner.lm_head.weight.shape[0])
+    for said in ask(answerer, collator, [example(0), example(1)], grammar):
+        assert said.text == OVERFLOWED and said.confidence is None

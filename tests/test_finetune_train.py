@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import subprocess
 import sys
 from dataclasses import asdict, replace
@@ -20,7 +21,7 @@ from finetune.record import Log, read_log
 from finetune.train import State, TrainingError, learning_rate, newest, train
 from tests.finetune_material import QLORA, ROOT, TWIN, placed, renderings
 
-SMALL = replace(TWIN, batch=4, steps=6, threads=1)
+SMALL = replace(TWIN, batch=4, steps=6, threads=1, evaluate_clips=2)
 
 
 @pytest.fixture(scope="module")
@@ -159,16 +160,28 @@ def test_two_processes_take_the_step_of_one(frames, tmp_path):
     assert worst < 1e-6
 
 
-def test_infinite_gradients_are_skipped_and_stop_a_run_in_the_end(frames, tmp_path, monkeypatch):
-    """A skipped update moves nothing: neither weights nor the schedule."""
+def scaled(by: float, monkeypatch) -> None:
+    """The loss of every pass times `by`; `register_hook` makes infinite gradients of a finite one."""
     forward = training.Answerer.forward
 
-    def infinite(self, *arguments):
+    def changed(self, *arguments):
         found = forward(self, *arguments)
-        return found._replace(total=found.total * torch.inf)
+        if math.isfinite(by):
+            found.total.register_hook(lambda gradient: gradient * math.inf)
+        return found._replace(total=found.total * by)
 
-    monkeypatch.setattr(training.Answerer, "forward", infinite)
-    with pytest.raises(TrainingError, match="3 updates in a row had infinite gradients"):
+    monkeypatch.setattr(training, "predicted_gib", lambda *arguments, **options: 1.0)  # it runs forward, too
+    monkeypatch.setattr(training.Answerer, "forward", changed)
+
+
+INFINITE = [(1.0, "infinite gradients: lower lr"), (math.inf, "an infinite loss: .* does not fit fp32")]
+
+
+@pytest.mark.parametrize(("by", "said"), INFINITE)
+def test_what_is_infinite_is_skipped_and_stops_a_run_in_the_end(by, said, frames, tmp_path, monkeypatch):
+    """A skipped update moves nothing: neither weights nor the schedule."""
+    scaled(by, monkeypatch)
+    with pytest.raises(TrainingError, match=f"3 updates in a row had {said}"):
         train(placed(SMALL, frames, max_skipped=2), tmp_path)
     before, after = (load_file(path / "state.safetensors") for path in sorted((tmp_path / "checkpoints").iterdir())[:2])
     assert all(torch.equal(before[name], after[name]) for name in before)
