@@ -1,6 +1,7 @@
 # make demo: set up and run the main job. make test: the whole suite. make proof, make bench: the full-size claims.
 # make submissions: the reference entries anew; with FRAMES=DIR (renderings DIR/train, DIR/test) the probe too.
-# make kaggle USERNAME=you: in build/kaggle, checked, the dataset and the notebook to upload (140 MB are fetched).
+# make kaggle USERNAME=you [EARLIER=you/kernel]: in build/kaggle, checked, the dataset and the notebook to upload (140 MB
+# are fetched, besides what the tests need).
 # Works without ensurepip and under PEP 668: pip installs into .venv from outside where plain venv fails.
 
 PYTHON ?= python3
@@ -32,7 +33,8 @@ sample: .venv/.tested-tools browser
 	$(BIN)/python -m tests.pages reports/sample
 
 kaggle: .venv/.tested-tools
-	$(BIN)/python -m finetune.kaggle.wheelhouse build/kaggle --user $(or $(USERNAME),USERNAME)
+	$(BIN)/python -m finetune.kaggle.wheelhouse build/kaggle --user $(or $(USERNAME),USERNAME) \
+		$(if $(EARLIER),--earlier $(EARLIER))
 
 $(STAMP): setup.cfg pyproject.toml constraints.txt
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv >/dev/null 2>&1 || \
@@ -44,7 +46,7 @@ $(STAMP): setup.cfg pyproject.toml constraints.txt
 	@$(PYTHON) -m pip --python $(BIN)/python install --quiet --disable-pip-version-check -c constraints.txt -e '.[test,video,finetune]'
 	@touch $@
 
-# What finetune/ needs: torch for the CPU, transformers and their company.
+# What finetune/ needs: torch of the version in constraints.txt, transformers and their company.
 .venv/.finetune-tools: $(STAMP)
 	@$(PYTHON) -m pip --python $(BIN)/python install --quiet --disable-pip-version-check -c constraints.txt -e '.[finetune]'
 	@touch $@

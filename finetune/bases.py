@@ -1,7 +1,8 @@
 """The base models, one table: shapes of the real checkpoints, and of their tiny twins for tests and CPUs.
 
 A twin is a model of the same class and the same config keys with small numbers, so it runs the same lines. Shapes of
-the checkpoints are those of their config.json files (Apache-2.0, Qwen team); the parameter counts are tested.
+the checkpoints are those of their config.json files (Qwen team); the parameter counts are tested. The weights have
+licences of their own: Qwen2.5-VL-3B the Qwen Research License, which allows no commercial use.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Merge: `python -m finetune.merge RUN -o DIR` writes base and adapter as one checkpoint that any program can load.
+"""Merge: `python -m finetune.merge RUN -o DIR [--weights BASE]` writes base and adapter as one checkpoint.
 
 Adapters on nf4 weights are merged into weights of full precision, loaded anew; the result differs from what was trained
 by the quantisation's error. What was computed in fp16 is written as bf16, which has the range that this family needs.
@@ -24,9 +24,11 @@ PROCESSORS = ("preprocessor_config.json", "video_preprocessor_config.json", "pro
 """What other programs read beside weights and tokenizer, where the base has it."""
 
 
-def merge(run: Path, folder: Path) -> None:
-    """The best of `run` as a transformers checkpoint in `folder`, of one type: fp32, or bf16 for half of it."""
+def merge(run: Path, folder: Path, weights: str | None = None) -> None:
+    """The best of `run` as a transformers checkpoint in `folder`, of one type: fp32, or bf16 for half of it.
+    `weights`: the base's folder, where it is not where the run had it."""
     config = replace(configs.read(run / configs.NAME), quantise=False, checkpointing=False)
+    config = replace(config, weights=weights or config.weights)
     labels = operations_of(run / "best")
     base = ensure_base(config, run / "base", labels)
     answerer, tokenizer = load_model(config, base, labels, "cpu")
@@ -42,10 +44,11 @@ def merge(run: Path, folder: Path) -> None:
 @click.command()
 @click.argument("run", type=click.Path(path_type=Path, file_okay=False, exists=True))
 @click.option("-o", "--output", "folder", required=True, type=click.Path(path_type=Path, file_okay=False))
-def main(run: Path, folder: Path) -> None:
+@click.option("--weights", help="Folder of the base model, where it is not where the run had it.")
+def main(run: Path, folder: Path, weights: str | None) -> None:
     """Write the best of RUN, merged, to a folder."""
     try:
-        merge(run, folder)
+        merge(run, folder, weights)
     except HarnessError as error:
         sys.exit(f"error: {error}")
     click.echo(f"{folder}: merged; any program that loads transformers checkpoints can take it")

@@ -187,15 +187,18 @@ def _batch(config: Config, batch: int) -> dict[str, object]:
 
 
 def work_of(plan: Plan) -> Work:
-    """Operations of products with weights and of the language model's attention; the vision tower's is small beside."""
+    """Operations of products with weights and of the language model's attention; the vision tower's is small beside.
+    Those of its MLPs that compute in fp32 count as the fp16 ones that take as long."""
     config, clip = plan.config, plan.clip
     parameters = {kind: sum(count for name, count in plan.counts.items() if name.startswith(kind))
                   for kind in ("language layers", "vision tower", "embedding")}  # fmt: skip
     language = 2 * clip.tokens * parameters["language layers"] + 4 * clip.tokens**2 * clip.hidden * clip.layers
-    vision = 2 * clip.patches * parameters["vision tower"]
+    wide = plan.counts.get("vision tower, fp32", 0) if (config.adapter, config.compute) == ("lora", "fp16") else 0
+    rates = plan.device.tflops
+    vision = 2 * clip.patches * (parameters["vision tower"] + wide * (rates["fp16"] / rates["fp32"] - 1))
     again = int(config.checkpointing)
     passes, seen = (2 + again, 1) if config.adapter == "lora" else (3 + again, 3 + again)
-    flops = passes * language + seen * vision + 6 * clip.answer * parameters["embedding"]
+    flops = int(passes * language + seen * vision + 6 * clip.answer * parameters["embedding"])
     moved = parameters["language layers"] * (4.5 if config.quantise else 2)
     return Work(flops, language + vision, moved, passes, clip.layers, clip.answer)
 

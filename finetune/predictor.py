@@ -1,7 +1,8 @@
 """`harness predict --model finetune:RUN`: the best model of a run answers.
 
 Options (`--option key=value`): `constrain` (yes; no lets it say anything), `segment` and `next` (text; head takes them
-from the run's heads), `threads` (of the CPU), `batch` (clips at once).
+from the run's heads), `weights` (folder of the base model, where it is not where the run had it), `threads` (of the
+CPU), `batch` (clips at once; half of them, again, where a GPU's memory does not suffice).
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -41,6 +42,8 @@ class Finetuned:
         if not (self.best / FACTS).is_file():
             raise UsageError(f"{run}: no trained model (best/ is written at a run's first evaluation)")
         self.config = configs.read(run / configs.NAME)
+        if "weights" in self.options:
+            self.config = replace(self.config, weights=self.options["weights"])
         self.device = "cuda" if torch.cuda.is_available() else "cpu"
         self.labels = operations_of(self.best)
         base = ensure_base(self.config, run / "base", self.labels)
@@ -106,7 +109,13 @@ class Finetuned:
 
     def reply(self, examples: Sequence[Example]) -> list[Reply]:
         """The same for examples."""
-        return [self._reply(said) for said in ask(self.answerer, self.collator, examples, self.grammar)]
+        try:
+            return [self._reply(said) for said in ask(self.answerer, self.collator, examples, self.grammar)]
+        except torch.OutOfMemoryError:
+            if len(examples) == 1:
+                raise
+        half = len(examples) // 2  # once the error, and with it what it holds, is gone
+        return self.reply(examples[:half]) + self.reply(examples[half:])
 
     def _reply(self, said: Said) -> Reply:
         answer = self._with_heads(said)
@@ -143,7 +152,7 @@ def digest(folder: Path) -> str:
 
 
 def _checked(options: Mapping[str, str]) -> dict[str, str]:
-    known = {*OPTIONS, "threads", "batch"}
+    known = {*OPTIONS, "weights", "threads", "batch"}
     if unknown := sorted(set(options) - known):
         raise UsageError(f"--option {', '.join(unknown)}: unknown; there are {', '.join(sorted(known))}")
     for name, allowed in OPTIONS.items():

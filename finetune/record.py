@@ -81,9 +81,11 @@ def read_log(path: Path) -> list[dict[str, Any]]:
 
 
 def memory_gib() -> float:
-    """Most memory allocated so far: by torch on the GPU, by the process on the CPU."""
+    """What is taken now of the GPU, as the plan counts it: with its context, and what torch keeps ready after a peak
+    (and what other processes hold). Without a GPU, the most that this process held."""
     if torch.cuda.is_available():
-        return torch.cuda.max_memory_allocated() / GIB
+        free, whole = torch.cuda.mem_get_info()
+        return (whole - free) / GIB
     import resource
 
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1 << 20)

@@ -13,14 +13,18 @@ from pathlib import Path
 from typing import Any
 
 from finetune.bases import SPECIALS, TINY_TEXT
+from harness.errors import UsageError
 from reference.task import CLIP_FRAMES
 
 TINY_VOCABULARY = 1024
 
 
 def load_tokenizer(folder: Path) -> Any:
+    """Raises UsageError where the folder holds none."""
     from transformers import AutoTokenizer
 
+    if not (folder / "tokenizer.json").is_file():
+        raise UsageError(f"{folder}: no tokenizer.json, so no base model; name its folder with weights=FOLDER")
     return AutoTokenizer.from_pretrained(folder)
 
 

@@ -106,6 +106,8 @@ def train(config: Config, run: Path, *, start: Path | None = None, max_hours: fl
     tracked = Tracked(*held)
 
     answerer.train()
+    if kind == "cuda":
+        torch.cuda.empty_cache()  # what loading took and gave back is no part of the peak
     while state.updates < config.steps and not (config.patience and state.stale >= config.patience):
         examples = next(upcoming)
         for group in optimizer.param_groups:
@@ -123,15 +125,15 @@ def train(config: Config, run: Path, *, start: Path | None = None, max_hours: fl
             raise TrainingError(f"{state.skipped} updates in a row had {_infinite(losses, config)}")
         last = state.updates >= config.steps
         due = config.evaluate_every and state.updates % config.evaluate_every == 0
-        judged = not state.skipped and (last or bool(due))
+        stopping = max_hours is not None and _agreed(accelerator, time.monotonic() - begun > max_hours * 3600)
+        judged = not state.skipped and (last or bool(due) or (stopping and not state.best_update))
         if judged:
             _judge(answerer, collator, judging, run, state, log, accelerator)
-        stopping = max_hours is not None and _agreed(accelerator, time.monotonic() - begun > max_hours * 3600)
         if accelerator.is_main_process and (judged or stopping or state.step % config.checkpoint_every == 0):
             save(run, state, answerer, optimizer, scaler, keep=config.keep)
         if stopping and not last:
             log.say(f"{max_hours:g} hours are over: {state.updates} of {config.steps} updates; start again to go on")
-            return state
+            break
     if accelerator.is_main_process:
         write_record(run, config, state, answerer.device)
     return state

@@ -9,11 +9,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from click.testing import CliRunner
 
 import harness
+from finetune import predictor
 from finetune.data import Training
-from finetune.generate import Said
+from finetune.generate import Said, ask
 from finetune.predictor import Finetuned, load
 from finetune.record import read_log
 from finetune.train import train
@@ -154,6 +156,35 @@ def test_a_head_can_say_the_segment(run):
     segment = reply.answer["temporal_segment"]
     assert abs(segment["start_frame"] - example.lesson.start) <= 25 and segment["start_frame"] < segment["end_frame"]
     assert json.loads(reply.text)["next_operation"] == reply.answer["next_operation"]
+
+
+def test_a_run_answers_where_its_base_lies_elsewhere(run, tmp_path):
+    """As after the download of a run from Kaggle; a place that is wrong is said to be."""
+    here = tmp_path / "run"
+    shutil.copytree(run, here)
+    (here / "base").rename(tmp_path / "base")
+    text = (here / "config.toml").read_text().replace('weights = ""', 'weights = "/kaggle/input/model"')
+    (here / "config.toml").write_text(text)
+    with pytest.raises(UsageError, match=r"/kaggle/input/model: no tokenizer.json.*weights=FOLDER"):
+        load(str(here), {})
+    moved, example = load(str(here), {"weights": str(tmp_path / "base"), "threads": "1"}), learned(run)[1].example(0)
+    assert moved.reply([example])[0].text == learned(run)[0].reply([example])[0].text
+
+
+def test_too_many_clips_at_once_are_asked_in_halves(run, monkeypatch):
+    model, judging = learned(run)
+    examples, asked = [judging.example(number) for number in range(5)], []
+    whole = model.reply(examples)
+
+    def scarce(answerer, collator, some, grammar):
+        asked.append(len(some))
+        if len(some) > 2:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return ask(answerer, collator, some, grammar)
+
+    monkeypatch.setattr(predictor, "ask", scarce)
+    assert [one.text for one in model.reply(examples)] == [one.text for one in whole]
+    assert asked == [5, 2, 3, 1, 2]
 
 
 @pytest.mark.parametrize("text", ['{"dominant_operation": "Tape", "next_operation": "Pack"}', "[1]", "{"])

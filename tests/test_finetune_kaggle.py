@@ -140,6 +140,18 @@ def wheel(tmp_path_factory):
     return next(folder.glob("*.whl"))
 
 
+def test_what_is_uploaded_names_its_owner_and_what_it_goes_on_from(tmp_path, monkeypatch):
+    """Without the download, which needs a network."""
+    for step in ("download", "install"):
+        monkeypatch.setattr(wheelhouse, step, lambda *arguments: None)
+    wheelhouse.gather(tmp_path, "me", "me/warehouse-harness-t4")
+    kernel = json.loads((tmp_path / "kernel" / "kernel-metadata.json").read_text(encoding="utf-8"))
+    assert kernel["kernel_sources"] == ["me/warehouse-harness-t4"]
+    text = (KAGGLE / "kernel-metadata.json").read_text(encoding="utf-8").replace("USERNAME", "me")
+    assert kernel | {"kernel_sources": []} == json.loads(text)
+    assert (tmp_path / "kernel" / kernel["code_file"]).is_file()
+
+
 def test_the_wheel_holds_all_that_the_notebook_runs(wheel):
     names = set(ZipFile(wheel).namelist())
     for folder in (RUNS, KAGGLE):
@@ -185,7 +197,7 @@ MISSING = [("Install, offline", "the dataset warehouse-harness-wheels"), ("Train
 @pytest.mark.parametrize(("title", "missing"), MISSING)
 def test_what_is_not_attached_is_said(title, missing, tmp_path):
     done = run_block(title, layout(tmp_path))
-    assert done.returncode == 1 and f"attach {missing}" in done.stdout
+    assert done.returncode == 1 and f"attach {missing}" in done.stdout + done.stderr
 
 
 LAYOUTS = [
@@ -300,7 +312,7 @@ def test_the_code_is_the_wheels(sessions):
 
 def test_the_next_session_goes_on(sessions):
     (first, _), (second, said) = sessions
-    assert len(updates(first)) == 1 and not (first / "run" / "training.json").exists()
+    assert len(updates(first)) == 1 and json.loads((first / "run" / "training.json").read_text())["steps"] == 1
     assert "going on from update 000001" in said
     assert [row["update"] for row in updates(second)] == [1, 2] and updates(second)[:1] == updates(first)
     training = json.loads((second / "run" / "training.json").read_text())

@@ -95,11 +95,12 @@ def test_a_run_killed_three_times_ends_as_the_uncut_one(frames, tmp_path):
 
 
 def test_a_run_that_goes_on_in_time_ends_as_the_uncut_one(frames, tmp_path):
-    """`max_hours` stops after the update under way; the same call goes on."""
+    """`max_hours` stops after the update under way, with a model that answers and its record; the same call goes on."""
     config = placed(SMALL, frames, steps=3)
     train(config, tmp_path / "uncut")
     while train(config, tmp_path / "cut", max_hours=0.0).updates < config.steps:
-        pass
+        assert (tmp_path / "cut" / "best" / "model.safetensors").is_file()
+        assert json.loads((tmp_path / "cut" / "training.json").read_text())["best_update"] == 1
     assert equal(tmp_path / "cut", tmp_path / "uncut")
 
 

@@ -10,6 +10,7 @@ version that will do.
 
 from __future__ import annotations
 
+import json
 import shutil
 import subprocess
 import sys
@@ -46,8 +47,8 @@ class WheelhouseError(HarnessError):
     """A dataset that would not install on Kaggle."""
 
 
-def gather(folder: Path, user: str) -> list[Path]:
-    """Write both folders; returns the wheels."""
+def gather(folder: Path, user: str, earlier: str = "") -> list[Path]:
+    """Write both folders; returns the wheels. `earlier`: the kernel whose output the notebook goes on from."""
     dataset, kernel = folder / "dataset", folder / "kernel"
     for made in (dataset, kernel):
         shutil.rmtree(made, ignore_errors=True)
@@ -60,6 +61,9 @@ def gather(folder: Path, user: str) -> list[Path]:
     for name, target in (("dataset-metadata.json", dataset), ("kernel-metadata.json", kernel)):
         text = (HERE / name).read_text(encoding="utf-8")
         (target / name).write_text(text.replace("USERNAME", user), encoding="utf-8")
+    if earlier:
+        told = kernel / "kernel-metadata.json"
+        told.write_text(json.dumps(json.loads(told.read_text()) | {"kernel_sources": [earlier]}, indent=2) + "\n")
     shutil.copy(HERE / "notebook.ipynb", kernel)
     return wheels
 
@@ -159,10 +163,11 @@ def pip_command() -> list[str]:
 @click.command()
 @click.argument("folder", type=click.Path(path_type=Path, file_okay=False))
 @click.option("--user", default="USERNAME", help="Your name on Kaggle.")
-def main(folder: Path, user: str) -> None:
+@click.option("--earlier", default="", help="USER/KERNEL whose output the notebook goes on from.")
+def main(folder: Path, user: str, earlier: str) -> None:
     """Gather in FOLDER what Kaggle is given: the dataset of wheels, and the notebook."""
     try:
-        wheels = gather(folder, user)
+        wheels = gather(folder, user, earlier)
     except HarnessError as error:
         sys.exit(f"error: {error}")
     sizes = [path.stat().st_size / 1e6 for path in wheels]

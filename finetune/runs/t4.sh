@@ -12,15 +12,17 @@
 # **What stays** in the output: `run/` with the adapter (`run/best`, 120 MB) and two checkpoints (180 MB each),
 # `submissions/`, `score.json`, `report.html`; under 1 GB of the 20 that are allowed.
 #
-# Made of `finetune/runs/t4.sh` by `python -m finetune.kaggle.notebook`. Run as a script, that file does the same.
+# Made of `finetune/runs/t4.sh` by `python -m finetune.kaggle.notebook`. Run as a script, that file does the same: on Kaggle,
+# or in a checkout on any machine with a GPU, with `HARNESS_WEIGHTS` saying where the model lies.
 
 # %% Settings
-# The defaults are Kaggle's folders and the whole run. Each can be set from outside, which is how the same cells run with a
-# tiny model in a minute.
+# The defaults are Kaggle's folders and the whole run. A script takes others from its environment; on Kaggle, change them
+# here. For a trial of some twenty minutes: `LIMIT=64` and `HOURS=0.1`.
 set -euo pipefail
 INPUT="${HARNESS_INPUT:-/kaggle/input}"        # read only: wheels, model, an earlier output
-WORK="${HARNESS_WORK:-/kaggle/working}"        # the output, kept
-SCRATCH="${HARNESS_SCRATCH:-/kaggle/temp}"     # gone after the session: 2 GB of frames, 0.5 GB of packages
+PLACE=/kaggle; [ -d "$INPUT" ] || PLACE="$PWD/build/t4"
+WORK="${HARNESS_WORK:-$PLACE/working}"         # the output, kept
+SCRATCH="${HARNESS_SCRATCH:-$PLACE/temp}"      # gone after the session: 2 GB of frames, 0.5 GB of packages
 WORLD="${HARNESS_WORLD:-warehouse-v1}"
 SIZE="${HARNESS_SIZE:-336}"                    # side of a frame; train and predict refuse frames of another
 LIMIT="${HARNESS_LIMIT:-}"                     # clips of each split; empty is all
@@ -30,11 +32,25 @@ RUN="$WORK/run"
 ENTRY="$WORK/submissions/qwen2.5-vl-3b"
 SITE="$SCRATCH/site"
 FRAMES="$SCRATCH/frames"
+[ -d "$INPUT" ] || PATH="$PWD/.venv/bin:$PATH"
 export PYTHONPATH="$SITE${PYTHONPATH:+:$PYTHONPATH}" PYTHONUNBUFFERED=1
 export HF_HUB_OFFLINE=1
+mkdir -p "$WORK" "$SCRATCH"
 
 # Kaggle mounts inputs at paths that have changed over the years: they are known by what they hold.
 find_input() { { find -L "$INPUT" -path "$1" 2>/dev/null || true; } | sort | tail -n 1; }
+
+# The folder of the 3B's weights; none where a config of one's own brings its model.
+weights() {
+    if [ -n "${HARNESS_TRAIN_CONFIG:-}" ]; then return; fi
+    local found="${HARNESS_WEIGHTS:+$HARNESS_WEIGHTS/config.json}"
+    found="${found:-$(find_input '*qwen2.5-vl/transformers/3b-instruct/*/config.json')}"
+    if [ -z "$found" ]; then
+        echo "no weights under $INPUT: attach the model Qwen2.5-VL, 3b-instruct, or set HARNESS_WEIGHTS" >&2
+        return 1
+    fi
+    dirname "$found"
+}
 
 # The config of the run, from the installed package unless another is given.
 config() {
@@ -43,15 +59,20 @@ config() {
 
 # %% Install, offline
 # 18 wheels, 142 MB, half a minute. They go into a folder of their own that stands in front of the image's packages: its
-# torch, which is built for CUDA, stays, and nothing of it is replaced. transformers comes along because the image's may be
-# older than the 5.18 that is needed.
+# torch, which is built for CUDA, stays. transformers comes along because the image's may be older than the 5.18 that is
+# needed. The code and the config of the run are in the project's wheel: after a change the dataset needs a new version.
 #
 # torchao 0.10 of the image is removed for this session: nothing here uses it, and peft refuses one older than 0.16 as soon
 # as it is to adapt a layer that is not in 4 bits (`quantise = false`).
-WHEEL="$(find_input '*/warehouse_harness-*.whl')"
-[ -n "$WHEEL" ] || { echo "no wheels under $INPUT: attach the dataset warehouse-harness-wheels"; exit 1; }
-pip install --quiet --no-index --no-deps --upgrade --target "$SITE" "$(dirname "$WHEEL")"/*.whl
-if [ "$INPUT" = /kaggle/input ]; then pip uninstall --quiet --yes torchao; fi
+#
+# Elsewhere than on Kaggle the packages are those of the checkout's environment (`pip install '.[video,finetune]'`, with a
+# torch built for CUDA).
+if [ -d "$INPUT" ]; then
+    WHEEL="$(find_input '*/warehouse_harness-*.whl')"
+    [ -n "$WHEEL" ] || { echo "no wheels under $INPUT: attach the dataset warehouse-harness-wheels"; exit 1; }
+    pip install --quiet --no-index --no-deps --upgrade --target "$SITE" "$(dirname "$WHEEL")"/*.whl
+fi
+if [ "$INPUT" = /kaggle/input ] && [ -d "$INPUT" ]; then pip uninstall --quiet --yes torchao; fi
 python -c '
 from importlib.metadata import version
 import bitsandbytes, torch
@@ -73,38 +94,38 @@ done
 
 # %% Will it fit, and how long will it take
 # Before any weights are loaded. A T4 has 15 GB, of which 14.7 GiB can be used, and no bf16. Language layers in nf4 (0.516
-# bytes a parameter), vision tower and embedding in fp16: 3.2 GiB, or 2.2 if all were nf4. Adapters of rank 16 on all linear
-# layers of the language model are 30 million parameters: 0.3 GiB with gradients and 8-bit Adam. Activations, recomputed in
-# the backward pass, are the rest; logits are made for answer tokens only, or a batch of 4 would not fit at all.
-python -m finetune.plan "$(config)" --device "$DEVICE"
+# bytes a parameter), vision tower and embedding in fp16: 3.2 GiB. Adapters of rank 16 on all linear layers of the language
+# model are 30 million parameters: 0.3 GiB with gradients and 8-bit Adam. Activations, recomputed in the backward pass, are
+# the rest; logits are made for answer tokens only, those of all tokens would take 3 GiB more.
+WEIGHTS="$(weights)"
+python -m finetune.plan "$(config)" --device "$DEVICE" ${WEIGHTS:+--set weights="$WEIGHTS"}
 
 # %% Train
-# 540 updates of 32 clips: three times the training split. It stops in time, with a checkpoint. To go on, save this version
-# and attach its output to the next: the run in it is copied here first (0.5 GB), and goes on from there. Of two attached
-# outputs the one that got further counts.
+# 540 updates of 32 clips: three times the training split. It stops in time, with a checkpoint and a judged model. To go on,
+# save this version and attach its output to the next: the run in it is copied here first (0.5 GB), and goes on from there.
+# Of two attached outputs the one that got further counts.
 #
-# With two T4s, each makes half of every update: the same run in half the time. If memory runs out all the same, the batch is
-# halved, the number of passes doubled, and the log says so.
+# With two T4s, each makes half of every update, and both judge: all but the evaluations takes half the time. If memory runs
+# out all the same, the batch is halved, the number of passes doubled, and the log says so.
 EARLIER="$({ find -L "$INPUT" -path '*/run/checkpoints/*/state.json' -printf '%h\n' 2>/dev/null || true; } |
     sed -E 's:(.*)/:\1 :' | sort -k 2 | tail -n 1)"   # folder and number of the newest checkpoint
 if [ -n "$EARLIER" ] && [ ! -e "$RUN" ]; then
     echo "going on from update ${EARLIER##* } in $INPUT"
     cp -r --no-preserve=mode "${EARLIER%/checkpoints *}" "$RUN"
+elif [ ! -e "$RUN" ]; then
+    echo "no earlier run attached: from the beginning"
 fi
 
-if [ -n "${HARNESS_TRAIN_CONFIG:-}" ]; then WEIGHTS=""; else
-    WEIGHTS="$(find_input '*qwen2.5-vl/transformers/3b-instruct/*/config.json')"
-    [ -n "$WEIGHTS" ] || { echo "no weights under $INPUT: attach the model Qwen2.5-VL, 3b-instruct"; exit 1; }
-fi
+WEIGHTS="$(weights)"
 GPUS="$({ nvidia-smi --list-gpus || true; } 2>/dev/null | wc -l)"
 LAUNCH=(python -m)
 if [ "$GPUS" -gt 1 ]; then LAUNCH=(python -m torch.distributed.run --standalone --nproc_per_node "$GPUS" -m --); fi
 "${LAUNCH[@]}" finetune.train "$(config)" --run "$RUN" --frames "$FRAMES" --max-hours "$HOURS" \
-    ${WEIGHTS:+--set weights="${WEIGHTS%/config.json}"}
+    ${WEIGHTS:+--set weights="$WEIGHTS"}
 
 # %% Answer the test split
 # With the adapter that was best on validation. Decoding is held to the grammar of an answer, start before end. Every answer
-# is on disk before the next question; run again, this cell goes on.
+# is on disk before the next question; run again in the same session, this cell goes on.
 if [ -e "$ENTRY/predictions.jsonl" ]; then rm -r "$ENTRY"; fi   # of an earlier model
 python -m harness predict --model "finetune:$RUN" --world "$WORLD" --split test --frames "$FRAMES" \
     ${LIMIT:+--limit "$LIMIT"} --no-score -o "$ENTRY"
