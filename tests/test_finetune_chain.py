@@ -58,7 +58,7 @@ def backwards(row: dict) -> dict:
 @pytest.fixture(scope="module")
 def run(frames, both_ways, tmp_path_factory):
     """A twin that has learned eight clips forwards and backwards by heart, with a head for the segment."""
-    config = replace(TWIN, steps=120, lr=2e-3, evaluate_clips=CLIPS, temporal_head=0.5, threads=1)
+    config = replace(TWIN, steps=120, batch=8, lr=2e-3, evaluate_clips=CLIPS, temporal_head=0.5, threads=1)
     folder = tmp_path_factory.mktemp("run")
     train(replace(config, train=str(both_ways), validation=str(frames / "train")), folder)
     return folder
