@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # The twin: from nothing to a scored entry on two CPU cores, by the lines that train the 3B on a GPU. Under 8 minutes
-# once the frames are there (they take 2 to 3 more, once).
+# once the frames are there (they take 1 to 3 more, once).
 #
 #   bash finetune/runs/cpu.sh           the short run, entry in $WORK/qwen-tiny
 #   bash finetune/runs/cpu.sh --long    the run behind submissions/qwen-tiny
