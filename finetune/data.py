@@ -117,7 +117,7 @@ def example_of(sample: Mapping[str, Any], truth: Mapping[str, Any] | None = None
 
 
 def _augmented(config: Config) -> Augmentation | None:
-    """A pass of blur for each 168 pixels of the side: on small frames it would wipe out what is to be seen."""
+    """A pass of blur for each 168 pixels of the side: a kernel of five pixels is a large part of a small frame."""
     if not config.augment:
         return _still(config)
     return Augmentation(interpolate=config.interpolate, seed=config.seed, blur=config.size // 168)

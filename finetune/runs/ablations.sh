@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # What each choice brings, on a small twin: three seeds an arm, paired with the same seeds of the arm `base`, judged by
 # the harness on the validation split as it is and redrawn in a domain that no training clip has. 39 trainings, two
-# at a time, 1 to 4 minutes each; 65 minutes or so in all on two cores. What is done already is not done again.
+# at a time, 1 to 6 minutes each; 68 minutes in all on two cores. What is done already is not done again.
 #
 #   bash finetune/runs/ablations.sh                    all arms
 #   bash finetune/runs/ablations.sh augment frames-4   these

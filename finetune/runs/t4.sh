@@ -17,7 +17,7 @@
 
 # %% Settings
 # The defaults are Kaggle's folders and the whole run. A script takes others from its environment; on Kaggle, change them
-# here. For a trial of some twenty minutes: `LIMIT=64` and `HOURS=0.1`.
+# here. For a short trial of all steps, six minutes of training in it: `LIMIT=64` and `HOURS=0.1`.
 set -euo pipefail
 INPUT="${HARNESS_INPUT:-/kaggle/input}"        # read only: wheels, model, an earlier output
 PLACE=/kaggle; [ -d "$INPUT" ] || PLACE="$PWD/build/t4"

@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import mmap
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 from harness.errors import SubmissionError
@@ -56,11 +56,16 @@ def line_item(number: int, line: bytes | None, cap: int) -> Item:
 
 def array(source: Source, options: Options) -> Iterator[Item]:
     """The elements of one JSON array, or of the array under "predictions"."""
+    return (item for _, item in members(source, array_start))
+
+
+def members(source: Source, start: Callable[[mmap.mmap], int]) -> Iterator[tuple[str, Item]]:
+    """Key ("" in an array) and item of each member of the container that `start` finds. Raises SubmissionError."""
     with mapped(source) as text:
         place = Place(text)
         try:
-            for element in elements(text, array_start(text)):
-                yield place.item(element)
+            for element in elements(text, start(text)):
+                yield element.key or "", place.item(element)
         except NotADocument as wrong:
             raise SubmissionError(place.message(source.name, wrong)) from None
 

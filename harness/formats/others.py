@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from harness.errors import SubmissionError, UsageError
-from harness.formats.documents import NotADocument, Place, elements, first, mapped, member
+from harness.formats.documents import first, member, members
 from harness.formats.items import Item, Options, Unshaped
 from harness.jsontext import Fault
 from harness.problems import quoted
@@ -120,13 +120,7 @@ def _said(value: dict[str, Any], clip_id: Any, text: str, named_by: str) -> dict
 
 def by_clip(source: Source, options: Options) -> Iterator[Item]:
     """One object from clip_id to its answer."""
-    with mapped(source) as text:
-        place = Place(text)
-        try:
-            for element in elements(text, first(text)):
-                yield _named(place.item(element), str(element.key))
-        except NotADocument as wrong:
-            raise SubmissionError(place.message(source.name, wrong)) from None
+    return (_named(item, clip_id) for clip_id, item in members(source, first))
 
 
 def _named(item: Item, clip_id: str) -> Item:
@@ -144,13 +138,8 @@ def activitynet(source: Source, options: Options) -> Iterator[Item]:
 
     The best score is the answer (ties: the first); `next_operation` is taken from it where it is there, else null.
     """
-    with mapped(source) as text:
-        place = Place(text)
-        try:
-            for element in elements(text, member(text, "results", b"{")):
-                yield _detections(place.item(element), str(element.key), options.rate)
-        except NotADocument as wrong:
-            raise SubmissionError(place.message(source.name, wrong)) from None
+    found = members(source, lambda text: member(text, "results", b"{"))
+    return (_detections(item, clip_id, options.rate) for clip_id, item in found)
 
 
 def _detections(item: Item, clip_id: str, rate: float) -> Item:
