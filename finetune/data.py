@@ -141,7 +141,7 @@ def _request(folder: Path, config: Config) -> dict[str, Any]:
 
 def operations_of(world: str, split: str) -> tuple[str, ...]:
     """The labels of a world in canonical order, Unknown among them."""
-    from reference.store import open_truth
+    from reference.truth.store import open_truth
 
     with open_truth(world, split) as truth:
         return truth.operations
@@ -157,7 +157,7 @@ def _truth(folder: Path) -> dict[str, dict[str, Any]]:
 
 def _negatives(config: Config, names: Sequence[str]) -> dict[str, str]:
     from reference.negatives import hard_negatives
-    from reference.world import load_world
+    from reference.process.world import load_world
 
     found = hard_negatives(load_world(config.world))
     if not set(found) & set(names):

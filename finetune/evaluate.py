@@ -17,7 +17,7 @@ from harness.replies import Reader
 from harness.rules import AA40
 from harness.scoring import Score
 from reference.files import write_atomically
-from reference.store import open_truth
+from reference.truth.store import open_truth
 
 BATCH = {"cpu": 16, "cuda": 4}
 """Clips asked at once, by the kind of device."""

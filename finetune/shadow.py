@@ -26,9 +26,9 @@ from finetune.data import IGNORED, Collator, Example, Lesson
 from finetune.memory import repeated, seeing_peak, update_peak, without_data
 from finetune.model import DTYPES, PIXELS, TARGETS, Answerer, prepared, tiny_shape, tiny_tokenizer
 from finetune.tokens import load_tokenizer
+from reference.process.world import load_world
 from reference.prompting import task_prompt
 from reference.task import CLIP_FRAMES, UNKNOWN
-from reference.world import load_world
 
 PIECES = re.compile(
     r"<\|\w+\|>|'(?:s|t|re|ve|m|ll|d)|[^\r\n\w]?[^\W\d_]+|_[^\W\d_]+|\d| ?(?:(?!<\|\w+\|>)[^\s\w])+[\r\n]*|_"

@@ -23,7 +23,7 @@ _HOMES = {
     "compare_page": "harness.report.write",
     "write_baseline": "harness.baselines",
     "render": "harness.pictures",
-    "open_truth": "reference.store",
+    "open_truth": "reference.truth.store",
     "Weights": "harness.rules",
     "HarnessError": "harness.errors",
 }
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from harness.report.write import compare_page, leaderboard_page, report_page
     from harness.rules import Weights
     from harness.scoring import Request, Score, score, validate
-    from reference.store import open_truth
+    from reference.truth.store import open_truth
 
 
 def __getattr__(name: str) -> Any:

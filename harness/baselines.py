@@ -14,12 +14,12 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from harness import sealed
+from harness import disclosure
 from harness.errors import UsageError
 from reference.task import CLIP_FRAMES, UNKNOWN
 
 if TYPE_CHECKING:
-    from reference.store import Truth
+    from reference.truth.store import Truth
 
 
 class Baseline(NamedTuple):
@@ -88,10 +88,10 @@ def write_baseline(
     home: str | Path | None = None, truth: str | Path | None = None, organiser: bool = False,
 ) -> int:  # fmt: skip
     """Write a baseline's submission as JSONL ("-": standard output); returns the number of lines."""
-    from reference.store import open_truth
+    from reference.truth.store import open_truth
 
     if name in BASELINES and BASELINES[name].kind == "reference":
-        sealed.refuse(world, f"the answers of {name}", organiser=organiser, home=home)
+        disclosure.refuse(world, f"the answers of {name}", organiser=organiser, home=home)
     with open_truth(world, split, home=home, truth=truth) as opened:
         return write_lines(path, answers(opened, name, seed))
 

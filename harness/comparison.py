@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from harness import sealed, statistics
+from harness import disclosure, statistics
 from harness.baselines import BASELINES, write_baseline
 from harness.cards import CARD, PREDICTIONS, predictions_of, read_card
 from harness.errors import UsageError
@@ -39,7 +39,7 @@ def compare(*submissions: str | Path, margin: float = MARGIN, request: Request |
     if not 0 < margin < 1:
         raise UsageError(f"--margin {margin}: expected a share between 0 and 1")
     request = request or Request()
-    sealed.refuse(request.world, "a comparison clip by clip", organiser=request.organiser, home=request.home)
+    disclosure.refuse(request.world, "a comparison clip by clip", organiser=request.organiser, home=request.home)
     need_every_clip(request.rules)
     scores = [score_operand(submission, request) for submission in submissions]
     paired = load(scores, distinct([shown_name(submission) for submission in submissions]))

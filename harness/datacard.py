@@ -12,9 +12,9 @@ from typing import Any
 
 from harness import worlds
 from harness.terminal import TITLES, number
-from reference.process import quantile
+from reference.process.sessions import quantile
+from reference.process.world import World, load_world, world_file
 from reference.task import MEANINGS
-from reference.world import World, load_world, world_file
 
 
 def card(name: str, *, home: Path | None = None) -> str:

@@ -20,7 +20,7 @@ from harness.rules import Rules
 from harness.slices import MAX_LEVELS
 
 if TYPE_CHECKING:
-    from reference.store import Truth
+    from reference.truth.store import Truth
 
 Columns = dict[str, np.ndarray]
 

@@ -18,7 +18,7 @@ from reference.sources import OPEN_SPLITS
 from reference.task import CLIP_FRAMES
 
 if TYPE_CHECKING:
-    from reference.store import Truth
+    from reference.truth.store import Truth
 
 BATCH = 256
 

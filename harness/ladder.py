@@ -14,12 +14,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from harness import sealed
+from harness import disclosure
 from harness.comparison import paired_test
+from harness.disclosure import METRICS, PARTS, public_record
 from harness.paired import load
 from harness.ranking import score_folder
 from harness.scoring import Request, Score
-from harness.sealed import METRICS, PARTS, public_record
 from reference.files import write_atomically
 
 FORMAT = "warehouse-harness/sealed-leaderboard-1"
@@ -30,16 +30,16 @@ STEP = 1.0
 
 def applies(request: Request) -> bool:
     """The split is sealed, and who asks is not its organiser."""
-    from reference.sealing import registered
-    from reference.store import cache_home
+    from reference.home import cache_home
+    from reference.truth.sealed import registered
 
     return not request.organiser and registered(request.world, cache_home(request.home)) is not None
 
 
 def leaderboard(folder: Path, request: Request) -> dict[str, Any]:
     """Score every entry of a folder, log the scorings, move who may move, and show the board."""
-    from reference.sealing import registered
-    from reference.store import cache_home
+    from reference.home import cache_home
+    from reference.truth.sealed import registered
 
     seal = registered(request.world, cache_home(request.home))
     assert seal is not None
@@ -47,7 +47,7 @@ def leaderboard(folder: Path, request: Request) -> dict[str, Any]:
     entries, broken, elsewhere = score_folder(folder, inside)
     held = Ladder(seal.log.with_suffix(".ladder.json"), seal.commitment, inside)
     for entry in sorted(entries, key=lambda entry: entry.name):
-        sealed.log(seal.log, public_record(entry.score.record | {"name": entry.name}, seal.commitment, entry.name))
+        disclosure.log(seal.log, public_record(entry.score.record | {"name": entry.name}, seal.commitment, entry.name))
         held.offer(entry.name, entry.card.kind, entry.score)
     held.save()
     return held.board(broken, elsewhere, files_scored(seal.log))
@@ -87,7 +87,7 @@ class Ladder:
         facts = next(iter(self._held.values()))["shown"] if self._held else {}
         return {
             "format": FORMAT, "commitment": self._commitment,
-            **{key: facts.get(key) for key in sealed.KEPT if key != "coverage"},
+            **{key: facts.get(key) for key in disclosure.KEPT if key != "coverage"},
             "entries": rows, "broken": broken, "elsewhere": elsewhere,
             "files_scored": files, "luck": _luck(rows, files),
             "note": NOTE,
@@ -113,7 +113,7 @@ def _luck(rows: list[dict[str, Any]], files: int) -> float | None:
     if not rows or rows[0]["metrics"]["score"]["low"] is None:
         return None
     score = rows[0]["metrics"]["score"]
-    return round((score["high"] - score["low"]) / 2 / 1.96 * expected_largest(files), sealed.DIGITS)
+    return round((score["high"] - score["low"]) / 2 / 1.96 * expected_largest(files), disclosure.DIGITS)
 
 
 def expected_largest(k: int) -> float:

@@ -47,10 +47,10 @@ def preview(
     blind: bool = False, size: int = 168, home: Path | None = None,
 ) -> Path:  # fmt: skip
     """Write a contact sheet as PNG; returns where it is. A sealed split shows no truth."""
-    from reference.imported import find
-    from reference.sealing import registered
-    from reference.store import cache_home
-    from reference.world import load_world
+    from reference.home import cache_home
+    from reference.process.world import load_world
+    from reference.truth.imported import find
+    from reference.truth.sealed import registered
 
     seal = registered(world, cache_home(home))
     if find(world, cache_home(home)) is not None:

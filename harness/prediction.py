@@ -36,10 +36,10 @@ from harness.questions import Blind, Questions, Say, batches_of, given, read_ahe
 from harness.replies import FALLBACK, Reader
 from harness.strict import SOURCES
 from reference.files import write_atomically
-from reference.store import open_truth
+from reference.truth.store import open_truth
 
 if TYPE_CHECKING:
-    from reference.store import Truth
+    from reference.truth.store import Truth
 
 FORMAT = "warehouse-harness/predict-1"
 TRAINING = "training.json"

@@ -6,7 +6,7 @@ indices, and of the training split the truth; no ids, sessions, domains or order
 1. Features of a frame, reduced to 42 x 42 and to equal mean red, green and blue over its clip: principal components of
    the 21 x 21 picture, and how much of each strong hue the corner of the order's signs holds.
 2. The recogniser, a multinomial logistic regression, learns from frames inside the true segments. Operation and segment
-   follow as in `reference.limits`: every frame has the label of the nearest sampled one.
+   follow as in `reference.process.frame_limits`: every frame has the label of the nearest sampled one.
 3. The anticipator, one hidden layer on the same features with the recognised operation and the one before it, learns
    what follows from segments, and from the runs around them where truth names them. Over the segment's frames its
    logarithms are averaged. Where another operation is seen after the segment, that is taken as evidence: P(seen | next)
@@ -26,7 +26,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from reference.limits import UNIFORM, reconstruct
+from reference.process.frame_limits import UNIFORM, reconstruct
 from reference.task import OPERATIONS, UNKNOWN
 
 LABELS = tuple(label for label in OPERATIONS if label != UNKNOWN)

@@ -24,10 +24,10 @@ import numpy as np
 
 from harness.errors import UsageError
 from harness.predictors import Question, Wants
-from reference.store import cache_home
+from reference.home import cache_home
 
 if TYPE_CHECKING:
-    from reference.store import Truth
+    from reference.truth.store import Truth
 
 AHEAD = 2
 PINNED = ("form", "frames", "sampler", "size", "image", "video", "video_start_ms")

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from harness import audit, sealed, statistics
+from harness import audit, disclosure, statistics
 from harness.baselines import BASELINES
 from harness.cards import CARD, Card, predictions_of, read_card
 from harness.comparison import ALPHA, MARGIN, adjust, paired_test, score_operand, verdict_of
@@ -30,7 +30,7 @@ from harness.scoring import SEED, Request, Score, open_for_many, score_request
 from harness.source import shown_name
 
 if TYPE_CHECKING:
-    from reference.store import Truth
+    from reference.truth.store import Truth
 
 FORMAT = "warehouse-harness/leaderboard-1"
 FACTS = ("world", "split", "truth_digest", "n", "sessions", "weights", "scheme", "rules", "version")
@@ -79,7 +79,7 @@ def gather(
 ) -> Field:  # fmt: skip
     """Score every `folder/*/` for the request's world and split. A broken entry is kept with its reason."""
     request = request or Request()
-    sealed.refuse(request.world, "a comparison clip by clip", organiser=request.organiser, home=request.home)
+    disclosure.refuse(request.world, "a comparison clip by clip", organiser=request.organiser, home=request.home)
     need_every_clip(request.rules)
     if not Path(folder).is_dir():
         raise UsageError(f"{shown_name(folder)}: no such folder of submissions")

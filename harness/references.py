@@ -14,7 +14,7 @@ from pathlib import Path
 
 from harness.baselines import BASELINES, Baseline, write_baseline
 from harness.cards import Card, write_card
-from reference.store import open_truth
+from reference.truth.store import open_truth
 
 WORLD, SPLIT = "warehouse-v1", "test"
 COMMITTED = ("constant", "whole-clip", "random", "transition-prior", "oracle")

@@ -12,23 +12,24 @@ import json
 from collections.abc import Iterable
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, fields
-from functools import cache, cached_property
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import harness
+from harness import disclosure
 from harness import results as stored
-from harness import sealed
 from harness.errors import UsageError
 from harness.rules import AA40, STANDARD, Rules, Weights, find_rules
+from reference.code_digest import code_digest
 from reference.files import write_atomically
-from reference.store import cache_home
+from reference.home import cache_home
 
 if TYPE_CHECKING:
     import pandas
 
     from harness.submission import Ingestion, Limits
-    from reference.store import Truth
+    from reference.truth.store import Truth
 
 SEED = 0
 STDIN = "-"
@@ -78,7 +79,7 @@ class Request:
         return stored.Results(cache_home(self.home))
 
     def open(self, files: tuple[Path, ...] = (), folders: tuple[Path, ...] = ()) -> Truth:
-        from reference.store import open_truth
+        from reference.truth.store import open_truth
 
         return open_truth(
             self.world, self.split, home=self.home, truth=self.truth, allow_files=files, allow_directories=folders
@@ -217,7 +218,7 @@ def score_request(
         source = stack.enter_context(opened(submission, scratch, request.limits()))
         truth = truth or stack.enter_context(request.open((source.path,), (scratch,)))
         if truth.sealed and not request.organiser:
-            sealed.check_request(truth.world, name, request.rules, request.weights)
+            disclosure.check_request(truth.world, name, request.rules, request.weights)
         commitment = truth.sealed
         entry = stored.key(_dependencies(source.sha256, truth, request, trained))
         folder = results.find(entry)
@@ -228,7 +229,7 @@ def score_request(
     if name is not None:
         record = {"name": name} | record | {"signature": f"{record['signature']}|name:{name}"}
     if commitment and not request.organiser:
-        record = sealed.given_out(record, commitment, cache_home(request.home))
+        record = disclosure.given_out(record, commitment, cache_home(request.home))
     return Score(record, folder / stored.ANSWERS, request)
 
 
@@ -304,18 +305,8 @@ def _dependencies(sha256: str, truth: Truth, request: Request, trained: dict | N
     return {
         "submission": sha256, "truth": truth.digest, "split": truth.split, "world": truth.world,
         "rules": asdict(request.rules), "weights": request.weights.values(), "ingestion": request.reading(),
-        "training": trained, "version": harness.__version__, "code": _code_digest(),
+        "training": trained, "version": harness.__version__, "code": code_digest(__name__),
     }  # fmt: skip
-
-
-@cache
-def _code_digest() -> str:
-    """Changes with the scoring code, so that a stored score never outlives the definitions it was made with."""
-    from harness import record
-
-    package = Path(record.__file__).parent
-    files = sorted([*package.glob("*.py"), *package.glob("formats/*.py"), *package.glob("sql/*.sql")])
-    return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()
 
 
 def _identity(ingestion: Ingestion, truth: Truth, request: Request, trained: dict | None) -> dict[str, Any]:

@@ -30,7 +30,7 @@ from harness.strict import INVALID, Checked, Row, check
 from harness.vocabulary import Vocabulary
 
 if TYPE_CHECKING:
-    from reference.store import Truth
+    from reference.truth.store import Truth
 
 __all__ = ["Ingestion", "Limits", "Source", "ingest", "opened", "read_clip_map"]
 

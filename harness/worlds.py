@@ -12,11 +12,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness import sealed, statistics
+from harness import disclosure, statistics
 from harness.resources import sql
 
 if TYPE_CHECKING:
-    from reference.store import Truth
+    from reference.truth.store import Truth
 
 FORMAT = "warehouse-harness/world-1"
 DISAGREEMENTS = (0.1, 0.25, 0.4)
@@ -27,8 +27,9 @@ LIMIT_SESSIONS = 288
 
 def listed(home: Path | None = None) -> list[dict[str, Any]]:
     """A row for every split of every world that is known here."""
-    from reference.catalog import locate, names
-    from reference.store import built, cache_home
+    from reference.home import cache_home
+    from reference.truth.catalog import locate, names
+    from reference.truth.store import built
 
     folder = cache_home(home)
     return [
@@ -46,8 +47,9 @@ def build(
     from dataclasses import replace
 
     from harness.progress import counter
-    from reference.catalog import locate
-    from reference.store import attach, build_truth, built, cache_home, user_key
+    from reference.home import cache_home, user_key
+    from reference.truth.catalog import locate
+    from reference.truth.store import attach, build_truth, built
 
     folder = cache_home(home)
     origin = locate(world if scale == 1 else f"{world}-x{scale}", folder)
@@ -72,9 +74,9 @@ def export(
 ) -> int:  # fmt: skip
     """Write a split's truth by the extension of `path`; returns the number of clips. Test splits only when asked."""
     from harness.errors import UsageError
-    from reference import store
+    from reference.truth import store
 
-    sealed.refuse(world, "its export", organiser=organiser, home=home)
+    disclosure.refuse(world, "its export", organiser=organiser, home=home)
     if split.startswith("test") and not include_test:
         raise UsageError(f"split {split!r} is what models are judged on; --include-test exports it all the same")
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -88,9 +90,9 @@ def describe(
     organiser: bool = False,
 ) -> dict[str, Any]:  # fmt: skip
     """One object about a split (shares in [0, 1], null where the world has no such thing)."""
-    from reference.store import open_truth
+    from reference.truth.store import open_truth
 
-    sealed.refuse(world, "its distributions", organiser=organiser, home=home)
+    disclosure.refuse(world, "its distributions", organiser=organiser, home=home)
     with open_truth(world, split, home=home, truth=truth) as opened:
         return described(opened) | {"frame_limit": frame_limit(world, split)}
 
@@ -120,10 +122,10 @@ def described(truth: Truth) -> dict[str, Any]:
 
 def frame_limit(world: str, split: str) -> dict[str, dict[str, float | int]] | None:
     """What perfect labels of the 8 uniform frames reach, on all, dense and other clips; None without a process."""
-    from reference import limits
-    from reference.build import session_states
-    from reference.catalog import SCALED
-    from reference.world import load_world, world_names
+    from reference.process import frame_limits
+    from reference.process.split import session_states
+    from reference.process.world import load_world, world_names
+    from reference.truth.synthetic import SCALED
 
     scaled = SCALED.fullmatch(world)
     name, scale = (scaled["base"], int(scaled["scale"])) if scaled else (world, 1)
@@ -132,7 +134,7 @@ def frame_limit(world: str, split: str) -> dict[str, dict[str, float | int]] | N
     found = load_world(name)
     sessions = min(found.split(split).sessions * scale, LIMIT_SESSIONS)
     shown = (pair for index in range(sessions) for pair in session_states(found, split, index))
-    return {part: limit._asdict() for part, limit in limits.frame_limit(shown).items()}
+    return {part: limit._asdict() for part, limit in frame_limits.frame_limit(shown).items()}
 
 
 def detectable(n: int, sessions: int) -> list[dict[str, float]]:

@@ -15,7 +15,7 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from reference.visible import VisibleState
+from reference.process.visible import VisibleState
 
 Pixels = NDArray[np.uint8]
 Develop = Callable[[Pixels, int], Pixels]  # takes [k, h, w, 3], frame index -> [h, w, 3]

@@ -16,10 +16,11 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import NamedTuple
 
-from reference.build import session_states
+from reference.process.ceiling import forecast
+from reference.process.split import session_states
+from reference.process.visible import VisibleState
+from reference.process.world import World
 from reference.task import Clip
-from reference.visible import VisibleState, forecast
-from reference.world import World
 
 TOLERANCE = 5
 

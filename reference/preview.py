@@ -11,13 +11,13 @@ from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from reference.build import session_states
 from reference.errors import WorldError
+from reference.process.split import session_states
+from reference.process.visible import VisibleState
+from reference.process.world import World
 from reference.randomness import render_seed
 from reference.render import render_frames
 from reference.task import CLIP_FRAMES, Clip
-from reference.visible import VisibleState
-from reference.world import World
 
 if TYPE_CHECKING:
     from PIL import Image, ImageDraw

@@ -15,11 +15,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reference import effects
+from reference.process.visible import VisibleState
+from reference.process.world import World
 from reference.scene import Scene, Stage
 from reference.scenery.domains import View
 from reference.scenery.shapes import SIDE, Colour, Gradient, Shape
-from reference.visible import VisibleState
-from reference.world import World
 
 _FINE = 64.0
 _ROUND = 1  # ThorVG's round stroke caps and joins

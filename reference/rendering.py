@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
-import hashlib
 import json
 import os
 import shutil
@@ -23,22 +22,22 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import asdict, dataclass, field
-from functools import cache
-from importlib import metadata, resources
+from importlib import metadata
 from itertools import chain, groupby, islice
 from multiprocessing import get_context
 from pathlib import Path
 from typing import IO, Any
 
 from reference import forms
-from reference.catalog import SCALED
+from reference.code_digest import code_digest
 from reference.errors import RenderError, WorldError
 from reference.files import TEMPORARY, replacement, write_atomically
 from reference.forms import Done, Maker
 from reference.layout import IMAGES, PARTIAL
+from reference.process.world import World
 from reference.samplers import SAMPLERS
 from reference.sources import OPEN_SPLITS, Draw, Job, Scenes, Source
-from reference.world import World
+from reference.truth.synthetic import SCALED
 
 FORMAT = "warehouse-harness/rendering-1"
 TASK_CLIPS = 8
@@ -121,9 +120,9 @@ def _check(request: Request) -> None:
 
 def source_of(request: Request, *, home: Path | None = None, draw: Draw | None = None) -> Source:
     """The scenes of a synthetic world, or a recording of an imported one."""
-    from reference.sealing import registered
-    from reference.store import cache_home
-    from reference.world import load_world
+    from reference.home import cache_home
+    from reference.process.world import load_world
+    from reference.truth.sealed import registered
 
     if request.video is not None:
         from reference.recordings import Recording
@@ -158,7 +157,7 @@ def description(request: Request, source: Source) -> dict[str, Any]:
         "scored": request.scored and request.split not in OPEN_SPLITS,
         "request": json.loads(json.dumps(asked)),
         "world_digest": source.digest,
-        "code": code_digest(),
+        "code": generator(),
         "libraries": {name: _version(name) for name in LIBRARIES},
     }
 
@@ -169,16 +168,9 @@ def _version(package: str) -> str | None:
     return None
 
 
-@cache
-def code_digest() -> str:
-    """Changes with the code that makes clips and pictures."""
-    total = hashlib.sha256()
-    folder = resources.files("reference")
-    with resources.as_file(folder) as root:
-        for path in sorted(root.rglob("*")):
-            if path.suffix in {".py", ".txt"}:
-                total.update(path.read_bytes())
-    return total.hexdigest()[:16]
+def generator() -> str:
+    """Return a short digest of the code that makes clips and pictures."""
+    return code_digest(__name__)[:16]
 
 
 @contextlib.contextmanager

@@ -16,6 +16,8 @@ import random
 from collections.abc import Iterable
 from typing import NamedTuple
 
+from reference.process.visible import VisibleState
+from reference.process.world import World
 from reference.scenery import domains, room
 from reference.scenery.acts import ACTS, IN_HAND
 from reference.scenery.bench import benches
@@ -26,8 +28,6 @@ from reference.scenery.setting import Setting
 from reference.scenery.shapes import Colour, Place, Shape, colour
 from reference.scenery.tools import rail
 from reference.task import CLIP_FRAMES, FRAME_MS
-from reference.visible import VisibleState
-from reference.world import World
 
 PAINT_OUT = ("slip", "items", "table")
 """What can be painted over: the slip's signs, the looks of the items, the item cards on the table."""

@@ -18,99 +18,34 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
-import secrets
 import shutil
 import tempfile
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from reference.errors import WorldError
 from reference.files import write_atomically
+from reference.home import user_key
+from reference.process.world import World, world_file, world_names
 from reference.sources import OPEN_SPLITS
-from reference.world import World, load_world, world_file, world_names
+from reference.truth.sealed import (
+    NAME,
+    REGISTERED,
+    WORLD_FILE,
+    Seal,
+    Secret,
+    make_secret,
+    registered,
+    sealed_origin,
+    sealed_world,
+)
+from reference.truth.store import attach, build_truth
 
 FORMAT = "warehouse-harness/commitment-1"
-COMMITMENT, REGISTERED, WORLD = "commitment.json", "seal.json", "world.toml"
-NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
-BYTES = 32
+COMMITMENT = "commitment.json"
 PICTURES = ("frames", "videos", "shards")
-
-
-@dataclass(frozen=True)
-class Secret:
-    """`key` is the sealed world's; `salt` keeps the commitment from being guessed. 32 bytes each."""
-
-    key: bytes
-    salt: bytes
-
-
-@dataclass(frozen=True)
-class Seal:
-    """A sealed split as the organiser's machine knows it."""
-
-    name: str
-    split: str
-    commitment: str
-    secret_file: str
-    folder: Path
-
-    @property
-    def log(self) -> Path:
-        """Scorings, one JSON object a line."""
-        return self.folder / "scorings.jsonl"
-
-    def world(self) -> World:
-        return sealed_world(self.folder / WORLD, self.name, read_secret(Path(self.secret_file)))
-
-
-def sealed_world(base: str | Path, name: str, secret: Secret) -> World:
-    """The base world under the secret key: other sessions, other ids, other pictures, nothing pinned."""
-    return replace(load_world(base), name=name, key=secret.key, digests={})
-
-
-def make_secret(path: Path) -> Secret:
-    """Read the secret at `path`, or make one there that only its owner can read."""
-    if not path.exists():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.touch(mode=0o600, exist_ok=False)
-        path.write_text(json.dumps({"secret": secrets.token_hex(BYTES), "salt": secrets.token_hex(BYTES)}) + "\n")
-    return read_secret(path)
-
-
-def read_secret(path: Path) -> Secret:
-    """Raises WorldError where the file is missing, malformed, or readable by others."""
-    try:
-        if path.stat().st_mode & 0o077:
-            raise WorldError(f"{path}: others can read it; chmod 600 {path.name}")
-        table = json.loads(path.read_text(encoding="utf-8"))
-        return secret_of(table["secret"], table["salt"])
-    except OSError as error:
-        raise WorldError(f"{path}: {error.strerror}") from None
-    except (ValueError, KeyError, TypeError):
-        raise WorldError(f"{path}: not a secret that `harness world seal` made") from None
-
-
-def secret_of(key: str, salt: str) -> Secret:
-    """From two hexadecimal texts of 64 digits each. Raises ValueError."""
-    found = Secret(bytes.fromhex(key), bytes.fromhex(salt))
-    if len(found.key) != BYTES or len(found.salt) != BYTES:
-        raise ValueError(f"secret and salt have {2 * BYTES} hexadecimal digits each")
-    return found
-
-
-def registered(name: str, home: Path) -> Seal | None:
-    """The sealed split of that name on this machine, or None."""
-    folder = home / "sealed" / name
-    if not NAME.fullmatch(name) or not (folder / REGISTERED).is_file():
-        return None
-    return Seal(**json.loads((folder / REGISTERED).read_text(encoding="utf-8")), folder=folder)
-
-
-def sealed_names(home: Path) -> list[str]:
-    return sorted(path.parent.name for path in (home / "sealed").glob(f"*/{REGISTERED}"))
 
 
 Render = Callable[[World, str, Path], Any]
@@ -132,7 +67,7 @@ def seal(base: str, split: str, name: str, secret_file: Path, folder: Path, home
         raise WorldError(f"there is a sealed split {name!r} already, with commitment {known.commitment[:16]}")
     public = {"name": name, "split": split, "commitment": commitment}
     for place in (folder, home / "sealed" / name):
-        write_atomically(place / WORLD, lambda temporary: temporary.write_bytes(world_file(base)))
+        write_atomically(place / WORLD_FILE, lambda temporary: temporary.write_bytes(world_file(base)))
     _write_json(folder / COMMITMENT, {"format": FORMAT, **public})
     _write_json(home / "sealed" / name / REGISTERED, {**public, "secret_file": str(secret_file.absolute())})
     found = registered(name, home)
@@ -142,12 +77,12 @@ def seal(base: str, split: str, name: str, secret_file: Path, folder: Path, home
 
 def statement(world: World, split: str, folder: Path, home: Path) -> dict[str, str]:
     """What the commitment is about; digests are SHA-256, hexadecimal."""
-    from reference.rendering import code_digest
+    from reference.rendering import generator
 
     return {
         "format": FORMAT,
         "world_file": world.digest,
-        "generator": code_digest(),
+        "generator": generator(),
         "split": split,
         "truth": _truth_digest(world, split, home),
         "clips": hashlib.sha256((folder / "clips.jsonl").read_bytes()).hexdigest(),
@@ -171,9 +106,6 @@ def pictures_digest(folder: Path) -> str:
 
 def _truth_digest(world: World, split: str, home: Path) -> str:
     """The truth is made in a folder that is gone afterwards."""
-    from reference.catalog import sealed_origin
-    from reference.store import attach, build_truth, user_key
-
     with tempfile.TemporaryDirectory() as scratch:
         path = Path(scratch) / "truth.duckdb"
         build_truth(sealed_origin(world, split, ""), split, path, key=user_key(home))
@@ -199,7 +131,7 @@ def check_reveal(folder: Path, secret: Secret, home: Path, render: Render) -> Ch
         name, split, commitment = (public[key] for key in ("name", "split", "commitment"))
     except (OSError, ValueError, KeyError, TypeError):
         raise WorldError(f"{folder / COMMITMENT}: not a readable commitment") from None
-    world = sealed_world(folder / WORLD, name, secret)
+    world = sealed_world(folder / WORLD_FILE, name, secret)
     again = Path(tempfile.mkdtemp(prefix="check-reveal-"))
     try:
         render(world, split, again)

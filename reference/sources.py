@@ -12,13 +12,13 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from reference.build import session_states
 from reference.errors import RenderError
-from reference.process import timeline
+from reference.process.sessions import timeline
+from reference.process.split import session_states
+from reference.process.world import World
 from reference.randomness import render_seed
 from reference.samplers import LUMA_SIDE, luma_of
 from reference.task import CLIP_FRAMES, Clip
-from reference.world import World
 
 Pixels = NDArray[np.uint8]
 Draw = Callable[..., Pixels]

@@ -10,7 +10,7 @@ import numpy as np
 from finetune import config as configs
 from finetune.config import Config
 from finetune.data import Example, Lesson
-from reference.limits import UNIFORM
+from reference.process.frame_limits import UNIFORM
 from reference.prompting import task_prompt
 from reference.rendering import Request, render
 from reference.task import OPERATIONS

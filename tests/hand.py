@@ -16,9 +16,9 @@ from pathlib import Path
 from typing import Any
 
 from harness.cards import Card, write_card
-from reference.imported import import_world
-from reference.store import open_truth
-from reference.world import world_file
+from reference.process.world import world_file
+from reference.truth.imported import import_world
+from reference.truth.store import open_truth
 
 Row = dict[str, Any]
 

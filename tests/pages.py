@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from harness.baselines import answers
-from reference.store import open_truth
+from reference.truth.store import open_truth
 from tests import hand
 
 WORLD, SPLIT = "warehouse-v1", "test"

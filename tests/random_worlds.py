@@ -14,9 +14,9 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-from reference.imported import import_world
-from reference.store import open_truth
 from reference.task import CLIP_FRAMES, OPERATIONS
+from reference.truth.imported import import_world
+from reference.truth.store import open_truth
 from tests.oracle import Truth
 
 CONFIDENCES = ("0", "0.2", "0.333333", "0.4", "0.6", "0.600001", "0.733333", "0.8", "0.95", "0.999999", "1")

@@ -12,8 +12,8 @@ import pytest
 import harness
 from harness import audit
 from harness.baselines import write_baseline
-from reference.build import build_split
-from reference.world import Split, load_world
+from reference.process.split import build_split
+from reference.process.world import Split, load_world
 from tests import hand
 
 ALIKE = pytest.approx

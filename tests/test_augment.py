@@ -7,7 +7,7 @@ import pytest
 
 from reference import augment
 from reference.augment import Augmentation
-from reference.clips import label_clip
+from reference.process.cutter import label_clip
 from reference.randomness import stream
 from reference.task import CLIP_FRAMES, FRAME_MS, OPERATIONS, Run
 

@@ -6,7 +6,7 @@ from functools import partial
 
 import duckdb
 
-from reference.store import open_truth
+from reference.truth.store import open_truth
 from tests.benchmarks import material
 from tests.benchmarks.__main__ import measure, page
 from tests.benchmarks.bench import Benchmark, Claim, Place, Run, in_turn, run, table

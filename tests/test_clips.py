@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reference.clips import (
+from reference.process.cutter import (
     LAST_FRAME_MS,
     CutPlan,
     cut,

@@ -11,7 +11,7 @@ import pytest
 
 import harness
 from harness.failures import MODES
-from reference.store import open_truth
+from reference.truth.store import open_truth
 from tests import hand
 from tests.hand import segment
 

@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from harness import worlds
-from reference.catalog import names
 from reference.errors import TruthError, WorldError
-from reference.imported import import_world
-from reference.store import export, open_truth
+from reference.truth.catalog import names
+from reference.truth.imported import import_world
+from reference.truth.store import export, open_truth
 
 ROW = {"clip_id": "a", "session": "s", "dominant_operation": "Tape", "start_frame": 3, "end_frame": 90,
        "next_operation": "Label"}  # fmt: skip

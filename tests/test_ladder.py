@@ -8,12 +8,12 @@ import random
 
 import pytest
 
-from harness import ladder, sealed
+from harness import disclosure, ladder, sealed
 from harness.baselines import answers
 from harness.report import public
 from harness.scoring import Request
-from reference.store import open_truth
-from reference.world import world_file
+from reference.process.world import world_file
+from reference.truth.store import open_truth
 from tests import hand
 
 NAME, SPLIT = "tiny-sealed", "test"
@@ -60,7 +60,7 @@ def test_only_what_may_leave_is_there(place, truth, tmp_path):
     board = ladder.leaderboard(tmp_path, request(place))
     row = board["entries"][0]
     assert set(row) == {"name", "kind", "coverage", "metrics", "signature"} and set(row["metrics"]) == set(
-        sealed.METRICS
+        disclosure.METRICS
     )
     for metric in row["metrics"].values():
         assert set(metric) == {"value", "low", "high"} and all(part == round(part, 3) for part in metric.values())

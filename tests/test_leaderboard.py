@@ -18,7 +18,7 @@ from harness.cards import predictions_of, read_card
 from harness.errors import UsageError
 from harness.rules import find_rules
 from harness.scoring import Request
-from reference.store import open_truth
+from reference.truth.store import open_truth
 from tests import hand
 
 SUBMISSIONS = Path(__file__).parent.parent / "submissions"

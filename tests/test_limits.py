@@ -6,10 +6,10 @@ import math
 
 import pytest
 
-from reference.build import session_states
-from reference.limits import UNIFORM, frame_limit, judge, labels_at, overlaps, reconstruct, transitions
+from reference.process.frame_limits import UNIFORM, frame_limit, judge, labels_at, overlaps, reconstruct, transitions
+from reference.process.split import session_states
+from reference.process.world import load_world
 from reference.task import CLIP_FRAMES, Segment
-from reference.world import load_world
 
 WORLD = load_world("warehouse-v1")
 EVERY = range(CLIP_FRAMES)

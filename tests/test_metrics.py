@@ -13,7 +13,7 @@ from harness import metrics, record
 from harness.facts import judge
 from harness.resources import sql
 from harness.rules import Weights, find_rules
-from reference.store import open_truth
+from reference.truth.store import open_truth
 from tests import hand
 
 ALIKE = pytest.approx

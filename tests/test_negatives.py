@@ -6,10 +6,10 @@ from dataclasses import replace
 
 import pytest
 
-from reference.build import session_states
 from reference.negatives import hard_negatives, until_segment_ends
-from reference.visible import forecast
-from reference.world import load_world
+from reference.process.ceiling import forecast
+from reference.process.split import session_states
+from reference.process.world import load_world
 
 
 @pytest.fixture(scope="module")

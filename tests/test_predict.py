@@ -31,8 +31,8 @@ from harness.predictors import Question, Reply, Wants
 from harness.replies import Reader
 from harness.resources import schema
 from reference.errors import RenderError
-from reference.store import open_truth
 from reference.task import OPERATIONS
+from reference.truth.store import open_truth
 from tests import hand
 
 N, SIZE, FRAMES = 24, 32, 4

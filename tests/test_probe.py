@@ -7,7 +7,7 @@ import pytest
 
 from harness import probe
 from harness.probe import LABELS, SIDE, Lesson
-from reference.limits import UNIFORM, frame_limit
+from reference.process.frame_limits import UNIFORM, frame_limit
 from tests.proofs import samplers, shown, validity
 
 A, B, C, D = range(4)

@@ -9,12 +9,12 @@ from itertools import islice, pairwise
 
 import pytest
 
-from reference.build import build_split
-from reference.clips import label_clip
-from reference.process import Session, quantile, timeline
+from reference.process.ceiling import script
+from reference.process.cutter import label_clip
+from reference.process.sessions import Session, quantile, timeline
+from reference.process.split import build_split
+from reference.process.world import load_world
 from reference.task import OPERATIONS, Clip
-from reference.visible import script
-from reference.world import load_world
 
 WAREHOUSE = load_world("warehouse-v1")
 CANONICAL = load_world("canonical-v1")

@@ -18,13 +18,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from reference.build import session_states
-from reference.clips import CutPlan, cut, make_clip
-from reference.grammar import grammar_of
-from reference.process import Session, StepRun
+from reference.process.cutter import CutPlan, cut, make_clip
+from reference.process.grammar import grammar_of
+from reference.process.sessions import Session, StepRun
+from reference.process.split import session_states
+from reference.process.visible import ShownRun, VisibleState, visible
+from reference.process.world import load_world
 from reference.randomness import render_seed
-from reference.visible import ShownRun, VisibleState, visible
-from reference.world import load_world
 
 pytest.importorskip("thorvg_python", reason="pictures need the `video` extra")
 

@@ -25,17 +25,17 @@ import pytest
 pytest.importorskip("av", reason="PyAV is not installed")
 pytest.importorskip("PIL", reason="Pillow is not installed")
 
-from reference.build import session_states
 from reference.errors import HarnessError, RenderError
-from reference.imported import import_world
 from reference.layout import image_bytes, image_pixels
+from reference.process.split import session_states
+from reference.process.world import load_world
 from reference.prompting import task_prompt
 from reference.recordings import moment_ms, pictures_at
 from reference.rendering import Request, render, source_of
 from reference.sources import Scenes
 from reference.task import OPERATIONS
+from reference.truth.imported import import_world
 from reference.video import write_video
-from reference.world import load_world
 
 SMALL = 64
 FORMS = ("frames", "video", "shards")
@@ -367,7 +367,7 @@ def test_a_recording_is_aligned_to_the_frame(openpack, home, tmp_path, fps, form
 
 def test_start_of_a_recordings_clips_by_hand(openpack, home, tmp_path):
     """The first clip's start in the video is its start in the session less the offset."""
-    from reference.store import open_truth
+    from reference.truth.store import open_truth
 
     video = tmp_path / "v.mp4"
     write_video(video, (numbered(number) for number in range(2400)), 64)

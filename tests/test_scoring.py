@@ -14,8 +14,8 @@ import pytest
 
 import harness
 from harness.rules import RULES, Weights
-from reference.store import open_truth
 from reference.task import CLIP_FRAMES, OPERATIONS
+from reference.truth.store import open_truth
 from tests import oracle
 from tests.random_worlds import SHAPES, Shape, make_world, oracle_truth, random_answers, random_truth, write_answers
 

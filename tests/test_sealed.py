@@ -12,7 +12,7 @@ import harness
 from harness import sealed, worlds
 from harness.baselines import write_baseline
 from harness.errors import UsageError, WorldError
-from reference.sealing import registered
+from reference.truth.sealed import registered
 from tests import hand
 
 NAME = "tiny-sealed"

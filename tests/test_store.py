@@ -13,13 +13,15 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from reference import database, store
-from reference.catalog import Content, Origin, locate
 from reference.errors import TruthError, WorldError
-from reference.fit import fit
-from reference.store import open_truth
+from reference.home import cache_home
+from reference.process.priors import fit
+from reference.process.world import load_world
 from reference.task import OPERATIONS
-from reference.world import load_world
+from reference.truth import database, store
+from reference.truth.catalog import locate
+from reference.truth.origin import Content, Origin
+from reference.truth.store import open_truth
 
 SPLITS = ("train", "validation", "test", "test-large")
 
@@ -206,7 +208,7 @@ def test_locked_by_another_process(held, patience, good, copy, monkeypatch):
 BUILDER = """
 import sys
 from pathlib import Path
-from reference.store import open_truth
+from reference.truth.store import open_truth
 open_truth("canonical-v1", "validation", home=Path(sys.argv[1])).close()
 print("done", flush=True)
 """
@@ -238,8 +240,8 @@ def test_secret_of_the_user_is_private(home):
 
 def test_home_from_the_environment(monkeypatch, tmp_path):
     monkeypatch.setenv("HARNESS_HOME", str(tmp_path))
-    assert store.cache_home() == tmp_path
+    assert cache_home() == tmp_path
     monkeypatch.delenv("HARNESS_HOME")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    assert store.cache_home() == tmp_path / "cache" / "warehouse-harness"
-    assert store.cache_home("elsewhere") == Path("elsewhere")
+    assert cache_home() == tmp_path / "cache" / "warehouse-harness"
+    assert cache_home("elsewhere") == Path("elsewhere")

@@ -10,14 +10,15 @@ from pathlib import Path
 
 import pytest
 
-from reference.build import build_split, session_states
-from reference.clips import CutPlan, cut, make_clip
-from reference.grammar import grammar_of
-from reference.process import Session, StepRun
+from reference.process.ceiling import forecast, next_distribution, script
+from reference.process.cutter import CutPlan, cut, make_clip
+from reference.process.grammar import grammar_of
+from reference.process.sessions import Session, StepRun
+from reference.process.split import build_split, session_states
+from reference.process.visible import ShownRun, VisibleState, visible
+from reference.process.world import load_world, parse_world
 from reference.randomness import render_seed
 from reference.task import OPERATIONS
-from reference.visible import ShownRun, VisibleState, forecast, next_distribution, script, visible
-from reference.world import load_world, parse_world
 
 WAREHOUSE = load_world("warehouse-v1")
 

@@ -9,9 +9,9 @@ from importlib import resources
 import pytest
 
 from reference.errors import WorldError
-from reference.process import quantile
+from reference.process.sessions import quantile
+from reference.process.world import load_world, parse_world, world_names
 from reference.task import OPERATIONS
-from reference.world import load_world, parse_world, world_names
 
 MINIMAL = """
 format = 1

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from harness import worlds
-from reference.build import build_split
-from reference.world import load_world
+from reference.process.split import build_split
+from reference.process.world import load_world
 
 
 @pytest.fixture(scope="module")
@@ -60,7 +60,7 @@ def test_canonical_world_measures_no_anticipation():
 def test_best_constant_segment_is_the_best():
     """Against a plain search on a subset of segments and the train split."""
     clips = list(build_split(load_world("canonical-v1"), "train"))[:400]
-    from reference.fit import fit
+    from reference.process.priors import fit
     from reference.task import OPERATIONS
 
     best = fit(clips, OPERATIONS)

@@ -199,8 +199,8 @@ def import_(files: tuple[Path, ...], name: str | None, operation_map: str | None
       harness world import operations_U0209_S0500.csv --name openpack-u0209
       harness score predictions.jsonl --world openpack-u0209
     """
-    from reference.imported import import_world
-    from reference.store import cache_home
+    from reference.home import cache_home
+    from reference.truth.imported import import_world
 
     made = import_world(files, cache_home(), name=name, operation_map=operation_map, replace=replace)
     click.echo(f"world {made.name}: {made.clips:,} clips in {made.sessions:,} sessions, split test")

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from harness import ranking, sealed
+from harness import disclosure, ranking
 from harness.baselines import BASELINES
 from harness.cards import Card
 from harness.comparison import MARGIN, distinct, score_operand
@@ -88,7 +88,7 @@ def compare(
 
 
 def _need(request: Request) -> None:
-    sealed.refuse(request.world, "a report clip by clip", organiser=request.organiser, home=request.home)
+    disclosure.refuse(request.world, "a report clip by clip", organiser=request.organiser, home=request.home)
     need_every_clip(request.rules)
 
 

@@ -21,7 +21,7 @@ from harness.report.data import Model, Page
 from harness.report.gather import Gathered
 from harness.report.render import Sheet
 from harness.scoring import Request
-from reference.world import World
+from reference.process.world import World
 
 SIZE, QUALITY, SEED = 96, 55, 0
 FRAMES = tuple(124 * place // 7 for place in range(8))
@@ -71,9 +71,9 @@ def _shuffled(places: np.ndarray) -> list[int]:
 
 
 def _world(request: Request) -> World:
-    from reference.sealing import registered
-    from reference.store import cache_home
-    from reference.world import load_world, world_names
+    from reference.home import cache_home
+    from reference.process.world import load_world, world_names
+    from reference.truth.sealed import registered
 
     seal = registered(request.world, cache_home(request.home))
     if seal:
@@ -85,7 +85,7 @@ def _world(request: Request) -> World:
 
 @lru_cache(maxsize=256)
 def _states(world: World, split: str, session: int) -> list:
-    from reference.build import session_states
+    from reference.process.split import session_states
 
     return list(session_states(world, split, session))
 

@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from reference.look import Look
-from reference.visible import ShownRun
-from reference.world import IDLE, World
+from reference.process.appearance import Look
+from reference.process.visible import ShownRun
+from reference.process.world import IDLE, World
 
 
 @dataclass(frozen=True)

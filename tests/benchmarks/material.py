@@ -7,9 +7,11 @@ import shutil
 from pathlib import Path
 
 from harness.cards import Card, write_card
-from reference import database, store
-from reference.catalog import locate
+from reference import resources
 from reference.files import write_atomically
+from reference.home import user_key
+from reference.truth import database, store
+from reference.truth.catalog import locate
 from tests.benchmarks.bench import Place, Run, run
 
 WORLD, SPLIT, CLIPS = "warehouse-v1", "test", 1440
@@ -45,7 +47,7 @@ def multiply(place: Place, scale: int, copies: int) -> None:
     with database.connect(place.folder / "temporary") as connection:
         database.attach_new(connection, path)
         connection.execute(f"ATTACH '{database.quoted(truth_path(place, scale))}' AS base (READ_ONLY)")
-        connection.execute(database.sql("schema"))
+        connection.execute(resources.sql("reference.truth", "schema"))
         meta = dict(connection.execute("SELECT key, value FROM base.meta").fetchall())
         connection.execute(f"SET VARIABLE copies = {copies}; SET VARIABLE sessions = {meta['sessions']}")
         connection.execute(sql("copies"))
@@ -55,9 +57,9 @@ def multiply(place: Place, scale: int, copies: int) -> None:
             "world": origin.name, "world_digest": origin.digest,
             "n": str(int(meta["n"]) * copies), "sessions": str(int(meta["sessions"]) * copies),
             "truth_digest": hashlib.sha256(f"{copies} copies of {meta['truth_digest']}".encode()).hexdigest(),
-            "row_checksum": database.scalar(connection, database.sql("checksum")),
+            "row_checksum": database.scalar(connection, resources.sql("reference.truth", "checksum")),
         }  # fmt: skip
-        meta["seal"] = store._seal(store.user_key(place.home), meta)
+        meta["seal"] = store._seal(user_key(place.home), meta)
         connection.executemany("INSERT INTO truth.meta VALUES (?, ?)", list(meta.items()))
         connection.execute("CHECKPOINT truth; USE memory; DETACH truth")
 

@@ -19,11 +19,11 @@ from statistics import median
 import av
 import numpy as np
 
+from reference.process.world import load_world
 from reference.rendering import Request, render
 from reference.sources import Scenes
 from reference.task import CLIP_FRAMES
 from reference.video import encode, frames, pixel_digest
-from reference.world import load_world
 from tests.proofs.proof import table
 
 SIDE, N = 336, 8

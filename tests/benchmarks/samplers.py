@@ -17,11 +17,11 @@ from statistics import median
 
 import numpy as np
 
+from reference.process.world import load_world
 from reference.samplers import SAMPLERS, distances
 from reference.sources import Job, Scenes
 from reference.task import CLIP_FRAMES
 from reference.video import encode, frames
-from reference.world import load_world
 from tests.proofs.proof import table
 
 N = 8

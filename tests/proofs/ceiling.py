@@ -12,9 +12,9 @@ from collections.abc import Iterable
 from itertools import pairwise
 from typing import NamedTuple
 
-from reference.build import build_split
+from reference.process.split import build_split
+from reference.process.world import load_world
 from reference.task import Clip
-from reference.world import load_world
 from tests.proofs.proof import Proof, table
 
 BINS = 10

@@ -22,10 +22,10 @@ from typing import NamedTuple
 import numpy as np
 
 from harness.statistics import holm
-from reference.build import build_split
-from reference.limits import UNIFORM
+from reference.process.frame_limits import UNIFORM
+from reference.process.split import build_split
+from reference.process.world import load_world
 from reference.task import CLIP_FRAMES, FPS, OPERATIONS, Clip
-from reference.world import load_world
 from tests.proofs.proof import Proof, percent, table
 
 SEED, SHUFFLES, LEVEL, PLANTED = 20_262, 9_999, 0.01, 10

@@ -1,7 +1,7 @@
 """Which eight frames to look at: the samplers of `reference.samplers`, measured on the test split.
 
 For each sampler: how far true transitions are from the nearest frame it takes, what a perfect recogniser of its frames
-gets (`reference.limits`), and what the probe gets. The probe is trained once, on uniform frames; so are the answers to
+gets (`frame_limits`), and what the probe gets. The probe is trained once, on uniform frames; so are the answers to
 all samplers its own, and the frames alone differ. Samplers that look at pictures see all 125 frames, drawn small.
 
 Run from the repository root: `python -m tests.proofs.samplers [--workers 2] [--time]`. `--time` adds what a choice
@@ -22,12 +22,12 @@ import numpy as np
 
 from harness import probe
 from harness.probe import Probe
-from reference.build import session_states
-from reference.limits import Shown, frame_limit, transitions
+from reference.process.frame_limits import Shown, frame_limit, transitions
+from reference.process.split import session_states
+from reference.process.world import World, load_world
 from reference.randomness import render_seed
 from reference.samplers import LUMA_SIDE, SAMPLERS, distances, luma_of
 from reference.task import CLIP_FRAMES
-from reference.world import World, load_world
 from tests.proofs import shown, validity
 from tests.proofs.proof import Proof, table
 from tests.proofs.shown import SIZE, Drawn

@@ -15,12 +15,12 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from harness import probe
-from reference.build import session_states
-from reference.limits import UNIFORM, Shown
+from reference.process.frame_limits import UNIFORM, Shown
+from reference.process.split import session_states
+from reference.process.visible import VisibleState
+from reference.process.world import World, load_world
 from reference.randomness import render_seed
 from reference.task import Clip
-from reference.visible import VisibleState
-from reference.world import World, load_world
 
 SIZE = 336
 MARKS = ("slip", "items", "table")

@@ -1,7 +1,7 @@
 """The answer is in the pictures, and hard where it should be: a small probe on frames alone (`harness.probe`).
 
 Trained on the train split, in the domains seen there, and judged against what can be reached: the limit that eight
-frames set (`reference.limits`), its own prior (what memory makes of its recognised operations), the ceiling. With every
+frames set (`frame_limits`), its own prior (what memory makes of its recognised operations), the ceiling. With every
 mark of an order painted out by the renderer it must lose what the marks taught it.
 
 A demand that the split test does not meet is decided by test-large. Limits are those of 95% intervals over sessions
@@ -23,8 +23,8 @@ import numpy as np
 
 from harness import probe, statistics
 from harness.probe import LABELS, Answers, Probe
-from reference.fit import fit
-from reference.limits import Limit, Shown, frame_limit, overlaps
+from reference.process.frame_limits import Limit, Shown, frame_limit, overlaps
+from reference.process.priors import fit
 from reference.task import OPERATIONS, Clip, Segment
 from tests.proofs.proof import Proof, table
 from tests.proofs.shown import MARKS, Drawn, draw, states, truth

@@ -1,9 +1,8 @@
-"""What a clip shows, and what can be known about the next operation from it.
+"""The ceiling: the best answer about the next operation that a clip's frames allow.
 
-`visible()` is all that the 125 frames of a clip may depend on: pictures are drawn from a VisibleState and a render seed
-and from nothing else. `next_distribution()` is exact P(next operation | VisibleState): everything hidden is summed over
-(attributes behind an occluder, whether the session is randomised, the next order's attributes). The ceiling of a clip
-is its maximum, to 1e-6.
+`next_distribution()` is exact P(next operation | VisibleState): everything hidden is summed over (attributes behind an
+occluder, whether the session is randomised, the next order's attributes). The ceiling of a clip is its maximum, to
+1e-6; the ceiling of a split is the mean over its clips.
 
 Inference is Bayes over orders, which are independent given the regime (habit, randomised or not). The first shown step
 of a clip weighs a hypothesis by the expected visits to that step: clips are cut from long sessions, so steps are met as
@@ -12,43 +11,16 @@ often as the process makes them. All sums are plain IEEE + - * / in a fixed orde
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import lru_cache
 from itertools import pairwise
 from typing import NamedTuple
 
-from reference.clips import Cut
-from reference.grammar import Grammar, Regime, grammar_of
-from reference.process import Session
-from reference.randomness import below
+from reference.process.grammar import Grammar, Regime, grammar_of
+from reference.process.visible import VisibleState
+from reference.process.world import DONE, IDLE, START, World
 from reference.task import OPERATIONS
-from reference.world import DONE, IDLE, START, World
 
 PPM = 1_000_000
-
-
-class ShownRun(NamedTuple):
-    """The part of a run on screen. `step` is the state of the box; Idle leaves it as it was."""
-
-    operation: str
-    step: str
-    order: int  # 0-based among the orders on screen
-    start_frame: int
-    end_frame: int  # exclusive
-
-
-@dataclass(frozen=True, slots=True)
-class VisibleState:
-    """All that a clip's frames may depend on, in their order on screen; times in ms."""
-
-    runs: tuple[ShownRun, ...]
-    orders: tuple[tuple[bool | None, ...], ...]  # per order, by the world's attributes; None: behind the occluder
-    elapsed_ms: int  # in the first run when the clip begins
-    worker: str  # the look, hence the habit
-    domain: str
-    strength: int  # of the domain, per mille
-    occluded: tuple[str, ...]  # surfaces that an occluder hides in all frames
-    next_operation: str | None  # once on screen
 
 
 class Forecast(NamedTuple):
@@ -56,54 +28,6 @@ class Forecast(NamedTuple):
 
     ceiling: float
     oracle_next: str
-
-
-def visible(world: World, session: Session, index: int, chosen: Cut) -> VisibleState:
-    """The state shown by clip `index` of a session, whose timeline has been drawn up to the clip's end."""
-    runs = [session.runs[part.run_index] for part in chosen.parts]
-    first = runs[0].order
-    occluded = _occluded(world, session, index)
-    segment_end = chosen.label.temporal_segment.end_frame
-    return VisibleState(
-        runs=tuple(
-            ShownRun(run.operation, run.step, run.order - first, part.start_frame, part.end_frame)
-            for run, part in zip(runs, chosen.parts, strict=True)
-        ),
-        orders=tuple(_shown(world, session.orders[order], occluded) for order in range(first, runs[-1].order + 1)),
-        elapsed_ms=chosen.start_ms - runs[0].start_ms,
-        worker=session.worker.name,
-        domain=session.domain,
-        strength=world.domains[session.domain].strength,
-        occluded=occluded,
-        next_operation=next((part.operation for part in chosen.parts if part.start_frame == segment_end), None),
-    )
-
-
-def _occluded(world: World, session: Session, index: int) -> tuple[str, ...]:
-    """Drawn from the noise key: where an occluder stands tells nothing about the order."""
-    occluders = world.domains[session.domain].occluders
-    if not occluders:
-        return ()
-    ticket = below(sum(occluder.weight for occluder in occluders), world.key, "noise", session.name, index)
-    for occluder in occluders:
-        ticket -= occluder.weight
-        if ticket < 0:
-            return occluder.hides
-    raise AssertionError("a ticket is below the sum of the weights")
-
-
-def _shown(world: World, mask: int, occluded: tuple[str, ...]) -> tuple[bool | None, ...]:
-    if not occluded:
-        return _all_shown(mask, len(world.attributes))
-    return tuple(
-        None if attribute.shown_by in occluded else bool(mask >> bit & 1)
-        for bit, attribute in enumerate(world.attributes)
-    )
-
-
-@lru_cache(maxsize=4096)
-def _all_shown(mask: int, count: int) -> tuple[bool | None, ...]:
-    return tuple(bool(mask >> bit & 1) for bit in range(count))
 
 
 def forecast(world: World, state: VisibleState) -> Forecast:

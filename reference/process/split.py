@@ -13,12 +13,13 @@ from functools import lru_cache
 from itertools import islice
 from multiprocessing import get_context
 
-from reference.clips import cut, make_clip
-from reference.process import timeline
+from reference.process.ceiling import forecast, script
+from reference.process.cutter import cut, make_clip
+from reference.process.sessions import timeline
+from reference.process.visible import VisibleState, visible
+from reference.process.world import World
 from reference.randomness import stream
 from reference.task import Clip
-from reference.visible import VisibleState, forecast, script, visible
-from reference.world import World
 
 _CHUNK = 24  # sessions a task: a few hundred clips, so that sending them costs less than making them
 

@@ -26,13 +26,13 @@ import tomllib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from importlib import resources
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from reference.clips import join_events
 from reference.errors import WorldError
+from reference.process.cutter import join_events
+from reference.resources import text
 from reference.task import OPERATIONS, UNKNOWN, Run, normalise_label
 
 DEFAULT_MAP = "openpack"
@@ -110,13 +110,17 @@ def map_text(name_or_path: str | Path) -> str | None:
     if str(name_or_path) == IDENTITY:
         return None
     if str(name_or_path) == DEFAULT_MAP:
-        return resources.files("reference").joinpath("maps", f"{DEFAULT_MAP}.toml").read_text("utf-8")
+        return _shipped_map()
     return Path(name_or_path).read_text("utf-8")
+
+
+def _shipped_map() -> str:
+    return text(__package__, "maps", f"{DEFAULT_MAP}.toml")
 
 
 def load_map(name_or_path: str | Path = DEFAULT_MAP) -> OperationMap:
     """The map that ships with the package, "identity", or the TOML file at that path."""
-    shipped = resources.files("reference").joinpath("maps", f"{DEFAULT_MAP}.toml").read_bytes()
+    shipped = _shipped_map().encode()
     if str(name_or_path) == DEFAULT_MAP:
         return parse_map(shipped, DEFAULT_MAP)
     if str(name_or_path) == IDENTITY:
@@ -177,7 +181,7 @@ def _floor_second(ms: int) -> int:
 
 def _names() -> dict[int, str]:
     """OpenPack's name of each operation: the first alias of its id in the map that ships."""
-    table = tomllib.loads(resources.files("reference").joinpath("maps", f"{DEFAULT_MAP}.toml").read_text("utf-8"))
+    table = tomllib.loads(_shipped_map())
     return {operation_id: name for name, operation_id in reversed(table["aliases"].items())}
 
 

@@ -23,14 +23,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from reference import openpack
-from reference.catalog import Content, Origin
-from reference.clips import DEFAULT_PLAN, session_clips
 from reference.errors import WorldError
 from reference.files import TEMPORARY, sweep
-from reference.fit import fit, fit_leave_one_out
+from reference.process.cutter import DEFAULT_PLAN, session_clips
+from reference.process.priors import fit, fit_leave_one_out
+from reference.process.world import world_names
 from reference.task import CLIP_FRAMES, OPERATIONS, Clip, Segment, normalise_label
-from reference.world import world_names
+from reference.truth import openpack
+from reference.truth.origin import Content, Origin
 
 FORMAT = 1
 SPLIT = "test"

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import pandas as pd
 
-    from reference.catalog import Content
     from reference.task import Clip
+    from reference.truth.origin import Content
 
 
 def frame(clips: list[Clip], content: Content, sessions: dict[str, int]) -> pd.DataFrame:

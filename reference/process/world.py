@@ -22,9 +22,9 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from reference.clips import CutPlan
 from reference.errors import WorldError
-from reference.look import MARKS, Look, look_faults, read_look
+from reference.process.appearance import MARKS, Look, look_faults, read_look
+from reference.process.cutter import CutPlan
 from reference.task import CLIP_MS, OPERATIONS, UNKNOWN
 
 FORMAT = 1

@@ -15,25 +15,24 @@ import contextlib
 import hashlib
 import hmac
 import json
-import os
-import secrets
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from functools import cache
-from importlib import resources
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from reference import database
+from reference.code_digest import code_digest
 from reference.errors import TruthError
 from reference.files import replacement
-from reference.rows import frame
+from reference.home import cache_home, user_key
+from reference.resources import sql
+from reference.truth import database
+from reference.truth.catalog import locate
+from reference.truth.origin import Content, Origin
+from reference.truth.truth_rows import frame
 
 if TYPE_CHECKING:
     import duckdb
-
-    from reference.catalog import Content, Origin
 
 SCHEMA_VERSION = "1"
 _CHUNK = 50_000
@@ -102,15 +101,6 @@ class Truth:
         self.close()
 
 
-def cache_home(home: str | Path | None = None) -> Path:
-    """The folder of everything derived: the argument, else HARNESS_HOME, else the user's cache."""
-    if home is not None:
-        return Path(home)
-    if os.environ.get("HARNESS_HOME"):
-        return Path(os.environ["HARNESS_HOME"])
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "warehouse-harness"
-
-
 def open_truth(
     world: str | Path = "warehouse-v1", split: str = "test", *, home: str | Path | None = None,
     truth: str | Path | None = None, allow_files: Iterable[Path] = (), allow_directories: Iterable[Path] = (),
@@ -121,8 +111,6 @@ def open_truth(
     `truth`: a database of that split, or a folder to keep databases in, instead of the cache. The connection may read
     `allow_files` and read and write in `allow_directories`, and reach nothing else. Raises TruthError, WorldError.
     """
-    from reference.catalog import locate
-
     folder = cache_home(home)
     origin = locate(world, folder)
     path = _path(origin, split, folder, truth)
@@ -149,7 +137,7 @@ def build_truth(origin: Origin, split: str, path: Path, *, key: bytes, progress:
         temporary.unlink()
         with database.connect() as connection:
             database.attach_new(connection, temporary)
-            connection.execute(database.sql("schema"))
+            connection.execute(sql(__package__, "schema"))
             sessions = _insert(connection, content, progress)
             meta = _meta(connection, origin, split, content, sessions)
             _check_pin(origin, split, meta["truth_digest"], int(meta["n"]))
@@ -181,7 +169,7 @@ def _path(origin: Origin, split: str, home: Path, truth: str | Path | None) -> P
         return Path(truth)
     if truth is not None and not _can_hold(Path(truth)):
         raise TruthError(f"{truth}: neither a folder nor a place for one, nor a .duckdb file")
-    pinned = f"{origin.digest}|{split}|{SCHEMA_VERSION}|{_code_digest()}|{duckdb.__version__}"
+    pinned = f"{origin.digest}|{split}|{SCHEMA_VERSION}|{code_digest(__name__)}|{duckdb.__version__}"
     name = f"{split}-{hashlib.sha256(pinned.encode()).hexdigest()[:16]}.duckdb"
     return (home / "truth" if truth is None else Path(truth)) / origin.name / name
 
@@ -189,14 +177,6 @@ def _path(origin: Origin, split: str, home: Path, truth: str | Path | None) -> P
 def _can_hold(folder: Path) -> bool:
     """A folder, or a name that can become one: a mistyped path is not made into a tree of folders."""
     return folder.is_dir() or (not folder.exists() and folder.absolute().parent.is_dir())
-
-
-@cache
-def _code_digest() -> str:
-    """Changes with the code that makes truth."""
-    folder = resources.files("reference")
-    files = sorted(item.name for item in folder.iterdir() if item.name.endswith((".py", ".sql")))
-    return hashlib.sha256(b"".join(folder.joinpath(name).read_bytes() for name in files)).hexdigest()
 
 
 def _insert(connection: duckdb.DuckDBPyConnection, content: Content, progress: Progress | None) -> int:
@@ -236,8 +216,8 @@ def _meta(
         "split": split,
         "kind": origin.kind,
         "world_digest": origin.digest,
-        "truth_digest": database.scalar(connection, database.sql("digest")),
-        "row_checksum": database.scalar(connection, database.sql("checksum")),
+        "truth_digest": database.scalar(connection, sql(__package__, "digest")),
+        "row_checksum": database.scalar(connection, sql(__package__, "checksum")),
         "n": str(database.scalar(connection, "SELECT count(*) FROM truth.clips")),
         "sessions": str(sessions),
         "script": json.dumps(script),
@@ -254,22 +234,6 @@ def _check_pin(origin: Origin, split: str, digest: str, n: int) -> None:
             f"world {origin.name}, split {split}: the truth made here ({n:,} clips) has digest {digest[:16]}, "
             f"its world file pins {pinned[:16]}; the world file or the generator was changed"
         )
-
-
-def user_key(home: Path) -> bytes:
-    """This user's key for seals, made on first use."""
-    path = home / "key"
-    for _ in range(2):
-        with contextlib.suppress(FileNotFoundError):
-            return path.read_bytes()
-        home.mkdir(parents=True, exist_ok=True)
-        fresh = home / f".key-{secrets.token_hex(8)}"
-        fresh.touch(mode=0o600, exist_ok=False)
-        fresh.write_bytes(secrets.token_bytes(32))
-        with contextlib.suppress(FileExistsError):
-            os.link(fresh, path)
-        fresh.unlink()
-    raise TruthError(f"{path}: cannot be made")
 
 
 def _seal(key: bytes, meta: Mapping[str, str]) -> str:
@@ -304,7 +268,7 @@ def _intact(connection: duckdb.DuckDBPyConnection, path: Path, meta: Mapping[str
         raise TruthError(f"{path}: schema version {meta.get('schema_version')}, this version reads {SCHEMA_VERSION}")
     if not hmac.compare_digest(meta.get("seal", ""), _seal(user_key(home), meta)):
         raise TruthError(f"{path}: made elsewhere, or altered; build it here with `harness world build`")
-    if database.scalar(connection, database.sql("checksum")) != meta["row_checksum"]:
+    if database.scalar(connection, sql(__package__, "checksum")) != meta["row_checksum"]:
         raise TruthError(f"{path}: its rows are not the ones it was made with; delete it, it will be made anew")
 
 
@@ -323,7 +287,7 @@ def export(truth: Truth, path: Path) -> None:
     options = {".jsonl": "FORMAT json", ".csv": "FORMAT csv, HEADER", ".parquet": "FORMAT parquet, COMPRESSION zstd"}
     if path.suffix not in options:
         raise TruthError(f"{path}: expected a name that ends in {', '.join(options)}")
-    query = database.sql("export")
+    query = sql(__package__, "export")
     if path.suffix == ".csv":
         query = f"SELECT * REPLACE (array_to_string(next_operations, '|') AS next_operations) FROM ({query})"
     with _explained(path), replacement(path) as temporary:

@@ -10,12 +10,11 @@ import random
 import re
 import time
 from collections.abc import Iterable
-from functools import cache
-from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from reference.errors import TruthError
+from reference.resources import sql
 
 if TYPE_CHECKING:
     import duckdb
@@ -83,7 +82,7 @@ def close_doors(connection: duckdb.DuckDBPyConnection, files: Iterable[Path], fo
 
 def holds_only_tables(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
     """Views and macros of an attached database could stand in for tables and functions."""
-    strangers = connection.execute(sql("strangers")).fetchall()
+    strangers = connection.execute(sql(__package__, "strangers")).fetchall()
     if strangers:
         named = ", ".join(f"{kind} {name}" for kind, name in strangers[:5])
         raise TruthError(f"{path}: holds {named}; a truth database holds tables only")
@@ -102,8 +101,3 @@ def scalar(connection: duckdb.DuckDBPyConnection, query: str) -> Any:
     row = connection.execute(query).fetchone()
     assert row is not None
     return row[0]
-
-
-@cache
-def sql(name: str) -> str:
-    return resources.files("reference").joinpath(f"{name}.sql").read_text(encoding="utf-8")

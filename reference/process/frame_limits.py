@@ -1,7 +1,7 @@
 """How far sampled frames can lead: what a perfect recogniser of single frames gets, before any model is asked.
 
 Every sampled frame has its true label, every other frame takes that of the nearest sampled one (of two equally near,
-the earlier). The labels are then read as a clip's own: dominant operation and longest run as in `reference.clips`. OCA
+the earlier). The labels are then read as a clip's own: dominant operation and longest run as in `cutter`. OCA
 is the share of clips whose operation is right, tIoU@0.5 the share with 2 x intersection >= union, in whole frames.
 Nothing is said about the next operation: it may have to be foreseen, and that limit is the ceiling of `visible`.
 """
@@ -12,9 +12,9 @@ from collections.abc import Callable, Iterable, Sequence
 from itertools import pairwise
 from typing import NamedTuple
 
-from reference.clips import Label, join_events, label_clip
+from reference.process.cutter import Label, join_events, label_clip
+from reference.process.visible import VisibleState
 from reference.task import CLIP_FRAMES, FRAME_MS, Clip, Run, Segment
-from reference.visible import VisibleState
 
 UNIFORM = (0, 17, 35, 53, 70, 88, 106, 124)
 """floor(linspace(0, 124, 8)): the frames shown by default."""

@@ -14,11 +14,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import count
 
-from reference.clips import NEXT_OPERATIONS
-from reference.grammar import Grammar, Regime, grammar_of
+from reference.process.cutter import NEXT_OPERATIONS
+from reference.process.grammar import Grammar, Regime, grammar_of
+from reference.process.world import DONE, IDLE, START, Worker, World
 from reference.randomness import below, stream
 from reference.task import Run
-from reference.world import DONE, IDLE, START, Worker, World
 
 _FINE = 1 << 32
 

@@ -10,7 +10,7 @@ from bisect import bisect_right
 from functools import lru_cache
 from typing import NamedTuple
 
-from reference.world import DONE, IDLE, START, Rule, World
+from reference.process.world import DONE, IDLE, START, Rule, World
 
 _NEGLIGIBLE = 1e-13
 

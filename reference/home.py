@@ -1,0 +1,35 @@
+"""The folder of everything derived (truth, scores, renderings), and the key that only its user has."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+from pathlib import Path
+
+from reference.errors import TruthError
+
+
+def cache_home(home: str | Path | None = None) -> Path:
+    """The folder of everything derived: the argument, else HARNESS_HOME, else the user's cache."""
+    if home is not None:
+        return Path(home)
+    if os.environ.get("HARNESS_HOME"):
+        return Path(os.environ["HARNESS_HOME"])
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "warehouse-harness"
+
+
+def user_key(home: Path) -> bytes:
+    """This user's key for seals, made on first use."""
+    path = home / "key"
+    for _ in range(2):
+        with contextlib.suppress(FileNotFoundError):
+            return path.read_bytes()
+        home.mkdir(parents=True, exist_ok=True)
+        fresh = home / f".key-{secrets.token_hex(8)}"
+        fresh.touch(mode=0o600, exist_ok=False)
+        fresh.write_bytes(secrets.token_bytes(32))
+        with contextlib.suppress(FileExistsError):
+            os.link(fresh, path)
+        fresh.unlink()
+    raise TruthError(f"{path}: cannot be made")
