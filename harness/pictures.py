@@ -56,7 +56,7 @@ def preview(
     if find(world, cache_home(home)) is not None:
         raise UsageError(f"{world} was imported, its pictures are a recording: harness world render {world} --video")
     try:
-        from reference.preview import contact_sheet
+        from reference.drawing.contact_sheet import contact_sheet
     except ModuleNotFoundError as error:
         raise UsageError(f"drawing needs {error.name}: pip install 'warehouse-harness[video]'") from None
     found = seal.world() if seal else load_world(world)

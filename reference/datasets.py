@@ -25,7 +25,7 @@ from reference.layout import image_pixels
 from reference.randomness import digest
 from reference.shards import Sample, read_sample, read_shard
 from reference.task import OPERATIONS
-from reference.video import frames as video_frames
+from reference.video.encode import frames as video_frames
 
 ANSWERS = ("dominant_operation", "temporal_segment", "next_operation")
 

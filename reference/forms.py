@@ -17,9 +17,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from reference import layout, shards
 from reference.errors import RenderError, ShardError
 from reference.prompting import task_prompt, times_s
-from reference.samplers import SAMPLERS, uniform_indices
 from reference.sources import Job, Source
 from reference.task import CLIP_FRAMES, Clip
+from reference.video.samplers import SAMPLERS, uniform_indices
 
 if TYPE_CHECKING:
     from reference.rendering import Request
@@ -86,7 +86,7 @@ def _frames(maker: Maker, number: int, jobs: list[Job]) -> Iterator[Done]:
 
 
 def _videos(maker: Maker, number: int, jobs: list[Job]) -> Iterator[Done]:
-    from reference.video import encode
+    from reference.video.encode import encode
 
     for job in jobs:
         path = maker.folder / "videos" / f"{job.clip_id}.mp4"

@@ -19,14 +19,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from reference.decoders import Limits, inspect, opened
 from reference.errors import RenderError, VideoError
-from reference.samplers import LUMA_SIDE, luma_of
 from reference.sources import OPEN_SPLITS, Job, Pixels
 from reference.task import CLIP_FRAMES, FRAME_MS, Clip
 from reference.truth.catalog import locate
 from reference.truth.imported import session_starts
 from reference.truth.openpack import EPOCH
+from reference.video.decoders import Limits, inspect, opened
+from reference.video.samplers import LUMA_SIDE, luma_of
 
 RECORDING = Limits(side=4096, frames=5_000_000, seconds=24 * 3600)
 

@@ -35,9 +35,9 @@ from reference.files import TEMPORARY, replacement, write_atomically
 from reference.forms import Done, Maker
 from reference.layout import IMAGES, PARTIAL
 from reference.process.world import World
-from reference.samplers import SAMPLERS
 from reference.sources import OPEN_SPLITS, Draw, Job, Scenes, Source
 from reference.truth.synthetic import SCALED
+from reference.video.samplers import SAMPLERS
 
 FORMAT = "warehouse-harness/rendering-1"
 TASK_CLIPS = 8
@@ -91,7 +91,7 @@ def render(
     request: Request, folder: str | Path, *, workers: int = 1, progress: Progress | None = None,
     draw: Draw | None = None, home: Path | None = None, source: Source | None = None,
 ) -> Rendered:  # fmt: skip
-    """Render into `folder`, or go on with what is there. `draw` stands in for reference.render.render_frames.
+    """Render into `folder`, or go on with what is there. `draw` stands in for reference.drawing.frame.render_frames.
 
     `source`: where the clips come from, if not from the world that the request names (a world with a secret key, say).
     Raises RenderError where the request or the folder is at fault. With several workers the calling script needs the

@@ -17,12 +17,12 @@ from reference.process.sessions import timeline
 from reference.process.split import session_states
 from reference.process.world import World
 from reference.randomness import render_seed
-from reference.samplers import LUMA_SIDE, luma_of
 from reference.task import CLIP_FRAMES, Clip
+from reference.video.samplers import LUMA_SIDE, luma_of
 
 Pixels = NDArray[np.uint8]
 Draw = Callable[..., Pixels]
-"""`draw(world, state, seed, indices, size, paint_out)` -> uint8 [n, size, size, 3]: reference.render.render_frames."""
+"""`draw(world, state, seed, indices, size, paint_out)` -> uint8 [n, size, size, 3]: drawing.frame.render_frames."""
 
 SURFACES = ("slip", "items", "table")
 """Where attributes of an order can be seen: what the renderer can paint out."""
@@ -104,6 +104,6 @@ class Scenes:
 
 
 def _drawing() -> Draw:
-    from reference.render import render_frames
+    from reference.drawing.frame import render_frames
 
     return render_frames

@@ -28,8 +28,8 @@ from reference.randomness import render_seed
 
 pytest.importorskip("thorvg_python", reason="pictures need the `video` extra")
 
-from reference.preview import contact_sheet
-from reference.render import render_frames
+from reference.drawing.contact_sheet import contact_sheet
+from reference.drawing.frame import render_frames
 
 GOLD = Path(__file__).parent / "gold" / "pictures.json"
 WORLD = load_world("warehouse-v1")

@@ -35,7 +35,7 @@ from reference.rendering import Request, render, source_of
 from reference.sources import Scenes
 from reference.task import OPERATIONS
 from reference.truth.imported import import_world
-from reference.video import write_video
+from reference.video.encode import write_video
 
 SMALL = 64
 FORMS = ("frames", "video", "shards")
@@ -301,7 +301,7 @@ def test_unreadable_pictures():
             image_pixels(broken, "x.jpg")
 
 
-@pytest.mark.skipif(find_spec("reference.render") is None, reason="the renderer is not there")
+@pytest.mark.skipif(find_spec("reference.drawing.frame") is None, reason="the renderer is not there")
 def test_the_command_line(tmp_path):
     """Real pictures, one and two workers: the same bytes."""
     command = [sys.executable, "-m", "harness", "world", "render", "--limit", "20", "--size", "84", "--format", "json"]

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from reference import samplers
-from reference.samplers import SAMPLERS, distances, luma_of, reduced, uniform_indices
+from reference.video import samplers
+from reference.video.samplers import SAMPLERS, distances, luma_of, reduced, uniform_indices
 
 UNIFORM = [
     (125, 8, (0, 17, 35, 53, 70, 88, 106, 124), "floor(linspace(0, 124, 8))"),

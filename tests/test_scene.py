@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 
+from reference.drawing.scene import Stage
+from reference.drawing.scenery.bench import benches
+from reference.drawing.scenery.shapes import CLOSE, CURVE, LINE, MOVE, Gradient
 from reference.errors import WorldError
 from reference.process.visible import ShownRun, VisibleState
 from reference.process.world import load_world, parse_world
-from reference.scene import Stage
-from reference.scenery.bench import benches
-from reference.scenery.shapes import CLOSE, CURVE, LINE, MOVE, Gradient
 
 WORLD = load_world("warehouse-v1")
 WORLDS = (WORLD, load_world("canonical-v1"))

@@ -19,11 +19,11 @@ import pytest
 pytest.importorskip("av", reason="PyAV is not installed")
 import av
 
-from reference import isolation, video
-from reference.decoders import DECODERS, Limits, inspect
 from reference.errors import VideoError
-from reference.samplers import SAMPLERS
-from reference.video import frames, pixel_digest, write_video
+from reference.video import encode, sandbox
+from reference.video.decoders import DECODERS, Limits, inspect
+from reference.video.encode import frames, pixel_digest, write_video
+from reference.video.samplers import SAMPLERS
 
 SIDE = 64
 MODULES = {"pyav": "av", "decord": "decord", "opencv": "cv2"}
@@ -84,8 +84,8 @@ def rolling(seed: int = 20261124) -> list[np.ndarray]:
 
 def written(path: Path, **environment: str) -> bytes:
     """The pictures as another process, in that environment, writes them."""
-    script = "import sys; from reference.video import write_video; from tests.test_video import WIDE, rolling; " \
-             "write_video(sys.argv[1], rolling(), WIDE)"  # fmt: skip
+    script = "import sys; from reference.video.encode import write_video; " \
+             "from tests.test_video import WIDE, rolling; write_video(sys.argv[1], rolling(), WIDE)"  # fmt: skip
     run = subprocess.run([sys.executable, "-c", script, path], env=os.environ | environment, capture_output=True,
                          text=True, timeout=60, cwd=Path(__file__).parents[1])  # fmt: skip
     assert run.returncode == 0, run.stderr
@@ -103,8 +103,8 @@ def test_bytes_do_not_depend_on_what_memory_held(tmp_path):
 def test_bytes_do_not_depend_on_the_processor(tmp_path, monkeypatch, level):
     """x264 told to do without newer instructions writes what it writes with all of them."""
     write_video(tmp_path / "all.mp4", rolling(), WIDE)
-    told = f"{video.X264.get('x264-params', '')}:asm={level}".removeprefix(":")
-    monkeypatch.setattr(video, "X264", video.X264 | {"x264-params": told})
+    told = f"{encode.X264.get('x264-params', '')}:asm={level}".removeprefix(":")
+    monkeypatch.setattr(encode, "X264", encode.X264 | {"x264-params": told})
     write_video(tmp_path / "fewer.mp4", rolling(), WIDE)
     assert (tmp_path / "fewer.mp4").read_bytes() == (tmp_path / "all.mp4").read_bytes()
 
@@ -141,7 +141,7 @@ def test_decoders_agree_on_other_rates_and_shapes(tmp_path, name, fps, size):
 
 
 def test_a_sampler_looks_at_larger_videos_twice(clip, monkeypatch):
-    monkeypatch.setattr("reference.decoders.HELD_BYTES", 1000)
+    monkeypatch.setattr("reference.video.decoders.HELD_BYTES", 1000)
     found, indices = frames(clip, 4, "motion", trusted=True)
     assert (found == bare(clip, indices.tolist())).all()
 
@@ -244,8 +244,8 @@ def test_59_a_picture_of_8192_x_8192(tmp_path):
 
 
 def child() -> int:
-    assert isolation._child is not None
-    return isolation._child.process.pid
+    assert sandbox._child is not None
+    return sandbox._child.process.pid
 
 
 def test_60_a_decoder_that_hangs_is_stopped(clip):
@@ -334,7 +334,7 @@ def test_scripts_need_no_main_guard(clip, tmp_path):
     script.parent.mkdir()
     script.write_text(textwrap.dedent("""
         import sys
-        from reference.video import frames
+        from reference.video.encode import frames
         print(frames(sys.argv[1])[1].tolist())
     """))  # fmt: skip
     run = subprocess.run([sys.executable, script, clip], cwd=tmp_path, capture_output=True, text=True, timeout=60)
@@ -347,7 +347,7 @@ def test_after_a_fork_each_process_has_its_own_child(clip):
     pid = os.fork()
     if pid == 0:
         good = frames(clip, 2)[1].tolist() == [0, 124] and child() != before
-        isolation.stop()
+        sandbox.stop()
         os._exit(0 if good else 1)
     assert os.waitpid(pid, 0)[1] == 0
     frames(clip, 2)
@@ -355,8 +355,8 @@ def test_after_a_fork_each_process_has_its_own_child(clip):
 
 
 def test_the_child_ends_with_its_parent(clip):
-    script = "import sys; from reference import isolation, video; video.frames(sys.argv[1]); " \
-             "print(isolation._child.process.pid, flush=True); import os; os.kill(os.getpid(), 9)"  # fmt: skip
+    script = "import sys; from reference.video import encode, sandbox; encode.frames(sys.argv[1]); " \
+             "print(sandbox._child.process.pid, flush=True); import os; os.kill(os.getpid(), 9)"  # fmt: skip
     run = subprocess.run([sys.executable, "-c", script, clip], capture_output=True, text=True, timeout=60)
     for _ in range(100):
         if not _alive(int(run.stdout)):
@@ -373,4 +373,4 @@ def _alive(pid: int) -> bool:
 
 
 def test_public_names():
-    assert all(hasattr(video, name) for name in video.__all__)
+    assert all(hasattr(encode, name) for name in encode.__all__)

@@ -94,8 +94,8 @@ def _drawn(world: World, split: str, session: int, index: int) -> bytes:
     try:
         from PIL import Image
 
+        from reference.drawing.frame import render_frames
         from reference.randomness import render_seed
-        from reference.render import render_frames
 
         clip, state = _states(world, split, session)[index]
         frames = render_frames(world, state, render_seed(world.key, clip.session, clip.clip_index), FRAMES, SIZE)

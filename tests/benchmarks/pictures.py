@@ -23,7 +23,7 @@ from reference.process.world import load_world
 from reference.rendering import Request, render
 from reference.sources import Scenes
 from reference.task import CLIP_FRAMES
-from reference.video import encode, frames, pixel_digest
+from reference.video.encode import encode, frames, pixel_digest
 from tests.proofs.proof import table
 
 SIDE, N = 336, 8

@@ -18,10 +18,10 @@ from statistics import median
 import numpy as np
 
 from reference.process.world import load_world
-from reference.samplers import SAMPLERS, distances
 from reference.sources import Job, Scenes
 from reference.task import CLIP_FRAMES
-from reference.video import encode, frames
+from reference.video.encode import encode, frames
+from reference.video.samplers import SAMPLERS, distances
 from tests.proofs.proof import table
 
 N = 8

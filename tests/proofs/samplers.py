@@ -1,4 +1,4 @@
-"""Which eight frames to look at: the samplers of `reference.samplers`, measured on the test split.
+"""Which eight frames to look at: the samplers of `reference.video.samplers`, measured on the test split.
 
 For each sampler: how far true transitions are from the nearest frame it takes, what a perfect recogniser of its frames
 gets (`frame_limits`), and what the probe gets. The probe is trained once, on uniform frames; so are the answers to
@@ -26,8 +26,8 @@ from reference.process.frame_limits import Shown, frame_limit, transitions
 from reference.process.split import session_states
 from reference.process.world import World, load_world
 from reference.randomness import render_seed
-from reference.samplers import LUMA_SIDE, SAMPLERS, distances, luma_of
 from reference.task import CLIP_FRAMES
+from reference.video.samplers import LUMA_SIDE, SAMPLERS, distances, luma_of
 from tests.proofs import shown, validity
 from tests.proofs.proof import Proof, table
 from tests.proofs.shown import SIZE, Drawn
@@ -75,7 +75,7 @@ def _session(world: str, split: str, index: int) -> dict[str, Drawn]:
 
 def _clip(world: World, split: str, found: Shown) -> dict[str, tuple[np.ndarray, Sequence[int]]]:
     """Every frame that some sampler wants is drawn once."""
-    from reference.render import render_frames
+    from reference.drawing.frame import render_frames
 
     clip, state = found
     seed = render_seed(world.key, clip.session, clip.clip_index)
@@ -123,7 +123,7 @@ def _row(figures: Figures) -> Iterator[str]:
 
 def choice_ms(world: str = "warehouse-v1", split: str = "test", sessions: int = 2) -> dict[str, float]:
     """Median time of a choice on one core, given the small luma of all frames."""
-    from reference.render import render_frames
+    from reference.drawing.frame import render_frames
 
     definition = load_world(world)
     taken: dict[str, list[float]] = {name: [] for name in SAMPLERS}

@@ -72,7 +72,7 @@ def _session(world: str, split: str, paint_out: Sequence[str], chooser: Chooser,
 def _clips(
     world: World, split: str, paint_out: Sequence[str], chooser: Chooser, size: int, index: int
 ) -> Iterator[tuple[np.ndarray, Sequence[int]]]:
-    from reference.render import render_frames
+    from reference.drawing.frame import render_frames
 
     for clip, state in session_states(world, split, index):
         seed = render_seed(world.key, clip.session, clip.clip_index)

@@ -26,12 +26,12 @@ from typing import IO, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from reference.decoders import Limits, Pixels, Wanted, decode
 from reference.errors import VideoError
+from reference.video.decoders import Limits, Pixels, Wanted, decode
 
 MEMORY_BYTES = 4 << 30
 ANSWER_BYTES = 2 << 30
-_START = "import sys; sys.path[:] = {path!r}; from reference.isolation import serve; serve()"
+_START = "import sys; sys.path[:] = {path!r}; from reference.video.sandbox import serve; serve()"
 _LENGTH = 8
 _PIPE = 1 << 20  # bytes; the usual 64 KiB would mean forty turns an answer
 

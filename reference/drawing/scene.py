@@ -16,17 +16,17 @@ import random
 from collections.abc import Iterable
 from typing import NamedTuple
 
+from reference.drawing.scenery import domains, room
+from reference.drawing.scenery.acts import ACTS, IN_HAND
+from reference.drawing.scenery.bench import benches
+from reference.drawing.scenery.goods import Goods
+from reference.drawing.scenery.hands import Worker
+from reference.drawing.scenery.room import Sign, Tints
+from reference.drawing.scenery.setting import Setting
+from reference.drawing.scenery.shapes import Colour, Place, Shape, colour
+from reference.drawing.scenery.tools import rail
 from reference.process.visible import VisibleState
 from reference.process.world import World
-from reference.scenery import domains, room
-from reference.scenery.acts import ACTS, IN_HAND
-from reference.scenery.bench import benches
-from reference.scenery.goods import Goods
-from reference.scenery.hands import Worker
-from reference.scenery.room import Sign, Tints
-from reference.scenery.setting import Setting
-from reference.scenery.shapes import Colour, Place, Shape, colour
-from reference.scenery.tools import rail
 from reference.task import CLIP_FRAMES, FRAME_MS
 
 PAINT_OUT = ("slip", "items", "table")

@@ -5,7 +5,7 @@ What the header says is held against `Limits` before a frame is decoded. PyAV is
 backends for files that one trusts; for all of them the header is read by PyAV, and all must agree on the frame count.
 Frames are uint8 RGB [n, h, w, 3]. Every refusal is a VideoError that names the file.
 
-A damaged file can crash or hang a decoder: files of unknown origin go through `reference.isolation`.
+A damaged file can crash or hang a decoder: files of unknown origin go through `reference.video.sandbox`.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reference.errors import VideoError
-from reference.samplers import SAMPLERS, reduced, uniform_indices
+from reference.video.samplers import SAMPLERS, reduced, uniform_indices
 
 Pixels = NDArray[np.uint8]
 BOXES = (b"ftyp", b"moov", b"mdat", b"free", b"skip", b"wide", b"pnot")

@@ -5,7 +5,7 @@ A flap's angle runs from 0 (folded in, closed) over 1 (upright) and 2 (out, leve
 
 from __future__ import annotations
 
-from reference.scenery.shapes import (
+from reference.drawing.scenery.shapes import (
     Colour,
     Path,
     Place,

@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from math import sqrt
 
-from reference.scenery import box, goods
-from reference.scenery.bench import Bench
-from reference.scenery.box import HIGH, OPEN, Flaps, Walls
-from reference.scenery.goods import Goods
-from reference.scenery.hands import Worker
-from reference.scenery.shapes import Colour, Place, Shape
+from reference.drawing.scenery import box, goods
+from reference.drawing.scenery.bench import Bench
+from reference.drawing.scenery.box import HIGH, OPEN, Flaps, Walls
+from reference.drawing.scenery.goods import Goods
+from reference.drawing.scenery.hands import Worker
+from reference.drawing.scenery.shapes import Colour, Place, Shape
 
 
 @dataclass(frozen=True)

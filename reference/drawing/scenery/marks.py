@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from reference.scenery.shapes import Colour, Path, Point, Shape, colour, darker, polygon
+from reference.drawing.scenery.shapes import Colour, Path, Point, Shape, colour, darker, polygon
 
 _WHITE = colour("#ffffff")
 COLOURS = {

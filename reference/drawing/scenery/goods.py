@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from reference.scenery.box import PAPER
-from reference.scenery.shapes import (
+from reference.drawing.scenery.box import PAPER
+from reference.drawing.scenery.shapes import (
     Colour,
     Path,
     Place,

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from reference.scenery.marks import slot
-from reference.scenery.shapes import (
+from reference.drawing.scenery.marks import slot
+from reference.drawing.scenery.shapes import (
     SIDE,
     Colour,
     Path,

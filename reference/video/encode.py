@@ -19,11 +19,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from reference.decoders import DECODERS, LIMITS, Limits, Pixels, Wanted, decode, decoder_named, inspect, pictures
 from reference.errors import VideoError
 from reference.files import write_atomically
-from reference.samplers import SAMPLERS
 from reference.task import FPS
+from reference.video.decoders import DECODERS, LIMITS, Limits, Pixels, Wanted, decode, decoder_named, inspect, pictures
+from reference.video.samplers import SAMPLERS
 
 __all__ = ["DECODERS", "LIMITS", "Limits", "encode", "frames", "inspect", "pixel_digest", "write_video"]
 
@@ -44,7 +44,7 @@ def frames(
 ) -> tuple[Pixels, NDArray[np.int64]]:  # fmt: skip
     """n frames of a video, uint8 RGB [n, h, w, 3], and their 0-based indices, int [n], sorted.
 
-    `sampler`: uniform, motion, entropy or boundary (reference.samplers). `decoder`: pyav, decord or opencv, the last
+    `sampler`: uniform, motion, entropy or boundary (samplers.py). `decoder`: pyav, decord or opencv, the last
     two where installed. `indices`: these frames (sorted, different) instead of sampled ones.
     Raises VideoError for a file that is none, breaks a limit, is damaged, or has too few frames.
     """
@@ -54,7 +54,7 @@ def frames(
     wanted = Wanted(n, sampler, None if indices is None else tuple(map(int, indices)))
     if trusted:
         return decode(Path(path), wanted, decoder, limits)
-    from reference.isolation import decode_apart
+    from reference.video.sandbox import decode_apart
 
     return decode_apart(Path(path), wanted, decoder, limits, timeout)
 

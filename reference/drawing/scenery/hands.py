@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from reference.scenery.shapes import Colour, Path, Point, Shape, darker, lerp, lighter, linear, unit
+from reference.drawing.scenery.shapes import Colour, Path, Point, Shape, darker, lerp, lighter, linear, unit
 
 LEFT, RIGHT = -1.0, 1.0
 SHOULDERS = {LEFT: (118.0, 452.0), RIGHT: (262.0, 452.0)}

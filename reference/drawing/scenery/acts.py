@@ -15,12 +15,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NamedTuple
 
-from reference.scenery import box, goods, tools
-from reference.scenery.box import DEEP, HIGH, WIDE, Walls
-from reference.scenery.goods import Goods
-from reference.scenery.hands import Hand, arms
-from reference.scenery.setting import Setting, contents, items_out, open_box, standing_box, walls_of
-from reference.scenery.shapes import (
+from reference.drawing.scenery import box, goods, tools
+from reference.drawing.scenery.box import DEEP, HIGH, WIDE, Walls
+from reference.drawing.scenery.goods import Goods
+from reference.drawing.scenery.hands import Hand, arms
+from reference.drawing.scenery.setting import Setting, contents, items_out, open_box, standing_box, walls_of
+from reference.drawing.scenery.shapes import (
     Point,
     Shape,
     arc,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from reference.scenery.shapes import (
+from reference.drawing.scenery.shapes import (
     Path,
     Place,
     Point,

@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from reference.drawing.scenery import clutter
+from reference.drawing.scenery.hands import LEFT, RIGHT, Hand, Worker, arm
+from reference.drawing.scenery.shapes import Path, Shape, colour, darker, lighter, linear, phase, polygon, swing
 from reference.process.visible import VisibleState
-from reference.scenery import clutter
-from reference.scenery.hands import LEFT, RIGHT, Hand, Worker, arm
-from reference.scenery.shapes import Path, Shape, colour, darker, lighter, linear, phase, polygon, swing
 
 View = tuple[float, float, float, float, float, float]
 IDENTITY: View = (1.0, 0.0, 0.0, 1.0, 0.0, 0.0)

@@ -14,12 +14,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from reference import effects
+from reference.drawing import effects
+from reference.drawing.scene import Scene, Stage
+from reference.drawing.scenery.domains import View
+from reference.drawing.scenery.shapes import SIDE, Colour, Gradient, Shape
 from reference.process.visible import VisibleState
 from reference.process.world import World
-from reference.scene import Scene, Stage
-from reference.scenery.domains import View
-from reference.scenery.shapes import SIDE, Colour, Gradient, Shape
 
 _FINE = 64.0
 _ROUND = 1  # ThorVG's round stroke caps and joins

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from reference.scenery.shapes import (
+from reference.drawing.scenery.shapes import (
     Colour,
     Path,
     Place,

@@ -11,12 +11,12 @@ from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
+from reference.drawing.frame import render_frames
 from reference.errors import WorldError
 from reference.process.split import session_states
 from reference.process.visible import VisibleState
 from reference.process.world import World
 from reference.randomness import render_seed
-from reference.render import render_frames
 from reference.task import CLIP_FRAMES, Clip
 
 if TYPE_CHECKING:
