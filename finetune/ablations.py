@@ -84,7 +84,8 @@ def frames_of(work: Path, config: Config) -> Path:
 
 def draw(work: Path, config: Config) -> None:
     """The renderings that a config needs; what is there is not drawn again."""
-    from reference.rendering import Request, render
+    from reference.rendering.render_split import render
+    from reference.rendering.request import Request
 
     asked = Request(frames=config.frames, size=config.size, sampler=config.sampler)
     folder = frames_of(work, config)

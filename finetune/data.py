@@ -22,9 +22,9 @@ from finetune.config import Config
 from finetune.pixels import Patches, patches, tokens_of
 from finetune.tokens import answer_text, special_ids
 from harness.errors import UsageError
-from reference.augment import Augmentation
-from reference.datasets import Clips
 from reference.task import CLIP_FRAMES, FPS, UNKNOWN
+from reference.training.augment import Augmentation
+from reference.training.datasets import Clips
 
 SYSTEM = (
     "You watch short clips of a packing station and answer with one JSON object. Segments are counted in frames: "
@@ -107,7 +107,7 @@ def spread(places: list[int], count: int) -> list[int]:
 
 
 def example_of(sample: Mapping[str, Any], truth: Mapping[str, Any] | None = None) -> Example:
-    """From a sample of reference.datasets. Its own segment, which augmentation may have moved, comes first."""
+    """From a sample of reference.training.datasets. Its own segment, which augmentation may have moved, comes first."""
     lesson = None
     if truth is not None:
         segment = sample["truth"]["temporal_segment"]
@@ -156,8 +156,8 @@ def _truth(folder: Path) -> dict[str, dict[str, Any]]:
 
 
 def _negatives(config: Config, names: Sequence[str]) -> dict[str, str]:
-    from reference.negatives import hard_negatives
     from reference.process.world import load_world
+    from reference.training.hard_negatives import hard_negatives
 
     found = hard_negatives(load_world(config.world))
     if not set(found) & set(names):

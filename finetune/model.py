@@ -28,7 +28,7 @@ from finetune.config import Config
 from finetune.data import IGNORED, SYSTEM
 from finetune.tokens import load_tokenizer, make_tokenizer, special_ids
 from harness.errors import UsageError
-from reference.prompting import task_prompt
+from reference.rendering.prompt import task_prompt
 from reference.task import CLIP_FRAMES, UNKNOWN
 
 DTYPES = {"fp16": torch.float16, "bf16": torch.bfloat16, "fp32": torch.float32}

@@ -27,7 +27,7 @@ from finetune.memory import repeated, seeing_peak, update_peak, without_data
 from finetune.model import DTYPES, PIXELS, TARGETS, Answerer, prepared, tiny_shape, tiny_tokenizer
 from finetune.tokens import load_tokenizer
 from reference.process.world import load_world
-from reference.prompting import task_prompt
+from reference.rendering.prompt import task_prompt
 from reference.task import CLIP_FRAMES, UNKNOWN
 
 PIECES = re.compile(

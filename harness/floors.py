@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from harness.baselines import BASELINES, Baseline, line, random_answer
 from harness.errors import UsageError
 from harness.predictors import Question, Reply
-from reference.sources import OPEN_SPLITS
+from reference.rendering.sources import OPEN_SPLITS
 from reference.task import CLIP_FRAMES
 
 if TYPE_CHECKING:

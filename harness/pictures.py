@@ -1,4 +1,4 @@
-"""Renderings as the command line and `import harness` ask for them; `reference.rendering` makes them."""
+"""Renderings as the command line and `import harness` ask for them; `reference.rendering.render_split` makes them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from harness.errors import UsageError
 from reference.files import write_atomically
 
 if TYPE_CHECKING:
-    from reference.datasets import Clips
+    from reference.training.datasets import Clips
 
 FORMAT = "warehouse-harness/rendered-1"
 
@@ -20,11 +20,11 @@ def render(
     world: str, folder: str | Path, *, workers: int = 2, domains: str | None = None, paint_out: str | None = None,
     video: str | Path | None = None, video_start: str | None = None, home: Path | None = None, **asked: Any,
 ) -> dict[str, Any]:  # fmt: skip
-    """Render and say what came of it. Lists are texts with commas; further options: reference.rendering.Request."""
+    """Render and say what came of it. Lists are texts with commas; further options: reference.rendering.request."""
     from harness.progress import counter
-    from reference.recordings import moment_ms
-    from reference.rendering import Request
-    from reference.rendering import render as make
+    from reference.rendering.recordings import moment_ms
+    from reference.rendering.render_split import render as make
+    from reference.rendering.request import Request
 
     request = Request(
         world=str(world), domains=_listed(domains), paint_out=_listed(paint_out),
@@ -93,7 +93,7 @@ class _Rendering(NamedTuple):
 
     @classmethod
     def at(cls, folder: Path) -> _Rendering:
-        from reference.datasets import Clips
+        from reference.training.datasets import Clips
 
         if not (folder / "index.json").is_file():
             command = f"harness world render -o {folder} --split {folder.name}"

@@ -66,7 +66,7 @@ class Pictures:
     """A rendering of clips of a split, `known`. Files from elsewhere (`trusted` false) are decoded apart."""
 
     def __init__(self, folder: Path, shown: dict[str, Any], known: Collection[str], *, trusted: bool):
-        from reference.datasets import Clips
+        from reference.training.datasets import Clips
 
         self.shown, self._clips = shown, Clips(folder, trusted=trusted)
         self._places = _places(folder)
@@ -96,7 +96,8 @@ def rendered(
 ) -> Pictures:  # fmt: skip
     """The split as the model wants to see it, rendered into the cache, or found there."""
     from harness.pictures import render
-    from reference.rendering import Request, description, source_of
+    from reference.rendering.render_split import description, source_of
+    from reference.rendering.request import Request
 
     if truth.meta["kind"] == "imported":
         raise UsageError(f"{truth.world} was imported, its pictures are a recording: harness world render "

@@ -58,8 +58,9 @@ def check_reveal(folder: Path, secret: str, salt: str, *, workers: int = 2, home
 
 def _renderer(workers: int, **asked: Any) -> Render:
     from harness.progress import counter
-    from reference.rendering import Request, render
-    from reference.sources import Scenes
+    from reference.rendering.render_split import render
+    from reference.rendering.request import Request
+    from reference.rendering.sources import Scenes
 
     def draw(world: World, split: str, folder: Path) -> None:
         request = Request(world=world.name, split=split, **asked)

@@ -29,7 +29,7 @@ from reference.errors import WorldError
 from reference.files import write_atomically
 from reference.home import user_key
 from reference.process.world import World, world_file, world_names
-from reference.sources import OPEN_SPLITS
+from reference.rendering.sources import OPEN_SPLITS
 from reference.truth.sealed import (
     NAME,
     REGISTERED,
@@ -77,7 +77,7 @@ def seal(base: str, split: str, name: str, secret_file: Path, folder: Path, home
 
 def statement(world: World, split: str, folder: Path, home: Path) -> dict[str, str]:
     """What the commitment is about; digests are SHA-256, hexadecimal."""
-    from reference.rendering import generator
+    from reference.rendering.render_split import generator
 
     return {
         "format": FORMAT,

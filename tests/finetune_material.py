@@ -11,8 +11,9 @@ from finetune import config as configs
 from finetune.config import Config
 from finetune.data import Example, Lesson
 from reference.process.frame_limits import UNIFORM
-from reference.prompting import task_prompt
-from reference.rendering import Request, render
+from reference.rendering.prompt import task_prompt
+from reference.rendering.render_split import render
+from reference.rendering.request import Request
 from reference.task import OPERATIONS
 
 SIDE = 84

@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from reference import augment
-from reference.augment import Augmentation
 from reference.process.cutter import label_clip
 from reference.randomness import stream
 from reference.task import CLIP_FRAMES, FRAME_MS, OPERATIONS, Run
+from reference.training import augment
+from reference.training.augment import Augmentation
 
 
 def sample(clip_id: str = "aa", side: int = 32) -> dict:

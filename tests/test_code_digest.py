@@ -44,8 +44,15 @@ def test_a_fresh_process_imports_nothing_that_the_digest_leaves_out(home, entry,
     assert {name for name in covered if name.startswith("reference/truth/sql/")}, "data files belong to it"
 
 
-OUTSIDE = ["harness/report/render.py", "harness/report/static/style.css", "harness/terminal.py", 
-           "reference/drawing/effects.py", "reference/drawing/scenery/goods.py", "finetune/train.py", "reference/worlds/warehouse-v1.md"]  # fmt: skip
+OUTSIDE = (
+    "harness/report/render.py",
+    "harness/report/static/style.css",
+    "harness/terminal.py",
+    "reference/drawing/effects.py",
+    "reference/drawing/scenery/goods.py",
+    "finetune/train.py",
+    "reference/worlds/warehouse-v1.md",
+)
 
 
 @pytest.fixture

@@ -14,10 +14,11 @@ import pytest
 pytest.importorskip("av", reason="PyAV is not installed")
 pytest.importorskip("PIL", reason="Pillow is not installed")
 
-from reference.augment import Augmentation
-from reference.datasets import Clips, stream
 from reference.errors import RenderError, ShardError
-from reference.rendering import Request, render
+from reference.rendering.render_split import render
+from reference.rendering.request import Request
+from reference.training.augment import Augmentation
+from reference.training.datasets import Clips, stream
 
 N = 70
 
@@ -109,8 +110,8 @@ def test_can_be_sent_to_other_processes(folders):
 
 
 def test_torch_is_not_imported():
-    run = subprocess.run([sys.executable, "-c", "import sys, reference.datasets; print('torch' in sys.modules)"],
-                         capture_output=True, text=True, timeout=60)  # fmt: skip
+    script = "import sys, reference.training.datasets; print('torch' in sys.modules)"
+    run = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60)  # fmt: skip
     assert run.stdout.strip() == "False", run.stderr
 
 

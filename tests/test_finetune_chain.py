@@ -215,7 +215,8 @@ def test_a_folder_without_a_model_says_so(tmp_path):
 
 def test_training_goes_on_in_another_style(run, frames, tmp_path):
     """From the adapter of one run, on clips drawn differently: its loss there falls below that of the first run."""
-    from reference.rendering import Request, render
+    from reference.rendering.render_split import render
+    from reference.rendering.request import Request
 
     style = tmp_path / "style"
     render(Request(split="train", size=84, limit=16, as_domain="camera"), style / "other", workers=1)

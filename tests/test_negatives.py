@@ -6,10 +6,10 @@ from dataclasses import replace
 
 import pytest
 
-from reference.negatives import hard_negatives, until_segment_ends
 from reference.process.ceiling import forecast
 from reference.process.split import session_states
 from reference.process.world import load_world
+from reference.training.hard_negatives import hard_negatives, until_segment_ends
 
 
 @pytest.fixture(scope="module")

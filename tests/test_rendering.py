@@ -26,13 +26,14 @@ pytest.importorskip("av", reason="PyAV is not installed")
 pytest.importorskip("PIL", reason="Pillow is not installed")
 
 from reference.errors import HarnessError, RenderError
-from reference.layout import image_bytes, image_pixels
 from reference.process.split import session_states
 from reference.process.world import load_world
-from reference.prompting import task_prompt
-from reference.recordings import moment_ms, pictures_at
-from reference.rendering import Request, render, source_of
-from reference.sources import Scenes
+from reference.rendering.artifacts import image_bytes, image_pixels
+from reference.rendering.prompt import task_prompt
+from reference.rendering.recordings import moment_ms, pictures_at
+from reference.rendering.render_split import render, source_of
+from reference.rendering.request import Request
+from reference.rendering.sources import Scenes
 from reference.task import OPERATIONS
 from reference.truth.imported import import_world
 from reference.video.encode import write_video
@@ -135,7 +136,7 @@ def test_a_second_run_makes_nothing_and_changes_nothing(tmp_path, form):
 SCRIPT = textwrap.dedent("""
     import sys, time
     import numpy as np
-    from reference.rendering import Request, render
+    from reference.rendering.render_split import Request, render
     def paint(world, state, seed, indices, size, paint_out=()):
         time.sleep(0.004)
         frames = np.full((len(indices), size, size, 3), seed % 256, np.uint8)
@@ -358,7 +359,7 @@ def test_a_recording_is_aligned_to_the_frame(openpack, home, tmp_path, fps, form
     made = render(request, tmp_path / "out", home=home)
     starts = {job.clip_id: job.look for job in source_of(request, home=home).jobs()}
     assert made.clips == len(starts) >= 3 and made.left_out == 0
-    from reference.datasets import Clips
+    from reference.training.datasets import Clips
 
     for sample in Clips(tmp_path / "out"):
         for picture, index in zip(sample["frames"], sample["indices"].tolist(), strict=True):
@@ -397,7 +398,7 @@ def test_clips_outside_the_video_are_left_out(openpack, home, tmp_path):
 def test_wide_pictures_keep_their_proportions(tmp_path):
     video = tmp_path / "wide.mp4"
     write_video(video, [np.full((48, 96, 3), 200, np.uint8)] * 10, (96, 48))
-    from reference.recordings import _fitted
+    from reference.rendering.recordings import _fitted
 
     picture = _fitted(next(pictures_at(video, [Fraction(0)])), 32)
     assert picture.shape == (32, 32, 3)

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from reference.errors import ShardError
-from reference.shards import members_of, read_sample, read_shard, write_shard
+from reference.rendering.shards import members_of, read_sample, read_shard, write_shard
 
 SAMPLES = [
     ("aa01", members_of({"clip_id": "aa01", "indices": [0, 124]}, [b"first", b"second" * 200], "jpg", None)),

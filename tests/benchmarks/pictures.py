@@ -20,8 +20,9 @@ import av
 import numpy as np
 
 from reference.process.world import load_world
-from reference.rendering import Request, render
-from reference.sources import Scenes
+from reference.rendering.render_split import render
+from reference.rendering.request import Request
+from reference.rendering.sources import Scenes
 from reference.task import CLIP_FRAMES
 from reference.video.encode import encode, frames, pixel_digest
 from tests.proofs.proof import table

@@ -18,7 +18,7 @@ from statistics import median
 import numpy as np
 
 from reference.process.world import load_world
-from reference.sources import Job, Scenes
+from reference.rendering.sources import Job, Scenes
 from reference.task import CLIP_FRAMES
 from reference.video.encode import encode, frames
 from reference.video.samplers import SAMPLERS, distances

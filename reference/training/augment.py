@@ -19,8 +19,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from reference.prompting import task_prompt, times_s
 from reference.randomness import digest, stream
+from reference.rendering.prompt import task_prompt, times_s
 from reference.task import CLIP_FRAMES
 
 Pixels = NDArray[np.uint8]
@@ -47,7 +47,7 @@ class Augmentation:
         return allowed[int(share * len(allowed))]
 
     def __call__(self, sample: Mapping[str, Any], epoch: int, operations: Sequence[str]) -> dict[str, Any]:
-        """A sample of `reference.datasets` with other pictures; added frames get their times, and a prompt."""
+        """A sample of `reference.training.datasets` with other pictures; added frames get their times, and a prompt."""
         share = stream(str(self.seed).encode(), "picture", epoch, sample["clip_id"]).random
         frames = crop(sample["frames"], int(share() * (self.crop_percent + 1)), share(), share())
         spread = [100 + int((2 * share() - 1) * self.colour_percent) for _ in range(3)]

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from functools import cache
-from importlib import resources
 from string import Template
 
+from reference.resources import text
 from reference.task import FPS, MEANINGS, UNKNOWN
 
 
@@ -31,4 +31,4 @@ def times_s(indices: Iterable[int | float]) -> list[float]:
 
 @cache
 def _template() -> Template:
-    return Template(resources.files("reference").joinpath("prompts", "task.txt").read_text(encoding="utf-8").strip())
+    return Template(text(__package__, "prompts", "task.txt").strip())

@@ -2,7 +2,7 @@
 
     frames/CLIP_ID/017.jpg    the frame with index 17
     videos/CLIP_ID.mp4        all 125 frames
-    shards/SPLIT-00003.tar    reference.shards
+    shards/SPLIT-00003.tar    reference.rendering.shards
     clips.jsonl               what a model may see: a line a clip
     truth.jsonl               train and validation only
     render.json, index.json   what was asked for; what came of it, with digests
@@ -114,7 +114,7 @@ def _whole_mp4(path: Path) -> bool:
 
 
 def _whole_tar(path: Path) -> bool:
-    from reference.shards import read_shard
+    from reference.rendering.shards import read_shard
 
     return sum(1 for _ in read_shard(path)) > 0
 

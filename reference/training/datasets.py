@@ -18,13 +18,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from reference import augment as augmenting
-from reference.augment import Augmentation
 from reference.errors import RenderError
-from reference.layout import image_pixels
 from reference.randomness import digest
-from reference.shards import Sample, read_sample, read_shard
+from reference.rendering.artifacts import image_pixels
+from reference.rendering.shards import Sample, read_sample, read_shard
 from reference.task import OPERATIONS
+from reference.training import augment as augmenting
+from reference.training.augment import Augmentation
 from reference.video.encode import frames as video_frames
 
 ANSWERS = ("dominant_operation", "temporal_segment", "next_operation")

@@ -28,14 +28,15 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import IO, Any
 
-from reference import forms
 from reference.code_digest import code_digest
 from reference.errors import RenderError, WorldError
 from reference.files import TEMPORARY, replacement, write_atomically
-from reference.forms import Done, Maker
-from reference.layout import IMAGES, PARTIAL
 from reference.process.world import World
-from reference.sources import OPEN_SPLITS, Draw, Job, Scenes, Source
+from reference.rendering import writers
+from reference.rendering.artifacts import IMAGES, PARTIAL
+from reference.rendering.request import Request
+from reference.rendering.sources import OPEN_SPLITS, Draw, Job, Scenes, Source
+from reference.rendering.writers import Done, Maker
 from reference.truth.synthetic import SCALED
 from reference.video.samplers import SAMPLERS
 
@@ -48,31 +49,6 @@ LIBRARIES = ("av", "numpy", "pillow", "thorvg-python")
 
 Progress = Callable[[int, int], None]
 """Called with clips done and clips expected."""
-
-
-@dataclass(frozen=True)
-class Request:
-    """What to render. `image`: jpg or webp. `video` and `video_start_ms`: an imported world's recording."""
-
-    world: str = "warehouse-v1"
-    split: str = "test"
-    form: str = "frames"  # frames | video | shards
-    frames: int = 8
-    sampler: str = "uniform"
-    size: int = 336
-    image: str = "jpg"
-    domains: tuple[str, ...] = ()
-    as_domain: str | None = None
-    paint_out: tuple[str, ...] = ()
-    limit: int | None = None
-    video: str | None = None
-    video_start_ms: int | None = None
-    session: str | None = None
-
-    @property
-    def scored(self) -> bool:
-        """Pictures as the split is judged on them."""
-        return self.as_domain is None and not self.paint_out
 
 
 @dataclass
@@ -108,7 +84,7 @@ def render(
 
 
 def _check(request: Request) -> None:
-    for what, value, known in (("form", request.form, forms.FORMS), ("sampler", request.sampler, SAMPLERS),
+    for what, value, known in (("form", request.form, writers.FORMS), ("sampler", request.sampler, SAMPLERS),
                                ("image", request.image, IMAGES)):  # fmt: skip
         if value not in known:
             raise RenderError(f"no {what} {value!r}; there are {', '.join(known)}")
@@ -125,7 +101,7 @@ def source_of(request: Request, *, home: Path | None = None, draw: Draw | None =
     from reference.truth.sealed import registered
 
     if request.video is not None:
-        from reference.recordings import Recording
+        from reference.rendering.recordings import Recording
 
         if request.video_start_ms is None:
             raise RenderError("a video needs its start: --video-start with Unix ms or an ISO 8601 time")

@@ -12,17 +12,15 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
-from reference import layout, shards
 from reference.errors import RenderError, ShardError
-from reference.prompting import task_prompt, times_s
-from reference.sources import Job, Source
+from reference.rendering import artifacts, shards
+from reference.rendering.prompt import task_prompt, times_s
+from reference.rendering.request import Request
+from reference.rendering.sources import Job, Source
 from reference.task import CLIP_FRAMES, Clip
 from reference.video.samplers import SAMPLERS, uniform_indices
-
-if TYPE_CHECKING:
-    from reference.rendering import Request
 
 
 class Done(NamedTuple):
@@ -54,7 +52,7 @@ class Maker:
 
     def pictures(self, job: Job, indices: Sequence[int]) -> list[bytes]:
         frames = self.source.frames(job, indices, self.request.size)
-        return [layout.image_bytes(frame, self.request.image) for frame in frames]
+        return [artifacts.image_bytes(frame, self.request.image) for frame in frames]
 
     def row(self, job: Job, indices: Sequence[int], **paths: Any) -> dict[str, Any]:
         """What a model may see."""
@@ -68,20 +66,20 @@ class Maker:
 
     @property
     def partial(self) -> Path:
-        return self.folder / layout.PARTIAL
+        return self.folder / artifacts.PARTIAL
 
 
 def _frames(maker: Maker, number: int, jobs: list[Job]) -> Iterator[Done]:
     image, n = maker.request.image, maker.request.frames
     for job in jobs:
         path = maker.folder / "frames" / job.clip_id
-        fresh = not layout.is_whole_folder(path, n)
+        fresh = not artifacts.is_whole_folder(path, n)
         if fresh:
             indices = maker.indices(job)
-            names = [layout.frame_name(index, image) for index in indices]
-            layout.write_folder(path, dict(zip(names, maker.pictures(job, indices), strict=True)), maker.partial)
-        shown = layout.frame_indices(path)
-        paths = [f"frames/{job.clip_id}/{layout.frame_name(index, image)}" for index in shown]
+            names = [artifacts.frame_name(index, image) for index in indices]
+            artifacts.write_folder(path, dict(zip(names, maker.pictures(job, indices), strict=True)), maker.partial)
+        shown = artifacts.frame_indices(path)
+        paths = [f"frames/{job.clip_id}/{artifacts.frame_name(index, image)}" for index in shown]
         yield _done(maker, job, path, maker.row(job, shown, frames=paths), fresh)
 
 
@@ -90,7 +88,7 @@ def _videos(maker: Maker, number: int, jobs: list[Job]) -> Iterator[Done]:
 
     for job in jobs:
         path = maker.folder / "videos" / f"{job.clip_id}.mp4"
-        fresh = not layout.is_whole(path)
+        fresh = not artifacts.is_whole(path)
         if fresh:
             frames = maker.source.frames(job, range(CLIP_FRAMES), maker.request.size)
             with _placed(maker, path) as scratch:
@@ -142,7 +140,7 @@ def _done(maker: Maker, job: Job, path: Path, row: dict[str, Any], fresh: bool) 
 
 
 def _entry(maker: Maker, path: Path) -> dict[str, Any]:
-    return {"path": path.relative_to(maker.folder).as_posix(), **layout.digest(path)}
+    return {"path": path.relative_to(maker.folder).as_posix(), **artifacts.digest(path)}
 
 
 FORMS: dict[str, Callable[[Maker, int, list[Job]], Iterator[Done]]] = {

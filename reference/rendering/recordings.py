@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reference.errors import RenderError, VideoError
-from reference.sources import OPEN_SPLITS, Job, Pixels
+from reference.rendering.sources import OPEN_SPLITS, Job, Pixels
 from reference.task import CLIP_FRAMES, FRAME_MS, Clip
 from reference.truth.catalog import locate
 from reference.truth.imported import session_starts

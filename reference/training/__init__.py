@@ -1,0 +1,1 @@
+"""What a training script reads: data sets over renderings, augmentation, hard negatives."""
