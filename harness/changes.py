@@ -10,9 +10,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from harness import ranking, terminal
+from harness import ranking
 from harness.errors import UsageError
-from harness.report.exports.texts import cell
+from harness.formatting import markdown_cell, rank_range
 from harness.scoring import Request
 from harness.source import shown_name
 
@@ -81,19 +81,19 @@ def _change(name: str, old: dict[str, Any] | None, new: dict[str, Any] | None) -
 def _standing(row: dict[str, Any] | None) -> tuple[str | None, int | None, float | None]:
     if row is None:
         return None, None, None
-    rank = terminal.rank(row) if "tier" in row else None
+    rank = rank_range(row) if "tier" in row else None
     return rank, row.get("tier"), row["metrics"]["score"]["value"]
 
 
 def markdown(found: Changes) -> str:
     """A pull-request comment."""
-    lines = [f"**{cell(found.verdict_after)}**", ""]
+    lines = [f"**{markdown_cell(found.verdict_after)}**", ""]
     if found.unlike:
         lines += [f"The two were not judged alike ({', '.join(found.unlike)} differ): scores cannot be compared.", ""]
     if not found.entries:
         return "\n".join([*lines, "No entry changed."]) + "\n"
     if found.verdict_before != found.verdict_after:
-        lines += [f"Before: {cell(found.verdict_before)}", ""]
+        lines += [f"Before: {markdown_cell(found.verdict_before)}", ""]
     lines += ["| entry | | rank | tier | score |", "|:---|:---|:---|:---|:---|"]
     lines += [f"| {' | '.join(_cells(change))} |" for change in found.entries]
     return "\n".join(lines) + "\n"
@@ -102,7 +102,7 @@ def markdown(found: Changes) -> str:
 def _cells(change: Change) -> list[str]:
     flags = f" (flags: {', '.join(change.flags)})" if change.flags else ""
     scores = [None if score is None else f"{score:.3f}" for score in (change.score_before, change.score_after)]
-    return [cell(change.name + flags), change.what, _arrow(change.rank_before, change.rank_after),
+    return [markdown_cell(change.name + flags), change.what, _arrow(change.rank_before, change.rank_after),
             _arrow(change.tier_before, change.tier_after), _arrow(*scores)]  # fmt: skip
 
 

@@ -12,8 +12,8 @@ import sys
 
 import click
 
-from harness import __version__
 from harness.errors import HarnessError
+from harness.version import __version__
 
 COMMANDS = {
     "predict": "Ask a model about every clip of a split, write its answers as an entry, score it.",

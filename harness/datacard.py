@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from harness import worlds
-from harness.terminal import TITLES, number
+from harness.formatting import TITLES, number
 from reference.process.sessions import quantile
 from reference.process.world import World, load_world, world_file
 from reference.task import MEANINGS

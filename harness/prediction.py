@@ -25,7 +25,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-import harness
 from harness import journal as journals
 from harness.cards import PREDICTIONS, Card, fault_in, write_card
 from harness.errors import HarnessError, UsageError
@@ -35,6 +34,7 @@ from harness.predictors import Predictor, Question, find
 from harness.questions import Blind, Questions, Say, batches_of, given, read_ahead, rendered
 from harness.replies import FALLBACK, Reader
 from harness.strict import SOURCES
+from harness.version import __version__
 from reference.files import write_atomically
 from reference.truth.store import open_truth
 
@@ -257,7 +257,7 @@ def _run(
     """How the answers were made. `wall_s`: the model's time over all runs that it took, as latency_ms adds up."""
     return {
         **({"command": _command(asked)} if asked.named else {}), "batch_size": asked.batch_size,
-        "harness": harness.__version__, "python": platform.python_version(), "platform": platform.platform(),
+        "harness": __version__, "python": platform.python_version(), "platform": platform.platform(),
         "wall_s": round(sum(line["latency_ms"] for line in lines) / 1000, 3),
         "answers": {name: sum(line["source"] == name for line in lines) for name in SOURCES},
         **({"pictures": questions.shown} if questions.shown else {}), **({"predictor": dict(own)} if own else {}),

@@ -16,11 +16,11 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import harness
 from harness import disclosure
 from harness import results as stored
 from harness.errors import UsageError
 from harness.rules import AA40, STANDARD, Rules, Weights, find_rules
+from harness.version import __version__
 from reference.code_digest import code_digest
 from reference.files import write_atomically
 from reference.home import cache_home
@@ -305,7 +305,7 @@ def _dependencies(sha256: str, truth: Truth, request: Request, trained: dict | N
     return {
         "submission": sha256, "truth": truth.digest, "split": truth.split, "world": truth.world,
         "rules": asdict(request.rules), "weights": request.weights.values(), "ingestion": request.reading(),
-        "training": trained, "version": harness.__version__, "code": code_digest(__name__),
+        "training": trained, "version": __version__, "code": code_digest(__name__),
     }  # fmt: skip
 
 
@@ -327,7 +327,7 @@ def _identity(ingestion: Ingestion, truth: Truth, request: Request, trained: dic
         "rules": request.rules.name,
         "scheme": request.weights.scheme,
         "weights": dict(zip(("oca", "tiou50", "aa1"), request.weights.values(), strict=True)),
-        "version": harness.__version__,
+        "version": __version__,
         "submission": {"sha256": ingestion.sha256, "lines": ingestion.lines, "adapter": ingestion.adapter},
     }
 
@@ -345,7 +345,7 @@ def signature(ingestion, truth: Truth, request: Request, coverage: float, traine
         f"submission:{ingestion.sha256[:16]}",
         f"coverage:{coverage:.4f}",
         f"seed:{SEED}",
-        f"version:{harness.__version__}",
+        f"version:{__version__}",
     ]
     parts += [f"{key}:{value}" for key, value in request.reading().items() if value not in (None, False)]
     if trained is not None:

@@ -13,12 +13,10 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from harness.board_text import board_cells, board_line, board_notes, sealed_note
+from harness.formatting import ORDER, TITLES, interval, number, p_value, rank_range
 from reference.task import DENSE_FRAMES
 
-TITLES = {
-    "score": "score", "oca": "OCA", "tiou50": "tIoU@0.5", "aa1": "AA@1", "aa1_hidden": "AA@1 hidden",
-}  # fmt: skip
-ORDER = ("score", "oca", "tiou50", "aa1", "aa1_hidden")
 DIMENSION_TITLES = {"next_operation": "next", "next_visible": "next is", "session_kind": "session"}
 TOP_MODES, TOP_SLICES = 6, 5
 BAR = 24
@@ -49,18 +47,6 @@ def table(*columns: str, left: Iterable[str] = ()) -> Table:
             column, justify="left" if is_left else "right", no_wrap=not is_left, overflow="fold", min_width=least
         )
     return made
-
-
-def number(value: float | None, digits: int = 3, sign: bool = False) -> str:
-    if value is None:
-        return "-"
-    return f"{value:{'+' if sign else ''}.{digits}f}"
-
-
-def interval(row: dict[str, Any], digits: int = 3, sign: bool = False) -> str:
-    if row.get("low") is None:
-        return "not supported"
-    return f"[{number(row['low'], digits, sign)}, {number(row['high'], digits, sign)}]"
 
 
 def heading(out: Console, text: str, aside: str = "") -> None:
@@ -306,16 +292,12 @@ def direction(test: dict[str, Any], alpha: float) -> str:
     return "better" if test["difference"] > 0 else "worse"
 
 
-def p_value(p: float) -> str:
-    return f"{p:.1e}" if p < 0.001 else f"{p:.3f}"
-
-
 def print_leaderboard(board: dict[str, Any], out: Console) -> None:
     out.print(Text(board["verdict"], style="bold"))
     out.print(board_line(board), style="dim")
     made = table("rank", "tier", "model", "score", "95% interval", "OCA", "tIoU", "AA@1", "hidden", left=["model"])
     for row in board["entries"]:
-        made.add_row(rank(row), str(row["tier"]), row["name"] + (" !" if row["flags"] else ""), *board_cells(row)[:-1])
+        made.add_row(rank_range(row), str(row["tier"]), row["name"] + (" !" if row["flags"] else ""), *board_cells(row)[:-1])
     for row in board["references"]:
         made.add_row("-", "-", Text(row["name"], style="dim"), *board_cells(row)[:-1])
     out.print(made)
@@ -326,34 +308,6 @@ def print_leaderboard(board: dict[str, Any], out: Console) -> None:
     if board["elsewhere"]:
         entries = "entry is" if board["elsewhere"] == 1 else "entries are"
         out.print(Text(f"{board['elsewhere']:,} more {entries} for another world or split", style="dim"))
-
-
-def board_notes(board: dict[str, Any]) -> list[str]:
-    """What a reader of the table must know beside it, a line each."""
-    notes = ["- reference: uses the truth, never ranked"] if board["references"] else []
-    for row in board["entries"] + board["references"]:
-        if row["coverage"] < 1:
-            notes.append(f"! {row['name']}: coverage {row['coverage']:.2%}, the rest counts as wrong")
-    notes += [f"! {row['name']}: {', '.join(row['flags'])}" for row in board["entries"] if row["flags"]]
-    return notes + [f"! copy: {copy['text']}" for copy in board["copies"]]
-
-
-def board_line(board: dict[str, Any]) -> str:
-    return (
-        f"{board['world']} / {board['split']}, truth {board['truth_digest'][:16]}, {board['n']:,} clips in "
-        f"{board['sessions']:,} sessions, rules {board['rules']}, weights {board['scheme']}, version {board['version']}"
-    )
-
-
-def board_cells(row: dict[str, Any]) -> list[str]:
-    metrics = row["metrics"]
-    values = [number(metrics[name]["value"]) for name in ("oca", "tiou50", "aa1", "aa1_hidden")]
-    return [number(metrics["score"]["value"]), interval(metrics["score"]), *values, f"{row['coverage']:.0%}"]
-
-
-def rank(row: dict[str, Any]) -> str:
-    low, high = row["rank_low"], row["rank_high"]
-    return str(low) if low == high else f"{low}-{high}"
 
 
 def print_sealed_leaderboard(board: dict[str, Any], out: Console) -> None:
@@ -370,10 +324,3 @@ def print_sealed_leaderboard(board: dict[str, Any], out: Console) -> None:
     out.print(sealed_note(board), style="dim")
     for entry in board["broken"]:
         out.print(Text(f"x {entry['name']}: {entry['error'].splitlines()[0]}", style="red"))
-
-
-def sealed_note(board: dict[str, Any]) -> str:
-    """How often it was tried, and what that is worth."""
-    files = f"{board['files_scored']:,} files were scored" if board["files_scored"] != 1 else "1 file was scored"
-    luck = "" if board["luck"] is None else f", the best of so many equal ones is ahead by {board['luck']:.3f} by luck"
-    return f"{files}{luck}; {board['note']}"

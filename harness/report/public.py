@@ -7,7 +7,7 @@ from typing import Any
 
 from markupsafe import Markup
 
-from harness import terminal
+from harness.board_text import sealed_note
 from harness.report.panels.measure import UNIT, measure
 from harness.report.render import environment, policy, static
 from harness.report.write import Written
@@ -23,7 +23,7 @@ def html(board: dict[str, Any]) -> str:
         for row in board["entries"]
     ]
     return environment().get_template("public.html.j2").render(
-        board=board, rows=rows, axis=UNIT, note=terminal.sealed_note(board), verdict=verdict(board),
+        board=board, rows=rows, axis=UNIT, note=sealed_note(board), verdict=verdict(board),
         style=Markup(style), policy=policy(style, ""),
     )  # fmt: skip
 

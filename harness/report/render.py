@@ -20,11 +20,11 @@ from typing import Any
 import jinja2
 from markupsafe import Markup
 
+from harness.formatting import TITLES
 from harness.report.columns import packed
 from harness.report.data import Page
 from harness.report.panels.measure import Axis, Measure, chance, plus
 from harness.report.panels.standings import p_value
-from harness.terminal import TITLES
 
 SCRIPTS = ("state", "trace", "board", "panels", "filters", "gallery", "matrix", "main")
 """In the order in which they are joined to the page's one script."""

@@ -17,7 +17,6 @@ from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
-import harness
 from harness.baselines import BASELINES
 from harness.errors import UsageError
 from harness.report import data, gather
@@ -26,6 +25,7 @@ from harness.report.render import Sheet, html
 from harness.rules import Weights, find_rules
 from harness.scoring import Request
 from harness.source import shown_name
+from harness.version import __version__
 
 PACKED = re.compile(r'<script type="application/octet-stream" id="data">([A-Za-z0-9+/=\s]*)</script>')
 SHEETS = re.compile(r'<script type="application/octet-stream" id="sheets">([^<]*)</script>')
@@ -197,7 +197,7 @@ def _difference(text: str, packed: dict[str, Any], made: str, mine: list[Token])
     again = unpack(made, Path())
     if found := _differs(packed, again, ""):
         return found
-    if packed["made"]["version"] == harness.__version__ and _rest(text) != _rest(made):
+    if packed["made"]["version"] == __version__ and _rest(text) != _rest(made):
         return "the page's numbers are right, but its markup, script or style is not what this version writes"
     return None
 

@@ -15,9 +15,9 @@ import os
 import time
 from typing import Any
 
-import harness
+from harness.formatting import TITLES
 from harness.ranking import Entry
-from harness.terminal import TITLES
+from harness.version import __version__
 
 OWNER = "warehouse-harness"
 SCHEMA_VERSION = "0.2.2"
@@ -66,7 +66,7 @@ def every_eval_ever(entry: Entry) -> str:
         "retrieved_timestamp": written,
         "source_metadata": {"source_name": f"{record['world']} / {record['split']}", "source_type": "evaluation_run",
                             "source_organization_name": OWNER, "evaluator_relationship": "other"},
-        "eval_library": {"name": OWNER, "version": harness.__version__,
+        "eval_library": {"name": OWNER, "version": __version__,
                          "additional_details": {"signature": record["signature"]}},
         "model_info": _model(entry),
         "evaluation_results": [_result(name, record) for name in METRICS

@@ -6,7 +6,8 @@ import re
 from typing import Any
 from xml.etree import ElementTree
 
-from harness import terminal
+from harness.board_text import board_cells, board_line, board_notes
+from harness.formatting import markdown_cell, rank_range
 
 LATEX = {
     "\\": r"\textbackslash{}", "{": r"\{", "}": r"\}", "$": r"\$", "&": r"\&", "#": r"\#", "_": r"\_", "%": r"\%",
@@ -17,27 +18,21 @@ SHOWN = ("oca", "tiou50", "aa1", "aa1_hidden")
 
 
 def markdown(board: dict[str, Any]) -> str:
-    lines = [f"**{cell(board['verdict'])}**", "", terminal.board_line(board), ""]
+    lines = [f"**{markdown_cell(board['verdict'])}**", "", board_line(board), ""]
     lines += ["| rank | tier | model | score | 95% interval | OCA | tIoU@0.5 | AA@1 | AA@1 hidden | coverage |",
               "|---:|---:|:---|---:|:---:|---:|---:|---:|---:|---:|"]  # fmt: skip
     for row in board["entries"] + board["references"]:
-        ranked = [terminal.rank(row), str(row["tier"])] if "tier" in row else ["-", "-"]
-        lines.append(f"| {' | '.join([*ranked, cell(row['name']), *terminal.board_cells(row)])} |")
-    lines += [f"\n{cell(note)}" for note in terminal.board_notes(board)]
-    lines += [f"\nBroken: {cell(entry['name'])}: {cell(entry['error'].splitlines()[0])}" for entry in board["broken"]]
+        ranked = [rank_range(row), str(row["tier"])] if "tier" in row else ["-", "-"]
+        lines.append(f"| {' | '.join([*ranked, markdown_cell(row['name']), *board_cells(row)])} |")
+    lines += [f"\n{markdown_cell(note)}" for note in board_notes(board)]
+    lines += [f"\nBroken: {markdown_cell(entry['name'])}: {markdown_cell(entry['error'].splitlines()[0])}" for entry in board["broken"]]
     return "\n".join(lines) + "\n"
-
-
-def cell(text: str) -> str:
-    """Text that cannot end a Markdown cell or start markup."""
-    escaped = "".join(f"\\{char}" if char in "\\`*_[]<>|#" else char for char in text)
-    return " ".join(escaped.split())
 
 
 def latex(board: dict[str, Any]) -> str:
     """A table environment's inside; needs \\usepackage{booktabs}."""
     lines = [
-        f"% {_one_line(terminal.board_line(board))}",
+        f"% {_one_line(board_line(board))}",
         r"\begin{tabular}{rlrrrrr}",
         r"\toprule",
         r"Rank & Model & Score & OCA & tIoU@0.5 & AA@1 & AA@1 hidden \\",
@@ -52,7 +47,7 @@ def latex(board: dict[str, Any]) -> str:
 
 
 def _latex_row(row: dict[str, Any]) -> str:
-    rank = terminal.rank(row).replace("-", "--") if "tier" in row else "--"
+    rank = rank_range(row).replace("-", "--") if "tier" in row else "--"
     cells = [_with_half(row["metrics"]["score"]), *(_with_half(row["metrics"][name]) for name in SHOWN)]
     return f"{rank} & {escaped(row['name'])} & {' & '.join(cells)} \\\\"
 
