@@ -24,9 +24,9 @@ from finetune.generate import Said, ask
 from finetune.grammar import Grammar
 from finetune.model import FACTS, ensure_base, load_model, operations_of
 from harness.errors import UsageError
+from harness.ingestion.line_checker import read_answer
+from harness.ingestion.vocabulary import Vocabulary
 from harness.predictors import Question, Reply, Wants
-from harness.strict import read_answer
-from harness.vocabulary import Vocabulary
 
 OPTIONS = {"constrain": ("yes", "no"), "segment": ("text", "head"), "next": ("text", "head")}
 

@@ -13,8 +13,8 @@ from typing import Any
 from harness import ranking
 from harness.errors import UsageError
 from harness.formatting import markdown_cell, rank_range
+from harness.ingestion.submission_file import shown_name
 from harness.scoring import Request
-from harness.source import shown_name
 
 JUDGED_BY = ("world", "split", "truth_digest", "rules", "weights", "version")
 

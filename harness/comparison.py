@@ -18,10 +18,10 @@ from harness import disclosure, statistics
 from harness.baselines import BASELINES, write_baseline
 from harness.cards import CARD, PREDICTIONS, predictions_of, read_card
 from harness.errors import UsageError
+from harness.ingestion.submission_file import shown_name
 from harness.paired import PAIRED_METRICS, Paired, load, need_every_clip
 from harness.record import number
 from harness.scoring import Request, Score, score_request
-from harness.source import shown_name
 
 FORMAT = "warehouse-harness/comparison-1"
 MARGIN, ALPHA = 0.03, 0.05

@@ -29,11 +29,11 @@ from harness import journal as journals
 from harness.cards import PREDICTIONS, Card, fault_in, write_card
 from harness.errors import HarnessError, UsageError
 from harness.floors import Floor, Floors
+from harness.ingestion.line_checker import SOURCES
 from harness.journal import Journal
 from harness.predictors import Predictor, Question, find
 from harness.questions import Blind, Questions, Say, batches_of, given, read_ahead, rendered
 from harness.replies import FALLBACK, Reader
-from harness.strict import SOURCES
 from harness.version import __version__
 from reference.files import write_atomically
 from reference.truth.store import open_truth

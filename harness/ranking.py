@@ -25,9 +25,9 @@ from harness.baselines import BASELINES
 from harness.cards import CARD, Card, predictions_of, read_card
 from harness.comparison import ALPHA, MARGIN, adjust, paired_test, score_operand, verdict_of
 from harness.errors import HarnessError, UsageError
+from harness.ingestion.submission_file import shown_name
 from harness.paired import Paired, load, need_every_clip
 from harness.scoring import SEED, Request, Score, open_for_many, score_request
-from harness.source import shown_name
 
 if TYPE_CHECKING:
     from reference.truth.store import Truth

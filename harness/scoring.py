@@ -28,7 +28,7 @@ from reference.home import cache_home
 if TYPE_CHECKING:
     import pandas
 
-    from harness.submission import Ingestion, Limits
+    from harness.ingestion.ingest import Ingestion, Limits
     from reference.truth.store import Truth
 
 SEED = 0
@@ -62,7 +62,7 @@ class Request:
         return {name: getattr(self, name) for name in names}
 
     def limits(self) -> Limits:
-        from harness.submission import Limits
+        from harness.ingestion.ingest import Limits
 
         chosen = {field.name: getattr(self, field.name) for field in fields(Limits)}
         return Limits(**{name: value for name, value in chosen.items() if value is not None})
@@ -207,7 +207,7 @@ def score_request(
     truth: Truth | None = None,
 ) -> Score:  # fmt: skip
     """As `score`. `truth`: the request's, opened by `open_for_many` for this submission among others."""
-    from harness.submission import opened
+    from harness.ingestion.ingest import opened
 
     if name is not None and (not name.isprintable() or "|" in name):
         raise UsageError(f"--name {name!r}: expected printable text without |, which divides the signature")
@@ -240,10 +240,10 @@ def open_for_many(request: Request, submissions: Iterable[Path]) -> Truth:
 
 def _score_into(scratch: Path, source: Any, truth: Truth, request: Request, trained: dict | None) -> None:
     from harness.facts import judge
+    from harness.ingestion.ingest import ingest
     from harness.record import measured
     from harness.resources import sql
     from harness.sections import sections
-    from harness.submission import ingest
 
     ingestion = ingest(truth, source, **request.ingestion())
     facts = judge(truth, request.rules)
@@ -260,7 +260,7 @@ def _score_into(scratch: Path, source: Any, truth: Truth, request: Request, trai
 def validate(submission: str | Path, **options: Any) -> Ingestion:
     """Only ingestion: what would be scored and every problem of the file. Takes the options of `score`; never raises
     SubmissionError, the problems are in the result."""
-    from harness.submission import ingest, opened
+    from harness.ingestion.ingest import ingest, opened
 
     request = Request(**options)
     with (

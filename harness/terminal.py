@@ -297,7 +297,8 @@ def print_leaderboard(board: dict[str, Any], out: Console) -> None:
     out.print(board_line(board), style="dim")
     made = table("rank", "tier", "model", "score", "95% interval", "OCA", "tIoU", "AA@1", "hidden", left=["model"])
     for row in board["entries"]:
-        made.add_row(rank_range(row), str(row["tier"]), row["name"] + (" !" if row["flags"] else ""), *board_cells(row)[:-1])
+        name = row["name"] + (" !" if row["flags"] else "")
+        made.add_row(rank_range(row), str(row["tier"]), name, *board_cells(row)[:-1])
     for row in board["references"]:
         made.add_row("-", "-", Text(row["name"], style="dim"), *board_cells(row)[:-1])
     out.print(made)

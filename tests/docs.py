@@ -90,7 +90,7 @@ def mode_table() -> str:
 
 
 def adapter_table() -> str:
-    from harness.adapters import ADAPTERS
+    from harness.ingestion.formats.registry import ADAPTERS
 
     rows = [f"| `{adapter.name}` | {adapter.description} |" for adapter in ADAPTERS.values()]
     return "| `--adapter` | reads |\n|---|---|\n" + "\n".join(rows) + "\n"

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import duckdb
 
-from harness.submission import Ingestion, Limits, ingest, opened
+from harness.ingestion.ingest import Ingestion, Limits, ingest, opened
 from reference.task import OPERATIONS
 
 CLIPS = tuple(f"clip-{number:04d}" for number in range(200))

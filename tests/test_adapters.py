@@ -9,10 +9,10 @@ from typing import Any
 import duckdb
 import pytest
 
-from harness.adapters import ADAPTERS
 from harness.errors import SubmissionError, UsageError
-from harness.formats.text import answer_in
-from harness.submission import read_clip_map
+from harness.ingestion.formats.registry import ADAPTERS
+from harness.ingestion.ingest import read_clip_map
+from harness.ingestion.model_text import answer_in
 from tests.small_truth import CLIPS, read, small_truth
 from tests.test_strict import line
 

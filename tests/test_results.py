@@ -139,7 +139,7 @@ CHILDREN = textwrap.dedent("""
     from pathlib import Path
     import duckdb, scipy.special  # once, so that a child is all scoring
     import harness.audit, harness.facts, harness.failures, harness.record, harness.scoring, harness.sections
-    import harness.slices, harness.submission, reference.truth.store, reference.truth.catalog, reference.truth.imported
+    import harness.slices, harness.ingestion.ingest, reference.truth.store
     home, kind, files = sys.argv[1], sys.argv[2], sys.argv[3:]
 
     def start(file):

@@ -9,11 +9,11 @@ import jsonschema
 import pytest
 
 from harness.errors import UsageError
+from harness.ingestion.ingest import _Ingest
+from harness.ingestion.line_checker import FIELDS, Row, check_line
+from harness.ingestion.submission_file import opened
+from harness.ingestion.vocabulary import Vocabulary
 from harness.resources import schema
-from harness.source import opened
-from harness.strict import FIELDS, Row, check_line
-from harness.submission import _Ingest
-from harness.vocabulary import Vocabulary
 from reference.task import OPERATIONS
 from tests.small_truth import CLIPS, small_truth
 

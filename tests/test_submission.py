@@ -17,7 +17,7 @@ import pytest
 import zstandard
 
 from harness.errors import SubmissionError, UsageError
-from harness.submission import Limits
+from harness.ingestion.ingest import Limits
 from tests.small_truth import CLIPS, read, small_truth
 from tests.test_strict import line
 
@@ -502,7 +502,7 @@ def test_line_caps_are_exact(truth, tmp_path):
 
 
 def test_a_file_that_changes_while_it_is_read_is_refused(truth, tmp_path):
-    from harness.submission import ingest, opened
+    from harness.ingestion.ingest import ingest, opened
 
     file = write(tmp_path, "s", GOOD)
     with pytest.raises(UsageError, match="changed while it was read"), opened(file, tmp_path) as source:

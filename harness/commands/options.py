@@ -59,7 +59,7 @@ _CAP = click.IntRange(min=1)
 def _read_clip_map(context: click.Context, parameter: click.Parameter, path: Path | None) -> dict[str, str] | None:
     if path is None:
         return None
-    from harness.submission import read_clip_map
+    from harness.ingestion.ingest import read_clip_map
 
     return read_clip_map(path)
 

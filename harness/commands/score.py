@@ -35,7 +35,7 @@ def command(submission: str, folder: Path | None, fail_under: str | None, junit:
       harness score new.jsonl --output reports/new --fail-under aa1.low=0.5
     """
     from harness import gates, scoring
-    from harness.source import shown_name
+    from harness.ingestion.submission_file import shown_name
 
     conditions = [] if fail_under is None else gates.parse(fail_under)
     result = scoring.score(submission, weights=options.chosen_weights(weights), **choices)

@@ -24,7 +24,7 @@ def command(submission: str, output: str, lenient: bool, **choices: Any) -> None
     """
     from harness import scoring, terminal
     from harness.errors import SubmissionError
-    from harness.problems import problem_count, told
+    from harness.ingestion.diagnostics import problem_count, told
 
     found = scoring.validate(submission, **choices)
     report = found.diagnostics()

@@ -17,11 +17,11 @@ from harness.baselines import BASELINES
 from harness.cards import Card
 from harness.comparison import MARGIN, distinct, score_operand
 from harness.errors import UsageError
+from harness.ingestion.submission_file import shown_name
 from harness.paired import need_every_clip
 from harness.ranking import Entry, Field
 from harness.report.clips import Answers, Clips, load
 from harness.scoring import Request, Score, score_request
-from harness.source import shown_name
 
 FLOOR, PRIOR, ORACLE = "constant", "transition-prior", "oracle"
 

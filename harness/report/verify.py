@@ -19,12 +19,12 @@ from typing import Any
 
 from harness.baselines import BASELINES
 from harness.errors import UsageError
+from harness.ingestion.submission_file import shown_name
 from harness.report import data, gather
 from harness.report.gather import Gathered
 from harness.report.render import Sheet, html
 from harness.rules import Weights, find_rules
 from harness.scoring import Request
-from harness.source import shown_name
 from harness.version import __version__
 
 PACKED = re.compile(r'<script type="application/octet-stream" id="data">([A-Za-z0-9+/=\s]*)</script>')

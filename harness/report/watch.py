@@ -13,10 +13,10 @@ from dataclasses import replace
 from pathlib import Path
 
 from harness.errors import HarnessError, UsageError
+from harness.ingestion.submission_file import shown_name
 from harness.report import gather
 from harness.report.write import write
 from harness.scoring import Request, training_record
-from harness.source import shown_name
 
 
 def watch(

@@ -25,7 +25,8 @@ def markdown(board: dict[str, Any]) -> str:
         ranked = [rank_range(row), str(row["tier"])] if "tier" in row else ["-", "-"]
         lines.append(f"| {' | '.join([*ranked, markdown_cell(row['name']), *board_cells(row)])} |")
     lines += [f"\n{markdown_cell(note)}" for note in board_notes(board)]
-    lines += [f"\nBroken: {markdown_cell(entry['name'])}: {markdown_cell(entry['error'].splitlines()[0])}" for entry in board["broken"]]
+    broken = [f"{entry['name']}: {entry['error'].splitlines()[0]}" for entry in board["broken"]]
+    lines += [f"\nBroken: {markdown_cell(text)}" for text in broken]
     return "\n".join(lines) + "\n"
 
 

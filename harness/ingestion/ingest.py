@@ -17,17 +17,17 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from harness import adapters
-from harness.characters import code_points, skeleton
 from harness.errors import SubmissionError, UsageError
-from harness.formats.documents import line_item
-from harness.formats.items import Item, Options, Shape, Unshaped
-from harness.problems import Notes, Problem, Problems, problem_count, quoted, told
-from harness.resources import sql
-from harness.screen import variables
-from harness.source import Limits, Source, opened
-from harness.strict import INVALID, Checked, Row, check
-from harness.vocabulary import Vocabulary
+from harness.ingestion.confusables import code_points, skeleton
+from harness.ingestion.diagnostics import Notes, Problem, Problems, problem_count, quoted, told
+from harness.ingestion.fast_path import variables
+from harness.ingestion.formats import registry
+from harness.ingestion.formats.documents import line_item
+from harness.ingestion.formats.records import Item, Options, Shape, Unshaped
+from harness.ingestion.line_checker import INVALID, Checked, Row, check
+from harness.ingestion.submission_file import Limits, Source, opened
+from harness.ingestion.vocabulary import Vocabulary
+from reference.resources import sql
 
 if TYPE_CHECKING:
     from reference.truth.store import Truth
@@ -86,10 +86,10 @@ def ingest(
 ) -> Ingestion:  # fmt: skip
     """Read a submission into TEMP TABLE `predictions`. Raises SubmissionError unless lenient, and UsageError."""
     words = Vocabulary(truth.operations, fps, clip_frames)
-    chosen, reads = adapters.choose(source, adapter)
+    chosen, reads = registry.choose(source, adapter)
     work = _Ingest(truth, source, words, ignore_extra)
     try:
-        if chosen is adapters.PLAIN:
+        if chosen is registry.PLAIN:
             work.check_all(_doubtful(truth, source) if work.screen() else ())
         else:
             options = Options(truth.connection, float(words.rate), clip_map or {})
@@ -116,7 +116,7 @@ def read_clip_map(path: str | Path) -> dict[str, str]:
 
 
 def _doubtful(truth: Truth, source: Source) -> Iterator[Item]:
-    numbers = truth.connection.execute(sql("doubtful")).fetchnumpy()["line"]
+    numbers = truth.connection.execute(sql(__package__, "doubtful")).fetchnumpy()["line"]
     if len(numbers):
         for number, line in source.lines(np.asarray(numbers)):
             yield line_item(number, line, source.limits.max_line_bytes)
@@ -139,7 +139,7 @@ class _Ingest:
             self.connection.execute(f"SET VARIABLE {name} = ?", [value])
         self._drop()
         for statement in ("vocabulary", "screen", "predictions"):
-            self.connection.execute(sql(statement))
+            self.connection.execute(sql(__package__, statement))
         found = self._record("screened")
         self.lines = found["taken"]
         if found["noted"]:
@@ -151,7 +151,7 @@ class _Ingest:
 
     def start_empty(self) -> None:
         self._drop()
-        self.connection.execute(sql("predictions_empty"))
+        self.connection.execute(sql(__package__, "predictions_empty"))
 
     def check_all(self, items: Iterable[Item], shape: Shape | None = None, options: Options | None = None) -> None:
         """Check items in batches and add them to `predictions`."""
@@ -168,8 +168,8 @@ class _Ingest:
         (rows,) = self.connection.execute("SELECT count(*) FROM predictions").fetchone() or (0,)
         counts = {kind: self.notes.count(kind) for kind in ("normalised", "repaired", "unreadable")}
         notes = ["begins with a byte order mark, ignored"] if self.source.bom else []
-        if adapter != adapters.PLAIN.name:
-            notes.append(f"read as {adapter}: {adapters.ADAPTERS[adapter].description}")
+        if adapter != registry.PLAIN.name:
+            notes.append(f"read as {adapter}: {registry.ADAPTERS[adapter].description}")
         return Ingestion(
             self.source.name, self.source.sha256, adapter, self.lines, rows, self.truth.n, self.bad_lines,
             dict(self.problems.codes), self.problems.kept(), notes + self.notes.sentences(),
@@ -177,10 +177,10 @@ class _Ingest:
         )  # fmt: skip
 
     def _drop(self) -> None:
-        self.connection.execute(sql("screen_drop"))
+        self.connection.execute(sql(__package__, "screen_drop"))
 
     def _record(self, name: str) -> dict[str, Any]:
-        relation = self.connection.execute(sql(name))
+        relation = self.connection.execute(sql(__package__, name))
         names = [column[0] for column in relation.description]
         return dict(zip(names, relation.fetchone() or (), strict=True))
 
@@ -200,8 +200,8 @@ class _Ingest:
 
     def _store(self, rows: list[Row]) -> None:
         self.connection.register("batch", _columns(rows))
-        self.connection.execute(sql("checked_add"))
-        unknown = self.connection.execute(sql("checked_unknown")).fetchall()
+        self.connection.execute(sql(__package__, "checked_add"))
+        unknown = self.connection.execute(sql(__package__, "checked_unknown")).fetchall()
         self.connection.unregister("batch")
         for line, clip_id, outcome in unknown:
             if self.ignore_extra:
@@ -225,14 +225,14 @@ class _Ingest:
         places = self.connection.execute("SELECT place FROM predictions").fetchnumpy()["place"]
         if len(places) == 0 or np.bincount(np.asarray(places)).max() == 1:
             return
-        duplicates = self.connection.execute(sql("duplicates")).fetchall()
+        duplicates = self.connection.execute(sql(__package__, "duplicates")).fetchall()
         self.bad_lines += len(duplicates)
         self.problems.extend(
             Problem(line, 1, "CLIP_DUPLICATE", "clip_id", f"{quoted(clip_id)} stands on lines {first} and {line}",
                     "one line a clip", "remove all but one")
             for line, clip_id, first in duplicates
         )  # fmt: skip
-        self.connection.execute(sql("duplicates_invalid"))
+        self.connection.execute(sql(__package__, "duplicates_invalid"))
 
 
 def _columns(rows: list[Row]) -> dict[str, np.ndarray]:

@@ -13,10 +13,10 @@ from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 from harness.errors import SubmissionError
-from harness.formats.items import Item, Options
-from harness.jsontext import Fault, parse
-from harness.problems import quoted
-from harness.source import BOM, JSON_SPACE, Source
+from harness.ingestion.diagnostics import quoted
+from harness.ingestion.formats.records import Item, Options
+from harness.ingestion.strict_json import Fault, parse
+from harness.ingestion.submission_file import BOM, JSON_SPACE, Source
 
 _SPACE = re.compile(rb"[ \t\r\n]*")
 _STRING = re.compile(rb'"(?:[^"\\]|\\.)*+"', re.DOTALL)

@@ -13,8 +13,8 @@ from collections.abc import Callable
 from fractions import Fraction
 from typing import NamedTuple
 
-from harness.characters import code_points, hidden, skeleton
 from harness.errors import UsageError
+from harness.ingestion.confusables import code_points, hidden, skeleton
 from reference.task import CLIP_FRAMES, FPS, normalise_label
 
 UNKNOWN_LABEL = 255

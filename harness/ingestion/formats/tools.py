@@ -10,12 +10,12 @@ from collections.abc import Iterator
 from typing import Any
 
 from harness.errors import SubmissionError, UsageError
-from harness.formats.documents import first, member, members
-from harness.formats.items import Item, Options, Unshaped
-from harness.jsontext import Fault
-from harness.problems import quoted
-from harness.source import Source
-from harness.strict import OPTIONAL_FIELDS
+from harness.ingestion.diagnostics import quoted
+from harness.ingestion.formats.documents import first, member, members
+from harness.ingestion.formats.records import Item, Options, Unshaped
+from harness.ingestion.line_checker import OPTIONAL_FIELDS
+from harness.ingestion.strict_json import Fault
+from harness.ingestion.submission_file import Source
 
 TEXT_FIELDS = ("raw_output", "output", "response", "text", "answer", "prediction", "generated_text", "completion")
 

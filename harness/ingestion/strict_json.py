@@ -12,7 +12,7 @@ import math
 import re
 from typing import Any, NamedTuple
 
-from harness.problems import quoted
+from harness.ingestion.diagnostics import quoted
 
 DEPTH = 64
 FAULTS_TOLD = 5

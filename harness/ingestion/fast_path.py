@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from harness.source import Source
-from harness.vocabulary import Vocabulary
+from harness.ingestion.submission_file import Source
+from harness.ingestion.vocabulary import Vocabulary
 from reference.task import FPS
 
 SPACES = (" ", "")

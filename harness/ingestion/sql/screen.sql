@@ -3,7 +3,7 @@
 -- No string of such a line holds a quote, so `":` stands after keys only, and splitting there takes the line apart
 -- exactly: each piece is a value with the name of the next key. Every piece is compared whole with what it may be, but
 -- for the clip id, which must be one of the truth's. The strict checker decides about all other lines.
--- Variables: those of harness/screen.py; types: vocabulary.sql.
+-- Variables: those of harness/ingestion/fast_path.py; types: vocabulary.sql.
 CREATE TEMP TABLE screened AS
 WITH lines AS (
     SELECT

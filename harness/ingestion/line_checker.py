@@ -12,11 +12,11 @@ import re
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from harness.characters import code_points, hidden
-from harness.formats.text import answer_in
-from harness.jsontext import Fault, column_of, parse
-from harness.problems import Problem, quoted
-from harness.vocabulary import Vocabulary, rounded
+from harness.ingestion.confusables import code_points, hidden
+from harness.ingestion.diagnostics import Problem, quoted
+from harness.ingestion.model_text import answer_in
+from harness.ingestion.strict_json import Fault, column_of, parse
+from harness.ingestion.vocabulary import Vocabulary, rounded
 
 ANSWERED, UNPARSEABLE, INVALID = 0, 1, 2
 SOURCES = ("model", "repaired", "fallback")

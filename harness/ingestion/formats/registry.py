@@ -11,12 +11,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from harness.errors import SubmissionError, UsageError
-from harness.formats import documents, others, tables
-from harness.formats.documents import NotADocument
-from harness.formats.items import Reader, Shape
-from harness.jsontext import parse
-from harness.source import BOM, JSON_SPACE, Source
-from harness.strict import ANSWER_FIELDS, SEGMENT_FIELDS
+from harness.ingestion.formats import documents, tables, tools
+from harness.ingestion.formats.documents import NotADocument
+from harness.ingestion.formats.records import Reader, Shape
+from harness.ingestion.line_checker import ANSWER_FIELDS, SEGMENT_FIELDS
+from harness.ingestion.strict_json import parse
+from harness.ingestion.submission_file import BOM, JSON_SPACE, Source
 
 PEEKED = 1 << 20
 OBJECT_CONTAINERS = ("lines", "array", "predictions")
@@ -45,7 +45,7 @@ class Adapter:
     description: str
     recognises: Callable[[Peek], bool]
     reads: Reader | None = None
-    shape: Shape = others.canonical
+    shape: Shape = tools.canonical
 
 
 def _answers(value: Any) -> bool:
@@ -69,29 +69,29 @@ ADAPTERS = {
         Adapter("predictions", '{"predictions": [...]} of prediction objects',
                 lambda peek: peek.container == "predictions" and peek.answers, documents.array),
         Adapter("by-clip", "one JSON object from clip_id to its answer",
-                lambda peek: peek.container == "clips", others.by_clip),
+                lambda peek: peek.container == "clips", tools.by_clip),
         Adapter("csv", "CSV or TSV with a header, columns named as the fields",
                 lambda peek: peek.container == "delimited", tables.delimited),
         Adapter("parquet", "Parquet, columns named as the fields",
                 lambda peek: peek.container == "parquet", tables.parquet),
         Adapter("raw-text", "clip_id and what the model said",
                 _objects(lambda peek: "clip_id" in peek.first and not peek.answers
-                         and any(isinstance(peek.first.get(name), str) for name in others.TEXT_FIELDS)),
-                shape=others.raw_text),
-        Adapter("llava", "LLaVA conversations", _objects(lambda peek: peek.has("conversations")), shape=others.llava),
+                         and any(isinstance(peek.first.get(name), str) for name in tools.TEXT_FIELDS)),
+                shape=tools.raw_text),
+        Adapter("llava", "LLaVA conversations", _objects(lambda peek: peek.has("conversations")), shape=tools.llava),
         Adapter("chat", "chat messages, the model's last turn counts", _objects(lambda peek: peek.has("messages")),
-                shape=others.chat),
+                shape=tools.chat),
         Adapter("batch", "results of OpenAI's or Anthropic's batch API, the clip as custom_id",
-                _objects(lambda peek: peek.has("custom_id")), shape=others.batch),
-        Adapter("lm-eval", "samples of lm-evaluation-harness", _objects(_is_lm_eval), shape=others.lm_eval),
+                _objects(lambda peek: peek.has("custom_id")), shape=tools.batch),
+        Adapter("lm-eval", "samples of lm-evaluation-harness", _objects(_is_lm_eval), shape=tools.lm_eval),
         Adapter("lmms-eval", "samples of lmms-eval, with --clip-map",
                 _objects(lambda peek: peek.has("filtered_resps", "doc_id") and not _is_lm_eval(peek)),
-                shape=others.lmms_eval),
+                shape=tools.lmms_eval),
         Adapter("activitynet", "ActivityNet or mmaction2 results, segments in seconds",
-                lambda peek: peek.container == "results", others.activitynet),
+                lambda peek: peek.container == "results", tools.activitynet),
         Adapter("openpack", "OpenPack challenge results: recognised and refused",
                 lambda peek: any(isinstance(value, dict) and {"unixtime", "prediction"} <= value.keys()
-                                 for value in peek.first.values()), others.openpack),
+                                 for value in peek.first.values()), tools.openpack),
     )
 }  # fmt: skip
 PLAIN = ADAPTERS["canonical"]

@@ -6,12 +6,12 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from harness.jsontext import Fault
+from harness.ingestion.strict_json import Fault
 
 if TYPE_CHECKING:
     import duckdb
 
-    from harness.source import Source
+    from harness.ingestion.submission_file import Source
 
 
 class Item(NamedTuple):

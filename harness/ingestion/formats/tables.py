@@ -13,12 +13,12 @@ from typing import Any
 import duckdb
 
 from harness.errors import SubmissionError
-from harness.formats.documents import line_item
-from harness.formats.items import Item, Options
-from harness.jsontext import Fault
-from harness.resources import sql
-from harness.source import Source
-from harness.strict import NUMBER_FIELDS, SEGMENT_FIELDS
+from harness.ingestion.formats.documents import line_item
+from harness.ingestion.formats.records import Item, Options
+from harness.ingestion.line_checker import NUMBER_FIELDS, SEGMENT_FIELDS
+from harness.ingestion.strict_json import Fault
+from harness.ingestion.submission_file import Source
+from reference.resources import sql
 
 DELIMITERS = (",", "\t", ";")
 ROWS = 10_000
@@ -107,7 +107,7 @@ def parquet(source: Source, options: Options) -> Iterator[Item]:
     """Rows of a Parquet file, numbered from 1."""
     cursor = options.connection.cursor()  # of its own: the rows come while others are written
     try:
-        cursor.execute(sql("parquet"), [str(source.path)])
+        cursor.execute(sql("harness.ingestion", "parquet"), [str(source.path)])
         names = [column[0] for column in cursor.description]
         number = 0
         while rows := cursor.fetchmany(ROWS):

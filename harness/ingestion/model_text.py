@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from harness.jsontext import objects_inside, parse
+from harness.ingestion.strict_json import objects_inside, parse
 
 _TRAILING_COMMA = re.compile(r",(\s*[}\]])")
 

@@ -1,1 +1,0 @@
-"""Small readers of other projects' formats; harness/adapters.py is the table of them."""

@@ -1,0 +1,1 @@
+"""Small readers of other projects' formats; registry.py is the table of them."""
