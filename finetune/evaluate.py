@@ -15,7 +15,7 @@ from harness.floors import Floors
 from harness.predictors import Reply
 from harness.replies import Reader
 from harness.rules import AA40
-from harness.scoring import Score
+from harness.scoring.result import Score
 from reference.files import write_atomically
 from reference.truth.store import open_truth
 

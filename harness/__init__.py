@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 from harness.version import __version__
 
 _HOMES = {
-    "score": "harness.scoring",
-    "validate": "harness.scoring",
-    "Score": "harness.scoring",
-    "Request": "harness.scoring",
+    "score": "harness.scoring.score",
+    "validate": "harness.scoring.score",
+    "Score": "harness.scoring.result",
+    "Request": "harness.scoring.request",
     "predict": "harness.prediction",
     "compare": "harness.comparison",
     "leaderboard": "harness.ranking",
@@ -39,7 +39,9 @@ if TYPE_CHECKING:
     from harness.ranking import leaderboard
     from harness.report.write import compare_page, leaderboard_page, report_page
     from harness.rules import Weights
-    from harness.scoring import Request, Score, score, validate
+    from harness.scoring.request import Request
+    from harness.scoring.result import Score
+    from harness.scoring.score import score, validate
     from reference.truth.store import open_truth
 
 

@@ -14,7 +14,7 @@ from harness import ranking
 from harness.errors import UsageError
 from harness.formatting import markdown_cell, rank_range
 from harness.ingestion.submission_file import shown_name
-from harness.scoring import Request
+from harness.scoring.request import Request
 
 JUDGED_BY = ("world", "split", "truth_digest", "rules", "weights", "version")
 

@@ -20,8 +20,10 @@ from harness.cards import CARD, PREDICTIONS, predictions_of, read_card
 from harness.errors import UsageError
 from harness.ingestion.submission_file import shown_name
 from harness.paired import PAIRED_METRICS, Paired, load, need_every_clip
-from harness.record import number
-from harness.scoring import Request, Score, score_request
+from harness.scoring.record import number
+from harness.scoring.request import Request
+from harness.scoring.result import Score
+from harness.scoring.score import score
 
 FORMAT = "warehouse-harness/comparison-1"
 MARGIN, ALPHA = 0.03, 0.05
@@ -65,14 +67,14 @@ def score_operand(submission: str | Path, request: Request) -> Score:
         path = Path(ENTRIES, name)
     if (path / CARD).is_file():
         card = read_card(path)
-        return score_request(predictions_of(path, card), replace(request, **card.ingestion()))
+        return score(predictions_of(path, card), request=request, **card.ingestion())
     if name not in BASELINES or path.exists():
-        return score_request(submission, request)
+        return score(submission, request=request)
     with tempfile.TemporaryDirectory() as scratch:
         path = Path(scratch) / f"{name}.jsonl"
         write_baseline(name, path, world=request.world, split=request.split, home=request.home, truth=request.truth)
         canonical = replace(request, lenient=False, ignore_extra=False, adapter=None, fps=None, clip_frames=None)
-        return score_request(path, canonical)
+        return score(path, request=canonical)
 
 
 def compare_pairs(paired: Paired, pairs: list[tuple[int, int]], margin: float) -> list[dict[str, Any]]:

@@ -33,7 +33,7 @@ def check_request(world: str, name: str | None, rules: Rules, weights: Weights) 
         raise UsageError(f"{world} is sealed, and other rules or weights would tell of single clips")
 
 
-def given_out(record: dict[str, Any], commitment: str, home: Path) -> dict[str, Any]:
+def redacted(record: dict[str, Any], commitment: str, home: Path) -> dict[str, Any]:
     """The public part of a score record, after the scoring was logged."""
     seal = registered(record["world"], home)
     assert seal is not None

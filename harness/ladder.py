@@ -19,7 +19,8 @@ from harness.comparison import paired_test
 from harness.disclosure import METRICS, PARTS, public_record
 from harness.paired import load
 from harness.ranking import score_folder
-from harness.scoring import Request, Score
+from harness.scoring.request import Request
+from harness.scoring.result import Score
 from reference.files import write_atomically
 
 FORMAT = "warehouse-harness/sealed-leaderboard-1"

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from harness.errors import UsageError
-from harness.metrics import ratio
 from harness.rules import Rules, Weights
+from harness.scoring.metrics import ratio
 
 if TYPE_CHECKING:
-    from harness.scoring import Score
+    from harness.scoring.result import Score
 
 PAIRED_METRICS = ("oca", "tiou50", "aa1", "aa1_hidden")
 

@@ -162,7 +162,7 @@ def told(made: Prediction) -> list[str]:
 
 def _check(predictor: Predictor) -> None:
     """What would fail only when hours have gone by."""
-    from harness.scoring import checked_training
+    from harness.scoring.training_record import check_training_record
 
     card = predictor.card
     if unknown := sorted(set(card) - set(ON_CARD)):
@@ -176,7 +176,7 @@ def _check(predictor: Predictor) -> None:
         if not isinstance(value, expected):
             raise UsageError(f"the model's card: {name} = {value!r}, expected a {'table' if name == 'run' else 'text'}")
     if predictor.training is not None:
-        checked_training(dict(predictor.training), Path(TRAINING))
+        check_training_record(dict(predictor.training), Path(TRAINING))
 
 
 def _identity(asked: _Asked, known: _Split, questions: Questions) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import combinations
 from pathlib import Path
 from queue import SimpleQueue
@@ -20,14 +20,18 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from harness import audit, disclosure, statistics
+from harness import disclosure, statistics
 from harness.baselines import BASELINES
 from harness.cards import CARD, Card, predictions_of, read_card
 from harness.comparison import ALPHA, MARGIN, adjust, paired_test, score_operand, verdict_of
 from harness.errors import HarnessError, UsageError
 from harness.ingestion.submission_file import shown_name
 from harness.paired import Paired, load, need_every_clip
-from harness.scoring import SEED, Request, Score, open_for_many, score_request
+from harness.scoring import audit
+from harness.scoring.request import Request
+from harness.scoring.result import Score
+from harness.scoring.score import score
+from harness.scoring.signature import SEED
 
 if TYPE_CHECKING:
     from reference.truth.store import Truth
@@ -139,7 +143,7 @@ def _score_cards(cards: dict[Path, Card], request: Request) -> dict[Path, Entry 
     with ExitStack() as stack, ThreadPoolExecutor(THREADS) as pool:
         truths: SimpleQueue[Truth] = SimpleQueue()
         for _ in range(THREADS):
-            truths.put(stack.enter_context(open_for_many(request, files)))
+            truths.put(stack.enter_context(request.open_for_many(files)))
         entries = pool.map(lambda path: _entry(path, cards[path], request, truths), cards)
         return dict(zip(cards, entries, strict=True))
 
@@ -147,9 +151,9 @@ def _score_cards(cards: dict[Path, Card], request: Request) -> dict[Path, Entry 
 def _entry(path: Path, card: Card, request: Request, truths: SimpleQueue[Truth]) -> Entry | HarnessError:
     truth = truths.get()
     try:
-        score = score_request(predictions_of(path, card), replace(request, **card.ingestion()), truth=truth)
-        _same_truth(card, score)
-        return Entry(path, card, score, card.name)
+        scored = score(predictions_of(path, card), request=request, opened=truth, **card.ingestion())
+        _same_truth(card, scored)
+        return Entry(path, card, scored, card.name)
     except HarnessError as error:
         return error
     finally:

@@ -27,7 +27,7 @@ from typing import NamedTuple
 import numpy as np
 
 from harness.errors import UsageError
-from harness.metrics import macro, per_class
+from harness.scoring.metrics import macro, per_class
 
 BACKGROUND = None
 """Stands for a slot that belongs to no segment."""

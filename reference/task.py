@@ -12,6 +12,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import NamedTuple
 
+DEFAULT_WORLD, DEFAULT_SPLIT = "warehouse-v1", "test"
+"""What is meant where nothing is said."""
+
 FPS = 25
 CLIP_FRAMES = 125
 FRAME_MS = 1000 // FPS

@@ -79,7 +79,7 @@ def command_reference() -> str:
 
 
 def mode_table() -> str:
-    from harness.failures import MODES
+    from harness.scoring.failure_modes import MODES
 
     rows = [f"| `{mode.name}` | {mode.title} | {mode.meaning} | {mode.field or '-'} |" for mode in MODES]
     return (

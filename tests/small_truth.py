@@ -9,7 +9,7 @@ from pathlib import Path
 
 import duckdb
 
-from harness.ingestion.ingest import Ingestion, Limits, ingest, opened
+from harness.ingestion.ingest import Ingestion, Limits, ingest, open_submission
 from reference.task import OPERATIONS
 
 CLIPS = tuple(f"clip-{number:04d}" for number in range(200))
@@ -43,5 +43,5 @@ def small_truth(clips: tuple[str, ...] = CLIPS, operations: tuple[str, ...] = OP
 
 def read(truth: SmallTruth, file: str | Path, scratch: Path, limits: Limits | None = None, **options) -> Ingestion:
     """Open and ingest a file."""
-    with opened(file, scratch, limits) as source:
+    with open_submission(file, scratch, limits) as source:
         return ingest(truth, source, **options)  # type: ignore[arg-type]

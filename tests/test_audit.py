@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 import harness
-from harness import audit
 from harness.baselines import write_baseline
+from harness.scoring import audit
 from reference.process.split import build_split
 from reference.process.world import Split, load_world
 from tests import hand

@@ -25,7 +25,7 @@ WORK = {
         "from reference.truth.store import open_truth; open_truth('canonical-v1', 'validation').close()",
     ),
     "scores": (
-        "harness.scoring",
+        "harness.scoring.score",
         "import harness, sys; harness.score(sys.argv[1] + '/submissions/constant/predictions.jsonl')",
     ),
 }

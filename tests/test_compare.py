@@ -16,8 +16,8 @@ import harness
 from harness.comparison import distinct
 from harness.errors import UsageError
 from harness.paired import Paired
-from harness.rules import Weights
-from harness.scoring import Request
+from harness.rules import Weights, find_rules
+from harness.scoring.request import Request
 from tests import hand
 
 SESSIONS, CLIPS = 12, 5
@@ -184,7 +184,7 @@ REFUSED = [
 @pytest.mark.parametrize(("request_", "names", "margin", "message"), REFUSED, ids=[case[3] for case in REFUSED])
 def test_refused(request_, names, margin, message, bench):
     files = [bench.file(name) if len(name) == 1 else name for name in names]
-    options = {"rules": harness.scoring.find_rules(request_["rules"])} if request_ else {}
+    options = {"rules": find_rules(request_["rules"])} if request_ else {}
     with pytest.raises(UsageError, match=message):
         bench.compare(*files, margin=margin, **options)
 

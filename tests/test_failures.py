@@ -10,7 +10,7 @@ from itertools import pairwise
 import pytest
 
 import harness
-from harness.failures import MODES
+from harness.scoring.failure_modes import MODES
 from reference.truth.store import open_truth
 from tests import hand
 from tests.hand import segment

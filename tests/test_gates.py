@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from harness import gates
 from harness.errors import GateFailed, UsageError
+from harness.scoring import gates
 
 READ = [
     ("aa1=0.6", [("aa1", "value", 0.6)], "a bare name is the value"),

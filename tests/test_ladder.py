@@ -11,7 +11,7 @@ import pytest
 from harness import disclosure, ladder, sealed
 from harness.baselines import answers
 from harness.report import public
-from harness.scoring import Request
+from harness.scoring.request import Request
 from reference.process.world import world_file
 from reference.truth.store import open_truth
 from tests import hand

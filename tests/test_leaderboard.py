@@ -17,7 +17,7 @@ import harness
 from harness.cards import predictions_of, read_card
 from harness.errors import UsageError
 from harness.rules import find_rules
-from harness.scoring import Request
+from harness.scoring.request import Request
 from reference.truth.store import open_truth
 from tests import hand
 

@@ -18,7 +18,7 @@ from harness.errors import UsageError
 from harness.report import data, gather, render, write
 from harness.report.panels import first
 from harness.report.panels.measure import Axis, Measure, axis_over, chance, nice, plus, spoken
-from harness.scoring import Request
+from harness.scoring.request import Request
 from tests import hand
 
 GOLD = Path(__file__).parent / "gold" / "page.jsonl"
@@ -190,7 +190,7 @@ def test_equal_bytes_in_other_surroundings(made, tmp_path):
     code = "\n".join(
         [
             "import sys; from pathlib import Path",
-            "from harness.scoring import Request; from harness.report import write",
+            "from harness.scoring.score import Request; from harness.report import write",
             "request = Request(world='paper', home=Path(sys.argv[3]))",
             "write.leaderboard_page(sys.argv[1], sys.argv[2], request=request)",
         ]

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from harness.report import gather, write
-from harness.scoring import Request
+from harness.scoring.request import Request
 from tests import hand, pages
 from tests.pages import Opened
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from harness.ranking import gather
 from harness.report.verify import SHEETS, verify
-from harness.scoring import Request
+from harness.scoring.request import Request
 
 ROOT = Path(__file__).parent.parent
 SAMPLE = ROOT / "reports" / "sample"

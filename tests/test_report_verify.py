@@ -14,7 +14,7 @@ import pytest
 from harness.errors import UsageError
 from harness.report import verify, write
 from harness.report.columns import packed
-from harness.scoring import Request
+from harness.scoring.request import Request
 from tests import hand
 from tests.test_report_data import board
 

@@ -11,7 +11,7 @@ from harness.errors import UsageError
 from harness.report import data, gather, pictures
 from harness.report.verify import unpack
 from harness.report.watch import watch
-from harness.scoring import Request
+from harness.scoring.request import Request
 from tests.test_report_data import board
 
 

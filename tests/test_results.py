@@ -12,9 +12,9 @@ import time
 import pytest
 
 import harness
-from harness import results, scoring
 from harness.errors import HarnessError
-from harness.results import ANSWERS, RECORD, Results
+from harness.scoring import score as scoring
+from harness.scoring.score_cache import ANSWERS, RECORD, ScoreCache, key
 from reference.files import STALE_SECONDS, TEMPORARY
 from tests import hand
 
@@ -100,7 +100,7 @@ def test_a_refused_file_leaves_nothing(place):
 
 
 def test_the_first_of_two_is_kept(tmp_path):
-    store = Results(tmp_path)
+    store = ScoreCache(tmp_path)
     for text in ("first", "second"):
         with store.scratch() as scratch:
             (scratch / RECORD).write_text(text)
@@ -113,7 +113,7 @@ def test_the_first_of_two_is_kept(tmp_path):
 def test_half_an_entry_is_none(tmp_path):
     (tmp_path / "scores" / "entry").mkdir(parents=True)
     (tmp_path / "scores" / "entry" / RECORD).write_text("{}")
-    assert Results(tmp_path).find("entry") is None
+    assert ScoreCache(tmp_path).find("entry") is None
 
 
 def test_stale_temporaries_are_swept(place):
@@ -131,15 +131,14 @@ def test_stale_temporaries_are_swept(place):
 
 
 def test_key_depends_on_every_part_and_not_on_their_order():
-    assert results.key({"a": 1, "b": 2}) == results.key({"b": 2, "a": 1}) != results.key({"a": 1, "b": 3})
+    assert key({"a": 1, "b": 2}) == key({"b": 2, "a": 1}) != key({"a": 1, "b": 3})
 
 
 CHILDREN = textwrap.dedent("""
     import os, random, signal, sys, time
     from pathlib import Path
     import duckdb, scipy.special  # once, so that a child is all scoring
-    import harness.audit, harness.facts, harness.failures, harness.record, harness.scoring, harness.sections
-    import harness.slices, harness.ingestion.ingest, reference.truth.store
+    import harness.scoring.score, reference.truth.store
     home, kind, files = sys.argv[1], sys.argv[2], sys.argv[3:]
 
     def start(file):

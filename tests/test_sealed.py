@@ -112,7 +112,7 @@ def test_what_does_not_leave(what, call, organiser, tmp_path):
 
 
 def compared(organiser, allowed: bool):
-    from harness.scoring import Request
+    from harness.scoring.request import Request
 
     request = Request(world=NAME, home=organiser["home"], organiser=allowed)
     return harness.compare(organiser["mine"], "whole-clip", request=request)

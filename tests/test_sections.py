@@ -8,9 +8,10 @@ import jsonschema
 import pytest
 
 import harness
-from harness import scoring, sections
 from harness.errors import UsageError
 from harness.resources import schema
+from harness.scoring import known_failures
+from harness.scoring.training_record import read_training_record
 from tests import hand
 
 
@@ -44,7 +45,7 @@ BOUNDARIES = [
     ("record", "applies", "above", "text"), BOUNDARIES, ids=["none", "on the line", "above the line"]
 )
 def test_boundary_confusion(record, applies, above, text):
-    found = sections.boundary_confusion(record)
+    found = known_failures.boundary_confusion(record)
     assert (found["applies"], found.get("above_line")) == (applies, above) and text in found["text"]
 
 
@@ -54,11 +55,11 @@ def scripts(*levels):
 
 
 def test_sequence_memorised():
-    found = sections.sequence_memorised(scripts(("off-script", 0.25), ("on-script", 0.75)))
+    found = known_failures.sequence_memorised(scripts(("off-script", 0.25), ("on-script", 0.75)))
     assert (found["applies"], found["gap"], found["script_answers"]) == (True, 0.5, 7)
     assert "AA@1 0.750 on script, 0.250 off script" in found["text"] and "7 off-script clips" in found["text"]
     for record in (scripts(), scripts(("on-script", 0.75))):
-        found = sections.sequence_memorised(record)
+        found = known_failures.sequence_memorised(record)
         assert not found["applies"] and "does not have both" in found["text"]
 
 
@@ -74,7 +75,7 @@ MEMORY = [
 
 @pytest.mark.parametrize(("training", "applies", "ratio", "text"), MEMORY)
 def test_out_of_memory(training, applies, ratio, text):
-    found = sections.out_of_memory(training)
+    found = known_failures.out_of_memory(training)
     assert (found["applies"], found.get("measured_over_predicted")) == (applies, ratio) and text in found["text"]
 
 
@@ -85,7 +86,7 @@ def test_transfer_gap():
         row("domain", *level)
         for level in (("clean", 10, 0.8), ("light", 10, 0.7), ("noise", 30, 0.5), ("blur", 10, 0.6))
     ]
-    found = sections.transfer_gap({"slices": rows}, frozenset({"noise", "blur"}))
+    found = known_failures.transfer_gap({"slices": rows}, frozenset({"noise", "blur"}))
     assert (found["clean"], found["seen"], found["unseen"]) == (0.8, pytest.approx(-0.1), pytest.approx(-0.275))
     assert found["text"] == "score against clean: seen -0.100, unseen -0.275 domains; worst noise -0.300"
     assert [(gap["domain"], gap["seen_in_training"]) for gap in found["gaps"]] == [
@@ -110,7 +111,7 @@ NO_GAP = [
 
 @pytest.mark.parametrize(("why", "rows"), NO_GAP, ids=[case[0] for case in NO_GAP])
 def test_no_transfer_gap(why, rows):
-    found = sections.transfer_gap({"slices": rows}, frozenset())
+    found = known_failures.transfer_gap({"slices": rows}, frozenset())
     assert not found["applies"] and "no clean and shifted domains" in found["text"]
 
 
@@ -120,16 +121,17 @@ def test_json_breakdown():
         "submission": {"sources": {"model": 10, "repaired": 4, "fallback": 1}},
         "funnel": [{"passed": 24}, {"passed": 15}], "model_only": {"score": 0.5},
     }  # fmt: skip
-    found = sections.json_breakdown(record)
+    found = known_failures.json_breakdown(record)
     assert (found["applies"], found["broken"], found["share"]) == (True, 3, 0.2)
     assert found["text"].startswith("3 of 15 answers unreadable or invalid, 4 repaired, 1 fallback; ")
     record["funnel"][1]["passed"] = 0
-    assert sections.json_breakdown(record)["share"] is None  # nothing present, nothing broken
+    assert known_failures.json_breakdown(record)["share"] is None  # nothing present, nothing broken
 
 
 def test_latency():
-    assert not sections.latency({"latency": None})["applies"]
-    found = sections.latency({"latency": {"n": 40, "p50_ms": 1200.4, "p95_ms": 11000.0, "share_above_10s": 0.075}})
+    assert not known_failures.latency({"latency": None})["applies"]
+    row = {"n": 40, "p50_ms": 1200.4, "p95_ms": 11000.0, "share_above_10s": 0.075}
+    found = known_failures.latency({"latency": row})
     assert found["text"] == "p50 1200 ms, p95 11000 ms; 7.5% above 10 s (of 40 answers)"
 
 
@@ -180,10 +182,10 @@ def test_training_reader_and_schema_agree(record, good, why, tmp_path):
     path.write_text(json.dumps(record))
     assert jsonschema.Draft202012Validator(schema("training")).is_valid(record) is good
     if good:
-        assert scoring.training_record(tmp_path / "predictions.jsonl", None) == record, "the one beside the submission"
+        assert read_training_record(tmp_path / "predictions.jsonl", None) == record, "the one beside the submission"
     else:
         with pytest.raises(UsageError, match=r"training\.json"):
-            scoring.training_record(tmp_path / "predictions.jsonl", None)
+            read_training_record(tmp_path / "predictions.jsonl", None)
 
 
 UNREADABLE = [
@@ -200,11 +202,11 @@ def test_unreadable_training_record(text, why, tmp_path):
     path = tmp_path / "mine.json"
     path.write_text(text)
     with pytest.raises(UsageError, match=r"mine\.json: not a readable training record"):
-        scoring.training_record("p.jsonl", path)
+        read_training_record("p.jsonl", path)
 
 
 def test_where_the_training_record_is_looked_for(tmp_path):
-    assert scoring.training_record(tmp_path / "p.jsonl", None) is None  # none beside it
-    assert scoring.training_record("-", None) is None  # standard input has no folder
+    assert read_training_record(tmp_path / "p.jsonl", None) is None  # none beside it
+    assert read_training_record("-", None) is None  # standard input has no folder
     with pytest.raises(UsageError, match="nowhere"):
-        scoring.training_record(tmp_path / "p.jsonl", tmp_path / "nowhere.json")  # asked for, and not there
+        read_training_record(tmp_path / "p.jsonl", tmp_path / "nowhere.json")  # asked for, and not there

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 import harness
-from harness import slices
 from harness.rules import Weights
+from harness.scoring import slices
 from tests import hand
 
 ALIKE = pytest.approx

@@ -11,7 +11,7 @@ import pytest
 from harness.errors import UsageError
 from harness.ingestion.ingest import _Ingest
 from harness.ingestion.line_checker import FIELDS, Row, check_line
-from harness.ingestion.submission_file import opened
+from harness.ingestion.submission_file import open_submission
 from harness.ingestion.vocabulary import Vocabulary
 from harness.resources import schema
 from reference.task import OPERATIONS
@@ -149,7 +149,7 @@ def screened(lines: list[str], folder, words=WORDS) -> dict[int, Row]:
     """What the SQL screen accepts, by line number."""
     file = folder / "lines.jsonl"
     file.write_bytes("".join(f"{text}\n" for text in lines).encode())
-    with small_truth() as truth, opened(file, folder) as source:
+    with small_truth() as truth, open_submission(file, folder) as source:
         _Ingest(truth, source, words, ignore_extra=False).screen()
         rows = truth.connection.execute("SELECT * EXCLUDE (place) FROM predictions").fetchall()
     return {row[1]: Row(*row) for row in rows}

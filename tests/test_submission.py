@@ -502,10 +502,10 @@ def test_line_caps_are_exact(truth, tmp_path):
 
 
 def test_a_file_that_changes_while_it_is_read_is_refused(truth, tmp_path):
-    from harness.ingestion.ingest import ingest, opened
+    from harness.ingestion.ingest import ingest, open_submission
 
     file = write(tmp_path, "s", GOOD)
-    with pytest.raises(UsageError, match="changed while it was read"), opened(file, tmp_path) as source:
+    with pytest.raises(UsageError, match="changed while it was read"), open_submission(file, tmp_path) as source:
         file.write_bytes(GOOD + b"\n" + NEXT)
         ingest(truth, source)
 

@@ -35,7 +35,7 @@ def command(submissions: tuple[str, ...], margin: float, fail_if_worse: bool, pa
     """
     from harness.comparison import compare
     from harness.rules import find_rules
-    from harness.scoring import Request
+    from harness.scoring.request import Request
 
     request = Request(rules=find_rules(rules), weights=options.chosen_weights(weights), truth=truth, **choices)
     result = compare(*submissions, margin=margin, request=request)

@@ -40,7 +40,7 @@ def command(folder: Path, output: str, path: Path | None, frames: bool, budget: 
     """
     from harness import ladder
     from harness.rules import find_rules
-    from harness.scoring import Request
+    from harness.scoring.request import Request
 
     request = Request(rules=find_rules(rules), weights=options.chosen_weights(weights), truth=truth, **choices)
     if path is not None and path.suffix not in (".html", ".htm"):

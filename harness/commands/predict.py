@@ -55,10 +55,11 @@ def command(model: str, folder: Path, asked: dict[str, str], world: str, split: 
     if made.sealed:
         click.echo(f"  {made.world} is sealed: harness score {made.path} --world {made.world} --name NAME")
     elif not no_score:
-        from harness import scoring, terminal
+        from harness import terminal
+        from harness.scoring import score
 
         click.echo()
-        record = scoring.score(made.path, world=world, split=split, truth=truth).record
+        record = score.score(made.path, world=world, split=split, truth=truth).record
         terminal.print_score(record, terminal.console(), str(made.path))
 
 

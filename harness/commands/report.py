@@ -39,7 +39,7 @@ def command(submission: str, path: Path | None, export: Path | None, watch: bool
     from harness.report import gather, write
     from harness.report.watch import watch as follow
     from harness.rules import find_rules
-    from harness.scoring import Request
+    from harness.scoring.request import Request
 
     request = Request(rules=find_rules(rules), weights=options.chosen_weights(weights), truth=truth, **choices)
     path = path or Path(submission).with_suffix(".html")

@@ -34,11 +34,11 @@ def command(submission: str, folder: Path | None, fail_under: str | None, junit:
       harness score submission.jsonl
       harness score new.jsonl --output reports/new --fail-under aa1.low=0.5
     """
-    from harness import gates, scoring
     from harness.ingestion.submission_file import shown_name
+    from harness.scoring import gates, score
 
     conditions = [] if fail_under is None else gates.parse(fail_under)
-    result = scoring.score(submission, weights=options.chosen_weights(weights), **choices)
+    result = score.score(submission, weights=options.chosen_weights(weights), **choices)
     if folder is not None:
         result.write(folder)
     _print(result.record, output, shown_name(submission))

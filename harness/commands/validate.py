@@ -22,11 +22,12 @@ def command(submission: str, output: str, lenient: bool, **choices: Any) -> None
       harness validate submission.jsonl
       harness validate submission.jsonl --format json
     """
-    from harness import scoring, terminal
+    from harness import terminal
     from harness.errors import SubmissionError
     from harness.ingestion.diagnostics import problem_count, told
+    from harness.scoring import score
 
-    found = scoring.validate(submission, **choices)
+    found = score.validate(submission, **choices)
     report = found.diagnostics()
     if output == "json":
         options.print_json(report)

@@ -24,7 +24,7 @@ def command(page: Path, submissions: Path, truth: Path | None, organiser: bool) 
       harness verify leaderboard.html --submissions submissions
     """
     from harness.report.verify import verify
-    from harness.scoring import Request
+    from harness.scoring.request import Request
 
     found = verify(page, submissions, Request(truth=truth, organiser=organiser))
     if found.difference:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from harness.ingestion.submission_file import Source
+from harness.ingestion.submission_file import SubmissionFile
 from harness.ingestion.vocabulary import Vocabulary
 from reference.task import FPS
 
@@ -17,7 +17,7 @@ NEXT_NAMES = ("next_operation", "anticipated_next_operation")
 AFTER_ANSWER = ("", "confidence", "next_confidence", "latency_ms", "source")
 
 
-def variables(words: Vocabulary, source: Source) -> dict[str, Any]:
+def variables(words: Vocabulary, source: SubmissionFile) -> dict[str, Any]:
     """Variables of sql/vocabulary.sql and sql/screen.sql; positions in the lists are decoded there."""
     spellings, frames, rate = words.spellings(), range(len(words.frames)), words.rate
     return {

@@ -9,7 +9,7 @@ they are scored as wrong.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -25,14 +25,14 @@ from harness.ingestion.formats import registry
 from harness.ingestion.formats.documents import line_item
 from harness.ingestion.formats.records import Item, Options, Shape, Unshaped
 from harness.ingestion.line_checker import INVALID, Checked, Row, check
-from harness.ingestion.submission_file import Limits, Source, opened
+from harness.ingestion.submission_file import Limits, SubmissionFile, open_submission
 from harness.ingestion.vocabulary import Vocabulary
 from reference.resources import sql
 
 if TYPE_CHECKING:
     from reference.truth.store import Truth
 
-__all__ = ["Ingestion", "Limits", "Source", "ingest", "opened", "read_clip_map"]
+__all__ = ["Ingestion", "Limits", "SubmissionFile", "ingest", "open_submission", "read_clip_map"]
 
 BATCH = 20_000
 COLUMN_TYPES = {"line": np.int64, "latency_us": np.int64, "confidence_ppm": np.int32, "next_confidence_ppm": np.int32,
@@ -54,6 +54,11 @@ class Ingestion:
     problems: tuple[Problem, ...]
     notes: list[str]
     counts: dict[str, int]
+
+    @property
+    def coverage(self) -> float:
+        """Share of the split's clips that have a row."""
+        return self.rows / self.clips
 
     @property
     def total(self) -> int:
@@ -81,9 +86,16 @@ class Ingestion:
 
 
 def ingest(
-    truth: Truth, source: Source, *, lenient: bool = False, ignore_extra: bool = False, adapter: str | None = None,
-    fps: float | None = None, clip_frames: int | None = None, clip_map: dict[str, str] | None = None,
-) -> Ingestion:  # fmt: skip
+    truth: Truth,
+    source: SubmissionFile,
+    *,
+    lenient: bool = False,
+    ignore_extra: bool = False,
+    adapter: str | None = None,
+    fps: float | None = None,
+    clip_frames: int | None = None,
+    clip_map: Mapping[str, str] | None = None,
+) -> Ingestion:
     """Read a submission into TEMP TABLE `predictions`. Raises SubmissionError unless lenient, and UsageError."""
     words = Vocabulary(truth.operations, fps, clip_frames)
     chosen, reads = registry.choose(source, adapter)
@@ -115,7 +127,7 @@ def read_clip_map(path: str | Path) -> dict[str, str]:
     return value
 
 
-def _doubtful(truth: Truth, source: Source) -> Iterator[Item]:
+def _doubtful(truth: Truth, source: SubmissionFile) -> Iterator[Item]:
     numbers = truth.connection.execute(sql(__package__, "doubtful")).fetchnumpy()["line"]
     if len(numbers):
         for number, line in source.lines(np.asarray(numbers)):
@@ -125,7 +137,7 @@ def _doubtful(truth: Truth, source: Source) -> Iterator[Item]:
 class _Ingest:
     """The tables and tallies of one ingestion."""
 
-    def __init__(self, truth: Truth, source: Source, words: Vocabulary, ignore_extra: bool):
+    def __init__(self, truth: Truth, source: SubmissionFile, words: Vocabulary, ignore_extra: bool):
         self.truth, self.source, self.words, self.ignore_extra = truth, source, words, ignore_extra
         self.connection = truth.connection
         self.problems, self.notes = Problems(source.name), Notes()

@@ -1,6 +1,6 @@
 """The bytes of a submission -> a regular, capped, local file that both DuckDB and the strict checker can read by line.
 
-A line ends at a line feed, nowhere else. `Source.original` holds the decompressed bytes as they are; `Source.path`
+A line ends at a line feed, nowhere else. `SubmissionFile.original` holds the decompressed bytes as they are, its `path`
 holds the same lines for DuckDB, whose CSV reader fails on what is not UTF-8 and on control characters: where there are
 any, it is a copy in which each such line is one placeholder, so that line numbers agree. Memory is bounded whatever
 the file holds: no line over the cap is ever read whole.
@@ -43,7 +43,7 @@ class Limits:
 
 
 @dataclass
-class Source:
+class SubmissionFile:
     """An opened submission. `sha256` is that of the bytes that were handed in."""
 
     name: str
@@ -84,7 +84,7 @@ class Source:
 
 
 @contextlib.contextmanager
-def opened(submission: str | Path, scratch: Path, limits: Limits | None = None) -> Iterator[Source]:
+def open_submission(submission: str | Path, scratch: Path, limits: Limits | None = None) -> Iterator[SubmissionFile]:
     """Open a prediction file, or standard input for "-". `scratch` takes what has to be unpacked or copied.
 
     Raises UsageError (no such file, not a regular file) and SubmissionError (nothing in it can be read).
@@ -98,7 +98,7 @@ def opened(submission: str | Path, scratch: Path, limits: Limits | None = None) 
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _open(submission: str | Path, folder: Path, limits: Limits) -> Source:
+def _open(submission: str | Path, folder: Path, limits: Limits) -> SubmissionFile:
     name = shown_name(submission)
     piped = str(submission) == STDIN
     path = _from_stdin(folder / "stdin", name, limits) if piped else _regular(Path(submission), name)
@@ -117,8 +117,8 @@ def _open(submission: str | Path, folder: Path, limits: Limits) -> Source:
         if original.stat().st_size > limits.max_bytes:
             raise SubmissionError(f"{name}: over the cap of {limits.max_bytes:,} bytes (--max-bytes)")
         original = original.absolute()
-        source = Source(name, "", original, original, limits, magic, magic.startswith(b"PAR1"), magic.startswith(BOM),
-                        folder, (path, stamp))  # fmt: skip
+        parquet, bom = magic.startswith(b"PAR1"), magic.startswith(BOM)
+        source = SubmissionFile(name, "", original, original, limits, magic, parquet, bom, folder, (path, stamp))
         if not source.parquet and not _plain(source):
             source.path = folder.absolute() / "screened"
             _copy_screenable(source)
@@ -252,7 +252,7 @@ def _stamp(path: Path) -> tuple[int, ...]:
     return status.st_size, status.st_mtime_ns, status.st_ino
 
 
-def _plain(source: Source) -> bool:
+def _plain(source: SubmissionFile) -> bool:
     """One pass over the bytes: the line cap is held, and whether DuckDB can read the file as it is."""
     cap, lines, since, plain, valid = source.limits.max_line_bytes, 0, 0, True, True
     utf8 = codecs.getincrementaldecoder("utf-8")()
@@ -279,7 +279,7 @@ def _decodes(decoder: codecs.IncrementalDecoder, chunk: bytes, final: bool = Fal
     return True
 
 
-def _copy_screenable(source: Source) -> None:
+def _copy_screenable(source: SubmissionFile) -> None:
     with source.original.open("rb") as file, source.path.open("wb") as copy:
         file.seek(len(BOM) if source.bom else 0)
         for line in _capped_lines(file, source.limits.max_line_bytes):

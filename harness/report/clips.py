@@ -14,10 +14,11 @@ from typing import Any
 
 import numpy as np
 
-from harness.facts import judge
 from harness.resources import sql
 from harness.rules import Rules
-from harness.scoring import Request, Score
+from harness.scoring.clip_facts import judge, restore_answers
+from harness.scoring.request import Request
+from harness.scoring.result import Score
 
 NO_ANSWER, OTHER_LABEL = 254, 255
 NO_FRAME = -1
@@ -118,7 +119,7 @@ def load(request: Request, scores: Iterable[Score]) -> Clips:
 
 
 def _answers(truth: Any, path: Path, rules: Rules) -> Answers:
-    truth.connection.execute(sql("restore"), [str(path)])
+    restore_answers(truth, path)
     judge(truth, rules)
     return Answers(_columns(truth.connection, "page_answers"))
 

@@ -14,9 +14,9 @@ from typing import Any
 
 import numpy as np
 
-from harness.failures import MODES
 from harness.report.clips import Answers, Clips
 from harness.report.gather import Gathered
+from harness.scoring.failure_modes import MODES
 
 RAW_SHOWN, RAW_ALLOWANCE = 600, 400_000
 TEXTS = ("session", "cut_kind", "domain", "worker")

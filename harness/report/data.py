@@ -7,7 +7,6 @@ from typing import Any
 
 from harness.comparison import ALPHA
 from harness.ranking import Entry
-from harness.record import clean
 from harness.report import columns
 from harness.report.gather import Gathered
 from harness.report.panels.anticipation import Anticipation, anticipation
@@ -20,6 +19,7 @@ from harness.report.panels.pairs import Pair, pairs
 from harness.report.panels.slices import Slices, slices
 from harness.report.panels.standings import Chip, Notice, Standings, chips, notices, standings, verdict
 from harness.report.panels.temporal import Temporal, temporal
+from harness.scoring.record import clean
 
 FORMAT = "warehouse-harness/page-1"
 

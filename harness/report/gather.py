@@ -21,7 +21,9 @@ from harness.ingestion.submission_file import shown_name
 from harness.paired import need_every_clip
 from harness.ranking import Entry, Field
 from harness.report.clips import Answers, Clips, load
-from harness.scoring import Request, Score, score_request
+from harness.scoring.request import Request
+from harness.scoring.result import Score
+from harness.scoring.score import score
 
 FLOOR, PRIOR, ORACLE = "constant", "transition-prior", "oracle"
 
@@ -64,9 +66,9 @@ def report(
 ) -> Gathered:  # fmt: skip
     """One file in depth. `shown`: what it is called where it has no `name`; by default as the file is."""
     _need(request)
-    score = score_request(file, request, name=name, training=training)
+    scored = score(file, request=request, name=name, training=training)
     shown = name or shown or called(file)
-    entry = _operand(shown, score, Path(file))
+    entry = _operand(shown, scored, Path(file))
     field = ranking.line_up([entry], request, FLOOR)
     return replace(_gathered("report", shown, field, request, None), named=name, asked=[entry])
 

@@ -16,11 +16,11 @@ from itertools import chain, zip_longest
 import numpy as np
 
 from harness.errors import UsageError
-from harness.failures import MODES
 from harness.report.data import Model, Page
 from harness.report.gather import Gathered
 from harness.report.render import Sheet
-from harness.scoring import Request
+from harness.scoring.failure_modes import MODES
+from harness.scoring.request import Request
 from reference.process.world import World
 
 SIZE, QUALITY, SEED = 96, 55, 0

@@ -24,7 +24,7 @@ from harness.report import data, gather
 from harness.report.gather import Gathered
 from harness.report.render import Sheet, html
 from harness.rules import Weights, find_rules
-from harness.scoring import Request
+from harness.scoring.request import Request
 from harness.version import __version__
 
 PACKED = re.compile(r'<script type="application/octet-stream" id="data">([A-Za-z0-9+/=\s]*)</script>')

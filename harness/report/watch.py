@@ -16,7 +16,8 @@ from harness.errors import HarnessError, UsageError
 from harness.ingestion.submission_file import shown_name
 from harness.report import gather
 from harness.report.write import write
-from harness.scoring import Request, training_record
+from harness.scoring.request import Request
+from harness.scoring.training_record import read_training_record
 
 
 def watch(
@@ -52,7 +53,7 @@ def _made(
     beside = file.parent / "training.json"
     if training is None and beside.is_file():
         training = beside
-    training_record(file, training)
+    read_training_record(file, training)
     with tempfile.TemporaryDirectory() as folder:
         copy = Path(folder) / file.name
         copy.write_bytes(whole)

@@ -9,7 +9,7 @@ from typing import Any
 from harness.report import data, gather
 from harness.report.gather import Gathered
 from harness.report.render import Sheet, html
-from harness.scoring import Request
+from harness.scoring.request import Request
 from reference.files import write_atomically
 
 BUDGET = 5_000_000

@@ -16,7 +16,7 @@ from harness.errors import SubmissionError
 from harness.ingestion.diagnostics import quoted
 from harness.ingestion.formats.records import Item, Options
 from harness.ingestion.strict_json import Fault, parse
-from harness.ingestion.submission_file import BOM, JSON_SPACE, Source
+from harness.ingestion.submission_file import BOM, JSON_SPACE, SubmissionFile
 
 _SPACE = re.compile(rb"[ \t\r\n]*")
 _STRING = re.compile(rb'"(?:[^"\\]|\\.)*+"', re.DOTALL)
@@ -35,7 +35,7 @@ class Element(NamedTuple):
     end: int
 
 
-def lines(source: Source, options: Options) -> Iterator[Item]:
+def lines(source: SubmissionFile, options: Options) -> Iterator[Item]:
     """One object a line."""
     for number, line in source.lines():
         yield line_item(number, line, source.limits.max_line_bytes)
@@ -54,12 +54,12 @@ def line_item(number: int, line: bytes | None, cap: int) -> Item:
     return Item(number, *parse(text), text)
 
 
-def array(source: Source, options: Options) -> Iterator[Item]:
+def array(source: SubmissionFile, options: Options) -> Iterator[Item]:
     """The elements of one JSON array, or of the array under "predictions"."""
     return (item for _, item in members(source, array_start))
 
 
-def members(source: Source, start: Callable[[mmap.mmap], int]) -> Iterator[tuple[str, Item]]:
+def members(source: SubmissionFile, start: Callable[[mmap.mmap], int]) -> Iterator[tuple[str, Item]]:
     """Key ("" in an array) and item of each member of the container that `start` finds. Raises SubmissionError."""
     with mapped(source) as text:
         place = Place(text)
@@ -71,7 +71,7 @@ def members(source: Source, start: Callable[[mmap.mmap], int]) -> Iterator[tuple
 
 
 @contextlib.contextmanager
-def mapped(source: Source) -> Iterator[mmap.mmap]:
+def mapped(source: SubmissionFile) -> Iterator[mmap.mmap]:
     with source.original.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as text:
         yield text
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -11,7 +11,7 @@ from harness.ingestion.strict_json import Fault
 if TYPE_CHECKING:
     import duckdb
 
-    from harness.ingestion.submission_file import Source
+    from harness.ingestion.submission_file import SubmissionFile
 
 
 class Item(NamedTuple):
@@ -30,10 +30,10 @@ class Options:
 
     connection: duckdb.DuckDBPyConnection
     rate: float = 25.0
-    clip_map: dict[str, str] = field(default_factory=dict)
+    clip_map: Mapping[str, str] = field(default_factory=dict)
 
 
-Reader = Callable[["Source", Options], Iterator[Item]]
+Reader = Callable[["SubmissionFile", Options], Iterator[Item]]
 Shape = Callable[[dict[str, Any], Options], dict[str, Any]]
 """One object of a format -> the same prediction as a canonical object. Raises Unshaped."""
 

@@ -16,7 +16,7 @@ from harness.ingestion.formats.documents import NotADocument
 from harness.ingestion.formats.records import Reader, Shape
 from harness.ingestion.line_checker import ANSWER_FIELDS, SEGMENT_FIELDS
 from harness.ingestion.strict_json import parse
-from harness.ingestion.submission_file import BOM, JSON_SPACE, Source
+from harness.ingestion.submission_file import BOM, JSON_SPACE, SubmissionFile
 
 PEEKED = 1 << 20
 OBJECT_CONTAINERS = ("lines", "array", "predictions")
@@ -101,7 +101,7 @@ _CONTAINER_READERS: dict[str, Reader] = {
 _DEFAULTS = {"array": "array", "predictions": "predictions"}
 
 
-def choose(source: Source, name: str | None) -> tuple[Adapter, Reader]:
+def choose(source: SubmissionFile, name: str | None) -> tuple[Adapter, Reader]:
     """The adapter of that name, or the one the file is recognised by, with its reader.
 
     Raises UsageError for an unknown name, SubmissionError where two adapters claim the file.
@@ -113,7 +113,7 @@ def choose(source: Source, name: str | None) -> tuple[Adapter, Reader]:
     return adapter, adapter.reads or _CONTAINER_READERS.get(seen.container, documents.lines)
 
 
-def _recognised(source: Source, seen: Peek) -> Adapter:
+def _recognised(source: SubmissionFile, seen: Peek) -> Adapter:
     claims = [adapter for adapter in ADAPTERS.values() if adapter.recognises(seen)]
     if len(claims) > 1:
         names = " or ".join(f"--adapter {adapter.name}" for adapter in claims)
@@ -121,7 +121,7 @@ def _recognised(source: Source, seen: Peek) -> Adapter:
     return claims[0] if claims else ADAPTERS[_DEFAULTS.get(seen.container, PLAIN.name)]
 
 
-def peek(source: Source) -> Peek:
+def peek(source: SubmissionFile) -> Peek:
     """Look at the head of a file, and at the top-level keys of a document."""
     if source.parquet:
         return Peek("parquet", {})
@@ -161,7 +161,7 @@ def _object(line: bytes | None) -> dict[str, Any]:
     return value if isinstance(value, dict) else {}
 
 
-def _document(source: Source, kind: str) -> Peek:
+def _document(source: SubmissionFile, kind: str) -> Peek:
     """A document over several lines: its kind by its keys, and the first element of its array."""
     with documents.mapped(source) as text:
         try:

@@ -17,7 +17,7 @@ from harness.ingestion.formats.documents import line_item
 from harness.ingestion.formats.records import Item, Options
 from harness.ingestion.line_checker import NUMBER_FIELDS, SEGMENT_FIELDS
 from harness.ingestion.strict_json import Fault
-from harness.ingestion.submission_file import Source
+from harness.ingestion.submission_file import SubmissionFile
 from reference.resources import sql
 
 DELIMITERS = (",", "\t", ";")
@@ -42,7 +42,7 @@ def _names(header: str, mark: str) -> list[str]:
 class _Lines:
     """Decoded lines for the csv module, which remembers the number of the latest and the faults of unreadable ones."""
 
-    def __init__(self, source: Source):
+    def __init__(self, source: SubmissionFile):
         self.number, self.faults = 0, list[Item]()
         self._lines, self._cap = source.lines(), source.limits.max_line_bytes
 
@@ -59,7 +59,7 @@ class _Lines:
                     self.faults.append(line_item(number, None, self._cap))
 
 
-def delimited(source: Source, options: Options) -> Iterator[Item]:
+def delimited(source: SubmissionFile, options: Options) -> Iterator[Item]:
     """Rows of a CSV or TSV file with a header."""
     lines = _Lines(source)
     texts = iter(lines)
@@ -103,7 +103,7 @@ def nested(row: dict[str, Any]) -> dict[str, Any]:
     return row | {"temporal_segment": None if set(segment.values()) == {None} else segment}
 
 
-def parquet(source: Source, options: Options) -> Iterator[Item]:
+def parquet(source: SubmissionFile, options: Options) -> Iterator[Item]:
     """Rows of a Parquet file, numbered from 1."""
     cursor = options.connection.cursor()  # of its own: the rows come while others are written
     try:

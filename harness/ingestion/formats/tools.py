@@ -15,7 +15,7 @@ from harness.ingestion.formats.documents import first, member, members
 from harness.ingestion.formats.records import Item, Options, Unshaped
 from harness.ingestion.line_checker import OPTIONAL_FIELDS
 from harness.ingestion.strict_json import Fault
-from harness.ingestion.submission_file import Source
+from harness.ingestion.submission_file import SubmissionFile
 
 TEXT_FIELDS = ("raw_output", "output", "response", "text", "answer", "prediction", "generated_text", "completion")
 
@@ -118,7 +118,7 @@ def _said(value: dict[str, Any], clip_id: Any, text: str, named_by: str) -> dict
     return kept | {"clip_id": clip_id, "raw_output": text}
 
 
-def by_clip(source: Source, options: Options) -> Iterator[Item]:
+def by_clip(source: SubmissionFile, options: Options) -> Iterator[Item]:
     """One object from clip_id to its answer."""
     return (_named(item, clip_id) for clip_id, item in members(source, first))
 
@@ -133,7 +133,7 @@ def _named(item: Item, clip_id: str) -> Item:
     return item._replace(value={"clip_id": clip_id} | item.value)
 
 
-def activitynet(source: Source, options: Options) -> Iterator[Item]:
+def activitynet(source: SubmissionFile, options: Options) -> Iterator[Item]:
     """ActivityNet and mmaction2 results: {"results": {clip_id: [{"label", "score", "segment": [s, e]}]}} in seconds.
 
     The best score is the answer (ties: the first); `next_operation` is taken from it where it is there, else null.
@@ -165,7 +165,7 @@ def _in_frames(segment: Any, rate: float) -> Any:
     return {"start_frame": start, "end_frame": end}
 
 
-def openpack(source: Source, options: Options) -> Iterator[Item]:
+def openpack(source: SubmissionFile, options: Options) -> Iterator[Item]:
     """OpenPack challenge results label every second of whole sessions, from which no answer about a clip follows."""
     raise SubmissionError(
         f"{source.name}: OpenPack challenge results (unixtime, prediction) label sessions second by second; "

@@ -14,10 +14,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from harness import record
 from harness.report.exports import hub, tables, texts
 from harness.report.exports.names import slug
 from harness.report.gather import Gathered
+from harness.scoring import record
 from reference.files import write_atomically
 
 

@@ -10,9 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from harness.failures import MODES
 from harness.report.clips import NO_ANSWER, NO_FRAME, OTHER_LABEL
 from harness.report.gather import Gathered
+from harness.scoring.failure_modes import MODES
 
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 PARTS = ("value", "low", "high", "skill")

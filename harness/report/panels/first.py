@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from harness.failures import MODES
 from harness.report.clips import NO_ANSWER, OTHER_LABEL, Answers, Clips
+from harness.scoring.failure_modes import MODES
 
 COUNT = 3
 

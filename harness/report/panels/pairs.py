@@ -19,7 +19,7 @@ from harness.report.clips import Clips
 from harness.report.gather import Gathered
 from harness.report.panels.measure import Axis, Measure, axis_over, measure
 from harness.report.panels.slices import TITLES
-from harness.slices import MIN_CLIPS, MIN_SESSIONS
+from harness.scoring.slices import MIN_CLIPS, MIN_SESSIONS
 
 MANY = 12
 METRICS = ("score", "oca", "tiou50", "aa1", "aa1_hidden")

@@ -8,7 +8,7 @@ from itertools import groupby
 from typing import Any
 
 from harness.report.panels.measure import Measure, chance, measure, plus
-from harness.slices import METRICS, MIN_CLIPS
+from harness.scoring.slices import METRICS, MIN_CLIPS
 
 TITLES = {
     "operation": "operation", "next_operation": "next operation", "cut": "cut", "next_visible": "next operation is",

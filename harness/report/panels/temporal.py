@@ -10,7 +10,7 @@ import numpy as np
 
 from harness.report.clips import Answers, Clips
 from harness.report.panels.measure import Axis, Measure, axis_over, measure
-from harness.sections import BOUNDARY_LINE_FRAMES
+from harness.scoring.known_failures import BOUNDARY_LINE_FRAMES
 
 ERROR_LIMIT, ERROR_BIN = 60, 5
 LENGTHS = (0, 15, 30, 45, 62, 80, 100, 125)

@@ -14,12 +14,14 @@ import duckdb
 import numpy as np
 
 from harness.errors import HarnessError
-from harness.failures import MODES
-from harness.resources import sql
 from harness.rules import Rules
-from harness.slices import MAX_LEVELS
+from harness.scoring.failure_modes import MODES
+from harness.scoring.slices import MAX_LEVELS
+from reference.resources import sql
 
 if TYPE_CHECKING:
+    import pandas
+
     from reference.truth.store import Truth
 
 Columns = dict[str, np.ndarray]
@@ -57,7 +59,7 @@ class Facts:
         """In the order of `sessions`; none where they are too many to be listed."""
         if len(self.sessions["n"]) > MAX_LEVELS:
             return []
-        return [name for (name,) in self.truth.connection.execute(sql("session_names")).fetchall()]
+        return [name for (name,) in self.truth.connection.execute(sql(__package__, "session_names")).fetchall()]
 
     @cached_property
     def codes(self) -> Columns:
@@ -105,7 +107,7 @@ class Facts:
 
     def record(self, name: str) -> dict[str, Any]:
         """The single row of a query, as plain Python values."""
-        relation = self.truth.connection.execute(sql(name))
+        relation = self.truth.connection.execute(sql(__package__, name))
         columns = [column[0] for column in relation.description]
         row = relation.fetchone()
         assert row is not None
@@ -113,15 +115,23 @@ class Facts:
 
     def examples(self) -> dict[str, list[str]]:
         """A few clip ids of each failure mode, in session and time order."""
-        rows = self.truth.connection.execute(sql("examples")).fetchall()
+        rows = self.truth.connection.execute(sql(__package__, "examples")).fetchall()
         return dict(rows)
 
     def unseen_domains(self) -> frozenset[str]:
-        return frozenset(domain for (domain,) in self.truth.connection.execute(sql("domains")).fetchall())
+        return frozenset(domain for (domain,) in self.truth.connection.execute(sql(__package__, "domains")).fetchall())
+
+    def clips(self) -> pandas.DataFrame:
+        """The per-clip facts with labels, in session and time order."""
+        return self.truth.connection.execute(sql(__package__, "clips")).df()
+
+    def write_answers(self, path: Path) -> None:
+        """Write the checked answers, and what was right about them, as Parquet; `restore_answers` reads them."""
+        self.copy(sql(__package__, "answers"), path)
 
     def write_clips(self, path: Path) -> None:
         """The per-clip facts with labels as Parquet: the same rows write the same bytes."""
-        self.copy(sql("clips"), path)
+        self.copy(sql(__package__, "clips"), path)
 
     def copy(self, query: str, path: Path) -> None:
         target = str(path).replace("'", "''")
@@ -131,11 +141,16 @@ class Facts:
             raise HarnessError(f"cannot write {path}: {str(error).splitlines()[0]}") from None
 
     def _fetch(self, name: str) -> Columns:
-        columns: Columns = self.truth.connection.execute(sql(name)).fetchnumpy()  # type: ignore[assignment]
+        columns: Columns = self.truth.connection.execute(sql(__package__, name)).fetchnumpy()  # type: ignore[assignment]
         return columns
 
     def _by_row(self, columns: Columns) -> Columns:
         return columns | {"session_index": self.row_of_session[columns["session_index"].astype(int)]}
+
+
+def restore_answers(truth: Truth, path: Path) -> None:
+    """Make the table `predictions` from answers that `Facts.write_answers` wrote; the truth was opened with `path`."""
+    truth.connection.execute(sql(__package__, "restore"), [str(path)])
 
 
 def judge(truth: Truth, rules: Rules) -> Facts:
@@ -149,7 +164,7 @@ def judge(truth: Truth, rules: Rules) -> Facts:
     connection.execute(f"SET VARIABLE drop_missing = {rules.drop_missing}")
     connection.execute(f"SET VARIABLE drop_degenerate = {rules.drop_degenerate}")
     named = [_named(connection, column) for column in ("domain", "worker")]
-    connection.execute(sql("facts"))
+    connection.execute(sql(__package__, "facts"))
     return Facts(truth, *named)
 
 

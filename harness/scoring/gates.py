@@ -6,7 +6,7 @@ import math
 from typing import Any, NamedTuple
 
 from harness.errors import GateFailed, UsageError
-from harness.metrics import HEADLINE
+from harness.scoring.metrics import HEADLINE
 
 PARTS = ("value", "low", "high", "skill")
 

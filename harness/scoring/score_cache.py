@@ -25,7 +25,7 @@ def key(parts: dict[str, Any]) -> str:
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:40]
 
 
-class Results:
+class ScoreCache:
     """The store under one home folder. Reading needs no lock: entries never change."""
 
     def __init__(self, home: Path):

@@ -13,8 +13,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from harness import statistics
-from harness.metrics import Totals
 from harness.rules import Weights
+from harness.scoring.metrics import Totals
 
 
 class Mode(NamedTuple):

@@ -17,9 +17,9 @@ from typing import Any
 import numpy as np
 
 from harness import statistics
-from harness.failures import MODES
-from harness.metrics import composite, ratio
 from harness.rules import Weights
+from harness.scoring.failure_modes import MODES
+from harness.scoring.metrics import composite, ratio
 
 METRICS = ("oca", "tiou50", "aa1", "score")
 COUNTS = ("segment_counted", "operation_right", "segment_hit", "next_right")

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from harness import statistics
-from harness.metrics import Totals, own_prior, ratio
+from harness.scoring.metrics import Totals, own_prior, ratio
 from reference.task import CLIP_FRAMES
 
 CEILING_LEVEL = 0.999

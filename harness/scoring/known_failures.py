@@ -15,7 +15,7 @@ SLOW_SECONDS = 10
 Section = dict[str, Any]
 
 
-def sections(
+def known_failures(
     record: dict[str, Any], training: dict[str, Any] | None, unseen_domains: frozenset[str]
 ) -> dict[str, Section]:
     """All six, always present; `applies` is False, with the reason, where nothing was measured."""

@@ -12,19 +12,20 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from harness import audit, failures, metrics, slices, statistics
-from harness.metrics import HEADLINE, Totals
+from harness import statistics
 from harness.rules import Weights
+from harness.scoring import audit, failure_modes, metrics, slices
+from harness.scoring.metrics import HEADLINE, Totals
 
 if TYPE_CHECKING:
-    from harness.facts import Facts
+    from harness.scoring.clip_facts import Facts
 
 FORMAT = "warehouse-harness/score-1"
 MAP_INTERVAL_SESSIONS = 500
 ALL = slice(None)
 
 
-def measured(facts: Facts, weights: Weights) -> dict[str, Any]:
+def measure(facts: Facts, weights: Weights) -> dict[str, Any]:
     """Every section that is computed from the facts; the caller adds what identifies the submission."""
     sums = facts.sessions
     totals = facts.totals()
@@ -44,8 +45,8 @@ def measured(facts: Facts, weights: Weights) -> dict[str, Any]:
         "segmental": segmental(facts, totals, replicates),
         "calibration": {"operation": calibration(facts, 0), "next": calibration(facts, 1)},
         "latency": latency(facts),
-        "funnel": failures.funnel(totals),
-        "modes": failures.modes(cells["mode"], facts.examples(), weights, sums),
+        "funnel": failure_modes.funnel(totals),
+        "modes": failure_modes.modes(cells["mode"], facts.examples(), weights, sums),
         "slices": slices.table(cells, weights),
         "audit": audited(facts, sums, totals),
     }

@@ -1,0 +1,101 @@
+"""Everything a score depends on besides the submission and the truth, as one frozen Request made from keywords.
+
+Every verb of the Python API takes these keywords, or a Request, or both: `score("x.jsonl", split="test-large")`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+from typing import Any
+
+from harness.errors import UsageError
+from harness.ingestion.submission_file import Limits
+from harness.rules import AA40, STANDARD, Rules, Weights, find_rules
+from harness.scoring.score_cache import ScoreCache
+from reference.home import cache_home
+from reference.task import DEFAULT_SPLIT, DEFAULT_WORLD
+from reference.truth.store import Truth, open_truth
+
+INGESTION = ("lenient", "ignore_extra", "adapter", "fps", "clip_frames", "clip_map")
+CAPS = ("max_line_bytes", "max_lines", "max_bytes")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Request:
+    """What to score against, how to read the submission, and by which rules.
+
+    `rules` may be given by name, paths as texts, `weights` as None for the default scheme. Raises UsageError for rules
+    or weights that do not exist.
+    """
+
+    world: str = DEFAULT_WORLD
+    split: str = DEFAULT_SPLIT
+    rules: Rules = STANDARD
+    weights: Weights = AA40
+    lenient: bool = False  # rejected lines count as wrong answers
+    ignore_extra: bool = False  # lines for clips of no such split are counted and left out
+    adapter: str | None = None  # the format of the file, instead of recognising it
+    fps: float | None = None  # frame rate of the answers, converted to 25
+    clip_frames: int | None = None  # frames of a clip in the answers, converted to 125
+    clip_map: Mapping[str, str] | None = None  # doc_id -> clip_id, for formats that name clips by the former
+    max_line_bytes: int | None = None
+    max_lines: int | None = None
+    max_bytes: int | None = None
+    home: Path | None = None  # the cache; by default HARNESS_HOME
+    truth: Path | None = None  # a truth database, or a folder of them, instead of the cache
+    organiser: bool = False  # of a sealed split: sees everything
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.weights, Weights | None):
+            example = "Weights(oca=0.3, tiou50=0.3, aa1=0.4)"
+            raise UsageError(f"weights are a harness.Weights, e.g. {example}, not {self.weights!r}")
+        checked = {
+            "world": str(self.world),
+            "rules": find_rules(self.rules) if isinstance(self.rules, str) else self.rules,
+            "weights": self.weights or AA40,
+            **{name: Path(path) for name in ("home", "truth") if (path := getattr(self, name))},
+        }
+        for name, value in checked.items():
+            object.__setattr__(self, name, value)
+
+    @classmethod
+    def of(cls, request: Request | None = None, **choices: Any) -> Request:
+        """Return `request`, or the default one, with these fields changed. Raises UsageError for other names."""
+        known = [field.name for field in fields(cls)]
+        if unknown := [name for name in choices if name not in known]:
+            raise UsageError(f"no choice {unknown[0]!r}; there are {', '.join(known)}")
+        return replace(request, **choices) if request else cls(**choices)
+
+    def ingestion(self) -> dict[str, Any]:
+        """Return the options of `ingest`."""
+        return {name: getattr(self, name) for name in INGESTION}
+
+    def limits(self) -> Limits:
+        """Return the caps on size: the chosen ones, the rest by default."""
+        return Limits(**{name: getattr(self, name) for name in CAPS if getattr(self, name) is not None})
+
+    def reading(self) -> dict[str, Any]:
+        """Return all that decides how a submission is read, as JSON values: the clip map by its digest."""
+        pinned = self.ingestion() | {name: getattr(self, name) for name in CAPS}
+        if self.clip_map is not None:
+            text = json.dumps(dict(self.clip_map), sort_keys=True)
+            pinned["clip_map"] = hashlib.sha256(text.encode()).hexdigest()[:16]
+        return pinned
+
+    def score_cache(self) -> ScoreCache:
+        """Return the store of scores under the request's home."""
+        return ScoreCache(cache_home(self.home))
+
+    def open(self, files: Iterable[Path] = (), folders: Iterable[Path] = ()) -> Truth:
+        """Open the truth; its connection may read `files`, read and write in `folders`, and reach nothing else."""
+        return open_truth(
+            self.world, self.split, home=self.home, truth=self.truth, allow_files=files, allow_directories=folders
+        )
+
+    def open_for_many(self, submissions: Iterable[Path]) -> Truth:
+        """Open the truth once for scoring each of these: opening and checking it takes as long as a small file."""
+        return self.open(submissions, (self.score_cache().folder,))

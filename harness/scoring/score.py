@@ -1,0 +1,138 @@
+"""From a prediction file to a score: truth -> ingestion -> facts -> record -> cache. The order of `score` is the story.
+
+    result = harness.score("submission.jsonl")
+    result.metrics["aa1"].low      # lower end of the 95% interval
+    result.clips                   # one row a clip, a pandas DataFrame
+"""
+
+from __future__ import annotations
+
+import json
+from contextlib import ExitStack
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from harness import disclosure
+from harness.ingestion.ingest import Ingestion, ingest
+from harness.ingestion.submission_file import SubmissionFile, open_submission
+from harness.scoring.clip_facts import Facts, judge
+from harness.scoring.known_failures import known_failures
+from harness.scoring.record import FORMAT, measure, to_bytes
+from harness.scoring.request import Request
+from harness.scoring.result import Score
+from harness.scoring.score_cache import ANSWERS, RECORD, key
+from harness.scoring.signature import check_name, signature, with_name
+from harness.scoring.training_record import read_training_record
+from harness.version import __version__
+from reference.code_digest import code_digest
+from reference.home import cache_home
+from reference.truth.store import Truth
+
+
+def score(
+    submission: str | Path, *, name: str | None = None, training: str | Path | None = None,
+    request: Request | None = None, opened: Truth | None = None, **choices: Any,
+) -> Score:  # fmt: skip
+    """Score a prediction file (or "-" for standard input) against the truth of a split.
+
+    `choices`: fields of a Request, such as `split="test-large"` or `lenient=True`; `request`: the Request that they
+    change. `name`: the model's, shown and pinned in the signature; scorings of a sealed split are logged by it.
+    `training`: a training record; by default `training.json` beside the submission, where there is one.
+    `opened`: the truth, opened by `Request.open_for_many` for this submission among others.
+    Raises SubmissionError (lines were rejected), TruthError, UsageError; all are HarnessError.
+    """
+    request = Request.of(request, **choices)
+    check_name(name)
+    training_record = read_training_record(submission, training)
+    cache = request.score_cache()
+    with ExitStack() as stack:
+        scratch = stack.enter_context(cache.scratch())
+        source = stack.enter_context(open_submission(submission, scratch, request.limits()))
+        truth = opened or stack.enter_context(request.open((source.path,), (scratch,)))
+        if truth.sealed and not request.organiser:
+            disclosure.check_request(truth.world, name, request.rules, request.weights)
+        commitment = truth.sealed
+        entry = key(_dependencies(source, truth, request, training_record))
+        folder = cache.find(entry)
+        if folder is None:
+            _score_into(scratch, source, truth, request, training_record)
+            folder = cache.keep(scratch, entry)
+    record = with_name(json.loads((folder / RECORD).read_bytes()), name)
+    if commitment and not request.organiser:
+        record = disclosure.redacted(record, commitment, cache_home(request.home))
+    return Score(record, folder / ANSWERS, request)
+
+
+def validate(submission: str | Path, *, request: Request | None = None, **choices: Any) -> Ingestion:
+    """Read a prediction file without scoring it: what would be scored, and every problem of the file.
+
+    Takes the choices of `score`; never raises SubmissionError, the problems are in the result.
+    """
+    request = Request.of(request, **choices)
+    with (
+        request.score_cache().scratch() as scratch,
+        open_submission(submission, scratch, request.limits()) as source,
+        request.open((source.path,), (scratch,)) as truth,
+    ):
+        return ingest(truth, source, **(request.ingestion() | {"lenient": True}))
+
+
+def _score_into(
+    scratch: Path, source: SubmissionFile, truth: Truth, request: Request, training: dict[str, Any] | None
+) -> None:
+    """Write the record and the checked answers of a submission into an empty folder."""
+    ingestion = ingest(truth, source, **request.ingestion())
+    facts = judge(truth, request.rules)
+    truth.connection.execute("DROP TABLE predictions")  # of ten million lines half a gigabyte
+    facts.write_answers(scratch / ANSWERS)
+    record = _record(ingestion, facts, request, training)
+    (scratch / RECORD).write_bytes(to_bytes(record))
+
+
+def _record(ingestion: Ingestion, facts: Facts, request: Request, training: dict[str, Any] | None) -> dict[str, Any]:
+    """The whole score record: what identifies it, what was measured, what is known of the task, what was read."""
+    measured = measure(facts, request.weights)
+    record = _identity(ingestion, facts.truth, request, training) | measured
+    record["submission"]["sources"] = facts.record("sources")
+    record["sections"] = known_failures(record, training, facts.unseen_domains()) if measured["funnel"] else {}
+    record["diagnostics"] = ingestion.diagnostics()
+    return record
+
+
+def _identity(ingestion: Ingestion, truth: Truth, request: Request, training: dict[str, Any] | None) -> dict[str, Any]:
+    return {
+        "format": FORMAT,
+        "signature": signature(ingestion, truth, request, training),
+        "world": truth.world,
+        "split": truth.split,
+        "truth_digest": truth.digest,
+        "truth_public": truth.public,
+        "in_sample": truth.in_sample,
+        "n": truth.n,
+        "sessions": truth.sessions,
+        "coverage": ingestion.coverage,
+        "rules": request.rules.name,
+        "scheme": request.weights.scheme,
+        "weights": asdict(request.weights),
+        "version": __version__,
+        "submission": {"sha256": ingestion.sha256, "lines": ingestion.lines, "adapter": ingestion.adapter},
+    }
+
+
+def _dependencies(
+    source: SubmissionFile, truth: Truth, request: Request, training: dict[str, Any] | None
+) -> dict[str, Any]:
+    """All that a stored score depends on: a change of any of these makes a new entry of the cache."""
+    return {
+        "submission": source.sha256,
+        "truth": truth.digest,
+        "split": truth.split,
+        "world": truth.world,
+        "rules": asdict(request.rules),
+        "weights": request.weights.values(),
+        "ingestion": request.reading(),
+        "training": training,
+        "version": __version__,
+        "code": code_digest(__name__),
+    }

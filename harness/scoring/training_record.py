@@ -1,0 +1,46 @@
+"""The training record of a model (schemas/training.json): what its training was predicted to need, and what it took."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from harness.errors import UsageError
+from harness.ingestion.submission_file import STDIN
+
+FILE = "training.json"
+NUMBERS = ("predicted_peak_gib", "measured_peak_gib", "steps", "wall_s", "oom_events")
+WHOLE_NUMBERS = ("steps", "oom_events")
+
+
+def read_training_record(submission: str | Path, training: str | Path | None) -> dict[str, Any] | None:
+    """Return the record at `training`, by default `training.json` beside the submission; None where there is none.
+
+    Raises UsageError where it cannot be read, or is no training record.
+    """
+    if training is None:
+        beside = Path(submission).parent / FILE
+        if str(submission) == STDIN or not beside.is_file():
+            return None
+        training = beside
+    try:
+        record = json.loads(Path(training).read_text(encoding="utf-8"))
+        json.dumps(record, allow_nan=False, ensure_ascii=False).encode()  # what no score record could hold
+    except (OSError, ValueError, RecursionError) as error:
+        raise UsageError(f"{training}: not a readable training record ({error})") from None
+    return check_training_record(record, Path(training))
+
+
+def check_training_record(record: Any, path: Path) -> dict[str, Any]:
+    """Return the record where it keeps the rules of schemas/training.json, which need no schema library here."""
+    if not isinstance(record, dict) or not isinstance(record.get("device"), str):
+        raise UsageError(f"{path}: a training record is an object with a text field `device` (harness schema training)")
+    for key in NUMBERS:
+        value = record.get(key)
+        is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
+        if value is not None and not (is_number and 0 <= value < 1e15):
+            raise UsageError(f"{path}: `{key}` must be a number that is not negative (harness schema training)")
+        if value is not None and key in WHOLE_NUMBERS and value != int(value):
+            raise UsageError(f"{path}: `{key}` must be a whole number (harness schema training)")
+    return record
