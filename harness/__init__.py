@@ -22,7 +22,7 @@ _HOMES = {
     "report_page": "harness.report.write",
     "compare_page": "harness.report.write",
     "write_baseline": "harness.baselines",
-    "render": "harness.pictures",
+    "render": "harness.worlds.rendering",
     "open_truth": "reference.truth.store",
     "Weights": "harness.rules",
     "HarnessError": "harness.errors",
@@ -34,7 +34,6 @@ if TYPE_CHECKING:
     from harness.baselines import write_baseline
     from harness.comparison import compare
     from harness.errors import HarnessError
-    from harness.pictures import render
     from harness.prediction import predict
     from harness.ranking import leaderboard
     from harness.report.write import compare_page, leaderboard_page, report_page
@@ -42,6 +41,7 @@ if TYPE_CHECKING:
     from harness.scoring.request import Request
     from harness.scoring.result import Score
     from harness.scoring.score import score, validate
+    from harness.worlds.rendering import render
     from reference.truth.store import open_truth
 
 

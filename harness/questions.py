@@ -95,7 +95,7 @@ def rendered(
     home: Path | None, say: Say,
 ) -> Pictures:  # fmt: skip
     """The split as the model wants to see it, rendered into the cache, or found there."""
-    from harness.pictures import render
+    from harness.worlds.rendering import render
     from reference.rendering.render_split import description, source_of
     from reference.rendering.request import Request
 

@@ -27,7 +27,7 @@ def regenerate(folder: Path, frames: Path | None) -> None:
     for name in COMMITTED:
         _entry(folder, BASELINES[name], partial(write_baseline, name, world=WORLD, split=SPLIT))
     if frames is not None:
-        from harness.pictures import probe
+        from harness.worlds.rendering import probe
 
         _entry(folder, PROBE, partial(probe, frames, split=SPLIT))
 

@@ -109,7 +109,7 @@ WORLD_CARDS = ("warehouse-v1", "canonical-v1")
 
 def world_card(name: str) -> tuple[Path, str]:
     """Where the data card of a world that ships stands, and what it says."""
-    from harness.datacard import card
+    from harness.worlds.data_card import card
 
     return ROOT / "reference" / "worlds" / f"{name}.md", card(name)
 

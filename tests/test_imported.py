@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from harness import worlds
+from harness.worlds import describe
 from reference.errors import TruthError, WorldError
 from reference.truth.catalog import names
 from reference.truth.imported import import_world
@@ -30,7 +30,7 @@ def written(path: Path, *rows: dict) -> Path:
 def test_round_trip(extension, home, tmp_path):
     """All that does not need a process comes back: same rows, same order, in every format."""
     path = tmp_path / f"validation.{extension}"
-    assert worlds.export("warehouse-v1", "validation", path) == 480
+    assert describe.export("warehouse-v1", "validation", path) == 480
     made = import_world([path], home, name=f"round-{extension}")
     assert (made.clips, made.sessions) == (480, 24)
     with open_truth("warehouse-v1", "validation") as before, open_truth(made.name) as after:
@@ -43,9 +43,9 @@ def test_round_trip(extension, home, tmp_path):
 
 def test_export_again_is_the_same_file(home, tmp_path):
     first, second = tmp_path / "first.jsonl", tmp_path / "second.jsonl"
-    worlds.export("warehouse-v1", "validation", first)
+    describe.export("warehouse-v1", "validation", first)
     import_world([first], home, name="again")
-    worlds.export("again", "test", second, include_test=True)
+    describe.export("again", "test", second, include_test=True)
     lost = ("domain_seen", "randomised", "off_script", "ceiling", "oracle_next", "prior_next")
 
     def lines(path):
@@ -58,9 +58,9 @@ def test_test_truth_leaves_only_when_asked(tmp_path):
     from harness.errors import UsageError
 
     with pytest.raises(UsageError, match="--include-test"):
-        worlds.export("warehouse-v1", "test", tmp_path / "t.jsonl")
+        describe.export("warehouse-v1", "test", tmp_path / "t.jsonl")
     with pytest.raises(UsageError, match="--include-test"):
-        worlds.export("warehouse-v1", "test-large", tmp_path / "t.jsonl")
+        describe.export("warehouse-v1", "test-large", tmp_path / "t.jsonl")
 
 
 def test_export_by_extension(tmp_path):

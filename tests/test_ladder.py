@@ -8,10 +8,11 @@ import random
 
 import pytest
 
-from harness import disclosure, ladder, sealed
+from harness import disclosure, ladder
 from harness.baselines import answers
 from harness.report import public
 from harness.scoring.request import Request
+from harness.worlds import sealing
 from reference.process.world import world_file
 from reference.truth.store import open_truth
 from tests import hand
@@ -29,7 +30,7 @@ def place(tmp_path_factory):
     for before, after in SMALLER:
         text = text.replace(before, after)
     (folder / "tiny.toml").write_text(text)
-    sealed.seal(str(folder / "tiny.toml"), folder / "out", folder / "secret.json", home=folder, workers=1, size=16)
+    sealing.seal(str(folder / "tiny.toml"), folder / "out", folder / "secret.json", home=folder, workers=1, size=16)
     return folder
 
 

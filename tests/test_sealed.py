@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 import harness
-from harness import sealed, worlds
 from harness.baselines import write_baseline
 from harness.errors import UsageError, WorldError
+from harness.worlds import describe, sealing
 from reference.truth.sealed import registered
 from tests import hand
 
@@ -31,7 +31,7 @@ def organiser(tmp_path_factory) -> dict[str, Path]:
 
 def seal(world: Path, paths: dict[str, Path], **options):
     places = paths["published"], paths["secret"]
-    return sealed.seal(str(world), *places, home=paths["home"], workers=1, size=32, **options)
+    return sealing.seal(str(world), *places, home=paths["home"], workers=1, size=32, **options)
 
 
 def test_secret_is_for_its_owner_alone(organiser):
@@ -98,8 +98,8 @@ REFUSED = [
     ("oracle", lambda o, path: write_baseline("oracle", path, world=NAME, home=o["home"])),
     ("transition-prior", lambda o, path: write_baseline("transition-prior", path, world=NAME, home=o["home"])),
     ("truth-copy", lambda o, path: write_baseline("truth-copy", path, world=NAME, home=o["home"])),
-    ("export", lambda o, path: worlds.export(NAME, "test", path, include_test=True, home=o["home"])),
-    ("info", lambda o, path: worlds.describe(NAME, home=o["home"])),
+    ("export", lambda o, path: describe.export(NAME, "test", path, include_test=True, home=o["home"])),
+    ("info", lambda o, path: describe.describe(NAME, home=o["home"])),
     ("compare", lambda o, path: compared(o, False)),
 ]
 
@@ -120,7 +120,7 @@ def compared(organiser, allowed: bool):
 
 def test_organiser_sees_everything(organiser, tmp_path):
     assert len(score(organiser, organiser=True).clips) == 24
-    assert worlds.describe(NAME, home=organiser["home"], organiser=True)["n"] == 24
+    assert describe.describe(NAME, home=organiser["home"], organiser=True)["n"] == 24
     assert compared(organiser, True)["pairs"]
 
 
@@ -131,13 +131,13 @@ def test_written_record_is_the_public_one(organiser, tmp_path):
 
 
 def revealed(organiser) -> tuple[str, str]:
-    said = sealed.reveal(NAME, home=organiser["home"])
+    said = sealing.reveal(NAME, home=organiser["home"])
     return said["secret"], said["salt"]
 
 
 def test_reveal_is_checked_by_a_stranger(organiser, tmp_path):
     """On another machine: no registered split, another home, only what was published and revealed."""
-    checked = sealed.check_reveal(organiser["published"], *revealed(organiser), workers=1, home=tmp_path / "home")
+    checked = sealing.check_reveal(organiser["published"], *revealed(organiser), workers=1, home=tmp_path / "home")
     assert checked.good and len(checked.agreed) == 3
 
 
@@ -145,10 +145,10 @@ def test_another_secret_or_salt_does_not_pass(organiser, tmp_path):
     secret, salt = revealed(organiser)
     other = "00" * 32
     for values, expected in (((secret, other), [True, True, False]), ((other, salt), [False, False, False])):
-        checked = sealed.check_reveal(organiser["published"], *values, workers=1, home=tmp_path)
+        checked = sealing.check_reveal(organiser["published"], *values, workers=1, home=tmp_path)
         assert [agrees for _, agrees in checked.agreed] == expected
     with pytest.raises(UsageError, match="64 hexadecimal digits"):
-        sealed.check_reveal(organiser["published"], "00", salt, home=tmp_path)
+        sealing.check_reveal(organiser["published"], "00", salt, home=tmp_path)
 
 
 def swap_a_picture(folder: Path) -> None:
@@ -178,7 +178,7 @@ def test_what_was_changed_afterwards_is_found(what, change, expected, organiser,
     folder = tmp_path / "published"
     shutil.copytree(organiser["published"], folder)
     change(folder)
-    checked = sealed.check_reveal(folder, *revealed(organiser), workers=1, home=tmp_path / "home")
+    checked = sealing.check_reveal(folder, *revealed(organiser), workers=1, home=tmp_path / "home")
     assert not dict(checked.agreed)[expected]
     assert not checked.good
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from harness import worlds
+from harness.worlds import describe
 from reference.process.split import build_split
 from reference.process.world import load_world
 
 
 @pytest.fixture(scope="module")
 def info() -> dict:
-    return worlds.describe("warehouse-v1", "test")
+    return describe.describe("warehouse-v1", "test")
 
 
 def test_figures_of_the_default_world(info):
@@ -31,7 +31,7 @@ def test_figures_of_the_default_world(info):
 
 @pytest.mark.parametrize("split", ["train", "test"])
 def test_dense_share_of_what_models_learn_and_are_judged_on(split):
-    assert 0.40 <= worlds.describe("warehouse-v1", split)["dense"] <= 0.50
+    assert 0.40 <= describe.describe("warehouse-v1", split)["dense"] <= 0.50
 
 
 def test_figures_counted_from_the_clips(info):
@@ -53,7 +53,7 @@ def test_figures_counted_from_the_clips(info):
 
 
 def test_canonical_world_measures_no_anticipation():
-    found = worlds.describe("canonical-v1", "test")["metrics"]
+    found = describe.describe("canonical-v1", "test")["metrics"]
     assert {found[name][role] for name in ("aa1", "aa1_hidden") for role in ("prior", "ceiling")} == {1.0}
 
 
@@ -88,9 +88,9 @@ DETECTABLE = [
 
 @pytest.mark.parametrize(("n", "sessions", "rows", "why"), DETECTABLE)
 def test_detectable(n, sessions, rows, why):
-    assert len(worlds.detectable(n, sessions)) == rows, why
+    assert len(describe.detectable(n, sessions)) == rows, why
 
 
 def test_detectable_by_hand():
     """72 x 20 clips, d = .25: SE = sqrt(.25 x 1.57 / 1440) = .01651; t(.975, 71) + t(.8, 71) = 1.9939 + .8467."""
-    assert worlds.detectable(1440, 72)[1]["mde"] == pytest.approx(0.01651 * 2.8406, rel=1e-3)
+    assert describe.detectable(1440, 72)[1]["mde"] == pytest.approx(0.01651 * 2.8406, rel=1e-3)

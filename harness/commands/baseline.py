@@ -39,7 +39,7 @@ def command(name: str, path: str, frames: Path | None, world: str, split: str, *
       harness baseline constant -o constant.jsonl
     """
     if name == PROBE:
-        from harness.pictures import probe
+        from harness.worlds.rendering import probe
 
         if frames is None:
             raise UsageError("probe looks at pictures: --frames DIR, with the renderings DIR/train and DIR/SPLIT")

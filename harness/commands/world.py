@@ -30,9 +30,9 @@ def list_(output: str) -> None:
     Example:
       harness world list
     """
-    from harness import worlds
+    from harness.worlds import describe
 
-    rows = worlds.listed()
+    rows = describe.listed()
     if output == "text":
         from harness import terminal
 
@@ -62,9 +62,9 @@ def build(world: str, splits: tuple[str, ...], scale: int, truth: Path | None, p
       harness world build warehouse-v1 --split test
       harness world build warehouse-v1 --split test --scale 10
     """
-    from harness import worlds
+    from harness.worlds import describe
 
-    rows = worlds.build(world, splits, scale=scale, truth=truth, check=not pin)
+    rows = describe.build(world, splits, scale=scale, truth=truth, check=not pin)
     if pin:
         click.echo("[digests]\n" + "\n".join(f'{row["split"]} = "{row["truth_digest"]}"' for row in rows))
     elif output == "text":
@@ -90,9 +90,10 @@ def info(world: str, split: str, truth: Path | None, organiser: bool, output: st
     Example:
       harness world info warehouse-v1 --split test-large
     """
-    from harness import terminal, worlds
+    from harness import terminal
+    from harness.worlds import describe
 
-    found = worlds.describe(world, split, truth=truth, organiser=organiser)
+    found = describe.describe(world, split, truth=truth, organiser=organiser)
     if output == "json":
         options.print_json(found)
     elif output == "csv":
@@ -118,9 +119,9 @@ def preview(world: str, path: Path | None, **asked: Any) -> None:
       harness world preview warehouse-v1
       harness world preview warehouse-v1 --split test --blind -o guess.png
     """
-    from harness import pictures
+    from harness.worlds import rendering
 
-    written = pictures.preview(world, path, **asked)
+    written = rendering.preview(world, path, **asked)
     click.echo(f"{written}: 8 frames of each clip, in order")
 
 
@@ -133,7 +134,7 @@ def card(world: str) -> None:
     Example:
       harness world card warehouse-v1 > warehouse-v1.md
     """
-    from harness.datacard import card as made
+    from harness.worlds.data_card import card as made
 
     click.echo(made(world), nl=False)
 
@@ -172,13 +173,13 @@ def render(world: str, folder: Path, output: str, workers: int, video_start: str
       harness world render warehouse-v1 --limit 8 -o clips
       harness world render --split train --as shards --limit 40 -o shards
     """
-    from harness import pictures
+    from harness.worlds import rendering
 
-    made = pictures.render(world, folder, workers=workers, video_start=video_start, **asked)
+    made = rendering.render(world, folder, workers=workers, video_start=video_start, **asked)
     if output == "json":
         options.print_json(made)
     else:
-        click.echo("\n".join(pictures.told(made)))
+        click.echo("\n".join(rendering.told(made)))
 
 
 @command.command("import")
@@ -230,9 +231,9 @@ def export(world: str, split: str, path: Path, include_test: bool, truth: Path |
     Example:
       harness world export warehouse-v1 --split train -o train.jsonl
     """
-    from harness import worlds
+    from harness.worlds import describe
 
-    n = worlds.export(world, split, path, include_test=include_test, truth=truth, organiser=organiser)
+    n = describe.export(world, split, path, include_test=include_test, truth=truth, organiser=organiser)
     click.echo(f"{n:,} clips of {world} / {split} in {path}")
 
 
@@ -259,9 +260,9 @@ def seal(world: str, secret_file: Path, folder: Path, name: str | None, split: s
       harness world seal warehouse-v1 --secret secret.json -o sealed/
       harness score predictions.jsonl --world warehouse-v1-sealed --name mine
     """
-    from harness import sealed
+    from harness.worlds import sealing
 
-    made = sealed.seal(world, folder, secret_file, name=name, split=split, workers=workers, **asked)
+    made = sealing.seal(world, folder, secret_file, name=name, split=split, workers=workers, **asked)
     click.echo(f"sealed as {made.name} / {made.split}, commitment {made.commitment}")
     click.echo(f"  publish {folder} whole; keep {secret_file} to yourself until you reveal it")
     click.echo(f"  harness score predictions.jsonl --world {made.name} --name NAME   (logged in {made.log})")
@@ -276,9 +277,9 @@ def reveal(name: str) -> None:
     Example:
       harness world reveal warehouse-v1-sealed
     """
-    from harness import sealed
+    from harness.worlds import sealing
 
-    options.print_json(sealed.reveal(name))
+    options.print_json(sealing.reveal(name))
 
 
 @command.command("check-reveal")
@@ -296,10 +297,10 @@ def check_reveal(folder: Path, secret: str, salt: str, workers: int) -> None:
     Example:
       harness world check-reveal sealed/ --secret 0123... --salt 4567...
     """
-    from harness import sealed
     from harness.errors import GateFailed
+    from harness.worlds import sealing
 
-    checked = sealed.check_reveal(folder, secret, salt, workers=workers)
+    checked = sealing.check_reveal(folder, secret, salt, workers=workers)
     for what, agrees in checked.agreed:
         click.echo(f"{'yes' if agrees else 'NO '}  {what}")
     if not checked.good:

@@ -6,14 +6,14 @@ The cards of the worlds that ship stand beside their files; a test compares them
 from __future__ import annotations
 
 from collections.abc import Sequence
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from harness import worlds
 from harness.formatting import TITLES, number
+from harness.worlds import describe
 from reference.process.sessions import quantile
 from reference.process.world import World, load_world, world_file
+from reference.resources import text
 from reference.task import MEANINGS
 
 
@@ -22,8 +22,8 @@ def card(name: str, *, home: Path | None = None) -> str:
     import jinja2
 
     world = load_world(name)
-    splits = [worlds.describe(name, split, home=home) for split in world.splits]
-    template = resources.files("harness").joinpath("templates", "world_card.md.j2").read_text(encoding="utf-8")
+    splits = [describe.describe(name, split, home=home) for split in world.splits]
+    template = text(__package__, "templates", "world_card.md.j2")
     environment = jinja2.Environment(
         undefined=jinja2.StrictUndefined,
         autoescape=False,

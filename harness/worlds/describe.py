@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness import disclosure, statistics
-from harness.resources import sql
+from reference.resources import sql
 
 if TYPE_CHECKING:
     from reference.truth.store import Truth
@@ -149,7 +149,7 @@ def detectable(n: int, sessions: int) -> list[dict[str, float]]:
 
 
 def _row(truth: Truth, name: str) -> dict[str, Any]:
-    relation = truth.connection.execute(sql(name))
+    relation = truth.connection.execute(sql(__package__, name))
     columns = [column[0] for column in relation.description]
     values = relation.fetchone()
     assert values is not None
@@ -185,6 +185,6 @@ def _transition(truth: Truth) -> dict[str, str] | None:
 
 def _distributions(truth: Truth) -> dict[str, list[dict[str, Any]]]:
     found: dict[str, list[dict[str, Any]]] = {}
-    for dimension, level, clips, sessions in truth.connection.execute(sql("distributions")).fetchall():
+    for dimension, level, clips, sessions in truth.connection.execute(sql(__package__, "distributions")).fetchall():
         found.setdefault(dimension, []).append({"level": level, "clips": clips, "sessions": sessions})
     return found
