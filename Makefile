@@ -26,7 +26,7 @@ bench: .venv/.tested-tools
 	$(BIN)/python -m tests.benchmarks.samplers
 
 submissions: $(STAMP)
-	$(BIN)/python -m harness.references submissions $(FRAMES)
+	$(BIN)/python -m harness.baselines.committed submissions $(FRAMES)
 
 sample: .venv/.tested-tools browser
 	$(HARNESS) leaderboard submissions -o reports/sample/leaderboard.html --frames --budget 370kB

@@ -21,7 +21,7 @@ _HOMES = {
     "leaderboard_page": "harness.report.write",
     "report_page": "harness.report.write",
     "compare_page": "harness.report.write",
-    "write_baseline": "harness.baselines",
+    "write_baseline": "harness.baselines.write",
     "render": "harness.worlds.rendering",
     "open_truth": "reference.truth.store",
     "Weights": "harness.rules",
@@ -31,7 +31,7 @@ _HOMES = {
 __all__ = ["__version__", *_HOMES]
 
 if TYPE_CHECKING:
-    from harness.baselines import write_baseline
+    from harness.baselines.write import write_baseline
     from harness.comparison import compare
     from harness.errors import HarnessError
     from harness.prediction import predict

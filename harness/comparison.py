@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from harness import disclosure, statistics
-from harness.baselines import BASELINES, write_baseline
+from harness.baselines.write import BASELINES, write_baseline
 from harness.cards import CARD, PREDICTIONS, predictions_of, read_card
 from harness.errors import UsageError
 from harness.ingestion.submission_file import shown_name

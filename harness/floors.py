@@ -11,7 +11,7 @@ import random
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from harness.baselines import BASELINES, Baseline, line, random_answer
+from harness.baselines.write import BASELINES, Baseline, line, random_answer
 from harness.errors import UsageError
 from harness.predictors import Question, Reply
 from reference.rendering.sources import OPEN_SPLITS

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from harness import disclosure, statistics
-from harness.baselines import BASELINES
+from harness.baselines.write import BASELINES
 from harness.cards import CARD, Card, predictions_of, read_card
 from harness.comparison import ALPHA, MARGIN, adjust, paired_test, score_operand, verdict_of
 from harness.errors import HarnessError, UsageError

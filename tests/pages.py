@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from harness.baselines import answers
+from harness.baselines.write import answers
 from reference.truth.store import open_truth
 from tests import hand
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import harness
-from harness.baselines import write_baseline
+from harness.baselines.write import write_baseline
 from harness.scoring import audit
 from reference.process.split import build_split
 from reference.process.world import Split, load_world

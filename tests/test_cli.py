@@ -19,7 +19,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.baselines import write_baseline
+from harness.baselines.write import write_baseline
 from harness.cli import main
 from tests import hand
 from tests.docs import commands

@@ -9,7 +9,7 @@ import random
 import pytest
 
 from harness import disclosure, ladder
-from harness.baselines import answers
+from harness.baselines.write import answers
 from harness.report import public
 from harness.scoring.request import Request
 from harness.worlds import sealing

@@ -22,7 +22,7 @@ import pytest
 
 import harness
 from harness import predictors, progress
-from harness.baselines import write_baseline
+from harness.baselines.write import write_baseline
 from harness.cards import predictions_of, read_card
 from harness.errors import HarnessError, UsageError
 from harness.floors import Floors

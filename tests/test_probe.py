@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from harness import probe
-from harness.probe import LABELS, SIDE, Lesson
+from harness.baselines import probe_model
+from harness.baselines.probe_model import LABELS, SIDE, Lesson
 from reference.process.frame_limits import UNIFORM, frame_limit
 from tests.proofs import samplers, shown, validity
 
@@ -16,7 +16,7 @@ A, B, C, D = range(4)
 def test_reduce_takes_means_over_blocks():
     picture = np.zeros((1, 84, 84, 3), np.uint8)
     picture[0, :2, :2] = [[[1, 10, 100], [2, 20, 200]], [[3, 30, 0], [5, 40, 1]]]
-    small = probe.reduce(picture)
+    small = probe_model.reduce(picture)
     assert small.shape == (1, SIDE, SIDE, 3) and small.dtype == np.uint8
     assert small[0, 0, 0].tolist() == [3, 25, 75]  # 11 / 4 and 301 / 4, rounded
     assert not small[0, 1:].any()
@@ -24,12 +24,12 @@ def test_reduce_takes_means_over_blocks():
 
 @pytest.mark.parametrize("size", [42, 84, 100, 336, 350])
 def test_a_plain_picture_stays_plain_at_any_size(size):
-    assert (probe.reduce(np.full((2, size, size + 5, 3), 77, np.uint8)) == 77).all()
+    assert (probe_model.reduce(np.full((2, size, size + 5, 3), 77, np.uint8)) == 77).all()
 
 
 def test_a_picture_that_is_too_small_is_refused():
     with pytest.raises(ValueError, match="at least 42 x 42"):
-        probe.reduce(np.zeros((1, 42, 41, 3), np.uint8))
+        probe_model.reduce(np.zeros((1, 42, 41, 3), np.uint8))
 
 
 HUES = [
@@ -47,25 +47,25 @@ def test_hues_by_hand(colour, place, why):
     pixels = np.full((1, 4, 3), 0.5, np.float32)
     pixels[0, 2] = colour
     expected = np.zeros(12)
-    expected[place] = np.sqrt((0.8 - probe.CHROMA) / 4)
-    assert probe.hues(pixels)[0] == pytest.approx(expected, abs=1e-6), why
+    expected[place] = np.sqrt((0.8 - probe_model.CHROMA) / 4)
+    assert probe_model.hues(pixels)[0] == pytest.approx(expected, abs=1e-6), why
 
 
 def test_grey_and_pale_have_no_hue():
-    assert not probe.hues(np.array([[[0.3, 0.3, 0.3], [0.5, 0.45, 0.4]]], np.float32)).any()
+    assert not probe_model.hues(np.array([[[0.3, 0.3, 0.3], [0.5, 0.45, 0.4]]], np.float32)).any()
 
 
 def test_a_lamp_of_another_colour_changes_little():
     """Pictures are balanced: a tint that clips nothing leaves the same description, but for rounding."""
     clip = np.random.default_rng(1).integers(20, 120, (8, SIDE, SIDE, 3), np.uint8)
     tinted = (clip * [2, 1, 1]).astype(np.uint8)
-    for one, other in zip(probe.describe(clip), probe.describe(tinted), strict=True):
+    for one, other in zip(probe_model.describe(clip), probe_model.describe(tinted), strict=True):
         assert one == pytest.approx(other, abs=0.01)
 
 
 def test_disturbing_is_seeded_and_keeps_the_shape():
     clip = np.random.default_rng(1).integers(0, 256, (8, SIDE, SIDE, 3), np.uint8)
-    turns = [probe.disturb(clip, np.random.default_rng(seed)) for seed in (3, 3, 4)]
+    turns = [probe_model.disturb(clip, np.random.default_rng(seed)) for seed in (3, 3, 4)]
     assert (turns[0] == turns[1]).all() and (turns[0] != turns[2]).any()
     assert all(turn.shape == clip.shape and turn.dtype == np.uint8 for turn in turns)
 
@@ -108,7 +108,7 @@ TRAIN, TEST = 25, 9
 def trained():
     clips = shown.states("warehouse-v1", "train", TRAIN)
     drawn = shown.draw("warehouse-v1", "train", sessions=TRAIN, **SMALL)
-    found = probe.train(drawn.pictures, [shown.truth(clip) for clip, _ in clips], drawn.indices)
+    found = probe_model.train(drawn.pictures, [shown.truth(clip) for clip, _ in clips], drawn.indices)
     return found, validity.usual_successors([clip for clip, _ in clips])
 
 

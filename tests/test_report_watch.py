@@ -80,7 +80,7 @@ def test_an_imported_world_has_no_pictures(made):
 
 def test_sheets_keep_to_the_budget(tmp_path, home):
     pytest.importorskip("PIL")
-    from harness.baselines import write_baseline
+    from harness.baselines.write import write_baseline
 
     write_baseline("whole-clip", tmp_path / "whole.jsonl")
     gathered = gather.report(tmp_path / "whole.jsonl", Request())

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 import harness
-from harness.baselines import write_baseline
+from harness.baselines.write import write_baseline
 from harness.errors import UsageError, WorldError
 from harness.worlds import describe, sealing
 from reference.truth.sealed import registered

@@ -39,13 +39,13 @@ def command(name: str, path: str, frames: Path | None, world: str, split: str, *
       harness baseline constant -o constant.jsonl
     """
     if name == PROBE:
-        from harness.worlds.rendering import probe
+        from harness.baselines.probe import probe
 
         if frames is None:
             raise UsageError("probe looks at pictures: --frames DIR, with the renderings DIR/train and DIR/SPLIT")
         n = probe(frames, path, split=split, seed=choices["seed"])
     else:
-        from harness.baselines import write_baseline
+        from harness.baselines.write import write_baseline
 
         n = write_baseline(name, path, world=world, split=split, **choices)
     if path != "-":

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from harness import disclosure, ranking
-from harness.baselines import BASELINES
+from harness.baselines.write import BASELINES
 from harness.cards import Card
 from harness.comparison import MARGIN, distinct, score_operand
 from harness.errors import UsageError

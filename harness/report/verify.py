@@ -17,7 +17,7 @@ from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
-from harness.baselines import BASELINES
+from harness.baselines.write import BASELINES
 from harness.errors import UsageError
 from harness.ingestion.submission_file import shown_name
 from harness.report import data, gather

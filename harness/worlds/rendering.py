@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from harness.errors import UsageError
 from reference.files import write_atomically
 
 if TYPE_CHECKING:
-    from reference.training.datasets import Clips
+    pass
 
 FORMAT = "warehouse-harness/rendered-1"
 
@@ -64,52 +63,6 @@ def preview(
     sheet = contact_sheet(found, split, list(clips) or count, blind=blind or seal is not None, size=size)
     write_atomically(path, lambda temporary: sheet.save(temporary, format="PNG"))
     return path
-
-
-def probe(frames: Path, path: str | Path, *, split: str = "test", seed: int = 0) -> int:
-    """Train the probe on the rendering `frames/train`, answer the one in `frames/SPLIT`; returns the number of lines.
-
-    Raises UsageError where a rendering is missing, or scikit-learn is.
-    """
-    from harness.baselines import write_lines
-
-    learned, asked = (_Rendering.at(frames / name) for name in ("train", split))
-    truths = {row["clip_id"]: row for row in _json_lines(frames / "train" / "truth.jsonl")}
-    try:
-        from harness.probe import train
-
-        made = train(learned.frames(), [truths[clip_id] for clip_id in learned.names], learned.indices, seed)
-    except ModuleNotFoundError as error:
-        raise UsageError(f"the probe needs {error.name}: pip install 'warehouse-harness[video]'") from None
-    return write_lines(path, made.predict(asked.frames(), asked.indices).lines(asked.names))
-
-
-class _Rendering(NamedTuple):
-    """What lies in a rendered folder, in the order of its clips.jsonl; pictures are read one clip at a time."""
-
-    clips: Clips
-    names: list[str]
-    indices: list[list[int]]
-
-    @classmethod
-    def at(cls, folder: Path) -> _Rendering:
-        from reference.training.datasets import Clips
-
-        if not (folder / "index.json").is_file():
-            command = f"harness world render -o {folder} --split {folder.name}"
-            raise UsageError(f"{folder}: holds no whole rendering; {command}")
-        rows = _json_lines(folder / "clips.jsonl")
-        return cls(Clips(folder, trusted=True), [row["clip_id"] for row in rows], [row["indices"] for row in rows])
-
-    def frames(self) -> Iterator[Any]:
-        return (self.clips[place]["frames"] for place in range(len(self.names)))
-
-
-def _json_lines(path: Path) -> list[dict[str, Any]]:
-    try:
-        return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
-    except OSError as error:
-        raise UsageError(f"{path}: {error.strerror}") from None
 
 
 def told(made: dict[str, Any]) -> list[str]:

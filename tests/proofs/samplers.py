@@ -20,8 +20,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from harness import probe
-from harness.probe import Probe
+from harness.baselines import probe_model
+from harness.baselines.probe_model import Probe
 from reference.process.frame_limits import Shown, frame_limit, transitions
 from reference.process.split import session_states
 from reference.process.world import World, load_world
@@ -82,7 +82,7 @@ def _clip(world: World, split: str, found: Shown) -> dict[str, tuple[np.ndarray,
     luma = luma_of(render_frames(world, state, seed, range(CLIP_FRAMES), 2 * LUMA_SIDE))
     chosen = {name: sampler(luma, FRAMES) for name, sampler in SAMPLERS.items()}
     wanted = sorted({index for indices in chosen.values() for index in indices})
-    pictures = probe.reduce(render_frames(world, state, seed, wanted, SIZE))
+    pictures = probe_model.reduce(render_frames(world, state, seed, wanted, SIZE))
     return {name: (pictures[np.searchsorted(wanted, indices)], indices) for name, indices in chosen.items()}
 
 

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from harness import probe
+from harness.baselines import probe_model
 from reference.process.frame_limits import UNIFORM, Shown
 from reference.process.split import session_states
 from reference.process.visible import VisibleState
@@ -77,7 +77,7 @@ def _clips(
     for clip, state in session_states(world, split, index):
         seed = render_seed(world.key, clip.session, clip.clip_index)
         chosen = chooser(world, state, seed)
-        yield probe.reduce(render_frames(world, state, seed, chosen, size, paint_out)), chosen
+        yield probe_model.reduce(render_frames(world, state, seed, chosen, size, paint_out)), chosen
 
 
 def truth(clip: Clip) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""The answer is in the pictures, and hard where it should be: a small probe on frames alone (`harness.probe`).
+"""The answer is in the pictures, and hard where it should be: a small probe on frames alone (`probe_model`).
 
 Trained on the train split, in the domains seen there, and judged against what can be reached: the limit that eight
 frames set (`frame_limits`), its own prior (what memory makes of its recognised operations), the ceiling. With every
@@ -21,8 +21,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from harness import probe, statistics
-from harness.probe import LABELS, Answers, Probe
+from harness import statistics
+from harness.baselines import probe_model
+from harness.baselines.probe_model import LABELS, Answers, Probe
 from reference.process.frame_limits import Limit, Shown, frame_limit, overlaps
 from reference.process.priors import fit
 from reference.task import OPERATIONS, Clip, Segment
@@ -154,7 +155,7 @@ def demands(plain: Judged, painted: Judged) -> list[Demand]:
 
 def learn(world: str, draw: Draw) -> tuple[Probe, dict[str, str]]:
     clips = [clip for clip, _ in states(world, "train")]
-    return probe.train(draw(world, "train").pictures, [truth(clip) for clip in clips]), usual_successors(clips)
+    return probe_model.train(draw(world, "train").pictures, [truth(clip) for clip in clips]), usual_successors(clips)
 
 
 def answer(trained: Probe, usual: dict[str, str], world: str, split: str, draw: Draw, **options) -> Judged:
@@ -170,7 +171,7 @@ def prove(workers: int = 1, draw: Draw = draw) -> Proof:
     painted = {split: ask(split=split, paint_out=MARKS) for split in SPLITS}
     found = [demands(plain[split], painted[split]) for split in SPLITS]
     text = (
-        "A small probe on frames alone (`harness/probe.py`, eight uniform frames), trained on the train split of "
+        "A small probe on frames alone (`probe_model.py`, eight uniform frames), trained on the train split of "
         "warehouse-v1. Demanded: the first table, each line on test or, where test does not decide, on test-large. "
         "*Limit*: what a perfect recogniser of those eight frames gets. *Own prior*: the usual successor of the "
         "operation answered. Domains that training has not seen are bold."

@@ -45,11 +45,11 @@ BASELINES = {
 
 def answers(truth: Truth, name: str, seed: int = 0) -> Iterator[dict[str, Any]]:
     """Prediction lines of a baseline for every clip of the truth's split, ordered by clip_id."""
-    from harness.resources import sql
+    from reference.resources import sql
 
     if name not in BASELINES:
         raise UsageError(f"unknown baseline {name!r}; there are {', '.join(BASELINES)}")
-    rows = truth.connection.execute(sql("baseline"))
+    rows = truth.connection.execute(sql(__package__, "baseline"))
     column = {description[0]: i for i, description in enumerate(rows.description)}
     generator = random.Random(seed)
     while batch := rows.fetchmany(10_000):

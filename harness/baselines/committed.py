@@ -1,4 +1,4 @@
-"""Regenerate the committed reference entries: `python -m harness.references submissions` (or `make submissions`).
+"""Regenerate the committed reference entries: `make submissions`, or `python -m harness.baselines.committed FOLDER`.
 
 Needed when a world is re-pinned: every card carries the digest of the truth that its predictions were made for. The
 probe is made anew only with a second argument, the folder that holds its renderings train/ and test/.
@@ -12,7 +12,7 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-from harness.baselines import BASELINES, Baseline, write_baseline
+from harness.baselines.write import BASELINES, Baseline, write_baseline
 from harness.cards import Card, write_card
 from reference.truth.store import open_truth
 
@@ -27,7 +27,7 @@ def regenerate(folder: Path, frames: Path | None) -> None:
     for name in COMMITTED:
         _entry(folder, BASELINES[name], partial(write_baseline, name, world=WORLD, split=SPLIT))
     if frames is not None:
-        from harness.worlds.rendering import probe
+        from harness.baselines.probe import probe
 
         _entry(folder, PROBE, partial(probe, frames, split=SPLIT))
 
