@@ -11,9 +11,9 @@ import harness
 from finetune.data import Collator, Example, Training
 from finetune.generate import ask
 from finetune.model import Answerer
-from harness.floors import Floors
-from harness.predictors import Reply
-from harness.replies import Reader
+from harness.prediction.floors import Floors
+from harness.prediction.predictor import Reply
+from harness.prediction.replies import Reader
 from harness.rules import AA40
 from harness.scoring.result import Score
 from reference.files import write_atomically

@@ -15,7 +15,7 @@ _HOMES = {
     "validate": "harness.scoring.score",
     "Score": "harness.scoring.result",
     "Request": "harness.scoring.request",
-    "predict": "harness.prediction",
+    "predict": "harness.prediction.predict",
     "compare": "harness.comparison",
     "leaderboard": "harness.ranking",
     "leaderboard_page": "harness.report.write",
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from harness.baselines.write import write_baseline
     from harness.comparison import compare
     from harness.errors import HarnessError
-    from harness.prediction import predict
+    from harness.prediction.predict import predict
     from harness.ranking import leaderboard
     from harness.report.write import compare_page, leaderboard_page, report_page
     from harness.rules import Weights

@@ -21,14 +21,15 @@ import numpy as np
 import pytest
 
 import harness
-from harness import predictors, progress
+from harness import progress
 from harness.baselines.write import write_baseline
 from harness.cards import predictions_of, read_card
 from harness.errors import HarnessError, UsageError
-from harness.floors import Floors
-from harness.journal import IDENTITY, PART
-from harness.predictors import Question, Reply, Wants
-from harness.replies import Reader
+from harness.prediction import predictor
+from harness.prediction.floors import Floors
+from harness.prediction.journal import IDENTITY, PART
+from harness.prediction.predictor import Question, Reply, Wants
+from harness.prediction.replies import Reader
 from harness.resources import schema
 from reference.errors import RenderError
 from reference.task import OPERATIONS
@@ -208,7 +209,7 @@ def test_what_a_model_says_of_itself_is_checked_before_it_is_asked(card, message
 
 
 def test_clips_without_an_answer_are_said(world, tmp_path):
-    from harness.prediction import told
+    from harness.prediction.predict import told
 
     made = harness.predict(Model(), tmp_path / "some", world=world, limit=7)
     assert (made.answered, made.expected) == (7, N) and "17 have no answer" in told(made)[-1]
@@ -218,8 +219,8 @@ def test_clips_without_an_answer_are_said(world, tmp_path):
 
 
 def points(monkeypatch, **values):
-    found = [metadata.EntryPoint(name, value, predictors.GROUP) for name, value in values.items()]
-    monkeypatch.setattr(predictors.metadata, "entry_points", lambda group: found)
+    found = [metadata.EntryPoint(name, value, predictor.GROUP) for name, value in values.items()]
+    monkeypatch.setattr(predictor.metadata, "entry_points", lambda group: found)
 
 
 @pytest.mark.parametrize("name", ["constant", "whole-clip", "random"])
@@ -277,8 +278,8 @@ def test_a_package_that_is_missing(monkeypatch, tmp_path, world):
     with pytest.raises(UsageError, match="video needs no_such_module, which is not installed"):
         harness.predict("video:x", tmp_path / "entry", world=world)
     extras = types.SimpleNamespace(metadata=metadata.metadata("warehouse-harness"))
-    shipped = types.SimpleNamespace(name="video", load=predictors.installed()["video"].load, dist=extras)
-    monkeypatch.setattr(predictors.metadata, "entry_points", lambda group: [shipped])
+    shipped = types.SimpleNamespace(name="video", load=predictor.installed()["video"].load, dist=extras)
+    monkeypatch.setattr(predictor.metadata, "entry_points", lambda group: [shipped])
     with pytest.raises(UsageError, match=r"needs no_such_module: pip install 'warehouse-harness\[video\]'"):
         harness.predict("video:x", tmp_path / "entry", world=world)
 
@@ -396,7 +397,7 @@ def _first_line(folder, line=0, **values):
 
 
 def test_a_rendering_of_a_part(world, tmp_path, renderings):
-    from harness.prediction import told
+    from harness.prediction.predict import told
 
     harness.render(world, tmp_path / "part", split="test", frames=FRAMES, size=SIZE, limit=2, workers=1)
     made = harness.predict(Model(wants=WANTS), tmp_path / "entry", world=world, frames=tmp_path / "part")
@@ -420,7 +421,7 @@ def test_a_picture_that_cannot_be_read(world, tmp_path, renderings, floors):
 SCRIPT = """
 import os, signal, sys
 import harness
-from harness.predictors import Reply
+from harness.prediction.predictor import Reply
 
 class Model:
     wants, training, card = None, None, {{"run": {{"a": 1}}}}

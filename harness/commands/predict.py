@@ -48,7 +48,7 @@ def command(model: str, folder: Path, asked: dict[str, str], world: str, split: 
       harness predict --model baseline:constant -o submissions/floor/
       harness predict --model baseline:random --option seed=7 -o random/
     """
-    from harness.prediction import predict, told
+    from harness.prediction.predict import predict, told
 
     made = predict(model, folder, world=world, split=split, truth=truth, options=asked, say=_say, **choices)
     click.echo("\n".join(told(made)))

@@ -1,7 +1,7 @@
 """Ask a model about every clip of a split, and make an entry of its answers: the loop belongs to the harness.
 
     harness.predict("baseline:constant", "submissions/floor")
-    harness.predict(my_predictor, "submissions/mine", frames="frames")      # any harness.predictors.Predictor
+    harness.predict(my_predictor, "submissions/mine", frames="frames")      # any Predictor
 
 The entry is `predictions.jsonl` in the order of the clips, `card.toml` with what is needed to repeat the run, and
 `training.json` where the model has a training record. `latency_ms` is measured: the wall time of the call that answered
@@ -25,15 +25,15 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from harness import journal as journals
 from harness.cards import PREDICTIONS, Card, fault_in, write_card
 from harness.errors import HarnessError, UsageError
-from harness.floors import Floor, Floors
 from harness.ingestion.line_checker import SOURCES
-from harness.journal import Journal
-from harness.predictors import Predictor, Question, find
-from harness.questions import Blind, Questions, Say, batches_of, given, read_ahead, rendered
-from harness.replies import FALLBACK, Reader
+from harness.prediction import journal as journals
+from harness.prediction.floors import Floor, Floors
+from harness.prediction.journal import Journal
+from harness.prediction.predictor import Predictor, Question, find
+from harness.prediction.questions import Blind, Questions, Say, batches_of, given, read_ahead, rendered
+from harness.prediction.replies import FALLBACK, Reader
 from harness.version import __version__
 from reference.files import write_atomically
 from reference.truth.store import open_truth

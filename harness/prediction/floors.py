@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness.baselines.write import BASELINES, Baseline, line, random_answer
 from harness.errors import UsageError
-from harness.predictors import Question, Reply
+from harness.prediction.predictor import Question, Reply
 from reference.rendering.sources import OPEN_SPLITS
 from reference.task import CLIP_FRAMES
 
@@ -27,9 +27,9 @@ class Floors:
     """Of an open split; nothing of the truth is kept. `clips`: in the order in which they are rendered."""
 
     def __init__(self, truth: Truth):
-        from harness.resources import sql
+        from reference.resources import sql
 
-        rows = truth.connection.execute(sql("floors")).fetchall()
+        rows = truth.connection.execute(sql(__package__, "floors")).fetchall()
         self.operations = truth.operations
         self._codes = {label: code for code, label in enumerate(truth.operations)}
         self._constant = {clip_id: constant for clip_id, constant, _ in rows}

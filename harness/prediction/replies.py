@@ -16,10 +16,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from harness.errors import HarnessError
-from harness.floors import Floors
 from harness.ingestion.line_checker import SOURCES, answer_part, check, read_answer
 from harness.ingestion.vocabulary import UNKNOWN_LABEL, Vocabulary
-from harness.predictors import Reply
+from harness.prediction.floors import Floors
+from harness.prediction.predictor import Reply
 
 MODEL, REPAIRED, FALLBACK = SOURCES
 RAW_CHARACTERS, LABEL_CHARACTERS = 80_000, 200

@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 
 from harness.errors import UsageError
-from harness.predictors import Question, Wants
+from harness.prediction.predictor import Question, Wants
 from reference.home import cache_home
 
 if TYPE_CHECKING:
