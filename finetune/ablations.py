@@ -161,7 +161,7 @@ def rows(work: Path, arms: Sequence[str]) -> Iterator[list[str]]:
 def paired(work: Path, arm: str, name: str, metric: str) -> dict[str, Any]:
     """Arm minus base on the same clips: sessions are the units, a session's sums are added up over the seeds."""
     import harness
-    from harness.paired import load
+    from harness.comparison.paired import load
     from harness.statistics import identity_interval, sign_flip_p
 
     files = [work / "answers" / f"{which}-{seed}-{name}.jsonl" for which in (arm, "base") for seed in SEEDS]

@@ -26,7 +26,7 @@ from finetune.model import FACTS, ensure_base, load_model, operations_of
 from harness.errors import UsageError
 from harness.ingestion.line_checker import read_answer
 from harness.ingestion.vocabulary import Vocabulary
-from harness.predictors import Question, Reply, Wants
+from harness.prediction.predictor import Question, Reply, Wants
 
 OPTIONS = {"constrain": ("yes", "no"), "segment": ("text", "head"), "next": ("text", "head")}
 

@@ -16,8 +16,8 @@ _HOMES = {
     "Score": "harness.scoring.result",
     "Request": "harness.scoring.request",
     "predict": "harness.prediction.predict",
-    "compare": "harness.comparison",
-    "leaderboard": "harness.ranking",
+    "compare": "harness.comparison.pairwise",
+    "leaderboard": "harness.comparison.leaderboard",
     "leaderboard_page": "harness.report.write",
     "report_page": "harness.report.write",
     "compare_page": "harness.report.write",
@@ -32,10 +32,10 @@ __all__ = ["__version__", *_HOMES]
 
 if TYPE_CHECKING:
     from harness.baselines.write import write_baseline
-    from harness.comparison import compare
+    from harness.comparison.leaderboard import leaderboard
+    from harness.comparison.pairwise import compare
     from harness.errors import HarnessError
     from harness.prediction.predict import predict
-    from harness.ranking import leaderboard
     from harness.report.write import compare_page, leaderboard_page, report_page
     from harness.rules import Weights
     from harness.scoring.request import Request

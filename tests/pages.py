@@ -184,7 +184,7 @@ def sample(folder: Path) -> None:
     """Score records and two screenshots beside the sample page."""
     from PIL import Image
 
-    from harness.ranking import gather
+    from harness.comparison.leaderboard import gather
 
     for entry in gather(Path("submissions")).entries:
         entry.score.write_record(folder / "scores" / f"{entry.folder.name}.json")

@@ -7,7 +7,7 @@ import shutil
 
 import pytest
 
-from harness import changes, ranking
+from harness.comparison import leaderboard, leaderboard_diff
 from harness.errors import UsageError
 from tests.test_report_data import board
 
@@ -29,11 +29,11 @@ def made(tmp_path_factory):
 
 def boards(made):
     before, after, request = made
-    return ranking.leaderboard(before, request=request), ranking.leaderboard(after, request=request)
+    return leaderboard.leaderboard(before, request=request), leaderboard.leaderboard(after, request=request)
 
 
 def test_who_came_went_and_moved(made):
-    found = changes.changes(*boards(made))
+    found = leaderboard_diff.changes(*boards(made))
     said = {change.name: change for change in found.entries}
     assert {name: change.what for name, change in said.items() if name != "short"} == {
         "near": "moved",
@@ -46,26 +46,26 @@ def test_who_came_went_and_moved(made):
 
 
 def test_the_comment(made):
-    text = changes.markdown(changes.changes(*boards(made)))
+    text = leaderboard_diff.markdown(leaderboard_diff.changes(*boards(made)))
     assert text.startswith("**") and "| far | gone |" in text and "0.833 → 0.995" in text and "Before: " in text
 
 
 def test_nothing_changed(made):
     before, _ = boards(made)
-    assert "No entry changed." in changes.markdown(changes.changes(before, before))
+    assert "No entry changed." in leaderboard_diff.markdown(leaderboard_diff.changes(before, before))
 
 
 def test_an_earlier_board_as_a_file(made, tmp_path):
     before, after = boards(made)
     (tmp_path / "board.json").write_text(json.dumps(before))
-    read = changes.read_base(str(tmp_path / "board.json"), made[2], "constant")
-    assert changes.changes(read, after) == changes.changes(before, after)
-    assert changes.read_base(str(made[0]), made[2], "constant") == before
+    read = leaderboard_diff.read_base(str(tmp_path / "board.json"), made[2], "constant")
+    assert leaderboard_diff.changes(read, after) == leaderboard_diff.changes(before, after)
+    assert leaderboard_diff.read_base(str(made[0]), made[2], "constant") == before
 
 
 def test_other_rules_are_said(made):
     before, after = boards(made)
-    text = changes.markdown(changes.changes(before | {"rules": "inclusive-ends"}, after))
+    text = leaderboard_diff.markdown(leaderboard_diff.changes(before | {"rules": "inclusive-ends"}, after))
     assert "rules differ" in text and "cannot be compared" in text
 
 
@@ -78,4 +78,4 @@ def test_what_is_no_board(content, message, made, tmp_path):
     if content is not None:
         path.write_text(content)
     with pytest.raises(UsageError, match=message):
-        changes.read_base(str(path), made[2], "constant")
+        leaderboard_diff.read_base(str(path), made[2], "constant")

@@ -13,9 +13,9 @@ import numpy as np
 import pytest
 
 import harness
-from harness.comparison import distinct
+from harness.comparison.paired import Paired
+from harness.comparison.pairwise import distinct
 from harness.errors import UsageError
-from harness.paired import Paired
 from harness.rules import Weights, find_rules
 from harness.scoring.request import Request
 from tests import hand

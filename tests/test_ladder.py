@@ -8,8 +8,9 @@ import random
 
 import pytest
 
-from harness import disclosure, ladder
+from harness import disclosure
 from harness.baselines.write import answers
+from harness.comparison import sealed_leaderboard
 from harness.report import public
 from harness.scoring.request import Request
 from harness.worlds import sealing
@@ -56,9 +57,9 @@ def score(board, name):
 
 
 def test_only_what_may_leave_is_there(place, truth, tmp_path):
-    assert ladder.applies(request(place)) and not ladder.applies(Request())
+    assert sealed_leaderboard.applies(request(place)) and not sealed_leaderboard.applies(Request())
     submit(tmp_path, truth, "first", 0.3)
-    board = ladder.leaderboard(tmp_path, request(place))
+    board = sealed_leaderboard.leaderboard(tmp_path, request(place))
     row = board["entries"][0]
     assert set(row) == {"name", "kind", "coverage", "metrics", "signature"} and set(row["metrics"]) == set(
         disclosure.METRICS
@@ -71,18 +72,18 @@ def test_only_what_may_leave_is_there(place, truth, tmp_path):
 def test_an_entry_moves_only_when_surely_better(place, truth, tmp_path):
     """Hardly better is not shown, much better is, worse is not."""
     submit(tmp_path, truth, "climber", 0.40, seed=1)
-    start = score(ladder.leaderboard(tmp_path, request(place)), "climber")
+    start = score(sealed_leaderboard.leaderboard(tmp_path, request(place)), "climber")
     wrong = [line["clip_id"] for line in _lines(tmp_path / "climber") if line["next_operation"] == "Idle"]
     mended = {line["clip_id"]: line for line in truth[1]}
     lines = [mended[line["clip_id"]] if line["clip_id"] == wrong[0] else line for line in _lines(tmp_path / "climber")]
     hand.entry(tmp_path / "climber", "climber", lines, NAME, truth[0])
-    again = score(ladder.leaderboard(tmp_path, request(place)), "climber")
+    again = score(sealed_leaderboard.leaderboard(tmp_path, request(place)), "climber")
     assert again == start, "one clip is within a standard error"
     submit(tmp_path, truth, "climber", 0.10, seed=1)
-    high = score(ladder.leaderboard(tmp_path, request(place)), "climber")
+    high = score(sealed_leaderboard.leaderboard(tmp_path, request(place)), "climber")
     assert high > start
     submit(tmp_path, truth, "climber", 0.60, seed=1)
-    assert score(ladder.leaderboard(tmp_path, request(place)), "climber") == high
+    assert score(sealed_leaderboard.leaderboard(tmp_path, request(place)), "climber") == high
 
 
 def _lines(folder):
@@ -91,11 +92,11 @@ def _lines(folder):
 
 def test_files_are_counted_once_and_luck_grows(place, truth, tmp_path):
     submit(tmp_path, truth, "counted", 0.5, seed=5)
-    first = ladder.leaderboard(tmp_path, request(place))
-    again = ladder.leaderboard(tmp_path, request(place))
+    first = sealed_leaderboard.leaderboard(tmp_path, request(place))
+    again = sealed_leaderboard.leaderboard(tmp_path, request(place))
     assert again["files_scored"] == first["files_scored"]
     submit(tmp_path, truth, "counted too", 0.5, seed=6)
-    more = ladder.leaderboard(tmp_path, request(place))
+    more = sealed_leaderboard.leaderboard(tmp_path, request(place))
     assert more["files_scored"] == first["files_scored"] + 1 and more["luck"] >= first["luck"]
 
 
@@ -105,12 +106,12 @@ LARGEST = [(1, 0.0), (2, 1 / math.sqrt(math.pi)), (3, 1.5 / math.sqrt(math.pi)),
 @pytest.mark.parametrize(("k", "mean"), LARGEST)
 def test_the_largest_of_k_normals(k, mean):
     """2 and 3 in closed form, 10 and 100 from tables of normal order statistics."""
-    assert ladder.expected_largest(k) == pytest.approx(mean, abs=2e-5)
+    assert sealed_leaderboard.expected_largest(k) == pytest.approx(mean, abs=2e-5)
 
 
 def test_the_public_page(place, truth, tmp_path):
     submit(tmp_path, truth, "<b>shown</b>", 0.2, seed=9)
-    board = ladder.leaderboard(tmp_path, request(place))
+    board = sealed_leaderboard.leaderboard(tmp_path, request(place))
     text = public.html(board)
     assert "&lt;b&gt;shown&lt;/b&gt;" in text and "<b>shown" not in text and "<script" not in text
     assert board["commitment"] in text and "files were scored" in text and truth[0] not in text

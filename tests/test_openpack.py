@@ -11,11 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from harness.slots import score_slots
 from reference.errors import WorldError
 from reference.process.cutter import DEFAULT_PLAN, session_clips
 from reference.task import OPERATIONS, UNKNOWN, Run
-from reference.truth.openpack import Event, label_order, load_map, parse_map, read_sessions, resample_1hz
+from reference.truth.openpack import Event, label_order, load_map, parse_map, read_sessions
+from tests.slots import resample_1hz, score_slots
 
 HEADER = "uuid,user,session,box,id,operation,start,end,actions\n"
 OPERATIONS_FILE = HEADER + (

@@ -54,7 +54,7 @@ def made(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def gathered(made):
-    return gather.leaderboard(*made)
+    return gather.gather_leaderboard(*made)
 
 
 @pytest.fixture(scope="module")
@@ -162,7 +162,7 @@ def test_matrices_count_every_clip(page):
 
 def test_one_file(made):
     folder, request = made
-    page = data.page(gather.report(folder / "near" / "predictions.jsonl", request))
+    page = data.page(gather.gather_report(folder / "near" / "predictions.jsonl", request))
     assert page.kind == "report" and page.verdict[0].startswith("near scores 0.833")
     assert "best constant answer" in page.verdict[1]
     assert [row.name for row in page.standings.rows if row.ranks] == ["near"]
@@ -171,13 +171,13 @@ def test_one_file(made):
 def test_two_files(made):
     folder, request = made
     files = [folder / name / "predictions.jsonl" for name in ("near", "far")]
-    page = data.page(gather.compare(files, request))
+    page = data.page(gather.gather_comparison(files, request))
     assert page.verdict[0].startswith("near is better than far") or "far" in page.verdict[0]
 
 
 def test_nothing_to_show(tmp_path, made):
     with pytest.raises(UsageError, match="no entry"):
-        gather.leaderboard(tmp_path, made[1])
+        gather.gather_leaderboard(tmp_path, made[1])
 
 
 # Bytes
@@ -256,5 +256,5 @@ if __name__ == "__main__":
     import tempfile
 
     with tempfile.TemporaryDirectory() as place:
-        gathered = gather.leaderboard(*board(Path(place), Path(place) / "home"))
+        gathered = gather.gather_leaderboard(*board(Path(place), Path(place) / "home"))
         GOLD.write_text(golden(data.page(gathered)), encoding="utf-8")

@@ -30,11 +30,11 @@ def made(tmp_path_factory):
     folder = tmp_path_factory.mktemp("exports")
     submissions, request = board(folder, folder / "home")
     lines = [json.loads(line) for line in (submissions / "near" / "predictions.jsonl").read_text().splitlines()]
-    digest = gather.leaderboard(submissions, request).field.facts["truth_digest"]
+    digest = gather.gather_leaderboard(submissions, request).field.facts["truth_digest"]
     hand.entry(submissions / "hostile", HOSTILE, lines, "paper", digest, model="owner/model", authors="somebody")
     (submissions / "broken").mkdir()
     (submissions / "broken" / "card.toml").write_text("name = 1\n")
-    gathered = gather.leaderboard(submissions, request)
+    gathered = gather.gather_leaderboard(submissions, request)
     return gathered, folder / "out", export_all(gathered, folder / "out")
 
 

@@ -34,13 +34,13 @@ def boards(tmp_path_factory, home, started):
     made = {}
     for count in (3, 10):
         entries = pages.entries(folder / f"of-{count}", count, home)
-        gathered = gather.leaderboard(entries, Request())
+        gathered = gather.gather_leaderboard(entries, Request())
         write.write(gathered, folder / f"{count}.html")
         made[count] = folder / f"{count}.html", gathered
-    one = gather.report(folder / "of-3" / "model-0" / "predictions.jsonl", Request())
+    one = gather.gather_report(folder / "of-3" / "model-0" / "predictions.jsonl", Request())
     write.write(one, folder / "1.html")
     made[1] = folder / "1.html", one
-    two = gather.compare([folder / "of-3" / f"model-{i}" / "predictions.jsonl" for i in (0, 1)], Request())
+    two = gather.gather_comparison([folder / "of-3" / f"model-{i}" / "predictions.jsonl" for i in (0, 1)], Request())
     write.write(two, folder / "2.html")
     return made | {2: (folder / "2.html", two)}
 

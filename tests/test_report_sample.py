@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from harness.ranking import gather
+from harness.comparison.leaderboard import gather
 from harness.report.verify import SHEETS, verify
 from harness.scoring.request import Request
 

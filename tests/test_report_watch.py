@@ -62,7 +62,7 @@ def test_lines_no_adapter_knows_wait(tmp_path, made):
 
 def test_the_order_of_pictures(made):
     """The clips to look at first, then one of each failure in turn; each clip once, the same every time."""
-    gathered = gather.leaderboard(*made)
+    gathered = gather.gather_leaderboard(*made)
     page = data.page(gathered)
     places = list(pictures.chosen(page, gathered))
     assert sorted(places) == list(range(60)) and places == list(pictures.chosen(page, gathered))
@@ -73,7 +73,7 @@ def test_the_order_of_pictures(made):
 
 
 def test_an_imported_world_has_no_pictures(made):
-    gathered = gather.leaderboard(*made)
+    gathered = gather.gather_leaderboard(*made)
     with pytest.raises(UsageError, match="was imported"):
         pictures.sheets(data.page(gathered), gathered, 10_000, lambda done, of: None)
 
@@ -83,7 +83,7 @@ def test_sheets_keep_to_the_budget(tmp_path, home):
     from harness.baselines.write import write_baseline
 
     write_baseline("whole-clip", tmp_path / "whole.jsonl")
-    gathered = gather.report(tmp_path / "whole.jsonl", Request())
+    gathered = gather.gather_report(tmp_path / "whole.jsonl", Request())
     page = data.page(gathered)
     reported = []
     sheets = pictures.sheets(page, gathered, 60_000, lambda done, of: reported.append(done))

@@ -8,7 +8,7 @@ import pytest
 from sklearn.metrics import accuracy_score, f1_score
 
 from harness.errors import UsageError
-from harness.slots import score_slots, stretches
+from tests.slots import score_slots, stretches
 
 FIELDS = ("macro_f1", "weighted_f1", "accuracy", "edit", "f1_10", "f1_25", "f1_50")
 

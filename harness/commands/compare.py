@@ -33,11 +33,10 @@ def command(submissions: tuple[str, ...], margin: float, fail_if_worse: bool, pa
       harness compare submission.jsonl transition-prior --fail-if-worse
       harness compare new.jsonl old.jsonl --html new-old.html
     """
-    from harness.comparison import compare
-    from harness.rules import find_rules
+    from harness.comparison.pairwise import compare
     from harness.scoring.request import Request
 
-    request = Request(rules=find_rules(rules), weights=options.chosen_weights(weights), truth=truth, **choices)
+    request = Request.of(rules=rules, weights=options.chosen_weights(weights), truth=truth, **choices)
     result = compare(*submissions, margin=margin, request=request)
     _print(result, output)
     if path is not None:
@@ -65,6 +64,6 @@ def _print(result: dict[str, Any], output: str) -> None:
             for name, test in ({"score": pair["score"]} | pair["metrics"]).items()
         )
     else:
-        from harness import terminal
+        from harness.commands import terminal
 
         terminal.print_comparison(result, terminal.console())

@@ -38,15 +38,14 @@ def command(folder: Path, output: str, path: Path | None, frames: bool, budget: 
       harness leaderboard submissions --diff submissions
       harness leaderboard submissions -o leaderboard.html
     """
-    from harness import ladder
-    from harness.rules import find_rules
+    from harness.comparison import sealed_leaderboard
     from harness.scoring.request import Request
 
-    request = Request(rules=find_rules(rules), weights=options.chosen_weights(weights), truth=truth, **choices)
+    request = Request.of(rules=rules, weights=options.chosen_weights(weights), truth=truth, **choices)
     if path is not None and path.suffix not in (".html", ".htm"):
         raise UsageError(f"-o {path}: expected a name that ends in .html; --format and --export make the other kinds")
-    if ladder.applies(request):
-        _sealed(ladder.leaderboard(folder, request), output, path)
+    if sealed_leaderboard.applies(request):
+        _sealed(sealed_leaderboard.leaderboard(folder, request), output, path)
         return
     board = _board(folder, request, baseline, path, export, frames=frames, budget=budget)
     text = _changes(board, diff, request, baseline, output) if diff else _text(board, output)
@@ -59,13 +58,13 @@ def command(folder: Path, output: str, path: Path | None, frames: bool, budget: 
 def _board(folder: Path, request: Any, baseline: str, path: Path | None, export: Path | None,
            **pictures: Any) -> dict[str, Any]:  # fmt: skip
     """The leaderboard; with the page and the exports that were asked for, all from one gathering."""
-    from harness import ranking
+    from harness.comparison import leaderboard
 
     if path is None and export is None:
-        return ranking.leaderboard(folder, request=request, baseline=baseline)
+        return leaderboard.leaderboard(folder, request=request, baseline=baseline)
     from harness.report import gather, write
 
-    gathered = gather.leaderboard(folder, request, baseline)
+    gathered = gather.gather_leaderboard(folder, request, baseline)
     if path is not None:
         options.tell_page(write.write(gathered, path, **pictures))
     options.write_exports(gathered, export)
@@ -74,7 +73,7 @@ def _board(folder: Path, request: Any, baseline: str, path: Path | None, export:
 
 def _sealed(board: dict[str, Any], output: str, path: Path | None) -> None:
     """What may leave a sealed split."""
-    from harness import terminal
+    from harness.commands import terminal
     from harness.report import public
 
     if path is not None:
@@ -88,7 +87,7 @@ def _sealed(board: dict[str, Any], output: str, path: Path | None) -> None:
 
 
 def _text(board: dict[str, Any], output: str) -> str:
-    from harness import terminal
+    from harness.commands import terminal
     from harness.report.exports import tables, texts
 
     if output == "json":
@@ -101,7 +100,7 @@ def _text(board: dict[str, Any], output: str) -> str:
 
 
 def _changes(board: dict[str, Any], base: str, request: Any, baseline: str, output: str) -> str:
-    from harness import changes
+    from harness.comparison import leaderboard_diff
 
-    found = changes.changes(changes.read_base(base, request, baseline), board)
-    return options.json_text(found.as_dict()) + "\n" if output == "json" else changes.markdown(found)
+    found = leaderboard_diff.changes(leaderboard_diff.read_base(base, request, baseline), board)
+    return options.json_text(found.as_dict()) + "\n" if output == "json" else leaderboard_diff.markdown(found)

@@ -55,7 +55,7 @@ def command(model: str, folder: Path, asked: dict[str, str], world: str, split: 
     if made.sealed:
         click.echo(f"  {made.world} is sealed: harness score {made.path} --world {made.world} --name NAME")
     elif not no_score:
-        from harness import terminal
+        from harness.commands import terminal
         from harness.scoring import score
 
         click.echo()

@@ -38,14 +38,13 @@ def command(submission: str, path: Path | None, export: Path | None, watch: bool
     """
     from harness.report import gather, write
     from harness.report.watch import watch as follow
-    from harness.rules import find_rules
     from harness.scoring.request import Request
 
-    request = Request(rules=find_rules(rules), weights=options.chosen_weights(weights), truth=truth, **choices)
+    request = Request.of(rules=rules, weights=options.chosen_weights(weights), truth=truth, **choices)
     path = path or Path(submission).with_suffix(".html")
     if watch:
         follow(Path(submission), path, request, name=name, training=training, seconds=seconds, say=click.echo)
         return
-    gathered = gather.report(submission, request, name=name, training=training)
+    gathered = gather.gather_report(submission, request, name=name, training=training)
     options.tell_page(write.write(gathered, path, frames=frames, budget=budget))
     options.write_exports(gathered, export)

@@ -62,6 +62,6 @@ def _print(record: dict[str, Any], output: str, title: str) -> None:
     elif output == "csv":
         options.print_csv({"metric": name} | row for name, row in record["metrics"].items())
     else:
-        from harness import terminal
+        from harness.commands import terminal
 
         terminal.print_score(record, terminal.console(), title)

@@ -22,7 +22,7 @@ def command(submission: str, output: str, lenient: bool, **choices: Any) -> None
       harness validate submission.jsonl
       harness validate submission.jsonl --format json
     """
-    from harness import terminal
+    from harness.commands import terminal
     from harness.errors import SubmissionError
     from harness.ingestion.diagnostics import problem_count, told
     from harness.scoring import score

@@ -34,7 +34,7 @@ def list_(output: str) -> None:
 
     rows = describe.listed()
     if output == "text":
-        from harness import terminal
+        from harness.commands import terminal
 
         terminal.print_worlds(rows, terminal.console())
     else:
@@ -90,7 +90,7 @@ def info(world: str, split: str, truth: Path | None, organiser: bool, output: st
     Example:
       harness world info warehouse-v1 --split test-large
     """
-    from harness import terminal
+    from harness.commands import terminal
     from harness.worlds import describe
 
     found = describe.describe(world, split, truth=truth, organiser=organiser)

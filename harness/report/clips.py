@@ -14,11 +14,11 @@ from typing import Any
 
 import numpy as np
 
-from harness.resources import sql
 from harness.rules import Rules
 from harness.scoring.clip_facts import judge, restore_answers
 from harness.scoring.request import Request
 from harness.scoring.result import Score
+from reference.resources import sql
 
 NO_ANSWER, OTHER_LABEL = 254, 255
 NO_FRAME = -1
@@ -125,4 +125,4 @@ def _answers(truth: Any, path: Path, rules: Rules) -> Answers:
 
 
 def _columns(connection: Any, name: str) -> Columns:
-    return connection.execute(sql(name)).fetchnumpy()
+    return connection.execute(sql(__package__, name)).fetchnumpy()

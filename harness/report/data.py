@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from harness.comparison import ALPHA
-from harness.ranking import Entry
+from harness.comparison.leaderboard import Entry
+from harness.comparison.pairwise import ALPHA
 from harness.report import columns
 from harness.report.gather import Gathered
 from harness.report.panels.anticipation import Anticipation, anticipation

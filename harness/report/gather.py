@@ -12,14 +12,15 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from harness import disclosure, ranking
+from harness import disclosure
 from harness.baselines.write import BASELINES
 from harness.cards import Card
-from harness.comparison import MARGIN, distinct, score_operand
+from harness.comparison import leaderboard
+from harness.comparison.leaderboard import Entry, Field
+from harness.comparison.paired import need_every_clip
+from harness.comparison.pairwise import MARGIN, distinct, score_operand
 from harness.errors import UsageError
 from harness.ingestion.submission_file import shown_name
-from harness.paired import need_every_clip
-from harness.ranking import Entry, Field
 from harness.report.clips import Answers, Clips, load
 from harness.scoring.request import Request
 from harness.scoring.result import Score
@@ -51,16 +52,16 @@ class Gathered:
         return self.field.entries
 
 
-def leaderboard(folder: Path, request: Request, baseline: str = FLOOR) -> Gathered:
+def gather_leaderboard(folder: Path, request: Request, baseline: str = FLOOR) -> Gathered:
     """All entries of a folder of submissions."""
-    field = ranking.gather(folder, request=request, baseline=baseline)
+    field = leaderboard.gather(folder, request=request, baseline=baseline)
     field = replace(field, broken=[row | {"error": row["error"].replace(f"{folder}/", "")} for row in field.broken])
     if not field.entries:
         raise UsageError(f"{shown_name(folder)}: no entry for {request.world} / {request.split} to show")
     return _gathered("leaderboard", f"{request.world} leaderboard", field, request, folder)
 
 
-def report(
+def gather_report(
     file: str | Path, request: Request, *, name: str | None = None, training: Path | None = None,
     shown: str | None = None,
 ) -> Gathered:  # fmt: skip
@@ -69,11 +70,11 @@ def report(
     scored = score(file, request=request, name=name, training=training)
     shown = name or shown or called(file)
     entry = _operand(shown, scored, Path(file))
-    field = ranking.line_up([entry], request, FLOOR)
+    field = leaderboard.line_up([entry], request, FLOOR)
     return replace(_gathered("report", shown, field, request, None), named=name, asked=[entry])
 
 
-def compare(
+def gather_comparison(
     operands: Sequence[str | Path], request: Request, margin: float = MARGIN, names: Sequence[str] | None = None
 ) -> Gathered:
     """Two files or more, or names of baselines, side by side."""
@@ -85,7 +86,7 @@ def compare(
         _operand(name, score_operand(operand, request), Path(operand))
         for name, operand in zip(names, operands, strict=True)
     ]
-    field = ranking.line_up(entries, request, FLOOR)
+    field = leaderboard.line_up(entries, request, FLOOR)
     return replace(_gathered("compare", " and ".join(names), field, request, None, margin), asked=entries)
 
 
@@ -117,12 +118,12 @@ def _gathered(
     kind: str, title: str, field: Field, request: Request, folder: Path | None, margin: float = MARGIN
 ) -> Gathered:
     entries = [*field.entries, *_added(field, request)]
-    field = ranking.line_up(entries, request, field.baseline, field.broken, field.elsewhere)
+    field = leaderboard.line_up(entries, request, field.baseline, field.broken, field.elsewhere)
     floor = _named(FLOOR, field.entries) or score_operand(FLOOR, request)
     split = load(request, [*(entry.score for entry in field.entries), floor])
     constant = split.answers.pop()
     return Gathered(
-        kind, title, field, ranking.board(field), request, split, floor, constant,
+        kind, title, field, leaderboard.board(field), request, split, floor, constant,
         [_command(entry, folder) for entry in field.entries], [_file(entry) for entry in field.entries], margin,
     )  # fmt: skip
 

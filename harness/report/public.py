@@ -7,7 +7,7 @@ from typing import Any
 
 from markupsafe import Markup
 
-from harness.board_text import sealed_note
+from harness.comparison.board_text import sealed_note
 from harness.report.panels.measure import UNIT, measure
 from harness.report.render import environment, policy, static
 from harness.report.write import Written

@@ -92,7 +92,7 @@ def _again(made: dict[str, Any], folder: Path, request: Request) -> Gathered:
     try:
         asked = _request(made, request)
         if made["kind"] == "leaderboard":
-            gathered = gather.leaderboard(folder, asked, made["baseline"])
+            gathered = gather.gather_leaderboard(folder, asked, made["baseline"])
         else:
             gathered = _of_files(made, folder, asked)
         commands = [entry["command"] for entry in made["entries"]]
@@ -123,8 +123,8 @@ def _of_files(made: dict[str, Any], folder: Path, request: Request) -> Gathered:
         operands.append(file or entry["name"])
     names = [entry["name"] for entry in made["operands"]]
     if made["kind"] == "report":
-        return gather.report(operands[0], request, name=made["named"], shown=names[0])
-    return gather.compare(operands, request, made["margin"], names=names)
+        return gather.gather_report(operands[0], request, name=made["named"], shown=names[0])
+    return gather.gather_comparison(operands, request, made["margin"], names=names)
 
 
 @dataclass(frozen=True)

@@ -58,7 +58,7 @@ def _made(
         copy = Path(folder) / file.name
         copy.write_bytes(whole)
         try:
-            gathered = gather.report(copy, request, name=name, training=training, shown=gather.called(file))
+            gathered = gather.gather_report(copy, request, name=name, training=training, shown=gather.called(file))
         except HarnessError as error:
             say(f"{shown_name(file)}: {str(error).splitlines()[0]}; waiting for more")
             return False

@@ -27,19 +27,19 @@ def leaderboard_page(
     folder: str | Path, path: str | Path, *, request: Request | None = None, baseline: str = "constant", **options: Any
 ) -> Written:
     """The page of a folder of submissions. `frames`, `budget`: pictures, and how many bytes of them."""
-    return write(gather.leaderboard(Path(folder), request or Request(), baseline), path, **options)
+    return write(gather.gather_leaderboard(Path(folder), request or Request(), baseline), path, **options)
 
 
 def report_page(file: str | Path, path: str | Path, *, request: Request | None = None, name: str | None = None,
                 training: Path | None = None, **options: Any) -> Written:  # fmt: skip
     """The page of one file of predictions."""
-    return write(gather.report(file, request or Request(), name=name, training=training), path, **options)
+    return write(gather.gather_report(file, request or Request(), name=name, training=training), path, **options)
 
 
 def compare_page(*submissions: str | Path, path: str | Path, request: Request | None = None, margin: float = 0.03,
                  **options: Any) -> Written:  # fmt: skip
     """The page of two files or more, or names of baselines."""
-    return write(gather.compare(submissions, request or Request(), margin), path, **options)
+    return write(gather.gather_comparison(submissions, request or Request(), margin), path, **options)
 
 
 def write(gathered: Gathered, path: str | Path, *, frames: bool = False, budget: int = BUDGET) -> Written:

@@ -23,7 +23,7 @@ from __future__ import annotations
 import csv
 import io
 import tomllib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
@@ -155,28 +155,6 @@ def label_order(operation_map: OperationMap, sessions: Mapping[str, Session]) ->
         return OPERATIONS
     ordered = dict.fromkeys(labels[operation_id] for operation_id in sorted(labels))
     return (*(label for label in ordered if label != UNKNOWN), UNKNOWN)
-
-
-def resample_1hz(events: Sequence[Event], start_ms: int) -> list[tuple[int, Event]]:
-    """OpenPack's one-second labels: (Unix time in ms, the last event whose start, cut to the second, is not later).
-
-    From the first event's second to the last event's end; a gap belongs to the event before it. OpenPack's own files
-    can stop some seconds earlier, where a recording ended.
-    """
-    if not events:
-        return []
-    seconds = [_floor_second(start_ms + event.start_ms) for event in events]
-    labels: list[tuple[int, Event]] = []
-    current = 0
-    for second in range(seconds[0], start_ms + events[-1].end_ms, SECOND_MS):
-        while current + 1 < len(events) and seconds[current + 1] <= second:
-            current += 1
-        labels.append((second, events[current]))
-    return labels
-
-
-def _floor_second(ms: int) -> int:
-    return ms - ms % SECOND_MS
 
 
 def _names() -> dict[int, str]:

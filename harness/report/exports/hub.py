@@ -15,8 +15,8 @@ import os
 import time
 from typing import Any
 
+from harness.comparison.leaderboard import Entry
 from harness.formatting import TITLES
-from harness.ranking import Entry
 from harness.version import __version__
 
 OWNER = "warehouse-harness"

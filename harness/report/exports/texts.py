@@ -6,7 +6,7 @@ import re
 from typing import Any
 from xml.etree import ElementTree
 
-from harness.board_text import board_cells, board_line, board_notes
+from harness.comparison.board_text import board_cells, board_line, board_notes
 from harness.formatting import markdown_cell, rank_range
 
 LATEX = {

@@ -11,7 +11,7 @@ import math
 from dataclasses import dataclass
 
 from harness import statistics
-from harness.comparison import paired_test
+from harness.comparison.pairwise import paired_test
 from harness.report.gather import FLOOR, PRIOR, Gathered
 from harness.report.panels.measure import Axis, axis_over
 

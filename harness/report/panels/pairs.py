@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from harness import statistics
-from harness.comparison import compare_pairs
+from harness.comparison.pairwise import compare_pairs
 from harness.report.clips import Clips
 from harness.report.gather import Gathered
 from harness.report.panels.measure import Axis, Measure, axis_over, measure

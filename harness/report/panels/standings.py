@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from harness import ranking
-from harness.comparison import compare_pairs, verdict_of
-from harness.ranking import Entry
+from harness.comparison import leaderboard
+from harness.comparison.leaderboard import Entry
+from harness.comparison.pairwise import compare_pairs, verdict_of
 from harness.report.gather import FLOOR, PRIOR, Gathered
 from harness.report.panels.measure import UNIT, Axis, Measure, chance, measure, plus, spoken
 
@@ -107,7 +107,7 @@ def _gaps(gathered: Gathered, baseline: str, m: int) -> list[Gap]:
     """Of each ranked entry to this baseline, in one family with those to the leader."""
     paired = gathered.field.paired
     place = paired.names.index(baseline)
-    _, tests = ranking.against(paired, m, place)
+    _, tests = leaderboard.against(paired, m, place)
     return [_gap(gathered, i, place, test) for i, test in enumerate(tests)]
 
 

@@ -106,7 +106,7 @@ def _stacked(tables: list[dict[str, Any]], *columns: str) -> np.ndarray:
 def _read(files: list[Path]) -> list[dict[str, Any]]:
     import duckdb
 
-    from harness.resources import sql
+    from reference.resources import sql
 
     with duckdb.connect() as connection:
-        return [connection.execute(sql("paired"), [str(file)]).fetchnumpy() for file in files]
+        return [connection.execute(sql(__package__, "paired"), [str(file)]).fetchnumpy() for file in files]

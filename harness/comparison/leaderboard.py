@@ -23,10 +23,10 @@ import numpy as np
 from harness import disclosure, statistics
 from harness.baselines.write import BASELINES
 from harness.cards import CARD, Card, predictions_of, read_card
-from harness.comparison import ALPHA, MARGIN, adjust, paired_test, score_operand, verdict_of
+from harness.comparison.paired import Paired, load, need_every_clip
+from harness.comparison.pairwise import ALPHA, MARGIN, adjust, paired_test, score_operand, verdict_of
 from harness.errors import HarnessError, UsageError
 from harness.ingestion.submission_file import shown_name
-from harness.paired import Paired, load, need_every_clip
 from harness.scoring import audit
 from harness.scoring.request import Request
 from harness.scoring.result import Score
@@ -69,13 +69,13 @@ class Field:
 
 
 def leaderboard(
-    folder: str | Path = "submissions", *, request: Request | None = None, baseline: str = "constant"
+    folder: str | Path = "submissions", *, baseline: str = "constant", request: Request | None = None, **choices: Any
 ) -> dict[str, Any]:
     """Score every `folder/*/` for the request's world and split, and rank what can be ranked.
 
     `baseline`: the entry or reference that every difference is shown to. Returns one object.
     """
-    return board(gather(folder, request=request, baseline=baseline))
+    return board(gather(folder, baseline=baseline, request=Request.of(request, **choices)))
 
 
 def gather(

@@ -13,7 +13,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from harness.board_text import board_cells, board_line, board_notes, sealed_note
+from harness.comparison.board_text import board_cells, board_line, board_notes, sealed_note
 from harness.formatting import ORDER, TITLES, interval, number, p_value, rank_range
 from reference.task import DENSE_FRAMES
 

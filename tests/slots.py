@@ -28,6 +28,7 @@ import numpy as np
 
 from harness.errors import UsageError
 from harness.scoring.metrics import macro, per_class
+from reference.truth.openpack import SECOND_MS, Event
 
 BACKGROUND = None
 """Stands for a slot that belongs to no segment."""
@@ -138,3 +139,25 @@ def _levenshtein(one: Sequence[str], other: Sequence[str]) -> int:
         for j, right in enumerate(other, 1):
             row.append(min(above[j] + 1, row[j - 1] + 1, above[j - 1] + (left != right)))
     return row[-1]
+
+
+def resample_1hz(events: Sequence[Event], start_ms: int) -> list[tuple[int, Event]]:
+    """OpenPack's one-second labels: (Unix time in ms, the last event whose start, cut to the second, is not later).
+
+    From the first event's second to the last event's end; a gap belongs to the event before it. OpenPack's own files
+    can stop some seconds earlier, where a recording ended.
+    """
+    if not events:
+        return []
+    seconds = [_floor_second(start_ms + event.start_ms) for event in events]
+    labels: list[tuple[int, Event]] = []
+    current = 0
+    for second in range(seconds[0], start_ms + events[-1].end_ms, SECOND_MS):
+        while current + 1 < len(events) and seconds[current + 1] <= second:
+            current += 1
+        labels.append((second, events[current]))
+    return labels
+
+
+def _floor_second(ms: int) -> int:
+    return ms - ms % SECOND_MS

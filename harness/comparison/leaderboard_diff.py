@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from harness import ranking
+from harness.comparison import leaderboard
 from harness.errors import UsageError
 from harness.formatting import markdown_cell, rank_range
 from harness.ingestion.submission_file import shown_name
@@ -49,14 +49,14 @@ def read_base(base: str, request: Request, baseline: str) -> dict[str, Any]:
     """A leaderboard of a folder, or the one that a file holds."""
     path = Path(base)
     if path.is_dir():
-        return ranking.leaderboard(path, request=request, baseline=baseline)
+        return leaderboard.leaderboard(path, request=request, baseline=baseline)
     try:
         board = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise UsageError(f"--diff {shown_name(base)}: {error.strerror}") from None
     except (ValueError, RecursionError):
         raise UsageError(f"--diff {shown_name(base)}: not JSON") from None
-    if not isinstance(board, dict) or board.get("format") != ranking.FORMAT:
+    if not isinstance(board, dict) or board.get("format") != leaderboard.FORMAT:
         raise UsageError(f"--diff {shown_name(base)}: expected what `harness leaderboard --format json` writes")
     return board
 

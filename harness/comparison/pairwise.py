@@ -17,9 +17,9 @@ import numpy as np
 from harness import disclosure, statistics
 from harness.baselines.write import BASELINES, write_baseline
 from harness.cards import CARD, PREDICTIONS, predictions_of, read_card
+from harness.comparison.paired import PAIRED_METRICS, Paired, load, need_every_clip
 from harness.errors import UsageError
 from harness.ingestion.submission_file import shown_name
-from harness.paired import PAIRED_METRICS, Paired, load, need_every_clip
 from harness.scoring.record import number
 from harness.scoring.request import Request
 from harness.scoring.result import Score
@@ -31,7 +31,9 @@ ENTRIES = "submissions"
 FIELDS = ("operation", "segment", "next", "all")
 
 
-def compare(*submissions: str | Path, margin: float = MARGIN, request: Request | None = None) -> dict[str, Any]:
+def compare(
+    *submissions: str | Path, margin: float = MARGIN, request: Request | None = None, **choices: Any
+) -> dict[str, Any]:
     """Score two or more submissions (files, or names of baselines) and compare every pair.
 
     Returns one object: `entries`, `pairs` (verdict, differences, counts, flips), the families' sizes.
@@ -40,7 +42,7 @@ def compare(*submissions: str | Path, margin: float = MARGIN, request: Request |
         raise UsageError("compare needs at least two submissions")
     if not 0 < margin < 1:
         raise UsageError(f"--margin {margin}: expected a share between 0 and 1")
-    request = request or Request()
+    request = Request.of(request, **choices)
     disclosure.refuse(request.world, "a comparison clip by clip", organiser=request.organiser, home=request.home)
     need_every_clip(request.rules)
     scores = [score_operand(submission, request) for submission in submissions]

@@ -15,10 +15,10 @@ from pathlib import Path
 from typing import Any
 
 from harness import disclosure
-from harness.comparison import paired_test
+from harness.comparison.leaderboard import score_folder
+from harness.comparison.paired import load
+from harness.comparison.pairwise import paired_test
 from harness.disclosure import METRICS, PARTS, public_record
-from harness.paired import load
-from harness.ranking import score_folder
 from harness.scoring.request import Request
 from harness.scoring.result import Score
 from reference.files import write_atomically
