@@ -25,7 +25,7 @@ def _(default: Any, why: str) -> Any:
 @dataclass(frozen=True)
 class Config:
     # What is trained
-    base: str = _("Qwen/Qwen2.5-VL-3B-Instruct", "id of finetune.bases; a 2B of this generation does not exist")
+    base: str = _("Qwen/Qwen2.5-VL-3B-Instruct", "id of finetune.base_models; a 2B of this generation does not exist")
     weights: str = _("", "folder of the base's safetensors and tokenizer; empty: random weights of the tiny shape")
     adapter: str = _("lora", "lora: adapters on the language model's linear layers; full: everything, from random")
     rank: int = _(16, "of the LoRA matrices; 29.9 M parameters on the 3B")

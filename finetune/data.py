@@ -17,9 +17,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from finetune.bases import Base, find_base
+from finetune.base_models import Base, find_base
 from finetune.config import Config
-from finetune.pixels import Patches, patches, tokens_of
+from finetune.patches import Patches, patches, tokens_of
 from finetune.tokens import answer_text, special_ids
 from harness.errors import UsageError
 from reference.task import CLIP_FRAMES, FPS, UNKNOWN

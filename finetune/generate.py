@@ -8,8 +8,8 @@ from typing import Any, NamedTuple
 
 import torch
 
+from finetune.constrained import Constraint, Grammar
 from finetune.data import Collator, Example, label_spans
-from finetune.grammar import Constraint, Grammar
 from finetune.model import INPUTS, Answerer
 
 MAX_TOKENS = 96

@@ -23,7 +23,7 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 from torch.nn import functional
 
-from finetune.bases import find_base
+from finetune.base_models import find_base
 from finetune.config import Config
 from finetune.data import IGNORED, SYSTEM
 from finetune.tokens import load_tokenizer, make_tokenizer, special_ids

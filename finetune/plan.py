@@ -1,7 +1,7 @@
 """What a run will need, before anything is loaded: `python -m finetune.plan [CONFIG] [--device t4]`.
 
 The peak is a sum of parts. Weights, gradients and optimizer state are counted on the model as it will be built;
-activations are the peak of the lines that train, run without data (finetune.memory). On a GPU its context is added, and
+activations are the peak of the lines that train, run without data (tensor_memory). On a GPU its context is added, and
 a tenth for fragmentation. On the CPU the plan is what torch will hold; the process itself comes on top.
 
 A config without `weights` trains the twin on the CPU, so that is what is planned there; for a GPU it stands for the
@@ -22,10 +22,10 @@ import click
 
 from finetune import config as configs
 from finetune.config import Config
-from finetune.devices import DEVICES, GIB, Device, Range, Work, asking_seconds, update_seconds
 from finetune.evaluate import BATCH
 from finetune.generate import MAX_TOKENS
-from finetune.shadow import Clip, Weights, activation_bytes, clip_of, subject, weights
+from finetune.planning.devices import DEVICES, GIB, Device, Range, Work, asking_seconds, update_seconds
+from finetune.planning.dry_run import Clip, Weights, activation_bytes, clip_of, subject, weights
 from harness.errors import HarnessError, UsageError
 
 CONTEXT_BYTES = int(0.6 * GIB)

@@ -18,10 +18,10 @@ from typing import Any
 import torch
 
 from finetune import config as configs
+from finetune.constrained import Grammar
 from finetune.data import Collator, Example
 from finetune.evaluate import BATCH
 from finetune.generate import Said, ask
-from finetune.grammar import Grammar
 from finetune.model import FACTS, ensure_base, load_model, operations_of
 from harness.errors import UsageError
 from harness.ingestion.line_checker import read_answer

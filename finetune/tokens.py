@@ -12,7 +12,7 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
-from finetune.bases import SPECIALS, TINY_TEXT
+from finetune.base_models import SPECIALS, TINY_TEXT
 from harness.errors import UsageError
 from reference.task import CLIP_FRAMES
 

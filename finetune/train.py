@@ -37,12 +37,12 @@ from torch.utils._pytree import tree_leaves
 from finetune import config as configs
 from finetune.config import Config
 from finetune.data import Collator, Example, Training
-from finetune.devices import GIB, device_key
 from finetune.evaluate import evaluate
-from finetune.memory import Tracked
 from finetune.model import FACTS, Answerer, Losses, ensure_base, load_model
 from finetune.plan import predicted_gib
-from finetune.record import Log, memory_gib, write_record
+from finetune.planning.devices import GIB, device_key
+from finetune.planning.tensor_memory import Tracked
+from finetune.run_log import Log, memory_gib, write_record
 from harness.errors import HarnessError
 
 AHEAD = 2

@@ -17,7 +17,7 @@ from finetune import predictor
 from finetune.data import Training
 from finetune.generate import Said, ask
 from finetune.predictor import Finetuned, load
-from finetune.record import read_log
+from finetune.run_log import read_log
 from finetune.train import train
 from harness.cards import read_card
 from harness.cli import cli

@@ -11,12 +11,12 @@ import pytest
 import torch
 
 from finetune import config as configs
-from finetune.bases import BASES, find_base
+from finetune.base_models import BASES, find_base
 from finetune.config import Config
+from finetune.constrained import Constraint, Grammar, answer_regex
 from finetune.data import IGNORED, SYSTEM, Collator, Training, label_spans
-from finetune.grammar import Constraint, Grammar, answer_regex
 from finetune.model import ensure_base
-from finetune.pixels import patches, tokens_of
+from finetune.patches import patches, tokens_of
 from finetune.tokens import answer_text, load_tokenizer
 from harness.errors import UsageError
 from reference.task import CLIP_FRAMES, OPERATIONS

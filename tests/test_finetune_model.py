@@ -12,10 +12,10 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 
 from finetune import config as configs
-from finetune.bases import BASES
+from finetune.base_models import BASES
+from finetune.constrained import Grammar
 from finetune.data import IGNORED, Collator
 from finetune.generate import OVERFLOWED, ask, best_segment
-from finetune.grammar import Grammar
 from finetune.merge import merge
 from finetune.model import FACTS, MODEL, Answerer, ensure_base, load_model
 from harness.errors import UsageError

@@ -14,14 +14,14 @@ import torch
 from click.testing import CliRunner
 from torch.profiler import ProfilerActivity, profile
 
-from finetune.bases import BASES
+from finetune.base_models import BASES
 from finetune.config import Config
 from finetune.data import Collator, Lesson
-from finetune.devices import device_key
-from finetune.memory import Tracked
 from finetune.model import ensure_base, load_model
 from finetune.plan import GIB, largest_batch, main, predict, time_lines, ways_to_fit
-from finetune.shadow import activation_bytes, subject, weights
+from finetune.planning.devices import device_key
+from finetune.planning.dry_run import activation_bytes, subject, weights
+from finetune.planning.tensor_memory import Tracked
 from finetune.train import make_optimizer, train
 from reference.task import OPERATIONS
 from tests.finetune_material import QLORA, ROOT, TWIN, example, placed, renderings

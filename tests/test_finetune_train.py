@@ -17,7 +17,7 @@ from safetensors.torch import load_file
 from finetune import config as configs
 from finetune import train as training
 from finetune.config import Config
-from finetune.record import Log, read_log
+from finetune.run_log import Log, read_log
 from finetune.train import State, TrainingError, learning_rate, newest, train
 from tests.finetune_material import QLORA, ROOT, TWIN, placed, renderings
 

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from finetune.bases import Base
+from finetune.base_models import Base
 from harness.errors import UsageError
 
 

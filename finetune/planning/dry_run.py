@@ -20,11 +20,11 @@ import numpy as np
 import torch
 from torch import nn
 
-from finetune.bases import SPECIALS, Base, find_base
+from finetune.base_models import SPECIALS, Base, find_base
 from finetune.config import Config
 from finetune.data import IGNORED, Collator, Example, Lesson
-from finetune.memory import repeated, seeing_peak, update_peak, without_data
 from finetune.model import DTYPES, PIXELS, TARGETS, Answerer, prepared, tiny_shape, tiny_tokenizer
+from finetune.planning.tensor_memory import repeated, seeing_peak, update_peak, without_data
 from finetune.tokens import load_tokenizer
 from reference.process.world import load_world
 from reference.rendering.prompt import task_prompt
