@@ -30,7 +30,7 @@ submissions: $(STAMP)
 
 sample: .venv/.tested-tools browser
 	$(HARNESS) leaderboard submissions -o reports/sample/leaderboard.html --frames --budget 370kB
-	$(BIN)/python -m tests.pages reports/sample
+	$(BIN)/python -m tests.support.pages reports/sample
 
 kaggle: .venv/.tested-tools
 	$(BIN)/python -m finetune.kaggle.wheelhouse build/kaggle --user $(or $(USERNAME),USERNAME) \

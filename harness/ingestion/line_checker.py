@@ -1,6 +1,6 @@
 """The strict checker of prediction lines: the authority on which lines are accepted and what they say.
 
-sql/screen.sql takes over the lines that are plainly good; on those both agree, which tests/test_strict.py proves on
+sql/screen.sql takes over the lines that are plainly good; on those both agree, which its test proves on
 mutated lines. A checked line becomes a Row of the `predictions` table: labels as codes (255 for one that the world does
 not know, None for null), frames at 25 fps, confidence in millionths and latency in microseconds, both rounded half up.
 """

@@ -7,8 +7,8 @@ from pathlib import Path
 from statistics import median
 from typing import NamedTuple
 
-from tests import pages
 from tests.benchmarks.bench import Benchmark, Claim, Place, run, table
+from tests.support import pages
 
 TEXT = """\
 `harness leaderboard DIR -o PAGE.html` without pictures, from scores that are stored: the whole process, and the file.

@@ -3,7 +3,7 @@
 Features are what `clips.jsonl` says of a clip: the bytes of its id, its place in the list (train: by session and time;
 test: by id), the indices and times of its frames. Sessions and clip numbers are published for train alone, so no answer
 of test can be read off them; a second table shows what they would give away. File sizes follow the pixels and are no
-feature: equal states render to equal bytes (tests/test_render.py).
+feature: equal states render to equal bytes (tests/reference/drawing/test_frame.py).
 
 For each target a gradient-boosted classifier is trained once on train and predicts test. Statistic: the probability it
 gives to the true answers, summed, in millionths (integers, so that equal sums are equal). p: its rank among that of

@@ -1,0 +1,236 @@
+"""The whole chain on the twin: frames, training, prediction, score; and what its answers depend on."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from click.testing import CliRunner
+
+import harness
+from finetune import predictor
+from finetune.data import Training
+from finetune.generate import Said, ask
+from finetune.predictor import Finetuned, load
+from finetune.run_log import read_log
+from finetune.train import train
+from harness.cards import read_card
+from harness.cli import cli
+from harness.errors import UsageError
+from reference.task import CLIP_FRAMES
+from tests.support.finetune_material import TWIN, placed, renderings
+
+CLIPS = 8
+
+
+@pytest.fixture(scope="module")
+def frames(tmp_path_factory):
+    return renderings(tmp_path_factory.mktemp("frames"), train=160, validation=8, test=24)
+
+
+@pytest.fixture(scope="module")
+def both_ways(frames, tmp_path_factory):
+    """Eight training clips, and the same played backwards: their segments are mirrored, all else stays."""
+    source, folder = frames / "train", tmp_path_factory.mktemp("both")
+    shutil.copytree(source / "frames", folder / "frames")
+    (folder / "render.json").write_bytes((source / "render.json").read_bytes())
+    for name in ("clips.jsonl", "truth.jsonl"):
+        rows = [json.loads(line) for line in (source / name).open()][:: 160 // CLIPS]
+        text = "".join(json.dumps(row) + "\n" for one in rows for row in (one, backwards(one)))
+        (folder / name).write_text(text)
+    return folder
+
+
+def backwards(row: dict) -> dict:
+    """A line of clips.jsonl or truth.jsonl, of the clip played backwards."""
+    row = row | {"clip_id": row["clip_id"] + "-backwards"}
+    if "frames" in row:
+        return row | {"frames": row["frames"][::-1]}
+    start, end = row["temporal_segment"].values()
+    return row | {"temporal_segment": {"start_frame": CLIP_FRAMES - end, "end_frame": CLIP_FRAMES - start}}
+
+
+@pytest.fixture(scope="module")
+def run(frames, both_ways, tmp_path_factory):
+    """A twin that has learned eight clips forwards and backwards by heart, with a head for the segment."""
+    config = replace(TWIN, steps=120, batch=8, lr=2e-3, evaluate_clips=CLIPS, temporal_head=0.5, threads=1)
+    folder = tmp_path_factory.mktemp("run")
+    train(replace(config, train=str(both_ways), validation=str(frames / "train")), folder)
+    return folder
+
+
+def learned(run: Path) -> tuple[Finetuned, Training]:
+    model = load(str(run), {"threads": "1"})
+    return model, Training(model.config.train, model.config)
+
+
+def test_sixteen_clips_are_learned_by_heart(run):
+    """The loss goes to nothing, and every answer comes out as it was taught, token by token."""
+    model, learning = learned(run)
+    examples = [learning.example(number) for number in range(len(learning))]
+    assert [reply.text for reply in model.reply(examples)] == [one.lesson.text for one in examples]
+    record = json.loads((run / "training.json").read_text())
+    assert len(examples) == 2 * CLIPS and record["final_loss"] < 0.05 and record["validation"][-1]["valid"] == 1.0
+    assert (run / "loss.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_the_order_of_frames_matters(run):
+    """The same frames in another order are another clip: shuffled, they lose their segments (but for those that are the
+    same played backwards, as the whole clip is)."""
+    model, learning = learned(run)
+    examples = [learning.example(number) for number in range(len(learning))]
+    examples = [one for one in examples if overlap(one.lesson, mirrored(one.lesson)) < 0.6]
+    orders = [np.arange(8), *(np.random.default_rng(seed).permutation(8) for seed in range(5))]
+    overlaps = []
+    for order in orders:
+        replies = model.reply([one._replace(frames=one.frames[order]) for one in examples])
+        said = [json.loads(reply.text)["temporal_segment"] for reply in replies]
+        overlaps.append(np.mean([overlap(one.lesson, segment) for one, segment in zip(examples, said, strict=True)]))
+    assert len(examples) >= 4 and overlaps[0] == 1.0 and np.mean(overlaps[1:]) < 0.85
+
+
+def mirrored(lesson) -> dict:
+    return {"start_frame": CLIP_FRAMES - lesson.end, "end_frame": CLIP_FRAMES - lesson.start}
+
+
+def overlap(lesson, segment) -> float:
+    """Temporal IoU."""
+    start, end = segment["start_frame"], segment["end_frame"]
+    shared = max(0, min(end, lesson.end) - max(start, lesson.start))
+    return shared / (end - start + lesson.end - lesson.start - shared)
+
+
+def test_the_loss_of_a_fixed_seed_lies_in_its_band(frames, tmp_path):
+    """60 updates on 160 clips. Above the band: broken. Below it: the answer leaks into the question."""
+    config = placed(TWIN, frames, steps=60, evaluate_clips=8, threads=1)
+    train(config, tmp_path)
+    rows = [row for row in read_log(tmp_path / "log.jsonl") if "loss" in row]
+    first, last = rows[0]["loss"], np.mean([row["label_loss"] for row in rows[-10:]])
+    assert 6.0 < first < 10.0, "nothing known: about the log of the vocabulary, and wide logits"
+    assert BAND[0] < last < BAND[1]
+
+
+BAND = (1.2, 2.2)
+"""Nine labels known by their frequency alone cost 2.1 nats."""
+
+
+def test_from_a_run_to_a_scored_entry(run, frames, tmp_path):
+    """`harness predict --model finetune:RUN`: the entry is whole, judged, and says how it came to be."""
+    entry = tmp_path / "entry"
+    command = ["predict", "--model", f"finetune:{run}", "--frames", str(frames), "-o", str(entry),
+               "--option", "threads=1"]  # fmt: skip
+    done = CliRunner().invoke(cli, command, catch_exceptions=False)
+    assert done.exit_code == 0, done.output
+    lines = [json.loads(line) for line in (entry / "predictions.jsonl").open()]
+    assert len(lines) == 24 and {line["source"] for line in lines} == {"model"}
+    assert all(0 <= line["confidence"] <= 1 and line["latency_ms"] > 0 and line["raw_output"] for line in lines)
+    card = read_card(entry)
+    assert card.run["predictor"]["config"]["steps"] == 120 and len(card.run["predictor"]["trained_sha256"]) == 64
+    assert json.loads((entry / "training.json").read_text())["steps"] == 120
+    score = harness.score(entry / "predictions.jsonl")
+    assert score.record["coverage"] == pytest.approx(24 / 1440)
+    assert score.record["sections"]["out_of_memory"]["applies"]
+
+
+def test_a_confidence_is_the_probability_of_the_label(run):
+    """Learned by heart is sure; noise is not."""
+    model, judging = learned(run)
+    known = model.reply([judging.example(number) for number in range(4)])
+    assert min(reply.confidence for reply in known) > 0.8
+    pixels = np.random.default_rng(0).integers(0, 256, (4, 8, 84, 84, 3), np.uint8)
+    noise = [judging.example(number)._replace(frames=pixels[number]) for number in range(4)]
+    assert min(reply.confidence for reply in model.reply(noise)) < 0.8
+
+
+def test_a_head_can_say_the_segment(run):
+    """Learned from the same clips, it says nearly the same; the text stays what the model said."""
+    _, judging = learned(run)
+    model = load(str(run), {"segment": "head", "threads": "1"})
+    example = judging.example(0)
+    reply = model.reply([example])[0]
+    segment = reply.answer["temporal_segment"]
+    assert abs(segment["start_frame"] - example.lesson.start) <= 25 and segment["start_frame"] < segment["end_frame"]
+    assert json.loads(reply.text)["next_operation"] == reply.answer["next_operation"]
+
+
+def test_a_run_answers_where_its_base_lies_elsewhere(run, tmp_path):
+    """As after the download of a run from Kaggle; a place that is wrong is said to be."""
+    here = tmp_path / "run"
+    shutil.copytree(run, here)
+    (here / "base").rename(tmp_path / "base")
+    text = (here / "config.toml").read_text().replace('weights = ""', 'weights = "/kaggle/input/model"')
+    (here / "config.toml").write_text(text)
+    with pytest.raises(UsageError, match=r"/kaggle/input/model: no tokenizer.json.*weights=FOLDER"):
+        load(str(here), {})
+    moved, example = load(str(here), {"weights": str(tmp_path / "base"), "threads": "1"}), learned(run)[1].example(0)
+    assert moved.reply([example])[0].text == learned(run)[0].reply([example])[0].text
+
+
+def test_too_many_clips_at_once_are_asked_in_halves(run, monkeypatch):
+    model, judging = learned(run)
+    examples, asked = [judging.example(number) for number in range(5)], []
+    whole = model.reply(examples)
+
+    def scarce(answerer, collator, some, grammar):
+        asked.append(len(some))
+        if len(some) > 2:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return ask(answerer, collator, some, grammar)
+
+    monkeypatch.setattr(predictor, "ask", scarce)
+    assert [one.text for one in model.reply(examples)] == [one.text for one in whole]
+    assert asked == [5, 2, 3, 1, 2]
+
+
+@pytest.mark.parametrize("text", ['{"dominant_operation": "Tape", "next_operation": "Pack"}', "[1]", "{"])
+def test_a_head_mends_no_broken_answer(run, text):
+    """It counts as what it is, and the harness answers in its place."""
+    model = load(str(run), {"segment": "head", "threads": "1"})
+    assert model._reply(Said(text, 0.5, 0.5, segment=(1, 2))).answer is None
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"constrained": "yes"}, "--option constrained: unknown"),
+        ({"constrain": "maybe"}, "expected one of yes, no"),
+        ({"next": "head"}, "has no head for next"),
+        ({"threads": "many"}, "expected a number"),
+    ],
+)
+def test_options_that_are_wrong_say_so(run, options, said):
+    with pytest.raises(UsageError, match=said):
+        load(str(run), options)
+
+
+def test_a_folder_without_a_model_says_so(tmp_path):
+    with pytest.raises(UsageError, match="no trained model"):
+        load(str(tmp_path), {})
+
+
+def test_training_goes_on_in_another_style(run, frames, tmp_path):
+    """From the adapter of one run, on clips drawn differently: its loss there falls below that of the first run."""
+    from reference.rendering.render_split import render
+    from reference.rendering.request import Request
+
+    style = tmp_path / "style"
+    render(Request(split="train", size=84, limit=16, as_domain="camera"), style / "other", workers=1)
+    config = replace(learned(run)[0].config, train=str(style / "other"), validation=str(style / "other"), steps=20)
+    train(config, tmp_path / "adapted", start=run / "best")
+    rows = [row for row in read_log(tmp_path / "adapted" / "log.jsonl") if "loss" in row]
+    zero_shot, adapted = rows[0]["loss"], rows[-1]["loss"]
+    assert adapted < 0.5 * zero_shot
+
+
+def test_augmented_clips_are_read_ahead_and_the_run_is_the_same_every_time(frames, tmp_path):
+    config = placed(TWIN, frames, steps=2, batch=2, augment=True, clips=8, evaluate_clips=4, threads=1)
+    losses = []
+    for name in ("one", "two"):
+        train(config, tmp_path / name)
+        losses.append([row["loss"] for row in read_log(tmp_path / name / "log.jsonl") if "loss" in row])
+    assert losses[0] == losses[1]

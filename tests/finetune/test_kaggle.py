@@ -1,0 +1,319 @@
+"""The run on Kaggle: its notebook, executed whole in a folder laid out as Kaggle's, and what is uploaded for it.
+
+The notebook's model is a tiny one and its clips are few; all else is the run of finetune/runs/t4.toml: nf4, adapters,
+fp16, the paged optimizer, recomputed activations.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tomllib
+from zipfile import ZipFile
+
+import pytest
+from packaging.requirements import Requirement
+
+from finetune import config as configs
+from finetune.kaggle import notebook, wheelhouse
+from tests.test_structure import ROOT, settings
+
+RUNS = ROOT / "finetune" / "runs"
+KAGGLE = ROOT / "finetune" / "kaggle"
+SCRIPT = RUNS / "t4.sh"
+_, BLOCKS = notebook.parse(SCRIPT.read_text(encoding="utf-8"))
+TITLES = [block.title for block in BLOCKS]
+
+
+def cells(kind):
+    found = json.loads(notebook.NOTEBOOK.read_text(encoding="utf-8"))["cells"]
+    return ["".join(cell["source"]) for cell in found if cell["cell_type"] == kind]
+
+
+# The notebook
+
+
+def test_the_notebook_is_what_the_script_makes():
+    assert notebook.NOTEBOOK.read_text(encoding="utf-8") == notebook.text(), "python -m finetune.kaggle.notebook"
+
+
+def test_the_notebook_is_valid():
+    nbformat = pytest.importorskip("nbformat")
+    nbformat.validate(nbformat.read(notebook.NOTEBOOK, as_version=4))
+
+
+def test_every_step_has_its_reasons_before_it():
+    assert len(cells("markdown")) == len(cells("code")) == 1 + len(BLOCKS)
+    assert all(block.text and block.code for block in BLOCKS)
+    assert "# %%" not in "".join(cells("code"))
+
+
+def test_nothing_of_the_script_is_lost():
+    """Every line is a cell's line, with its mark where it is prose."""
+    shown = {line.strip() for text in cells("code") + cells("markdown") for line in text.splitlines()}
+    lines = SCRIPT.read_text(encoding="utf-8").splitlines()[1:]
+    lost = [line for line in lines if not {line.strip(), re.sub("^# ?(%% )?", "", line).strip()} & (shown | {""})]
+    assert [line for line in lost if not line.startswith("# %%")] == []
+
+
+# What Kaggle is told
+
+KERNEL_KEYS = {
+    "id", "id_no", "title", "code_file", "language", "kernel_type", "is_private", "enable_gpu", "enable_tpu",
+    "enable_internet", "dataset_sources", "competition_sources", "kernel_sources", "model_sources", "machine_shape",
+    "docker_image", "keywords",
+}  # fmt: skip
+DATASET_KEYS = {"id", "id_no", "title", "subtitle", "description", "licenses", "resources", "keywords"}
+
+
+def metadata(name):
+    return json.loads((KAGGLE / name).read_text(encoding="utf-8"))
+
+
+def test_kernel_metadata():
+    kernel = metadata("kernel-metadata.json")
+    assert set(kernel) <= KERNEL_KEYS
+    assert kernel["id"] == "USERNAME/" + kernel["title"].lower().replace(" ", "-")  # Kaggle makes the slug of the title
+    assert kernel["machine_shape"] == "NvidiaTeslaT4" and kernel["enable_gpu"] is True
+    assert kernel["enable_internet"] is False  # left out, the client says true
+    assert kernel["dataset_sources"] == [metadata("dataset-metadata.json")["id"]]
+    assert (KAGGLE / kernel["code_file"]).is_file()
+
+
+def test_dataset_metadata():
+    dataset = metadata("dataset-metadata.json")
+    assert set(dataset) <= DATASET_KEYS and len(dataset["licenses"]) == 1
+    assert 6 <= len(dataset["title"]) <= 50 and 20 <= len(dataset["subtitle"]) <= 80
+    assert dataset["id"] == "USERNAME/" + dataset["title"].lower().replace(" ", "-")
+
+
+def test_the_config_is_the_default_but_for_the_place():
+    raw = tomllib.loads((RUNS / "t4.toml").read_text(encoding="utf-8"))
+    assert set(raw) == {"weights", "train", "validation"}
+    configs.read(RUNS / "t4.toml")
+    assert raw["weights"] == "/kaggle/input/models/" + metadata("kernel-metadata.json")["model_sources"][0]
+
+
+# The wheelhouse
+
+
+def asked_in_setup_cfg():
+    """Of the package and the extras that the notebook uses."""
+    parts = [settings()["options"]["install_requires"]]
+    parts += [settings()["options.extras_require"][extra] for extra in wheelhouse.EXTRAS]
+    return [Requirement(line) for part in parts for line in part.strip().splitlines()]
+
+
+def test_everything_that_is_needed_is_brought_or_there():
+    assert wheelhouse.unmet([("setup.cfg", asked_in_setup_cfg())], wheelhouse.available()) == []
+
+
+def test_the_image_keeps_what_is_built_for_it():
+    brought, there = set(wheelhouse.wanted()), set(wheelhouse.pinned(wheelhouse.listed("image.txt")))
+    assert brought & there == set() and {"torch", "numpy", "pandas", "scipy"} <= there
+
+
+UNMET = [
+    ("torch>=2.6", {"torch": "2.11.0"}, [], "there"),
+    ("torch>=2.6", {"torch": "2.5.1"}, ["x: torch>=2.6, there is 2.5.1"], "too old"),
+    ("torch>=2.6", {}, ["x: torch>=2.6, there is None"], "not there"),
+    ("hf_xet<2", {"hf-xet": "1.8.0"}, [], "spelt otherwise"),
+    ('tomli; python_version < "3.11"', {}, [], "not for this Python"),
+    ('decord; platform_machine == "x86_64"', {}, ['x: decord; platform_machine == "x86_64", there is None'], "for it"),
+    ('mpi; extra == "multi"', {}, [], "of an extra that nobody asked for"),
+]
+
+
+@pytest.mark.parametrize(("text", "there", "expected", "why"), UNMET, ids=[case[3] for case in UNMET])
+def test_what_is_unmet(text, there, expected, why):
+    assert wheelhouse.unmet([("x", [Requirement(text)])], there) == expected
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("wheel")
+    wheelhouse.own_wheel(folder, "--no-build-isolation", "--no-index")
+    return next(folder.glob("*.whl"))
+
+
+def test_what_is_uploaded_names_its_owner_and_what_it_goes_on_from(tmp_path, monkeypatch):
+    """Without the download, which needs a network."""
+    for step in ("download", "install"):
+        monkeypatch.setattr(wheelhouse, step, lambda *arguments: None)
+    wheelhouse.gather(tmp_path, "me", "me/warehouse-harness-t4")
+    kernel = json.loads((tmp_path / "kernel" / "kernel-metadata.json").read_text(encoding="utf-8"))
+    assert kernel["kernel_sources"] == ["me/warehouse-harness-t4"]
+    text = (KAGGLE / "kernel-metadata.json").read_text(encoding="utf-8").replace("USERNAME", "me")
+    assert kernel | {"kernel_sources": []} == json.loads(text)
+    assert (tmp_path / "kernel" / kernel["code_file"]).is_file()
+
+
+def test_the_wheel_holds_all_that_the_notebook_runs(wheel):
+    names = set(ZipFile(wheel).namelist())
+    for folder in (RUNS, KAGGLE):
+        files = {path.relative_to(ROOT).as_posix() for path in folder.iterdir() if path.is_file()}
+        assert {name for name in files if not name.endswith(".md")} <= names
+
+
+def test_the_wheel_asks_for_what_setup_cfg_does(wheel):
+    found = {one.name for one in wheelhouse.requirements_of(wheel) if one.marker is None}
+    assert found == {one.name for one in asked_in_setup_cfg() if one.marker is None}
+
+
+# Steps of the script, with python and nvidia-smi played
+
+SHIM = '#!/bin/sh\nexec {} "$@"\n'
+
+
+def shims(folder, **commands):
+    folder.mkdir(exist_ok=True)
+    for name, command in commands.items():
+        (folder / name).write_text(SHIM.format(command))
+        (folder / name).chmod(0o755)
+    return f"{folder}{os.pathsep}{os.environ['PATH']}"
+
+
+def layout(folder, **more):
+    """Environment for Kaggle's folders below `folder`, without what this process was given."""
+    for name in ("input", "working"):
+        (folder / name).mkdir(exist_ok=True)
+    kept = {name: value for name, value in os.environ.items() if name != "PYTHONPATH" and name[:8] != "HARNESS_"}
+    places = {"INPUT": "input", "WORK": "working", "SCRATCH": "temp"}
+    return kept | {f"HARNESS_{name}": str(folder / place) for name, place in places.items()} | more
+
+
+def run_block(title, env):
+    code = BLOCKS[0].code + "\n" + BLOCKS[TITLES.index(title)].code
+    return subprocess.run(["bash", "-c", code], env=env, capture_output=True, text=True)
+
+
+MISSING = [("Install, offline", "the dataset warehouse-harness-wheels"), ("Train", "the model Qwen2.5-VL")]
+
+
+@pytest.mark.parametrize(("title", "missing"), MISSING)
+def test_what_is_not_attached_is_said(title, missing, tmp_path):
+    done = run_block(title, layout(tmp_path))
+    assert done.returncode == 1 and f"attach {missing}" in done.stdout + done.stderr
+
+
+LAYOUTS = [
+    ("models/qwen-lm/qwen2.5-vl/transformers/3b-instruct/2", "notebooks/me/run-1", "today"),
+    ("qwen2.5-vl/transformers/3b-instruct/1", "run-1", "until 2025"),
+]
+ALONE, BOTH = ["-m"], ["-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2", "-m", "--"]
+
+
+@pytest.mark.parametrize(("gpus", "launched"), [(1, ALONE), (2, BOTH)], ids=["one GPU", "two"])
+@pytest.mark.parametrize(("weights", "earlier", "when"), LAYOUTS, ids=[case[2] for case in LAYOUTS])
+def test_how_training_is_started(weights, earlier, when, gpus, launched, tmp_path):
+    env = layout(tmp_path)
+    path = shims(tmp_path / "bin", python="printf '%s\\n'", **{"nvidia-smi": "seq " + str(gpus) + " #"})
+    model = tmp_path / "input" / weights
+    states = [tmp_path / "input" / earlier / f"run/checkpoints/{step:06}/state.json" for step in (60, 90)]
+    for file in (model / "config.json", *states):
+        file.parent.mkdir(parents=True)
+        file.write_text("{}")
+    done = run_block("Train", env | {"PATH": path, "HARNESS_TRAIN_CONFIG": ""})
+    run = tmp_path / "working" / "run"
+    said, *words = done.stdout.splitlines()
+    assert said == f"going on from update 000090 in {tmp_path / 'input'}", done.stderr
+    assert words[: len(launched) + 1] == [*launched, "finetune.train"]
+    assert words[-8:] == ["--run", str(run), "--frames", str(tmp_path / "temp/frames"), "--max-hours", "10", "--set",
+                          f"weights={model}"]  # fmt: skip
+    assert len(list((run / "checkpoints").iterdir())) == 2
+
+
+# The whole run
+
+TINY = """
+weights = ""
+size = 84
+batch = 2
+accumulation = 2
+steps = 2
+checkpoint_every = 1
+evaluate_every = 1
+evaluate_clips = 2
+threads = 1
+"""
+PROXIES = ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY")
+NO_NETWORK = {"PIP_NO_INDEX": "1", "HF_HUB_OFFLINE": "1"} | dict.fromkeys(PROXIES, "http://127.0.0.1:9")
+
+
+def session(folder, wheel, home, hours, attached=None, steps=TITLES):
+    """The notebook's steps in a new kernel; returns Kaggle's working folder and what was printed."""
+    import nbclient
+    import nbformat
+
+    env = layout(folder)
+    dataset = folder / "input" / "datasets" / "me" / "warehouse-harness-wheels"
+    dataset.mkdir(parents=True)
+    shutil.copy(wheel, dataset)
+    if attached:
+        shutil.copytree(attached, folder / "input" / "notebooks" / "me" / "warehouse-harness-t4")
+    base = tomllib.loads((RUNS / "t4.toml").read_text()) | tomllib.loads(TINY)
+    (folder / "tiny.toml").write_text("".join(f"{name} = {json.dumps(value)}\n" for name, value in base.items()))
+    path = shims(folder / "bin", python=sys.executable, pip=" ".join(wheelhouse.pip_command()))
+    tiny = {"TRAIN_CONFIG": str(folder / "tiny.toml"), "SIZE": "84", "LIMIT": "16", "DEVICE": "cpu", "HOURS": hours}
+    env |= {f"HARNESS_{name}": value for name, value in tiny.items()} | NO_NETWORK
+    env |= {"PATH": path, "HARNESS_HOME": str(home), "OMP_NUM_THREADS": "1"}
+    made = nbformat.read(notebook.NOTEBOOK, as_version=4)
+    for block, cell in zip(BLOCKS, [cell for cell in made.cells if cell.cell_type == "code"][1:], strict=True):
+        if block.title not in steps:
+            made.cells.remove(cell)
+    client = nbclient.NotebookClient(made, timeout=300, resources={"metadata": {"path": str(folder / "working")}})
+    client.execute(env=env)
+    printed = [output["text"] for cell in made.cells for output in cell.get("outputs", []) if "text" in output]
+    return folder / "working", "".join(printed)
+
+
+@pytest.fixture(scope="module")
+def sessions(tmp_path_factory, wheel, home):
+    """A whole one, over before the run is; and one to which its output is attached, as far as that differs."""
+    for name in ("nbclient", "nbformat", "ipykernel", "torch", "peft", "bitsandbytes"):
+        pytest.importorskip(name)
+    first = session(tmp_path_factory.mktemp("first"), wheel, home, "0.00001")
+    steps = ("Settings", "Install, offline", "Draw the clips", "Train")
+    return first, session(tmp_path_factory.mktemp("second"), wheel, home, "10", attached=first[0], steps=steps)
+
+
+def updates(working):
+    rows = [json.loads(line) for line in (working / "run" / "log.jsonl").read_text().splitlines()]
+    return [row for row in rows if "loss" in row]
+
+
+def test_a_session_leaves_answers_score_page_and_adapter(sessions):
+    working, printed = sessions[0]
+    for file in ("submissions/qwen2.5-vl-3b/predictions.jsonl", "submissions/qwen2.5-vl-3b/card.toml", "score.json",
+                 "report.html", "run/best/adapter/adapter_model.safetensors"):  # fmt: skip
+        assert (working / file).stat().st_size > 0, file
+    score = json.loads((working / "score.json").read_text())
+    assert score["submission"]["sources"] == {"model": 16, "repaired": 0, "fallback": 0}
+    assert "16 of 1,440 clips" in printed
+
+
+def test_frames_and_packages_are_not_in_the_output(sessions):
+    """20 GB and 500 files are kept at most."""
+    for working, _ in sessions:
+        files = [path for path in working.rglob("*") if path.is_file()]
+        assert not [path for path in files if path.suffix in (".jpg", ".whl", ".py")] and len(files) < 40
+
+
+def test_the_code_is_the_wheels(sessions):
+    """Not this checkout's, which the environment may have installed."""
+    for working, _ in sessions:
+        site = working.parent / "temp" / "site"
+        assert (site / "finetune" / "runs" / "t4.toml").is_file() and (site / "harness").is_dir()
+
+
+def test_the_next_session_goes_on(sessions):
+    (first, _), (second, said) = sessions
+    assert len(updates(first)) == 1 and json.loads((first / "run" / "training.json").read_text())["steps"] == 1
+    assert "going on from update 000001" in said
+    assert [row["update"] for row in updates(second)] == [1, 2] and updates(second)[:1] == updates(first)
+    training = json.loads((second / "run" / "training.json").read_text())
+    assert (training["steps"], training["adapter"]) == (2, "lora")

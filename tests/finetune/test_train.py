@@ -1,0 +1,238 @@
+"""Training: it learns, goes on after being killed, survives a full memory, and takes the same step on two processes."""
+
+from __future__ import annotations
+
+import json
+import math
+import subprocess
+import sys
+from dataclasses import asdict, replace
+from pathlib import Path
+from random import Random
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from finetune import config as configs
+from finetune import train as training
+from finetune.config import Config
+from finetune.run_log import Log, read_log
+from finetune.train import State, TrainingError, learning_rate, newest, train
+from tests.support.finetune_material import QLORA, ROOT, TWIN, placed, renderings
+
+SMALL = replace(TWIN, batch=4, steps=6, threads=1, evaluate_clips=2)
+
+
+@pytest.fixture(scope="module")
+def frames(tmp_path_factory):
+    return renderings(tmp_path_factory.mktemp("frames"), train=24, validation=8)
+
+
+def parameters(run: Path) -> dict[str, torch.Tensor]:
+    return load_file(newest(run) / "state.safetensors")
+
+
+def equal(one: Path, other: Path) -> bool:
+    first, second = parameters(one), parameters(other)
+    return first.keys() == second.keys() and all(torch.equal(first[name], second[name]) for name in first)
+
+
+DRIVER = """
+import os, signal, sys
+from pathlib import Path
+from random import Random
+from finetune import config, train
+from finetune.model import Answerer
+forward = Answerer.forward
+train.predicted_gib = lambda *arguments, **options: None  # planning runs forward too; these are passes of updates
+
+def run(folder, kill_at):
+    passes = 0
+    def counted(self, *arguments):
+        nonlocal passes
+        passes += 1
+        if passes == kill_at:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return forward(self, *arguments)
+    Answerer.forward = counted
+    train.train(config.read(Path(sys.argv[1])), Path(folder))
+
+for asked in sys.argv[2:]:
+    folder, _, kill_at = asked.partition(":")
+    if (child := os.fork()) == 0:
+        run(folder, int(kill_at or 0))
+        os._exit(0)
+    code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    print(code, train.newest(Path(folder)) is not None, flush=True)
+"""
+"""Runs one after another, each in a process of its own that is forked before torch has threads: what is imported takes
+seconds. FOLDER:N kills itself with signal 9 in its N-th forward pass."""
+
+
+def drive(config: Config, *runs: str) -> list[tuple[int, bool]]:
+    """Exit code of each run, and whether there is a checkpoint now."""
+    folder = Path(runs[0].partition(":")[0]).parent
+    configs.write(config, folder)
+    done = subprocess.run([sys.executable, "-c", DRIVER, str(folder / configs.NAME), *runs], cwd=ROOT, timeout=300,
+                          capture_output=True, text=True)  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    return [(int(code), saved == "True") for code, saved in map(str.split, done.stdout.splitlines())]
+
+
+def test_a_run_killed_three_times_ends_as_the_uncut_one(frames, tmp_path):
+    """Bit for bit: kill -9 in any pass of an update, with half-done accumulation, fp16 scaling and 8-bit Adam."""
+    config = placed(QLORA, frames, steps=4, checkpoint_every=1, threads=1, dropout=0.1, evaluate_clips=1)
+    random = Random(0)
+    cut, uncut = str(tmp_path / "cut"), str(tmp_path / "uncut")
+    killed = [f"{cut}:{random.randint(2, 4)}" for _ in range(3)]
+    ends = drive(config, uncut, *killed, cut)
+    assert [code for code, _ in ends] == [0, -9, -9, -9, 0]
+    assert ends[3][1], "killed after a checkpoint, and inside an update"
+    assert equal(tmp_path / "cut", tmp_path / "uncut")
+    for name in ("cut", "uncut"):
+        assert [row["step"] for row in read_log(tmp_path / name / "log.jsonl") if "loss" in row] == [1, 2, 3, 4]
+
+
+def test_a_run_that_goes_on_in_time_ends_as_the_uncut_one(frames, tmp_path):
+    """`max_hours` stops after the update under way, with a model that answers and its record; the same call goes on."""
+    config = placed(SMALL, frames, steps=3)
+    train(config, tmp_path / "uncut")
+    while train(config, tmp_path / "cut", max_hours=0.0).updates < config.steps:
+        assert (tmp_path / "cut" / "best" / "model.safetensors").is_file()
+        assert json.loads((tmp_path / "cut" / "training.json").read_text())["best_update"] == 1
+    assert equal(tmp_path / "cut", tmp_path / "uncut")
+
+
+def test_out_of_memory_halves_the_batch_and_goes_on(frames, tmp_path, monkeypatch):
+    """The step is made all the same, with the same gradients, and the event is on record."""
+    config = placed(SMALL, frames, steps=2)
+    train(config, tmp_path / "enough")
+    forward = training.Answerer.forward
+
+    def scarce(self, batch, *rest):
+        if len(batch["input_ids"]) > 2:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return forward(self, batch, *rest)
+
+    monkeypatch.setattr(training, "predicted_gib", lambda *arguments, **options: 1.0)  # it runs forward, too
+    monkeypatch.setattr(training.Answerer, "forward", scarce)
+    state = train(config, tmp_path / "scarce")
+    assert (state.batch, state.ooms) == (2, [{"step": 0, "batch": 2}])
+    record = json.loads((tmp_path / "scarce" / "training.json").read_text())
+    assert record["oom_events"] == 1
+    for name, value in parameters(tmp_path / "enough").items():
+        torch.testing.assert_close(parameters(tmp_path / "scarce")[name], value, rtol=1e-3, atol=1e-5)
+
+
+def test_what_one_process_had_to_halve_is_halved_and_on_record_in_all(frames, tmp_path, monkeypatch):
+    """The first of two, whose own memory sufficed; the other says 1."""
+    monkeypatch.setattr(training, "Accelerator", type("Pair", (training.Accelerator,), {
+        "num_processes": 2, "gather": lambda self, tensor: torch.cat([tensor, torch.ones_like(tensor)]),
+    }))  # fmt: skip
+    state = train(placed(SMALL, frames, steps=2), tmp_path)
+    assert (state.batch, state.ooms) == (1, [{"step": 0, "batch": 1}])
+
+
+def test_memory_that_does_not_hold_one_clip_is_an_error(frames, tmp_path, monkeypatch):
+    def full(self, *arguments):
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    monkeypatch.setattr(training, "predicted_gib", lambda *arguments, **options: 1.0)
+    monkeypatch.setattr(training.Answerer, "forward", full)
+    with pytest.raises(torch.OutOfMemoryError):
+        train(placed(SMALL, frames), tmp_path / "run")
+
+
+def test_two_processes_take_the_step_of_one(frames, tmp_path):
+    """accelerate, gloo: 2 processes x 2 passes x batch 2 as 1 x 4 x 2, to 1e-6."""
+    config = placed(SMALL, frames, steps=2, batch=2, accumulation=4, lr=1e-3)
+    train(config, tmp_path / "one")
+    configs.write(config, tmp_path)
+    two = subprocess.run(
+        [sys.executable, "-m", "accelerate.commands.launch", "--cpu", "--num_processes", "2", "--num_machines", "1",
+         "--mixed_precision", "no", "--dynamo_backend", "no", "--main_process_port", "0", "-m", "finetune.train",
+         str(tmp_path / configs.NAME), "--run", str(tmp_path / "two")],
+        cwd=ROOT, capture_output=True, text=True, timeout=240,
+    )  # fmt: skip
+    assert two.returncode == 0, two.stderr
+    together, alone = parameters(tmp_path / "two"), parameters(tmp_path / "one")
+    worst = max(float((together[name] - alone[name]).abs().max()) for name in alone if name.startswith("parameter/"))
+    assert worst < 1e-6
+
+
+def scaled(by: float, monkeypatch) -> None:
+    """The loss of every pass times `by`; `register_hook` makes infinite gradients of a finite one."""
+    forward = training.Answerer.forward
+
+    def changed(self, *arguments):
+        found = forward(self, *arguments)
+        if math.isfinite(by):
+            found.total.register_hook(lambda gradient: gradient * math.inf)
+        return found._replace(total=found.total * by)
+
+    monkeypatch.setattr(training, "predicted_gib", lambda *arguments, **options: 1.0)  # it runs forward, too
+    monkeypatch.setattr(training.Answerer, "forward", changed)
+
+
+INFINITE = [(1.0, "infinite gradients: lower lr"), (math.inf, "an infinite loss: .* does not fit fp32")]
+
+
+@pytest.mark.parametrize(("by", "said"), INFINITE)
+def test_what_is_infinite_is_skipped_and_stops_a_run_in_the_end(by, said, frames, tmp_path, monkeypatch):
+    """A skipped update moves nothing: neither weights nor the schedule."""
+    scaled(by, monkeypatch)
+    with pytest.raises(TrainingError, match=f"3 updates in a row had {said}"):
+        train(placed(SMALL, frames, max_skipped=2), tmp_path)
+    before, after = (load_file(path / "state.safetensors") for path in sorted((tmp_path / "checkpoints").iterdir())[:2])
+    assert all(torch.equal(before[name], after[name]) for name in before)
+
+
+def test_one_folder_holds_one_run(frames, tmp_path):
+    train(placed(SMALL, frames, steps=1), tmp_path)
+    with pytest.raises(TrainingError, match="a run with another lr"):
+        train(placed(SMALL, frames, steps=1, lr=1e-4), tmp_path)
+    assert train(placed(SMALL, frames, steps=2), tmp_path).updates == 2
+
+
+def test_a_run_can_begin_with_the_weights_of_another(frames, tmp_path):
+    config = placed(SMALL, frames, steps=1, evaluate_every=1, evaluate_clips=4)
+    train(config, tmp_path / "first")
+    train(replace(config, seed=5, lr=1e-12), tmp_path / "second", start=tmp_path / "first" / "best")
+    first, second = parameters(tmp_path / "first"), parameters(tmp_path / "second")
+    for name, value in first.items():
+        if name.startswith("parameter/"):
+            torch.testing.assert_close(second[name], value, rtol=0, atol=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("update", "expected", "why"),
+    [
+        (0, 0.1, "a tenth of ten warm-up updates"),
+        (9, 1.0, "the end of the warm-up"),
+        (10, 1.0, "the peak"),
+        (105, 0.55, "half of the cosine, between 1 and 0.1"),
+        (200, 0.1, "the end"),
+    ],
+)
+def test_the_learning_rate_rises_and_falls(update, expected, why):
+    config = replace(TWIN, steps=200, warmup=0.05, lr=1.0)
+    assert learning_rate(config, update) == pytest.approx(expected), why
+
+
+def test_a_torn_log_is_mended(tmp_path):
+    rows = [{"step": step, "loss": 1.0} for step in (1, 2, 3)]
+    text = "".join(json.dumps(row) + "\n" for row in rows)
+    (tmp_path / "log.jsonl").write_text(text + '{"step": 4, "lo')
+    Log(tmp_path, State(step=2), SMALL)
+    assert read_log(tmp_path / "log.jsonl") == rows[:2]
+
+
+def test_only_whole_checkpoints_are_gone_on_with_and_few_are_kept(frames, tmp_path):
+    config = placed(SMALL, frames, steps=4, keep=2)
+    train(config, tmp_path)
+    assert [path.name for path in sorted((tmp_path / "checkpoints").iterdir())] == ["000003", "000004"]
+    (tmp_path / "checkpoints" / ".partial").mkdir()
+    assert newest(tmp_path).name == "000004"
+    assert json.loads((newest(tmp_path) / "state.json").read_text())["state"]["updates"] == 4
+    assert asdict(configs.read(tmp_path / configs.NAME)) == asdict(config)

@@ -1,0 +1,542 @@
+"""The command line: every example in a help text works, exit codes, no traceback for whatever is named wrongly, 80
+columns, and nothing printed that a terminal, a spreadsheet or a shell would obey.
+
+Commands run in this process where they can; what is about the process itself (imports, pipes, locale) gets its own.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from harness.baselines.write import write_baseline
+from harness.cli import main
+from tests.docs import commands
+from tests.support import ROOT, hand
+
+WORLD = "cli"
+OPENPACK = "operations_U0209_S0500.csv"
+EXAMPLE = re.compile(r"^ +(harness .*)$", re.MULTILINE)
+
+
+class Result:
+    def __init__(self, code, out, err):
+        self.code, self.out, self.err = code, out, err
+
+
+@pytest.fixture
+def run(capsys, monkeypatch):
+    """Run a command line as `harness` would; returns exit code and both streams."""
+    monkeypatch.setenv("COLUMNS", "80")
+
+    def run(*words):
+        monkeypatch.setattr(sys, "argv", ["harness", *map(str, words)])
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as stopped:
+            main()
+        return Result(stopped.value.code or 0, *capsys.readouterr())
+
+    return run
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory, home):
+    """A working folder with all that examples name, and a small world for everything else."""
+    folder = tmp_path_factory.mktemp("work")
+    for name, file in (
+        ("transition-prior", "submission"),
+        ("transition-prior", "prior"),
+        ("whole-clip", "new"),
+        ("constant", "old"),
+    ):
+        write_baseline(name, folder / f"{file}.jsonl")
+    shutil.copytree(ROOT / "submissions", folder / "submissions")
+    (folder / OPENPACK).write_text(openpack())
+    (folder / "tiny.toml").write_text(hand.tiny_world())
+    rows = hand.grid(8, 3, domain="clean")
+    digest = hand.world(WORLD, rows, folder, home)
+    hand.write(folder / "right.jsonl", [hand.right(row) for row in rows])
+    hand.write(folder / "wrong.jsonl", [hand.right(row, next_operation="Wrap") for row in rows])
+    hand.write(folder / "bad.jsonl", [hand.right(rows[0], temporal_segment=7), {"clip_id": "no such clip"}])
+    hand.entry(folder / "board" / "right", "right", [hand.right(row) for row in rows], WORLD, digest)
+    hand.entry(
+        folder / "board" / "wrong", "wrong", [hand.right(row, next_operation="Wrap") for row in rows], WORLD, digest
+    )
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def in_folder(folder, monkeypatch):
+    monkeypatch.chdir(folder)
+
+
+def openpack():
+    """A recording of 80 s: ten operations of 8 s."""
+    ids = (300, 100, 200, 500, 600, 700, 900, 1000, 300, 100)
+    lines = ["uuid,user,session,box,id,operation,start,end,actions"]
+    for place, number in enumerate(ids):
+        start, end = (
+            f"2031-05-06 08:{(place + after) * 8 // 60:02d}:{(place + after) * 8 % 60:02d}+09:00" for after in (0, 1)
+        )
+        lines.append(f"u{place},U0209,S0500,1,{number},x,{start},{end},")
+    return "\n".join(lines) + "\n"
+
+
+# Help
+
+GROUPS = {(), ("world",)}
+
+
+@pytest.mark.parametrize("words", commands(), ids=" ".join)
+def test_every_command_has_help_with_an_example(words, run):
+    result = run(*words, "--help")
+    short = run(*words, "-h")
+    assert (result.code, short.code, short.err) == (0, 0, "") and short.out == result.out
+    assert "Example:" in result.out and EXAMPLE.findall(result.out)
+    assert all(len(line) <= 80 for line in result.out.splitlines())
+
+
+def examples():
+    """(command line, exit code) of every help text. One is a gate, which this file does not pass."""
+    import click
+
+    from harness.cli import cli
+
+    found = {}
+    for words in commands():
+        command, context = cli, click.Context(cli)
+        for word in words:
+            command = command.get_command(context, word)
+        found |= dict.fromkeys(EXAMPLE.findall(command.help), 0)
+    assert len(found) >= len(commands()) - len(GROUPS)
+    failing = "harness score new.jsonl --output reports/new --fail-under aa1.low=0.5"
+    assert failing in found
+    return [(line, 1 if line == failing else 0) for line in order(found)]
+
+
+SEALED = "warehouse-v1-sealed"
+SMALLER = (
+    ("--split test --scale 10", "--split validation --scale 2"),
+    ("world render warehouse-v1", "world render warehouse-v1 --limit 2 --size 32"),
+    ("world seal warehouse-v1", f"world seal tiny.toml --name {SEALED} --size 32 --workers 1"),
+    (" > warehouse-v1.md", ""),
+)
+"""What an example is cut down to, and the shell's part of it. Large worlds are left to their own tests."""
+
+
+def order(lines):
+    """Importing and sealing come before what needs what they made."""
+    for before, after in SMALLER:
+        lines = [line.replace(before, after) for line in lines]
+    makes = re.compile("world (import|seal)")
+    return sorted(lines, key=lambda line: (not makes.search(line), "predictions.jsonl" in line))
+
+
+@pytest.mark.parametrize(("line", "code"), examples(), ids=[case[0] for case in examples()])
+def test_examples_of_help_work(line, code, run, folder):
+    if "predictions.jsonl" in line:
+        world = SEALED if SEALED in line else "openpack-u0209"
+        write_baseline("constant", folder / "predictions.jsonl", world=world)
+    if "check-reveal" in line:
+        secret = json.loads((folder / "secret.json").read_text())
+        line = line.replace("0123...", secret["secret"]).replace("4567...", secret["salt"])
+    result = run(*shlex.split(line)[1:])
+    assert result.code == code, result.err
+    assert result.out or "-o" in line
+    if "-o " in line or "--output" in line:
+        words = shlex.split(line)
+        named = Path(words[words.index("-o") + 1] if "-o" in words else "reports/new/score.json")
+        assert named.exists()
+
+
+def test_version(run):
+    from harness import __version__
+
+    assert run("--version").out == f"harness, version {__version__}\n"
+
+
+# Exit codes
+
+CODES = [
+    (["score", "right.jsonl"], 0, "good"),
+    (["score", "right.jsonl", "--fail-under", "aa1=1,coverage=1"], 0, "a gate that holds"),
+    (["score", "right.jsonl", "--fail-under", "aa1.low=0.99"], 1, "a gate that does not"),
+    (["score", "wrong.jsonl", "--fail-under", "aa1_hidden=0"], 1, "a gate on what does not exist"),
+    (["compare", "right.jsonl", "wrong.jsonl", "--fail-if-worse"], 0, "better"),
+    (["compare", "wrong.jsonl", "right.jsonl", "--fail-if-worse"], 1, "worse"),
+    (["compare", "wrong.jsonl", "right.jsonl"], 0, "worse, but nobody asked"),
+    (["compare", "right.jsonl", "wrong.jsonl", "right.jsonl", "--fail-if-worse"], 0, "only the first counts"),
+    (["validate", "right.jsonl"], 0, "valid"),
+    (["validate", "bad.jsonl"], 2, "problems"),
+    (["validate", "bad.jsonl", "--lenient"], 0, "problems that were asked for"),
+    (["score", "bad.jsonl"], 2, "refused"),
+    (["score", "bad.jsonl", "--lenient"], 0, "each bad line is a wrong answer"),
+    (["leaderboard", "board"], 0, "good"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("words", "code", "why"), CODES, ids=[" ".join(case[0]) for case in CODES])
+def test_exit_codes(words, code, why, run):
+    result = run(*words, "--world", WORLD)
+    assert result.code == code, why
+    assert bool(result.err) is (code != 0)
+    if code == 1:
+        assert result.err.startswith("gate failed: ") and result.out  # the answer is printed all the same
+
+
+def fifo(folder):
+    path = folder / "pipe"
+    if not path.exists():
+        os.mkfifo(path)
+
+
+REFUSED = [
+    (["score", "nowhere.jsonl"], "nowhere.jsonl: No such file", "a missing file"),
+    (["score", "board"], "board: is a directory", "a directory"),
+    (["score", "pipe"], "pipe: not a regular file", "a FIFO"),
+    (["score", "/dev/null"], "/dev/null: not a regular file", "a device"),
+    (["score", "x" * 300], "File name too long", "a name of 300 bytes"),
+    (["score", ""], "directory", "an empty name is the folder"),
+    (["validate", "nowhere.jsonl"], "nowhere.jsonl: No such file", "a missing file"),
+    (["validate", "pipe"], "pipe: not a regular file", "a FIFO"),
+    (["compare", "right.jsonl", "nowhere"], "nowhere: No such file", "a missing file"),
+    (["compare", "right.jsonl"], "at least two", "one file"),
+    (["compare", "right.jsonl", "wrong.jsonl", "--margin", "2"], "--margin 2", "a margin of 2"),
+    (["compare", "right.jsonl", "wrong.jsonl", "--rules", "drop-missing"], "drops some", "rules that drop clips"),
+    (["compare", "right.jsonl", "oracle"], "no process", "a baseline that needs a process"),
+    (["leaderboard", "nowhere"], "nowhere: no such folder", "a missing folder"),
+    (["leaderboard", "right.jsonl"], "no such folder", "a file"),
+    (["leaderboard", "board", "--baseline", "nobody"], "--baseline 'nobody'", "an unknown baseline"),
+    (["leaderboard", "board", "-o", "page.pdf"], "ends in .html", "a page that is none"),
+    (["leaderboard", "board", "-o", "page.html", "--frames"], "was imported", "pictures of an imported world"),
+    (["leaderboard", "board", "--budget", "much"], "'much'", "a budget that is no size"),
+    (["leaderboard", "board", "--diff", "nowhere.json"], "nowhere.json: No such file", "a missing base"),
+    (["leaderboard", "board", "--diff", "right.jsonl"], "right.jsonl: not JSON", "a base that is no board"),
+    (["report", "nowhere.jsonl"], "nowhere.jsonl: No such file", "a missing file"),
+    (["report", "board"], "board: is a directory", "a directory"),
+    (["report", "right.jsonl", "--rules", "drop-missing"], "drops some", "rules that drop clips"),
+    (["score", "right.jsonl", "--split", "train"], "train", "an unknown split"),
+    (["score", "right.jsonl", "--rules", "strict"], "unknown rule set 'strict'", "unknown rules"),
+    (["score", "right.jsonl", "--weights", "oca=1"], "--weights 'oca=1'", "weights"),
+    (["score", "right.jsonl", "--adapter", "excel"], "excel", "an unknown adapter"),
+    (["score", "right.jsonl", "--fail-under", "aa1"], "--fail-under 'aa1'", "a gate without a number"),
+    (["score", "right.jsonl", "--fail-under", "f1=0.5"], "--fail-under 'f1=0.5'", "an unknown gate"),
+    (["score", "right.jsonl", "--fps", "0"], "fps", "a frame rate of 0"),
+    (["score", "right.jsonl", "--fps", "nan"], "fps", "no frame rate"),
+    (["score", "right.jsonl", "--clip-frames", "-1"], "clip", "negative frames"),
+    (["score", "right.jsonl", "--training", "nowhere.json"], "nowhere.json", "a missing training record"),
+    (["score", "right.jsonl", "--output", "right.jsonl"], "right.jsonl", "a file as output folder"),
+    (["score", "right.jsonl", "--name", "a\x1b[31m"], "--name", "a name that would colour the terminal"),
+    (["score", "right.jsonl", "--truth", "right.jsonl"], "right.jsonl", "a truth that is none"),
+    (["score", "right.jsonl", "--format", "xml"], "'xml' is not one of", "an unknown format"),
+    (["score"], "Missing argument", "nothing"),
+    (["score", "right.jsonl", "wrong.jsonl"], "unexpected extra argument", "too much"),
+    (["baseline", "best", "-o", "x.jsonl"], "'best' is not one of", "an unknown baseline"),
+    (["baseline", "oracle", "-o", "x.jsonl"], "no process", "a baseline that needs a process"),
+]  # fmt: skip
+WORLDS = [
+    (["world", "info", "atlantis"], "atlantis", "an unknown world"),
+    (["world", "info", "../../etc/passwd"], "passwd", "a path"),
+    (["world", "info", "warehouse-v1", "--split", "exam"], "exam", "an unknown split"),
+    (["world", "build", "atlantis"], "atlantis", "an unknown world"),
+    (["world", "build", "warehouse-v1", "--scale", "0"], "--scale", "no sessions"),
+    (["world", "import", "nowhere.csv"], "nowhere.csv", "a missing file"),
+    (["world", "import", "bad.jsonl"], "bad.jsonl:1", "no truth"),
+    (["world", "import", OPENPACK, "--name", "../../x"], "../../x", "a name that leads out"),
+    (["world", "import", OPENPACK, "--name", "y", "--map", "klingon"], "klingon", "an unknown map"),
+    (
+        ["world", "export", "warehouse-v1", "--split", "test", "-o", "t.jsonl"],
+        "--include-test",
+        "truth of a test split",
+    ),
+    (["world", "export", "warehouse-v1", "--split", "validation", "-o", "t.xlsx"], ".jsonl", "an unknown extension"),
+    (["world", "lists"], "No such command 'lists'", "a misspelt command"),
+    (["schema", "everything"], "'everything' is not one of", "an unknown schema"),
+    (["verify", "nowhere.html"], "nowhere.html: No such file", "a missing page"),
+    (["verify", "right.jsonl"], "no page of this project", "a file that is no page"),
+    (["scores"], "No such command 'scores'", "a misspelt command"),
+    (["--verbose"], "No such option", "an unknown option"),
+]
+
+
+@pytest.mark.parametrize(
+    ("words", "message", "why"), REFUSED + WORLDS, ids=[f"{case[0][0]}: {case[2]}" for case in REFUSED + WORLDS]
+)
+def test_refused_with_one_clear_message(words, message, why, run, folder):
+    """Exit code 2, nothing on standard output, a message that names what is wrong; an exception would fail the test."""
+    fifo(folder)
+    world = [] if words[0] in ("world", "schema", "verify", "scores", "--verbose") else ["--world", WORLD]
+    result = run(*words, *world)
+    assert (result.code, result.out) == (2, ""), why
+    assert message in result.err and "Traceback" not in result.err
+    assert result.err.startswith(("harness: ", "Usage: ", "Error: ")) and len(result.err.splitlines()) <= 6
+
+
+def test_unknown_world(run):
+    result = run("score", "right.jsonl", "--world", "atlantis")
+    assert result.code == 2 and "atlantis" in result.err and "warehouse-v1" in result.err
+
+
+# Formats
+
+FORMATS = [
+    ["score", "right.jsonl"], ["score", "wrong.jsonl"],
+    ["validate", "right.jsonl"], ["validate", "bad.jsonl", "--lenient"],
+    ["compare", "right.jsonl", "wrong.jsonl", "constant"], ["leaderboard", "board"],
+]  # fmt: skip
+WORLD_FORMATS = [
+    ["world", "list"],
+    ["world", "info", WORLD],
+    ["world", "info", "canonical-v1"],
+    ["world", "build", WORLD],
+]
+
+
+@pytest.mark.parametrize("words", FORMATS + WORLD_FORMATS, ids=" ".join)
+def test_json_is_one_value_csv_a_table_and_text_fits(words, run):
+    words = [*words, *([] if words[0] == "world" else ["--world", WORLD])]
+
+    def no_constant(name):
+        raise AssertionError(f"{name} is no JSON")
+
+    assert json.loads(run(*words, "--format", "json").out, parse_constant=no_constant)
+    rows = list(csv.reader(io.StringIO(run(*words, "--format", "csv").out)))
+    assert len({len(row) for row in rows}) <= 1, "all rows have as many cells as the header"
+    assert rows or words[:2] == ["validate", "right.jsonl"], "no problems, no rows"
+    fits(run(*words, "--format", "text").out if words[:2] != ["world", "build"] else "a path is as long as it is")
+
+
+def test_schemas_are_json(run):
+    for name in ("prediction", "score", "card", "training"):
+        assert json.loads(run("schema", name).out)["$schema"].startswith("https://json-schema.org/")
+
+
+TABLES = [
+    ["score", "submission.jsonl"], ["score", "new.jsonl"], ["leaderboard"],
+    ["compare", "new.jsonl", "old.jsonl"],
+    ["world", "info"], ["world", "list"], ["world", "info", "canonical-v1"],
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("words", TABLES, ids=" ".join)
+def test_text_fits_80_columns_and_is_plain(words, run):
+    fits(run(*words).out)
+
+
+def fits(out):
+    """The signature and the lines of problems, which name files, may be longer."""
+    long = [line for line in out.splitlines() if len(line) > 80 and not line.startswith(("world:", "bad.jsonl:"))]
+    assert out and long == [] and "\x1b" not in out
+
+
+def test_standard_input_and_output(home):
+    done = hand.harness_command("baseline", "constant", "-o", "-", "--world", WORLD, home=home)
+    assert len(done.stdout.splitlines()) == 24 and done.stderr == ""
+    again = hand.harness_command("score", "-", "--world", WORLD, "--format", "json", input=done.stdout, home=home)
+    assert json.loads(again.stdout)["coverage"] == 1
+
+
+# Names
+
+NAMES = [
+    "<script>alert(1)</script>",
+    "{{7*7}}",
+    "../../x",
+    "CON",
+    "n" * 300,
+    "=1+1",
+    "+1",
+    "-1",
+    "@x",
+    "模型 é",
+    "[red]x[/red]",
+]
+
+
+@pytest.mark.parametrize("name", NAMES, ids=ascii)
+def test_a_name_is_text(name, run, tmp_path):
+    """It is shown as it is, and names no file: all that is written lies in the output folder."""
+    before = set(tmp_path.rglob("*")) | set(Path.cwd().iterdir())
+    out = tmp_path / "out"
+    result = run("score", "right.jsonl", "--world", WORLD, f"--name={name}", "--output", out, "--format", "json")
+    assert json.loads(result.out)["name"] == name and json.loads(result.out)["signature"].endswith(f"|name:{name}")
+    assert (set(tmp_path.rglob("*")) | set(Path.cwd().iterdir())) - before == {
+        out,
+        out / "score.json",
+        out / "clips.parquet",
+    }
+    assert "".join(run("score", "right.jsonl", "--world", WORLD, f"--name={name}").out.split()).startswith(
+        "".join(name.split())
+    )
+
+
+def test_without_a_name_the_file_is_shown(run):
+    assert run("score", "right.jsonl", "--world", WORLD, "--name", "").out.startswith("right.jsonl")
+
+
+def test_a_name_cannot_forge_the_signature(run):
+    result = run("score", "right.jsonl", "--world", WORLD, "--name", "a|truth is sealed")
+    assert result.code == 2 and "without |" in result.err
+
+
+def test_card_names_are_text_everywhere(run, folder, tmp_path):
+    """Eleven entries of one board, in every format; Markdown holds no character that could start markup."""
+    names = [name for name in NAMES if len(name) < 100]
+    lines = [json.loads(line) for line in (folder / "wrong.jsonl").read_text().splitlines()]
+    digest = json.loads(run("world", "info", WORLD, "--format", "json").out)["truth_digest"]
+    for place, name in enumerate(names):
+        hand.entry(tmp_path / "board" / f"entry-{place}", name, lines, WORLD, digest)
+    board = ["leaderboard", tmp_path / "board", "--world", WORLD]
+    shown = json.loads(run(*board, "--format", "json").out)
+    assert {row["name"] for row in shown["entries"]} == set(names) and len(shown["entries"]) == len(names)
+    cells = {row["name"] for row in csv.DictReader(io.StringIO(run(*board, "--format", "csv").out))}
+    assert cells == {f"'{name}" if name[0] in "=+-@" else name for name in names}
+    text = "".join(run(*board).out.split())
+    assert [name for name in names if "".join(name.split()) not in text] == []
+    marked = re.findall(r"^\| \S+ \| 1 \| (.*?) \| 0\.", run(*board, "--format", "markdown").out, re.MULTILINE)
+    assert len(marked) == len(names)
+    assert [name for name in marked if re.search(r"(?<!\\)[<>|\[\]`*_#]", name)] == []
+
+
+FILES = ["*.jsonl", "?.jsonl", "[ab].jsonl", "o'brien.jsonl", 'say "x".jsonl', "a; DROP TABLE facts.jsonl", "a b.jsonl",
+         "-.jsonl", "$(touch x).jsonl", "模型.jsonl", "a\nb.jsonl", "\x1b[31mred.jsonl", "[red].jsonl"]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", FILES, ids=ascii)
+def test_file_names_are_literal(name, run, folder, tmp_path):
+    """A file of that very name is read; where only others would match, there is none."""
+    shutil.copy(folder / "right.jsonl", tmp_path / "a.jsonl")
+    path, out = tmp_path / name, tmp_path / f"{name}.out"
+    missing = run("score", path, "--world", WORLD)
+    assert missing.code == 2 and "No such file" in missing.err and "\x1b" not in missing.err
+    shutil.copy(folder / "wrong.jsonl", path)
+    scored = run("score", path, "--world", WORLD, "--format", "json", "--output", out)
+    assert json.loads(scored.out)["metrics"]["aa1"]["value"] == 0
+    assert {file.name for file in out.iterdir()} == {"score.json", "clips.parquet"}
+    compared = run("compare", path, tmp_path / "a.jsonl", "--world", WORLD)
+    assert compared.code == 0 and "\x1b" not in compared.out
+
+
+def test_a_name_that_is_no_text(run, folder, tmp_path):
+    """Bytes that are not UTF-8 in a file's name."""
+    name = os.fsencode(tmp_path) + b"/\xff.jsonl"
+    Path(os.fsdecode(name)).write_bytes((folder / "right.jsonl").read_bytes())
+    result = run("compare", os.fsdecode(name), "right.jsonl", "--world", WORLD, "--format", "json")
+    assert result.code == 0 and json.loads(result.out)["pairs"][0]["verdict"]["kind"] == "identical"
+
+
+# Pages
+
+
+def test_a_page_and_exports_from_one_command(run, tmp_path):
+    result = run("leaderboard", "board", "--world", WORLD, "-o", tmp_path / "page.html", "--export", tmp_path / "out")
+    assert result.out.startswith("right leads; ") and str(tmp_path / "page.html") in result.out
+    assert (tmp_path / "out" / "leaderboard.tex").exists()
+    assert "all " in run("verify", tmp_path / "page.html", "--submissions", "board").out
+    page = (tmp_path / "page.html").read_text()
+    (tmp_path / "page.html").write_text(page.replace(">1.000<", ">0.999<", 1))
+    changed = run("verify", tmp_path / "page.html", "--submissions", "board")
+    assert changed.code == 1 and changed.err.startswith("not what the submissions give: ") and "0.999" in changed.err
+
+
+def test_other_forms_of_the_board(run, tmp_path, monkeypatch):
+    board = ["leaderboard", "board", "--world", WORLD]
+    assert run(*board, "--format", "latex").out.count(r"\midrule") == 1
+    assert run(*board, "--format", "junit").out.startswith("<?xml")
+    monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(tmp_path / "summary.md"))
+    assert "No entry changed." in run(*board, "--diff", "board", "--github").out
+    assert "No entry changed." in (tmp_path / "summary.md").read_text()
+
+
+def test_gates_as_a_test_report(run, tmp_path):
+    words = ["score", "wrong.jsonl", "--world", WORLD, "--fail-under", "oca=0.9,aa1=0.9", "--junit", tmp_path / "g.xml"]
+    assert run(*words).code == 1
+    text = (tmp_path / "g.xml").read_text()
+    assert 'tests="2"' in text and 'failures="1"' in text and "aa1 is 0.0000, at least 0.9 is asked" in text
+
+
+# The process
+
+
+def process(home, *words, **options):
+    return hand.harness_command(*words, home=home, **options)
+
+
+def test_help_loads_nothing_heavy():
+    code = """
+import sys
+sys.argv = ["harness", "--help"]
+from harness.cli import main
+try:
+    main()
+finally:
+    print(sorted({"duckdb", "numpy", "pandas", "scipy", "rich", "json"} & set(sys.modules)), file=sys.stderr)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stderr == "[]\n" and done.stdout.startswith("Usage: harness")
+
+
+def test_module_and_script_are_one_command(home):
+    script = Path(sys.executable).parent / "harness"
+    module = process(home, "world", "list")
+    assert module.returncode == 0 and "warehouse-v1" in module.stdout
+    if script.exists():
+        done = subprocess.run([script, "world", "list"], capture_output=True, text=True, check=True,
+                              env=os.environ | {"COLUMNS": "80"})  # fmt: skip
+        assert done.stdout == module.stdout
+
+
+PIPES = [
+    "world info canonical-v1 | head -1",
+    "schema score | head -c 10",
+    f"baseline constant -o - --world {WORLD} | true",
+    f"score right.jsonl --world {WORLD} --format csv | true",
+]
+
+
+@pytest.mark.parametrize("line", PIPES)
+def test_a_broken_pipe_is_quiet(line):
+    command = f"set -o pipefail; {shlex.quote(sys.executable)} -m harness {line}"
+    done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full here")
+def test_a_full_output_is_said():
+    with open("/dev/full", "w") as full:  # noqa: PTH123
+        done = subprocess.run(
+            [sys.executable, "-m", "harness", "schema"], stdout=full, stderr=subprocess.PIPE, text=True
+        )
+    assert (done.returncode, done.stderr) == (2, "harness: No space left on device\n")
+
+
+ENVIRONMENTS = [
+    {"TZ": "Asia/Kathmandu", "PYTHONHASHSEED": "1"},
+    {"TZ": "America/St_Johns", "LC_ALL": "C", "PYTHONHASHSEED": "7"},
+    {"TZ": "nonsense", "LC_ALL": "tr_TR.UTF-8", "LANG": "ar_EG"},
+]
+
+
+def test_odd_time_zones_and_locales_change_no_byte(home):
+    words = ["compare", "right.jsonl", "wrong.jsonl", "--world", WORLD, "--format", "json"]
+    outputs = {process(home, *words, env=env).stdout for env in ENVIRONMENTS}
+    assert len(outputs) == 1 and json.loads(outputs.pop())["sessions"] == 8
+
+
+def test_a_terminal_that_knows_ascii_only(home):
+    """Names come out escaped, and JSON stays JSON."""
+    ascii_only = {"PYTHONIOENCODING": "ascii", "PYTHONUTF8": "0"}
+    words = ["score", "right.jsonl", "--world", WORLD, "--name", "é模"]
+    done = process(home, *words, env=ascii_only)
+    assert done.returncode == 0 and "Traceback" not in done.stderr and r"\xe9\u6a21" in done.stdout
+    assert json.loads(process(home, *words, "--format", "json", env=ascii_only).stdout)["name"] == "é模"

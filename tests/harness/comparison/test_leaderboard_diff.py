@@ -1,0 +1,81 @@
+"""What changed between two leaderboards, as a pull request's comment says it."""
+
+from __future__ import annotations
+
+import json
+import shutil
+
+import pytest
+
+from harness.comparison import leaderboard, leaderboard_diff
+from harness.errors import UsageError
+from tests.harness.report.test_data import board
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    """Before; and after `near` lost its errors, `far` went and `fresh` came."""
+    folder = tmp_path_factory.mktemp("changes")
+    before, request = board(folder, folder / "home")
+    after = folder / "after"
+    shutil.copytree(before, after)
+    shutil.rmtree(after / "far")
+    for name, what in (("near", "near"), ("fresh", "fresh")):
+        shutil.copytree(before / "best", after / name, dirs_exist_ok=True)
+        card = after / name / "card.toml"
+        card.write_text(card.read_text().replace('name = "best"', f'name = "{what}"'))
+    return before, after, request
+
+
+def boards(made):
+    before, after, request = made
+    return leaderboard.leaderboard(before, request=request), leaderboard.leaderboard(after, request=request)
+
+
+def test_who_came_went_and_moved(made):
+    found = leaderboard_diff.changes(*boards(made))
+    said = {change.name: change for change in found.entries}
+    assert {name: change.what for name, change in said.items() if name != "short"} == {
+        "near": "moved",
+        "fresh": "new",
+        "far": "gone",
+        "best": "moved",
+    }
+    assert said["near"].score_before == pytest.approx(5 / 6) and said["near"].score_after == pytest.approx(0.995)
+    assert said["far"].rank_after is None and found.unlike == []
+
+
+def test_the_comment(made):
+    text = leaderboard_diff.markdown(leaderboard_diff.changes(*boards(made)))
+    assert text.startswith("**") and "| far | gone |" in text and "0.833 → 0.995" in text and "Before: " in text
+
+
+def test_nothing_changed(made):
+    before, _ = boards(made)
+    assert "No entry changed." in leaderboard_diff.markdown(leaderboard_diff.changes(before, before))
+
+
+def test_an_earlier_board_as_a_file(made, tmp_path):
+    before, after = boards(made)
+    (tmp_path / "board.json").write_text(json.dumps(before))
+    read = leaderboard_diff.read_base(str(tmp_path / "board.json"), made[2], "constant")
+    assert leaderboard_diff.changes(read, after) == leaderboard_diff.changes(before, after)
+    assert leaderboard_diff.read_base(str(made[0]), made[2], "constant") == before
+
+
+def test_other_rules_are_said(made):
+    before, after = boards(made)
+    text = leaderboard_diff.markdown(leaderboard_diff.changes(before | {"rules": "inclusive-ends"}, after))
+    assert "rules differ" in text and "cannot be compared" in text
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [(None, "No such file"), ("{", "not JSON"), ("[]", "expected what"), ("{}", "expected what")],
+)
+def test_what_is_no_board(content, message, made, tmp_path):
+    path = tmp_path / "board.json"
+    if content is not None:
+        path.write_text(content)
+    with pytest.raises(UsageError, match=message):
+        leaderboard_diff.read_base(str(path), made[2], "constant")

@@ -1,0 +1,322 @@
+"""The strict checker, the SQL screen that works ahead of it, and the published schema: all agree on every line."""
+
+from __future__ import annotations
+
+import json
+import random
+
+import jsonschema
+import pytest
+
+from harness.errors import UsageError
+from harness.ingestion.ingest import _Ingest
+from harness.ingestion.line_checker import FIELDS, Row, check_line
+from harness.ingestion.submission_file import open_submission
+from harness.ingestion.vocabulary import Vocabulary
+from harness.resources import schema
+from reference.task import OPERATIONS
+from tests.support.small_truth import CLIPS, small_truth
+
+WORDS = Vocabulary(OPERATIONS)
+MUTANTS = 20_000
+
+
+def line(**changes):
+    """A canonical line with fields changed; a field set to ... is left out."""
+    value = {
+        "clip_id": CLIPS[0],
+        "dominant_operation": "Tape",
+        "temporal_segment": {"start_frame": 14, "end_frame": 98},
+        "next_operation": "Put Items",
+    }
+    return {name: item for name, item in (value | changes).items() if item is not ...}
+
+
+OPTIONAL = {
+    "confidence": [0, 1, 0.5, 1.0, 0.123456789, 0.0000005, 2.5e-05, 0.9999995],
+    "next_confidence": [0.25, 1, 0.3333333333333333],
+    "latency_ms": [0, 12, 1234.5678, 0.0005, 999999999],
+    "source": ["model", "repaired", "fallback"],
+    "raw_output": ["Tape", "", 'said "Tape"\n', '{"a": 1}', "é\u2028😀", 'a, "raw_output": b', None],
+}
+
+
+def a_line(generator: random.Random) -> str:
+    """A good line as one of many programs would write it."""
+    value = line(
+        clip_id=generator.choice(CLIPS),
+        dominant_operation=generator.choice([*OPERATIONS, "tape", "BOX SETUP", "put_items", "Final-Check"]),
+        temporal_segment={"start_frame": generator.randrange(126), "end_frame": generator.randrange(126)},
+        next_operation=generator.choice(OPERATIONS),
+    )
+    if generator.random() < 0.2:
+        value["anticipated_next_operation"] = value.pop("next_operation")
+    for name, choices in OPTIONAL.items():
+        if generator.random() < 0.3:
+            value[name] = generator.choice(choices)
+    separators = generator.choice([(", ", ": ")] * 6 + [(",", ":")] * 3 + [(", ", ":")])
+    return json.dumps(value, ensure_ascii=generator.random() < 0.5, separators=separators)
+
+
+JUNK = (
+    '"',
+    "\\",
+    "{",
+    "}",
+    "[",
+    "]",
+    ",",
+    ":",
+    " ",
+    "\t",
+    "0",
+    "1",
+    "9",
+    "-",
+    "+",
+    ".",
+    "e",
+    "E",
+    "null",
+    "true",
+    "NaN",
+    "Infinity",
+    '""',
+    "\\u0041",
+    "\\ud800",
+    "\u00e9",
+    "\u202e",
+    "\u0410",
+    "\x00",
+    "\x1f",
+    "\x7f",
+    "'",
+    "//",
+    ", ",
+    '": ',
+    '":',
+    '"clip_id": "x", ',
+    ', "confidence": 0.5',
+    ', "x": {}',
+    '"raw_output":',
+    ', "raw_output": "y"',
+    "1e999",
+    "00",
+    "_",
+    "0x1",
+)
+
+
+NUMBERS = ("1.0", "1e1", "01", "-0", "126", "125", "1_0", "0.", ".5", "2", "1.", "9" * 25, '"7"', "+1", " 1")
+
+
+def mutated(text: str, generator: random.Random) -> str:
+    """One to three small accidents."""
+    for _ in range(generator.choice((1, 1, 1, 2, 3))):
+        at, to = sorted(generator.randrange(len(text) + 1) for _ in range(2))
+        kind = generator.randrange(8)
+        if kind == 0:
+            text = text[:at] + generator.choice(JUNK) + text[at:]
+        elif kind == 1:
+            text = text[:at] + generator.choice(JUNK) + text[at + 1 :]
+        elif kind == 2:
+            text = text[:at] + text[at + 1 :]
+        elif kind == 3:
+            text = text[:at] + text[at : min(to, at + 40)] + text[at:]
+        elif kind == 4:
+            text = text[: max(at, len(text) - 40)]
+        elif kind == 5:
+            text = reordered(text, generator)
+        elif kind == 6:
+            text = text.replace('": ', generator.choice(['" : ', '":  ', '":']), 1)
+        else:
+            number = generator.choice(NUMBERS)
+            text = text.replace(generator.choice(["14", "0.5", "1", "98", "12"]), number, 1)
+        text = text.replace("\n", " ") or "x"
+    return text
+
+
+def reordered(text: str, generator: random.Random) -> str:
+    try:
+        members = list(json.loads(text).items())
+    except (ValueError, AttributeError):
+        return text
+    generator.shuffle(members)
+    return json.dumps(dict(members))
+
+
+def screened(lines: list[str], folder, words=WORDS) -> dict[int, Row]:
+    """What the SQL screen accepts, by line number."""
+    file = folder / "lines.jsonl"
+    file.write_bytes("".join(f"{text}\n" for text in lines).encode())
+    with small_truth() as truth, open_submission(file, folder) as source:
+        _Ingest(truth, source, words, ignore_extra=False).screen()
+        rows = truth.connection.execute("SELECT * EXCLUDE (place) FROM predictions").fetchall()
+    return {row[1]: Row(*row) for row in rows}
+
+
+def test_the_screen_passes_nothing_that_the_checker_rejects_and_reads_the_same_values(tmp_path):
+    generator = random.Random(20)
+    good = [a_line(generator) for _ in range(MUTANTS // 4)]
+    lines = good + [mutated(generator.choice(good), generator) for _ in range(MUTANTS)]
+    passed = screened(lines, tmp_path)
+    for number, row in passed.items():
+        checked = check_line(WORDS, number, lines[number - 1])
+        assert (checked.row, checked.problems) == (row, []), lines[number - 1]
+    assert sum(number <= len(good) for number in passed) > len(good) * 0.8, "the screen takes most of what is usual"
+    assert sum(number > len(good) for number in passed) > MUTANTS * 0.05, "and some mutants are good lines still"
+    assert sum(bool(check_line(WORDS, 1, text).problems) for text in lines[len(good) :]) > MUTANTS * 0.4
+
+
+AGREEMENT = [
+    # text of a line, codes of its problems
+    (json.dumps(line()), ()),
+    (json.dumps(line(extra=1)), ()),
+    (json.dumps(line(dominant_operation=None, temporal_segment=None, next_operation=None)), ()),
+    (json.dumps(line(temporal_segment=[3, 9])), ()),
+    (json.dumps(line(temporal_segment=..., start_frame=3, end_frame=9)), ()),
+    (json.dumps(line(temporal_segment=..., start_frame=None, end_frame=None)), ()),
+    (json.dumps(line(next_operation=..., anticipated_next_operation="Pack")), ()),
+    (json.dumps(line(confidence=None, next_confidence=0, latency_ms=0, source=None, raw_output=None)), ()),
+    (json.dumps({"clip_id": "a", "raw_output": "no answer"}), ()),
+    (json.dumps(line(temporal_segment={"start_frame": 90, "end_frame": 20})), ()),
+    (json.dumps(line(dominant_operation="Kitting")), ()),
+    (json.dumps(line(clip_id=...)), ("MISSING",)),
+    (json.dumps(line(clip_id=7)), ("TYPE",)),
+    (json.dumps(line(clip_id=None)), ("TYPE",)),
+    (json.dumps(line(dominant_operation=...)), ("MISSING",)),
+    (json.dumps(line(dominant_operation=3)), ("TYPE",)),
+    (json.dumps(line(temporal_segment=...)), ("MISSING",)),
+    (json.dumps(line(temporal_segment=5)), ("TYPE",)),
+    (json.dumps(line(temporal_segment=[1, 2, 3])), ("TYPE",)),
+    (json.dumps(line(temporal_segment={"start_frame": 1})), ("MISSING",)),
+    (json.dumps(line(temporal_segment={"start_frame": 1, "end_frame": None})), ("TYPE",)),
+    (json.dumps(line(temporal_segment={"start_frame": "1", "end_frame": 2})), ("TYPE",)),
+    (json.dumps(line(temporal_segment={"start_frame": True, "end_frame": 2})), ("TYPE",)),
+    (json.dumps(line(temporal_segment={"start_frame": 1.5, "end_frame": 2})), ("TYPE",)),
+    (json.dumps(line(temporal_segment={"start_frame": -1, "end_frame": 126})), ("RANGE", "RANGE")),
+    (json.dumps(line(start_frame=3)), ("CONFLICT",)),
+    (json.dumps(line(temporal_segment=..., start_frame=3)), ("MISSING",)),
+    (json.dumps(line(temporal_segment=..., start_frame=3, end_frame=None)), ("TYPE",)),
+    (json.dumps(line(next_operation=...)), ("MISSING",)),
+    (json.dumps(line(anticipated_next_operation="Pack")), ("CONFLICT",)),
+    (json.dumps(line(confidence=1.01)), ("RANGE",)),
+    (json.dumps(line(confidence="0.5")), ("TYPE",)),
+    (json.dumps(line(next_confidence=-0.1)), ("RANGE",)),
+    (json.dumps(line(latency_ms=-1)), ("RANGE",)),
+    (json.dumps(line(latency_ms=True)), ("TYPE",)),
+    (json.dumps(line(source="oracle")), ("VALUE",)),
+    (json.dumps(line(raw_output=["a"])), ("TYPE",)),
+    (json.dumps({"clip_id": "a"}), ("MISSING", "MISSING", "MISSING")),
+    ('["clip_id"]', ("NOT_OBJECT",)),
+]
+
+
+@pytest.mark.parametrize("text, codes", AGREEMENT)
+def test_checker_and_schema_agree(text, codes):
+    assert tuple(problem.code for problem in check_line(WORDS, 1, text).problems) == codes
+    assert jsonschema.Draft202012Validator(schema("prediction")).is_valid(json.loads(text)) == (not codes)
+
+
+def test_the_schema_is_one_and_its_examples_are_good_lines():
+    published = schema("prediction")
+    jsonschema.Draft202012Validator.check_schema(published)
+    assert set(published["properties"]) == FIELDS
+    for example in published["examples"]:
+        jsonschema.validate(example, published)
+        assert check_line(WORDS, 1, json.dumps(example)).problems == []
+
+
+VALUES = [
+    # fields of a line, the row's column, its value, why
+    ({"confidence": 0.8300005}, "confidence_ppm", 830_001, "millionths, half up"),
+    ({"confidence": 1}, "confidence_ppm", 1_000_000, "an integer is a number"),
+    ({"next_confidence": 1e-7}, "next_confidence_ppm", 0, "below half a millionth"),
+    ({"latency_ms": 12.3456}, "latency_us", 12_346, "microseconds"),
+    ({"source": "fallback"}, "source", 2, "model 0, repaired 1, fallback 2"),
+    ({"source": None}, "source", 0, "not given is model"),
+    ({"dominant_operation": " box_SETUP "}, "operation", 0, "the one normalisation"),
+    ({"dominant_operation": "Picking"}, "operation", 255, "a label the world does not know"),
+    ({"next_operation": None}, "next_operation", None, "abstained"),
+    ({"temporal_segment": [125, 0]}, "start_frame", 125, "degenerate is valid, never swapped"),
+]
+
+
+@pytest.mark.parametrize("fields, column, expected, why", VALUES)
+def test_values(fields, column, expected, why):
+    assert getattr(check_line(WORDS, 1, json.dumps(line(**fields))).row, column) == expected, why
+
+
+CONVERSIONS = [
+    # --fps, --clip-frames, frame of the answer, frame at 25 fps or None where it is out of range
+    (None, None, 125, 125), (None, None, 126, None),
+    (15, 75, 0, 0), (15, 75, 1, 2), (15, 75, 74, 123), (15, 75, 75, 125), (15, 75, 76, None),
+    (15, None, 75, 125), (None, 8, 4, 63), (None, 8, 9, None), (30, None, 150, 125), (29.97, None, 150, 125),
+    (2, 8, 8, 100),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("fps, clip_frames, frame, expected", CONVERSIONS)
+def test_frame_rates(fps, clip_frames, frame, expected, tmp_path):
+    """The checker and the screen convert alike."""
+    words = Vocabulary(OPERATIONS, fps, clip_frames)
+    text = json.dumps(line(temporal_segment={"start_frame": frame, "end_frame": 0}))
+    assert check_line(words, 1, text).row.start_frame == expected
+    passed = screened([text], tmp_path, words)
+    assert [row.start_frame for row in passed.values()] == ([] if expected is None else [expected])
+
+
+@pytest.mark.parametrize(
+    "fps, clip_frames", [(0, None), (-5, None), (float("nan"), None), (25, 126), (None, 0), (10, 100)]
+)
+def test_frame_rates_that_make_no_sense_are_refused(fps, clip_frames):
+    with pytest.raises(UsageError):
+        Vocabulary(OPERATIONS, fps, clip_frames)
+
+
+COLUMNS = [
+    # a line, field and column of its problem
+    (
+        '{"clip_id": "a", "dominant_operation": 5, "temporal_segment": null, "next_operation": null}',
+        "dominant_operation",
+        40,
+    ),
+    (
+        '{"clip_id": "a", "dominant_operation": null, "temporal_segment": {"start_frame": -7, "end_frame": 9}, '
+        '"next_operation": null}',
+        "temporal_segment.start_frame",
+        82,
+    ),
+    ('  {"clip_id": 3, "dominant_operation": null, "temporal_segment": null, "next_operation": null}', "clip_id", 15),
+    ('{"clip_id": "a", "x": 1, "x": 2}', "x", 26),
+    ('{"clip_id": "a", "x": NaN}', "", 23),
+    ('{"clip_id": "a"} {"clip_id": "b"}', "", 18),
+    ('{"clip_id": "a", "dominant_operation": "Ta', "", 43),
+    ("{'clip_id': 1}", "", 2),
+    ('{"clip_id": "a",}', "", 16),
+    ('{"clip_id": "a" // id\n}', "", 17),
+]
+
+
+@pytest.mark.parametrize("text, field, column", COLUMNS)
+def test_a_problem_is_shown_where_it_stands(text, field, column):
+    (problem,) = check_line(WORDS, 1, text).problems
+    assert (problem.field, problem.column) == (field, column), str(problem)
+
+
+def test_labels_of_other_worlds_are_screened_and_checked_alike(tmp_path):
+    """Imported labels may be in any script, hold quotes, or be spelt like each other's other spelling."""
+    labels = ("包装", "cut", "CUT", 'tape "x"', "a\\b", "x_y", "Ümlaut Ding")
+    words = Vocabulary(labels)
+    said = [*labels, "Cut", "X Y", "ümlaut_ding", "ÜMLAUT DING"]
+    answers = [
+        line(clip_id=clip, dominant_operation=label, next_operation=label)
+        for clip, label in zip(CLIPS, said, strict=False)
+    ]
+    lines = [json.dumps(answer, ensure_ascii=False) for answer in answers]
+    passed = screened(lines, tmp_path, words)
+    assert {1, 2, 3, 6, 7} <= passed.keys()
+    for number, text in enumerate(lines, 1):
+        checked = check_line(words, number, text)
+        assert not checked.problems
+        assert passed.get(number, checked.row) == checked.row

@@ -1,0 +1,212 @@
+"""The six failure modes this task is known for: when each applies, why not, and what it says. Records by hand."""
+
+from __future__ import annotations
+
+import json
+
+import jsonschema
+import pytest
+
+import harness
+from harness.errors import UsageError
+from harness.resources import schema
+from harness.scoring import known_failures
+from harness.scoring.training_record import read_training_record
+from tests.support import hand
+
+
+def estimate(value):
+    return {"value": value, "low": None, "high": None}
+
+
+def row(dimension, level, n, score, aa1=0.5):
+    return {"dimension": dimension, "level": level, "n": n, "metrics": {"score": estimate(score), "aa1": estimate(aa1)}}
+
+
+def errors(n, start, end):
+    return {"temporal": {"boundary_errors": {
+        "n": n, "start_mean_abs": estimate(start), "end_mean_abs": estimate(end),
+        "start_within_10": estimate(0.75), "end_within_10": estimate(0.5)}}}  # fmt: skip
+
+
+BOUNDARIES = [
+    (errors(0, None, None), False, None, "no answer holds a segment"),
+    (
+        errors(4, 3.26, 10.0),
+        True,
+        False,
+        "start off by 3.3 frames on average, end by 10.0; within 10 frames: start 75%, end 50%",
+    ),
+    (errors(4, 10.1, 0.0), True, True, "start off by 10.1"),
+]
+
+
+@pytest.mark.parametrize(
+    ("record", "applies", "above", "text"), BOUNDARIES, ids=["none", "on the line", "above the line"]
+)
+def test_boundary_confusion(record, applies, above, text):
+    found = known_failures.boundary_confusion(record)
+    assert (found["applies"], found.get("above_line")) == (applies, above) and text in found["text"]
+
+
+def scripts(*levels):
+    return {"slices": [row("script", level, 10, 0.5, aa1) for level, aa1 in levels],
+            "modes": [{"mode": "next_script", "n": 7}, {"mode": "missing", "n": 3}]}  # fmt: skip
+
+
+def test_sequence_memorised():
+    found = known_failures.sequence_memorised(scripts(("off-script", 0.25), ("on-script", 0.75)))
+    assert (found["applies"], found["gap"], found["script_answers"]) == (True, 0.5, 7)
+    assert "AA@1 0.750 on script, 0.250 off script" in found["text"] and "7 off-script clips" in found["text"]
+    for record in (scripts(), scripts(("on-script", 0.75))):
+        found = known_failures.sequence_memorised(record)
+        assert not found["applies"] and "does not have both" in found["text"]
+
+
+MEMORY = [
+    (None, False, None, "no training record"),
+    ({"device": "T4"}, True, None, "on T4"),
+    ({"device": "T4", "predicted_peak_gib": 10, "measured_peak_gib": 12.5}, True, 1.25,
+     "on T4, predicted peak 10.00 GiB, measured 12.50 GiB"),
+    ({"device": "T4", "predicted_peak_gib": 0, "measured_peak_gib": 1}, True, None, "predicted peak 0.00 GiB"),
+    ({"device": "T4", "measured_peak_gib": None, "oom_events": 0}, True, None, "on T4, 0 out-of-memory events"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("training", "applies", "ratio", "text"), MEMORY)
+def test_out_of_memory(training, applies, ratio, text):
+    found = known_failures.out_of_memory(training)
+    assert (found["applies"], found.get("measured_over_predicted")) == (applies, ratio) and text in found["text"]
+
+
+def test_transfer_gap():
+    """Clean .8; light (seen, 10 clips) .7; noise (unseen, 30) .5, blur (unseen, 10) .6: unseen mean weighted by clips,
+    (30 x -.3 + 10 x -.2) / 40 = -.275."""
+    rows = [
+        row("domain", *level)
+        for level in (("clean", 10, 0.8), ("light", 10, 0.7), ("noise", 30, 0.5), ("blur", 10, 0.6))
+    ]
+    found = known_failures.transfer_gap({"slices": rows}, frozenset({"noise", "blur"}))
+    assert (found["clean"], found["seen"], found["unseen"]) == (0.8, pytest.approx(-0.1), pytest.approx(-0.275))
+    assert found["text"] == "score against clean: seen -0.100, unseen -0.275 domains; worst noise -0.300"
+    assert [(gap["domain"], gap["seen_in_training"]) for gap in found["gaps"]] == [
+        ("light", True),
+        ("noise", False),
+        ("blur", False),
+    ]
+
+
+NO_GAP = [
+    ("no domains", []),
+    ("only clean", [row("domain", "clean", 5, 0.5)]),
+    ("no clean", [row("domain", "light", 5, 0.5), row("domain", "noise", 5, 0.5)]),
+    (
+        "clean without a score",
+        [row("domain", "clean", 5, None), row("domain", "noise", 5, 0.5), row("domain", "blur", 5, 0.5)],
+    ),
+    ("only clean has a score", [row("domain", "clean", 5, 0.5), row("domain", "noise", 5, None)]),
+    ("workers are no domains", [row("worker", "clean", 5, 0.5), row("worker", "noise", 5, 0.5)]),
+]
+
+
+@pytest.mark.parametrize(("why", "rows"), NO_GAP, ids=[case[0] for case in NO_GAP])
+def test_no_transfer_gap(why, rows):
+    found = known_failures.transfer_gap({"slices": rows}, frozenset())
+    assert not found["applies"] and "no clean and shifted domains" in found["text"]
+
+
+def test_json_breakdown():
+    record = {
+        "modes": [{"mode": "unparseable", "n": 2}, {"mode": "invalid", "n": 1}, {"mode": "missing", "n": 9}],
+        "submission": {"sources": {"model": 10, "repaired": 4, "fallback": 1}},
+        "funnel": [{"passed": 24}, {"passed": 15}], "model_only": {"score": 0.5},
+    }  # fmt: skip
+    found = known_failures.json_breakdown(record)
+    assert (found["applies"], found["broken"], found["share"]) == (True, 3, 0.2)
+    assert found["text"].startswith("3 of 15 answers unreadable or invalid, 4 repaired, 1 fallback; ")
+    record["funnel"][1]["passed"] = 0
+    assert known_failures.json_breakdown(record)["share"] is None  # nothing present, nothing broken
+
+
+def test_latency():
+    assert not known_failures.latency({"latency": None})["applies"]
+    row = {"n": 40, "p50_ms": 1200.4, "p95_ms": 11000.0, "share_above_10s": 0.075}
+    found = known_failures.latency({"latency": row})
+    assert found["text"] == "p50 1200 ms, p95 11000 ms; 7.5% above 10 s (of 40 answers)"
+
+
+def test_all_six_are_always_there(tmp_path):
+    """A world of one operation, without process, domains, latencies or training: three apply."""
+    rows = hand.grid(2, 3)
+    hand.world("six", rows, tmp_path, tmp_path)
+    file = hand.write(tmp_path / "a.jsonl", [hand.right(row) for row in rows])
+    found = harness.score(file, world="six", home=tmp_path).record["sections"]
+    assert {name: section["applies"] for name, section in found.items()} == {
+        "boundary_confusion": True, "sequence_memorised": False, "out_of_memory": False, "transfer_gap": False,
+        "json_breakdown": True, "latency": False,
+    }  # fmt: skip
+    assert all(section["text"] for section in found.values())
+
+
+TRAINING = [
+    ({"device": "Tesla T4 16 GB"}, True, "the least"),
+    (
+        {
+            "device": "T4",
+            "predicted_peak_gib": 13.2,
+            "measured_peak_gib": 12,
+            "steps": 300,
+            "wall_s": 5.5,
+            "oom_events": 0,
+        },
+        True,
+        "all",
+    ),
+    ({"device": "T4", "steps": None, "oom_events": None}, True, "null where not measured"),
+    ({"device": "T4", "steps": 300.0}, True, "a whole number, however written"),
+    ({"device": "T4", "lora_rank": 16, "notes": ["x"]}, True, "what else is worth keeping"),
+    ({}, False, "no device"),
+    ({"device": 4}, False, "device is no text"),
+    ([], False, "no object"),
+    ({"device": "T4", "steps": -1}, False, "negative"),
+    ({"device": "T4", "steps": 1.5}, False, "half a step"),
+    ({"device": "T4", "oom_events": 0.5}, False, "half an event"),
+    ({"device": "T4", "measured_peak_gib": "12"}, False, "a number as text"),
+    ({"device": "T4", "wall_s": True}, False, "a flag is no number"),
+]
+
+
+@pytest.mark.parametrize(("record", "good", "why"), TRAINING, ids=[case[2] for case in TRAINING])
+def test_training_reader_and_schema_agree(record, good, why, tmp_path):
+    path = tmp_path / "training.json"
+    path.write_text(json.dumps(record))
+    assert jsonschema.Draft202012Validator(schema("training")).is_valid(record) is good
+    if good:
+        assert read_training_record(tmp_path / "predictions.jsonl", None) == record, "the one beside the submission"
+    else:
+        with pytest.raises(UsageError, match=r"training\.json"):
+            read_training_record(tmp_path / "predictions.jsonl", None)
+
+
+UNREADABLE = [
+    ("{", "not JSON"),
+    ('{"device": "T4", "loss": NaN}', "not a number"),
+    ('{"device": "T4", "loss": 1e999}', "too large a number"),
+    ('{"device": "T4", "x": "\\ud800"}', "half a character"),
+    ('{"device": "T4", "x": ' + "[" * 100_000, "nested 100,000 deep"),
+]
+
+
+@pytest.mark.parametrize(("text", "why"), UNREADABLE, ids=[case[1] for case in UNREADABLE])
+def test_unreadable_training_record(text, why, tmp_path):
+    path = tmp_path / "mine.json"
+    path.write_text(text)
+    with pytest.raises(UsageError, match=r"mine\.json: not a readable training record"):
+        read_training_record("p.jsonl", path)
+
+
+def test_where_the_training_record_is_looked_for(tmp_path):
+    assert read_training_record(tmp_path / "p.jsonl", None) is None  # none beside it
+    assert read_training_record("-", None) is None  # standard input has no folder
+    with pytest.raises(UsageError, match="nowhere"):
+        read_training_record(tmp_path / "p.jsonl", tmp_path / "nowhere.json")  # asked for, and not there

@@ -1,0 +1,208 @@
+"""Pages for tests: plausible entries, a browser, and what is read from a page.
+
+`entries` writes submissions that answer like models of different strength: the oracle's answers, spoilt at random with
+a fixed seed. The browser is Chromium through Playwright; where one is missing, tests that need it are skipped and say
+what to install. `python -m tests.support.pages reports/sample` takes the sample's screenshots.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.util
+import json
+import random
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+
+from harness.baselines.write import answers
+from reference.truth.store import open_truth
+from tests.support import hand
+
+WORLD, SPLIT = "warehouse-v1", "test"
+LABELS = ("Box Setup", "Inner Packing", "Tape", "Put Items", "Pack", "Wrap", "Label", "Final Check", "Idle")
+ARGUMENTS = (
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+)
+
+
+class Kind(NamedTuple):
+    """How strong an entry is: shares of right operations and next ones, jitter of the ends in frames, coverage."""
+
+    operation: float
+    jitter: float
+    following: float
+    coverage: float = 1.0
+
+
+KINDS = (
+    Kind(0.86, 14, 0.45),
+    Kind(0.80, 18, 0.42),
+    Kind(0.55, 34, 0.12, 0.985),
+    Kind(0.92, 9, 0.60),
+    Kind(0.85, 15, 0.45),
+    Kind(0.70, 25, 0.30),
+    Kind(0.60, 30, 0.20),
+    Kind(0.90, 12, 0.50),
+    Kind(0.75, 20, 0.40),
+    Kind(0.50, 40, 0.10, 0.9),
+)
+
+
+def entries(folder: Path, count: int, home: Path, raw: bool = True, split: str = SPLIT) -> Path:
+    """That many entries for warehouse-v1, called model-0 and so on; `raw`: the first says what it said."""
+    with open_truth(WORLD, split, home=home) as truth:
+        oracle, prior = (list(answers(truth, name)) for name in ("oracle", "transition-prior"))
+        digest = truth.digest
+    for number in range(count):
+        lines = _spoilt(oracle, prior, KINDS[number % len(KINDS)], random.Random(number), raw and not number)
+        hand.entry(
+            folder / f"model-{number}",
+            f"model-{number}",
+            lines,
+            WORLD,
+            digest,
+            split=split,
+            description=f"number {number}",
+        )
+    return folder
+
+
+def _spoilt(oracle: list, prior: list, kind: Kind, chance: random.Random, raw: bool) -> Iterator[dict[str, Any]]:
+    draw = chance.random
+    for right, usual in zip(oracle, prior, strict=True):
+        if draw() > kind.coverage:
+            continue
+        line = dict(right)
+        if draw() > kind.operation:
+            line["dominant_operation"] = LABELS[int(draw() * len(LABELS))]
+        if draw() > kind.following:
+            line["next_operation"] = usual["next_operation"] if draw() < 0.6 else LABELS[int(draw() * len(LABELS))]
+        segment = right["temporal_segment"]
+        start = min(124, max(0, segment["start_frame"] + round((draw() - 0.45) * 2 * kind.jitter)))
+        end = min(125, max(start + 1, segment["end_frame"] + round((draw() - 0.55) * 2 * kind.jitter)))
+        line |= {"temporal_segment": hand.segment(start, end), "confidence": round(0.5 + draw() / 2, 2)}
+        if raw:
+            line["raw_output"] = f"<b>{line['dominant_operation']}</b> from {start} to {end}"
+        yield line
+
+
+def chromium() -> str:
+    """Path of the browser; skips the test, with the reason, where there is none."""
+    for module in ("playwright", "axe_playwright_python"):
+        if importlib.util.find_spec(module) is None:
+            pytest.skip(f"no {module}: pip install -e '.[test]'")
+    found = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    if found is None:
+        pytest.skip("no chromium: apt-get install --no-install-recommends chromium (make test does, as root)")
+    return found
+
+
+@contextlib.contextmanager
+def browser() -> Iterator[Any]:
+    path = chromium()
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        started = playwright.chromium.launch(executable_path=path, args=list(ARGUMENTS))
+        yield started
+        started.close()
+
+
+class Opened:
+    """A page in the browser. `said`: console messages and errors; `asked`: requests other than of the file."""
+
+    def __init__(
+        self,
+        started: Any,
+        path: Path,
+        hash_: str = "",
+        *,
+        width: int = 1440,
+        scheme: str = "light",
+        script: bool = True,
+    ):
+        self.said: list[str] = []
+        self.asked: list[str] = []
+        self.path = path
+        context = started.new_context(
+            viewport={"width": width, "height": 900},
+            color_scheme=scheme,
+            reduced_motion="reduce",
+            java_script_enabled=script,
+        )
+        self.page = context.new_page()
+        self.page.on("console", lambda message: self.said.append(message.text))
+        self.page.on("pageerror", lambda error: self.said.append(str(error)))
+        self.page.on("dialog", lambda dialog: (self.said.append("dialog"), dialog.dismiss()))
+        self.page.on("request", lambda request: self.asked.append(request.url))
+        self.page.goto(path.as_uri() + hash_)
+        if script:
+            self.page.wait_for_selector("html[data-ready=all]", timeout=20_000)
+
+    def outside(self) -> list[str]:
+        """Requests for anything but the file itself and what it holds."""
+        return [url for url in self.asked if url.split("#")[0] != self.path.as_uri() and not url.startswith("data:")]
+
+    def close(self) -> None:
+        self.page.context.close()
+
+
+def at(record: dict[str, Any], path: str) -> Any:
+    """The value at a path such as slices.3.metrics.aa1.value."""
+    value: Any = record
+    for key in path.split("."):
+        value = value[int(key)] if isinstance(value, list) else value[key]
+    return value
+
+
+def numbers(opened: Opened, within: str) -> list[tuple[str, str, str]]:
+    """Path, exact value and shown text of every number in a part of the page."""
+    return opened.page.eval_on_selector_all(
+        f"{within} data[data-at]", "all => all.map(one => [one.dataset.at, one.value, one.textContent])"
+    )
+
+
+def dumped(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, indent=1, allow_nan=False) + "\n"
+
+
+SHOTS = {"leaderboard": (0, 1000), "clips": (None, 900)}
+"""Screenshots of the sample: where the picture begins (None: at the clips) and how high it is."""
+
+
+def sample(folder: Path) -> None:
+    """Score records and two screenshots beside the sample page."""
+    from PIL import Image
+
+    from harness.comparison.leaderboard import gather
+
+    for entry in gather(Path("submissions")).entries:
+        entry.score.write_record(folder / "scores" / f"{entry.folder.name}.json")
+    with browser() as started:
+        opened = Opened(started, (folder / "leaderboard.html").resolve(), width=1280)
+        for name, (top, height) in SHOTS.items():
+            opened.page.set_viewport_size({"width": 1280, "height": height})
+            if top is None:
+                opened.page.evaluate("state.set({order: 'lost', pics: '1'})")
+                opened.page.locator("#clips").scroll_into_view_if_needed()
+                opened.page.evaluate("document.querySelector('#clips').scrollIntoView()")
+            opened.page.wait_for_timeout(300)
+            path = folder / f"{name}.png"
+            opened.page.screenshot(path=path)
+            Image.open(path).convert("RGB").quantize(192).save(path, optimize=True)
+
+
+if __name__ == "__main__":
+    import sys
+
+    sample(Path(sys.argv[1]))
