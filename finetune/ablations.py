@@ -151,11 +151,20 @@ def rows(work: Path, arms: Sequence[str]) -> Iterator[list[str]]:
             tests[place]["adjusted"] = float(p)
     for arm, found in means.items():
         values = [np.mean([one["validation"][metric] for one in found]) for metric in METRICS]
-        valid, shifted = (np.mean([one[name][key] for one in found])
-                          for name, key in (("validation", "valid"), (SHIFTED, "score")))  # fmt: skip
+        valid, shifted = (
+            np.mean([one[name][key] for one in found]) for name, key in (("validation", "valid"), (SHIFTED, "score"))
+        )
         *here, there = (_gap(tests.get((arm, name, metric))) for name, metric in TESTED)
-        yield [arm, ARMS[arm].claim, *(f"{value:.3f}" for value in values), f"{valid:.1%}", *here, f"{shifted:.3f}",
-               there, f"{np.mean([one['minutes'] for one in found]):.1f}"]  # fmt: skip
+        yield [
+            arm,
+            ARMS[arm].claim,
+            *(f"{value:.3f}" for value in values),
+            f"{valid:.1%}",
+            *here,
+            f"{shifted:.3f}",
+            there,
+            f"{np.mean([one['minutes'] for one in found]):.1f}",
+        ]
 
 
 def paired(work: Path, arm: str, name: str, metric: str) -> dict[str, Any]:
@@ -172,8 +181,12 @@ def paired(work: Path, arm: str, name: str, metric: str) -> dict[str, Any]:
     sums = both.sums[metric][:, holds]
     gap = sums[: len(SEEDS)].sum(0) - sums[len(SEEDS) :].sum(0)
     interval = identity_interval(gap.sum() / n.sum(), (gap.sum() - gap) / (n.sum() - n))
-    return {"difference": float(gap.sum() / n.sum()), "low": interval.low, "high": interval.high,
-            "p": sign_flip_p(gap)[0]}  # fmt: skip
+    return {
+        "difference": float(gap.sum() / n.sum()),
+        "low": interval.low,
+        "high": interval.high,
+        "p": sign_flip_p(gap)[0],
+    }
 
 
 def _gap(test: dict[str, Any] | None) -> str:
@@ -184,8 +197,17 @@ def _gap(test: dict[str, Any] | None) -> str:
 
 
 def table(work: Path, arms: Sequence[str]) -> str:
-    head = ["arm", "what differs", *METRICS.values(), "valid", "score - base", "hidden AA@1 - base",
-            f"score in `{SHIFTED}`", "less base there", "min"]  # fmt: skip
+    head = [
+        "arm",
+        "what differs",
+        *METRICS.values(),
+        "valid",
+        "score - base",
+        "hidden AA@1 - base",
+        f"score in `{SHIFTED}`",
+        "less base there",
+        "min",
+    ]
     lines = [head, ["---"] * len(head), *rows(work, arms)]
     return "".join(f"| {' | '.join(line)} |\n" for line in lines)
 
@@ -205,8 +227,11 @@ def main(work: Path, arms: tuple[str, ...], workers: int) -> None:
     with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
         for jobs in (trainings, askings):
             for found in pool.map(partial(_job, work), jobs):
-                click.echo(f"{found['arm']}, seed {found['seed']}: score {found['validation']['score']:.3f}, "
-                           f"{found['minutes']:.1f} min", err=True)  # fmt: skip
+                click.echo(
+                    f"{found['arm']}, seed {found['seed']}: score {found['validation']['score']:.3f}, "
+                    f"{found['minutes']:.1f} min",
+                    err=True,
+                )
     text = table(work, chosen)
     (work / "table.md").write_text(text, encoding="utf-8")
     click.echo(text, nl=False)

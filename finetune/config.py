@@ -85,8 +85,22 @@ CHOICES: dict[str, tuple[str, ...]] = {
     "prompt": ("full", "short"),
     "optimizer": ("adamw", "adamw_8bit", "paged_adamw_8bit"),
 }
-POSITIVE = ("rank", "alpha", "frames", "size", "batch", "accumulation", "steps", "lr", "clip_norm", "init_std",
-            "checkpoint_every", "keep", "evaluate_clips", "max_skipped")  # fmt: skip
+POSITIVE = (
+    "rank",
+    "alpha",
+    "frames",
+    "size",
+    "batch",
+    "accumulation",
+    "steps",
+    "lr",
+    "clip_norm",
+    "init_std",
+    "checkpoint_every",
+    "keep",
+    "evaluate_clips",
+    "max_skipped",
+)
 
 
 def read(path: Path, **changes: str) -> Config:
@@ -113,7 +127,7 @@ def checked(raw: dict[str, Any], where: str) -> Config:
         if not getattr(config, name) > 0:
             raise UsageError(f"{where}: {name} = {getattr(config, name)!r}, expected more than 0")
     if config.quantise and config.adapter == "full":
-        raise UsageError(f"{where}: quantised weights cannot be trained: quantise = false, or adapter = \"lora\"")
+        raise UsageError(f'{where}: quantised weights cannot be trained: quantise = false, or adapter = "lora"')
     return config
 
 
@@ -129,8 +143,10 @@ def write(config: Config, folder: Path) -> None:
 
 
 def lines(config: Config) -> list[str]:
-    return [f"{entry.name} = {json.dumps(getattr(config, entry.name))}  # {entry.metadata['why']}"
-            for entry in fields(Config)]  # fmt: skip
+    return [
+        f"{entry.name} = {json.dumps(getattr(config, entry.name))}  # {entry.metadata['why']}"
+        for entry in fields(Config)
+    ]
 
 
 def relative_to(config: Config, folder: Path) -> Config:

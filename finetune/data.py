@@ -111,8 +111,9 @@ def example_of(sample: Mapping[str, Any], truth: Mapping[str, Any] | None = None
     lesson = None
     if truth is not None:
         segment = sample["truth"]["temporal_segment"]
-        lesson = Lesson(truth["dominant_operation"], segment["start_frame"], segment["end_frame"],
-                        tuple(truth["next_operations"]))  # fmt: skip
+        lesson = Lesson(
+            truth["dominant_operation"], segment["start_frame"], segment["end_frame"], tuple(truth["next_operations"])
+        )
     return Example(sample["clip_id"], sample["frames"], sample["indices"], sample["prompt"], lesson)
 
 
@@ -212,8 +213,10 @@ class Collator:
         batch = self._padded(rows, left=False) | self._vision(examples, shown)
         import torch
 
-        batch["labels"], batch["inside"] = torch.full_like(batch["input_ids"], IGNORED), torch.zeros_like(
-            batch["input_ids"], dtype=torch.bool)  # fmt: skip
+        batch["labels"], batch["inside"] = (
+            torch.full_like(batch["input_ids"], IGNORED),
+            torch.zeros_like(batch["input_ids"], dtype=torch.bool),
+        )
         for row, prompt, (ids, inside) in zip(range(len(rows)), prompts, answers, strict=True):
             place = slice(len(prompt), len(prompt) + len(ids))
             batch["labels"][row, place], batch["inside"][row, place] = torch.tensor(ids), torch.tensor(inside)
@@ -259,8 +262,12 @@ class Collator:
             raise UsageError(f"a clip takes {length:,} tokens of {limit:,} at most: take fewer or smaller frames")
         fill = [[pad] * (length - len(row)) for row in rows]
         ids = torch.tensor([gap + row if left else row + gap for row, gap in zip(rows, fill, strict=True)])
-        mask = torch.tensor([[0] * len(gap) + [1] * len(row) if left else [1] * len(row) + [0] * len(gap)
-                             for row, gap in zip(rows, fill, strict=True)])  # fmt: skip
+        mask = torch.tensor(
+            [
+                [0] * len(gap) + [1] * len(row) if left else [1] * len(row) + [0] * len(gap)
+                for row, gap in zip(rows, fill, strict=True)
+            ]
+        )
         kinds = (ids == self.ids["<|image_pad|>"]) + 2 * (ids == self.ids["<|video_pad|>"])
         return {"input_ids": ids, "attention_mask": mask, "mm_token_type_ids": kinds.int()}
 

@@ -39,10 +39,11 @@ def evaluate(answerer: Answerer, collator: Collator, judging: Training, run: Pat
     hidden = clips.loc[~clips["next_visible"].astype(bool), "next_right"]
     weights = {"oca": AA40.oca, "tiou50": AA40.tiou50, "aa1": AA40.aa1}
     return {
-        "score": sum(weights[name] * found[name] for name in METRICS), **found,
+        "score": sum(weights[name] * found[name] for name in METRICS),
+        **found,
         "aa1_hidden": float(hidden.mean()) if len(hidden) else found["aa1"],
         "valid": sources.count("model") / len(sources),
-    }  # fmt: skip
+    }
 
 
 def judge(replies: Ask, judging: Training, path: Path, batch: int) -> tuple[Score, list[str]]:
@@ -53,8 +54,9 @@ def judge(replies: Ask, judging: Training, path: Path, batch: int) -> tuple[Scor
     lines: list[dict[str, Any]] = []
     for begin in range(0, len(judging), batch):
         examples = [judging.example(number) for number in range(begin, min(begin + batch, len(judging)))]
-        lines += [reader.line(example.clip_id, reply, 0.0)
-                  for example, reply in zip(examples, replies(examples), strict=True)]  # fmt: skip
+        lines += [
+            reader.line(example.clip_id, reply, 0.0) for example, reply in zip(examples, replies(examples), strict=True)
+        ]
     text = "".join(json.dumps(line) + "\n" for line in lines)
     write_atomically(path, lambda scratch: scratch.write_text(text, encoding="utf-8"))
     return harness.score(path, world=world, split=split), [line["source"] for line in lines]

@@ -55,9 +55,11 @@ def ask(answerer: Answerer, collator: Collator, examples: Sequence[Example], gra
     with answerer.autocast():
         heads = _heads(answerer, collator, batch)
         found = answerer.backbone.generate(
-            **{name: batch[name] for name in INPUTS if name in batch}, max_new_tokens=MAX_TOKENS,
-            logits_processor=LogitsProcessorList(processors), use_cache=True,
-        )  # fmt: skip
+            **{name: batch[name] for name in INPUTS if name in batch},
+            max_new_tokens=MAX_TOKENS,
+            logits_processor=LogitsProcessorList(processors),
+            use_cache=True,
+        )
     answerer.train(was_training)
     new = found[:, batch["input_ids"].shape[1] :].tolist()
     sure = torch.stack(noted.steps, dim=1).tolist()

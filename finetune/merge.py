@@ -19,8 +19,13 @@ from finetune import config as configs
 from finetune.model import HEADS, ensure_base, load_model, operations_of
 from harness.errors import HarnessError
 
-PROCESSORS = ("preprocessor_config.json", "video_preprocessor_config.json", "processor_config.json",
-              "chat_template.json", "chat_template.jinja")  # fmt: skip
+PROCESSORS = (
+    "preprocessor_config.json",
+    "video_preprocessor_config.json",
+    "processor_config.json",
+    "chat_template.json",
+    "chat_template.jinja",
+)
 """What other programs read beside weights and tokenizer, where the base has it."""
 
 

@@ -117,8 +117,14 @@ class Answerer(nn.Module):
         answer = (each * weights).sum()
         heads = self._head_losses(states, batch)
         plain, inside = each.detach(), batch["inside"][:, 1:][wanted]
-        return Losses(answer + clips_weight * heads, float(plain.sum()), float(plain[inside].sum()), len(targets),
-                      int(inside.sum()), len(states))  # fmt: skip
+        return Losses(
+            answer + clips_weight * heads,
+            float(plain.sum()),
+            float(plain[inside].sum()),
+            len(targets),
+            int(inside.sum()),
+            len(states),
+        )
 
     def _head_losses(self, states: torch.Tensor, batch: Mapping[str, torch.Tensor]) -> torch.Tensor:
         total = states.new_zeros((), dtype=torch.float32)
@@ -126,8 +132,9 @@ class Answerer(nn.Module):
             if name in self.heads:
                 target = batch[name]
                 scores = self.head(name, states, batch["last"])
-                flat = functional.cross_entropy(scores.flatten(0, 1), target.flatten(), ignore_index=IGNORED,
-                                                reduction="sum")  # fmt: skip
+                flat = functional.cross_entropy(
+                    scores.flatten(0, 1), target.flatten(), ignore_index=IGNORED, reduction="sum"
+                )
                 total = total + weight * flat / target.shape[1]
         return total
 
@@ -202,9 +209,14 @@ def tiny_shape(config: Config, tokenizer: Any) -> Any:
     """The transformers config of the base's twin."""
     ids = special_ids(tokenizer)
     shape = find_base(config.base).config(
-        tiny=True, ids=ids, vocab_size=len(tokenizer), initializer_range=config.init_std,
-        pad_token_id=ids["<|endoftext|>"], eos_token_id=ids["<|im_end|>"], bos_token_id=None,
-    )  # fmt: skip
+        tiny=True,
+        ids=ids,
+        vocab_size=len(tokenizer),
+        initializer_range=config.init_std,
+        pad_token_id=ids["<|endoftext|>"],
+        eos_token_id=ids["<|im_end|>"],
+        bos_token_id=None,
+    )
     shape.vision_config.initializer_range = config.init_std
     return shape
 
@@ -249,9 +261,12 @@ def _loaded(config: Config, base: Path, device: str | torch.device) -> Any:
     options: dict[str, Any] = {"dtype": dtype if config.adapter == "lora" else torch.float32}
     if config.quantise:
         options["quantization_config"] = BitsAndBytesConfig(
-            load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_use_double_quant=True, bnb_4bit_compute_dtype=dtype,
+            load_in_4bit=True,
+            bnb_4bit_quant_type="nf4",
+            bnb_4bit_use_double_quant=True,
+            bnb_4bit_compute_dtype=dtype,
             llm_int8_skip_modules=UNQUANTISED,
-        )  # fmt: skip
+        )
     transformers.utils.logging.disable_progress_bar()  # a bar for a second's work; its lines would fill a log
     wanted = find_base(config.base).model_class()
     try:
@@ -272,8 +287,13 @@ def _with_adapters(config: Config, backbone: Any) -> Any:
         parameter.requires_grad_(False)
         if parameter.ndim == 1:
             parameter.data = parameter.data.float()
-    lora = LoraConfig(r=config.rank, lora_alpha=config.alpha, lora_dropout=config.dropout, target_modules=TARGETS,
-                      task_type="CAUSAL_LM")  # fmt: skip
+    lora = LoraConfig(
+        r=config.rank,
+        lora_alpha=config.alpha,
+        lora_dropout=config.dropout,
+        target_modules=TARGETS,
+        task_type="CAUSAL_LM",
+    )
     torch.manual_seed(config.seed)
     made = get_peft_model(backbone, lora)
     for parameter in made.parameters():

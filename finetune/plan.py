@@ -190,8 +190,10 @@ def work_of(plan: Plan) -> Work:
     """Operations of products with weights and of the language model's attention; the vision tower's is small beside.
     Those of its MLPs that compute in fp32 count as the fp16 ones that take as long."""
     config, clip = plan.config, plan.clip
-    parameters = {kind: sum(count for name, count in plan.counts.items() if name.startswith(kind))
-                  for kind in ("language layers", "vision tower", "embedding")}  # fmt: skip
+    parameters = {
+        kind: sum(count for name, count in plan.counts.items() if name.startswith(kind))
+        for kind in ("language layers", "vision tower", "embedding")
+    }
     language = 2 * clip.tokens * parameters["language layers"] + 4 * clip.tokens**2 * clip.hidden * clip.layers
     wide = plan.counts.get("vision tower, fp32", 0) if (config.adapter, config.compute) == ("lora", "fp16") else 0
     rates = plan.device.tflops

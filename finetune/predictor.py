@@ -74,10 +74,14 @@ class Finetuned:
             "model": f"{self.config.base}{shape}",
             "description": f"{tuned}, {self.config.frames} frames of {self.config.size} px",
             "run": {
-                "options": self.options, "trained_sha256": digest(self.best), "base_sha256": digest(self._base),
-                "parameters": parameters, "config": asdict(self.config), "training": self._trained,
+                "options": self.options,
+                "trained_sha256": digest(self.best),
+                "base_sha256": digest(self._base),
+                "parameters": parameters,
+                "config": asdict(self.config),
+                "training": self._trained,
             },
-        }  # fmt: skip
+        }
 
     @property
     def _base(self) -> Path:

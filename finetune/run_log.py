@@ -40,11 +40,18 @@ class Log:
         passed = time.monotonic() - self.begun
         rate = (state.step - self.since) * self.config.clips_a_step / passed
         row = {
-            "step": state.step, "update": state.updates, "loss": sum(one.plain for one in losses) / max(1, tokens),
-            "label_loss": sum(one.labels for one in losses) / max(1, labels), "norm": norm, "lr": lr,
-            "clips_s": rate, "tokens_s": rate * tokens / max(1, sum(one.clips for one in losses)),
-            "seconds": state.seconds, "batch": state.batch, "memory_gib": memory_gib(),
-        }  # fmt: skip
+            "step": state.step,
+            "update": state.updates,
+            "loss": sum(one.plain for one in losses) / max(1, tokens),
+            "label_loss": sum(one.labels for one in losses) / max(1, labels),
+            "norm": norm,
+            "lr": lr,
+            "clips_s": rate,
+            "tokens_s": rate * tokens / max(1, sum(one.clips for one in losses)),
+            "seconds": state.seconds,
+            "batch": state.batch,
+            "memory_gib": memory_gib(),
+        }
         self._append(row)
         if not self.quiet and passed - self.shown > SHOWN_EVERY_S:
             left = (self.config.steps - state.updates) * self.config.clips_a_step / rate
@@ -97,15 +104,23 @@ def write_record(run: Path, config: Config, state: State, device: torch.device) 
     rows = read_log(run / "log.jsonl")
     losses = [row for row in rows if "loss" in row]
     record = {
-        "device": name, "base": config.base, "adapter": config.adapter, "steps": state.updates, "clips": state.clips,
-        "wall_s": round(state.seconds, 1), "oom_events": len(state.ooms), "ooms": state.ooms,
+        "device": name,
+        "base": config.base,
+        "adapter": config.adapter,
+        "steps": state.updates,
+        "clips": state.clips,
+        "wall_s": round(state.seconds, 1),
+        "oom_events": len(state.ooms),
+        "ooms": state.ooms,
         "predicted_peak_gib": None if state.predicted_gib is None else round(state.predicted_gib, 3),
-        "measured_peak_gib": round(state.peak_gib, 3), "clips_s": round(losses[-1]["clips_s"], 2),
-        "final_loss": round(losses[-1]["loss"], 4), "final_label_loss": round(losses[-1]["label_loss"], 4),
+        "measured_peak_gib": round(state.peak_gib, 3),
+        "clips_s": round(losses[-1]["clips_s"], 2),
+        "final_loss": round(losses[-1]["loss"], 4),
+        "final_label_loss": round(losses[-1]["label_loss"], 4),
         "best_update": state.best_update,
         "validation": [{"update": row["update"], **_rounded(row["validation"])} for row in rows if "validation" in row],
         "loss": [[row["update"], round(row["loss"], 4)] for row in losses[:: max(1, len(losses) // 50)]],
-    }  # fmt: skip
+    }
     lines = ",\n".join(f" {json.dumps(key)}: {json.dumps(value)}" for key, value in record.items())
     write_atomically(run / "training.json", lambda path: path.write_text(f"{{\n{lines}\n}}\n", encoding="utf-8"))
     write_atomically(run / "loss.png", lambda path: draw_loss(rows, path))
@@ -123,13 +138,23 @@ def draw_loss(rows: Sequence[dict[str, Any]], path: Path) -> None:
     left = figure.subplots()
     steps = [row for row in rows if "loss" in row]
     for name, colour in (("loss", "#4477aa"), ("label_loss", "#ee6677")):
-        left.plot([row["update"] for row in steps], [row[name] for row in steps], color=colour, linewidth=1,
-                  label={"loss": "answer tokens", "label_loss": "tokens of the two labels"}[name])  # fmt: skip
+        left.plot(
+            [row["update"] for row in steps],
+            [row[name] for row in steps],
+            color=colour,
+            linewidth=1,
+            label={"loss": "answer tokens", "label_loss": "tokens of the two labels"}[name],
+        )
     left.set(xlabel="update", ylabel="cross entropy, nats a token", ylim=(0, min(3, max(row["loss"] for row in steps))))
     judged = [row for row in rows if "validation" in row]
     right = left.twinx()
-    right.plot([row["update"] for row in judged], [row["validation"]["aa1_hidden"] for row in judged], "o-",
-               color="#228833", label="validation, hidden AA@1")  # fmt: skip
+    right.plot(
+        [row["update"] for row in judged],
+        [row["validation"]["aa1_hidden"] for row in judged],
+        "o-",
+        color="#228833",
+        label="validation, hidden AA@1",
+    )
     right.set(ylim=(0, 1), ylabel="share")
     figure.legend(loc="outside upper center", ncols=3, frameon=False)
     figure.savefig(path, format="png", dpi=120)

@@ -50,15 +50,20 @@ def make_tokenizer(folder: Path, operations: Sequence[str], prompts: Sequence[st
     )
     made.decoder = decoders.ByteLevel()
     trainer = trainers.BpeTrainer(
-        vocab_size=TINY_VOCABULARY - len(SPECIALS), show_progress=False, min_frequency=2,
+        vocab_size=TINY_VOCABULARY - len(SPECIALS),
+        show_progress=False,
+        min_frequency=2,
         initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
-    )  # fmt: skip
+    )
     made.train_from_iterator(_texts(operations, prompts), trainer)
     made.add_special_tokens(list(SPECIALS))
     tokenizer = PreTrainedTokenizerFast(
-        tokenizer_object=made, eos_token="<|im_end|>", pad_token="<|endoftext|>", clean_up_tokenization_spaces=False,
+        tokenizer_object=made,
+        eos_token="<|im_end|>",
+        pad_token="<|endoftext|>",
+        clean_up_tokenization_spaces=False,
         model_max_length=TINY_TEXT["max_position_embeddings"],
-    )  # fmt: skip
+    )
     tokenizer.save_pretrained(folder)
     return tokenizer
 
@@ -73,8 +78,10 @@ def _texts(operations: Sequence[str], prompts: Sequence[str]) -> Iterator[str]:
 
 def answer_text(operation: str, start: int, end: int, following: str) -> str:
     """The answer as it is learned: canonical key order, one line."""
-    return json.dumps({
-        "dominant_operation": operation,
-        "temporal_segment": {"start_frame": start, "end_frame": end},
-        "next_operation": following,
-    })  # fmt: skip
+    return json.dumps(
+        {
+            "dominant_operation": operation,
+            "temporal_segment": {"start_frame": start, "end_frame": end},
+            "next_operation": following,
+        }
+    )

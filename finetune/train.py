@@ -140,9 +140,14 @@ def train(config: Config, run: Path, *, start: Path | None = None, max_hours: fl
 
 
 def backward(
-    answerer: Answerer, collator: Collator, examples: Sequence[Example], scaler: torch.amp.GradScaler,
-    accelerator: Accelerator, state: State, log: Log,
-) -> list[Losses]:  # fmt: skip
+    answerer: Answerer,
+    collator: Collator,
+    examples: Sequence[Example],
+    scaler: torch.amp.GradScaler,
+    accelerator: Accelerator,
+    state: State,
+    log: Log,
+) -> list[Losses]:
     """Gradients of one update, summed over passes and processes. Out of memory: half the batch, and all of it again;
     the other processes follow with the next update."""
     counted = torch.tensor([collator.answer_weight(examples), len(examples)], device=answerer.device)
@@ -164,9 +169,14 @@ def backward(
 
 
 def passes(
-    answerer: Answerer, collator: Collator, examples: Sequence[Example], scaler: torch.amp.GradScaler, size: int,
-    weight: float, clips: float,
-) -> list[Losses] | None:  # fmt: skip
+    answerer: Answerer,
+    collator: Collator,
+    examples: Sequence[Example],
+    scaler: torch.amp.GradScaler,
+    size: int,
+    weight: float,
+    clips: float,
+) -> list[Losses] | None:
     """All passes of an update, `size` clips each; None where memory did not suffice. What a failed pass had made is
     given back only when this function returns: until then the error's traceback holds it."""
     losses = []
@@ -238,9 +248,7 @@ def make_optimizer(config: Config, answerer: Answerer) -> torch.optim.Optimizer:
     return getattr(bitsandbytes.optim, kind)(groups, **options)
 
 
-def _upcoming(
-    config: Config, learning: Training, state: State, accelerator: Accelerator
-) -> Iterator[list[Example]]:
+def _upcoming(config: Config, learning: Training, state: State, accelerator: Accelerator) -> Iterator[list[Example]]:
     """This process's share of the clips of each update from `state.step` on, read ahead."""
     rank, processes = accelerator.process_index, accelerator.num_processes
     sent = learning if learning.clips.augment is None else None
@@ -282,9 +290,14 @@ def _read(learning: Training | None, number: int, epoch: int) -> Example:
 
 
 def _judge(
-    answerer: Answerer, collator: Collator, judging: Training, run: Path, state: State, log: Log,
+    answerer: Answerer,
+    collator: Collator,
+    judging: Training,
+    run: Path,
+    state: State,
+    log: Log,
     accelerator: Accelerator,
-) -> None:  # fmt: skip
+) -> None:
     """On validation; the best so far is kept. All processes judge, and the first one's verdict counts for all."""
     with tempfile.TemporaryDirectory() as elsewhere:
         found = evaluate(answerer, collator, judging, run if accelerator.is_main_process else Path(elsewhere))
@@ -314,9 +327,14 @@ def _keep(answerer: Answerer, folder: Path, operations: Sequence[str], state: St
 
 
 def save(
-    run: Path, state: State, answerer: Answerer, optimizer: torch.optim.Optimizer, scaler: torch.amp.GradScaler, *,
+    run: Path,
+    state: State,
+    answerer: Answerer,
+    optimizer: torch.optim.Optimizer,
+    scaler: torch.amp.GradScaler,
+    *,
     keep: int,
-) -> None:  # fmt: skip
+) -> None:
     """A checkpoint, there whole or not at all; older ones than the newest `keep` go."""
     folder = run / "checkpoints"
     scratch = folder / ".partial"
@@ -374,8 +392,17 @@ def _same_config(config: Config, run: Path) -> None:
     """One folder holds one run."""
     if (run / configs.NAME).is_file():
         before = asdict(configs.read(run / configs.NAME))
-        free = {"steps", "patience", "keep", "checkpoint_every", "evaluate_every", "threads", "train", "validation",
-                "weights"}  # fmt: skip
+        free = {
+            "steps",
+            "patience",
+            "keep",
+            "checkpoint_every",
+            "evaluate_every",
+            "threads",
+            "train",
+            "validation",
+            "weights",
+        }
         differing = [name for name, value in asdict(config).items() if before[name] != value and name not in free]
         if differing and newest(run) is not None:
             raise TrainingError(f"{run}: holds a run with another {', '.join(differing)}; take another folder")
@@ -391,9 +418,14 @@ def _same_config(config: Config, run: Path) -> None:
 @click.option("--from", "start", type=click.Path(path_type=Path, file_okay=False), help="Begin with this adapter.")
 @click.option("--max-hours", type=float, help="Stop in time, with a checkpoint; the same command goes on.")
 def main(
-    config: Path, run: Path, frames: Path | None, world: str | None, changes: tuple[str, ...], start: Path | None,
+    config: Path,
+    run: Path,
+    frames: Path | None,
+    world: str | None,
+    changes: tuple[str, ...],
+    start: Path | None,
     max_hours: float | None,
-) -> None:  # fmt: skip
+) -> None:
     """Train as CONFIG says; go on with what RUN holds."""
     asked = configs.read(config, **dict(change.split("=", 1) for change in changes))
     if world is not None:

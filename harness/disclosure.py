@@ -14,12 +14,12 @@ from pathlib import Path
 from typing import Any
 
 from harness.errors import UsageError
+from harness.metrics_table import PUBLIC
 from harness.rules import AA40, STANDARD, Rules, Weights
 from reference.home import cache_home
 from reference.truth.sealed import registered
 
 FORMAT = "warehouse-harness/sealed-score-1"
-METRICS = ("oca", "tiou50", "aa1", "score")
 PARTS = ("value", "low", "high")
 DIGITS = 3
 KEPT = ("world", "split", "n", "sessions", "coverage", "rules", "scheme", "weights", "version")
@@ -43,9 +43,7 @@ def redacted(record: dict[str, Any], commitment: str, home: Path) -> dict[str, A
 
 def public_record(record: dict[str, Any], commitment: str, name: str) -> dict[str, Any]:
     """The part of a score record that may be given to whoever sent the predictions."""
-    metrics = {
-        metric: {part: _rounded(record["metrics"][metric][part]) for part in PARTS} for metric in METRICS
-    }
+    metrics = {metric.key: {part: _rounded(record["metrics"][metric.key][part]) for part in PARTS} for metric in PUBLIC}
     return {
         "format": FORMAT,
         "name": name,

@@ -4,11 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-TITLES = {
-    "score": "score", "oca": "OCA", "tiou50": "tIoU@0.5", "aa1": "AA@1", "aa1_hidden": "AA@1 hidden",
-}  # fmt: skip
-ORDER = ("score", "oca", "tiou50", "aa1", "aa1_hidden")
-
 
 def number(value: float | None, digits: int = 3, sign: bool = False) -> str:
     if value is None:

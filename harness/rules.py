@@ -13,8 +13,9 @@ from fractions import Fraction
 from functools import cache
 
 from harness.errors import UsageError
+from harness.metrics_table import PARTS
 
-COMPONENTS = ("oca", "tiou50", "aa1")
+COMPONENTS = tuple(metric.key for metric in PARTS)
 
 
 @dataclass(frozen=True)

@@ -245,9 +245,19 @@ def _counted(n: int, noun: str) -> str:
 
 
 def verdict(
-    *, identical: bool, difference: float, p_adjusted: float, low90: float | None, high90: float | None,
-    se: float | None, sessions: int, level: float, margin: float, alpha: float, m: int,
-) -> Verdict:  # fmt: skip
+    *,
+    identical: bool,
+    difference: float,
+    p_adjusted: float,
+    low90: float | None,
+    high90: float | None,
+    se: float | None,
+    sessions: int,
+    level: float,
+    margin: float,
+    alpha: float,
+    m: int,
+) -> Verdict:
     """The first that holds: identical, better or worse, equivalent, inconclusive.
 
     `level`: the level that this pair's raw p had to pass in its family of `m`; `low90`, `high90`: of the difference.

@@ -137,11 +137,13 @@ def check_reveal(folder: Path, secret: Secret, home: Path, render: Render) -> Ch
         render(world, split, again)
         said = statement(world, split, again, home)
         clips = hashlib.sha256((folder / "clips.jsonl").read_bytes()).hexdigest()
-        return Check((
-            ("the clips are the ones published", said["clips"] == clips),
-            ("the pictures are the ones published", said["pictures"] == pictures_digest(folder)),
-            ("the truth, clips and pictures are the ones committed to", commit(secret.salt, said) == commitment),
-        ))  # fmt: skip
+        return Check(
+            (
+                ("the clips are the ones published", said["clips"] == clips),
+                ("the pictures are the ones published", said["pictures"] == pictures_digest(folder)),
+                ("the truth, clips and pictures are the ones committed to", commit(secret.salt, said) == commitment),
+            )
+        )
     finally:
         shutil.rmtree(again, ignore_errors=True)
 

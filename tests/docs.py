@@ -28,8 +28,15 @@ def environment(home: Path) -> dict[str, str]:
 
 def run(command: str, home: Path) -> str:
     """What a command prints on both streams."""
-    done = subprocess.run(["bash", "-c", f"{command} 2>&1"], cwd=ROOT, env=environment(home), capture_output=True,
-                          text=True, timeout=120, stdin=subprocess.DEVNULL)  # fmt: skip
+    done = subprocess.run(
+        ["bash", "-c", f"{command} 2>&1"],
+        cwd=ROOT,
+        env=environment(home),
+        capture_output=True,
+        text=True,
+        timeout=120,
+        stdin=subprocess.DEVNULL,
+    )
     return "".join(f"{line.rstrip()}\n" for line in done.stdout.splitlines())
 
 

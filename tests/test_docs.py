@@ -131,8 +131,13 @@ def test_make_targets_of_the_documents_exist():
 
 def test_the_schema_command_is_the_schema_file():
     for path in sorted((ROOT / "harness" / "schemas").glob("*.json")):
-        done = subprocess.run(["bash", "-c", f"harness schema {path.stem}"], capture_output=True, text=True, check=True,
-                              env=docs.environment(Path("unused")))  # fmt: skip
+        done = subprocess.run(
+            ["bash", "-c", f"harness schema {path.stem}"],
+            capture_output=True,
+            text=True,
+            check=True,
+            env=docs.environment(Path("unused")),
+        )
         assert json.loads(done.stdout) == json.loads(path.read_text(encoding="utf-8"))
 
 

@@ -22,8 +22,13 @@ def tool(*words):
 
 @pytest.mark.parametrize(
     "words",
-    [("lint-imports", "--no-cache"), ("ruff", "check", "--no-cache", "."), ("mypy",)],
-    ids=["imports run one way", "ruff", "mypy"],
+    [
+        ("lint-imports", "--no-cache"),
+        ("ruff", "check", "--no-cache", "."),
+        ("ruff", "format", "--check", "--no-cache", "."),
+        ("mypy",),
+    ],
+    ids=["imports run one way", "lint", "format", "types"],
 )
 def test_tools_have_nothing_to_say(words):
     done = tool(*words)

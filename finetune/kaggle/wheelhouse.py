@@ -31,8 +31,12 @@ from harness.errors import HarnessError
 ROOT = Path(__file__).parents[2]
 HERE = Path(__file__).parent
 PYTHON = "3.12"
-PLATFORMS = ["manylinux1_x86_64", "manylinux2010_x86_64", "manylinux2014_x86_64",
-             *(f"manylinux_2_{minor}_x86_64" for minor in range(5, 36))]  # fmt: skip
+PLATFORMS = [
+    "manylinux1_x86_64",
+    "manylinux2010_x86_64",
+    "manylinux2014_x86_64",
+    *(f"manylinux_2_{minor}_x86_64" for minor in range(5, 36)),
+]
 """Kaggle's image is Ubuntu 22.04, glibc 2.35; pip matches each name exactly."""
 MACHINE = {
     "python_version": PYTHON, "python_full_version": f"{PYTHON}.0", "implementation_name": "cpython",

@@ -214,9 +214,15 @@ def clip_of(config: Config, *, tiny: bool, folder: Path | None = None) -> Clip:
     pixels = next(batch[name] for name in PIXELS[::2] if name in batch)
     pictures, answer = batch["mm_token_type_ids"] > 0, batch["labels"] != IGNORED
     return Clip(
-        batch["input_ids"].shape[1], int(pictures.sum()), int(answer.sum()), len(pixels),
-        vision["patch_size"] * vision["spatial_merge_size"], text.hidden_size, text.num_hidden_layers, text.vocab_size,
-    )  # fmt: skip
+        batch["input_ids"].shape[1],
+        int(pictures.sum()),
+        int(answer.sum()),
+        len(pixels),
+        vision["patch_size"] * vision["spatial_merge_size"],
+        text.hidden_size,
+        text.num_hidden_layers,
+        text.vocab_size,
+    )
 
 
 class Weights(NamedTuple):

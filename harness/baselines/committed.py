@@ -42,10 +42,15 @@ def _entry(folder: Path, baseline: Baseline, write: Callable[..., int]) -> None:
 
 def card(baseline: Baseline, truth_digest: str, predictions: bytes) -> Card:
     return Card(
-        name=baseline.name, kind=baseline.kind, description=baseline.description, world=WORLD, split=SPLIT,
-        truth_digest=truth_digest, predictions_sha256=hashlib.sha256(predictions).hexdigest(),
+        name=baseline.name,
+        kind=baseline.kind,
+        description=baseline.description,
+        world=WORLD,
+        split=SPLIT,
+        truth_digest=truth_digest,
+        predictions_sha256=hashlib.sha256(predictions).hexdigest(),
         uses_truth=baseline.kind == "reference",
-    )  # fmt: skip
+    )
 
 
 if __name__ == "__main__":

@@ -201,9 +201,11 @@ class Probe:
 
 
 def train(
-    clips: Iterable[Pixels], truths: Sequence[Mapping[str, Any]], indices: Iterable[Sequence[int]] | None = None,
+    clips: Iterable[Pixels],
+    truths: Sequence[Mapping[str, Any]],
+    indices: Iterable[Sequence[int]] | None = None,
     seed: int = 0,
-) -> Probe:  # fmt: skip
+) -> Probe:
     """Learn from clips [n, h, w, 3] and their truth rows (`next_operations` and `previous_operation` may be missing).
 
     Raises ModuleNotFoundError without scikit-learn.

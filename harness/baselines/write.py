@@ -84,9 +84,16 @@ def random_answer(generator: random.Random, operations: tuple[str, ...]) -> dict
 
 
 def write_baseline(
-    name: str, path: str | Path, *, world: str = "warehouse-v1", split: str = "test", seed: int = 0,
-    home: str | Path | None = None, truth: str | Path | None = None, organiser: bool = False,
-) -> int:  # fmt: skip
+    name: str,
+    path: str | Path,
+    *,
+    world: str = "warehouse-v1",
+    split: str = "test",
+    seed: int = 0,
+    home: str | Path | None = None,
+    truth: str | Path | None = None,
+    organiser: bool = False,
+) -> int:
     """Write a baseline's submission as JSONL ("-": standard output); returns the number of lines."""
     from reference.truth.store import open_truth
 

@@ -18,8 +18,12 @@ NAMES = ("constant", "whole-clip", "random", PROBE, "transition-prior", "oracle"
 @click.argument("name", type=click.Choice(NAMES))
 @click.option("-o", "--output", "path", required=True, metavar="FILE", help="Where to write (- is standard output).")
 @click.option("--seed", default=0, show_default=True, help="Seed of `random` and `probe`.")
-@click.option("--frames", type=click.Path(path_type=Path, file_okay=False), metavar="DIR",
-              help="For `probe`: the folder with the renderings train/ and SPLIT/.")
+@click.option(
+    "--frames",
+    type=click.Path(path_type=Path, file_okay=False),
+    metavar="DIR",
+    help="For `probe`: the folder with the renderings train/ and SPLIT/.",
+)
 @options.truth
 @options.organiser
 def command(name: str, path: str, frames: Path | None, world: str, split: str, **choices: Any) -> None:

@@ -19,12 +19,28 @@ from harness.errors import GateFailed
 @options.ingestion
 @click.option("--margin", default=0.03, show_default=True, help="Differences within +-margin count as equivalent.")
 @click.option("--fail-if-worse", is_flag=True, help="Exit 1 when A is significantly worse than any other.")
-@click.option("--html", "path", type=click.Path(path_type=Path), metavar="OUT.html",
-              help="Also write a page with both side by side.")
+@click.option(
+    "--html",
+    "path",
+    type=click.Path(path_type=Path),
+    metavar="OUT.html",
+    help="Also write a page with both side by side.",
+)
 @options.pictures
 @options.output_format()
-def command(submissions: tuple[str, ...], margin: float, fail_if_worse: bool, path: Path | None, frames: bool,
-            budget: int, output: str, rules: str, weights: str | None, truth: Path | None, **choices: Any) -> None:
+def command(
+    submissions: tuple[str, ...],
+    margin: float,
+    fail_if_worse: bool,
+    path: Path | None,
+    frames: bool,
+    budget: int,
+    output: str,
+    rules: str,
+    weights: str | None,
+    truth: Path | None,
+    **choices: Any,
+) -> None:
     """Compare submissions on the same clips: files, entries of submissions/, or baselines by name.
 
     \b

@@ -20,15 +20,33 @@ FORMATS = ("text", "markdown", "csv", "json", "latex", "junit")
 @options.organiser
 @click.option("--baseline", default="constant", show_default=True, help="Entry or baseline that differences are to.")
 @options.output_format(*FORMATS)
-@click.option("-o", "--output", "path", type=click.Path(path_type=Path), metavar="PAGE.html",
-              help="Write a page, one file to open from disk.")
+@click.option(
+    "-o",
+    "--output",
+    "path",
+    type=click.Path(path_type=Path),
+    metavar="PAGE.html",
+    help="Write a page, one file to open from disk.",
+)
 @options.pictures
 @options.export
 @click.option("--diff", metavar="BASE", help="Say what changed since BASE, a folder or an earlier --format json.")
 @click.option("--github", is_flag=True, help="Add the Markdown to the file that GITHUB_STEP_SUMMARY names.")
-def command(folder: Path, output: str, path: Path | None, frames: bool, budget: int, export: Path | None,
-            diff: str | None, github: bool, baseline: str, rules: str, weights: str | None, truth: Path | None,
-            **choices: Any) -> None:
+def command(
+    folder: Path,
+    output: str,
+    path: Path | None,
+    frames: bool,
+    budget: int,
+    export: Path | None,
+    diff: str | None,
+    github: bool,
+    baseline: str,
+    rules: str,
+    weights: str | None,
+    truth: Path | None,
+    **choices: Any,
+) -> None:
     """Rank the submissions in DIR/*/ (a card.toml beside predictions each), by default those in submissions/.
 
     \b
@@ -55,8 +73,9 @@ def command(folder: Path, output: str, path: Path | None, frames: bool, budget: 
         options.add_to_summary(text if diff and output != "json" else _text(board, "markdown"))
 
 
-def _board(folder: Path, request: Any, baseline: str, path: Path | None, export: Path | None,
-           **pictures: Any) -> dict[str, Any]:  # fmt: skip
+def _board(
+    folder: Path, request: Any, baseline: str, path: Path | None, export: Path | None, **pictures: Any
+) -> dict[str, Any]:
     """The leaderboard; with the page and the exports that were asked for, all from one gathering."""
     from harness.comparison import leaderboard
 

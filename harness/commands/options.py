@@ -30,28 +30,41 @@ def apply(*decorators: Callable) -> Callable:
 
 def output_format(*choices: str) -> Callable:
     choices = choices or ("text", "json", "csv")
-    return click.option("--format", "output", type=click.Choice(choices), default="text", show_default=True,
-                        help="How the result is printed; json is one documented object.")  # fmt: skip
+    return click.option(
+        "--format",
+        "output",
+        type=click.Choice(choices),
+        default="text",
+        show_default=True,
+        help="How the result is printed; json is one documented object.",
+    )
 
 
 truth_path = click.option(
-    "--truth", type=click.Path(path_type=Path), metavar="PATH",
+    "--truth",
+    type=click.Path(path_type=Path),
+    metavar="PATH",
     help="A truth database, or a folder to keep them in, instead of the per-user cache.",
-)  # fmt: skip
+)
 
 truth = apply(
     click.option("--world", default=WORLD, show_default=True, help="The world whose truth is used."),
     click.option("--split", default="test", show_default=True, help="The split of that world."),
     truth_path,
-)  # fmt: skip
+)
 
 organiser = click.option("--organiser", is_flag=True, help="Of a sealed split: everything, for who holds the secret.")
 
 rules = apply(
-    click.option("--rules", default="standard", show_default=True, metavar="NAME",
-                 help="Rule set: standard, inclusive-ends, drop-missing, drop-degenerate."),
+    click.option(
+        "--rules",
+        default="standard",
+        show_default=True,
+        metavar="NAME",
+        help="Rule set: standard, inclusive-ends, drop-missing, drop-degenerate.",
+    ),
     click.option("--weights", metavar="W", help="Weights of the composite, e.g. oca=0.3,tiou50=0.3,aa1=0.4."),
-)  # fmt: skip
+)
 
 _CAP = click.IntRange(min=1)
 
@@ -70,12 +83,17 @@ ingestion = apply(
     click.option("--adapter", metavar="NAME", help="Read the file as this format instead of recognising it."),
     click.option("--fps", type=float, help="Frame rate of the answers, converted to 25."),
     click.option("--clip-frames", type=int, help="Frames of a clip in the answers, converted to 125."),
-    click.option("--clip-map", type=click.Path(path_type=Path), metavar="FILE", callback=_read_clip_map,
-                 help="JSON object from doc_id to clip_id, for formats that name clips by doc_id."),
+    click.option(
+        "--clip-map",
+        type=click.Path(path_type=Path),
+        metavar="FILE",
+        callback=_read_clip_map,
+        help="JSON object from doc_id to clip_id, for formats that name clips by doc_id.",
+    ),
     click.option("--max-line-bytes", type=_CAP, help="Longest line that is read; 1 MiB by default."),
     click.option("--max-lines", type=_CAP, help="Most lines that are read; 20 million by default."),
     click.option("--max-bytes", type=_CAP, help="Most decompressed bytes that are read; 4 GiB by default."),
-)  # fmt: skip
+)
 
 
 class ByteSize(click.ParamType):
@@ -96,10 +114,14 @@ class ByteSize(click.ParamType):
 pictures = apply(
     click.option("--frames", is_flag=True, help="Embed contact sheets of clips, failures first, drawn from the world."),
     click.option("--budget", type=ByteSize(), default="5MB", show_default=True, help="Bytes they may take."),
-)  # fmt: skip
+)
 
-export = click.option("--export", type=click.Path(path_type=Path), metavar="DIR",
-                      help="Write the same numbers for other readers: CSV, Parquet, JSON and more.")  # fmt: skip
+export = click.option(
+    "--export",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="Write the same numbers for other readers: CSV, Parquet, JSON and more.",
+)
 
 
 def tell_page(written: Any) -> None:

@@ -21,24 +21,58 @@ def _pairs(context: click.Context, parameter: click.Parameter, values: tuple[str
 
 
 @click.command("predict")
-@click.option("--model", required=True, metavar="NAME:REST",
-              help="An installed model and what it is to load: finetune:RUN_DIR, baseline:constant.")
+@click.option(
+    "--model",
+    required=True,
+    metavar="NAME:REST",
+    help="An installed model and what it is to load: finetune:RUN_DIR, baseline:constant.",
+)
 @options.truth
-@click.option("-o", "--output", "folder", required=True, metavar="DIR",
-              type=click.Path(path_type=Path, file_okay=False), help="The entry's folder; its name is the entry's.")
-@click.option("--frames", type=click.Path(path_type=Path, file_okay=False), metavar="DIR",
-              help="A rendering of the split, or a folder with SPLIT/ in it, instead of one made for the model.")
+@click.option(
+    "-o",
+    "--output",
+    "folder",
+    required=True,
+    metavar="DIR",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="The entry's folder; its name is the entry's.",
+)
+@click.option(
+    "--frames",
+    type=click.Path(path_type=Path, file_okay=False),
+    metavar="DIR",
+    help="A rendering of the split, or a folder with SPLIT/ in it, instead of one made for the model.",
+)
 @click.option("--limit", type=click.IntRange(min=1), metavar="N", help="Only the first N clips.")
-@click.option("--batch-size", type=click.IntRange(min=1), metavar="N",
-              help="Clips that are asked about at once; the model's own number by default.")
-@click.option("--option", "asked", multiple=True, metavar="KEY=VALUE", callback=_pairs,
-              help="An option of the model (may be repeated).")
+@click.option(
+    "--batch-size",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Clips that are asked about at once; the model's own number by default.",
+)
+@click.option(
+    "--option",
+    "asked",
+    multiple=True,
+    metavar="KEY=VALUE",
+    callback=_pairs,
+    help="An option of the model (may be repeated).",
+)
 @click.option("--fresh", is_flag=True, help="Give up what an earlier run left in DIR.")
-@click.option("--workers", type=click.IntRange(1, 256), default=2, show_default=True,
-              help="Processes that draw pictures.")
+@click.option(
+    "--workers", type=click.IntRange(1, 256), default=2, show_default=True, help="Processes that draw pictures."
+)
 @click.option("--no-score", is_flag=True, help="Do not score the entry.")
-def command(model: str, folder: Path, asked: dict[str, str], world: str, split: str, truth: Path | None,
-            no_score: bool, **choices: Any) -> None:
+def command(
+    model: str,
+    folder: Path,
+    asked: dict[str, str],
+    world: str,
+    split: str,
+    truth: Path | None,
+    no_score: bool,
+    **choices: Any,
+) -> None:
     """Ask a model about every clip of a split, write predictions.jsonl and card.toml into DIR, and score them.
 
     The same command goes on where an earlier one was cut off. latency_ms is the wall time of a batch over its clips.

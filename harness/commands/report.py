@@ -12,23 +12,52 @@ from harness.commands import options
 
 @click.command("report")
 @click.argument("submission", metavar="FILE")
-@click.option("-o", "--output", "path", type=click.Path(path_type=Path), metavar="OUT.html",
-              help="The page; by default beside FILE, named as it is.")
+@click.option(
+    "-o",
+    "--output",
+    "path",
+    type=click.Path(path_type=Path),
+    metavar="OUT.html",
+    help="The page; by default beside FILE, named as it is.",
+)
 @options.truth
 @options.rules
 @options.ingestion
 @options.organiser
 @click.option("--name", help="A name for the model, shown and pinned in the signature.")
-@click.option("--training", type=click.Path(path_type=Path), metavar="FILE",
-              help="Training record; by default training.json beside the submission.")
+@click.option(
+    "--training",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Training record; by default training.json beside the submission.",
+)
 @options.pictures
 @options.export
 @click.option("--watch", is_flag=True, help="Make the page again whenever FILE grows, until every clip has its line.")
-@click.option("--every", "seconds", type=click.FloatRange(min=0.1), default=5.0, show_default=True, metavar="S",
-              help="Seconds between two looks at FILE.")
-def command(submission: str, path: Path | None, export: Path | None, watch: bool, seconds: float, frames: bool,
-            budget: int, rules: str, weights: str | None, truth: Path | None, name: str | None, training: Path | None,
-            **choices: Any) -> None:
+@click.option(
+    "--every",
+    "seconds",
+    type=click.FloatRange(min=0.1),
+    default=5.0,
+    show_default=True,
+    metavar="S",
+    help="Seconds between two looks at FILE.",
+)
+def command(
+    submission: str,
+    path: Path | None,
+    export: Path | None,
+    watch: bool,
+    seconds: float,
+    frames: bool,
+    budget: int,
+    rules: str,
+    weights: str | None,
+    truth: Path | None,
+    name: str | None,
+    training: Path | None,
+    **choices: Any,
+) -> None:
     """Write a page about the predictions in FILE: how good, how certain, why it fails, and the clips.
 
     \b

@@ -17,16 +17,36 @@ from harness.commands import options
 @options.ingestion
 @options.organiser
 @click.option("--name", help="A name for the model, shown and pinned in the signature.")
-@click.option("--training", type=click.Path(path_type=Path), metavar="FILE",
-              help="Training record; by default training.json beside the submission.")
-@click.option("--output", "folder", type=click.Path(path_type=Path), metavar="DIR",
-              help="Write score.json and clips.parquet (one row a clip) here.")
+@click.option(
+    "--training",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Training record; by default training.json beside the submission.",
+)
+@click.option(
+    "--output",
+    "folder",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="Write score.json and clips.parquet (one row a clip) here.",
+)
 @click.option("--fail-under", metavar="GATES", help="Exit 1 unless all hold, e.g. aa1=0.6,aa1.low=0.55,coverage=1.")
-@click.option("--junit", type=click.Path(path_type=Path), metavar="FILE",
-              help="Write the gates of --fail-under as JUnit XML, a test case a gate.")
+@click.option(
+    "--junit",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Write the gates of --fail-under as JUnit XML, a test case a gate.",
+)
 @options.output_format()
-def command(submission: str, folder: Path | None, fail_under: str | None, junit: Path | None, output: str,
-            weights: str | None, **choices: Any) -> None:
+def command(
+    submission: str,
+    folder: Path | None,
+    fail_under: str | None,
+    junit: Path | None,
+    output: str,
+    weights: str | None,
+    **choices: Any,
+) -> None:
     """Score the predictions in FILE (- reads standard input).
 
     \b

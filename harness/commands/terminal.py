@@ -14,7 +14,8 @@ from rich.table import Table
 from rich.text import Text
 
 from harness.comparison.board_text import board_cells, board_line, board_notes, sealed_note
-from harness.formatting import ORDER, TITLES, interval, number, p_value, rank_range
+from harness.formatting import interval, number, p_value, rank_range
+from harness.metrics_table import BY_KEY, METRICS, PARTS, PUBLIC, SINGLE
 from reference.task import DENSE_FRAMES
 
 DIMENSION_TITLES = {"next_operation": "next", "next_visible": "next is", "session_kind": "session"}
@@ -79,9 +80,10 @@ def print_sealed(record: dict[str, Any], out: Console) -> None:
     where = f"{record['world']} / {record['split']} (sealed): {record['n']:,} clips in {record['sessions']:,} sessions"
     out.print(Text(record["name"], style="bold") + Text(f"  on {where}"))
     made = table("metric", "value", "95% interval", left=["metric"])
-    for name in ORDER[:-1]:
-        row = record["metrics"][name]
-        made.add_row(TITLES[name], Text(number(row["value"]), style="bold" if name == "score" else ""), interval(row))
+    for metric in PUBLIC:
+        row = record["metrics"][metric.key]
+        value = Text(number(row["value"]), style="bold" if metric.is_composite else "")
+        made.add_row(metric.title, value, interval(row))
     out.print(made)
     _coverage(record, out)
     times = "for the first time" if record["scorings"] == 1 else f"{record['scorings']:,} times"
@@ -92,16 +94,21 @@ def print_sealed(record: dict[str, Any], out: Console) -> None:
 
 def _metrics(record: dict[str, Any], out: Console) -> None:
     made = table("metric", "value", "95% interval", "floor", "prior", "ceiling", "skill", left=["metric"])
-    for name in ORDER:
-        row = record["metrics"][name]
-        shown = Text(f"{number(row['value'])}", style="bold") if name == "score" else number(row["value"])
-        made.add_row(TITLES[name], shown, interval(row) + ("*" if row["one_sided"] else ""), number(row["floor"]),
-                     number(row["prior"]), number(row["ceiling"]), number(row["skill"], 2))  # fmt: skip
+    rows = [record["metrics"][metric.key] for metric in METRICS]
+    for metric, row in zip(METRICS, rows, strict=True):
+        made.add_row(
+            metric.title,
+            Text(number(row["value"]), style="bold" if metric.is_composite else ""),
+            interval(row) + ("*" if row["one_sided"] else ""),
+            number(row["floor"]),
+            number(row["prior"]),
+            number(row["ceiling"]),
+            number(row["skill"], 2),
+        )
     out.print(made)
-    if any(record["metrics"][name]["one_sided"] for name in ORDER):
+    if any(row["one_sided"] for row in rows):
         out.print(Text("* one-sided: every clip right, or none", style="dim"))
-    notes = dict.fromkeys(record["metrics"][name]["note"] for name in ORDER if record["metrics"][name]["note"])
-    for note in notes:
+    for note in dict.fromkeys(row["note"] for row in rows if row["note"]):
         out.print(Text(note, style="yellow"))
     if record["in_sample"]:
         out.print(
@@ -138,8 +145,13 @@ def _modes(record: dict[str, Any], out: Console) -> None:
     made = table("failure mode", "clips", "gain", "95% interval", "field only", left=["failure mode"])
     for row in rows[:TOP_MODES]:
         ends = {"low": row["gain_low"], "high": row["gain_high"]}
-        made.add_row(row["title"], f"{row['n']:,}", number(row["gain"], sign=True), interval(ends, sign=True),
-                     number(row["field_gain"], sign=True))  # fmt: skip
+        made.add_row(
+            row["title"],
+            f"{row['n']:,}",
+            number(row["gain"], sign=True),
+            interval(ends, sign=True),
+            number(row["field_gain"], sign=True),
+        )
     out.print(made)
     rest = rows[TOP_MODES:]
     if rest:
@@ -160,14 +172,21 @@ def _slices(record: dict[str, Any], out: Console) -> None:
     if not worst:
         return
     heading(out, "Worst slices", "score against the rest; * differs after Holm over all slices")
-    made = table("slice", "clips", "score", "95% interval", "to the rest", "OCA", "tIoU", "AA@1", left=["slice"])
+    made = table(
+        "slice", "clips", "score", "95% interval", "to the rest", *(part.short for part in PARTS), left=["slice"]
+    )
     for row in worst:
         metrics = row["metrics"]
         star = "*" if metrics["score"]["star"] else " "
         title = DIMENSION_TITLES.get(row["dimension"], row["dimension"])
-        made.add_row(f"{title}: {row['level']}", f"{row['n']:,}", number(metrics["score"]["value"]),
-                     interval(metrics["score"]), number(metrics["score"]["difference"], sign=True) + star,
-                     *(number(metrics[name]["value"], 2) for name in ("oca", "tiou50", "aa1")))  # fmt: skip
+        made.add_row(
+            f"{title}: {row['level']}",
+            f"{row['n']:,}",
+            number(metrics["score"]["value"]),
+            interval(metrics["score"]),
+            number(metrics["score"]["difference"], sign=True) + star,
+            *(number(metrics[part.key]["value"], 2) for part in PARTS),
+        )
     out.print(made)
 
 
@@ -198,34 +217,42 @@ def print_worlds(rows: list[dict[str, Any]], out: Console) -> None:
 
 
 def print_world(found: dict[str, Any], out: Console) -> None:
-    out.print(Text(f"{found['world']} / {found['split']}", style="bold")
-              + Text(f"  {found['n']:,} clips in {found['sessions']:,} sessions, "
-                     f"truth {found['truth_digest'][:16]}"))  # fmt: skip
+    out.print(
+        Text(f"{found['world']} / {found['split']}", style="bold")
+        + Text(f"  {found['n']:,} clips in {found['sessions']:,} sessions, truth {found['truth_digest'][:16]}")
+    )
     made = table("metric", "floor", "prior", "ceiling", "oracle scores", left=["metric"])
     for name, row in found["metrics"].items():
-        made.add_row(TITLES[name], *(number(row[role]) for role in ("floor", "prior", "ceiling", "oracle")))
+        made.add_row(BY_KEY[name].title, *(number(row[role]) for role in ("floor", "prior", "ceiling", "oracle")))
     out.print(made)
-    shares = [(f"dense (segment of at most {DENSE_FRAMES} frames)", found["dense"]),
-              ("next operation not visible", found["next_hidden"]),
-              ("off script", found["off_script"]),
-              ("hit by answering the whole clip", found["whole_clip_tiou50"])]  # fmt: skip
+    shares = [
+        (f"dense (segment of at most {DENSE_FRAMES} frames)", found["dense"]),
+        ("next operation not visible", found["next_hidden"]),
+        ("off script", found["off_script"]),
+        ("hit by answering the whole clip", found["whole_clip_tiou50"]),
+    ]
     out.print("; ".join(f"{name} {share:.1%}" for name, share in shares if share is not None))
     if found["constant"]:
         constant = found["constant"]
-        out.print(f"the constant answer: {constant['dominant_operation']}, frames {constant['start_frame']}-"
-                  f"{constant['end_frame']}, next {constant['next_operation']}")  # fmt: skip
+        out.print(
+            f"the constant answer: {constant['dominant_operation']}, frames {constant['start_frame']}-"
+            f"{constant['end_frame']}, next {constant['next_operation']}"
+        )
     if found["in_sample"]:
         out.print(
             Text("in-sample: floors and prior were fitted on the one session they are quoted for", style="yellow")
         )
     if found["frame_limit"]:
-        limit = found["frame_limit"]
-        out.print("perfect labels of 8 uniform frames reach: " + "; ".join(
-            f"{name.replace('_', ' ')} clips OCA {number(limit[name]['oca'])}, tIoU@0.5 {number(limit[name]['tiou50'])}"
-            for name in ("all", "dense", "not_dense")))  # fmt: skip
+        reached = [
+            f"{part.replace('_', ' ')} clips OCA {number(limit['oca'])}, tIoU@0.5 {number(limit['tiou50'])}"
+            for part, limit in found["frame_limit"].items()
+        ]
+        out.print(f"perfect labels of 8 uniform frames reach: {'; '.join(reached)}")
     for dimension, rows in found["distributions"].items():
-        out.print(Text(f"{dimension}: ", style="bold")
-                  + Text(", ".join(f"{row['level']} {row['clips'] / found['n']:.1%}" for row in rows)))  # fmt: skip
+        out.print(
+            Text(f"{dimension}: ", style="bold")
+            + Text(", ".join(f"{row['level']} {row['clips'] / found['n']:.1%}" for row in rows))
+        )
     _detectable(found, out)
 
 
@@ -246,11 +273,13 @@ def print_problems(lines: Iterable[str], out: Console) -> None:
 
 
 def print_comparison(result: dict[str, Any], out: Console) -> None:
-    out.print(f"{result['world']} / {result['split']}: {result['n']:,} clips in {result['sessions']:,} sessions, "
-              f"margin {result['margin']:g}")  # fmt: skip
-    made = table("model", *(TITLES[name] for name in ORDER), "coverage", left=["model"])
+    out.print(
+        f"{result['world']} / {result['split']}: {result['n']:,} clips in {result['sessions']:,} sessions, "
+        f"margin {result['margin']:g}"
+    )
+    made = table("model", *(metric.title for metric in METRICS), "coverage", left=["model"])
     for entry in result["entries"]:
-        values = (number(entry["metrics"][name]["value"]) for name in ORDER)
+        values = (number(entry["metrics"][metric.key]["value"]) for metric in METRICS)
         made.add_row(entry["name"], *values, f"{entry['coverage']:.1%}")
     out.print(made)
     for pair in result["pairs"]:
@@ -260,14 +289,25 @@ def print_comparison(result: dict[str, Any], out: Console) -> None:
 def _pair(pair: dict[str, Any], result: dict[str, Any], out: Console) -> None:
     heading(out, pair["verdict"]["sentence"])
     made = table(
-        f"{pair['a']} - {pair['b']}", "difference", "95% interval", "p", "adjusted", "verdict",
+        f"{pair['a']} - {pair['b']}",
+        "difference",
+        "95% interval",
+        "p",
+        "adjusted",
+        "verdict",
         left=[f"{pair['a']} - {pair['b']}"],
-    )  # fmt: skip
+    )
     tests = {"score": pair["score"]} | pair["metrics"]
-    for name in ORDER:
-        test = tests[name]
-        made.add_row(TITLES[name], number(test["difference"], sign=True), interval(test, sign=True),
-                     p_value(test["p"]), p_value(test["p_adjusted"]), direction(test, result["alpha"]))  # fmt: skip
+    for metric in METRICS:
+        test = tests[metric.key]
+        made.add_row(
+            metric.title,
+            number(test["difference"], sign=True),
+            interval(test, sign=True),
+            p_value(test["p"]),
+            p_value(test["p_adjusted"]),
+            direction(test, result["alpha"]),
+        )
     out.print(made)
     out.print(
         Text(f"adjusted by Holm: score over m = {result['m']}, the rest over m = {result['m_metrics']}", style="dim")
@@ -295,7 +335,7 @@ def direction(test: dict[str, Any], alpha: float) -> str:
 def print_leaderboard(board: dict[str, Any], out: Console) -> None:
     out.print(Text(board["verdict"], style="bold"))
     out.print(board_line(board), style="dim")
-    made = table("rank", "tier", "model", "score", "95% interval", "OCA", "tIoU", "AA@1", "hidden", left=["model"])
+    made = table("rank", "tier", "model", "score", "95% interval", *(metric.short for metric in SINGLE), left=["model"])
     for row in board["entries"]:
         name = row["name"] + (" !" if row["flags"] else "")
         made.add_row(rank_range(row), str(row["tier"]), name, *board_cells(row)[:-1])
@@ -315,12 +355,17 @@ def print_sealed_leaderboard(board: dict[str, Any], out: Console) -> None:
     """The public board of a sealed split."""
     where = f"{board['world']} / {board['split']} (sealed): {board['n']:,} clips in {board['sessions']:,} sessions"
     out.print(Text(where if board["entries"] else "No entry yet.", style="bold"))
-    made = table("model", "score", "95% interval", "OCA", "tIoU", "AA@1", "coverage", left=["model"])
+    made = table("model", "score", "95% interval", *(part.short for part in PARTS), "coverage", left=["model"])
     for row in board["entries"]:
         metrics = row["metrics"]
-        values = (number(metrics[name]["value"]) for name in ("oca", "tiou50", "aa1"))
-        made.add_row(row["name"], number(metrics["score"]["value"]), interval(metrics["score"]), *values,
-                     f"{row['coverage']:.0%}")  # fmt: skip
+        values = (number(metrics[part.key]["value"]) for part in PARTS)
+        made.add_row(
+            row["name"],
+            number(metrics["score"]["value"]),
+            interval(metrics["score"]),
+            *values,
+            f"{row['coverage']:.0%}",
+        )
     out.print(made)
     out.print(sealed_note(board), style="dim")
     for entry in board["broken"]:

@@ -12,8 +12,14 @@ from harness.errors import GateFailed
 
 @click.command("verify")
 @click.argument("page", type=click.Path(path_type=Path), metavar="PAGE.html")
-@click.option("--submissions", type=click.Path(path_type=Path), default="submissions", show_default=True, metavar="DIR",
-              help="Folder that holds the predictions the page was made from.")
+@click.option(
+    "--submissions",
+    type=click.Path(path_type=Path),
+    default="submissions",
+    show_default=True,
+    metavar="DIR",
+    help="Folder that holds the predictions the page was made from.",
+)
 @options.truth_path
 @options.organiser
 def command(page: Path, submissions: Path, truth: Path | None, organiser: bool) -> None:

@@ -109,8 +109,14 @@ def info(world: str, split: str, truth: Path | None, organiser: bool, output: st
 @click.option("--count", type=click.IntRange(1, 60), default=6, show_default=True, help="So many clips, spread evenly.")
 @click.option("--blind", is_flag=True, help="Without the truth: guess yourself.")
 @click.option("--size", type=click.IntRange(32, 672), default=168, show_default=True, help="Side of a frame in pixels.")
-@click.option("-o", "--output", "path", type=click.Path(path_type=Path, dir_okay=False), metavar="PNG",
-              help="By default WORLD-SPLIT.png.")
+@click.option(
+    "-o",
+    "--output",
+    "path",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="PNG",
+    help="By default WORLD-SPLIT.png.",
+)
 def preview(world: str, path: Path | None, **asked: Any) -> None:
     """Draw a contact sheet of clips, 8 frames each, with their truth: what a model will look at.
 
@@ -141,16 +147,39 @@ def card(world: str) -> None:
 
 @command.command()
 @click.argument("world", default=options.WORLD)
-@click.option("-o", "--output", "folder", required=True, metavar="DIR",
-              type=click.Path(path_type=Path, file_okay=False),
-              help="Folder to render into; a rendering that was cut off there goes on.")
+@click.option(
+    "-o",
+    "--output",
+    "folder",
+    required=True,
+    metavar="DIR",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Folder to render into; a rendering that was cut off there goes on.",
+)
 @click.option("--split", default="test", show_default=True)
-@click.option("--as", "form", type=click.Choice(["frames", "video", "shards"]), default="frames", show_default=True,
-              help="A folder of pictures a clip, an mp4 a clip, or WebDataset tar shards.")
-@click.option("--frames", type=click.IntRange(1, 100), default=8, show_default=True, metavar="N",
-              help="Frames of a clip that a model is shown.")
-@click.option("--sampler", type=click.Choice(["uniform", "motion", "entropy", "boundary"]), default="uniform",
-              show_default=True, help="Which frames these are.")
+@click.option(
+    "--as",
+    "form",
+    type=click.Choice(["frames", "video", "shards"]),
+    default="frames",
+    show_default=True,
+    help="A folder of pictures a clip, an mp4 a clip, or WebDataset tar shards.",
+)
+@click.option(
+    "--frames",
+    type=click.IntRange(1, 100),
+    default=8,
+    show_default=True,
+    metavar="N",
+    help="Frames of a clip that a model is shown.",
+)
+@click.option(
+    "--sampler",
+    type=click.Choice(["uniform", "motion", "entropy", "boundary"]),
+    default="uniform",
+    show_default=True,
+    help="Which frames these are.",
+)
 @click.option("--size", type=click.IntRange(16, 2048), default=336, show_default=True, help="Side in pixels.")
 @click.option("--image", type=click.Choice(["jpg", "webp"]), default="jpg", show_default=True)
 @click.option("--domains", metavar="A,B", help="Only the sessions of these domains.")
@@ -158,8 +187,12 @@ def card(world: str) -> None:
 @click.option("--paint-out", metavar="A,B", help="Blank slip, items or table: for ablations, never scored.")
 @click.option("--limit", type=click.IntRange(1), metavar="N", help="Only the first N clips.")
 @click.option("--workers", type=click.IntRange(1, 256), default=2, show_default=True, help="Processes.")
-@click.option("--video", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE",
-              help="Recording (mp4, mov) of an imported world.")
+@click.option(
+    "--video",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE",
+    help="Recording (mp4, mov) of an imported world.",
+)
 @click.option("--video-start", metavar="TIME", help="When its first frame was taken: Unix ms, or ISO 8601 with offset.")
 @click.option("--session", metavar="S", help="The session it shows, where several fall into its time.")
 @options.output_format("text", "json")
@@ -239,11 +272,23 @@ def export(world: str, split: str, path: Path, include_test: bool, truth: Path |
 
 @command.command()
 @click.argument("world", default=options.WORLD)
-@click.option("--secret", "secret_file", required=True, type=click.Path(path_type=Path, dir_okay=False), metavar="FILE",
-              help="Secret key and salt; made there, for your eyes only, if it does not exist.")
-@click.option("-o", "--output", "folder", required=True, metavar="DIR",
-              type=click.Path(path_type=Path, file_okay=False),
-              help="Folder to publish: pictures, clips.jsonl, commitment.json.")
+@click.option(
+    "--secret",
+    "secret_file",
+    required=True,
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE",
+    help="Secret key and salt; made there, for your eyes only, if it does not exist.",
+)
+@click.option(
+    "-o",
+    "--output",
+    "folder",
+    required=True,
+    metavar="DIR",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Folder to publish: pictures, clips.jsonl, commitment.json.",
+)
 @click.option("--name", help="Name of the sealed split; by default WORLD-sealed.")
 @click.option("--split", default="test", show_default=True, help="Whose size and domains it has.")
 @click.option("--as", "form", type=click.Choice(["frames", "video", "shards"]), default="frames", show_default=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from harness.formatting import interval, number
+from harness.metrics_table import SINGLE
 
 
 def board_notes(board: dict[str, Any]) -> list[str]:
@@ -26,7 +27,7 @@ def board_line(board: dict[str, Any]) -> str:
 
 def board_cells(row: dict[str, Any]) -> list[str]:
     metrics = row["metrics"]
-    values = [number(metrics[name]["value"]) for name in ("oca", "tiou50", "aa1", "aa1_hidden")]
+    values = [number(metrics[metric.key]["value"]) for metric in SINGLE]
     return [number(metrics["score"]["value"]), interval(metrics["score"]), *values, f"{row['coverage']:.0%}"]
 
 

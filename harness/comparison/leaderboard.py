@@ -78,9 +78,7 @@ def leaderboard(
     return board(gather(folder, baseline=baseline, request=Request.of(request, **choices)))
 
 
-def gather(
-    folder: str | Path = "submissions", *, request: Request | None = None, baseline: str = "constant"
-) -> Field:  # fmt: skip
+def gather(folder: str | Path = "submissions", *, request: Request | None = None, baseline: str = "constant") -> Field:
     """Score every `folder/*/` for the request's world and split. A broken entry is kept with its reason."""
     request = request or Request()
     disclosure.refuse(request.world, "a comparison clip by clip", organiser=request.organiser, home=request.home)
@@ -112,13 +110,17 @@ def board(field: Field) -> dict[str, Any]:
     return {
         "format": FORMAT,
         **field.facts,
-        "baseline": field.baseline, "alpha": ALPHA, "margin": MARGIN, "seed": SEED,
+        "baseline": field.baseline,
+        "alpha": ALPHA,
+        "margin": MARGIN,
+        "seed": SEED,
         "verdict": _verdict(rows, paired, m),
         "entries": rows,
         "references": [_row(e) for e in field.references],
-        "broken": field.broken, "elsewhere": field.elsewhere,
+        "broken": field.broken,
+        "elsewhere": field.elsewhere,
         "copies": _copies(field.ranked, paired),
-    }  # fmt: skip
+    }
 
 
 def score_folder(folder: Path, request: Request) -> tuple[list[Entry], list[dict[str, str]], int]:
@@ -197,9 +199,14 @@ def _rank(ranked: list[Entry], paired: Paired, baseline_row: int) -> list[dict[s
     rows = [_row(entry) for entry in ranked]
     leader, baseline = against(paired, m, baseline_row)
     for i, row in enumerate(rows):
-        row |= {"rank_low": ranges[i][0], "rank_high": ranges[i][1], "tier": tiers[i],
-                "p_best": None if chances is None else float(chances[i]),
-                "to_leader": leader[i], "to_baseline": baseline[i]}  # fmt: skip
+        row |= {
+            "rank_low": ranges[i][0],
+            "rank_high": ranges[i][1],
+            "tier": tiers[i],
+            "p_best": None if chances is None else float(chances[i]),
+            "to_leader": leader[i],
+            "to_baseline": baseline[i],
+        }
     return rows
 
 
@@ -228,12 +235,16 @@ def _row(entry: Entry) -> dict[str, Any]:
     record, card = entry.score.record, entry.card
     passed = {row["stage"]: row["passed"] for row in record["funnel"]}
     return {
-        "name": entry.name, "folder": entry.folder.name, "kind": card.kind, "uses_truth": card.uses_truth,
-        "metrics": record["metrics"], "coverage": record["coverage"],
+        "name": entry.name,
+        "folder": entry.folder.name,
+        "kind": card.kind,
+        "uses_truth": card.uses_truth,
+        "metrics": record["metrics"],
+        "coverage": record["coverage"],
         "invalid": (passed["present"] - passed["valid"]) / record["n"],
         "flags": [row["flag"] for row in record["audit"] if row["raised"]],
         "signature": record["signature"],
-    }  # fmt: skip
+    }
 
 
 def _verdict(rows: list[dict[str, Any]], paired: Paired, m: int) -> str:
@@ -243,8 +254,11 @@ def _verdict(rows: list[dict[str, Any]], paired: Paired, m: int) -> str:
     leader = rows[0]["name"]
     if m == 1:
         return f"{leader} is the only entry."
-    kinds = {row["name"]: verdict_of(row["to_leader"], paired, 0, i, MARGIN, row["to_leader"]["m"]).kind
-             for i, row in enumerate(rows) if i}  # fmt: skip
+    kinds = {
+        row["name"]: verdict_of(row["to_leader"], paired, 0, i, MARGIN, row["to_leader"]["m"]).kind
+        for i, row in enumerate(rows)
+        if i
+    }
     below = [name for name, kind in kinds.items() if kind.startswith("better")]
     same = [name for name, kind in kinds.items() if kind == "identical"]
     tied = [name for name in kinds if name not in below and name not in same]

@@ -102,8 +102,13 @@ def markdown(found: Changes) -> str:
 def _cells(change: Change) -> list[str]:
     flags = f" (flags: {', '.join(change.flags)})" if change.flags else ""
     scores = [None if score is None else f"{score:.3f}" for score in (change.score_before, change.score_after)]
-    return [markdown_cell(change.name + flags), change.what, _arrow(change.rank_before, change.rank_after),
-            _arrow(change.tier_before, change.tier_after), _arrow(*scores)]  # fmt: skip
+    return [
+        markdown_cell(change.name + flags),
+        change.what,
+        _arrow(change.rank_before, change.rank_after),
+        _arrow(change.tier_before, change.tier_after),
+        _arrow(*scores),
+    ]
 
 
 def _arrow(before: Any, after: Any) -> str:

@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from harness.errors import UsageError
+from harness.metrics_table import PARTS, SINGLE
 from harness.rules import Rules, Weights
 from harness.scoring.metrics import ratio
 
 if TYPE_CHECKING:
     from harness.scoring.result import Score
 
-PAIRED_METRICS = ("oca", "tiou50", "aa1", "aa1_hidden")
+PAIRED_METRICS = tuple(metric.key for metric in SINGLE)
 
 
 @dataclass
@@ -47,10 +48,10 @@ class Paired:
     @cached_property
     def sums(self) -> dict[str, np.ndarray]:
         """Right answers per session [M, G] of each paired metric, and of `score` weighted by the smallest integers."""
-        parts = {name: self._per_session(self.right[:, :, i]) for i, name in enumerate(PAIRED_METRICS[:3])}
+        parts = {metric.key: self._per_session(self.right[:, :, i]) for i, metric in enumerate(PARTS)}
         parts["aa1_hidden"] = self._per_session(self.right[:, :, 2] & self.hidden)
-        whole = zip(self.weights.integers(), PAIRED_METRICS[:3], strict=True)
-        return parts | {"score": np.sum([weight * parts[name] for weight, name in whole], axis=0)}
+        whole = zip(self.weights.integers(), PARTS, strict=True)
+        return parts | {"score": np.sum([weight * parts[metric.key] for weight, metric in whole], axis=0)}
 
     def denominators(self, metric: str) -> np.ndarray:
         """What the sums of a metric are divided by, per session [G]."""
@@ -91,11 +92,14 @@ def load(scores: list[Score], names: list[str]) -> Paired:
     weights = Weights(**first.record["weights"])
     rows = np.unique(table["session_index"], return_inverse=True)[1]
     return Paired(
-        names, table["clip_id"], rows, ~table["next_visible"].astype(bool),
-        _stacked(tables, "operation_right", "segment_hit", "next_right").astype(bool),
+        names,
+        table["clip_id"],
+        rows,
+        ~table["next_visible"].astype(bool),
+        _stacked(tables, *(metric.right for metric in PARTS)).astype(bool),
         _stacked(tables, "operation", "start_frame", "end_frame", "next_operation"),
         weights,
-    )  # fmt: skip
+    )
 
 
 def _stacked(tables: list[dict[str, Any]], *columns: str) -> np.ndarray:

@@ -51,12 +51,20 @@ def compare(
     pairs = list(combinations(range(len(scores)), 2))
     return {
         "format": FORMAT,
-        "world": first["world"], "split": first["split"], "truth_digest": first["truth_digest"],
-        "n": first["n"], "sessions": first["sessions"], "weights": first["weights"], "rules": first["rules"],
-        "margin": margin, "alpha": ALPHA, "m": len(pairs), "m_metrics": len(pairs) * len(PAIRED_METRICS),
+        "world": first["world"],
+        "split": first["split"],
+        "truth_digest": first["truth_digest"],
+        "n": first["n"],
+        "sessions": first["sessions"],
+        "weights": first["weights"],
+        "rules": first["rules"],
+        "margin": margin,
+        "alpha": ALPHA,
+        "m": len(pairs),
+        "m_metrics": len(pairs) * len(PAIRED_METRICS),
         "entries": [_entry(name, score) for name, score in zip(paired.names, scores, strict=True)],
         "pairs": compare_pairs(paired, pairs, margin),
-    }  # fmt: skip
+    }
 
 
 def score_operand(submission: str | Path, request: Request) -> Score:
@@ -86,12 +94,17 @@ def compare_pairs(paired: Paired, pairs: list[tuple[int, int]], margin: float) -
     for (a, b), test in zip(pairs, tests, strict=True):
         names = paired.names[a], paired.names[b]
         verdict = verdict_of(test, paired, a, b, margin, len(pairs))
-        rows.append({
-            "a": names[0], "b": names[1],
-            "verdict": {"kind": verdict.kind, "sentence": verdict.sentence(*names)},
-            "score": test, "metrics": {name: paired_test(paired, name, a, b) for name in PAIRED_METRICS},
-            "counts": _counts(paired, a, b), "flips": _flips(paired, a, b),
-        })  # fmt: skip
+        rows.append(
+            {
+                "a": names[0],
+                "b": names[1],
+                "verdict": {"kind": verdict.kind, "sentence": verdict.sentence(*names)},
+                "score": test,
+                "metrics": {name: paired_test(paired, name, a, b) for name in PAIRED_METRICS},
+                "counts": _counts(paired, a, b),
+                "flips": _flips(paired, a, b),
+            }
+        )
     adjust([row["metrics"][name] for row in rows for name in PAIRED_METRICS])
     return rows
 
@@ -103,9 +116,16 @@ def paired_test(paired: Paired, metric: str, a: int, b: int) -> dict[str, Any]:
     interval = statistics.identity_interval(value, replicates)
     narrow = statistics.identity_interval(value, replicates, confidence=0.90)
     return {
-        "difference": number(value), "low": interval.low, "high": interval.high,
-        "low90": narrow.low, "high90": narrow.high, "se": interval.se, "sessions": len(gap), "p": p, "method": method,
-    }  # fmt: skip
+        "difference": number(value),
+        "low": interval.low,
+        "high": interval.high,
+        "low90": narrow.low,
+        "high90": narrow.high,
+        "se": interval.se,
+        "sessions": len(gap),
+        "p": p,
+        "method": method,
+    }
 
 
 def adjust(tests: list[dict[str, Any]]) -> None:
@@ -119,10 +139,18 @@ def adjust(tests: list[dict[str, Any]]) -> None:
 
 def verdict_of(test: dict, paired: Paired, a: int, b: int, margin: float, m: int) -> statistics.Verdict:
     return statistics.verdict(
-        identical=paired.identical(a, b), difference=test["difference"], p_adjusted=test["p_adjusted"],
-        low90=test["low90"], high90=test["high90"], se=test["se"], sessions=test["sessions"], level=test["level"],
-        margin=margin, alpha=ALPHA, m=m,
-    )  # fmt: skip
+        identical=paired.identical(a, b),
+        difference=test["difference"],
+        p_adjusted=test["p_adjusted"],
+        low90=test["low90"],
+        high90=test["high90"],
+        se=test["se"],
+        sessions=test["sessions"],
+        level=test["level"],
+        margin=margin,
+        alpha=ALPHA,
+        m=m,
+    )
 
 
 def _counts(paired: Paired, a: int, b: int) -> dict[str, dict[str, int]]:
@@ -130,8 +158,12 @@ def _counts(paired: Paired, a: int, b: int) -> dict[str, dict[str, int]]:
     table = {}
     for i, name in enumerate(FIELDS):
         mine, other = (_right(paired, k, i) for k in (a, b))
-        table[name] = {"both": int((mine & other).sum()), "only_a": int((mine & ~other).sum()),
-                       "only_b": int((~mine & other).sum()), "neither": int((~mine & ~other).sum())}  # fmt: skip
+        table[name] = {
+            "both": int((mine & other).sum()),
+            "only_a": int((mine & ~other).sum()),
+            "only_b": int((~mine & other).sum()),
+            "neither": int((~mine & ~other).sum()),
+        }
     return table
 
 
@@ -147,8 +179,12 @@ def _flips(paired: Paired, a: int, b: int) -> dict[str, list[str]]:
 
 
 def _entry(name: str, score: Score) -> dict[str, Any]:
-    return {"name": name, "signature": score.signature, "coverage": score.record["coverage"],
-            "metrics": score.record["metrics"]}  # fmt: skip
+    return {
+        "name": name,
+        "signature": score.signature,
+        "coverage": score.record["coverage"],
+        "metrics": score.record["metrics"],
+    }
 
 
 def _short(path: Path) -> str:

@@ -18,7 +18,8 @@ from harness import disclosure
 from harness.comparison.leaderboard import score_folder
 from harness.comparison.paired import load
 from harness.comparison.pairwise import paired_test
-from harness.disclosure import METRICS, PARTS, public_record
+from harness.disclosure import PARTS, public_record
+from harness.metrics_table import PUBLIC
 from harness.scoring.request import Request
 from harness.scoring.result import Score
 from reference.files import write_atomically
@@ -87,19 +88,28 @@ class Ladder:
         rows.sort(key=lambda row: (-row["metrics"]["score"]["value"], row["name"]))
         facts = next(iter(self._held.values()))["shown"] if self._held else {}
         return {
-            "format": FORMAT, "commitment": self._commitment,
+            "format": FORMAT,
+            "commitment": self._commitment,
             **{key: facts.get(key) for key in disclosure.KEPT if key != "coverage"},
-            "entries": rows, "broken": broken, "elsewhere": elsewhere,
-            "files_scored": files, "luck": _luck(rows, files),
+            "entries": rows,
+            "broken": broken,
+            "elsewhere": elsewhere,
+            "files_scored": files,
+            "luck": _luck(rows, files),
             "note": NOTE,
-        }  # fmt: skip
+        }
 
 
 def _row(name: str, held: dict[str, Any]) -> dict[str, Any]:
     shown = held["shown"]
-    metrics = {metric: {part: shown["metrics"][metric][part] for part in PARTS} for metric in METRICS}
-    return {"name": name, "kind": held["kind"], "coverage": shown["coverage"], "metrics": metrics,
-            "signature": shown["signature"]}  # fmt: skip
+    metrics = {metric.key: {part: shown["metrics"][metric.key][part] for part in PARTS} for metric in PUBLIC}
+    return {
+        "name": name,
+        "kind": held["kind"],
+        "coverage": shown["coverage"],
+        "metrics": metrics,
+        "signature": shown["signature"],
+    }
 
 
 def files_scored(log: Path) -> int:

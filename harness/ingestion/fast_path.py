@@ -29,10 +29,12 @@ def variables(words: Vocabulary, source: SubmissionFile) -> dict[str, Any]:
         "end_pieces": [f'{s}{frame}}},{s}"{name}' for frame in frames for name in NEXT_NAMES for s in SPACES],
         "next_pieces": [
             f'{s}"{text}",{s}"{key}' if key else f'{s}"{text}"}}'
-            for text in spellings for key in AFTER_ANSWER for s in SPACES
+            for text in spellings
+            for key in AFTER_ANSWER
+            for s in SPACES
         ],
         # floor(frame x 25 / rate + 1/2) in integers
         "frame_up": 2 * FPS * rate.denominator,
         "frame_half": rate.numerator,
         "frame_down": 2 * rate.numerator,
-    }  # fmt: skip
+    }

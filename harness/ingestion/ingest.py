@@ -35,8 +35,14 @@ if TYPE_CHECKING:
 __all__ = ["Ingestion", "Limits", "SubmissionFile", "ingest", "open_submission", "read_clip_map"]
 
 BATCH = 20_000
-COLUMN_TYPES = {"line": np.int64, "latency_us": np.int64, "confidence_ppm": np.int32, "next_confidence_ppm": np.int32,
-                "start_frame": np.int16, "end_frame": np.int16}  # fmt: skip
+COLUMN_TYPES = {
+    "line": np.int64,
+    "latency_us": np.int64,
+    "confidence_ppm": np.int32,
+    "next_confidence_ppm": np.int32,
+    "start_frame": np.int16,
+    "end_frame": np.int16,
+}
 
 
 @dataclass(frozen=True)
@@ -183,10 +189,18 @@ class _Ingest:
         if adapter != registry.PLAIN.name:
             notes.append(f"read as {adapter}: {registry.ADAPTERS[adapter].description}")
         return Ingestion(
-            self.source.name, self.source.sha256, adapter, self.lines, rows, self.truth.n, self.bad_lines,
-            dict(self.problems.codes), self.problems.kept(), notes + self.notes.sentences(),
+            self.source.name,
+            self.source.sha256,
+            adapter,
+            self.lines,
+            rows,
+            self.truth.n,
+            self.bad_lines,
+            dict(self.problems.codes),
+            self.problems.kept(),
+            notes + self.notes.sentences(),
             counts | {"unknown_labels": self.notes.count("label"), "ignored_extra": self.notes.count("clip")},
-        )  # fmt: skip
+        )
 
     def _drop(self) -> None:
         self.connection.execute(sql(__package__, "screen_drop"))
@@ -240,10 +254,17 @@ class _Ingest:
         duplicates = self.connection.execute(sql(__package__, "duplicates")).fetchall()
         self.bad_lines += len(duplicates)
         self.problems.extend(
-            Problem(line, 1, "CLIP_DUPLICATE", "clip_id", f"{quoted(clip_id)} stands on lines {first} and {line}",
-                    "one line a clip", "remove all but one")
+            Problem(
+                line,
+                1,
+                "CLIP_DUPLICATE",
+                "clip_id",
+                f"{quoted(clip_id)} stands on lines {first} and {line}",
+                "one line a clip",
+                "remove all but one",
+            )
             for line, clip_id, first in duplicates
-        )  # fmt: skip
+        )
         self.connection.execute(sql(__package__, "duplicates_invalid"))
 
 

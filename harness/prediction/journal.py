@@ -81,8 +81,10 @@ def _compare(folder: Path, identity: Mapping[str, Any]) -> None:
     except (OSError, ValueError, TypeError, AttributeError):
         raise UsageError(f"{folder}: {PART} does not say whose answers it holds; --fresh starts over") from None
     if other:
-        raise UsageError(f"{folder}: holds the answers of another run ({', '.join(_differs(there, identity, other))}); "
-                         "choose another folder, or give them up with --fresh")  # fmt: skip
+        raise UsageError(
+            f"{folder}: holds the answers of another run ({', '.join(_differs(there, identity, other))}); "
+            "choose another folder, or give them up with --fresh"
+        )
 
 
 def _differs(there: Mapping[str, Any], identity: Mapping[str, Any], keys: Iterable[str]) -> Iterator[str]:

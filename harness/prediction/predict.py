@@ -87,11 +87,21 @@ class _Split(NamedTuple):
 
 
 def predict(
-    model: str | Predictor, folder: str | Path, *, world: str = "warehouse-v1", split: str = "test",
-    frames: str | Path | None = None, limit: int | None = None, batch_size: int | None = None,
-    options: Mapping[str, str] | None = None, fresh: bool = False, workers: int = 2, home: Path | None = None,
-    truth: Path | None = None, say: Say = lambda text: None,
-) -> Prediction:  # fmt: skip
+    model: str | Predictor,
+    folder: str | Path,
+    *,
+    world: str = "warehouse-v1",
+    split: str = "test",
+    frames: str | Path | None = None,
+    limit: int | None = None,
+    batch_size: int | None = None,
+    options: Mapping[str, str] | None = None,
+    fresh: bool = False,
+    workers: int = 2,
+    home: Path | None = None,
+    truth: Path | None = None,
+    say: Say = lambda text: None,
+) -> Prediction:
     """Ask `model`, `NAME:REST` or a Predictor, and write the entry `folder`. `workers`: processes that draw pictures.
 
     `frames`: a rendering, instead of one made for the model; `limit`: only the first clips; `fresh`: give up what an
@@ -103,8 +113,18 @@ def predict(
     predictor = find(model, options or {}) if isinstance(model, str) else model
     _check(predictor)
     name = model if isinstance(model, str) else f"{type(model).__module__}.{type(model).__qualname__}"
-    asked = _Asked(name, isinstance(model, str), predictor, dict(options or {}), Path(folder), str(world), split,
-                   Path(frames) if frames else None, limit, max(1, batch_size or predictor.batch_size))  # fmt: skip
+    asked = _Asked(
+        name,
+        isinstance(model, str),
+        predictor,
+        dict(options or {}),
+        Path(folder),
+        str(world),
+        split,
+        Path(frames) if frames else None,
+        limit,
+        max(1, batch_size or predictor.batch_size),
+    )
     with open_truth(world, split, home=home, truth=truth) as opened:
         known = _Split(opened.world, opened.digest, bool(opened.sealed), Floors(opened))
         questions = _questions(asked, opened, known.floors, workers, home, say)
@@ -119,9 +139,7 @@ def predict(
     return _made(asked, known, questions, reader, lines)
 
 
-def _questions(
-    asked: _Asked, truth: Truth, floors: Floors, workers: int, home: Path | None, say: Say
-) -> Questions:  # fmt: skip
+def _questions(asked: _Asked, truth: Truth, floors: Floors, workers: int, home: Path | None, say: Say) -> Questions:
     wants = asked.predictor.wants
     if wants is None and asked.frames:
         raise UsageError(f"{asked.model} looks at no pictures: leave --frames out")
@@ -134,16 +152,21 @@ def _questions(
 
 def _made(
     asked: _Asked, known: _Split, questions: Questions, reader: Reader, lines: Sequence[dict[str, Any]]
-) -> Prediction:  # fmt: skip
+) -> Prediction:
     sources = Counter(line["source"] for line in lines)
     said = [reader.operation_in(line["raw_output"]) for line in lines if line["source"] == FALLBACK]
     expected = len(known.floors.clips)
     return Prediction(
-        path=asked.folder / PREDICTIONS, world=known.world, split=asked.split, answered=len(lines), expected=expected,
+        path=asked.folder / PREDICTIONS,
+        world=known.world,
+        split=asked.split,
+        answered=len(lines),
+        expected=expected,
         without_pictures=0 if asked.limit else expected - len(questions.clips),
-        sources={name: sources[name] for name in SOURCES}, kept=sum(operation is not None for operation in said),
+        sources={name: sources[name] for name in SOURCES},
+        kept=sum(operation is not None for operation in said),
         sealed=known.sealed,
-    )  # fmt: skip
+    )
 
 
 def told(made: Prediction) -> list[str]:
@@ -183,10 +206,15 @@ def _identity(asked: _Asked, known: _Split, questions: Questions) -> dict[str, A
     """Answers with another one are not the same run's. How many clips are asked, and how many at once, is not in it."""
     card = json.dumps(asked.predictor.card, sort_keys=True, default=dict)
     return {
-        "format": FORMAT, "model": asked.model, "options": asked.options,
-        "card": hashlib.sha256(card.encode()).hexdigest(), "world": known.world, "split": asked.split,
-        "truth": known.digest[:16], "pictures": questions.shown,
-    }  # fmt: skip
+        "format": FORMAT,
+        "model": asked.model,
+        "options": asked.options,
+        "card": hashlib.sha256(card.encode()).hexdigest(),
+        "world": known.world,
+        "split": asked.split,
+        "truth": known.digest[:16],
+        "pictures": questions.shown,
+    }
 
 
 def _ask(asked: _Asked, known: _Split, questions: Questions, reader: Reader, kept: Journal, say: Say) -> None:
@@ -212,8 +240,10 @@ def _answered(asked: _Asked, batch: Sequence[Question], reader: Reader) -> list[
     try:
         replies = list(asked.predictor.ask(batch, reader.floors.operations))
     except Exception as error:  # a model may raise anything, and whoever runs it has to know on which clips
-        raise HarnessError(f"{_named(asked, batch)}: {_shown(error)}; what was answered before is kept, and the same "
-                           "command goes on from there") from error  # fmt: skip
+        raise HarnessError(
+            f"{_named(asked, batch)}: {_shown(error)}; what was answered before is kept, and the same "
+            "command goes on from there"
+        ) from error
     latency_ms = (time.perf_counter() - begun) * 1000 / len(batch)
     if len(replies) != len(batch):
         raise HarnessError(f"{_named(asked, batch)}: gave {len(replies)} replies to {len(batch)} questions")
@@ -243,25 +273,40 @@ def _write_entry(asked: _Asked, known: _Split, questions: Questions, lines: Sequ
         write_atomically(folder / TRAINING, lambda path: path.write_text(text, encoding="utf-8"))
     said = dict(asked.predictor.card)
     run = _run(asked, questions, lines, said.pop("run", {}))
-    write_card(folder, Card(**{
-        "name": folder.resolve().name, "kind": "model", "description": f"answers of {asked.model}", **said,
-        "world": known.world, "split": asked.split, "truth_digest": known.digest,
-        "predictions_sha256": hashlib.sha256(content).hexdigest(), "date": datetime.now(UTC).date().isoformat(),
-        "run": run,
-    }))  # fmt: skip
+    write_card(
+        folder,
+        Card(
+            **{
+                "name": folder.resolve().name,
+                "kind": "model",
+                "description": f"answers of {asked.model}",
+                **said,
+                "world": known.world,
+                "split": asked.split,
+                "truth_digest": known.digest,
+                "predictions_sha256": hashlib.sha256(content).hexdigest(),
+                "date": datetime.now(UTC).date().isoformat(),
+                "run": run,
+            }
+        ),
+    )
 
 
 def _run(
     asked: _Asked, questions: Questions, lines: Sequence[dict[str, Any]], own: Mapping[str, Any]
-) -> dict[str, Any]:  # fmt: skip
+) -> dict[str, Any]:
     """How the answers were made. `wall_s`: the model's time over all runs that it took, as latency_ms adds up."""
     return {
-        **({"command": _command(asked)} if asked.named else {}), "batch_size": asked.batch_size,
-        "harness": __version__, "python": platform.python_version(), "platform": platform.platform(),
+        **({"command": _command(asked)} if asked.named else {}),
+        "batch_size": asked.batch_size,
+        "harness": __version__,
+        "python": platform.python_version(),
+        "platform": platform.platform(),
         "wall_s": round(sum(line["latency_ms"] for line in lines) / 1000, 3),
         "answers": {name: sum(line["source"] == name for line in lines) for name in SOURCES},
-        **({"pictures": questions.shown} if questions.shown else {}), **({"predictor": dict(own)} if own else {}),
-    }  # fmt: skip
+        **({"pictures": questions.shown} if questions.shown else {}),
+        **({"predictor": dict(own)} if own else {}),
+    }
 
 
 def _command(asked: _Asked) -> str:

@@ -91,26 +91,44 @@ def given(folder: Path, truth: Truth, known: Collection[str], wants: Wants) -> P
 
 
 def rendered(
-    world: str, truth: Truth, known: Collection[str], wants: Wants, *, limit: int | None, workers: int,
-    home: Path | None, say: Say,
-) -> Pictures:  # fmt: skip
+    world: str,
+    truth: Truth,
+    known: Collection[str],
+    wants: Wants,
+    *,
+    limit: int | None,
+    workers: int,
+    home: Path | None,
+    say: Say,
+) -> Pictures:
     """The split as the model wants to see it, rendered into the cache, or found there."""
     from harness.worlds.rendering import render
     from reference.rendering.render_split import description, source_of
     from reference.rendering.request import Request
 
     if truth.meta["kind"] == "imported":
-        raise UsageError(f"{truth.world} was imported, its pictures are a recording: harness world render "
-                         f"{truth.world} --video FILE -o DIR, then --frames DIR")  # fmt: skip
+        raise UsageError(
+            f"{truth.world} was imported, its pictures are a recording: harness world render "
+            f"{truth.world} --video FILE -o DIR, then --frames DIR"
+        )
     asked = Request(world=world, split=truth.split, **wants._asdict())
     described = description(asked, source_of(asked, home=home))
     whole = _kept_in(cache_home(home), described)
     folder = whole if limit is None or (whole / "index.json").exists() else whole.with_name(f"{whole.name}-{limit}")
     if not (folder / "index.json").exists():
-        say(f"rendering {truth.world} / {truth.split} into {folder} ({wants.frames} frames a clip, {wants.sampler}, "
-            f"{wants.size} x {wants.size})")  # fmt: skip
-        render(world, folder, workers=workers, home=home, split=truth.split,
-               limit=None if folder == whole else limit, **wants._asdict())  # fmt: skip
+        say(
+            f"rendering {truth.world} / {truth.split} into {folder} ({wants.frames} frames a clip, {wants.sampler}, "
+            f"{wants.size} x {wants.size})"
+        )
+        render(
+            world,
+            folder,
+            workers=workers,
+            home=home,
+            split=truth.split,
+            limit=None if folder == whole else limit,
+            **wants._asdict(),
+        )
     return Pictures(folder, _shown(described), known, trusted=True)
 
 
@@ -160,8 +178,9 @@ def _shown(described: dict[str, Any]) -> dict[str, Any]:
 def _check_split(folder: Path, described: dict[str, Any], truth: Truth) -> None:
     asked = described["request"]
     if (asked.get("world"), asked.get("split")) != (truth.world, truth.split):
-        raise UsageError(f"{folder}: shows {asked.get('world')} / {asked.get('split')}, asked is {truth.world} / "
-                         f"{truth.split}")  # fmt: skip
+        raise UsageError(
+            f"{folder}: shows {asked.get('world')} / {asked.get('split')}, asked is {truth.world} / {truth.split}"
+        )
     # a truth's digest of the world goes on with the scale or the seal, which a rendering says elsewhere or not at all
     if re.split("[:x]", truth.meta["world_digest"])[0] != described["world_digest"]:
         raise UsageError(f"{folder}: shows another version of {truth.world}; render it anew")
@@ -173,8 +192,9 @@ def _check_shown(folder: Path, asked: dict[str, Any], wants: Wants) -> None:
     if other := [name for name, value in wants._asdict().items() if asked.get(name) != value]:
         there = ", ".join(f"{name} {asked.get(name)}" for name in other)
         wanted = " ".join(f"--{name} {getattr(wants, name)}" for name in other)
-        raise UsageError(f"{folder}: has {there}; the model wants a rendering with {wanted}, and gets one without "
-                         "--frames")  # fmt: skip
+        raise UsageError(
+            f"{folder}: has {there}; the model wants a rendering with {wanted}, and gets one without --frames"
+        )
 
 
 def _places(folder: Path) -> dict[str, int]:

@@ -70,9 +70,14 @@ class Reader:
         if answer is not None:
             return self._spelt(answer), REPAIRED if repaired else MODEL
         operation = self.operation_in(text)
-        kept = {} if operation is None else {
-            "dominant_operation": operation, "next_operation": self.floors.after(clip_id, operation),
-        }  # fmt: skip
+        kept = (
+            {}
+            if operation is None
+            else {
+                "dominant_operation": operation,
+                "next_operation": self.floors.after(clip_id, operation),
+            }
+        )
         return self.floors.constant(clip_id) | kept, FALLBACK
 
     def _spelt(self, answer: Mapping[str, Any]) -> dict[str, Any]:
@@ -85,7 +90,7 @@ class Reader:
             "dominant_operation": self._label(row.operation, answer["dominant_operation"]),
             "temporal_segment": None if row.start_frame is None else segment,
             "next_operation": self._label(row.next_operation, following),
-        } | confidences  # fmt: skip
+        } | confidences
 
     def _label(self, code: int | None, said: str | None) -> str | None:
         if code is None or said is None:

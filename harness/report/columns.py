@@ -31,11 +31,16 @@ def columns(gathered: Gathered) -> dict[str, Any]:
         "weights": list(gathered.field.facts["weights"].values()),
         "clips": _clips(clips),
         "entries": [
-            {"name": entry.name, "kind": entry.card.kind, "answers": _answers(answers),
-             "raw": raw.of(file, entry.score.record, answers), "problems": _problems(entry.score.record, answers)}
+            {
+                "name": entry.name,
+                "kind": entry.card.kind,
+                "answers": _answers(answers),
+                "raw": raw.of(file, entry.score.record, answers),
+                "problems": _problems(entry.score.record, answers),
+            }
             for entry, answers, file in zip(gathered.entries, clips.answers, gathered.files, strict=True)
         ],
-    }  # fmt: skip
+    }
 
 
 def _clips(clips: Clips) -> dict[str, Any]:

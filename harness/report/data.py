@@ -69,24 +69,46 @@ def page(gathered: Gathered) -> Page:
     facts = gathered.field.facts
     models = [_model(gathered, place, entry) for place, entry in enumerate(gathered.entries)]
     return Page(
-        gathered.kind, gathered.title, _made(gathered), verdict(gathered, shown), chips(gathered, gathered.entries),
-        notices(gathered, shown), shown, certainty(gathered), _focus(gathered.entries), models, pairs(gathered),
-        ALPHA, gathered.margin, facts["n"], facts["sessions"],
-    )  # fmt: skip
+        gathered.kind,
+        gathered.title,
+        _made(gathered),
+        verdict(gathered, shown),
+        chips(gathered, gathered.entries),
+        notices(gathered, shown),
+        shown,
+        certainty(gathered),
+        _focus(gathered.entries),
+        models,
+        pairs(gathered),
+        ALPHA,
+        gathered.margin,
+        facts["n"],
+        facts["sessions"],
+    )
 
 
 def _made(gathered: Gathered) -> dict[str, Any]:
     request, facts = gathered.request, gathered.field.facts
     return {
-        "format": FORMAT, "kind": gathered.kind, "title": gathered.title, "named": gathered.named,
-        "world": facts["world"], "split": facts["split"],
-        "truth_digest": facts["truth_digest"], "rules": facts["rules"], "weights": facts["weights"],
-        "baseline": gathered.field.baseline, "margin": gathered.margin, "version": facts["version"],
+        "format": FORMAT,
+        "kind": gathered.kind,
+        "title": gathered.title,
+        "named": gathered.named,
+        "world": facts["world"],
+        "split": facts["split"],
+        "truth_digest": facts["truth_digest"],
+        "rules": facts["rules"],
+        "weights": facts["weights"],
+        "baseline": gathered.field.baseline,
+        "margin": gathered.margin,
+        "version": facts["version"],
         "reading": request.reading(),
-        "entries": [{"name": entry.name, "kind": entry.card.kind, "command": command, "sha256": _sha256(entry)}
-                    for entry, command in zip(gathered.entries, gathered.commands, strict=True)],
+        "entries": [
+            {"name": entry.name, "kind": entry.card.kind, "command": command, "sha256": _sha256(entry)}
+            for entry, command in zip(gathered.entries, gathered.commands, strict=True)
+        ],
         "operands": [{"name": entry.name, "sha256": _sha256(entry)} for entry in gathered.asked],
-    }  # fmt: skip
+    }
 
 
 def _sha256(entry: Entry) -> str:
@@ -104,11 +126,20 @@ def _model(gathered: Gathered, place: int, entry: Entry) -> Model:
     answers = clips.answers[place]
     weights = gathered.field.facts["weights"]
     return Model(
-        place, entry.name, entry.card.kind, entry.card.description, gathered.commands[place], record["signature"],
-        losses(record), anticipation(record, clips, answers),
+        place,
+        entry.name,
+        entry.card.kind,
+        entry.card.description,
+        gathered.commands[place],
+        record["signature"],
+        losses(record),
+        anticipation(record, clips, answers),
         temporal(record, clips, answers, gathered.floor.record, gathered.constant),
-        slices(record), confusion(record), details(record), first(record, clips, answers, weights),
-    )  # fmt: skip
+        slices(record),
+        confusion(record),
+        details(record),
+        first(record, clips, answers, weights),
+    )
 
 
 def snapshot(made: Page) -> dict[str, Any]:

@@ -62,9 +62,13 @@ def gather_leaderboard(folder: Path, request: Request, baseline: str = FLOOR) ->
 
 
 def gather_report(
-    file: str | Path, request: Request, *, name: str | None = None, training: Path | None = None,
+    file: str | Path,
+    request: Request,
+    *,
+    name: str | None = None,
+    training: Path | None = None,
     shown: str | None = None,
-) -> Gathered:  # fmt: skip
+) -> Gathered:
     """One file in depth. `shown`: what it is called where it has no `name`; by default as the file is."""
     _need(request)
     scored = score(file, request=request, name=name, training=training)
@@ -110,8 +114,16 @@ def _operand(name: str, score: Score, path: Path) -> Entry:
 
 
 def _card(name: str, kind: str, description: str, record: dict[str, Any]) -> Card:
-    return Card(name, kind, description, record["world"], record["split"], record["truth_digest"],
-                record["submission"]["sha256"], uses_truth=kind == "reference")  # fmt: skip
+    return Card(
+        name,
+        kind,
+        description,
+        record["world"],
+        record["split"],
+        record["truth_digest"],
+        record["submission"]["sha256"],
+        uses_truth=kind == "reference",
+    )
 
 
 def _gathered(
@@ -123,9 +135,18 @@ def _gathered(
     split = load(request, [*(entry.score for entry in field.entries), floor])
     constant = split.answers.pop()
     return Gathered(
-        kind, title, field, leaderboard.board(field), request, split, floor, constant,
-        [_command(entry, folder) for entry in field.entries], [_file(entry) for entry in field.entries], margin,
-    )  # fmt: skip
+        kind,
+        title,
+        field,
+        leaderboard.board(field),
+        request,
+        split,
+        floor,
+        constant,
+        [_command(entry, folder) for entry in field.entries],
+        [_file(entry) for entry in field.entries],
+        margin,
+    )
 
 
 def _added(field: Field, request: Request) -> list[Entry]:
@@ -158,5 +179,3 @@ def _file(entry: Entry) -> Path | None:
     """Where the entry's lines are; None for a baseline that was made for the page."""
     path = entry.folder / entry.card.predictions if entry.folder.is_dir() else entry.folder
     return path if path.is_file() else None
-
-

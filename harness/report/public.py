@@ -8,24 +8,36 @@ from typing import Any
 from markupsafe import Markup
 
 from harness.comparison.board_text import sealed_note
+from harness.metrics_table import PARTS
 from harness.report.panels.measure import UNIT, measure
 from harness.report.render import environment, policy, static
 from harness.report.write import Written
 from reference.files import write_atomically
 
-METRICS = ("oca", "tiou50", "aa1")
-
 
 def html(board: dict[str, Any]) -> str:
     style = static("style.css")
     rows = [
-        row | {"score": measure(row["metrics"]["score"]), "others": [measure(row["metrics"][name]) for name in METRICS]}
+        row
+        | {
+            "score": measure(row["metrics"]["score"]),
+            "others": [measure(row["metrics"][metric.key]) for metric in PARTS],
+        }
         for row in board["entries"]
     ]
-    return environment().get_template("public.html.j2").render(
-        board=board, rows=rows, axis=UNIT, note=sealed_note(board), verdict=verdict(board),
-        style=Markup(style), policy=policy(style, ""),
-    )  # fmt: skip
+    return (
+        environment()
+        .get_template("public.html.j2")
+        .render(
+            board=board,
+            rows=rows,
+            axis=UNIT,
+            note=sealed_note(board),
+            verdict=verdict(board),
+            style=Markup(style),
+            policy=policy(style, ""),
+        )
+    )
 
 
 def verdict(board: dict[str, Any]) -> str:

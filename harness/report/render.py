@@ -20,7 +20,7 @@ from typing import Any
 import jinja2
 from markupsafe import Markup
 
-from harness.formatting import TITLES
+from harness.metrics_table import BY_KEY, METRICS
 from harness.report.columns import packed
 from harness.report.data import Page
 from harness.report.panels.measure import Axis, Measure, chance, plus
@@ -28,13 +28,6 @@ from harness.report.panels.standings import p_value
 
 SCRIPTS = ("state", "trace", "board", "panels", "filters", "gallery", "matrix", "main")
 """In the order in which they are joined to the page's one script."""
-METHODS = {
-    "score": "0.3 OCA + 0.3 tIoU@0.5 + 0.4 AA@1 by default, over every clip of the split",
-    "oca": "share of clips with the right dominant operation",
-    "tiou50": "share of clips whose segment overlaps the true one by at least half of their union",
-    "aa1": "share of clips with the right next operation",
-    "aa1_hidden": "AA@1 on the clips whose next operation is not yet on screen",
-}
 
 
 @dataclass(frozen=True)
@@ -78,17 +71,29 @@ def html(page: Page, client: dict[str, Any], sheets: Sequence[Sheet] = ()) -> st
     models = [_fragment("model.html.j2", page=page, model=model) for model in page.models]
     pairs = {f"{pair.a}-{pair.b}": _fragment("pair.html.j2", page=page, pair=pair) for pair in page.pairs}
     blob = client | {
-        "made": page.made, "kind": page.kind, "focus": page.focus,
+        "made": page.made,
+        "kind": page.kind,
+        "focus": page.focus,
         "models": ["" if place == page.focus else text for place, text in enumerate(models)],
         "pairs": pairs,
         "looks": [[look.place for look in model.first] for model in page.models],
-    }  # fmt: skip
+    }
     style, script = static("style.css"), "\n".join(static(f"{name}.js") for name in SCRIPTS)
-    return environment().get_template("page.html.j2").render(
-        page=page, model=Markup(models[page.focus]), first_pair=_first_pair(page, pairs),
-        style=Markup(style), script=Markup(script), policy=policy(style, script),
-        packed=base64.b64encode(packed(blob)).decode(), sheets=_sheets(sheets), sheet_count=len(sheets),
-    )  # fmt: skip
+    return (
+        environment()
+        .get_template("page.html.j2")
+        .render(
+            page=page,
+            model=Markup(models[page.focus]),
+            first_pair=_first_pair(page, pairs),
+            style=Markup(style),
+            script=Markup(script),
+            policy=policy(style, script),
+            packed=base64.b64encode(packed(blob)).decode(),
+            sheets=_sheets(sheets),
+            sheet_count=len(sheets),
+        )
+    )
 
 
 def _first_pair(page: Page, pairs: dict[str, str]) -> Markup:
@@ -125,15 +130,31 @@ def static(name: str) -> str:
 def environment() -> jinja2.Environment:
     """Templates escape whatever they are given; an undefined name is an error."""
     made = jinja2.Environment(
-        loader=jinja2.PackageLoader("harness.report"), autoescape=True, undefined=jinja2.StrictUndefined,
-        trim_blocks=True, lstrip_blocks=True,
-    )  # fmt: skip
+        loader=jinja2.PackageLoader("harness.report"),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
     made.filters |= {
-        "num": number, "signed": signed, "percent": percent, "count": count, "p": shown_p, "ends": ends, "exact": exact,
-        "fraction": fraction, "short_p": chance,
-    }  # fmt: skip
-    made.globals |= {"Plot": Plot, "Axis": Axis, "TITLES": TITLES, "METHODS": METHODS, "zip": zip}
+        "capital": capital,
+        "num": number,
+        "signed": signed,
+        "percent": percent,
+        "count": count,
+        "p": shown_p,
+        "ends": ends,
+        "exact": exact,
+        "fraction": fraction,
+        "short_p": chance,
+    }
+    made.globals |= {"Plot": Plot, "Axis": Axis, "METRIC": BY_KEY, "METRICS": METRICS, "zip": zip}
     return made
+
+
+def capital(title: str) -> str:
+    """A title at the head of a column: `score` becomes `Score`, `tIoU@0.5` stays."""
+    return title.capitalize() if title.islower() else title
 
 
 def number(value: float | None, digits: int = 3) -> str:

@@ -106,8 +106,14 @@ def _request(made: dict[str, Any], request: Request) -> Request:
     reading = dict(made["reading"])
     if reading.pop("clip_map") is not None:
         raise UsageError("the page was made with --clip-map, which it does not hold: it cannot be made again from it")
-    return replace(request, world=made["world"], split=made["split"], rules=find_rules(made["rules"]),
-                   weights=Weights(**made["weights"]), **reading)  # fmt: skip
+    return replace(
+        request,
+        world=made["world"],
+        split=made["split"],
+        rules=find_rules(made["rules"]),
+        weights=Weights(**made["weights"]),
+        **reading,
+    )
 
 
 def _of_files(made: dict[str, Any], folder: Path, request: Request) -> Gathered:

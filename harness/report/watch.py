@@ -21,9 +21,16 @@ from harness.scoring.training_record import read_training_record
 
 
 def watch(
-    file: Path, path: Path, request: Request, *, name: str | None, training: Path | None, seconds: float,
-    say: Callable[[str], object], rest: Callable[[float], object] = time.sleep,
-) -> None:  # fmt: skip
+    file: Path,
+    path: Path,
+    request: Request,
+    *,
+    name: str | None,
+    training: Path | None,
+    seconds: float,
+    say: Callable[[str], object],
+    rest: Callable[[float], object] = time.sleep,
+) -> None:
     """Until complete, or until interrupted."""
     size = -1
     while True:
@@ -46,9 +53,14 @@ def _whole_lines(file: Path) -> bytes:
 
 
 def _made(
-    whole: bytes, file: Path, path: Path, request: Request, name: str | None, training: Path | None,
+    whole: bytes,
+    file: Path,
+    path: Path,
+    request: Request,
+    name: str | None,
+    training: Path | None,
     say: Callable[[str], object],
-) -> bool:  # fmt: skip
+) -> bool:
     """Write the page of these lines; True when every clip has its line."""
     beside = file.parent / "training.json"
     if training is None and beside.is_file():
@@ -65,6 +77,8 @@ def _made(
         write(gathered, path)
     record = gathered.asked[0].score.record
     have = round(record["coverage"] * record["n"])
-    say(f"{path}: {have:,} of {record['n']:,} clips ({record['coverage']:.1%}), "
-        f"score so far {record['metrics']['score']['value']:.3f}")  # fmt: skip
+    say(
+        f"{path}: {have:,} of {record['n']:,} clips ({record['coverage']:.1%}), "
+        f"score so far {record['metrics']['score']['value']:.3f}"
+    )
     return record["coverage"] >= 1

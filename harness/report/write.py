@@ -30,14 +30,22 @@ def leaderboard_page(
     return write(gather.gather_leaderboard(Path(folder), request or Request(), baseline), path, **options)
 
 
-def report_page(file: str | Path, path: str | Path, *, request: Request | None = None, name: str | None = None,
-                training: Path | None = None, **options: Any) -> Written:  # fmt: skip
+def report_page(
+    file: str | Path,
+    path: str | Path,
+    *,
+    request: Request | None = None,
+    name: str | None = None,
+    training: Path | None = None,
+    **options: Any,
+) -> Written:
     """The page of one file of predictions."""
     return write(gather.gather_report(file, request or Request(), name=name, training=training), path, **options)
 
 
-def compare_page(*submissions: str | Path, path: str | Path, request: Request | None = None, margin: float = 0.03,
-                 **options: Any) -> Written:  # fmt: skip
+def compare_page(
+    *submissions: str | Path, path: str | Path, request: Request | None = None, margin: float = 0.03, **options: Any
+) -> Written:
     """The page of two files or more, or names of baselines."""
     return write(gather.gather_comparison(submissions, request or Request(), margin), path, **options)
 

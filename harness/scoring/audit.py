@@ -70,12 +70,22 @@ def constants(counts: dict[str, Any]) -> list[dict[str, Any]]:
         most("constant_operation", "operation", counts["same_operation"], answered),
         most("constant_next", "next operation", counts["same_next"], answered),
         most("constant_confidence", "confidence", counts["same_confidence"], counts["with_confidence"]),
-        flag("example_figures", copied, example, EXAMPLE_SHARE,
-             f"{counts['example_segment']} of {answered} answers hold the format example's segment 14-98"),
+        flag(
+            "example_figures",
+            copied,
+            example,
+            EXAMPLE_SHARE,
+            f"{counts['example_segment']} of {answered} answers hold the format example's segment 14-98",
+        ),
         _frame_rate(counts["last_frame"], answered),
-        flag("copy_of_truth", bool(n and equal == n), equal / n, 1.0,
-             f"{equal} of {n} clips equal the truth in all three fields, frame by frame"),
-    ]  # fmt: skip
+        flag(
+            "copy_of_truth",
+            bool(n and equal == n),
+            equal / n,
+            1.0,
+            f"{equal} of {n} clips equal the truth in all three fields, frame by frame",
+        ),
+    ]
 
 
 def _frame_rate(last: int | None, answered: int) -> dict[str, Any]:

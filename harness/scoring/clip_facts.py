@@ -74,8 +74,10 @@ class Facts:
         true, answer, right = (self.codes[name] for name in CONFUSED[field])
         classes = len(self.truth.operations)
         matrix = np.bincount(true.astype(int) * 256 + answer, minlength=classes * 256).reshape(classes, 256)
-        per_session = [self._per_session(code, classes, chosen)
-                       for code, chosen in ((true, right == 1), (answer, answer < classes), (true, None))]  # fmt: skip
+        per_session = [
+            self._per_session(code, classes, chosen)
+            for code, chosen in ((true, right == 1), (answer, answer < classes), (true, None))
+        ]
         return np.stack(per_session), matrix[:, [*range(classes), 254, 255]]
 
     def levels(self) -> np.ndarray:

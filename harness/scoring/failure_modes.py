@@ -31,8 +31,9 @@ MODES = (
     Mode("abstained", "all", "abstained", "at least one of the three fields is null"),
     Mode("confused_previous", "operation", "operation before", "answered the operation that came before in time"),
     Mode("confused_next", "operation", "operation after", "answered the operation that comes after in time"),
-    Mode("confused_other", "operation", "other operation",
-         "answered another operation, or a label that does not exist"),
+    Mode(
+        "confused_other", "operation", "other operation", "answered another operation, or a label that does not exist"
+    ),
     Mode("degenerate", "segment", "degenerate segment", "start_frame >= end_frame"),
     Mode("whole_clip", "segment", "whole clip", "the answer spans 120 frames or more"),
     Mode("disjoint", "segment", "disjoint", "the answer does not touch the true segment"),

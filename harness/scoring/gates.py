@@ -6,7 +6,7 @@ import math
 from typing import Any, NamedTuple
 
 from harness.errors import GateFailed, UsageError
-from harness.scoring.metrics import HEADLINE
+from harness.metrics_table import BY_KEY
 
 PARTS = ("value", "low", "high", "skill")
 
@@ -30,9 +30,9 @@ def parse(text: str) -> list[Gate]:
 def _parse_one(item: str) -> Gate:
     name, _, least = item.partition("=")
     metric, _, part = name.strip().partition(".")
-    known = metric in HEADLINE and (part or "value") in PARTS
+    known = metric in BY_KEY and (part or "value") in PARTS
     if not known and name.strip() != "coverage":
-        names = ", ".join((*HEADLINE, "coverage"))
+        names = ", ".join((*BY_KEY, "coverage"))
         raise UsageError(f"--fail-under {item!r}: unknown; there are {names}, with .low, .high or .skill")
     try:
         value = float(least)

@@ -79,12 +79,15 @@ def transfer_gap(record: dict[str, Any], unseen: frozenset[str]) -> Section:
         return section(False, "this split has no clean and shifted domains")
     gaps = [
         {
-            "domain": row["level"], "seen_in_training": row["level"] not in unseen, "n": row["n"],
+            "domain": row["level"],
+            "seen_in_training": row["level"] not in unseen,
+            "n": row["n"],
             "score": row["metrics"]["score"]["value"],
             "gap": row["metrics"]["score"]["value"] - clean["metrics"]["score"]["value"],
         }
-        for row in rows if row is not clean
-    ]  # fmt: skip
+        for row in rows
+        if row is not clean
+    ]
     worst = min(gaps, key=lambda gap: gap["gap"])
     mean = {seen: _mean([gap for gap in gaps if gap["seen_in_training"] is seen]) for seen in (True, False)}
     named = (("seen", mean[True]), ("unseen", mean[False]))

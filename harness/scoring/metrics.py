@@ -18,11 +18,11 @@ from typing import Any
 
 import numpy as np
 
+from harness.metrics_table import COMPOSITE, METRICS, PARTS, SINGLE, Metric
 from harness.rules import Weights
 
 Totals = Mapping[str, np.ndarray]
 
-HEADLINE = ("oca", "tiou50", "aa1", "score", "aa1_hidden")
 ROLES = ("value", "floor", "prior", "ceiling")
 
 IOU_THRESHOLDS = tuple(range(2, 20))
@@ -49,30 +49,24 @@ def composite(parts: Sequence[np.ndarray], weights: Weights) -> np.ndarray:
 
 def headline(t: Totals, weights: Weights) -> dict[str, dict[str, np.ndarray]]:
     """Value, floor, prior, ceiling of each headline metric (DEFINITIONS: floors are the one constant submission's)."""
+    table = {metric.key: _single(t, metric) for metric in SINGLE}
+    parts = [table[metric.key] for metric in PARTS]
+    # A perfect recogniser knows the operation, but no more of segment and next operation than training told it.
+    recogniser = [table["oca"]["ceiling"], table["tiou50"]["floor"], table["aa1"]["prior"]]
+    roles = {role: composite([part[role] for part in parts], weights) for role in ("value", "floor", "ceiling")}
+    table[COMPOSITE.key] = roles | {"prior": composite(recogniser, weights)}
+    return {metric.key: table[metric.key] for metric in METRICS}
 
-    def share(column, n="n"):
-        return ratio(t[column], t[n])
 
-    oca, tiou, aa = share("operation_right"), share("segment_hit", "n_segment"), share("next_right")
-    floors = share("constant_operation_right"), share("constant_segment_hit"), share("constant_next_right")
-    prior, ceiling, one = share("prior_right"), share("ceiling_ppm") / 1e6, np.ones_like(oca)
-    none = np.full_like(oca, np.nan)
+def _single(t: Totals, metric: Metric) -> dict[str, np.ndarray]:
+    """The roles of a metric that has columns of its own; NaN where it has no prior, 1 where it has no ceiling."""
+    clips = t[metric.clips]
+    value = ratio(t[metric.right], t[metric.counted])
     return {
-        "oca": {"value": oca, "floor": floors[0], "prior": none, "ceiling": one},
-        "tiou50": {"value": tiou, "floor": floors[1], "prior": none, "ceiling": one},
-        "aa1": {"value": aa, "floor": floors[2], "prior": prior, "ceiling": ceiling},
-        "score": {
-            "value": composite((oca, tiou, aa), weights),
-            "floor": composite(floors, weights),
-            "prior": composite((one, floors[1], prior), weights),
-            "ceiling": composite((one, one, ceiling), weights),
-        },
-        "aa1_hidden": {
-            "value": share("hidden_next_right", "n_hidden"),
-            "floor": share("hidden_constant_next_right", "n_hidden"),
-            "prior": share("hidden_prior_right", "n_hidden"),
-            "ceiling": share("hidden_ceiling_ppm", "n_hidden") / 1e6,
-        },
+        "value": value,
+        "floor": ratio(t[metric.floor], clips),
+        "prior": ratio(t[metric.prior], clips) if metric.prior else np.full_like(value, np.nan),
+        "ceiling": ratio(t[metric.ceiling], clips) / 1e6 if metric.ceiling else np.ones_like(value),
     }
 
 
@@ -85,10 +79,8 @@ def skill(roles: Mapping[str, np.ndarray]) -> np.ndarray:
 
 def model_only(t: Totals, weights: Weights) -> dict[str, np.ndarray]:
     """The headline values with the answers marked `fallback` counted as wrong."""
-    marked = dict(t)
-    for column in ("operation_right", "segment_hit", "next_right", "hidden_next_right"):
-        marked[column] = t[column.replace("hidden_", "model_hidden_") if "hidden" in column else f"model_{column}"]
-    return {name: roles["value"] for name, roles in headline(marked, weights).items()}
+    model = {metric.right: t[f"model_{metric.right}"] for metric in SINGLE}
+    return {name: roles["value"] for name, roles in headline({**t, **model}, weights).items()}
 
 
 def own_prior(t: Totals) -> dict[str, np.ndarray]:

@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from harness import statistics
+from harness.metrics_table import METRICS
 from harness.rules import Weights
 from harness.scoring import audit, failure_modes, metrics, slices
-from harness.scoring.metrics import HEADLINE, Totals
+from harness.scoring.metrics import Totals
 
 if TYPE_CHECKING:
     from harness.scoring.clip_facts import Facts
@@ -55,8 +56,8 @@ def measure(facts: Facts, weights: Weights) -> dict[str, Any]:
 def headline(sums: Totals, totals: Totals, replicates: Totals, weights: Weights) -> dict[str, Any]:
     values, deleted = metrics.headline(totals, weights), metrics.headline(replicates, weights)
     table = {}
-    for name in HEADLINE:
-        column = {"aa1_hidden": "n_hidden", "tiou50": "n_segment"}.get(name, "n")
+    for metric in METRICS:
+        name, column = metric.key, metric.counted
         holds = sums[column] > 0
         roles = {role: values[name][role] for role in metrics.ROLES}
         others = {role: deleted[name][role][holds] for role in metrics.ROLES}
@@ -75,10 +76,14 @@ def _metric(roles: dict, others: dict, n: int, sessions: int) -> dict[str, Any]:
     if skill is not None:
         around = _skill_interval(skill, metrics.skill(others), interval, base, roles["ceiling"])
     return row | {
-        "skill": skill, "skill_low": around.low, "skill_high": around.high,
-        "n": n, "sessions": sessions, "one_sided": interval.one_sided,
+        "skill": skill,
+        "skill_low": around.low,
+        "skill_high": around.high,
+        "n": n,
+        "sessions": sessions,
+        "one_sided": interval.one_sided,
         "note": _note(roles["value"], interval, sessions),
-    }  # fmt: skip
+    }
 
 
 def _skill_interval(skill: float, replicates: np.ndarray, interval: statistics.Interval, base: Any, ceiling: Any):
@@ -145,12 +150,18 @@ def temporal(facts: Facts, totals: Totals, replicates: Totals) -> dict[str, Any]
         "mean_tiou": with_interval(metrics.mean_tiou(totals), metrics.mean_tiou(replicates), n, holds=holds),
         "boundary_errors": {
             "n": int(totals["n_segment_answered"]),
-            **{name: with_interval(value, edge_replicates[name],
-                                   totals["n_segment_answered"] if name.endswith("within_10") else None, holds=answered)
-               for name, value in edges.items()},
+            **{
+                name: with_interval(
+                    value,
+                    edge_replicates[name],
+                    totals["n_segment_answered"] if name.endswith("within_10") else None,
+                    holds=answered,
+                )
+                for name, value in edges.items()
+            },
             **{f"{name}_abs": value for name, value in facts.record("endpoints").items()},
         },
-    }  # fmt: skip
+    }
 
 
 def classification(facts: Facts, field: int) -> dict[str, Any]:
@@ -206,8 +217,10 @@ def detection(facts: Facts) -> dict[str, Any]:
     if not sessions:
         result = {"value": float(value), "low": None, "high": None}
     by_threshold = table[:, 0].mean(axis=0)
-    return {"map": result, "ap": [{"tiou": k / 20, "value": float(by_threshold[i])}
-                                  for i, k in enumerate(metrics.MAP_THRESHOLDS)]}  # fmt: skip
+    return {
+        "map": result,
+        "ap": [{"tiou": k / 20, "value": float(by_threshold[i])} for i, k in enumerate(metrics.MAP_THRESHOLDS)],
+    }
 
 
 def segmental(facts: Facts, totals: Totals, replicates: Totals) -> dict[str, Any]:
@@ -229,8 +242,12 @@ def latency(facts: Facts) -> dict[str, Any] | None:
     row = facts.record("latency")
     if not row["n"]:
         return None
-    return {"n": row["n"], "p50_ms": float(row["p50_ms"]), "p95_ms": float(row["p95_ms"]),
-            "share_above_10s": row["above_10s"] / row["n"]}  # fmt: skip
+    return {
+        "n": row["n"],
+        "p50_ms": float(row["p50_ms"]),
+        "p95_ms": float(row["p95_ms"]),
+        "share_above_10s": row["above_10s"] / row["n"],
+    }
 
 
 def audited(facts: Facts, sums: Totals, totals: Totals) -> list[dict[str, Any]]:
@@ -249,7 +266,13 @@ def _nothing() -> dict[str, Any]:
     """A rule set that drops every clip leaves nothing to measure, and says so instead of dividing by zero."""
     empty: dict[str, Any] = dict.fromkeys((*metrics.ROLES, "low", "high", "skill", "skill_low", "skill_high"))
     metric = empty | {"n": 0, "sessions": 0, "one_sided": False, "note": "the rule set leaves no clip"}
-    return {"metrics": {name: dict(metric) for name in HEADLINE}, "funnel": [], "modes": [], "slices": [], "audit": []}
+    return {
+        "metrics": {each.key: dict(metric) for each in METRICS},
+        "funnel": [],
+        "modes": [],
+        "slices": [],
+        "audit": [],
+    }
 
 
 def number(value: Any) -> float | None:

@@ -1,8 +1,8 @@
 """From a prediction file to a score: truth -> ingestion -> facts -> record -> cache. The order of `score` is the story.
 
-    result = harness.score("submission.jsonl")
-    result.metrics["aa1"].low      # lower end of the 95% interval
-    result.clips                   # one row a clip, a pandas DataFrame
+result = harness.score("submission.jsonl")
+result.metrics["aa1"].low      # lower end of the 95% interval
+result.clips                   # one row a clip, a pandas DataFrame
 """
 
 from __future__ import annotations
@@ -31,9 +31,14 @@ from reference.truth.store import Truth
 
 
 def score(
-    submission: str | Path, *, name: str | None = None, training: str | Path | None = None,
-    request: Request | None = None, opened: Truth | None = None, **choices: Any,
-) -> Score:  # fmt: skip
+    submission: str | Path,
+    *,
+    name: str | None = None,
+    training: str | Path | None = None,
+    request: Request | None = None,
+    opened: Truth | None = None,
+    **choices: Any,
+) -> Score:
     """Score a prediction file (or "-" for standard input) against the truth of a split.
 
     `choices`: fields of a Request, such as `split="test-large"` or `lenient=True`; `request`: the Request that they

@@ -17,11 +17,12 @@ from typing import Any
 import numpy as np
 
 from harness import statistics
+from harness.metrics_table import COMPOSITE, PARTS
 from harness.rules import Weights
 from harness.scoring.failure_modes import MODES
 from harness.scoring.metrics import composite, ratio
 
-METRICS = ("oca", "tiou50", "aa1", "score")
+METRICS = (*(metric.key for metric in PARTS), COMPOSITE.key)
 COUNTS = ("segment_counted", "operation_right", "segment_hit", "next_right")
 
 MIN_CLIPS, MIN_SESSIONS, MIN_TESTED_SESSIONS, MAX_LEVELS = 20, 5, 8, 500
@@ -30,7 +31,6 @@ DIMENSIONS = (
     "operation", "next_operation", "cut", "next_visible", "dense", "script", "session_kind", "domain", "worker",
     "session",
 )  # fmt: skip
-
 
 
 def levels(
@@ -116,10 +116,17 @@ def _cell(
     """Sums [G, 5] of the cell and of all levels, values [4] of the cell and of the rest."""
     n, sessions = int(inside[:, 0].sum()), int((inside[:, 0] > 0).sum())
     metrics: dict[str, dict[str, Any]] = {
-        name: {"value": _number(here[i]), "low": None, "high": None, "difference": _number(here[i] - there[i]),
-               "p": None, "p_adjusted": None, "star": False}
+        name: {
+            "value": _number(here[i]),
+            "low": None,
+            "high": None,
+            "difference": _number(here[i] - there[i]),
+            "p": None,
+            "p_adjusted": None,
+            "star": False,
+        }
         for i, name in enumerate(METRICS)
-    }  # fmt: skip
+    }
     if n >= MIN_CLIPS and sessions >= MIN_SESSIONS:
         without, rest = values(inside.sum(axis=0) - inside, weights), whole - inside
         _intervals(metrics, inside, here, without)

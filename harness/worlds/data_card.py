@@ -9,7 +9,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from harness.formatting import TITLES, number
+from harness.formatting import number
+from harness.metrics_table import BY_KEY
 from harness.worlds import describe
 from reference.process.sessions import quantile
 from reference.process.world import World, load_world, world_file
@@ -32,10 +33,16 @@ def card(name: str, *, home: Path | None = None) -> str:
         keep_trailing_newline=True,
     )
     return environment.from_string(template).render(
-        world=world, about=_about(name), splits=splits, operations=_operations(world, splits),
-        domains=_domains(world, splits), titles=TITLES, number=number, share=_share,
+        world=world,
+        about=_about(name),
+        splits=splits,
+        operations=_operations(world, splits),
+        domains=_domains(world, splits),
+        titles={key: metric.title for key, metric in BY_KEY.items()},
+        number=number,
+        share=_share,
         anticipates=any(row["metrics"]["aa1"]["prior"] < 1 for row in splits),
-    )  # fmt: skip
+    )
 
 
 def _about(name: str) -> list[str]:
@@ -56,11 +63,18 @@ def _operations(world: World, splits: Sequence[dict[str, Any]]) -> list[dict[str
         steps = [step.name for step in world.steps.values() if step.operation == operation]
         drawn = [quantile(table, (place + 0.5) / 1000) for place in range(1000)]
         shares = [_level(split, "operation", operation) / split["n"] for split in splits]
-        rows.append({
-            "operation": operation, "meaning": MEANINGS[operation], "steps": ", ".join(steps) or "an interruption",
-            "median": _seconds(quantile(table, 0.5)), "mean": _seconds(sum(drawn) / len(drawn)),
-            "p10": _seconds(quantile(table, 0.1)), "p90": _seconds(quantile(table, 0.9)), "shares": shares,
-        })  # fmt: skip
+        rows.append(
+            {
+                "operation": operation,
+                "meaning": MEANINGS[operation],
+                "steps": ", ".join(steps) or "an interruption",
+                "median": _seconds(quantile(table, 0.5)),
+                "mean": _seconds(sum(drawn) / len(drawn)),
+                "p10": _seconds(quantile(table, 0.1)),
+                "p90": _seconds(quantile(table, 0.9)),
+                "shares": shares,
+            }
+        )
     return rows
 
 
@@ -79,7 +93,11 @@ def _domains(world: World, splits: Sequence[dict[str, Any]]) -> list[dict[str, A
     for name, domain in world.domains.items():
         rows.append(("domain", name, name, f"{domain.strength / 10:g}%", "yes" if world.domain_seen(name) else "no"))
     return [
-        {"level": shown, "strength": strength, "seen": seen,
-         "clips": [_level(split, dimension, level) for split in splits]}
+        {
+            "level": shown,
+            "strength": strength,
+            "seen": seen,
+            "clips": [_level(split, dimension, level) for split in splits],
+        }
         for dimension, level, shown, strength, seen in rows
-    ]  # fmt: skip
+    ]

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness import disclosure, statistics
+from harness.metrics_table import SINGLE
 from reference.resources import sql
 
 if TYPE_CHECKING:
@@ -40,9 +41,14 @@ def listed(home: Path | None = None) -> list[dict[str, Any]]:
 
 
 def build(
-    world: str, splits: Sequence[str] = (), *, scale: int = 1, home: Path | None = None, truth: Path | None = None,
+    world: str,
+    splits: Sequence[str] = (),
+    *,
+    scale: int = 1,
+    home: Path | None = None,
+    truth: Path | None = None,
     check: bool = True,
-) -> list[dict[str, Any]]:  # fmt: skip
+) -> list[dict[str, Any]]:
     """Make the truth of some or all splits; a row each. `check=False` ignores the pinned digests."""
     from dataclasses import replace
 
@@ -63,15 +69,30 @@ def build(
             build_truth(origin, split, path, key=user_key(folder), progress=report)
         with attach(path, folder) as made:
             as_pinned = pinned.get(split) == made.digest
-            rows.append({"world": made.world, "split": split, "n": made.n, "sessions": made.sessions,
-                         "truth_digest": made.digest, "pinned": as_pinned, "path": str(path)})  # fmt: skip
+            rows.append(
+                {
+                    "world": made.world,
+                    "split": split,
+                    "n": made.n,
+                    "sessions": made.sessions,
+                    "truth_digest": made.digest,
+                    "pinned": as_pinned,
+                    "path": str(path),
+                }
+            )
     return rows
 
 
 def export(
-    world: str, split: str, path: Path, *, include_test: bool = False, home: Path | None = None,
-    truth: Path | None = None, organiser: bool = False,
-) -> int:  # fmt: skip
+    world: str,
+    split: str,
+    path: Path,
+    *,
+    include_test: bool = False,
+    home: Path | None = None,
+    truth: Path | None = None,
+    organiser: bool = False,
+) -> int:
     """Write a split's truth by the extension of `path`; returns the number of clips. Test splits only when asked."""
     from harness.errors import UsageError
     from reference.truth import store
@@ -86,9 +107,13 @@ def export(
 
 
 def describe(
-    world: str = "warehouse-v1", split: str = "test", *, home: Path | None = None, truth: Path | None = None,
+    world: str = "warehouse-v1",
+    split: str = "test",
+    *,
+    home: Path | None = None,
+    truth: Path | None = None,
     organiser: bool = False,
-) -> dict[str, Any]:  # fmt: skip
+) -> dict[str, Any]:
     """One object about a split (shares in [0, 1], null where the world has no such thing)."""
     from reference.truth.store import open_truth
 
@@ -100,24 +125,39 @@ def describe(
 def described(truth: Truth) -> dict[str, Any]:
     row = _row(truth, "world")
     metrics = {
-        "oca": {"floor": row["floor_oca"], "prior": None, "ceiling": 1.0, "oracle": None},
-        "tiou50": {"floor": row["floor_tiou50"], "prior": None, "ceiling": 1.0, "oracle": None},
-        **{name: {role: row[f"{role}_{name}"] for role in ("floor", "prior", "ceiling", "oracle")}
-           for name in ("aa1", "aa1_hidden")},
-    }  # fmt: skip
-    shares = ("dense", "next_hidden", "off_script", "randomised_sessions", "whole_clip_tiou50", "n_hidden",
-              "segment_frames_min", "segment_frames_median", "segment_frames_max")  # fmt: skip
+        metric.key: {role: row.get(f"{role}_{metric.key}") for role in ("floor", "prior", "ceiling", "oracle")}
+        | ({} if metric.ceiling else {"ceiling": 1.0})
+        for metric in SINGLE
+    }
+    shares = (
+        "dense",
+        "next_hidden",
+        "off_script",
+        "randomised_sessions",
+        "whole_clip_tiou50",
+        "n_hidden",
+        "segment_frames_min",
+        "segment_frames_median",
+        "segment_frames_max",
+    )
     return {
         "format": FORMAT,
-        "world": truth.world, "split": truth.split, "kind": truth.meta["kind"], "truth_digest": truth.digest,
-        "n": truth.n, "sessions": truth.sessions, "public": truth.public, "in_sample": truth.in_sample,
+        "world": truth.world,
+        "split": truth.split,
+        "kind": truth.meta["kind"],
+        "truth_digest": truth.digest,
+        "n": truth.n,
+        "sessions": truth.sessions,
+        "public": truth.public,
+        "in_sample": truth.in_sample,
         "metrics": metrics,
         **{name: row[name] for name in shares},
-        "constant": _constant(truth), "transition": _transition(truth),
+        "constant": _constant(truth),
+        "transition": _transition(truth),
         "distributions": _distributions(truth),
         "frame_limit": None,
         "detectable": detectable(truth.n, truth.sessions),
-    }  # fmt: skip
+    }
 
 
 def frame_limit(world: str, split: str) -> dict[str, dict[str, float | int]] | None:
@@ -169,8 +209,12 @@ def _constant(truth: Truth) -> dict[str, Any] | None:
     if len(rows) != 1:
         return None
     operation, start, end, following = rows[0]
-    return {"dominant_operation": truth.operations[operation], "start_frame": start, "end_frame": end,
-            "next_operation": truth.operations[following]}  # fmt: skip
+    return {
+        "dominant_operation": truth.operations[operation],
+        "start_frame": start,
+        "end_frame": end,
+        "next_operation": truth.operations[following],
+    }
 
 
 def _transition(truth: Truth) -> dict[str, str] | None:

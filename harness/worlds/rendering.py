@@ -16,9 +16,17 @@ FORMAT = "warehouse-harness/rendered-1"
 
 
 def render(
-    world: str, folder: str | Path, *, workers: int = 2, domains: str | None = None, paint_out: str | None = None,
-    video: str | Path | None = None, video_start: str | None = None, home: Path | None = None, **asked: Any,
-) -> dict[str, Any]:  # fmt: skip
+    world: str,
+    folder: str | Path,
+    *,
+    workers: int = 2,
+    domains: str | None = None,
+    paint_out: str | None = None,
+    video: str | Path | None = None,
+    video_start: str | None = None,
+    home: Path | None = None,
+    **asked: Any,
+) -> dict[str, Any]:
     """Render and say what came of it. Lists are texts with commas; further options: reference.rendering.request."""
     from harness.progress import counter
     from reference.rendering.recordings import moment_ms
@@ -26,25 +34,43 @@ def render(
     from reference.rendering.request import Request
 
     request = Request(
-        world=str(world), domains=_listed(domains), paint_out=_listed(paint_out),
+        world=str(world),
+        domains=_listed(domains),
+        paint_out=_listed(paint_out),
         video=None if video is None else str(video),
-        video_start_ms=None if video_start is None else moment_ms(video_start), **asked,
-    )  # fmt: skip
+        video_start_ms=None if video_start is None else moment_ms(video_start),
+        **asked,
+    )
     with counter(f"{request.world} / {request.split}") as report:
         made = make(request, folder, workers=workers, progress=report, home=home)
     return {
-        "format": FORMAT, "world": request.world, "split": request.split, "form": request.form, "folder": str(folder),
-        "clips": made.clips, "rendered": made.rendered, "left_out": made.left_out, "bytes": made.bytes,
-        "scored": request.scored, "whole": request.scored and not (request.limit or request.domains or made.left_out),
+        "format": FORMAT,
+        "world": request.world,
+        "split": request.split,
+        "form": request.form,
+        "folder": str(folder),
+        "clips": made.clips,
+        "rendered": made.rendered,
+        "left_out": made.left_out,
+        "bytes": made.bytes,
+        "scored": request.scored,
+        "whole": request.scored and not (request.limit or request.domains or made.left_out),
         "list": str(Path(folder) / "clips.jsonl"),
         "truth": str(Path(folder) / "truth.jsonl") if (Path(folder) / "truth.jsonl").exists() else None,
-    }  # fmt: skip
+    }
 
 
 def preview(
-    world: str, path: Path | None, *, split: str = "train", clips: Sequence[str] = (), count: int = 6,
-    blind: bool = False, size: int = 168, home: Path | None = None,
-) -> Path:  # fmt: skip
+    world: str,
+    path: Path | None,
+    *,
+    split: str = "train",
+    clips: Sequence[str] = (),
+    count: int = 6,
+    blind: bool = False,
+    size: int = 168,
+    home: Path | None = None,
+) -> Path:
     """Write a contact sheet as PNG; returns where it is. A sealed split shows no truth."""
     from reference.home import cache_home
     from reference.process.world import load_world

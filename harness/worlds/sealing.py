@@ -15,9 +15,16 @@ if TYPE_CHECKING:
 
 
 def seal(
-    world: str, folder: Path, secret_file: Path, *, name: str | None = None, split: str = "test", workers: int = 2,
-    home: Path | None = None, **asked: Any,
-) -> Seal:  # fmt: skip
+    world: str,
+    folder: Path,
+    secret_file: Path,
+    *,
+    name: str | None = None,
+    split: str = "test",
+    workers: int = 2,
+    home: Path | None = None,
+    **asked: Any,
+) -> Seal:
     """Render a split under a secret and commit to it; `asked`: form and size of the pictures."""
     from reference import sealing
     from reference.home import cache_home

@@ -132,4 +132,3 @@ def digest(path: Path) -> dict[str, Any]:
             total.update(f"{file.name} {len(content)}\n".encode())
         total.update(content)
     return {"bytes": size, "sha256": total.hexdigest()}
-

@@ -53,8 +53,11 @@ class Recording:
         sessions = dict.fromkeys(clip.session for clip in clips)
         if session is not None and session not in sessions:
             raise RenderError(f"world {self.world} has no session {session!r}; it has {', '.join(list(sessions)[:20])}")
-        timed = [(clip, starts.get(clip.session, 0) + clip.start_ms - self.start_ms)
-                 for clip in clips if session in (None, clip.session)]  # fmt: skip
+        timed = [
+            (clip, starts.get(clip.session, 0) + clip.start_ms - self.start_ms)
+            for clip in clips
+            if session in (None, clip.session)
+        ]
         last_ms = (CLIP_FRAMES - 1) * FRAME_MS
         shown = [(clip, at) for clip, at in timed if at >= 0 and at + last_ms < length_ms]
         found = {clip.session for clip, _ in shown}

@@ -64,9 +64,15 @@ class Rendered:
 
 
 def render(
-    request: Request, folder: str | Path, *, workers: int = 1, progress: Progress | None = None,
-    draw: Draw | None = None, home: Path | None = None, source: Source | None = None,
-) -> Rendered:  # fmt: skip
+    request: Request,
+    folder: str | Path,
+    *,
+    workers: int = 1,
+    progress: Progress | None = None,
+    draw: Draw | None = None,
+    home: Path | None = None,
+    source: Source | None = None,
+) -> Rendered:
     """Render into `folder`, or go on with what is there. `draw` stands in for reference.drawing.frame.render_frames.
 
     `source`: where the clips come from, if not from the world that the request names (a world with a secret key, say).
@@ -77,15 +83,19 @@ def render(
     _check(request)
     source = source or source_of(request, home=home, draw=draw)
     if not request.scored and folder.name in source.splits:
-        raise RenderError(f"{folder}: is named after a split; pictures of another domain, or painted out, need another "
-                          "name")  # fmt: skip
+        raise RenderError(
+            f"{folder}: is named after a split; pictures of another domain, or painted out, need another name"
+        )
     with _claimed(folder, description(request, source)):
         return _write(request, source, Maker(folder, request, source), workers, progress)
 
 
 def _check(request: Request) -> None:
-    for what, value, known in (("form", request.form, writers.FORMS), ("sampler", request.sampler, SAMPLERS),
-                               ("image", request.image, IMAGES)):  # fmt: skip
+    for what, value, known in (
+        ("form", request.form, writers.FORMS),
+        ("sampler", request.sampler, SAMPLERS),
+        ("image", request.image, IMAGES),
+    ):
         if value not in known:
             raise RenderError(f"no {what} {value!r}; there are {', '.join(known)}")
     if not 1 <= request.frames <= 100:
@@ -107,8 +117,9 @@ def source_of(request: Request, *, home: Path | None = None, draw: Draw | None =
             raise RenderError("a video needs its start: --video-start with Unix ms or an ISO 8601 time")
         if request.domains or not request.scored:
             raise RenderError("a recording has no domains and nothing to paint out")
-        return Recording(request.world, request.split, cache_home(home), Path(request.video), request.video_start_ms,
-                         request.session)  # fmt: skip
+        return Recording(
+            request.world, request.split, cache_home(home), Path(request.video), request.video_start_ms, request.session
+        )
     seal = registered(request.world, cache_home(home))
     if seal is not None and request.split == seal.split:
         return _scenes(seal.world(), request, draw)
@@ -121,8 +132,15 @@ def source_of(request: Request, *, home: Path | None = None, draw: Draw | None =
 
 
 def _scenes(world: World, request: Request, draw: Draw | None, scale: int = 1) -> Source:
-    return Scenes(world, request.split, scale=scale, domains=request.domains,
-                  as_domain=request.as_domain, paint_out=request.paint_out, draw=draw)  # fmt: skip
+    return Scenes(
+        world,
+        request.split,
+        scale=scale,
+        domains=request.domains,
+        as_domain=request.as_domain,
+        paint_out=request.paint_out,
+        draw=draw,
+    )
 
 
 def description(request: Request, source: Source) -> dict[str, Any]:
@@ -191,9 +209,14 @@ def _compare(folder: Path, description: dict[str, Any]) -> None:
         return
     except (OSError, ValueError):
         raise RenderError(f"{folder}/render.json: cannot be read; delete the folder, or choose another") from None
-    there, wanted = ({**part.get("request", {}), **part.get("libraries", {}),
-                      **{key: part.get(key) for key in ("format", "world_digest", "code")}}
-                     for part in (found, description))  # fmt: skip
+    there, wanted = (
+        {
+            **part.get("request", {}),
+            **part.get("libraries", {}),
+            **{key: part.get(key) for key in ("format", "world_digest", "code")},
+        }
+        for part in (found, description)
+    )
     other = [f"{key} {there.get(key)!r}, not {value!r}" for key, value in wanted.items() if there.get(key) != value]
     if other:
         raise RenderError(f"{folder}: holds another rendering ({', '.join(other)}); choose another folder or delete it")

@@ -61,9 +61,16 @@ class Scenes:
     """A split of a synthetic world. `as_domain` draws every clip in that domain instead of its own."""
 
     def __init__(
-        self, world: World, split: str, *, scale: int = 1, domains: Sequence[str] = (), as_domain: str | None = None,
-        paint_out: Sequence[str] = (), draw: Draw | None = None,
-    ):  # fmt: skip
+        self,
+        world: World,
+        split: str,
+        *,
+        scale: int = 1,
+        domains: Sequence[str] = (),
+        as_domain: str | None = None,
+        paint_out: Sequence[str] = (),
+        draw: Draw | None = None,
+    ):
         self.definition, self.scale, self.split = world, scale, split
         self.world = world.name if scale == 1 else f"{world.name}-x{scale}"
         self.digest = world.digest

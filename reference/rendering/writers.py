@@ -59,10 +59,13 @@ class Maker:
         asked = self.request
         marks = {"as_domain": asked.as_domain, "paint_out": list(asked.paint_out)}
         return {
-            "clip_id": job.clip_id, **paths, "indices": list(indices), "times_s": times_s(indices),
+            "clip_id": job.clip_id,
+            **paths,
+            "indices": list(indices),
+            "times_s": times_s(indices),
             **{name: mark for name, mark in marks.items() if mark},
             "prompt": task_prompt(self.source.operations, indices),
-        }  # fmt: skip
+        }
 
     @property
     def partial(self) -> Path:
@@ -151,8 +154,15 @@ FORMS: dict[str, Callable[[Maker, int, list[Job]], Iterator[Done]]] = {
 def truth_row(clip: Clip) -> dict[str, Any]:
     """A clip's truth as training code wants it."""
     return {
-        "clip_id": clip.clip_id, "session": clip.session, "clip_index": clip.clip_index, "start_ms": clip.start_ms,
-        "dominant_operation": clip.dominant_operation, "temporal_segment": clip.temporal_segment._asdict(),
-        "next_operation": clip.next_operation, "previous_operation": clip.previous_operation,
-        "next_operations": list(clip.next_operations), "domain": clip.domain, "randomised": clip.randomised,
-    }  # fmt: skip
+        "clip_id": clip.clip_id,
+        "session": clip.session,
+        "clip_index": clip.clip_index,
+        "start_ms": clip.start_ms,
+        "dominant_operation": clip.dominant_operation,
+        "temporal_segment": clip.temporal_segment._asdict(),
+        "next_operation": clip.next_operation,
+        "previous_operation": clip.previous_operation,
+        "next_operations": list(clip.next_operations),
+        "domain": clip.domain,
+        "randomised": clip.randomised,
+    }

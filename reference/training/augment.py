@@ -58,8 +58,13 @@ class Augmentation:
         if not self.interpolate:
             return {**sample, "frames": frames}
         frames, indices = interpolated(frames, sample["indices"])
-        return {**sample, "frames": frames, "indices": indices, "times": np.array(times_s(indices.tolist())),
-                "prompt": task_prompt(operations, indices.tolist())}  # fmt: skip
+        return {
+            **sample,
+            "frames": frames,
+            "indices": indices,
+            "times": np.array(times_s(indices.tolist())),
+            "prompt": task_prompt(operations, indices.tolist()),
+        }
 
 
 def crop(frames: Pixels, percent: int, down: float, right: float) -> Pixels:

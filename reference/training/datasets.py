@@ -41,9 +41,14 @@ class Clips:
     """Map-style: `len(clips)`, `clips[i]`, in the order of clips.jsonl. Can be sent to other processes."""
 
     def __init__(
-        self, folder: str | Path, *, augment: Augmentation | None = None, epoch: int = 0, trusted: bool = False,
+        self,
+        folder: str | Path,
+        *,
+        augment: Augmentation | None = None,
+        epoch: int = 0,
+        trusted: bool = False,
         operations: Sequence[str] = OPERATIONS,
-    ):  # fmt: skip
+    ):
         self.folder, self.augment, self.epoch, self.trusted = Path(folder), augment, epoch, trusted
         self.operations = tuple(operations)
         self.rows = list(_rows(self.folder))
@@ -179,7 +184,10 @@ def _from_shard(sample: Sample) -> dict[str, Any]:
 
 def _sample(row: dict[str, Any], frames: Any, truth: dict[str, Any] | None) -> dict[str, Any]:
     sample = {
-        "clip_id": row["clip_id"], "frames": frames, "indices": np.array(row["indices"], np.int64),
-        "times": np.array(row["times_s"], np.float64), "prompt": row["prompt"],
-    }  # fmt: skip
+        "clip_id": row["clip_id"],
+        "frames": frames,
+        "indices": np.array(row["indices"], np.int64),
+        "times": np.array(row["times_s"], np.float64),
+        "prompt": row["prompt"],
+    }
     return sample | ({"truth": truth} if truth is not None else {})

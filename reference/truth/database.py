@@ -86,8 +86,12 @@ def holds_only_tables(connection: duckdb.DuckDBPyConnection, path: Path) -> None
     if strangers:
         named = ", ".join(f"{kind} {name}" for kind, name in strangers[:5])
         raise TruthError(f"{path}: holds {named}; a truth database holds tables only")
-    tables = {name for (name,) in connection.execute(
-        "SELECT table_name FROM duckdb_tables() WHERE database_name = 'truth'").fetchall()}  # fmt: skip
+    tables = {
+        name
+        for (name,) in connection.execute(
+            "SELECT table_name FROM duckdb_tables() WHERE database_name = 'truth'"
+        ).fetchall()
+    }
     if tables != TABLES:
         raise TruthError(f"{path}: holds the tables {', '.join(sorted(tables)) or 'none'}; this is no truth database")
 

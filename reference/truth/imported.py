@@ -72,9 +72,14 @@ def find(name: str, home: Path) -> Origin | None:
         return None
     description = json.loads((folder / DESCRIPTION).read_text(encoding="utf-8"))
     return Origin(
-        name=name, digest=_sha256(json.dumps(description, sort_keys=True).encode()), kind="imported", public=False,
-        splits=(SPLIT,), pinned={}, content=lambda _: _content(folder, description),
-    )  # fmt: skip
+        name=name,
+        digest=_sha256(json.dumps(description, sort_keys=True).encode()),
+        kind="imported",
+        public=False,
+        splits=(SPLIT,),
+        pinned={},
+        content=lambda _: _content(folder, description),
+    )
 
 
 def import_world(
@@ -290,12 +295,19 @@ def _clip(row: Mapping[str, Any], place: str, session: str, index: int) -> Clip:
         )
     before = row.get("previous_operation")
     return Clip(
-        clip_id=str(row["clip_id"]), session=session, clip_index=_integer(row, "clip_index", place, default=index),
-        start_ms=_integer(row, "start_ms", place, default=0), dominant_operation=operation,
-        temporal_segment=Segment(start, end), next_operation=first,
-        previous_operation=None if before is None else _label(before, place), next_operations=following[:3],
-        cut_kind=str(row.get("cut_kind", "mid")), domain=row.get("domain"), worker=row.get("worker"),
-    )  # fmt: skip
+        clip_id=str(row["clip_id"]),
+        session=session,
+        clip_index=_integer(row, "clip_index", place, default=index),
+        start_ms=_integer(row, "start_ms", place, default=0),
+        dominant_operation=operation,
+        temporal_segment=Segment(start, end),
+        next_operation=first,
+        previous_operation=None if before is None else _label(before, place),
+        next_operations=following[:3],
+        cut_kind=str(row.get("cut_kind", "mid")),
+        domain=row.get("domain"),
+        worker=row.get("worker"),
+    )
 
 
 def _integer(row: Mapping[str, Any], key: str, place: str, default: int | None = None) -> int:

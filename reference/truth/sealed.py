@@ -59,9 +59,15 @@ def sealed_origin(world: World, split: str, commitment: str) -> Origin:
     """One split under a secret key. `digest` names the key without giving it away."""
     secret = hashlib.sha256(b"sealed|" + world.key).hexdigest()
     return Origin(
-        name=world.name, digest=f"{world.digest}:{secret}", kind="synthetic", public=False, splits=(split,), pinned={},
-        content=lambda _: synthetic_content(world, split, 1), sealed=commitment,
-    )  # fmt: skip
+        name=world.name,
+        digest=f"{world.digest}:{secret}",
+        kind="synthetic",
+        public=False,
+        splits=(split,),
+        pinned={},
+        content=lambda _: synthetic_content(world, split, 1),
+        sealed=commitment,
+    )
 
 
 def make_secret(path: Path) -> Secret:

@@ -102,10 +102,15 @@ class Truth:
 
 
 def open_truth(
-    world: str | Path = "warehouse-v1", split: str = "test", *, home: str | Path | None = None,
-    truth: str | Path | None = None, allow_files: Iterable[Path] = (), allow_directories: Iterable[Path] = (),
+    world: str | Path = "warehouse-v1",
+    split: str = "test",
+    *,
+    home: str | Path | None = None,
+    truth: str | Path | None = None,
+    allow_files: Iterable[Path] = (),
+    allow_directories: Iterable[Path] = (),
     progress: Progress | None = None,
-) -> Truth:  # fmt: skip
+) -> Truth:
     """Open a split's truth, making it first where it is not there yet.
 
     `truth`: a database of that split, or a folder to keep databases in, instead of the cache. The connection may read

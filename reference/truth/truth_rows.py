@@ -45,8 +45,16 @@ def frame(clips: list[Clip], content: Content, sessions: dict[str, int]) -> pd.D
         "fold": fold,
         "prior_next": [content.fits[index].transition[known] for index, known in zip(fold, operation, strict=True)],
     }
-    nullable = {"previous_operation": "Int64", "ceiling_ppm": "Int64", "oracle_next": "Int64", "domain_seen": "boolean",
-                "randomised": "boolean", "off_script": "boolean", "domain": "object", "worker": "object"}  # fmt: skip
+    nullable = {
+        "previous_operation": "Int64",
+        "ceiling_ppm": "Int64",
+        "oracle_next": "Int64",
+        "domain_seen": "boolean",
+        "randomised": "boolean",
+        "off_script": "boolean",
+        "domain": "object",
+        "worker": "object",
+    }
     return pd.DataFrame({name: pd.Series(values, dtype=nullable.get(name)) for name, values in columns.items()})
 
 

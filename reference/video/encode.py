@@ -39,9 +39,16 @@ TIMEOUT = 30.0
 
 
 def frames(
-    path: str | Path, n: int = 8, sampler: str = "uniform", decoder: str = "pyav", *,
-    indices: Sequence[int] | None = None, trusted: bool = False, timeout: float = TIMEOUT, limits: Limits = LIMITS,
-) -> tuple[Pixels, NDArray[np.int64]]:  # fmt: skip
+    path: str | Path,
+    n: int = 8,
+    sampler: str = "uniform",
+    decoder: str = "pyav",
+    *,
+    indices: Sequence[int] | None = None,
+    trusted: bool = False,
+    timeout: float = TIMEOUT,
+    limits: Limits = LIMITS,
+) -> tuple[Pixels, NDArray[np.int64]]:
     """n frames of a video, uint8 RGB [n, h, w, 3], and their 0-based indices, int [n], sorted.
 
     `sampler`: uniform, motion, entropy or boundary (samplers.py). `decoder`: pyav, decord or opencv, the last

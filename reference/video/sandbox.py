@@ -43,9 +43,12 @@ class _Child:
         self.owner = os.getpid()
         self.process = subprocess.Popen(
             [sys.executable, "-P", "-c", _START.format(path=sys.path)],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, bufsize=0,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            bufsize=0,
             pipesize=_PIPE,
-        )  # fmt: skip
+        )
 
     def ask(self, request: dict[str, Any], deadline: float) -> tuple[dict[str, Any], Pixels]:
         """Raises EOFError when the child dies, TimeoutError when it is late."""
@@ -95,8 +98,13 @@ def decode_apart(
     path: Path, wanted: Wanted, decoder: str, limits: Limits, timeout: float
 ) -> tuple[Pixels, NDArray[np.int64]]:
     """`decoders.decode` in the child. Raises VideoError for what it raises there, and when it crashes or hangs."""
-    request = {"path": os.fspath(path.absolute()), "shown": str(path), "wanted": wanted, "decoder": decoder,
-               "limits": limits}  # fmt: skip
+    request = {
+        "path": os.fspath(path.absolute()),
+        "shown": str(path),
+        "wanted": wanted,
+        "decoder": decoder,
+        "limits": limits,
+    }
     with _lock:
         answer, data = _ask(request, path, decoder, timeout)
     if "error" in answer:

@@ -24,8 +24,11 @@ def measure(place: Place, repetitions: int) -> Benchmark:
     runs = dict(zip(named, in_turn(repetitions, *named.values()), strict=True))
     rows = [(f"`{name}`", f"{run.seconds / runs[LIBRARIES].seconds:.1f}", *run.columns) for name, run in runs.items()]
     return Benchmark(
-        "Waiting", TEXT.format(repetitions=repetitions, clips=material.CLIPS),
-        [Claim(f"`harness score` of {material.CLIPS:,} lines", "0.8 s", runs["harness score FILE"].shown),
-         Claim("`harness --help`", "0.25 s", runs["harness --help"].shown)],
+        "Waiting",
+        TEXT.format(repetitions=repetitions, clips=material.CLIPS),
+        [
+            Claim(f"`harness score` of {material.CLIPS:,} lines", "0.8 s", runs["harness score FILE"].shown),
+            Claim("`harness --help`", "0.25 s", runs["harness --help"].shown),
+        ],
         [table(("", "ratio of time", *COLUMNS), rows)],
-    )  # fmt: skip
+    )

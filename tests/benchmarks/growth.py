@@ -19,15 +19,23 @@ def measure(place: Place, scales: tuple[int, ...], copies: int, repetitions: int
     runs = in_turn(repetitions, *(lambda scale=scale: score(place, scale) for scale in sizes))
     added = _added(sizes, runs)
     n = [scale * material.CLIPS for scale in sizes]
-    rows = [(f"{n[i]:,}", f"{1e9 * run.seconds / n[i]:,.0f}", f"{added[i]:,.0f}" if i else "-", *run.columns)
-            for i, run in enumerate(runs)]  # fmt: skip
+    rows = [
+        (f"{n[i]:,}", f"{1e9 * run.seconds / n[i]:,.0f}", f"{added[i]:,.0f}" if i else "-", *run.columns)
+        for i, run in enumerate(runs)
+    ]
     return Benchmark(
-        "Time a line", TEXT.format(repetitions=repetitions, copies=copies),
-        [Claim(f"time of a line added beyond {n[-2]:,}, in that of one added beyond {n[-3]:,}", "about 1",
-               f"{added[-1] / added[-2]:.2f}"),
-         Claim(f"memory for {n[-1]:,} lines", "4 GB", runs[-1].memory)],
+        "Time a line",
+        TEXT.format(repetitions=repetitions, copies=copies),
+        [
+            Claim(
+                f"time of a line added beyond {n[-2]:,}, in that of one added beyond {n[-3]:,}",
+                "about 1",
+                f"{added[-1] / added[-2]:.2f}",
+            ),
+            Claim(f"memory for {n[-1]:,} lines", "4 GB", runs[-1].memory),
+        ],
         [table(("lines", "ns a line", "ns a line added", *COLUMNS), rows)],
-    )  # fmt: skip
+    )
 
 
 def _added(sizes: tuple[int, ...], runs: list[Run]) -> list[float]:

@@ -54,11 +54,13 @@ def multiply(place: Place, scale: int, copies: int) -> None:
         for name in ("operations", "constants", "transition"):
             connection.execute(f"INSERT INTO truth.{name} FROM base.{name}")
         meta |= {
-            "world": origin.name, "world_digest": origin.digest,
-            "n": str(int(meta["n"]) * copies), "sessions": str(int(meta["sessions"]) * copies),
+            "world": origin.name,
+            "world_digest": origin.digest,
+            "n": str(int(meta["n"]) * copies),
+            "sessions": str(int(meta["sessions"]) * copies),
             "truth_digest": hashlib.sha256(f"{copies} copies of {meta['truth_digest']}".encode()).hexdigest(),
             "row_checksum": database.scalar(connection, resources.sql("reference.truth", "checksum")),
-        }  # fmt: skip
+        }
         meta["seal"] = store._seal(user_key(place.home), meta)
         connection.executemany("INSERT INTO truth.meta VALUES (?, ?)", list(meta.items()))
         connection.execute("CHECKPOINT truth; USE memory; DETACH truth")

@@ -18,15 +18,20 @@ def measure(place: Place, scale: int, repetitions: int) -> Benchmark:
     read, scored = in_turn(repetitions, lambda: typed_read(place, scale), lambda: score(place, scale))
     lines, ratio = scale * material.CLIPS, scored.seconds / read.seconds
     worked = scored.processor / read.processor
-    rows = [("typed read_json, join, three counts", "1", "1", *read.columns),
-            ("harness score", f"{ratio:.1f}", f"{worked:.1f}", *scored.columns)]  # fmt: skip
+    rows = [
+        ("typed read_json, join, three counts", "1", "1", *read.columns),
+        ("harness score", f"{ratio:.1f}", f"{worked:.1f}", *scored.columns),
+    ]
     return Benchmark(
-        f"Scoring {lines:,} lines", TEXT.format(repetitions=repetitions),
-        [Claim(f"scoring {lines:,} lines, in typed reads of the same file", "5", f"{ratio:.1f}"),
-         Claim(f"memory for {lines:,} lines", "1.5 GB", scored.memory),
-         Claim(f"making the truth of {lines:,} clips, ceilings included", "300 s", f"{built.seconds:.0f} s")],
+        f"Scoring {lines:,} lines",
+        TEXT.format(repetitions=repetitions),
+        [
+            Claim(f"scoring {lines:,} lines, in typed reads of the same file", "5", f"{ratio:.1f}"),
+            Claim(f"memory for {lines:,} lines", "1.5 GB", scored.memory),
+            Claim(f"making the truth of {lines:,} clips, ceilings included", "300 s", f"{built.seconds:.0f} s"),
+        ],
         [table(("", "ratio of time", "of processor", *COLUMNS), rows)],
-    )  # fmt: skip
+    )
 
 
 def typed_read(place: Place, scale: int) -> Run:

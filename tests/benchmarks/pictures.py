@@ -34,8 +34,13 @@ INDICES = {place * 124 // 7 for place in range(8)}
 def bare(path: Path) -> np.ndarray:
     """What anyone would write."""
     with av.open(str(path)) as container:
-        return np.stack([picture.to_ndarray(format="rgb24")
-                         for index, picture in enumerate(container.decode(video=0)) if index in INDICES])  # fmt: skip
+        return np.stack(
+            [
+                picture.to_ndarray(format="rgb24")
+                for index, picture in enumerate(container.decode(video=0))
+                if index in INDICES
+            ]
+        )
 
 
 def spent(work: Callable[[], object], clock: Callable[[], float]) -> float:

@@ -41,8 +41,10 @@ def measure(place: Place, sizes: tuple[Size, ...], repetitions: int) -> Benchmar
         name = f"{size.entries} entries x {size.clips:,} clips"
         megabytes = f"{page.stat().st_size / 1e6:.2f} MB"
         rows.append((name, megabytes, written.shown, f"{board:.2f} s", f"{everything:.2f} s"))
-    claims = [Claim(f"page of {rows[0][0]}, {what}", limit, measured)
-              for what, limit, measured in zip(WHAT, LIMITS, rows[0][1:], strict=True)]  # fmt: skip
+    claims = [
+        Claim(f"page of {rows[0][0]}, {what}", limit, measured)
+        for what, limit, measured in zip(WHAT, LIMITS, rows[0][1:], strict=True)
+    ]
     text = TEXT.format(repetitions=repetitions)
     return Benchmark("A page", text, claims, [table(("", "file", "written in", "leaderboard", "all panels"), rows)])
 

@@ -70,9 +70,17 @@ def main() -> None:
     jobs = list(chosen(source, asked.clips))
     spent, far = timed(source, jobs[:TIMED]), measured(source, jobs)
     uniform = median(spent["uniform"])
-    rows = [[name, f"{median(spent[name]) * 1000:.0f}", f"{median(spent[name]) / uniform:.2f}",
-             f"{np.mean(far[name]):.1f}", f"{np.percentile(far[name], 90):.0f}",
-             f"{np.mean(np.array(far[name]) <= 2):.0%}"] for name in SAMPLERS]  # fmt: skip
+    rows = [
+        [
+            name,
+            f"{median(spent[name]) * 1000:.0f}",
+            f"{median(spent[name]) / uniform:.2f}",
+            f"{np.mean(far[name]):.1f}",
+            f"{np.percentile(far[name], 90):.0f}",
+            f"{np.mean(np.array(far[name]) <= 2):.0%}",
+        ]
+        for name in SAMPLERS
+    ]
     print(f"{len(far['uniform'])} transitions in {len(jobs)} clips\n")
     print(table(["sampler", "CPU ms", "over uniform", "mean distance", "90th percentile", "within 2 frames"], rows))
 

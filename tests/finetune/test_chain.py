@@ -122,8 +122,17 @@ BAND = (1.2, 2.2)
 def test_from_a_run_to_a_scored_entry(run, frames, tmp_path):
     """`harness predict --model finetune:RUN`: the entry is whole, judged, and says how it came to be."""
     entry = tmp_path / "entry"
-    command = ["predict", "--model", f"finetune:{run}", "--frames", str(frames), "-o", str(entry),
-               "--option", "threads=1"]  # fmt: skip
+    command = [
+        "predict",
+        "--model",
+        f"finetune:{run}",
+        "--frames",
+        str(frames),
+        "-o",
+        str(entry),
+        "--option",
+        "threads=1",
+    ]
     done = CliRunner().invoke(cli, command, catch_exceptions=False)
     assert done.exit_code == 0, done.output
     lines = [json.loads(line) for line in (entry / "predictions.jsonl").open()]

@@ -96,9 +96,10 @@ def test_the_weight_of_labels_stands_on_the_two_operations(tokenizer):
     inside = batch["input_ids"][0][batch["inside"][0]]
     assert tokenizer.decode(inside) == one.lesson.operation + one.lesson.following[0]
     assert set(batch["weights"][0].tolist()) == {1.0, 5.0}
-    assert collator(tokenizer, label_weight=5.0).answer_weight([one]) == (
-        (batch["labels"] != IGNORED) * batch["weights"]
-    ).sum()
+    assert (
+        collator(tokenizer, label_weight=5.0).answer_weight([one])
+        == ((batch["labels"] != IGNORED) * batch["weights"]).sum()
+    )
 
 
 def test_frame_numbers_and_times_are_in_the_prompt_unless_switched_off(tokenizer):
@@ -151,8 +152,9 @@ def test_answers_are_canonical():
         '"next_operation": "Put Items"}'
     )
     assert {name: text[low:high] for name, (low, high) in label_spans(text).items()} == {
-        "dominant": "Tape", "next": "Put Items",
-    }  # fmt: skip
+        "dominant": "Tape",
+        "next": "Put Items",
+    }
 
 
 # Grammar
@@ -163,10 +165,14 @@ def test_the_grammar_allows_every_answer_and_no_other():
     for start, end in ((0, 1), (0, 125), (124, 125), (14, 98), (9, 10)):
         assert pattern.fullmatch(answer_text("Tape", start, end, "Idle"))
     for text in (
-        answer_text("Tape", 5, 5, "Idle"), answer_text("Tape", 9, 8, "Idle"), answer_text("Tape", 0, 126, "Idle"),
-        answer_text("Unknown", 0, 9, "Idle"), answer_text("tape", 0, 9, "Idle"), "{}",
+        answer_text("Tape", 5, 5, "Idle"),
+        answer_text("Tape", 9, 8, "Idle"),
+        answer_text("Tape", 0, 126, "Idle"),
+        answer_text("Unknown", 0, 9, "Idle"),
+        answer_text("tape", 0, 9, "Idle"),
+        "{}",
         answer_text("Tape", 1, 2, "Idle") + " ",
-    ):  # fmt: skip
+    ):
         assert not pattern.fullmatch(text), text
 
 
@@ -216,8 +222,11 @@ def test_hard_negatives_stand_beside_their_clips(frames):
     assert len(order) == len(learning)
     lessons = {number: learning.example(number).lesson for number in order}
     names = {learning.names[place]: number for number, place in enumerate(learning.places)}
-    pairs = [(order[at], order[at + 1]) for at in range(len(order) - 1)
-             if names.get(learning.negatives.get(learning.names[order[at]])) == order[at + 1]]  # fmt: skip
+    pairs = [
+        (order[at], order[at + 1])
+        for at in range(len(order) - 1)
+        if names.get(learning.negatives.get(learning.names[order[at]])) == order[at + 1]
+    ]
     assert pairs
     for one, other in pairs:
         assert lessons[one].operation == lessons[other].operation

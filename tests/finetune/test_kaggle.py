@@ -222,8 +222,16 @@ def test_how_training_is_started(weights, earlier, when, gpus, launched, tmp_pat
     said, *words = done.stdout.splitlines()
     assert said == f"going on from update 000090 in {tmp_path / 'input'}", done.stderr
     assert words[: len(launched) + 1] == [*launched, "finetune.train"]
-    assert words[-8:] == ["--run", str(run), "--frames", str(tmp_path / "temp/frames"), "--max-hours", "10", "--set",
-                          f"weights={model}"]  # fmt: skip
+    assert words[-8:] == [
+        "--run",
+        str(run),
+        "--frames",
+        str(tmp_path / "temp/frames"),
+        "--max-hours",
+        "10",
+        "--set",
+        f"weights={model}",
+    ]
     assert len(list((run / "checkpoints").iterdir())) == 2
 
 
@@ -288,8 +296,13 @@ def updates(working):
 
 def test_a_session_leaves_answers_score_page_and_adapter(sessions):
     working, printed = sessions[0]
-    for file in ("submissions/qwen2.5-vl-3b/predictions.jsonl", "submissions/qwen2.5-vl-3b/card.toml", "score.json",
-                 "report.html", "run/best/adapter/adapter_model.safetensors"):  # fmt: skip
+    for file in (
+        "submissions/qwen2.5-vl-3b/predictions.jsonl",
+        "submissions/qwen2.5-vl-3b/card.toml",
+        "score.json",
+        "report.html",
+        "run/best/adapter/adapter_model.safetensors",
+    ):
         assert (working / file).stat().st_size > 0, file
     score = json.loads((working / "score.json").read_text())
     assert score["submission"]["sources"] == {"model": 16, "repaired": 0, "fallback": 0}

@@ -262,8 +262,9 @@ def test_the_norms_of_a_half_precision_model_are_full(bases):
     answerer, collator = loaded(QLORA, bases)
     kinds = set()
     for layer in answerer.inner.model.language_model.layers:
-        layer.register_forward_hook(lambda module, inputs, output: kinds.add(
-            (output[0] if isinstance(output, tuple) else output).dtype))  # fmt: skip
+        layer.register_forward_hook(
+            lambda module, inputs, output: kinds.add((output[0] if isinstance(output, tuple) else output).dtype)
+        )
     answerer(collator([example(0)]))
     assert kinds == {torch.float32} and isinstance(answerer.backbone, nn.Module)
 
@@ -282,8 +283,11 @@ def test_what_the_last_vision_blocks_say_may_pass_the_range_of_fp16(base, bases)
             if hasattr(mlp, name):
                 getattr(mlp, name).weight.data *= 1e6
         with answerer.autocast():
-            seen.append(answerer.inner.model.visual(
-                batch["pixel_values_videos"], grid_thw=batch["video_grid_thw"]).last_hidden_state)  # fmt: skip
+            seen.append(
+                answerer.inner.model.visual(
+                    batch["pixel_values_videos"], grid_thw=batch["video_grid_thw"]
+                ).last_hidden_state
+            )
     assert seen[0].abs().max() > torch.finfo(torch.float16).max
     torch.testing.assert_close(seen[1].float(), seen[0], rtol=0.05, atol=0.02 * float(seen[0].abs().max()))
 

@@ -204,9 +204,15 @@ def test_every_field_is_listed_with_its_default_and_reason():
 
 @pytest.mark.parametrize(
     ("name", "key"),
-    [("Tesla T4", "t4"), ("Tesla P100-PCIE-16GB", "p100"), ("NVIDIA L4", "l4"), ("NVIDIA L40S", "t4"),
-     ("NVIDIA A100-SXM4-40GB", "a100"), ("NVIDIA H100 80GB HBM3", "h100")],
-)  # fmt: skip
+    [
+        ("Tesla T4", "t4"),
+        ("Tesla P100-PCIE-16GB", "p100"),
+        ("NVIDIA L4", "l4"),
+        ("NVIDIA L40S", "t4"),
+        ("NVIDIA A100-SXM4-40GB", "a100"),
+        ("NVIDIA H100 80GB HBM3", "h100"),
+    ],
+)
 def test_a_gpu_is_known_by_its_name(name, key):
     assert device_key(name) == key
 

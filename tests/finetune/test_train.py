@@ -74,8 +74,13 @@ def drive(config: Config, *runs: str) -> list[tuple[int, bool]]:
     """Exit code of each run, and whether there is a checkpoint now."""
     folder = Path(runs[0].partition(":")[0]).parent
     configs.write(config, folder)
-    done = subprocess.run([sys.executable, "-c", DRIVER, str(folder / configs.NAME), *runs], cwd=ROOT, timeout=300,
-                          capture_output=True, text=True)  # fmt: skip
+    done = subprocess.run(
+        [sys.executable, "-c", DRIVER, str(folder / configs.NAME), *runs],
+        cwd=ROOT,
+        timeout=300,
+        capture_output=True,
+        text=True,
+    )
     assert done.returncode == 0, done.stderr
     return [(int(code), saved == "True") for code, saved in map(str.split, done.stdout.splitlines())]
 
@@ -127,9 +132,18 @@ def test_out_of_memory_halves_the_batch_and_goes_on(frames, tmp_path, monkeypatc
 
 def test_what_one_process_had_to_halve_is_halved_and_on_record_in_all(frames, tmp_path, monkeypatch):
     """The first of two, whose own memory sufficed; the other says 1."""
-    monkeypatch.setattr(training, "Accelerator", type("Pair", (training.Accelerator,), {
-        "num_processes": 2, "gather": lambda self, tensor: torch.cat([tensor, torch.ones_like(tensor)]),
-    }))  # fmt: skip
+    monkeypatch.setattr(
+        training,
+        "Accelerator",
+        type(
+            "Pair",
+            (training.Accelerator,),
+            {
+                "num_processes": 2,
+                "gather": lambda self, tensor: torch.cat([tensor, torch.ones_like(tensor)]),
+            },
+        ),
+    )
     state = train(placed(SMALL, frames, steps=2), tmp_path)
     assert (state.batch, state.ooms) == (1, [{"step": 0, "batch": 1}])
 
@@ -150,11 +164,32 @@ def test_two_processes_take_the_step_of_one(frames, tmp_path):
     train(config, tmp_path / "one")
     configs.write(config, tmp_path)
     two = subprocess.run(
-        [sys.executable, "-m", "accelerate.commands.launch", "--cpu", "--num_processes", "2", "--num_machines", "1",
-         "--mixed_precision", "no", "--dynamo_backend", "no", "--main_process_port", "0", "-m", "finetune.train",
-         str(tmp_path / configs.NAME), "--run", str(tmp_path / "two")],
-        cwd=ROOT, capture_output=True, text=True, timeout=240,
-    )  # fmt: skip
+        [
+            sys.executable,
+            "-m",
+            "accelerate.commands.launch",
+            "--cpu",
+            "--num_processes",
+            "2",
+            "--num_machines",
+            "1",
+            "--mixed_precision",
+            "no",
+            "--dynamo_backend",
+            "no",
+            "--main_process_port",
+            "0",
+            "-m",
+            "finetune.train",
+            str(tmp_path / configs.NAME),
+            "--run",
+            str(tmp_path / "two"),
+        ],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=240,
+    )
     assert two.returncode == 0, two.stderr
     together, alone = parameters(tmp_path / "two"), parameters(tmp_path / "one")
     worst = max(float((together[name] - alone[name]).abs().max()) for name in alone if name.startswith("parameter/"))

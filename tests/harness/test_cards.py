@@ -19,10 +19,20 @@ GOOD = {
     "truth_digest": f'"{"0" * 64}"', "predictions_sha256": f'"{hashlib.sha256(PREDICTIONS).hexdigest()}"',
 }  # fmt: skip
 FULL = GOOD | {
-    "predictions": '"p.jsonl"', "uses_truth": "false", "model": '"m"', "authors": '"a"', "date": '"2031-05-06"',
-    "license": '"MIT"', "url": '"https://example.org"', "adapter": '"csv"', "fps": "30", "clip_frames": "150",
-    "lenient": "true", "ignore_extra": "true", "run": '{steps = 3, rate = 2e-4, layers = ["q", "v"], lora = {r = 16}}',
-}  # fmt: skip
+    "predictions": '"p.jsonl"',
+    "uses_truth": "false",
+    "model": '"m"',
+    "authors": '"a"',
+    "date": '"2031-05-06"',
+    "license": '"MIT"',
+    "url": '"https://example.org"',
+    "adapter": '"csv"',
+    "fps": "30",
+    "clip_frames": "150",
+    "lenient": "true",
+    "ignore_extra": "true",
+    "run": '{steps = 3, rate = 2e-4, layers = ["q", "v"], lora = {r = 16}}',
+}
 
 
 @pytest.fixture

@@ -187,8 +187,10 @@ def test_sign_flip_by_hand(gap, p, why):
 
 def enumerated(gap) -> Fraction:
     """Every one of the 2^G signs."""
-    reached = sum(abs(sum(s * g for s, g in zip(signs, gap, strict=True))) >= abs(sum(gap))
-                  for signs in product((-1, 1), repeat=len(gap)))  # fmt: skip
+    reached = sum(
+        abs(sum(s * g for s, g in zip(signs, gap, strict=True))) >= abs(sum(gap))
+        for signs in product((-1, 1), repeat=len(gap))
+    )
     return Fraction(reached, 2 ** len(gap))
 
 

@@ -194,8 +194,17 @@ def _table(findings: Sequence[Finding]) -> str:
     rows = []
     for finding, p in zip(findings, adjusted, strict=True):
         leak = "**yes**" if p <= LEVEL else "no"
-        rows.append((finding.target, finding.shuffle, f"{finding.given:.4f}", f"{finding.shuffled:.4f}",
-                     f"{finding.p:.4f}", f"{p:.4f}", leak))  # fmt: skip
+        rows.append(
+            (
+                finding.target,
+                finding.shuffle,
+                f"{finding.given:.4f}",
+                f"{finding.shuffled:.4f}",
+                f"{finding.p:.4f}",
+                f"{p:.4f}",
+                leak,
+            )
+        )
     return table(header, rows)
 
 

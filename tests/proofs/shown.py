@@ -49,9 +49,15 @@ def uniform(world: World, state: VisibleState, seed: int) -> Sequence[int]:
 
 
 def draw(
-    world: str, split: str, *, paint_out: Sequence[str] = (), chooser: Chooser = uniform, size: int = SIZE,
-    sessions: int | None = None, workers: int = 1,
-) -> Drawn:  # fmt: skip
+    world: str,
+    split: str,
+    *,
+    paint_out: Sequence[str] = (),
+    chooser: Chooser = uniform,
+    size: int = SIZE,
+    sessions: int | None = None,
+    workers: int = 1,
+) -> Drawn:
     """The pictures of `states(world, split, sessions)`, in that order."""
     count = load_world(world).split(split).sessions if sessions is None else sessions
     task = partial(_session, world, split, tuple(paint_out), chooser, size)

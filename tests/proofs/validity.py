@@ -150,7 +150,7 @@ def demands(plain: Judged, painted: Judged) -> list[Demand]:
         Demand("marks painted out: share of it lost", gone.share, f">= {SHARE_LOST:g}", gone.share >= SHARE_LOST),
         Demand("the same loss: adjusted p", gone.p["aa1_hidden"], f"<= {LEVEL:g}", gone.p["aa1_hidden"] <= LEVEL),
         Demand("AA@1 - ceiling, upper limit", gap.high, "< 0", gap.high < 0),
-    ]  # fmt: skip
+    ]
 
 
 def learn(world: str, draw: Draw) -> tuple[Probe, dict[str, str]]:
@@ -208,8 +208,21 @@ def _lost_table(plain: dict[str, Judged], painted: dict[str, Judged]) -> str:
 
 def domain_table(judged: Judged) -> str:
     """A row for all clips and one for each domain, beside what could be reached."""
-    header = ("domain", "clips", "OCA", "limit", "OCA not dense", "limit", "tIoU@0.5", "limit", "AA@1", "ceiling",
-              "hidden AA@1", "own prior", "ceiling")  # fmt: skip
+    header = (
+        "domain",
+        "clips",
+        "OCA",
+        "limit",
+        "OCA not dense",
+        "limit",
+        "tIoU@0.5",
+        "limit",
+        "AA@1",
+        "ceiling",
+        "hidden AA@1",
+        "own prior",
+        "ceiling",
+    )
     rows = [("all", *_row(judged, np.ones(len(judged.session), bool)))]
     unseen = {clip.domain for clip, _ in judged.shown if not clip.domain_seen}
     for domain in dict.fromkeys(judged.domain.tolist()):
@@ -221,10 +234,18 @@ def domain_table(judged: Judged) -> str:
 def _row(judged: Judged, among: np.ndarray) -> Iterable[str]:
     limit, hidden, long = judged.limit(among), among & judged.hidden, among & ~judged.dense
     figures = (
-        judged.share("oca", among), limit["all"].oca, judged.share("oca", long), limit["not_dense"].oca,
-        judged.share("tiou50", among), limit["all"].tiou50, judged.share("aa1", among), judged.ceiling[among].mean(),
-        judged.share("aa1", hidden), judged.own_prior[hidden].mean(), judged.ceiling[hidden].mean(),
-    )  # fmt: skip
+        judged.share("oca", among),
+        limit["all"].oca,
+        judged.share("oca", long),
+        limit["not_dense"].oca,
+        judged.share("tiou50", among),
+        limit["all"].tiou50,
+        judged.share("aa1", among),
+        judged.ceiling[among].mean(),
+        judged.share("aa1", hidden),
+        judged.own_prior[hidden].mean(),
+        judged.ceiling[hidden].mean(),
+    )
     return f"{among.sum():,}", *(f"{figure:.3f}" for figure in figures)
 
 

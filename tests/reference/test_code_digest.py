@@ -36,8 +36,11 @@ def test_a_fresh_process_imports_nothing_that_the_digest_leaves_out(home, entry,
     shown = "import json; print(json.dumps([m.__file__ for n, m in sys.modules.items() if n.split('.')[0] in %r]))"
     done = subprocess.run(
         [sys.executable, "-c", f"import sys; {code}; {shown % (digests.OURS,)}", str(ROOT)],
-        cwd=ROOT, capture_output=True, text=True, check=True,
-    )  # fmt: skip
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
     imported = {Path(file).relative_to(ROOT).as_posix() for file in json.loads(done.stdout)}
     covered = set(code_files(entry))
     assert imported and imported - covered == set()

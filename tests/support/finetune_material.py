@@ -23,9 +23,20 @@ TWIN = replace(
 )
 """The twin's config, as runs/cpu.sh has it, for runs of a few updates."""
 QLORA = replace(
-    TWIN, adapter="lora", quantise=True, compute="fp16", checkpointing=True, optimizer="adamw_8bit", prompt="full",
-    rank=4, dropout=0.0, label_weight=1.0, batch=2, accumulation=2, lr=1e-3,
-)  # fmt: skip
+    TWIN,
+    adapter="lora",
+    quantise=True,
+    compute="fp16",
+    checkpointing=True,
+    optimizer="adamw_8bit",
+    prompt="full",
+    rank=4,
+    dropout=0.0,
+    label_weight=1.0,
+    batch=2,
+    accumulation=2,
+    lr=1e-3,
+)
 """What runs on the T4, but for the size and the paging."""
 
 

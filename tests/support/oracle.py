@@ -126,12 +126,20 @@ def fact(truth: Truth, clip: Mapping[str, Any], line: Mapping[str, Any] | None, 
         "next_visible": clip["end_frame"] < CLIP_FRAMES,
         "dense": clip["end_frame"] - clip["start_frame"] <= 62,
         "outcome": outcome,
-        "operation": operation, "given": given, "next": following,
-        "has_segment": has_segment, "degenerate": degenerate, "usable": usable,
-        "confidence": answer.get("confidence"), "next_confidence": answer.get("next_confidence"),
-        "latency_ms": line.get("latency_ms"), "source": line.get("source"),
+        "operation": operation,
+        "given": given,
+        "next": following,
+        "has_segment": has_segment,
+        "degenerate": degenerate,
+        "usable": usable,
+        "confidence": answer.get("confidence"),
+        "next_confidence": answer.get("next_confidence"),
+        "latency_ms": line.get("latency_ms"),
+        "source": line.get("source"),
         "operation_right": operation == clip["dominant_operation"],
-        "overlap": overlap, "union": union, "tiou": Fraction(overlap, union) if usable else Fraction(0),
+        "overlap": overlap,
+        "union": union,
+        "tiou": Fraction(overlap, union) if usable else Fraction(0),
         "next_right": following == clip["next_operation"],
         "counted": not (rules.drop_degenerate and degenerate),
         "start_error": given[0] - true[0] if has_segment else None,
@@ -143,7 +151,7 @@ def fact(truth: Truth, clip: Mapping[str, Any], line: Mapping[str, Any] | None, 
         "constant_segment_hit": constant_iou >= HALF,
         "constant_next_right": constant["next_operation"] == clip["next_operation"],
         "script_next": truth.script.get(clip["dominant_operation"]),
-    }  # fmt: skip
+    }
     made["segment_hit"] = made["tiou"] >= HALF
     made["mode"] = mode_of(made, rules)
     return made
@@ -550,10 +558,15 @@ def metric(name: str, facts: Facts, weights: Sequence[Fraction]) -> dict[str, An
     return {
         **{role: roles[role](facts) if facts else None for role in ("value", "floor", "prior")},
         "ceiling": roles["ceiling"](facts),
-        "low": interval.low, "high": interval.high, "one_sided": interval.one_sided,
-        "skill": skill(facts), "skill_low": around.low, "skill_high": around.high,
-        "n": len(among(facts)), "sessions": len(sessions_of(among(facts))),
-    }  # fmt: skip
+        "low": interval.low,
+        "high": interval.high,
+        "one_sided": interval.one_sided,
+        "skill": skill(facts),
+        "skill_low": around.low,
+        "skill_high": around.high,
+        "n": len(among(facts)),
+        "sessions": len(sessions_of(among(facts))),
+    }
 
 
 def own_accuracy(facts: Facts) -> Fraction | None:
@@ -608,15 +621,21 @@ def classification(facts: Facts, truth: Truth, true: str, given: str) -> dict[st
         "balanced_accuracy": estimate(macro(facts, true, given, 1), facts),
         "weighted_f1": mean(scores[f[true]][2] for f in facts),
         "per_class": [
-            {"label": label, "support": hit + missed, "answered": hit + wrong,
-             **dict(zip(("precision", "recall", "f1"), scores[label], strict=True))}
-            for label, (hit, wrong, missed) in table.items() if hit + wrong + missed
+            {
+                "label": label,
+                "support": hit + missed,
+                "answered": hit + wrong,
+                **dict(zip(("precision", "recall", "f1"), scores[label], strict=True)),
+            }
+            for label, (hit, wrong, missed) in table.items()
+            if hit + wrong + missed
         ],
         "confusion": {
-            "truth": list(truth.operations), "answer": answers,
+            "truth": list(truth.operations),
+            "answer": answers,
             "counts": [[cells[label, answer] for answer in answers] for label in truth.operations],
         },
-    }  # fmt: skip
+    }
 
 
 def shown_label(label: str | None, truth: Truth) -> str:
@@ -646,12 +665,16 @@ def calibration(facts: Facts, key: str, right: str) -> dict[str, Any] | None:
         "brier": mean((confidence - hit) ** 2 for confidence, hit in pairs),
         "risk_coverage_area": mean(risk(pairs, confidence)[1] for confidence, _ in pairs),
         "bins": [
-            {"low": Fraction(i, 15), "n": len(bins[i]),
-             "confidence": mean(c for c, _ in bins[i]), "accuracy": mean(h for _, h in bins[i])}
+            {
+                "low": Fraction(i, 15),
+                "n": len(bins[i]),
+                "confidence": mean(c for c, _ in bins[i]),
+                "accuracy": mean(h for _, h in bins[i]),
+            }
             for i in sorted(bins)
         ],
         "curve": {risk(pairs, confidence) for confidence, _ in pairs},
-    }  # fmt: skip
+    }
 
 
 def risk(pairs: Sequence[tuple[Fraction, bool]], least: Fraction) -> tuple[Fraction, Fraction]:
@@ -715,10 +738,13 @@ def mode(name: str, facts: Facts, weights: Sequence[Fraction]) -> dict[str, Any]
     lost = losses(name, facts, weights)
     return {
         "n": sum(f["mode"] == name for f in facts),
-        "gain": gain(facts), "gain_low": interval.low, "gain_high": interval.high,
-        "field": field, "field_gain": sum(lost.values()) if field == "all" else lost[field],
+        "gain": gain(facts),
+        "gain_low": interval.low,
+        "gain_high": interval.high,
+        "field": field,
+        "field_gain": sum(lost.values()) if field == "all" else lost[field],
         "clips": [f["clip_id"] for f in facts if f["mode"] == name],
-    }  # fmt: skip
+    }
 
 
 def losses(name: str, facts: Facts, weights: Sequence[Fraction]) -> dict[str, Fraction]:
@@ -779,9 +805,12 @@ def slice_cell(known: Facts, inside: set[str], weights: Sequence[Fraction]) -> d
         interval = logit_interval(value, here, among=among_of(name)) if enough else Interval()
         tested = n >= 20 and rest >= 20 and sessions >= 8
         metrics[name] = {
-            "value": value(here), "low": interval.low, "high": interval.high,
-            "difference": gap(known), "p": t_test(gap, known, fewer) if tested else None,
-        }  # fmt: skip
+            "value": value(here),
+            "low": interval.low,
+            "high": interval.high,
+            "difference": gap(known),
+            "p": t_test(gap, known, fewer) if tested else None,
+        }
     return {"n": n, "sessions": sessions, "metrics": metrics}
 
 

@@ -57,8 +57,11 @@ def random_truth(shape: Shape, seed: int) -> list[dict[str, Any]]:
     rng = random.Random(seed)
     rows = []
     for number, size in enumerate(shape.sizes):
-        facts = {"session": f"s{number:03d}", "domain": shape.domains[number % len(shape.domains)],
-                 "worker": shape.workers[number % len(shape.workers)]}  # fmt: skip
+        facts = {
+            "session": f"s{number:03d}",
+            "domain": shape.domains[number % len(shape.domains)],
+            "worker": shape.workers[number % len(shape.workers)],
+        }
         rows += [facts | random_clip(rng, shape, f"{number:03d}-{place:02d}", place) for place in range(size)]
     return [row | ({"worker": row["clip_id"]} if shape.crew else {}) for row in rows]
 

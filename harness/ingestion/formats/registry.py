@@ -64,36 +64,81 @@ ADAPTERS = {
     adapter.name: adapter
     for adapter in (
         Adapter("canonical", "one prediction object a line", lambda peek: peek.container == "lines" and peek.answers),
-        Adapter("array", "one JSON array of prediction objects",
-                lambda peek: peek.container == "array" and peek.answers, documents.array),
-        Adapter("predictions", '{"predictions": [...]} of prediction objects',
-                lambda peek: peek.container == "predictions" and peek.answers, documents.array),
-        Adapter("by-clip", "one JSON object from clip_id to its answer",
-                lambda peek: peek.container == "clips", tools.by_clip),
-        Adapter("csv", "CSV or TSV with a header, columns named as the fields",
-                lambda peek: peek.container == "delimited", tables.delimited),
-        Adapter("parquet", "Parquet, columns named as the fields",
-                lambda peek: peek.container == "parquet", tables.parquet),
-        Adapter("raw-text", "clip_id and what the model said",
-                _objects(lambda peek: "clip_id" in peek.first and not peek.answers
-                         and any(isinstance(peek.first.get(name), str) for name in tools.TEXT_FIELDS)),
-                shape=tools.raw_text),
+        Adapter(
+            "array",
+            "one JSON array of prediction objects",
+            lambda peek: peek.container == "array" and peek.answers,
+            documents.array,
+        ),
+        Adapter(
+            "predictions",
+            '{"predictions": [...]} of prediction objects',
+            lambda peek: peek.container == "predictions" and peek.answers,
+            documents.array,
+        ),
+        Adapter(
+            "by-clip",
+            "one JSON object from clip_id to its answer",
+            lambda peek: peek.container == "clips",
+            tools.by_clip,
+        ),
+        Adapter(
+            "csv",
+            "CSV or TSV with a header, columns named as the fields",
+            lambda peek: peek.container == "delimited",
+            tables.delimited,
+        ),
+        Adapter(
+            "parquet", "Parquet, columns named as the fields", lambda peek: peek.container == "parquet", tables.parquet
+        ),
+        Adapter(
+            "raw-text",
+            "clip_id and what the model said",
+            _objects(
+                lambda peek: (
+                    "clip_id" in peek.first
+                    and not peek.answers
+                    and any(isinstance(peek.first.get(name), str) for name in tools.TEXT_FIELDS)
+                )
+            ),
+            shape=tools.raw_text,
+        ),
         Adapter("llava", "LLaVA conversations", _objects(lambda peek: peek.has("conversations")), shape=tools.llava),
-        Adapter("chat", "chat messages, the model's last turn counts", _objects(lambda peek: peek.has("messages")),
-                shape=tools.chat),
-        Adapter("batch", "results of OpenAI's or Anthropic's batch API, the clip as custom_id",
-                _objects(lambda peek: peek.has("custom_id")), shape=tools.batch),
+        Adapter(
+            "chat",
+            "chat messages, the model's last turn counts",
+            _objects(lambda peek: peek.has("messages")),
+            shape=tools.chat,
+        ),
+        Adapter(
+            "batch",
+            "results of OpenAI's or Anthropic's batch API, the clip as custom_id",
+            _objects(lambda peek: peek.has("custom_id")),
+            shape=tools.batch,
+        ),
         Adapter("lm-eval", "samples of lm-evaluation-harness", _objects(_is_lm_eval), shape=tools.lm_eval),
-        Adapter("lmms-eval", "samples of lmms-eval, with --clip-map",
-                _objects(lambda peek: peek.has("filtered_resps", "doc_id") and not _is_lm_eval(peek)),
-                shape=tools.lmms_eval),
-        Adapter("activitynet", "ActivityNet or mmaction2 results, segments in seconds",
-                lambda peek: peek.container == "results", tools.activitynet),
-        Adapter("openpack", "OpenPack challenge results: recognised and refused",
-                lambda peek: any(isinstance(value, dict) and {"unixtime", "prediction"} <= value.keys()
-                                 for value in peek.first.values()), tools.openpack),
+        Adapter(
+            "lmms-eval",
+            "samples of lmms-eval, with --clip-map",
+            _objects(lambda peek: peek.has("filtered_resps", "doc_id") and not _is_lm_eval(peek)),
+            shape=tools.lmms_eval,
+        ),
+        Adapter(
+            "activitynet",
+            "ActivityNet or mmaction2 results, segments in seconds",
+            lambda peek: peek.container == "results",
+            tools.activitynet,
+        ),
+        Adapter(
+            "openpack",
+            "OpenPack challenge results: recognised and refused",
+            lambda peek: any(
+                isinstance(value, dict) and {"unixtime", "prediction"} <= value.keys() for value in peek.first.values()
+            ),
+            tools.openpack,
+        ),
     )
-}  # fmt: skip
+}
 PLAIN = ADAPTERS["canonical"]
 _CONTAINER_READERS: dict[str, Reader] = {
     "lines": documents.lines, "array": documents.array, "predictions": documents.array,

@@ -1,11 +1,11 @@
 """The page's numbers for other readers, each in the form that its reader takes. All from one gathering.
 
-    leaderboard.csv .parquet .json .md .tex   a row an entry
-    clips.csv .parquet                        a row a clip and entry
-    junit.xml                                 what a build fails on: entries that cannot be read, coverage, audit flags
-    scores/NAME.json                          the score records
-    eval_results/NAME.yaml                    for `.eval_results/` of a model on the Hugging Face hub
-    every_eval_ever/NAME.json                 Every Eval Ever, schema 0.2.2
+leaderboard.csv .parquet .json .md .tex   a row an entry
+clips.csv .parquet                        a row a clip and entry
+junit.xml                                 what a build fails on: entries that cannot be read, coverage, audit flags
+scores/NAME.json                          the score records
+eval_results/NAME.yaml                    for `.eval_results/` of a model on the Hugging Face hub
+every_eval_ever/NAME.json                 Every Eval Ever, schema 0.2.2
 """
 
 from __future__ import annotations

@@ -16,33 +16,25 @@ import time
 from typing import Any
 
 from harness.comparison.leaderboard import Entry
-from harness.formatting import TITLES
+from harness.metrics_table import METRICS, Metric
 from harness.version import __version__
 
 OWNER = "warehouse-harness"
 SCHEMA_VERSION = "0.2.2"
-METRICS = ("score", "oca", "tiou50", "aa1", "aa1_hidden")
-DESCRIBED = {
-    "score": "weighted mean of OCA, tIoU@0.5 and AA@1 over all clips of the split",
-    "oca": "share of clips with the right dominant operation",
-    "tiou50": "share of clips whose segment reaches a temporal IoU of 0.5",
-    "aa1": "share of clips with the right next operation",
-    "aa1_hidden": "share with the right next operation among clips that do not show it yet",
-}
 
 
 def eval_results(record: dict[str, Any]) -> str:
     """YAML, written as its subset that JSON is: no text of a stranger can end a value."""
     lines = []
-    for name in METRICS:
-        metric = record["metrics"][name]
-        if metric["value"] is not None:
+    for metric in METRICS:
+        row = record["metrics"][metric.key]
+        if row["value"] is not None:
             lines += [
                 "- dataset:",
                 f"    id: {_quoted(f'{OWNER}/' + record['world'])}",
-                f"    task_id: {_quoted(record['split'] + '_' + name)}",
-                f"  value: {json.dumps(round(metric['value'], 6))}",
-                f"  notes: {_quoted(_notes(metric, record))}",
+                f"    task_id: {_quoted(record['split'] + '_' + metric.key)}",
+                f"  value: {json.dumps(round(row['value'], 6))}",
+                f"  notes: {_quoted(_notes(row, record))}",
             ]
     return "\n".join(lines) + "\n"
 
@@ -64,14 +56,22 @@ def every_eval_ever(entry: Entry) -> str:
         "schema_version": SCHEMA_VERSION,
         "evaluation_id": f"{evaluation}/{entry.name}/{written}",
         "retrieved_timestamp": written,
-        "source_metadata": {"source_name": f"{record['world']} / {record['split']}", "source_type": "evaluation_run",
-                            "source_organization_name": OWNER, "evaluator_relationship": "other"},
-        "eval_library": {"name": OWNER, "version": __version__,
-                         "additional_details": {"signature": record["signature"]}},
+        "source_metadata": {
+            "source_name": f"{record['world']} / {record['split']}",
+            "source_type": "evaluation_run",
+            "source_organization_name": OWNER,
+            "evaluator_relationship": "other",
+        },
+        "eval_library": {
+            "name": OWNER,
+            "version": __version__,
+            "additional_details": {"signature": record["signature"]},
+        },
         "model_info": _model(entry),
-        "evaluation_results": [_result(name, record) for name in METRICS
-                               if record["metrics"][name]["value"] is not None],
-    }  # fmt: skip
+        "evaluation_results": [
+            _result(metric, record) for metric in METRICS if record["metrics"][metric.key]["value"] is not None
+        ],
+    }
     return json.dumps(value, ensure_ascii=False, indent=1) + "\n"
 
 
@@ -79,29 +79,47 @@ def _model(entry: Entry) -> dict[str, Any]:
     card = entry.card
     said = {"kind": card.kind, "description": card.description, "url": card.url, "license": card.license}
     found = {"name": entry.name, "id": card.model or entry.name}
-    return found | ({"developer": card.authors} if card.authors else {}) | {
-        "additional_details": {key: value for key, value in said.items() if value}
-    }  # fmt: skip
+    return (
+        found
+        | ({"developer": card.authors} if card.authors else {})
+        | {"additional_details": {key: value for key, value in said.items() if value}}
+    )
 
 
-def _result(name: str, record: dict[str, Any]) -> dict[str, Any]:
-    metric = record["metrics"][name]
-    bounds = {key: str(metric[key]) for key in ("floor", "prior", "ceiling", "skill") if metric[key] is not None}
+def _result(metric: Metric, record: dict[str, Any]) -> dict[str, Any]:
+    row = record["metrics"][metric.key]
+    bounds = {key: str(row[key]) for key in ("floor", "prior", "ceiling", "skill") if row[key] is not None}
+    low, high = metric.range
     return {
-        "evaluation_result_id": f"{record['submission']['sha256'][:16]}/{name}",
-        "evaluation_name": f"{record['world']} / {record['split']}: {TITLES[name]}",
-        "source_data": {"dataset_name": f"{record['world']} / {record['split']}", "source_type": "other",
-                        "source_id": record["world"], "source_version": record["truth_digest"]},
-        "metric_config": {"metric_id": f"{OWNER}.{name}", "metric_name": TITLES[name], "metric_unit": "proportion",
-                          "evaluation_description": DESCRIBED[name], "lower_is_better": False,
-                          "score_type": "continuous", "min_score": 0, "max_score": 1},
-        "score_details": {"score": metric["value"], "details": bounds, **_uncertainty(metric)},
-    }  # fmt: skip
+        "evaluation_result_id": f"{record['submission']['sha256'][:16]}/{metric.key}",
+        "evaluation_name": f"{record['world']} / {record['split']}: {metric.title}",
+        "source_data": {
+            "dataset_name": f"{record['world']} / {record['split']}",
+            "source_type": "other",
+            "source_id": record["world"],
+            "source_version": record["truth_digest"],
+        },
+        "metric_config": {
+            "metric_id": f"{OWNER}.{metric.key}",
+            "metric_name": metric.title,
+            "metric_unit": "proportion",
+            "evaluation_description": metric.definition,
+            "lower_is_better": not metric.larger_is_better,
+            "score_type": "continuous",
+            "min_score": low,
+            "max_score": high,
+        },
+        "score_details": {"score": row["value"], "details": bounds, **_uncertainty(row)},
+    }
 
 
 def _uncertainty(metric: dict[str, Any]) -> dict[str, Any]:
     if metric["low"] is None:
         return {}
-    interval = {"lower": metric["low"], "upper": metric["high"], "confidence_level": 0.95,
-                "method": "delete-one-session jackknife (CR3), t(G-1)"}  # fmt: skip
+    interval = {
+        "lower": metric["low"],
+        "upper": metric["high"],
+        "confidence_level": 0.95,
+        "method": "delete-one-session jackknife (CR3), t(G-1)",
+    }
     return {"uncertainty": {"confidence_interval": interval, "num_samples": metric["n"]}}

@@ -42,19 +42,32 @@ def clips(gathered: Gathered) -> Iterator[dict[str, Any]]:
     operations = [[labels[code] for code in split[name].tolist()] for name in ("operation", "next_operation")]
     for entry, answers in zip(gathered.entries, split.answers, strict=True):
         said = [[labels[code] for code in answers[name].tolist()] for name in ("operation", "next_operation")]
-        ends = [[None if frame == NO_FRAME else frame for frame in answers[name].tolist()]
-                for name in ("start_frame", "end_frame")]  # fmt: skip
+        ends = [
+            [None if frame == NO_FRAME else frame for frame in answers[name].tolist()]
+            for name in ("start_frame", "end_frame")
+        ]
         right, modes = answers.right.tolist(), [MODES[code].name for code in answers["mode"].tolist()]
         tiou = np.round(answers["tiou_permille"] / 1000, 3).tolist()
         for i in range(split.n):
             yield {
-                "model": entry.name, "clip_id": truth[0][i], "session": truth[1][i], "clip_index": truth[2][i],
-                "dominant_operation": operations[0][i], "start_frame": truth[3][i], "end_frame": truth[4][i],
+                "model": entry.name,
+                "clip_id": truth[0][i],
+                "session": truth[1][i],
+                "clip_index": truth[2][i],
+                "dominant_operation": operations[0][i],
+                "start_frame": truth[3][i],
+                "end_frame": truth[4][i],
                 "next_operation": operations[1][i],
-                "answered_operation": said[0][i], "answered_start": ends[0][i], "answered_end": ends[1][i],
-                "answered_next": said[1][i], "operation_right": right[i][0], "segment_hit": right[i][1],
-                "next_right": right[i][2], "tiou": tiou[i], "mode": modes[i],
-            }  # fmt: skip
+                "answered_operation": said[0][i],
+                "answered_start": ends[0][i],
+                "answered_end": ends[1][i],
+                "answered_next": said[1][i],
+                "operation_right": right[i][0],
+                "segment_hit": right[i][1],
+                "next_right": right[i][2],
+                "tiou": tiou[i],
+                "mode": modes[i],
+            }
 
 
 def csv_text(table: Iterable[dict[str, Any]]) -> str:

@@ -8,19 +8,21 @@ from xml.etree import ElementTree
 
 from harness.comparison.board_text import board_cells, board_line, board_notes
 from harness.formatting import markdown_cell, rank_range
+from harness.metrics_table import SINGLE
 
 LATEX = {
     "\\": r"\textbackslash{}", "{": r"\{", "}": r"\}", "$": r"\$", "&": r"\&", "#": r"\#", "_": r"\_", "%": r"\%",
     "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "<": r"\textless{}", ">": r"\textgreater{}",
     "|": r"\textbar{}", '"': r"\textquotedbl{}",
 }  # fmt: skip
-SHOWN = ("oca", "tiou50", "aa1", "aa1_hidden")
 
 
 def markdown(board: dict[str, Any]) -> str:
     lines = [f"**{markdown_cell(board['verdict'])}**", "", board_line(board), ""]
-    lines += ["| rank | tier | model | score | 95% interval | OCA | tIoU@0.5 | AA@1 | AA@1 hidden | coverage |",
-              "|---:|---:|:---|---:|:---:|---:|---:|---:|---:|---:|"]  # fmt: skip
+    lines += [
+        "| rank | tier | model | score | 95% interval | OCA | tIoU@0.5 | AA@1 | AA@1 hidden | coverage |",
+        "|---:|---:|:---|---:|:---:|---:|---:|---:|---:|---:|",
+    ]
     for row in board["entries"] + board["references"]:
         ranked = [rank_range(row), str(row["tier"])] if "tier" in row else ["-", "-"]
         lines.append(f"| {' | '.join([*ranked, markdown_cell(row['name']), *board_cells(row)])} |")
@@ -49,7 +51,7 @@ def latex(board: dict[str, Any]) -> str:
 
 def _latex_row(row: dict[str, Any]) -> str:
     rank = rank_range(row).replace("-", "--") if "tier" in row else "--"
-    cells = [_with_half(row["metrics"]["score"]), *(_with_half(row["metrics"][name]) for name in SHOWN)]
+    cells = [_with_half(row["metrics"]["score"]), *(_with_half(row["metrics"][metric.key]) for metric in SINGLE)]
     return f"{rank} & {escaped(row['name'])} & {' & '.join(cells)} \\\\"
 
 
@@ -84,8 +86,12 @@ def _checks(row: dict[str, Any], board: dict[str, Any]) -> list[tuple[str, str, 
     copies = [copy["text"] for copy in board["copies"] if row["name"] in copy["entries"]]
     missing = "" if row["coverage"] >= 1 else f"{row['coverage']:.2%} of the clips have a line"
     invalid = "" if not row["invalid"] else f"{row['invalid']:.2%} of the clips have an unreadable or invalid line"
-    said = [("coverage is 100%", missing), ("every line is valid", invalid),
-            ("no audit flag", ", ".join(row["flags"])), ("is no copy", "; ".join(copies))]  # fmt: skip
+    said = [
+        ("coverage is 100%", missing),
+        ("every line is valid", invalid),
+        ("no audit flag", ", ".join(row["flags"])),
+        ("is no copy", "; ".join(copies)),
+    ]
     return [(name, "failure" if wrong else "", wrong) for name, wrong in said]
 
 
@@ -98,8 +104,9 @@ def gates(name: str, conditions: list[tuple[str, str]]) -> str:
 
 def _suite(root: ElementTree.Element, name: str, cases: list[tuple[str, str, str]]) -> None:
     counts = {kind: str(sum(case[1] == kind for case in cases)) for kind in ("failure", "error")}
-    suite = ElementTree.SubElement(root, "testsuite", name=_xml(name), tests=str(len(cases)),
-                                   failures=counts["failure"], errors=counts["error"])  # fmt: skip
+    suite = ElementTree.SubElement(
+        root, "testsuite", name=_xml(name), tests=str(len(cases)), failures=counts["failure"], errors=counts["error"]
+    )
     for title, kind, wrong in cases:
         case = ElementTree.SubElement(suite, "testcase", classname=_xml(name), name=_xml(title))
         if kind:

@@ -49,8 +49,12 @@ class Anticipation:
 
 def anticipation(record: dict[str, Any], clips: Clips, answers: Answers) -> Anticipation:
     parts = _parts(record, clips)
-    context = measure(record["own_prior"]["context_gain_hidden"], "own_prior.context_gain_hidden",
-                      record["metrics"]["aa1_hidden"]["n"], record["sessions"])  # fmt: skip
+    context = measure(
+        record["own_prior"]["context_gain_hidden"],
+        "own_prior.context_gain_hidden",
+        record["metrics"]["aa1_hidden"]["n"],
+        record["sessions"],
+    )
     answered, true = _matrices(clips, answers)
     return Anticipation(parts, context, answered, true, UNIT, _finding(record, context))
 
@@ -58,15 +62,27 @@ def anticipation(record: dict[str, Any], clips: Clips, answers: Answers) -> Anti
 def _parts(record: dict[str, Any], clips: Clips) -> list[Part]:
     whole, hidden = record["metrics"]["aa1"], record["metrics"]["aa1_hidden"]
     parts = [Part("all clips", "", measure(whole, "metrics.aa1"), *(whole[role] for role in ROLES))]
-    parts.append(Part("next not on screen", "anticipation", measure(hidden, "metrics.aa1_hidden"),
-                      *(hidden[role] for role in ROLES)))  # fmt: skip
+    parts.append(
+        Part(
+            "next not on screen",
+            "anticipation",
+            measure(hidden, "metrics.aa1_hidden"),
+            *(hidden[role] for role in ROLES),
+        )
+    )
     for dimension, level, label, meaning, chosen in (
         ("next_visible", "visible", "next on screen", "recognition is enough", ~clips.hidden),
         ("script", "on-script", "on script", "the usual operation follows", _script(clips, False)),
         ("script", "off-script", "off script", "another one follows", _script(clips, True)),
     ):
-        found = next(((i, row) for i, row in enumerate(record["slices"])
-                      if (row["dimension"], row["level"]) == (dimension, level)), None)  # fmt: skip
+        found = next(
+            (
+                (i, row)
+                for i, row in enumerate(record["slices"])
+                if (row["dimension"], row["level"]) == (dimension, level)
+            ),
+            None,
+        )
         if found and chosen is not None:
             place, row = found
             shown = measure(row["metrics"]["aa1"], f"slices.{place}.metrics.aa1", row["n"], row["sessions"])

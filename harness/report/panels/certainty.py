@@ -70,8 +70,14 @@ def _reach(gathered: Gathered, a: int, b: int, sizes: list[int]) -> Reach | None
         return None
     one = test["se"] * math.sqrt(len(paired.clip_ids))
     finds = [_found(one, size) for size in sizes]
-    return Reach(paired.names[a], paired.names[b], test["difference"], finds, _found(one, SMALL),
-                 _needed(one, test["difference"]))  # fmt: skip
+    return Reach(
+        paired.names[a],
+        paired.names[b],
+        test["difference"],
+        finds,
+        _found(one, SMALL),
+        _needed(one, test["difference"]),
+    )
 
 
 def _found(one: float, size: int) -> float:

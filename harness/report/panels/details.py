@@ -81,8 +81,15 @@ def details(record: dict[str, Any]) -> Details:
     sections = [Section(name, TITLES[name], row["applies"], row["text"]) for name, row in found.items()]
     checks = [Check(row["flag"].replace("_", " "), row["raised"], row["text"]) for row in record["audit"]]
     said = record["diagnostics"]
-    return Details(sections, _transfer(found["transfer_gap"]), _training(found["out_of_memory"]), checks,
-                   _secondary(record), said["notes"], said["problems_total"])  # fmt: skip
+    return Details(
+        sections,
+        _transfer(found["transfer_gap"]),
+        _training(found["out_of_memory"]),
+        checks,
+        _secondary(record),
+        said["notes"],
+        said["problems_total"],
+    )
 
 
 def _transfer(row: dict[str, Any]) -> Transfer | None:
@@ -105,10 +112,16 @@ def _training(row: dict[str, Any]) -> list[Fact]:
         return []
     record = row["record"]
     known = {name for name, _, _ in TRAINING}
-    facts = [Fact(label, f"{_plain(record[name])} {unit}".strip()) for name, label, unit in TRAINING
-             if record.get(name) is not None]  # fmt: skip
-    return facts + [Fact(name.replace("_", " "), _plain(value)) for name, value in record.items()
-                    if name not in known and isinstance(value, (str, int, float))]  # fmt: skip
+    facts = [
+        Fact(label, f"{_plain(record[name])} {unit}".strip())
+        for name, label, unit in TRAINING
+        if record.get(name) is not None
+    ]
+    return facts + [
+        Fact(name.replace("_", " "), _plain(value))
+        for name, value in record.items()
+        if name not in known and isinstance(value, (str, int, float))
+    ]
 
 
 def _plain(value: Any) -> str:
@@ -145,6 +158,12 @@ def _calibration(record: dict[str, Any]) -> list[Secondary]:
     for field, label in (("operation", "ECE, operation"), ("next", "ECE, next")):
         row = record["calibration"][field]
         if row:
-            found.append(Secondary(label, Measure(row["ece"], n=row["n"], at=f"calibration.{field}.ece"), "share",
-                                   "calibration error, 15 bins, no interval"))  # fmt: skip
+            found.append(
+                Secondary(
+                    label,
+                    Measure(row["ece"], n=row["n"], at=f"calibration.{field}.ece"),
+                    "share",
+                    "calibration error, 15 bins, no interval",
+                )
+            )
     return found

@@ -46,8 +46,9 @@ def first(record: dict[str, Any], clips: Clips, answers: Answers, weights: dict[
 
 def _what(clips: Clips, answers: Answers, place: int) -> str:
     names = dict(enumerate(clips.operations)) | {NO_ANSWER: "no answer", OTHER_LABEL: "another label"}
-    true, said = ([names[int(column[name][place])] for name in ("operation", "next_operation")]
-                  for column in (clips, answers))  # fmt: skip
+    true, said = (
+        [names[int(column[name][place])] for name in ("operation", "next_operation")] for column in (clips, answers)
+    )
     return f"{true[0]} → {true[1]}, answered {said[0]} → {said[1]}"
 
 

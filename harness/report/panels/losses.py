@@ -48,14 +48,21 @@ MEANINGS = {
 
 def losses(record: dict[str, Any]) -> Losses:
     total = record["n"]
-    stages = [Stage(row["stage"], MEANINGS[row["stage"]], row["passed"], row["lost"], row["passed"] / total)
-              for row in record["funnel"]]  # fmt: skip
+    stages = [
+        Stage(row["stage"], MEANINGS[row["stage"]], row["passed"], row["lost"], row["passed"] / total)
+        for row in record["funnel"]
+    ]
     modes = [
-        Mode(row["mode"], row["title"], row["meaning"], row["n"],
-             Measure(row["gain"], row["gain_low"], row["gain_high"], row["n"], at=f"modes.{i}.gain"),
-             row["field_gain"])
+        Mode(
+            row["mode"],
+            row["title"],
+            row["meaning"],
+            row["n"],
+            Measure(row["gain"], row["gain_low"], row["gain_high"], row["n"], at=f"modes.{i}.gain"),
+            row["field_gain"],
+        )
         for i, row in enumerate(record["modes"])
-    ]  # fmt: skip
+    ]
     axis = axis_over([end for mode in modes for end in (mode.gain.value, mode.gain.high)], zero=True)
     return Losses(stages, modes, axis, _finding(modes, total))
 

@@ -30,9 +30,15 @@ class Measure:
 def measure(row: Mapping[str, Any], at: str = "", n: int | None = None, sessions: int | None = None) -> Measure:
     """Of a row with value, low and high, as score records hold them."""
     return Measure(
-        row["value"], row["low"], row["high"], row.get("n", n), row.get("sessions", sessions), at,
-        bool(row.get("one_sided")), row.get("note") or "",
-    )  # fmt: skip
+        row["value"],
+        row["low"],
+        row["high"],
+        row.get("n", n),
+        row.get("sessions", sessions),
+        at,
+        bool(row.get("one_sided")),
+        row.get("note") or "",
+    )
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ import numpy as np
 
 from harness import statistics
 from harness.comparison.pairwise import compare_pairs
+from harness.metrics_table import BY_KEY
 from harness.report.clips import Clips
 from harness.report.gather import Gathered
 from harness.report.panels.measure import Axis, Measure, axis_over, measure
@@ -22,7 +23,6 @@ from harness.report.panels.slices import TITLES
 from harness.scoring.slices import MIN_CLIPS, MIN_SESSIONS
 
 MANY = 12
-METRICS = ("score", "oca", "tiou50", "aa1", "aa1_hidden")
 
 
 @dataclass(frozen=True)
@@ -83,15 +83,31 @@ def _family(gathered: Gathered, family: list[tuple[int, int]]) -> list[dict[str,
 def _pair(gathered: Gathered, a: int, b: int, row: dict[str, Any], cut: Cut) -> Pair:
     n = len(gathered.field.paired.clip_ids)
     tests = {"score": row["score"]} | row["metrics"]
-    found = [Difference(name, measure(tests[name] | {"value": tests[name]["difference"]}, n=n), tests[name]["p"],
-                        tests[name]["p_adjusted"], tests[name]["m"])
-             for name in METRICS if tests[name]["difference"] is not None]  # fmt: skip
+    found = [
+        Difference(
+            name,
+            measure(tests[name] | {"value": tests[name]["difference"]}, n=n),
+            tests[name]["p"],
+            tests[name]["p_adjusted"],
+            tests[name]["m"],
+        )
+        for name in BY_KEY
+        if tests[name]["difference"] is not None
+    ]
     forest = cut.differences(a, b)
     groups = [Group(title, list(parts)) for title, parts in groupby(forest, lambda part: part.title)]
     return Pair(
-        a, b, (row["a"], row["b"]), row["verdict"]["kind"], row["verdict"]["sentence"], found, row["counts"], groups,
-        _axis([difference.measure for difference in found]), _axis([part.measure for part in forest]),
-    )  # fmt: skip
+        a,
+        b,
+        (row["a"], row["b"]),
+        row["verdict"]["kind"],
+        row["verdict"]["sentence"],
+        found,
+        row["counts"],
+        groups,
+        _axis([difference.measure for difference in found]),
+        _axis([part.measure for part in forest]),
+    )
 
 
 def _axis(measures: list[Measure]) -> Axis:

@@ -8,7 +8,7 @@ from itertools import groupby
 from typing import Any
 
 from harness.report.panels.measure import Measure, chance, measure, plus
-from harness.scoring.slices import METRICS, MIN_CLIPS
+from harness.scoring.slices import MIN_CLIPS
 
 TITLES = {
     "operation": "operation", "next_operation": "next operation", "cut": "cut", "next_visible": "next operation is",
@@ -54,18 +54,20 @@ class Slices:
     session_count: int
     worst: list[Row]
     tests: int
-    metrics: tuple[str, ...]
     finding: str
 
 
 def slices(record: dict[str, Any]) -> Slices:
     rows = list(_rows(record))
-    groups = [Group(TITLES[dimension], list(found)) for dimension, found in groupby(rows, lambda row: row.dimension)
-              if dimension != "session"]  # fmt: skip
+    groups = [
+        Group(TITLES[dimension], list(found))
+        for dimension, found in groupby(rows, lambda row: row.dimension)
+        if dimension != "session"
+    ]
     sessions = sorted((row for row in rows if row.dimension == "session"), key=_value)
     tests = sum(cell.p_adjusted is not None for row in rows for cell in row.cells.values())
     worst = _worst(rows)
-    return Slices(groups, sessions[:SESSIONS_SHOWN], len(sessions), worst, tests, METRICS, _finding(worst))
+    return Slices(groups, sessions[:SESSIONS_SHOWN], len(sessions), worst, tests, _finding(worst))
 
 
 def _rows(record: dict[str, Any]) -> Iterator[Row]:
@@ -74,8 +76,15 @@ def _rows(record: dict[str, Any]) -> Iterator[Row]:
             name: _cell(cell, f"slices.{place}.metrics.{name}", row["n"], row["sessions"])
             for name, cell in row["metrics"].items()
         }
-        yield Row(row["dimension"], TITLES[row["dimension"]], row["level"], row["n"], row["sessions"],
-                  row["n"] < MIN_CLIPS, cells)  # fmt: skip
+        yield Row(
+            row["dimension"],
+            TITLES[row["dimension"]],
+            row["level"],
+            row["n"],
+            row["sessions"],
+            row["n"] < MIN_CLIPS,
+            cells,
+        )
 
 
 def _cell(cell: dict[str, Any], at: str, n: int, sessions: int) -> Cell:

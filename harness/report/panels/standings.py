@@ -10,10 +10,10 @@ from typing import Any
 from harness.comparison import leaderboard
 from harness.comparison.leaderboard import Entry
 from harness.comparison.pairwise import compare_pairs, verdict_of
+from harness.metrics_table import BY_KEY
 from harness.report.gather import FLOOR, PRIOR, Gathered
 from harness.report.panels.measure import UNIT, Axis, Measure, chance, measure, plus, spoken
 
-METRICS = ("score", "oca", "tiou50", "aa1", "aa1_hidden")
 BOUNDS = (
     ("floor", "floor", "the best constant answer, fitted on train"),
     ("prior", "prior", "a perfect recogniser that has only memorised which operation usually follows which"),
@@ -89,8 +89,11 @@ def standings(gathered: Gathered) -> Standings:
         mine = [column[place] for column in gaps] if place < m else []
         rows.append(_row(place, entry, row, mine, gathered.commands[place]))
     metrics = field.entries[0].score.record["metrics"]
-    bounds = [Bound(name, meaning, {metric: metrics[metric][key] for metric in METRICS})
-              for key, name, meaning in BOUNDS if metrics["score"][key] is not None]  # fmt: skip
+    bounds = [
+        Bound(name, meaning, {metric: metrics[metric][key] for metric in BY_KEY})
+        for key, name, meaning in BOUNDS
+        if metrics["score"][key] is not None
+    ]
     return Standings(rows, bounds, baselines, UNIT, max((row.tier or 0 for row in rows), default=0))
 
 
@@ -123,12 +126,25 @@ def _gap(gathered: Gathered, i: int, place: int, test: dict[str, Any] | None) ->
 
 def _row(place: int, entry: Entry, row: dict[str, Any], gaps: list[Gap], command: str) -> Row:
     cells = {
-        name: Cell(measure(row["metrics"][name], f"metrics.{name}"), row["metrics"][name]["skill"]) for name in METRICS
+        name: Cell(measure(row["metrics"][name], f"metrics.{name}"), row["metrics"][name]["skill"]) for name in BY_KEY
     }
     ranks = (row["rank_low"], row["rank_high"]) if "tier" in row else None
-    return Row(place, entry.name, entry.card.kind, entry.card.description, ranks, row.get("tier"), cells,
-               row["coverage"], row["invalid"], gaps, row.get("p_best"), row["flags"], command,
-               row["signature"])  # fmt: skip
+    return Row(
+        place,
+        entry.name,
+        entry.card.kind,
+        entry.card.description,
+        ranks,
+        row.get("tier"),
+        cells,
+        row["coverage"],
+        row["invalid"],
+        gaps,
+        row.get("p_best"),
+        row["flags"],
+        command,
+        row["signature"],
+    )
 
 
 def verdict(gathered: Gathered, shown: Standings) -> list[str]:
@@ -158,8 +174,11 @@ WHAT = {FLOOR: "the best constant answer", PRIOR: "the transition prior, which h
 
 def _against(row: Row, with_floor: bool = True) -> list[str]:
     """How an entry stands to floor and prior."""
-    said = [_stands(gap) for gap in row.gaps if gap.measure and gap.baseline in WHAT and
-            (with_floor or gap.baseline == PRIOR)]  # fmt: skip
+    said = [
+        _stands(gap)
+        for gap in row.gaps
+        if gap.measure and gap.baseline in WHAT and (with_floor or gap.baseline == PRIOR)
+    ]
     return [f"{row.name if not with_floor else 'It'} is {spoken(said)}."] if said else []
 
 
@@ -184,16 +203,25 @@ class Notice:
 
 
 def notices(gathered: Gathered, shown: Standings) -> list[Notice]:
-    found = [Notice("coverage", row.name, f"coverage {row.coverage:.1%}: the clips without a line count as wrong")
-             for row in shown.rows if row.coverage < 1]  # fmt: skip
+    found = [
+        Notice("coverage", row.name, f"coverage {row.coverage:.1%}: the clips without a line count as wrong")
+        for row in shown.rows
+        if row.coverage < 1
+    ]
     for entry in gathered.entries:
         if entry.card.kind != "reference":
-            found += [Notice("flag", entry.name, f"{row['flag'].replace('_', ' ')}: {row['text']}")
-                      for row in entry.score.record["audit"] if row["raised"]]  # fmt: skip
+            found += [
+                Notice("flag", entry.name, f"{row['flag'].replace('_', ' ')}: {row['text']}")
+                for row in entry.score.record["audit"]
+                if row["raised"]
+            ]
     found += [Notice("flag", spoken(copy["entries"]), copy["text"]) for copy in gathered.board["copies"]]
     found += [Notice("broken", row["name"], row["error"].splitlines()[0]) for row in gathered.board["broken"]]
-    found += [Notice("note", row.name, row.cells["score"].measure.note)
-              for row in shown.rows if row.ranks and row.cells["score"].measure.note]  # fmt: skip
+    found += [
+        Notice("note", row.name, row.cells["score"].measure.note)
+        for row in shown.rows
+        if row.ranks and row.cells["score"].measure.note
+    ]
     if gathered.field.entries[0].score.record["in_sample"]:
         found.append(Notice("note", "in-sample", "floors and prior were fitted on the one session they are quoted for"))
     return found
@@ -209,8 +237,9 @@ class Chip:
 def chips(gathered: Gathered, entries: Sequence[Entry]) -> list[Chip]:
     """What pins every number of the page."""
     facts = gathered.field.facts
-    weights = " + ".join(f"{value:g} {name}" for name, value in zip(("OCA", "tIoU", "AA@1"), facts["weights"].values(),
-                                                                    strict=True))  # fmt: skip
+    weights = " + ".join(
+        f"{value:g} {name}" for name, value in zip(("OCA", "tIoU", "AA@1"), facts["weights"].values(), strict=True)
+    )
     public = entries[0].score.record["truth_public"]
     return [
         Chip("world", f"{facts['world']} / {facts['split']}"),

@@ -70,15 +70,25 @@ def temporal(
     most = max((count for row in errors for count in row.counts), default=0)
     mean = measure(record["temporal"]["mean_tiou"], "temporal.mean_tiou", record["n"], record["sessions"])
     bins = list(range(-ERROR_LIMIT, ERROR_LIMIT + 1, ERROR_BIN))
-    return Temporal(curve, errors, bins, BOUNDARY_LINE_FRAMES, _lengths(clips, answers, constant), mean,
-                    axis_over([0, most], zero=True, least=1), _finding(record, curve))  # fmt: skip
+    return Temporal(
+        curve,
+        errors,
+        bins,
+        BOUNDARY_LINE_FRAMES,
+        _lengths(clips, answers, constant),
+        mean,
+        axis_over([0, most], zero=True, least=1),
+        _finding(record, curve),
+    )
 
 
 def _curve(record: dict[str, Any], floor: dict[str, Any]) -> list[Point]:
     rows = zip(record["temporal"]["thresholds"], floor["temporal"]["thresholds"], strict=True)
     n = record["metrics"]["tiou50"]["n"]
-    return [Point(mine["tiou"], measure(mine, f"temporal.thresholds.{i}", n, record["sessions"]), other["value"])
-            for i, (mine, other) in enumerate(rows)]  # fmt: skip
+    return [
+        Point(mine["tiou"], measure(mine, f"temporal.thresholds.{i}", n, record["sessions"]), other["value"])
+        for i, (mine, other) in enumerate(rows)
+    ]
 
 
 def _errors(record: dict[str, Any], answers: Answers, end: str) -> Errors:

@@ -42,8 +42,9 @@ def benches(world: World, runs: Sequence[ShownRun]) -> tuple[Bench, ...]:
 
 
 def _begin(operation: str, working: str, look: Look) -> Bench:
-    return Bench(operation, working, look.box, frozenset(look.inside), frozenset(look.marks), look.items_out, False,
-                 look.screen)  # fmt: skip
+    return Bench(
+        operation, working, look.box, frozenset(look.inside), frozenset(look.marks), look.items_out, False, look.screen
+    )
 
 
 def _carried(before: Bench, bench: Bench) -> Bench:

@@ -82,12 +82,14 @@ def back(walls: Walls, flaps: Flaps, kraft: Colour) -> list[Shape]:
     return [
         _shadow(walls.place),
         polygon(floor, darker(kraft, 520)),
-        polygon((at(0, DEEP, 0), at(WIDE, DEEP, 0), rim(WIDE, DEEP), rim(0, DEEP)),
-                linear(rim(0, DEEP), at(0, DEEP, 0), inner, darker(kraft, 560))),
+        polygon(
+            (at(0, DEEP, 0), at(WIDE, DEEP, 0), rim(WIDE, DEEP), rim(0, DEEP)),
+            linear(rim(0, DEEP), at(0, DEEP, 0), inner, darker(kraft, 560)),
+        ),
         polygon((at(0, 0, 0), at(0, DEEP, 0), rim(0, DEEP), rim(0, 0)), darker(kraft, 480)),
         _flap(walls, "back", flaps[1], kraft),
         _flap(walls, "left", flaps[2], kraft),
-    ]  # fmt: skip
+    ]
 
 
 def front(walls: Walls, flaps: Flaps, kraft: Colour, flipped: bool = False) -> list[Shape]:
@@ -214,8 +216,9 @@ def gift_paper(place: Place, share: float) -> list[Shape]:
 def ribbon(place: Place) -> list[Shape]:
     """A white ribbon with a bow, on gift paper."""
     at = place.at
-    band = Path().polygon((at(24, 0, 0), at(34, 0, 0), at(34, 0, HIGH), at(34, DEEP, HIGH), at(24, DEEP, HIGH),
-                           at(24, 0, HIGH)))  # fmt: skip
+    band = Path().polygon(
+        (at(24, 0, 0), at(34, 0, 0), at(34, 0, HIGH), at(34, DEEP, HIGH), at(24, DEEP, HIGH), at(24, 0, HIGH))
+    )
     x, y = at(29, 20, HIGH)
     bow = Path().ellipse(x - 9, y - 4, 9, 5.5).ellipse(x + 9, y - 4, 9, 5.5).ellipse(x, y - 3, 4)
     return [band.filled(RIBBON, darker(RIBBON, 200), 0.8), bow.filled(RIBBON, darker(RIBBON, 300), 1.0)]

@@ -106,8 +106,17 @@ def _jar(foot: Point, size: float, tint: Colour) -> list[Shape]:
     """A glass jar: pale, see-through, bright highlight, coloured stopper."""
     x, y = foot
     s = size
-    body = Path().blob(((x - 14 * s, y - 2 * s), (x, y + 4 * s), (x + 14 * s, y - 2 * s), (x + 15 * s, y - 18 * s),
-                        (x + 7 * s, y - 30 * s), (x - 7 * s, y - 30 * s), (x - 15 * s, y - 18 * s)))  # fmt: skip
+    body = Path().blob(
+        (
+            (x - 14 * s, y - 2 * s),
+            (x, y + 4 * s),
+            (x + 14 * s, y - 2 * s),
+            (x + 15 * s, y - 18 * s),
+            (x + 7 * s, y - 30 * s),
+            (x - 7 * s, y - 30 * s),
+            (x - 15 * s, y - 18 * s),
+        )
+    )
     neck = Path().rounded(x - 6 * s, y - 38 * s, 12 * s, 12 * s, 2)
     water = Path().ellipse(x, y - 7 * s, 12 * s, 7 * s)
     shine = Path().capsule((x - 8 * s, y - 20 * s), (x - 9 * s, y - 9 * s), 2.2 * s)
@@ -126,11 +135,20 @@ def _bundle(foot: Point, size: float) -> list[Shape]:
     """An item in blue paper, tied."""
     x, y = foot
     s = size
-    body = Path().blob(((x - 18 * s, y - 2 * s), (x, y + 6 * s), (x + 18 * s, y - 3 * s), (x + 17 * s, y - 24 * s),
-                        (x + 4 * s, y - 32 * s), (x - 15 * s, y - 26 * s)))  # fmt: skip
+    body = Path().blob(
+        (
+            (x - 18 * s, y - 2 * s),
+            (x, y + 6 * s),
+            (x + 18 * s, y - 3 * s),
+            (x + 17 * s, y - 24 * s),
+            (x + 4 * s, y - 32 * s),
+            (x - 15 * s, y - 26 * s),
+        )
+    )
     folds = Path().polygon(((x - 15 * s, y - 24 * s), (x + 2 * s, y - 12 * s), (x - 17 * s, y - 6 * s)))
-    tuft = Path().polygon(((x + 2 * s, y - 29 * s), (x - 9 * s, y - 42 * s), (x + 1 * s, y - 38 * s),
-                           (x + 10 * s, y - 43 * s)))  # fmt: skip
+    tuft = Path().polygon(
+        ((x + 2 * s, y - 29 * s), (x - 9 * s, y - 42 * s), (x + 1 * s, y - 38 * s), (x + 10 * s, y - 43 * s))
+    )
     twine = Path().capsule((x - 4 * s, y - 29 * s), (x + 8 * s, y - 29 * s), 2.2 * s)
     return [
         tuft.filled(lighter(PAPER, 250), darker(PAPER, 350)),
@@ -143,8 +161,17 @@ def _bundle(foot: Point, size: float) -> list[Shape]:
 def _bag(foot: Point, size: float) -> list[Shape]:
     x, y = foot
     s = size
-    body = Path().blob(((x - 19 * s, y), (x, y + 6 * s), (x + 19 * s, y - 1 * s), (x + 16 * s, y - 24 * s),
-                        (x + 5 * s, y - 34 * s), (x - 7 * s, y - 33 * s), (x - 17 * s, y - 22 * s)))  # fmt: skip
+    body = Path().blob(
+        (
+            (x - 19 * s, y),
+            (x, y + 6 * s),
+            (x + 19 * s, y - 1 * s),
+            (x + 16 * s, y - 24 * s),
+            (x + 5 * s, y - 34 * s),
+            (x - 7 * s, y - 33 * s),
+            (x - 17 * s, y - 22 * s),
+        )
+    )
     knot = Path().polygon(((x, y - 31 * s), (x - 10 * s, y - 44 * s), (x, y - 39 * s), (x + 11 * s, y - 43 * s)))
     folds = Path().capsule((x - 6 * s, y - 24 * s), (x - 11 * s, y - 8 * s), 1.5 * s)
     folds.capsule((x + 5 * s, y - 25 * s), (x + 10 * s, y - 12 * s), 1.1 * s)
@@ -224,8 +251,17 @@ def crate(x: float, y: float, goods: Goods | None) -> list[Shape]:
 def fill_sack(x: float, y: float) -> list[Shape]:
     """The sack of green void fill."""
     sack = colour("#e9f3ea")
-    body = Path().blob(((x, y - 8), (x + 32, y + 2), (x + 66, y - 10), (x + 70, y - 44), (x + 60, y - 66),
-                        (x + 12, y - 66), (x + 2, y - 44)))  # fmt: skip
+    body = Path().blob(
+        (
+            (x, y - 8),
+            (x + 32, y + 2),
+            (x + 66, y - 10),
+            (x + 70, y - 44),
+            (x + 60, y - 66),
+            (x + 12, y - 66),
+            (x + 2, y - 44),
+        )
+    )
     shapes = [soft_shadow(x + 38, y - 6, 46, 16, 90), body.filled(sack, darker(sack, 420), 1.5)]
     band = Path().rounded(x + 4, y - 36, 63, 18, 3)
     shapes.append(band.filled(FILL))
@@ -282,10 +318,12 @@ def fold(foot: Point, size: float, over: float) -> list[Shape]:
     """The paper's free side, turned up and over an item: flat to the right at 0, over the top at 1."""
     x, y = foot
     tip = size * (1.35 - 1.7 * over), -size * 1.15 * over * (2.2 - 1.2 * over)
-    root = Path().polygon((
-        (x + size * 0.45, y + size * 0.22),
-        (x + size * 0.62, y - size * 0.3),
-        (x + tip[0] + size * 0.12, y + tip[1] - size * 0.3),
-        (x + tip[0], y + tip[1] + size * 0.3),
-    ))  # fmt: skip
+    root = Path().polygon(
+        (
+            (x + size * 0.45, y + size * 0.22),
+            (x + size * 0.62, y - size * 0.3),
+            (x + tip[0] + size * 0.12, y + tip[1] - size * 0.3),
+            (x + tip[0], y + tip[1] + size * 0.3),
+        )
+    )
     return [root.filled(lighter(PAPER, 330 - int(200 * over)), darker(PAPER, 400), 1.5)]

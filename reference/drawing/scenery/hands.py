@@ -49,9 +49,12 @@ def arm(worker: Worker, shoulder: Point, hand: Hand, side: float, size: float = 
     outline.capsule(shoulder, elbow, 28.4 * size, 20.4 * size)
     nx, ny = -uy, ux
     light = linear(
-        (elbow[0] - nx * 20 * size, elbow[1] - ny * 20 * size), (elbow[0] + nx * 20 * size, elbow[1] + ny * 20 * size),
-        lighter(worker.sleeve, 130), worker.sleeve, darker(worker.sleeve, 230),
-    )  # fmt: skip
+        (elbow[0] - nx * 20 * size, elbow[1] - ny * 20 * size),
+        (elbow[0] + nx * 20 * size, elbow[1] + ny * 20 * size),
+        lighter(worker.sleeve, 130),
+        worker.sleeve,
+        darker(worker.sleeve, 230),
+    )
     edge = (lerp(elbow, cuff, 0.86), lerp(elbow, cuff, 1.02))
     return [
         Path().capsule(lerp(elbow, wrist, 0.55), wrist, 13.8 * size, 10.3 * size).filled(skin_line),

@@ -30,8 +30,23 @@ def _points(x: float, y: float, half: float, *corners: Point) -> list[Point]:
 
 def _glass(x: float, y: float, half: float, ink: Colour) -> list[Shape]:
     diamond = _points(x, y, half, (0, -1.05), (1.05, 0), (0, 1.05), (-1.05, 0))
-    bowl = _points(x, y, half, (-0.36, -0.46), (0.36, -0.46), (0.3, -0.1), (0.07, 0.08), (0.07, 0.42), (0.3, 0.46),
-                   (0.3, 0.58), (-0.3, 0.58), (-0.3, 0.46), (-0.07, 0.42), (-0.07, 0.08), (-0.3, -0.1))  # fmt: skip
+    bowl = _points(
+        x,
+        y,
+        half,
+        (-0.36, -0.46),
+        (0.36, -0.46),
+        (0.3, -0.1),
+        (0.07, 0.08),
+        (0.07, 0.42),
+        (0.3, 0.46),
+        (0.3, 0.58),
+        (-0.3, 0.58),
+        (-0.3, 0.46),
+        (-0.07, 0.42),
+        (-0.07, 0.08),
+        (-0.3, -0.1),
+    )
     return [polygon(diamond, ink, darker(ink)), polygon(bowl, _WHITE)]
 
 

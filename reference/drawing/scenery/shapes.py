@@ -121,12 +121,14 @@ class Path:
     def band(self, start: Point, end: Point, radius: float, end_radius: float) -> Path:
         """A line of that half width, which may taper, with straight ends."""
         ux, uy = unit(end[0] - start[0], end[1] - start[1])
-        return self.polygon((
-            (start[0] - uy * radius, start[1] + ux * radius),
-            (end[0] - uy * end_radius, end[1] + ux * end_radius),
-            (end[0] + uy * end_radius, end[1] - ux * end_radius),
-            (start[0] + uy * radius, start[1] - ux * radius),
-        ))  # fmt: skip
+        return self.polygon(
+            (
+                (start[0] - uy * radius, start[1] + ux * radius),
+                (end[0] - uy * end_radius, end[1] + ux * end_radius),
+                (end[0] + uy * end_radius, end[1] - ux * end_radius),
+                (start[0] + uy * radius, start[1] - ux * radius),
+            )
+        )
 
     def capsule(self, start: Point, end: Point, radius: float, end_radius: float | None = None) -> Path:
         """A band with round ends."""

@@ -91,8 +91,11 @@ def test_what_follows_each_frame(inside, previous, operation, following, later, 
 
 
 def test_a_lesson_reads_a_truth_row_and_no_more_than_it_says():
-    row = {"dominant_operation": "Tape", "temporal_segment": {"start_frame": 17, "end_frame": 70},
-           "next_operation": "Label"}  # fmt: skip
+    row = {
+        "dominant_operation": "Tape",
+        "temporal_segment": {"start_frame": 17, "end_frame": 70},
+        "next_operation": "Label",
+    }
     bare = Lesson.of(row, UNIFORM)
     assert bare.inside.tolist() == [1, 2, 3]
     assert (LABELS[bare.operation], LABELS[bare.following], bare.previous, bare.after_that) == ("Tape", "Label", -1, -1)

@@ -408,8 +408,21 @@ def test_card_names_are_text_everywhere(run, folder, tmp_path):
     assert [name for name in marked if re.search(r"(?<!\\)[<>|\[\]`*_#]", name)] == []
 
 
-FILES = ["*.jsonl", "?.jsonl", "[ab].jsonl", "o'brien.jsonl", 'say "x".jsonl', "a; DROP TABLE facts.jsonl", "a b.jsonl",
-         "-.jsonl", "$(touch x).jsonl", "模型.jsonl", "a\nb.jsonl", "\x1b[31mred.jsonl", "[red].jsonl"]  # fmt: skip
+FILES = [
+    "*.jsonl",
+    "?.jsonl",
+    "[ab].jsonl",
+    "o'brien.jsonl",
+    'say "x".jsonl',
+    "a; DROP TABLE facts.jsonl",
+    "a b.jsonl",
+    "-.jsonl",
+    "$(touch x).jsonl",
+    "模型.jsonl",
+    "a\nb.jsonl",
+    "\x1b[31mred.jsonl",
+    "[red].jsonl",
+]
 
 
 @pytest.mark.parametrize("name", FILES, ids=ascii)
@@ -491,8 +504,9 @@ def test_module_and_script_are_one_command(home):
     module = process(home, "world", "list")
     assert module.returncode == 0 and "warehouse-v1" in module.stdout
     if script.exists():
-        done = subprocess.run([script, "world", "list"], capture_output=True, text=True, check=True,
-                              env=os.environ | {"COLUMNS": "80"})  # fmt: skip
+        done = subprocess.run(
+            [script, "world", "list"], capture_output=True, text=True, check=True, env=os.environ | {"COLUMNS": "80"}
+        )
         assert done.stdout == module.stdout
 
 

@@ -149,9 +149,14 @@ def test_broken_entries_are_shown_and_do_not_stop_the_rest(board):
     assert [row["name"] for row in shown["entries"]] == ["good"]
     reasons = {entry["name"]: entry["error"] for entry in shown["broken"]}
     expected = {
-        "changed": "the card says", "lost": "No such file", "elsewhere made": "made for truth ffffffff",
-        "card": "Invalid value", "lines": "MISSING", "adapter": "no-such", "training": "a training record is an object",
-    }  # fmt: skip
+        "changed": "the card says",
+        "lost": "No such file",
+        "elsewhere made": "made for truth ffffffff",
+        "card": "Invalid value",
+        "lines": "MISSING",
+        "adapter": "no-such",
+        "training": "a training record is an object",
+    }
     assert set(reasons) == set(expected) and bad.exists()
     assert all(part in reasons[name] for name, part in expected.items())
 

@@ -105,7 +105,11 @@ def test_counts_and_flips(bench):
     }
     assert pair["flips"] == {"only_a": [f"c{s:02d}-01" for s in range(SESSIONS)], "only_b": []}
     assert {name: test["difference"] for name, test in pair["metrics"].items()} == {
-        "oca": ALIKE(0.4), "tiou50": 0, "aa1": ALIKE(-0.2), "aa1_hidden": None}  # fmt: skip
+        "oca": ALIKE(0.4),
+        "tiou50": 0,
+        "aa1": ALIKE(-0.2),
+        "aa1_hidden": None,
+    }
 
 
 def test_families(bench):
@@ -120,9 +124,11 @@ def test_families(bench):
     assert (result["m"], result["m_metrics"]) == (3, 12)
     found = {(pair["a"], pair["b"]): pair["score"] for pair in result["pairs"]}
     assert {pair: test["p"] for pair, test in found.items()} == ALIKE(
-        {("all", "none"): P, ("all", "half"): 2**-5, ("none", "half"): 2**-5})  # fmt: skip
+        {("all", "none"): P, ("all", "half"): 2**-5, ("none", "half"): 2**-5}
+    )
     assert {pair: test["p_adjusted"] for pair, test in found.items()} == ALIKE(
-        {("all", "none"): 3 * P, ("all", "half"): 2 * 2**-5, ("none", "half"): 2 * 2**-5})  # fmt: skip
+        {("all", "none"): 3 * P, ("all", "half"): 2 * 2**-5, ("none", "half"): 2 * 2**-5}
+    )
     assert {test["m"] for test in found.values()} == {3}
     assert [test["level"] for test in found.values()] == ALIKE([0.05 / 3, 0.05 / 2, 0.05])
     metrics = [test for pair in result["pairs"] for test in pair["metrics"].values()]
@@ -235,8 +241,15 @@ def test_difference_of_sessions_without_a_clip():
     """Two sessions, hidden clips in the second alone: one cluster, whose deletion leaves nothing."""
     right = np.zeros((2, 3, 3), bool)
     right[0] = True
-    paired = Paired(["a", "b"], np.array(["x", "y", "z"]), np.array([0, 0, 1]), np.array([False, False, True]), right,
-                    np.zeros((2, 3, 4), int), Weights())  # fmt: skip
+    paired = Paired(
+        ["a", "b"],
+        np.array(["x", "y", "z"]),
+        np.array([0, 0, 1]),
+        np.array([False, False, True]),
+        right,
+        np.zeros((2, 3, 4), int),
+        Weights(),
+    )
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         value, replicates, gap = paired.difference("aa1_hidden", 0, 1)

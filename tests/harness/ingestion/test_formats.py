@@ -61,10 +61,15 @@ def openai(body):
 
 
 COMPLETION = openai({"object": "chat.completion", "choices": [{"message": {"role": "assistant", "content": SAID}}]})
-RESPONSE = openai({"object": "response", "output": [
-    {"type": "reasoning", "summary": []},
-    {"type": "message", "content": [{"type": "output_text", "text": SAID}]},
-]})  # fmt: skip
+RESPONSE = openai(
+    {
+        "object": "response",
+        "output": [
+            {"type": "reasoning", "summary": []},
+            {"type": "message", "content": [{"type": "output_text", "text": SAID}]},
+        ],
+    }
+)
 MESSAGE = batch({"result": {"type": "succeeded", "message": {"content": [{"type": "text", "text": SAID}]}}})
 FAILED = {"custom_id": CLIPS[1], "response": None, "error": {"code": "batch_expired"}}
 

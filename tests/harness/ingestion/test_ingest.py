@@ -445,7 +445,10 @@ def test_all_problems_in_one_pass(truth, tmp_path):
     assert lines[0] == f"{file}: 122 problems, nothing was scored" and lines[51].startswith("... and 72 more")
     assert [int(text.split(":")[1]) for text in lines[1:51]] == list(range(2, 52))
     assert [text.split(":")[0].split() for text in lines[52:]] == [
-        ["120", "x", "RANGE"], ["1", "x", "CLIP_DUPLICATE"], ["1", "x", "JSON"]]  # fmt: skip
+        ["120", "x", "RANGE"],
+        ["1", "x", "CLIP_DUPLICATE"],
+        ["1", "x", "JSON"],
+    ]
     assert refused.value.total == 122
     report = read(truth, file, tmp_path, lenient=True).diagnostics()
     assert (report["problems_total"], report["rejected"], len(report["problems"])) == (122, 122, 122)
@@ -469,8 +472,11 @@ def test_lenient_outcomes(truth, tmp_path):
     found = read(truth, write(tmp_path, "s", b"\n".join(lines)), tmp_path, lenient=True)
     rows = truth.predictions()
     assert {clip: (row["outcome"], row["line"]) for clip, row in rows.items()} == {
-        CLIP: (0, 1), CLIPS[1]: (2, 2), CLIPS[2]: (2, 3), CLIPS[4]: (2, 6),
-    }  # fmt: skip
+        CLIP: (0, 1),
+        CLIPS[1]: (2, 2),
+        CLIPS[2]: (2, 3),
+        CLIPS[4]: (2, 6),
+    }
     assert [rows[CLIPS[1]][name] for name in ("operation", "start_frame", "end_frame", "next_operation")] == [None] * 4
     assert (found.lines, found.rows, found.rejected) == (8, 4, 6)
 

@@ -303,8 +303,9 @@ def test_all_forms_and_the_cache_show_the_same(renderings, world, tmp_path):
     asked, said = {}, []
     for form in ("frames", "video", "shards", None):
         model = Model(wants=WANTS)
-        harness.predict(model, tmp_path / str(form), world=world, workers=1, say=said.append,
-                        frames=form and renderings / form)  # fmt: skip
+        harness.predict(
+            model, tmp_path / str(form), world=world, workers=1, say=said.append, frames=form and renderings / form
+        )
         asked[form] = model.asked
     assert len(said) == 1 and "rendering tiny / test into" in said[0]
     for form, questions in asked.items():
@@ -321,8 +322,9 @@ def test_all_forms_and_the_cache_show_the_same(renderings, world, tmp_path):
 def test_what_is_in_the_cache_is_not_drawn_again(world, tmp_path, renderings):
     said: list[str] = []
     for name, limit in (("a", 3), ("b", 3), ("c", 2)):
-        harness.predict(Model(wants=WANTS._replace(size=34)), tmp_path / name, world=world, limit=limit, workers=1,
-                        say=said.append)  # fmt: skip
+        harness.predict(
+            Model(wants=WANTS._replace(size=34)), tmp_path / name, world=world, limit=limit, workers=1, say=said.append
+        )
     assert [text.split("-")[-1].split()[0] for text in said] == ["3", "2"]
 
 
@@ -377,7 +379,7 @@ def test_renderings_that_are_none(renderings, world, tmp_path):
         ("strange", lambda folder: _first_line(folder, clip_id="x"), "clips that are not of the split: 'x'"),
         ("marked", lambda folder: _first_line(folder, paint_out=["slip"]), "clips.jsonl:1: an altered picture"),
         ("twice", lambda folder: _first_line(folder, line=1), r"clips.jsonl:2: .*stands there twice"),
-    ):  # fmt: skip
+    ):
         folder = altered(good, tmp_path / name)
         spoil(folder)
         with pytest.raises(UsageError, match=message):
@@ -548,13 +550,15 @@ def test_replies_are_counted(world, tmp_path):
 
 
 def test_the_command(world, tmp_path, home):
-    done = hand.harness_command("predict", "--model", "baseline:random", "--option", "seed=3", "--world", world, "-o",
-                                tmp_path / "r", home=home)  # fmt: skip
+    done = hand.harness_command(
+        "predict", "--model", "baseline:random", "--option", "seed=3", "--world", world, "-o", tmp_path / "r", home=home
+    )
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.startswith("24 of 24 clips of tiny / test answered in ") and "\nscore " in done.stdout
     assert tomllib.loads((tmp_path / "r" / "card.toml").read_text())["run"]["predictor"] == {"seed": 3}
-    again = hand.harness_command("predict", "--model", "baseline:random", "--world", world, "-o", tmp_path / "r",
-                                 home=home)  # fmt: skip
+    again = hand.harness_command(
+        "predict", "--model", "baseline:random", "--world", world, "-o", tmp_path / "r", home=home
+    )
     assert again.returncode == 2 and "--fresh replaces it" in again.stderr
 
 

@@ -54,11 +54,17 @@ def shaped(sessions, *, prior, hidden_right, ceiling=0.9):
     answers follow T; `hidden_right`: right hidden answers, one number a session."""
     ones = np.ones(sessions)
     sums = {
-        "n": 10 * ones, "n_hidden": 5 * ones, "pairs_answered": 10 * ones, "pairs_prior": prior * ones,
-        "ceiling_ppm": ceiling * 1e7 * ones, "prior_right": 5 * ones,
-        "own_prior_right": 5 * ones, "hidden_own_prior_right": 2 * ones,
-        "next_right": 5 * ones, "hidden_next_right": np.array(hidden_right, float),
-    }  # fmt: skip
+        "n": 10 * ones,
+        "n_hidden": 5 * ones,
+        "pairs_answered": 10 * ones,
+        "pairs_prior": prior * ones,
+        "ceiling_ppm": ceiling * 1e7 * ones,
+        "prior_right": 5 * ones,
+        "own_prior_right": 5 * ones,
+        "hidden_own_prior_right": 2 * ones,
+        "next_right": 5 * ones,
+        "hidden_next_right": np.array(hidden_right, float),
+    }
     return audit.prior_shaped(sums, {name: column.sum() for name, column in sums.items()})
 
 
@@ -208,8 +214,10 @@ def test_the_best_possible_model_is_hardly_ever_suspected():
         name = f"audit-{seed}"
         other = replace(world, seed=name, key=name.encode(), splits=world.splits | {"small": split})
         clips = list(build_split(other, "small"))
-        flagged += any(_suspected([clip for clip in clips if every or clip.temporal_segment.end_frame == 125])
-                       for every in (True, False))  # fmt: skip
+        flagged += any(
+            _suspected([clip for clip in clips if every or clip.temporal_segment.end_frame == 125])
+            for every in (True, False)
+        )
     assert flagged <= 2
 
 

@@ -93,8 +93,15 @@ def test_funnel(record):
     next_wrong = sum(name.startswith("next") for name in names)
     passed = {row["stage"]: row["passed"] for row in record.record["funnel"]}
     segment_right = names.count("correct") + next_wrong + 1  # and the one that abstained of the next operation only
-    assert passed == {"expected": 36, "present": 35, "parsed": 34, "valid": 32, "operation": operation,
-                      "segment": segment_right, "next": names.count("correct")}  # fmt: skip
+    assert passed == {
+        "expected": 36,
+        "present": 35,
+        "parsed": 34,
+        "valid": 32,
+        "operation": operation,
+        "segment": segment_right,
+        "next": names.count("correct"),
+    }
     assert (operation, segment_right) == (24, 7)
     assert [row["lost"] for row in record.record["funnel"]] == [0, *(a - b for a, b in pairwise(passed.values()))]
 
@@ -139,8 +146,13 @@ def scripted():
         names = truth.operations
         found = []
         for clip_id, operation, start, end, following, off in rows:
-            row = {"clip_id": clip_id, "dominant_operation": names[operation], "start_frame": start, "end_frame": end,
-                   "next_operation": names[following]}  # fmt: skip
+            row = {
+                "clip_id": clip_id,
+                "dominant_operation": names[operation],
+                "start_frame": start,
+                "end_frame": end,
+                "next_operation": names[following],
+            }
             found.append((off, hand.right(row), names[truth.script[operation]]))
     return found
 
@@ -149,8 +161,11 @@ def scripted():
 def test_memorised_script(off, answers_script, mode, why, scripted, tmp_path):
     _, line, usual = next(case for case in scripted if case[0] is off)
     assert (line["next_operation"] == usual) is not off
-    others = [name for name in ("Wrap", "Idle", "Pack", "Label")
-              if name not in (usual, line["next_operation"], line["dominant_operation"])]  # fmt: skip
+    others = [
+        name
+        for name in ("Wrap", "Idle", "Pack", "Label")
+        if name not in (usual, line["next_operation"], line["dominant_operation"])
+    ]
     answer = line | {"next_operation": usual if answers_script else others[0]}
     file = hand.write(tmp_path / "one.jsonl", [answer])
     clips = harness.score(file, split="validation").clips.set_index("clip_id")["mode"]

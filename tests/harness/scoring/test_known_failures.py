@@ -24,9 +24,17 @@ def row(dimension, level, n, score, aa1=0.5):
 
 
 def errors(n, start, end):
-    return {"temporal": {"boundary_errors": {
-        "n": n, "start_mean_abs": estimate(start), "end_mean_abs": estimate(end),
-        "start_within_10": estimate(0.75), "end_within_10": estimate(0.5)}}}  # fmt: skip
+    return {
+        "temporal": {
+            "boundary_errors": {
+                "n": n,
+                "start_mean_abs": estimate(start),
+                "end_mean_abs": estimate(end),
+                "start_within_10": estimate(0.75),
+                "end_within_10": estimate(0.5),
+            }
+        }
+    }
 
 
 BOUNDARIES = [
@@ -50,8 +58,10 @@ def test_boundary_confusion(record, applies, above, text):
 
 
 def scripts(*levels):
-    return {"slices": [row("script", level, 10, 0.5, aa1) for level, aa1 in levels],
-            "modes": [{"mode": "next_script", "n": 7}, {"mode": "missing", "n": 3}]}  # fmt: skip
+    return {
+        "slices": [row("script", level, 10, 0.5, aa1) for level, aa1 in levels],
+        "modes": [{"mode": "next_script", "n": 7}, {"mode": "missing", "n": 3}],
+    }
 
 
 def test_sequence_memorised():
@@ -119,8 +129,9 @@ def test_json_breakdown():
     record = {
         "modes": [{"mode": "unparseable", "n": 2}, {"mode": "invalid", "n": 1}, {"mode": "missing", "n": 9}],
         "submission": {"sources": {"model": 10, "repaired": 4, "fallback": 1}},
-        "funnel": [{"passed": 24}, {"passed": 15}], "model_only": {"score": 0.5},
-    }  # fmt: skip
+        "funnel": [{"passed": 24}, {"passed": 15}],
+        "model_only": {"score": 0.5},
+    }
     found = known_failures.json_breakdown(record)
     assert (found["applies"], found["broken"], found["share"]) == (True, 3, 0.2)
     assert found["text"].startswith("3 of 15 answers unreadable or invalid, 4 repaired, 1 fallback; ")
@@ -142,9 +153,13 @@ def test_all_six_are_always_there(tmp_path):
     file = hand.write(tmp_path / "a.jsonl", [hand.right(row) for row in rows])
     found = harness.score(file, world="six", home=tmp_path).record["sections"]
     assert {name: section["applies"] for name, section in found.items()} == {
-        "boundary_confusion": True, "sequence_memorised": False, "out_of_memory": False, "transfer_gap": False,
-        "json_breakdown": True, "latency": False,
-    }  # fmt: skip
+        "boundary_confusion": True,
+        "sequence_memorised": False,
+        "out_of_memory": False,
+        "transfer_gap": False,
+        "json_breakdown": True,
+        "latency": False,
+    }
     assert all(section["text"] for section in found.values())
 
 

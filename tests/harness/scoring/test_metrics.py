@@ -159,9 +159,14 @@ def test_tiou_curve():
 
 def test_boundary_errors():
     totals = {
-        "n_segment_answered": 4, "start_error": -6, "start_error_abs": 10, "start_within_10": 3,
-        "end_error": 8, "end_error_abs": 8, "end_within_10": 4,
-    }  # fmt: skip
+        "n_segment_answered": 4,
+        "start_error": -6,
+        "start_error_abs": 10,
+        "start_within_10": 3,
+        "end_error": 8,
+        "end_error_abs": 8,
+        "end_within_10": 4,
+    }
     found = {name: float(value) for name, value in metrics.boundary_errors(totals).items()}
     expected = {
         "start_mean": -1.5,

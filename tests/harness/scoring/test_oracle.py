@@ -52,10 +52,18 @@ def test_tiou_by_hand(why, one, other, rules, expected):
 def hand_clip(**changes):
     """A clip of A in [30, 70), between C and B, whose script says D."""
     clip = {
-        "clip_id": "x", "session": "s", "clip_index": 0, "fold": 0,
-        "dominant_operation": "A", "start_frame": 30, "end_frame": 70,
-        "next_operation": "B", "previous_operation": "C", "off_script": True, "ceiling_ppm": None,
-    }  # fmt: skip
+        "clip_id": "x",
+        "session": "s",
+        "clip_index": 0,
+        "fold": 0,
+        "dominant_operation": "A",
+        "start_frame": 30,
+        "end_frame": 70,
+        "next_operation": "B",
+        "previous_operation": "C",
+        "off_script": True,
+        "ceiling_ppm": None,
+    }
     return clip | changes
 
 
@@ -253,17 +261,28 @@ def compare_clips(rows, facts, truth):
     assert [row["clip_id"] for row in rows] == [f["clip_id"] for f in facts]
     for row, f in zip(rows, facts, strict=True):
         expected = {
-            "outcome": f["outcome"], "mode": f["mode"],
-            "dominant_operation": f["dominant_operation"], "next_operation": f["next_operation"],
-            "next_visible": f["next_visible"], "dense": f["dense"],
-            "answered_operation": shown(f["operation"], truth), "answered_next": shown(f["next"], truth),
-            "operation_right": f["operation_right"], "segment_hit": f["segment_hit"], "next_right": f["next_right"],
-            "segment_counted": f["counted"], "intersection": f["overlap"], "union_frames": f["union"],
-            "tiou": f["tiou"], "tiou_level": math.floor(f["tiou"] * 20),
-            "start_error": f["start_error"], "end_error": f["end_error"],
-            "prior_right": f["prior_right"], "own_prior_right": f["own_prior_right"],
+            "outcome": f["outcome"],
+            "mode": f["mode"],
+            "dominant_operation": f["dominant_operation"],
+            "next_operation": f["next_operation"],
+            "next_visible": f["next_visible"],
+            "dense": f["dense"],
+            "answered_operation": shown(f["operation"], truth),
+            "answered_next": shown(f["next"], truth),
+            "operation_right": f["operation_right"],
+            "segment_hit": f["segment_hit"],
+            "next_right": f["next_right"],
+            "segment_counted": f["counted"],
+            "intersection": f["overlap"],
+            "union_frames": f["union"],
+            "tiou": f["tiou"],
+            "tiou_level": math.floor(f["tiou"] * 20),
+            "start_error": f["start_error"],
+            "end_error": f["end_error"],
+            "prior_right": f["prior_right"],
+            "own_prior_right": f["own_prior_right"],
             "latency_ms": f["latency_ms"],
-        }  # fmt: skip
+        }
         oracle.compare(expected, row, f["clip_id"])
 
 
@@ -313,8 +332,9 @@ def test_scikit_learn_agrees(world, home, truth_of, tmp_path):
     score = harness.score(write_answers(tmp_path / "answers.jsonl", answers), world=world[0], split=world[1], home=home)
     clips = score.clips
     for section, true, given in (
-        ("operation", "dominant_operation", "answered_operation"), ("next", "next_operation", "answered_next"),
-    ):  # fmt: skip
+        ("operation", "dominant_operation", "answered_operation"),
+        ("next", "next_operation", "answered_next"),
+    ):
         y, z = clips[true].tolist(), clips[given].fillna("(no answer)").tolist()
         row, present = score.record[section], sorted(set(y))
         assert row["accuracy"] == pytest.approx(accuracy_score(y, z), abs=TOLERANCE)

@@ -168,8 +168,13 @@ CHILDREN = textwrap.dedent("""
 
 
 def children(home, kind, files):
-    done = subprocess.run([sys.executable, "-c", CHILDREN, home, str(kind), *files], capture_output=True, text=True,
-                          timeout=120, check=True)  # fmt: skip
+    done = subprocess.run(
+        [sys.executable, "-c", CHILDREN, home, str(kind), *files],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=True,
+    )
     return list(map(int, done.stdout.split())), done.stderr
 
 
@@ -223,8 +228,13 @@ def test_full_disk(blocks, place, tmp_path):
     score(home, file(1)).write(out)
     before = {path.name: path.read_bytes() for path in out.iterdir()}
     command = LIMITED.format(blocks=blocks, python=sys.executable, file=file(2), out=out)
-    done = subprocess.run(["bash", "-c", command], env=os.environ | {"HARNESS_HOME": str(home)}, capture_output=True,
-                          text=True, timeout=60)  # fmt: skip
+    done = subprocess.run(
+        ["bash", "-c", command],
+        env=os.environ | {"HARNESS_HOME": str(home)},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
     assert (done.returncode, done.stdout) == (2, "")
     assert "Traceback" not in done.stderr and done.stderr.startswith("harness: ") and "File too large" in done.stderr
     assert {path.name: path.read_bytes() for path in out.iterdir()} == before

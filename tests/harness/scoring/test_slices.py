@@ -36,9 +36,10 @@ def test_values_by_hand():
 def test_codes_become_cells():
     """Three clips in two sessions; the third has no domain and is in no cell."""
     rows = {
-        "session_index": np.array([0, 1, 1]), "domain": np.array([1, 0, -1]),
+        "session_index": np.array([0, 1, 1]),
+        "domain": np.array([1, 0, -1]),
         **dict.fromkeys(slices.COUNTS, np.array([1, 0, 1])),
-    }  # fmt: skip
+    }
     found = slices.Cells(rows, {"domain": ["a", "b", "never"]}, 2)["domain"]
     assert {name: sums.tolist() for name, sums in found.items()} == {
         "a": [[0] * 5, [1, 0, 0, 0, 0]],
@@ -96,7 +97,11 @@ def test_stars_are_holms():
         assert adjusted == ALIKE({"oca": 8 * 0.033147, "score": 8 * 0.033147, "tiou50": 1, "aa1": 1}, rel=1e-3)
         assert not any(metric["star"] for metric in few[level]["metrics"].values())
         assert {name: metric["star"] for name, metric in many[level]["metrics"].items()} == {
-            "oca": True, "score": True, "tiou50": False, "aa1": False}  # fmt: skip
+            "oca": True,
+            "score": True,
+            "tiou50": False,
+            "aa1": False,
+        }
 
 
 def test_degrees_of_freedom_are_those_of_the_smaller_side():
@@ -112,10 +117,17 @@ def record(tmp_path_factory):
     """Ten sessions of 3 clips, two domains in turn, one worker known in half of them; all wrong in domain b."""
     folder = tmp_path_factory.mktemp("slices")
     rows = [
-        hand.clip(s, i, domain="ab"[s % 2], worker="ana" if s < 5 else None, end_frame=125 if i else 70,
-                  cut_kind=("mid", "dense", "elsewhere")[i])
-        for s in range(10) for i in range(3)
-    ]  # fmt: skip
+        hand.clip(
+            s,
+            i,
+            domain="ab"[s % 2],
+            worker="ana" if s < 5 else None,
+            end_frame=125 if i else 70,
+            cut_kind=("mid", "dense", "elsewhere")[i],
+        )
+        for s in range(10)
+        for i in range(3)
+    ]
     hand.world("sliced", rows, folder, folder)
     lines = [hand.right(row, **({"dominant_operation": "Wrap"} if row["domain"] == "b" else {})) for row in rows]
     return harness.score(hand.write(folder / "a.jsonl", lines), world="sliced", home=folder).record
@@ -158,10 +170,18 @@ def test_sessions_are_listed_and_never_tested(record):
 def test_more_than_500_levels_are_left_out():
     names = [f"s{i}" for i in range(501)]
     assert slices.levels(("Tape",), [], names[:500], names) | {"mode": None} == {
-        "operation": ["Tape"], "next_operation": ["Tape"], "cut": ["mid", "boundary", "dense"],
-        "next_visible": ["visible", "hidden"], "dense": ["dense", "sparse"], "script": ["off-script", "on-script"],
-        "session_kind": ["randomised", "regular"], "domain": [], "worker": names[:500], "session": [], "mode": None,
-    }  # fmt: skip
+        "operation": ["Tape"],
+        "next_operation": ["Tape"],
+        "cut": ["mid", "boundary", "dense"],
+        "next_visible": ["visible", "hidden"],
+        "dense": ["dense", "sparse"],
+        "script": ["off-script", "on-script"],
+        "session_kind": ["randomised", "regular"],
+        "domain": [],
+        "worker": names[:500],
+        "session": [],
+        "mode": None,
+    }
 
 
 def test_sessions_without_a_judged_clip_are_no_cells(tmp_path):

@@ -42,7 +42,8 @@ def test_figures_counted_from_the_clips(info):
     assert info["metrics"]["aa1_hidden"]["ceiling"] == pytest.approx(sum(clip.ceiling for clip in hidden) / len(hidden))
     usual = info["transition"]
     assert info["metrics"]["aa1"]["prior"] == pytest.approx(
-        sum(usual[clip.dominant_operation] == clip.next_operation for clip in clips) / len(clips))  # fmt: skip
+        sum(usual[clip.dominant_operation] == clip.next_operation for clip in clips) / len(clips)
+    )
     answer = info["constant"]
     hits = 0
     for clip in clips:

@@ -59,8 +59,7 @@ def gold_frames(domain: str) -> np.ndarray:
         ShownRun("Pack", "pack", 0, 40, 80),
         ShownRun("Put Items", "collect", 1, 80, 125),
     )
-    state = VisibleState(
-        runs, (order, order), 700, "ben", domain, WORLD.domains[domain].strength, hides, "Put Items")  # fmt: skip
+    state = VisibleState(runs, (order, order), 700, "ben", domain, WORLD.domains[domain].strength, hides, "Put Items")
     return render_frames(WORLD, state, SEED, (20, 60, 110))
 
 
@@ -104,8 +103,10 @@ def test_another_process_draws_the_same_bytes():
 
 @pytest.mark.parametrize("domain", DOMAINS)
 def test_a_frame_is_the_same_alone_and_in_any_company(domain):
-    state = replace(still("collect", domain=domain), runs=(
-        ShownRun("Put Items", "collect", 0, 0, 60), ShownRun("Wrap", "wrap_items", 0, 60, 125)))  # fmt: skip
+    state = replace(
+        still("collect", domain=domain),
+        runs=(ShownRun("Put Items", "collect", 0, 0, 60), ShownRun("Wrap", "wrap_items", 0, 60, 125)),
+    )
     together = render_frames(WORLD, state, SEED, (3, 61, 124, 3), 84)
     render_frames(WORLD, still("seal", order=MIXED), SEED + 1, (9,), 84)
     assert (together[0] == together[3]).all()

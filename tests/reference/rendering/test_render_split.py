@@ -62,8 +62,11 @@ def rows(folder: Path, name: str = "clips.jsonl") -> list[dict]:
 
 def tree(folder: Path) -> dict[str, str]:
     """Every file with its digest; hidden ones too."""
-    return {path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
-            for path in sorted(folder.rglob("*")) if path.is_file()}  # fmt: skip
+    return {
+        path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    }
 
 
 @pytest.fixture(scope="module")
@@ -95,8 +98,9 @@ def test_train_comes_with_its_truth_by_session(tmp_path, form):
     listed, truth = rows(tmp_path / "out"), rows(tmp_path / "out", "truth.jsonl")
     ids = [clip.clip_id for clip in expected]
     assert [row["clip_id"] for row in listed] == [row["clip_id"] for row in truth] == ids
-    assert [(row["dominant_operation"], row["next_operation"], row["session"]) for row in truth] == \
-        [(clip.dominant_operation, clip.next_operation, clip.session) for clip in expected]  # fmt: skip
+    assert [(row["dominant_operation"], row["next_operation"], row["session"]) for row in truth] == [
+        (clip.dominant_operation, clip.next_operation, clip.session) for clip in expected
+    ]
     assert truth[0]["temporal_segment"] == expected[0].temporal_segment._asdict()
     assert not {"session", "dominant_operation", "next_operation"} & {key for row in listed for key in row}
 
@@ -317,8 +321,23 @@ def test_the_command_line(tmp_path):
 # A recording. Its frames carry their number in 16 black and white squares, so that a picture tells where it came from.
 
 ZERO = datetime(2031, 5, 6, 8, 0, 0, tzinfo=UTC)
-STEPS = [(100, 4000), (300, 7000), (900, 3120), (500, 9000), (600, 2500), (700, 8000), (100, 6000), (300, 7000),
-         (1000, 5500), (100, 9000), (200, 4700), (500, 3000), (800, 6000), (100, 5200), (300, 8000)]  # fmt: skip
+STEPS = [
+    (100, 4000),
+    (300, 7000),
+    (900, 3120),
+    (500, 9000),
+    (600, 2500),
+    (700, 8000),
+    (100, 6000),
+    (300, 7000),
+    (1000, 5500),
+    (100, 9000),
+    (200, 4700),
+    (500, 3000),
+    (800, 6000),
+    (100, 5200),
+    (300, 8000),
+]
 SESSION_MS = sum(length for _, length in STEPS)
 OFFSET_MS = -1720
 """The video begins so long before the first annotation; at 15 and 30 fps this is no whole number of frames."""

@@ -23,8 +23,11 @@ def test_equal_for_equal_epoch_and_clip_only():
     change = Augmentation(interpolate=True)
     first = change(sample(), 3, OPERATIONS)
     assert (first["frames"] == change(sample(), 3, OPERATIONS)["frames"]).all()
-    for other in (change(sample(), 4, OPERATIONS), change(sample("bb"), 3, OPERATIONS),
-                  Augmentation(interpolate=True, seed=1)(sample(), 3, OPERATIONS)):  # fmt: skip
+    for other in (
+        change(sample(), 4, OPERATIONS),
+        change(sample("bb"), 3, OPERATIONS),
+        Augmentation(interpolate=True, seed=1)(sample(), 3, OPERATIONS),
+    ):
         assert (first["frames"] != other["frames"]).any()
 
 

@@ -111,7 +111,7 @@ def test_can_be_sent_to_other_processes(folders):
 
 def test_torch_is_not_imported():
     script = "import sys, reference.training.datasets; print('torch' in sys.modules)"
-    run = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60)  # fmt: skip
+    run = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60)
     assert run.stdout.strip() == "False", run.stderr
 
 

@@ -14,8 +14,14 @@ from reference.truth.catalog import names
 from reference.truth.imported import import_world
 from reference.truth.store import export, open_truth
 
-ROW = {"clip_id": "a", "session": "s", "dominant_operation": "Tape", "start_frame": 3, "end_frame": 90,
-       "next_operation": "Label"}  # fmt: skip
+ROW = {
+    "clip_id": "a",
+    "session": "s",
+    "dominant_operation": "Tape",
+    "start_frame": 3,
+    "end_frame": 90,
+    "next_operation": "Label",
+}
 KEPT = """SELECT clip_id, session, clip_index, start_ms, dominant_operation, start_frame, end_frame, next_operation,
     previous_operation, next_operations, next_visible, dense, cut_kind, domain, worker
     FROM truth.clips ORDER BY session_index, clip_index"""
@@ -213,7 +219,7 @@ def test_annotations_become_a_scored_world(tmp_path):
     with open_truth("packing", home=home) as truth:
         rows = truth.connection.execute("""SELECT d.operation, x.operation, session FROM truth.clips c
             JOIN truth.operations d ON d.code = c.dominant_operation
-            JOIN truth.operations x ON x.code = c.next_operation""").fetchall()  # fmt: skip
+            JOIN truth.operations x ON x.code = c.next_operation""").fetchall()
     assert made.clips == len(rows) > 0
     assert {pair[:2] for pair in rows} <= PAIRS and {pair[2] for pair in rows} == {"U0001-S0100"}
 

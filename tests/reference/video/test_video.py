@@ -86,11 +86,19 @@ def rolling(seed: int = 20261124) -> list[np.ndarray]:
 
 def written(path: Path, **environment: str) -> bytes:
     """The pictures as another process, in that environment, writes them."""
-    script = "import sys; from reference.video.encode import write_video; " \
-             "from tests.reference.video.test_video import WIDE, rolling; " \
-             "write_video(sys.argv[1], rolling(), WIDE)"  # fmt: skip
-    run = subprocess.run([sys.executable, "-c", script, path], env=os.environ | environment, capture_output=True,
-                         text=True, timeout=60, cwd=ROOT)  # fmt: skip
+    script = (
+        "import sys; from reference.video.encode import write_video; "
+        "from tests.reference.video.test_video import WIDE, rolling; "
+        "write_video(sys.argv[1], rolling(), WIDE)"
+    )
+    run = subprocess.run(
+        [sys.executable, "-c", script, path],
+        env=os.environ | environment,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        cwd=ROOT,
+    )
     assert run.returncode == 0, run.stderr
     return path.read_bytes()
 
@@ -335,11 +343,13 @@ def test_scripts_need_no_main_guard(clip, tmp_path):
     (tmp_path / "av.py").write_text("raise SystemExit('a stranger')")
     script = tmp_path / "code" / "script.py"
     script.parent.mkdir()
-    script.write_text(textwrap.dedent("""
+    script.write_text(
+        textwrap.dedent("""
         import sys
         from reference.video.encode import frames
         print(frames(sys.argv[1])[1].tolist())
-    """))  # fmt: skip
+    """)
+    )
     run = subprocess.run([sys.executable, script, clip], cwd=tmp_path, capture_output=True, text=True, timeout=60)
     assert run.stdout.strip() == "[0, 17, 35, 53, 70, 88, 106, 124]", run.stderr
 
@@ -358,8 +368,10 @@ def test_after_a_fork_each_process_has_its_own_child(clip):
 
 
 def test_the_child_ends_with_its_parent(clip):
-    script = "import sys; from reference.video import encode, sandbox; encode.frames(sys.argv[1]); " \
-             "print(sandbox._child.process.pid, flush=True); import os; os.kill(os.getpid(), 9)"  # fmt: skip
+    script = (
+        "import sys; from reference.video import encode, sandbox; encode.frames(sys.argv[1]); "
+        "print(sandbox._child.process.pid, flush=True); import os; os.kill(os.getpid(), 9)"
+    )
     run = subprocess.run([sys.executable, "-c", script, clip], capture_output=True, text=True, timeout=60)
     for _ in range(100):
         if not _alive(int(run.stdout)):

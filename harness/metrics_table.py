@@ -1,0 +1,119 @@
+"""The headline metrics, said once: what each is called, what it means, which sums it is made of, who may see it.
+
+Terminal, page, exports, comparisons, documentation and the score record filter METRICS; scoring/metrics.py computes
+them. Columns are those of scoring/sql/sessions.sql.
+
+Sources: temporal IoU and its threshold as ActivityNet (Heilbron et al. 2015); top-1 anticipation accuracy as
+EPIC-KITCHENS (Damen et al. 2018); the weight of 0.40 on AA@1 is the task's, the other two are this project's.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class Metric(NamedTuple):
+    """One headline metric. `short` is its title where columns are narrow."""
+
+    key: str
+    title: str
+    short: str
+    definition: str
+    formula: str
+    range: tuple[int, int]
+    larger_is_better: bool
+    in_composite: bool  # one of the three that the score is made of
+    leaves_sealed: bool  # may be told of a sealed split
+    right: str = ""  # column: right answers
+    counted: str = "n"  # column: answers that its value counts
+    clips: str = "n"  # column: clips that its floor, prior and ceiling count
+    floor: str = ""  # column: right answers of the constant submission
+    prior: str = ""  # column: right answers of a perfect recogniser that has memorised the sequence; none: no prior
+    ceiling: str = ""  # column: sum of the clips' ceilings in millionths; none: 1
+
+    @property
+    def is_composite(self) -> bool:
+        """True for the score, which is made of others and has no columns of its own."""
+        return not self.right
+
+
+METRICS = (
+    Metric(
+        key="score",
+        title="score",
+        short="score",
+        definition="weighted mean of OCA, tIoU@0.5 and AA@1 over all clips of the split",
+        formula="0.3 OCA + 0.3 tIoU@0.5 + 0.4 AA@1, or other weights that the signature names",
+        range=(0, 1),
+        larger_is_better=True,
+        in_composite=False,
+        leaves_sealed=True,
+    ),
+    Metric(
+        key="oca",
+        title="OCA",
+        short="OCA",
+        definition="operation classification accuracy: share of clips with the right dominant operation",
+        formula="clips with answered operation = true operation / clips",
+        range=(0, 1),
+        larger_is_better=True,
+        in_composite=True,
+        leaves_sealed=True,
+        right="operation_right",
+        floor="constant_operation_right",
+    ),
+    Metric(
+        key="tiou50",
+        title="tIoU@0.5",
+        short="tIoU",
+        definition="share of clips whose segment overlaps the true one by at least half of their union",
+        formula="clips with 2 x intersection >= union, in frames / clips",
+        range=(0, 1),
+        larger_is_better=True,
+        in_composite=True,
+        leaves_sealed=True,
+        right="segment_hit",
+        counted="n_segment",
+        floor="constant_segment_hit",
+    ),
+    Metric(
+        key="aa1",
+        title="AA@1",
+        short="AA@1",
+        definition="top-1 anticipation accuracy: share of clips with the right next operation",
+        formula="clips with answered next operation = true next operation / clips",
+        range=(0, 1),
+        larger_is_better=True,
+        in_composite=True,
+        leaves_sealed=True,
+        right="next_right",
+        floor="constant_next_right",
+        prior="prior_right",
+        ceiling="ceiling_ppm",
+    ),
+    Metric(
+        key="aa1_hidden",
+        title="AA@1 hidden",
+        short="hidden",
+        definition="AA@1 on the clips whose next operation is not yet on screen: anticipation, not recognition",
+        formula="as AA@1, over the clips whose true segment ends with the clip (end_frame = 125)",
+        range=(0, 1),
+        larger_is_better=True,
+        in_composite=False,
+        leaves_sealed=False,
+        right="hidden_next_right",
+        counted="n_hidden",
+        clips="n_hidden",
+        floor="hidden_constant_next_right",
+        prior="hidden_prior_right",
+        ceiling="hidden_ceiling_ppm",
+    ),
+)
+
+BY_KEY = {metric.key: metric for metric in METRICS}
+COMPOSITE = next(metric for metric in METRICS if metric.is_composite)
+PARTS = tuple(metric for metric in METRICS if metric.in_composite)
+"""The three of the composite, in the order of its weights."""
+SINGLE = tuple(metric for metric in METRICS if not metric.is_composite)
+PUBLIC = tuple(metric for metric in METRICS if metric.leaves_sealed)
+"""What may be told of a sealed split, and what is given for slices."""
