@@ -59,8 +59,8 @@ def test_output_is_renewed_as_it_was_trimmed(expected, printed, kept):
     assert docs.trimmed(expected, printed) == kept
 
 
-def test_each_command_group_is_shown_once():
-    """The README and the pages behind it run the same command on the same words once."""
+def test_no_command_runs_twice():
+    """The README and the pages behind it show each output once."""
     commands = [command for page in PAGES for command, _ in docs.consoles(page)]
     assert len(commands) >= 5
     assert sorted(set(commands)) == sorted(commands)
