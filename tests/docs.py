@@ -1,64 +1,117 @@
 """Documentation that cannot drift: what is generated, and what is run. `python -m tests.docs` rewrites the files.
 
-- A fence ```console in README.md holds commands (`$ ...`) and their output: it is what the commands print, at 80
-  columns, in the repository's root. Lines `...` stand for output that is left out.
+- A fence ```console in a page holds commands (`$ ...`) and their output, at 80 columns. The commands of a page run in
+  their order, in a folder of their own that holds the repository's data folders. A line `...` stands for output that is
+  left out.
+- A fence ```python holds statements. Where the comment behind an expression begins with a value, the expression has it.
 - The data cards of the worlds that ship are what `harness world card` prints.
 - Between `<!-- NAME -->` and `<!-- /NAME -->` stands what GENERATED[NAME] returns.
 """
 
 from __future__ import annotations
 
+import ast
 import os
 import re
 import shlex
 import subprocess
 import sys
-from collections.abc import Callable
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from difflib import SequenceMatcher
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).parent.parent
+PAGES = (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
+"""Pages whose commands and statements are run."""
+LINKED = ("reference", "reports", "submissions", "tests")
+"""Folders of the repository that the commands of a page may read."""
+FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 CONSOLE = re.compile(r"^```console\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+LEFT_OUT = "..."
+VALUE = re.compile(r'\s*("[^"]*"|-?[0-9][0-9.]*|True|False|None)')
 
 
 def environment(home: Path) -> dict[str, str]:
-    """Plain 80 columns, commands from the running interpreter's environment, truth and scores in `home`."""
+    """Return an environment with plain 80 columns, the interpreter's own commands, and truth and scores in `home`."""
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     return os.environ | {"PATH": path, "COLUMNS": "80", "NO_COLOR": "1", "HARNESS_HOME": str(home)}
 
 
-def run(command: str, home: Path) -> str:
-    """What a command prints on both streams."""
-    done = subprocess.run(
-        ["bash", "-c", f"{command} 2>&1"],
-        cwd=ROOT,
-        env=environment(home),
-        capture_output=True,
-        text=True,
-        timeout=120,
-        stdin=subprocess.DEVNULL,
-    )
+@contextmanager
+def workspace() -> Iterator[Path]:
+    """Make a folder to run a page in. Files that lie in the repository's root are not there, and nothing is left."""
+    with tempfile.TemporaryDirectory() as folder:
+        for name in LINKED:
+            Path(folder, name).symlink_to(ROOT / name)
+        yield Path(folder)
+
+
+def run(command: str, home: Path, folder: Path = ROOT) -> str:
+    """Run a command in `folder` and return what it prints on both streams."""
+    done = subprocess.run(["bash", "-c", f"{command} 2>&1"], cwd=folder, env=environment(home), capture_output=True,
+                          text=True, timeout=120, stdin=subprocess.DEVNULL)  # fmt: skip
     return "".join(f"{line.rstrip()}\n" for line in done.stdout.splitlines())
 
 
 def steps(block: str) -> list[tuple[str, str]]:
-    """(command, output) pairs of a console block."""
+    """Split a console block into pairs of command and output."""
     parts = re.split(r"^\$ (.*)\n", block, flags=re.MULTILINE)[1:]
     return list(zip(parts[::2], parts[1::2], strict=True))
 
 
 def shown(expected: str, printed: str) -> bool:
-    """Whether `expected`, with `...` lines for anything, is what was printed."""
-    pattern = "".join(".*?" if line.strip() == "..." else re.escape(line + "\n") for line in expected.splitlines())
+    """Return whether `expected`, in which a line `...` stands for anything, is what was printed."""
+    pattern = "".join(".*?" if line == LEFT_OUT else re.escape(line + "\n") for line in expected.splitlines())
     return re.fullmatch(pattern, printed, re.DOTALL) is not None
 
 
+def trimmed(expected: str, printed: str) -> str:
+    """Leave out of `printed` what `expected` leaves out; return `printed` where the two have too little in common."""
+    old, new, kept = expected.splitlines(), printed.splitlines(), list[str]()
+    for _, first, last, start, end in SequenceMatcher(None, old, new, autojunk=False).get_opcodes():
+        was, now = old[first:last], new[start:end]
+        if LEFT_OUT in was:
+            head, tail = was.index(LEFT_OUT), was[::-1].index(LEFT_OUT)
+            now = [*now[:head], LEFT_OUT, *now[max(head, len(now) - tail) :]]
+        kept += now
+    text = "".join(f"{line}\n" for line in kept)
+    return text if shown(text, printed) else printed
+
+
 def consoles(path: Path) -> list[tuple[str, str]]:
+    """Return the commands of a page with their outputs, in order."""
     text = path.read_text(encoding="utf-8")
     return [step for block in CONSOLE.findall(text) for step in steps(block)]
 
 
+def blocks(path: Path, language: str) -> list[str]:
+    """Return the contents of a page's fences of one language."""
+    return [text for name, text in FENCE.findall(path.read_text(encoding="utf-8")) if name == language]
+
+
+def statements(path: Path) -> Iterator[tuple[str, str, Any]]:
+    """Run a page's Python blocks as one program; yield line, expected value and value of each expression that has one.
+
+    `...` cuts an expected number short.
+    """
+    names: dict[str, Any] = {"__name__": path.stem}
+    for block in blocks(path, "python"):
+        lines = block.splitlines()
+        for statement in ast.parse(block).body:
+            if not isinstance(statement, ast.Expr):
+                exec(compile(ast.Module([statement], []), str(path), "exec"), names)
+                continue
+            value = eval(compile(ast.Expression(statement.value), str(path), "eval"), names)
+            line = lines[(statement.end_lineno or 1) - 1]
+            if expected := VALUE.match(line.partition("  #")[2]):
+                yield line, expected[1].rstrip("."), value
+
+
 def commands() -> list[tuple[str, ...]]:
-    """Every command and subcommand by its words, `()` being `harness` itself."""
+    """Return every command and subcommand by its words; `()` is `harness` itself."""
     import click
 
     from harness.cli import cli
@@ -77,7 +130,7 @@ def commands() -> list[tuple[str, ...]]:
 
 
 def command_reference() -> str:
-    """Every command's help, at 80 columns."""
+    """Return every command's help, at 80 columns."""
     parts = []
     for words in commands():
         name = " ".join(("harness", *words))
@@ -104,25 +157,24 @@ def adapter_table() -> str:
 
 
 GENERATED: dict[str, tuple[str, Callable[[], str]]] = {
-    "modes": ("harness/README.md", mode_table),
-    "adapters": ("harness/README.md", adapter_table),
-    "commands": ("harness/commands/README.md", command_reference),
+    "modes": ("docs/predictions.md", mode_table),
+    "adapters": ("docs/predictions.md", adapter_table),
+    "commands": ("docs/commands.md", command_reference),
 }
 """Marker -> the file that holds it, and what belongs there."""
-
 
 WORLD_CARDS = ("warehouse-v1", "canonical-v1")
 
 
 def world_card(name: str) -> tuple[Path, str]:
-    """Where the data card of a world that ships stands, and what it says."""
+    """Return the path of a shipped world's data card, and what the card says."""
     from harness.worlds.data_card import card
 
     return ROOT / "reference" / "worlds" / f"{name}.md", card(name)
 
 
 def generated(name: str) -> tuple[str, str]:
-    """The text that stands between the markers, and the one that belongs there."""
+    """Return the text that stands between the markers, and the text that belongs there."""
     file, make = GENERATED[name]
     found = re.search(
         f"<!-- {name} -->\n\n(.*?)\n<!-- /{name} -->", (ROOT / file).read_text(encoding="utf-8"), re.DOTALL
@@ -132,29 +184,25 @@ def generated(name: str) -> tuple[str, str]:
 
 
 def update(home: Path) -> None:
+    """Bring generated parts, data cards and the outputs of commands up to date."""
     for name, (file, _) in GENERATED.items():
         path = ROOT / file
         before, after = (f"<!-- {name} -->\n\n{part}\n<!-- /{name} -->" for part in generated(name))
         path.write_text(path.read_text(encoding="utf-8").replace(before, after, 1), encoding="utf-8")
     for path, text in map(world_card, WORLD_CARDS):
         path.write_text(text, encoding="utf-8")
-    readme = ROOT / "README.md"
-    readme.write_text(
-        CONSOLE.sub(lambda match: _rerun(match[1], home), readme.read_text(encoding="utf-8")), encoding="utf-8"
-    )
+    for page in PAGES:
+        with workspace() as folder:
+            text = CONSOLE.sub(lambda match: _rerun(match[1], home, folder), page.read_text(encoding="utf-8"))
+        page.write_text(text, encoding="utf-8")
 
 
-def _rerun(block: str, home: Path) -> str:
-    """Blocks with left-out lines are kept where they still hold."""
-    parts = []
-    for command, output in steps(block):
-        printed = run(command, home)
-        parts.append(f"$ {command}\n{output if shown(output.rstrip() + chr(10), printed) else printed}")
+def _rerun(block: str, home: Path, folder: Path) -> str:
+    """Run a block's commands again; what a block leaves out stays left out."""
+    parts = [f"$ {command}\n{trimmed(output.rstrip(), run(command, home, folder))}" for command, output in steps(block)]
     return "```console\n" + "".join(part.rstrip("\n") + "\n\n" for part in parts).rstrip("\n") + "\n```"
 
 
 if __name__ == "__main__":
-    import tempfile
-
     with tempfile.TemporaryDirectory() as folder:
         update(Path(folder))
