@@ -18,7 +18,7 @@ from harness.scoring.request import Request
 from tests.support import GOLD, ROOT, hand, pages
 from tests.support.pages import Opened
 
-SHOTS = GOLD / "shots"
+PICTURES = GOLD / "shots"
 SUBMISSIONS = ROOT / "submissions"
 
 
@@ -549,7 +549,7 @@ def test_panels_look_as_they_did(scheme, open_page, tmp_path):
 
     folder = Path(os.environ.get("REPORT_SHOTS", tmp_path)) / scheme
     for name, picture in shoot(open_page(3, scheme=scheme), folder).items():
-        gold = Image.open(SHOTS / scheme / f"{name}.png").convert("L")
+        gold = Image.open(PICTURES / scheme / f"{name}.png").convert("L")
         assert abs(gold.height - picture.height) <= max(4, gold.height // 5), f"{name} has another shape"
         difference = ImageStat.Stat(ImageChops.difference(gold, picture.resize(gold.size))).mean[0]
         assert difference < 12, f"{name} looks otherwise ({difference:.1f})"
@@ -564,10 +564,10 @@ def renew() -> None:
         os.environ["HARNESS_HOME"] = str(home)
         write.leaderboard_page(pages.entries(Path(folder) / "entries", 3, home), Path(folder) / "3.html")
         for scheme in ("light", "dark"):
-            (SHOTS / scheme).mkdir(parents=True, exist_ok=True)
+            (PICTURES / scheme).mkdir(parents=True, exist_ok=True)
             opened = Opened(found, Path(folder) / "3.html", scheme=scheme)
             for name, picture in shoot(opened, Path(folder) / scheme).items():
-                picture.save(SHOTS / scheme / f"{name}.png")
+                picture.save(PICTURES / scheme / f"{name}.png")
 
 
 if __name__ == "__main__":
