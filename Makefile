@@ -1,4 +1,5 @@
-# make demo: set up and run the main job. make test: the whole suite. make proof, make bench: the full-size claims.
+# make demo: set up and run the main job. make test: the whole suite. make check: what a change is checked with at once.
+# make proof, make bench: the full-size claims.
 # make submissions: the reference entries anew; with FRAMES=DIR (renderings DIR/train, DIR/test) the probe too.
 # make kaggle USERNAME=you [EARLIER=you/kernel]: in build/kaggle, checked, the dataset and the notebook to upload (140 MB
 # are fetched, besides what the tests need).
@@ -8,14 +9,25 @@ PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/.installed
 HARNESS := $(BIN)/harness
+# Whole files go to workers, in the order of tests/conftest.py: as many workers as cores, two at most.
+TESTS := $(BIN)/python -m pytest -n auto --maxprocesses 2 --dist loadfile --no-loadscope-reorder
 
-.PHONY: demo test browser proof bench submissions sample kaggle clean
+.PHONY: demo test check browser proof bench submissions sample kaggle clean
 
 demo: $(STAMP)
 	@bash demo.sh
 
 test: .venv/.tested-tools browser
-	$(BIN)/python -m pytest
+	$(TESTS)
+
+# Lint, format, imports, types and the tests of ingestion, scoring, comparison, truth and process. Left out is what needs
+# torch, a browser or pictures or takes longest (HEAVY in tests/conftest.py): `make test` runs it.
+check: .venv/.tested-tools
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports
+	$(BIN)/mypy
+	$(TESTS) -m "not heavy"
 
 proof: .venv/.tested-tools
 	$(BIN)/python -m tests.proofs

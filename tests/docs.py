@@ -51,8 +51,8 @@ def workspace() -> Iterator[Path]:
 
 def run(command: str, home: Path, folder: Path = ROOT) -> str:
     """Run a command in `folder` and return what it prints on both streams."""
-    done = subprocess.run(["bash", "-c", f"{command} 2>&1"], cwd=folder, env=environment(home), capture_output=True,
-                          text=True, timeout=120, stdin=subprocess.DEVNULL)  # fmt: skip
+    options = {"stdin": subprocess.DEVNULL, "capture_output": True, "text": True, "timeout": 120}
+    done = subprocess.run(["bash", "-c", f"{command} 2>&1"], cwd=folder, env=environment(home), **options)
     return "".join(f"{line.rstrip()}\n" for line in done.stdout.splitlines())
 
 
