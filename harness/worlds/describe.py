@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from harness import disclosure, statistics
 from harness.metrics_table import SINGLE
 from reference.resources import sql
+from reference.task import DEFAULT_SPLIT, DEFAULT_WORLD
 
 if TYPE_CHECKING:
     from reference.truth.store import Truth
@@ -107,8 +108,8 @@ def export(
 
 
 def describe(
-    world: str = "warehouse-v1",
-    split: str = "test",
+    world: str = DEFAULT_WORLD,
+    split: str = DEFAULT_SPLIT,
     *,
     home: Path | None = None,
     truth: Path | None = None,
@@ -119,7 +120,7 @@ def describe(
 
     disclosure.refuse(world, "its distributions", organiser=organiser, home=home)
     with open_truth(world, split, home=home, truth=truth) as opened:
-        return described(opened) | {"frame_limit": frame_limit(world, split)}
+        return described(opened) | {"frame_limit": frame_limit(world, split, home)}
 
 
 def described(truth: Truth) -> dict[str, Any]:
@@ -160,20 +161,18 @@ def described(truth: Truth) -> dict[str, Any]:
     }
 
 
-def frame_limit(world: str, split: str) -> dict[str, dict[str, float | int]] | None:
+def frame_limit(world: str, split: str, home: Path | None = None) -> dict[str, dict[str, float | int]] | None:
     """What perfect labels of the 8 uniform frames reach, on all, dense and other clips; None without a process."""
     from reference.process import frame_limits
     from reference.process.split import session_states
-    from reference.process.world import load_world, world_names
-    from reference.truth.synthetic import SCALED
+    from reference.truth.catalog import locate
 
-    scaled = SCALED.fullmatch(world)
-    name, scale = (scaled["base"], int(scaled["scale"])) if scaled else (world, 1)
-    if name not in world_names() and not Path(name).is_file():
+    origin = locate(world, home)
+    if origin.process is None:
         return None
-    found = load_world(name)
-    sessions = min(found.split(split).sessions * scale, LIMIT_SESSIONS)
-    shown = (pair for index in range(sessions) for pair in session_states(found, split, index))
+    process = origin.process
+    sessions = min(process.split(split).sessions * origin.scale, LIMIT_SESSIONS)
+    shown = (pair for index in range(sessions) for pair in session_states(process, split, index))
     return {part: limit._asdict() for part, limit in frame_limits.frame_limit(shown).items()}
 
 

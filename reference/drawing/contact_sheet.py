@@ -17,12 +17,10 @@ from reference.process.split import session_states
 from reference.process.visible import VisibleState
 from reference.process.world import World
 from reference.randomness import render_seed
-from reference.task import CLIP_FRAMES, Clip
+from reference.task import CLIP_FRAMES, DEFAULT_INDICES, Clip
 
 if TYPE_CHECKING:
     from PIL import Image, ImageDraw
-
-FRAMES = tuple(124 * place // 7 for place in range(8))
 
 _GAP, _CAPTION = 6, 40
 _INK, _PALE, _PAPER, _ACCENT = (38, 42, 46), (120, 126, 132), (250, 248, 244), (47, 111, 214)
@@ -35,14 +33,14 @@ def contact_sheet(
     from PIL import Image, ImageDraw
 
     chosen = _spread(world, split, clips) if isinstance(clips, int) else _named(world, split, clips)
-    wide = len(FRAMES) * (size + _GAP) + _GAP
+    wide = len(DEFAULT_INDICES) * (size + _GAP) + _GAP
     tall = size + _CAPTION + _GAP
     sheet = Image.new("RGB", (wide, tall * len(chosen) + _GAP), _PAPER)
     pen = ImageDraw.Draw(sheet)
     for row, (clip, state) in enumerate(chosen):
         top = _GAP + row * tall
         seed = render_seed(world.key, clip.session, clip.clip_index)
-        for place, frame in enumerate(render_frames(world, state, seed, FRAMES, size)):
+        for place, frame in enumerate(render_frames(world, state, seed, DEFAULT_INDICES, size)):
             sheet.paste(Image.fromarray(frame), (_GAP + place * (size + _GAP), top))
         _caption(pen, clip, (_GAP, top + size), wide - 2 * _GAP, size, blind)
     return sheet
@@ -79,7 +77,7 @@ def _caption(pen: ImageDraw.ImageDraw, clip: Clip, corner: tuple[int, int], wide
 
     x, y = corner
     small, plain = ImageFont.load_default(10), ImageFont.load_default(13)
-    for place, frame in enumerate(FRAMES):
+    for place, frame in enumerate(DEFAULT_INDICES):
         pen.text((x + place * (size + _GAP) + 2, y + 1), f"{frame}", fill=_PALE, font=small)
     pen.text((x, y + 21), _words(clip, blind), fill=_INK, font=plain)
     if not blind:
@@ -102,8 +100,11 @@ def _bar(pen: ImageDraw.ImageDraw, clip: Clip, x: int, y: int, wide: int) -> Non
 
 
 def _place(frame: int, wide: int) -> int:
-    """Where a boundary lies under pictures of equal width: frame FRAMES[i] begins at the left of picture i or later."""
-    marks = [0, *((low + high + 1) // 2 for low, high in pairwise(FRAMES)), CLIP_FRAMES]
+    """Return the x of a frame boundary in a bar of `wide` pixels under pictures of equal width.
+
+    Each picture stands for the frames nearest to its own, so the scale differs from picture to picture.
+    """
+    marks = [0, *((low + high + 1) // 2 for low, high in pairwise(DEFAULT_INDICES)), CLIP_FRAMES]
     cell = max(place for place, mark in enumerate(marks[:-1]) if mark <= min(frame, CLIP_FRAMES - 1))
     low, high = marks[cell], marks[cell + 1]
-    return (wide * cell + wide * (frame - low) // (high - low)) // len(FRAMES)
+    return (wide * cell + wide * (frame - low) // (high - low)) // len(DEFAULT_INDICES)

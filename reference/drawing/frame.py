@@ -20,6 +20,7 @@ from reference.drawing.scenery.domains import View
 from reference.drawing.scenery.shapes import SIDE, Colour, Gradient, Shape
 from reference.process.visible import VisibleState
 from reference.process.world import World
+from reference.task import DEFAULT_SIZE
 
 _FINE = 64.0
 _ROUND = 1  # ThorVG's round stroke caps and joins
@@ -31,7 +32,7 @@ def render_frames(
     state: VisibleState,
     seed: int,
     indices: Sequence[int],
-    size: int = 336,
+    size: int = DEFAULT_SIZE,
     paint_out: Iterable[str] = (),
 ) -> Pixels:
     """The frames at `indices` (0 to 124) of the clip, uint8 RGB [n, size, size, 3].

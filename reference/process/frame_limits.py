@@ -14,10 +14,7 @@ from typing import NamedTuple
 
 from reference.process.cutter import Label, join_events, label_clip
 from reference.process.visible import VisibleState
-from reference.task import CLIP_FRAMES, FRAME_MS, Clip, Run, Segment
-
-UNIFORM = (0, 17, 35, 53, 70, 88, 106, 124)
-"""floor(linspace(0, 124, 8)): the frames shown by default."""
+from reference.task import CLIP_FRAMES, DEFAULT_INDICES, FRAME_MS, Clip, Run, Segment
 
 Shown = tuple[Clip, VisibleState]
 Indices = Sequence[int] | Callable[[Shown], Sequence[int]]
@@ -32,7 +29,7 @@ class Limit(NamedTuple):
     tiou50: float
 
 
-def frame_limit(shown: Iterable[Shown], indices: Indices = UNIFORM) -> dict[str, Limit]:
+def frame_limit(shown: Iterable[Shown], indices: Indices = DEFAULT_INDICES) -> dict[str, Limit]:
     """The limits over all clips, the dense ones and the others: keys `all`, `dense`, `not_dense`."""
     hits: dict[str, list[tuple[bool, bool]]] = {"all": [], "dense": [], "not_dense": []}
     for clip, state in shown:

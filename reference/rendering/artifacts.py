@@ -25,6 +25,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reference.errors import RenderError, ShardError
+from reference.rendering.shards import read_shard
 
 Pixels = NDArray[np.uint8]
 PARTIAL = ".partial"
@@ -114,8 +115,6 @@ def _whole_mp4(path: Path) -> bool:
 
 
 def _whole_tar(path: Path) -> bool:
-    from reference.rendering.shards import read_shard
-
     return sum(1 for _ in read_shard(path)) > 0
 
 

@@ -25,7 +25,7 @@ from reference.rendering.shards import Sample, read_sample, read_shard
 from reference.task import OPERATIONS
 from reference.training import augment as augmenting
 from reference.training.augment import Augmentation
-from reference.video.encode import frames as video_frames
+from reference.video.read import frames as video_frames
 
 ANSWERS = ("dominant_operation", "temporal_segment", "next_operation")
 

@@ -13,7 +13,7 @@ Truth files are JSON Lines, CSV or Parquet, one row a clip: `clip_id`, `dominant
 
 from __future__ import annotations
 
-import hashlib
+import csv
 import json
 import re
 import shutil
@@ -24,16 +24,17 @@ from pathlib import Path
 from typing import Any
 
 from reference.errors import WorldError
-from reference.files import TEMPORARY, sweep
+from reference.files import TEMPORARY, sha256, sweep, write_json
 from reference.process.cutter import DEFAULT_PLAN, session_clips
 from reference.process.priors import fit, fit_leave_one_out
 from reference.process.world import world_names
-from reference.task import CLIP_FRAMES, OPERATIONS, Clip, Segment, normalise_label
+from reference.resources import sql
+from reference.task import CLIP_FRAMES, DEFAULT_SPLIT, OPERATIONS, Clip, Segment, normalise_label
 from reference.truth import openpack
 from reference.truth.origin import Content, Origin
 
 FORMAT = 1
-SPLIT = "test"
+SPLIT = DEFAULT_SPLIT
 DESCRIPTION = "world.json"
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 REQUIRED = ("clip_id", "dominant_operation", "start_frame", "end_frame", "next_operation")
@@ -54,30 +55,17 @@ def imported_names(home: Path) -> list[str]:
     return sorted(path.parent.name for path in (home / "worlds").glob(f"*/{DESCRIPTION}"))
 
 
-def session_starts(name: str, home: Path) -> dict[str, int]:
-    """Session -> Unix time in ms of its first event, from which start_ms counts. Empty where nobody said it."""
-    folder = home / "worlds" / name
-    description = json.loads((folder / DESCRIPTION).read_text(encoding="utf-8"))
-    if description["kind"] != "openpack":
-        return {}
-    paths = [folder / kept["file"] for kept in description["files"]]
-    sessions = openpack.read_sessions(paths, _map(description["map"]))
-    return {session: found.start_ms for session, found in sessions.items()}
-
-
-def find(name: str, home: Path) -> Origin | None:
-    """The imported world of that name, or None."""
+def imported_origin(name: str, home: Path) -> Origin | None:
+    """Return the imported world of that name, or None."""
     folder = home / "worlds" / name
     if not NAME.fullmatch(name) or not (folder / DESCRIPTION).is_file():
         return None
     description = json.loads((folder / DESCRIPTION).read_text(encoding="utf-8"))
     return Origin(
         name=name,
-        digest=_sha256(json.dumps(description, sort_keys=True).encode()),
-        kind="imported",
+        digest=sha256(json.dumps(description, sort_keys=True).encode()),
         public=False,
         splits=(SPLIT,),
-        pinned={},
         content=lambda _: _content(folder, description),
     )
 
@@ -109,7 +97,7 @@ def import_world(
         description = _describe(files, scratch, name, operation_map)
         content = _content(scratch, description)
         clips = list(content.clips)
-        (scratch / DESCRIPTION).write_text(json.dumps(description, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+        write_json(scratch / DESCRIPTION, description, sort_keys=True)
         scratch.chmod(0o755)
         if target.exists():
             shutil.rmtree(target)
@@ -129,7 +117,7 @@ def _describe(files: Sequence[Path], folder: Path, name: str, operation_map: str
             raise WorldError(f"{file}: {error.strerror}") from None
         stored = f"{place:03d}-{re.sub(r'[^A-Za-z0-9._-]', '_', file.name)[-80:]}"
         (folder / stored).write_bytes(content)
-        kept.append({"file": stored, "name": file.name, "sha256": _sha256(content)})
+        kept.append({"file": stored, "name": file.name, "sha256": sha256(content)})
     if not _is_openpack(folder / kept[0]["file"]):
         if operation_map:
             raise WorldError("--map belongs to OpenPack annotations; these files hold truth with labels of its own")
@@ -160,10 +148,14 @@ def _map(kept: Mapping[str, str | None]) -> openpack.OperationMap:
 def _content(folder: Path, description: Mapping[str, Any]) -> Content:
     paths = {folder / kept["file"]: kept["name"] for kept in description["files"]}
     for path, kept in zip(paths, description["files"], strict=True):
-        if _sha256(path.read_bytes()) != kept["sha256"]:
+        if sha256(path) != kept["sha256"]:
             raise WorldError(f"{path}: is not the file that was imported")
+    starts: dict[str, int] = {}
     if description["kind"] == "openpack":
-        operations, clips = _cut_annotations(paths, description)
+        annotated = _annotated_sessions(paths, description)
+        starts = {name: session.start_ms for name, session in annotated.items()}
+        clips = _cut_annotations(annotated, description)
+        operations = openpack.label_order(_map(description["map"]), annotated)
     else:
         clips = _read_truth(paths)
         operations = _operations(clips)
@@ -175,20 +167,20 @@ def _content(folder: Path, description: Mapping[str, Any]) -> Content:
     numbers = [sessions.setdefault(clip.session, len(sessions)) for clip in clips]
     alone = len(sessions) == 1
     fits = [fit(clips, operations)] if alone else fit_leave_one_out(clips, numbers, operations)
-    return Content(operations, clips, len(clips), fits, in_sample=alone)
+    return Content(operations, clips, len(clips), fits, in_sample=alone, starts=starts)
 
 
-def _cut_annotations(paths: Mapping[Path, str], description: Mapping[str, Any]) -> tuple[tuple[str, ...], list[Clip]]:
-    key = bytes.fromhex(_sha256("".join(kept["sha256"] for kept in description["files"]).encode()))
-    operation_map = _map(description["map"])
+def _annotated_sessions(paths: Mapping[Path, str], description: Mapping[str, Any]) -> dict[str, openpack.Session]:
     try:
-        sessions = openpack.read_sessions(paths, operation_map)
+        return openpack.read_sessions(paths, _map(description["map"]))
     except WorldError as error:
         raise WorldError(_with_names(str(error), paths)) from None
-    clips = [
-        clip for name, session in sessions.items() for clip in session_clips(name, session.runs, DEFAULT_PLAN, key)
-    ]
-    return openpack.label_order(operation_map, sessions), clips
+
+
+def _cut_annotations(sessions: Mapping[str, openpack.Session], description: Mapping[str, Any]) -> list[Clip]:
+    """Return the clips of all sessions; the world key is the SHA-256 of the files' SHA-256, joined."""
+    key = bytes.fromhex(sha256("".join(kept["sha256"] for kept in description["files"]).encode()))
+    return [clip for name, session in sessions.items() for clip in session_clips(name, session.runs, DEFAULT_PLAN, key)]
 
 
 def _with_names(message: str, paths: Mapping[Path, str]) -> str:
@@ -236,7 +228,14 @@ def _rows(path: Path, name: str) -> Iterator[tuple[int, Mapping[str, Any]]]:
     reader = {".jsonl": _json_rows, ".csv": _csv_rows, ".parquet": _parquet_rows}.get(Path(name).suffix)
     if reader is None:
         raise WorldError(f"{name}: expected a .jsonl, .csv or .parquet file of truth, or OpenPack annotations (.csv)")
-    yield from reader(path, name)
+    for line, row in reader(path, name):
+        yield line, _flat(row)
+
+
+def _flat(row: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a row with the segment in two fields; a `temporal_segment` that is no object counts as missing."""
+    segment = row.get("temporal_segment")
+    return {**row, **(segment if isinstance(segment, dict) else {})}
 
 
 def _json_rows(path: Path, name: str) -> Iterator[tuple[int, Mapping[str, Any]]]:
@@ -249,13 +248,10 @@ def _json_rows(path: Path, name: str) -> Iterator[tuple[int, Mapping[str, Any]]]
             raise WorldError(f"{name}:{line}: not JSON ({error})") from None
         if not isinstance(row, dict):
             raise WorldError(f"{name}:{line}: expected an object")
-        segment = row.pop("temporal_segment", None)
-        yield line, row | (segment if isinstance(segment, dict) else {})
+        yield line, row
 
 
 def _csv_rows(path: Path, name: str) -> Iterator[tuple[int, Mapping[str, Any]]]:
-    import csv
-
     with path.open(encoding="utf-8-sig", newline="") as file:
         for line, row in enumerate(csv.DictReader(file), 2):
             cells: dict[str, Any] = {key: value for key, value in row.items() if key and value not in ("", None)}
@@ -272,7 +268,7 @@ def _parquet_rows(path: Path, name: str) -> Iterator[tuple[int, Mapping[str, Any
 
     try:
         with duckdb.connect() as connection:
-            rows = connection.execute("SELECT * FROM read_parquet(?)", [str(path)])
+            rows = connection.execute(sql(__package__, "parquet_rows"), {"path": str(path)})
             columns = [column[0] for column in rows.description]
             for line, row in enumerate(rows.fetchall(), 1):
                 yield line, {key: value for key, value in zip(columns, row, strict=True) if value is not None}
@@ -336,7 +332,3 @@ def _notes(clips: Sequence[Clip], content: Content) -> tuple[str, ...]:
     elif sessions < 10:
         notes.append(f"only {sessions} sessions: intervals are wide or not supported")
     return tuple(notes)
-
-
-def _sha256(content: bytes) -> str:
-    return hashlib.sha256(content).hexdigest()

@@ -26,10 +26,11 @@ from reference.errors import TruthError
 from reference.files import replacement
 from reference.home import cache_home, user_key
 from reference.resources import sql
+from reference.task import DEFAULT_SPLIT, DEFAULT_WORLD
 from reference.truth import database
 from reference.truth.catalog import locate
 from reference.truth.origin import Content, Origin
-from reference.truth.truth_rows import frame
+from reference.truth.truth_rows import clips_table
 
 if TYPE_CHECKING:
     import duckdb
@@ -102,8 +103,8 @@ class Truth:
 
 
 def open_truth(
-    world: str | Path = "warehouse-v1",
-    split: str = "test",
+    world: str | Path = DEFAULT_WORLD,
+    split: str = DEFAULT_SPLIT,
     *,
     home: str | Path | None = None,
     truth: str | Path | None = None,
@@ -138,7 +139,7 @@ def built(origin: Origin, split: str, *, home: Path, truth: str | Path | None = 
 def build_truth(origin: Origin, split: str, path: Path, *, key: bytes, progress: Progress | None = None) -> None:
     """Write the database of a split. Raises TruthError when its digest is not the one its world pins."""
     content = origin.content(split)
-    with _explained(path), replacement(path) as temporary:
+    with _write_errors(path), replacement(path) as temporary:
         temporary.unlink()
         with database.connect() as connection:
             database.attach_new(connection, temporary)
@@ -152,7 +153,7 @@ def build_truth(origin: Origin, split: str, path: Path, *, key: bytes, progress:
 
 
 @contextlib.contextmanager
-def _explained(path: Path) -> Iterator[None]:
+def _write_errors(path: Path) -> Iterator[None]:
     """A full disk, say: what DuckDB cannot write becomes one line that names the file."""
     import duckdb
 
@@ -166,8 +167,7 @@ def _path(origin: Origin, split: str, home: Path, truth: str | Path | None) -> P
     """Named by everything the rows depend on, so that a changed world, code or database version makes a new file."""
     import duckdb
 
-    if split not in origin.splits:
-        raise TruthError(f"world {origin.name} has no split {split!r}; it has {', '.join(origin.splits)}")
+    origin.check_split(split)
     if truth is not None and Path(truth).suffix == ".duckdb":
         if not Path(truth).exists():
             raise TruthError(f"{truth}: no such truth database")
@@ -190,7 +190,7 @@ def _insert(connection: duckdb.DuckDBPyConnection, content: Content, progress: P
     sessions: dict[str, int] = {}
     done, clips = 0, iter(content.clips)
     while chunk := list(islice(clips, _CHUNK)):
-        connection.register("chunk", frame(chunk, content, sessions))
+        connection.register("chunk", clips_table(chunk, content, sessions))
         connection.execute("INSERT INTO truth.clips SELECT * FROM chunk")
         connection.unregister("chunk")
         done += len(chunk)
@@ -227,7 +227,7 @@ def _meta(
         "sessions": str(sessions),
         "script": json.dumps(script),
         "public": str(origin.public).lower(),
-        "sealed": origin.sealed,
+        "sealed": origin.seal.commitment if origin.seal else "",
         "in_sample": str(content.in_sample).lower(),
     }
 
@@ -287,14 +287,12 @@ def _is_asked_for(truth: Truth, origin: Origin, split: str) -> None:
 def export(truth: Truth, path: Path) -> None:
     """Write a split's truth, one row a clip, as JSON Lines, CSV or Parquet by the extension of `path`.
 
+    JSON Lines have the segment as a prediction has it, `temporal_segment`; the others in two columns.
     The connection must have been opened with `path.parent` among its folders. Raises TruthError.
     """
-    options = {".jsonl": "FORMAT json", ".csv": "FORMAT csv, HEADER", ".parquet": "FORMAT parquet, COMPRESSION zstd"}
-    if path.suffix not in options:
-        raise TruthError(f"{path}: expected a name that ends in {', '.join(options)}")
-    query = sql(__package__, "export")
-    if path.suffix == ".csv":
-        query = f"SELECT * REPLACE (array_to_string(next_operations, '|') AS next_operations) FROM ({query})"
-    with _explained(path), replacement(path) as temporary:
-        target = database.quoted(temporary.absolute())
-        truth.connection.execute(f"COPY ({query}) TO '{target}' ({options[path.suffix]})")
+    statements = {".jsonl": "export_jsonl", ".csv": "export_csv", ".parquet": "export_parquet"}
+    if path.suffix not in statements:
+        raise TruthError(f"{path}: expected a name that ends in {', '.join(statements)}")
+    with _write_errors(path), replacement(path) as temporary:
+        truth.connection.execute(sql(__package__, "exported"))
+        truth.connection.execute(sql(__package__, statements[path.suffix]), {"path": str(temporary.absolute())})

@@ -21,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reference.errors import VideoError
+from reference.task import DEFAULT_FRAMES, DEFAULT_SAMPLER
 from reference.video.samplers import SAMPLERS, reduced, uniform_indices
 
 Pixels = NDArray[np.uint8]
@@ -58,8 +59,8 @@ class Header(NamedTuple):
 class Wanted(NamedTuple):
     """n sampled frames, or the frames at `indices`, sorted and different."""
 
-    n: int = 8
-    sampler: str = "uniform"
+    n: int = DEFAULT_FRAMES
+    sampler: str = DEFAULT_SAMPLER
     indices: tuple[int, ...] | None = None
 
 
@@ -91,7 +92,7 @@ def _known(path: Path, wanted: Wanted, header: Header) -> tuple[int, ...] | None
     if wanted.indices is None:
         if not 1 <= wanted.n <= header.frames:
             raise VideoError(f"{path}: has {header.frames} frames, {wanted.n} were asked for")
-        return uniform_indices(header.frames, wanted.n) if wanted.sampler == "uniform" else None
+        return uniform_indices(header.frames, wanted.n) if wanted.sampler == DEFAULT_SAMPLER else None
     if not wanted.indices or list(wanted.indices) != sorted(set(wanted.indices)):
         raise VideoError(f"{path}: the frames asked for must be sorted and different")
     if wanted.indices[0] < 0 or wanted.indices[-1] >= header.frames:

@@ -13,7 +13,7 @@ boundary   half of them uniform, the others in pairs just before and after the s
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
@@ -116,11 +116,6 @@ def _summed(parts: list[Luma], wide: type) -> Luma:
     for part in parts[1:]:
         total += part.astype(wide)
     return total
-
-
-def distances(transitions: Iterable[int], indices: Sequence[int]) -> list[int]:
-    """For each true transition (the first frame of a new operation) the frames to the nearest sampled one."""
-    return [min(abs(index - transition) for index in indices) for transition in transitions]
 
 
 def _different(indices: Iterable[int], frames: int) -> tuple[int, ...]:

@@ -27,10 +27,11 @@ from reference.process.split import session_states
 from reference.process.world import World, load_world
 from reference.randomness import render_seed
 from reference.task import CLIP_FRAMES
-from reference.video.samplers import LUMA_SIDE, SAMPLERS, distances, luma_of
+from reference.video.samplers import LUMA_SIDE, SAMPLERS, luma_of
 from tests.proofs import shown, validity
 from tests.proofs.proof import Proof, table
 from tests.proofs.shown import SIZE, Drawn
+from tests.support.sampling import distances
 
 FRAMES = 8
 HEADER = ("sampler", "distance, mean", "90%", "OCA limit", "tIoU@0.5 limit", "OCA", "tIoU@0.5", "AA@1", "hidden AA@1")

@@ -138,7 +138,7 @@ def revealed(organiser) -> tuple[str, str]:
 def test_reveal_is_checked_by_a_stranger(organiser, tmp_path):
     """On another machine: no registered split, another home, only what was published and revealed."""
     checked = sealing.check_reveal(organiser["published"], *revealed(organiser), workers=1, home=tmp_path / "home")
-    assert checked.good and len(checked.agreed) == 3
+    assert checked.valid and len(checked.claims) == 3
 
 
 def test_another_secret_or_salt_does_not_pass(organiser, tmp_path):
@@ -146,7 +146,7 @@ def test_another_secret_or_salt_does_not_pass(organiser, tmp_path):
     other = "00" * 32
     for values, expected in (((secret, other), [True, True, False]), ((other, salt), [False, False, False])):
         checked = sealing.check_reveal(organiser["published"], *values, workers=1, home=tmp_path)
-        assert [agrees for _, agrees in checked.agreed] == expected
+        assert [agrees for _, agrees in checked.claims] == expected
     with pytest.raises(UsageError, match="64 hexadecimal digits"):
         sealing.check_reveal(organiser["published"], "00", salt, home=tmp_path)
 
@@ -179,8 +179,8 @@ def test_what_was_changed_afterwards_is_found(what, change, expected, organiser,
     shutil.copytree(organiser["published"], folder)
     change(folder)
     checked = sealing.check_reveal(folder, *revealed(organiser), workers=1, home=tmp_path / "home")
-    assert not dict(checked.agreed)[expected]
-    assert not checked.good
+    assert not dict(checked.claims)[expected]
+    assert not checked.valid
 
 
 def test_train_cannot_be_sealed(organiser, tmp_path):

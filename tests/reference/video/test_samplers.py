@@ -5,8 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from reference.task import CLIP_FRAMES, DEFAULT_FRAMES, DEFAULT_INDICES, DEFAULT_SAMPLER
 from reference.video import samplers
-from reference.video.samplers import SAMPLERS, distances, luma_of, reduced, uniform_indices
+from reference.video.samplers import SAMPLERS, luma_of, reduced, uniform_indices
+from tests.support.sampling import distances
 
 UNIFORM = [
     (125, 8, (0, 17, 35, 53, 70, 88, 106, 124), "floor(linspace(0, 124, 8))"),
@@ -22,6 +24,11 @@ UNIFORM = [
 def test_uniform(frames, n, expected, why):
     assert uniform_indices(frames, n) == expected, why
     assert SAMPLERS["uniform"](np.zeros((frames, 2, 2), int), n) == expected
+
+
+def test_the_default_frames_are_the_uniform_samplers():
+    assert uniform_indices(CLIP_FRAMES, DEFAULT_FRAMES) == DEFAULT_INDICES
+    assert DEFAULT_SAMPLER in SAMPLERS
 
 
 @pytest.mark.parametrize(("frames", "n"), [(5, 6), (5, 0), (0, 1)])
