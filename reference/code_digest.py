@@ -50,7 +50,7 @@ def code_files(*entries: str) -> dict[str, Path]:
 
 
 def _module_file(name: str) -> Path | None:
-    """The file of one of our modules or packages; None for anything else (a class, say, or a library)."""
+    """Return the file of one of our modules or packages; None for anything else (a class, say, or a library)."""
     top, *rest = name.split(".")
     if top not in OURS:
         return None
@@ -66,7 +66,7 @@ def _root(package: str) -> Path:
 
 @cache
 def _imports(path: Path) -> tuple[str, ...]:
-    """Dotted names that a module imports; `from a import b` may name the module a.b or something in a."""
+    """Return the dotted names that a module imports; `from a import b` may name the module a.b or something in a."""
     found: list[str] = []
     for module, names, plain in IMPORT.findall(TYPES_ONLY.sub("", path.read_text(encoding="utf-8"))):
         found += re.findall(r"[\w.]+", plain)

@@ -4,7 +4,7 @@ Clip geometry: 125 frames at 25 fps, one frame every 40 ms. Frame indices are 0-
 is `[start_frame, end_frame)`, end-exclusive, with 0 <= start < end <= 125.
 
 `dominant_operation` has the most frames in the clip; `temporal_segment` is the longest part inside the clip of one run
-of it; `next_operation` is the operation of the session's run after that one, shown or not.
+of it; `next_operation` is the operation of the session's run after that one, whether on screen or not.
 """
 
 from __future__ import annotations
@@ -85,7 +85,7 @@ class Run:
 
 @dataclass(frozen=True, slots=True)
 class Clip:
-    """One clip with its truth: a row of the truth store. `None` where the world cannot know the value."""
+    """One clip with its truth, a row of the truth store. A field is None where the world cannot know its value."""
 
     clip_id: str
     session: str

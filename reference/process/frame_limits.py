@@ -1,9 +1,9 @@
-"""How far sampled frames can lead: what a perfect recogniser of single frames gets, before any model is asked.
+"""Limits of sampled frames: what a perfect recogniser of single frames achieves, before any model is asked.
 
 Every sampled frame has its true label, every other frame takes that of the nearest sampled one (of two equally near,
-the earlier). The labels are then read as a clip's own: dominant operation and longest run as in `cutter`. OCA
-is the share of clips whose operation is right, tIoU@0.5 the share with 2 x intersection >= union, in whole frames.
-Nothing is said about the next operation: it may have to be foreseen, and that limit is the ceiling of `visible`.
+the earlier). The labels are then read as a clip's own: dominant operation and longest run as in `cutter`. OCA is the
+share of clips whose operation is right, tIoU@0.5 the share with 2 x intersection >= union, in whole frames. Nothing is
+said about the next operation: it may have to be predicted, and that limit is the ceiling of `ceiling`.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ Indices = Sequence[int] | Callable[[Shown], Sequence[int]]
 
 
 class Limit(NamedTuple):
-    """Shares of `clips` clips; not a number where there are none."""
+    """Limits over `clips` clips, as shares in [0, 1]; NaN where there are none."""
 
     clips: int
     oca: float
@@ -30,7 +30,7 @@ class Limit(NamedTuple):
 
 
 def frame_limit(shown: Iterable[Shown], indices: Indices = DEFAULT_INDICES) -> dict[str, Limit]:
-    """The limits over all clips, the dense ones and the others: keys `all`, `dense`, `not_dense`."""
+    """Return the limits over all clips, the dense ones and the others: keys `all`, `dense`, `not_dense`."""
     hits: dict[str, list[tuple[bool, bool]]] = {"all": [], "dense": [], "not_dense": []}
     for clip, state in shown:
         chosen = indices((clip, state)) if callable(indices) else indices
@@ -41,37 +41,37 @@ def frame_limit(shown: Iterable[Shown], indices: Indices = DEFAULT_INDICES) -> d
 
 
 def labels_at(state: VisibleState, indices: Sequence[int]) -> list[str]:
-    """The operation on screen at each of these frames."""
+    """Return the operation on screen at each of these frames."""
     return [next(run.operation for run in state.runs if index < run.end_frame) for index in indices]
 
 
 def reconstruct(labels: Sequence[str], indices: Sequence[int]) -> Label:
-    """Operation and segment of a clip whose frames take the label of the nearest of `indices` (ascending)."""
+    """Return operation and segment of a clip whose frames take the label of the nearest of `indices` (ascending)."""
     return label_clip(join_events(spread(labels, indices)), 0)
 
 
 def spread(labels: Sequence[str], indices: Sequence[int]) -> list[Run]:
-    """One event a sampled frame: the frames nearest to it."""
+    """Return one event for each sampled frame: the frames nearest to it."""
     edges = [0, *((low + high) // 2 + 1 for low, high in pairwise(indices)), CLIP_FRAMES]
     spans = zip(labels, pairwise(edges), strict=True)
     return [Run(label, FRAME_MS * start, FRAME_MS * end) for label, (start, end) in spans]
 
 
 def judge(clip: Clip, answer: Label) -> tuple[bool, bool]:
-    """Operation right, segment hit."""
+    """Return (operation right, segment hit)."""
     right = answer.dominant_operation == clip.dominant_operation
     return right, overlaps(clip.temporal_segment, answer.temporal_segment)
 
 
 def overlaps(truth: Segment, answer: Segment) -> bool:
-    """Temporal IoU of at least one half."""
+    """Return whether temporal IoU is at least one half, in integers."""
     shared = min(truth.end_frame, answer.end_frame) - max(truth.start_frame, answer.start_frame)
     union = truth.frames + answer.frames - max(0, shared)
     return 2 * shared >= union
 
 
 def transitions(state: VisibleState) -> list[int]:
-    """The first frame of each operation that begins on screen."""
+    """Return the first frame of each operation that begins on screen."""
     return [run.start_frame for run in state.runs[1:]]
 
 

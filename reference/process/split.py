@@ -1,4 +1,4 @@
-"""A split of a synthetic world: its clips with truth, domain facts, ceiling and the oracle's answer.
+"""A split of a synthetic world: its clips with truth, domain facts, ceiling and the ceiling's answer.
 
 Sessions are independent, so several processes share them; the clips come in the split's order and are equal for any
 number of processes. `scale=N` gives N times the sessions, of which the first are the unscaled split's.

@@ -1,8 +1,8 @@
-"""What a clip shows: all that its 125 frames may depend on.
+"""The visible state: all that the 125 frames of a clip may depend on.
 
-Pictures are drawn from a VisibleState and a render seed and from nothing else; ceiling.py works out from the same state
-what can be known about the next operation. A clip's surfaces may stand behind an occluder: what it hides in all frames
-is not in the state.
+Pictures are drawn from a VisibleState and a render seed and from nothing else; `ceiling` computes from the same state
+what can be known about the next operation. An occluder may hide a clip's surfaces: what it hides in all frames is not
+in the state.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from reference.randomness import below
 
 
 class ShownRun(NamedTuple):
-    """The part of a run on screen. `step` is the state of the box; Idle leaves it as it was."""
+    """Part of a run on screen. `step` is the state of the box; Idle does not change it."""
 
     operation: str
     step: str
@@ -29,7 +29,7 @@ class ShownRun(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class VisibleState:
-    """All that a clip's frames may depend on, in their order on screen; times in ms."""
+    """Everything that a clip's frames may depend on, in the order on screen; times in ms."""
 
     runs: tuple[ShownRun, ...]
     orders: tuple[tuple[bool | None, ...], ...]  # per order, by the world's attributes; None: behind the occluder
@@ -42,7 +42,7 @@ class VisibleState:
 
 
 def visible(world: World, session: Session, index: int, chosen: Cut) -> VisibleState:
-    """The state shown by clip `index` of a session, whose timeline has been drawn up to the clip's end."""
+    """Return the state that clip `index` of a session shows; the session's timeline is drawn up to the clip's end."""
     runs = [session.runs[part.run_index] for part in chosen.parts]
     first = runs[0].order
     occluded = _occluded(world, session, index)
@@ -63,7 +63,7 @@ def visible(world: World, session: Session, index: int, chosen: Cut) -> VisibleS
 
 
 def _occluded(world: World, session: Session, index: int) -> tuple[str, ...]:
-    """Drawn from the noise key: where an occluder stands tells nothing about the order."""
+    """Return the surfaces that an occluder hides, drawn from the noise key: it tells nothing about the order."""
     occluders = world.domains[session.domain].occluders
     if not occluders:
         return ()

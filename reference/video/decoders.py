@@ -39,7 +39,7 @@ HELD_BYTES = 256 << 20
 
 
 class Limits(NamedTuple):
-    """The most that a header may announce."""
+    """Largest values that a header may announce."""
 
     side: int = 4096
     frames: int = 10_000
@@ -50,6 +50,8 @@ LIMITS = Limits()
 
 
 class Header(NamedTuple):
+    """Header of a video; its packets are counted where it announces no number of frames."""
+
     width: int
     height: int
     frames: int
@@ -57,7 +59,7 @@ class Header(NamedTuple):
 
 
 class Wanted(NamedTuple):
-    """n sampled frames, or the frames at `indices`, sorted and different."""
+    """Frames to decode: n sampled ones, or those at `indices`, sorted and different."""
 
     n: int = DEFAULT_FRAMES
     sampler: str = DEFAULT_SAMPLER
@@ -65,14 +67,14 @@ class Wanted(NamedTuple):
 
 
 class Decoder(NamedTuple):
-    """`count`: frames by this decoder's own account. `read`: the frames at sorted, different indices."""
+    """Backend for decoding. `count`: frames by its own account. `read`: the frames at sorted, different indices."""
 
     count: Callable[[Path], int]
     read: Callable[[Path, Sequence[int]], Pixels]
 
 
 def decode(path: Path, wanted: Wanted, decoder: str, limits: Limits) -> tuple[Pixels, NDArray[np.int64]]:
-    """`(frames, indices)` of one file. Raises VideoError; may crash or hang on a damaged file."""
+    """Return `(frames, indices)` of one file. Raises VideoError; may crash or hang on a damaged file."""
     decoder_named(decoder)
     with opened(path) as (container, stream):
         header = _header(path, container, stream, limits)
@@ -88,7 +90,7 @@ def decode(path: Path, wanted: Wanted, decoder: str, limits: Limits) -> tuple[Pi
 
 
 def _known(path: Path, wanted: Wanted, header: Header) -> tuple[int, ...] | None:
-    """The indices, where nobody has to look at pictures for them."""
+    """Return the indices where no sampler has to look at pictures for them, else None. Raises VideoError."""
     if wanted.indices is None:
         if not 1 <= wanted.n <= header.frames:
             raise VideoError(f"{path}: has {header.frames} frames, {wanted.n} were asked for")
@@ -109,13 +111,16 @@ def _agreed(path: Path, name: str, header: Header) -> Decoder:
 
 
 def inspect(path: Path, limits: Limits = LIMITS) -> Header:
-    """The header of an MP4 or MOV file that keeps within the limits."""
+    """Return the header of an MP4 or MOV file. Raises VideoError where it breaks a limit or is none."""
     with opened(path) as (container, stream):
         return _header(path, container, stream, limits)
 
 
 def _header(path: Path, container: Any, stream: Any, limits: Limits) -> Header:
-    """A fragmented file announces no number of frames: its packets are counted, and it is read from the start again."""
+    """Return the checked header. Raises VideoError where it breaks a limit.
+
+    A fragmented file announces no number of frames: its packets are counted, and it is read from the start again.
+    """
     frames = stream.frames
     if not frames:
         frames = sum(1 for packet in container.demux(stream) if packet.size)
@@ -127,7 +132,7 @@ def _header(path: Path, container: Any, stream: Any, limits: Limits) -> Header:
 
 
 def check_kind(path: Path) -> None:
-    """A regular file that begins like an MP4 or MOV file."""
+    """Raise VideoError unless the path is a regular file that begins like an MP4 or MOV file."""
     try:
         if not stat.S_ISREG(path.stat().st_mode):
             raise VideoError(f"{path}: not a regular file")
@@ -154,7 +159,7 @@ def _within(path: Path, header: Header, limits: Limits) -> None:
 
 @contextmanager
 def opened(path: Path) -> Iterator[tuple[Any, Any]]:
-    """PyAV's container and its first video stream. `file:` keeps a path with a colon from being read as a protocol."""
+    """Yield PyAV's container and its first video stream. Raises VideoError for a file that cannot be decoded."""
     check_kind(path)
     av = _imported("av", "av")
     try:
@@ -169,7 +174,7 @@ def opened(path: Path) -> Iterator[tuple[Any, Any]]:
 
 
 def pictures(path: Path) -> Iterator[tuple[int, Any]]:
-    """(index, PyAV frame) of every frame in turn."""
+    """Yield (index, PyAV frame) of every frame in turn."""
     with opened(path) as (container, stream):
         yield from enumerate(container.decode(stream))
 
@@ -191,7 +196,10 @@ def _chosen(path: Path, pictures: Iterable[tuple[int, Any]], indices: Sequence[i
 def _scan(
     path: Path, header: Header, pictures: Iterable[tuple[int, Any]], choose: Callable[[NDArray[Any]], tuple[int, ...]]
 ) -> tuple[Pixels | None, tuple[int, ...]]:
-    """One pass: the small luma of every frame, then the frames that `choose` wants; None if too many to hold."""
+    """Sample in one pass: read the small luma of every frame, then return the frames that `choose` wants.
+
+    The frames are None where the video is too large to keep them while the sampler looks.
+    """
     held: list[Any] | None = [] if header.frames * header.width * header.height * 3 // 2 <= HELD_BYTES else None
     small: list[NDArray[np.int32]] = []
     for index, picture in pictures:
@@ -211,7 +219,7 @@ def _scan(
 
 
 def _luma(picture: Any) -> NDArray[np.uint8]:
-    """The Y plane, where the pixel format has one of 8 bits."""
+    """Return the Y plane [h, w]; a pixel format without one of 8 bits is converted to grey."""
     if picture.format.name not in EIGHT_BIT:
         picture = picture.reformat(format="gray")
     plane = picture.planes[0]
@@ -261,7 +269,7 @@ def _opencv_count(path: Path) -> int:
 
 
 def _opencv_read(path: Path, indices: Sequence[int]) -> Pixels:
-    """In turn: seeking is four times slower, and off by frames in some files."""
+    """Read frames in turn: seeking is four times slower, and off by frames in some files."""
     capture, wanted, found = _opencv(path), set(indices), []
     for index in range(indices[-1] + 1):
         if not capture.grab():
@@ -288,6 +296,7 @@ DECODERS = {
 
 
 def decoder_named(name: str) -> Decoder:
+    """Return the decoder of that name. Raises VideoError where there is none."""
     if name not in DECODERS:
         raise VideoError(f"no decoder {name!r}; there are {', '.join(DECODERS)}")
     return DECODERS[name]

@@ -1,9 +1,9 @@
-"""Which frames of a clip a model looks at: functions from low-resolution luma to frame indices.
+"""Samplers: functions from low-resolution luma to the indices of the frames that a model sees.
 
 `luma` is an integer array [frames, h, w]; the answer is n sorted, different indices in [0, frames). Everything is
 integer arithmetic with ties broken by the earlier frame, so equal pictures give equal indices on every processor.
 
-uniform    floor(linspace(0, frames - 1, n)): knows nothing of the pictures
+uniform    floor(linspace(0, frames - 1, n)): does not depend on the pictures
 motion     equal shares of the summed frame difference: many frames where much moves (a still clip gives even spacing)
 entropy    the frames whose brightness is most spread out, at least a little apart; ranked by the collision (Renyi-2)
            entropy -log2 sum p^2 of 32 grey levels, whose order is that of the integer sum of squares
@@ -29,18 +29,19 @@ WINDOW = 12  # frames: about half a second
 
 
 def uniform_indices(frames: int, n: int) -> tuple[int, ...]:
-    """floor(linspace(0, frames - 1, n)) in integers. Raises ValueError where there are fewer frames than asked for."""
+    """Return floor(linspace(0, frames - 1, n)), in integers. Raises ValueError for more indices than frames."""
     if not 1 <= n <= frames:
         raise ValueError(f"{n} different frames of {frames} cannot be chosen")
     return tuple(place * (frames - 1) // max(1, n - 1) for place in range(n))
 
 
 def uniform(luma: Luma, n: int) -> tuple[int, ...]:
+    """Return n evenly spaced frames, both ends among them."""
     return uniform_indices(len(luma), n)
 
 
 def motion(luma: Luma, n: int) -> tuple[int, ...]:
-    """The frames at which the summed difference reaches (2 i + 1) / 2n of its total."""
+    """Return the frames at which the summed difference reaches (2 i + 1) / 2n of its total."""
     uniform_indices(len(luma), n)
     change = differences(luma)
     change = change * len(luma) + max(1, int(change.sum()) // 8)  # an eighth is spread evenly
@@ -50,7 +51,7 @@ def motion(luma: Luma, n: int) -> tuple[int, ...]:
 
 
 def entropy(luma: Luma, n: int) -> tuple[int, ...]:
-    """The n highest-ranked frames of which no two are nearer than a third of the even spacing."""
+    """Return the n highest-ranked frames of which no two are nearer than a third of the even spacing."""
     uniform_indices(len(luma), n)
     grey = (luma.reshape(len(luma), -1) // (256 // LEVELS)).astype(np.int64)
     offset = np.arange(len(luma))[:, None] * LEVELS
@@ -60,7 +61,7 @@ def entropy(luma: Luma, n: int) -> tuple[int, ...]:
 
 
 def boundary(luma: Luma, n: int) -> tuple[int, ...]:
-    """Half the frames uniform; then the frames before and after the sharpest changes, as many as are left."""
+    """Return half the frames uniform, the others in pairs before and after the sharpest changes."""
     frames = len(luma)
     chosen = dict.fromkeys(uniform_indices(frames, n)[:: max(1, n - 1)] if n < 4 else uniform_indices(frames, n // 2))
     sharpness = changes(luma)
@@ -76,13 +77,13 @@ SAMPLERS: dict[str, Sampler] = {"uniform": uniform, "motion": motion, "entropy":
 
 
 def differences(luma: Luma) -> NDArray[np.int64]:
-    """[frames]: summed absolute difference to the frame before; 0 for the first."""
+    """Return [frames]: the summed absolute difference to the frame before; 0 for the first."""
     flat = luma.reshape(len(luma), -1).astype(np.int32)
     return np.concatenate([[0], np.abs(np.diff(flat, axis=0)).sum(axis=1, dtype=np.int64)])
 
 
 def changes(luma: Luma) -> NDArray[np.int64]:
-    """[frames]: how much the mean picture of the WINDOW frames from here on differs from that of the WINDOW before."""
+    """Return [frames]: how much the mean picture of the WINDOW frames from here on differs from the WINDOW before."""
     frames = len(luma)
     total = np.cumsum(luma.reshape(frames, -1), axis=0, dtype=np.int64)
     total = np.concatenate([np.zeros_like(total[:1]), total])
@@ -95,13 +96,13 @@ def changes(luma: Luma) -> NDArray[np.int64]:
 
 
 def luma_of(rgb: NDArray[np.uint8]) -> NDArray[np.int32]:
-    """Luma [n, h, w] of RGB pictures by the integer weights 77, 150, 29 of 256, reduced to about LUMA_SIDE."""
+    """Return luma [n, h, w] of RGB pictures by the integer weights 77, 150, 29 of 256, reduced to about LUMA_SIDE."""
     weighted = rgb.astype(np.int32) @ np.array([77, 150, 29], np.int32)
     return reduced(weighted >> 8)
 
 
 def reduced(luma: Luma) -> NDArray[np.int32]:
-    """Block means, so that the shorter side has about LUMA_SIDE pixels; what is left over at the edges is cut."""
+    """Return block means, so that the shorter side has about LUMA_SIDE pixels; a remainder at the edges is cut."""
     block = max(1, min(luma.shape[-2:]) // LUMA_SIDE)
     height, width = (side // block * block for side in luma.shape[-2:])
     wide = np.uint16 if block <= 16 else np.uint32  # sums of block * block bytes fit
@@ -111,7 +112,7 @@ def reduced(luma: Luma) -> NDArray[np.int32]:
 
 
 def _summed(parts: list[Luma], wide: type) -> Luma:
-    """Eight times as fast as summing over an axis of a reshaped array."""
+    """Return the sum of the parts; eight times as fast as a sum over an axis of a reshaped array."""
     total: Luma = parts[0].astype(wide)
     for part in parts[1:]:
         total += part.astype(wide)
@@ -119,7 +120,7 @@ def _summed(parts: list[Luma], wide: type) -> Luma:
 
 
 def _different(indices: Iterable[int], frames: int) -> tuple[int, ...]:
-    """Repeated indices move to the nearest free frame, the earlier of two."""
+    """Return sorted, different indices: a repeated one moves to the nearest free frame, the earlier of two."""
     taken: set[int] = set()
     for index in indices:
         near = range(frames) if index in taken else (index,)
@@ -128,7 +129,7 @@ def _different(indices: Iterable[int], frames: int) -> tuple[int, ...]:
 
 
 def _apart(ranked: Iterable[int], n: int, gap: int, in_order: bool = True) -> tuple[int, ...]:
-    """The first n of `ranked` that are at least `gap` from one another; by rank, or sorted."""
+    """Return the first n of `ranked` that are at least `gap` from one another; sorted, or by rank."""
     chosen: list[int] = []
     for index in ranked:
         if len(chosen) < n and all(abs(index - other) >= gap for other in chosen):

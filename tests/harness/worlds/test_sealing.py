@@ -12,7 +12,7 @@ import harness
 from harness.baselines.write import write_baseline
 from harness.errors import UsageError, WorldError
 from harness.worlds import describe, sealing
-from reference.truth.sealed import registered
+from reference.truth.catalog import locate
 from tests.support import hand
 
 NAME = "tiny-sealed"
@@ -47,7 +47,7 @@ def test_secret_is_for_its_owner_alone(organiser):
 
 
 def test_sealing_again_changes_nothing(organiser):
-    before = registered(NAME, organiser["home"]).commitment
+    before = locate(NAME, organiser["home"]).seal.commitment
     assert seal(organiser["world"], organiser).commitment == before
 
 
@@ -88,7 +88,7 @@ def test_scorings_are_logged_by_name(organiser):
     first = score(organiser, name="counted").record["scorings"]
     second = score(organiser, name="counted").record["scorings"]
     assert (first, second) == (1, 2)
-    log = [json.loads(line) for line in registered(NAME, organiser["home"]).log.read_text().splitlines()]
+    log = [json.loads(line) for line in locate(NAME, organiser["home"]).seal.log.read_text().splitlines()]
     assert [row["name"] for row in log].count("counted") == 2
     assert all(len(row["sha256"]) == 64 for row in log)
 
@@ -184,7 +184,7 @@ def test_what_was_changed_afterwards_is_found(what, change, expected, organiser,
 
 
 def test_train_cannot_be_sealed(organiser, tmp_path):
-    with pytest.raises(WorldError, match="there to learn from"):
+    with pytest.raises(WorldError, match="published to learn from"):
         seal(organiser["world"], organiser, split="train", name="x")
 
 
