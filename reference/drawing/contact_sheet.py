@@ -1,8 +1,7 @@
-"""Contact sheets: clips x 8 frames, made to be looked at. Needs the `video` extra.
+"""Contact sheets: clips x 8 frames, for people to look at. Needs the `video` extra.
 
 The frames are those of the uniform sampler, floor(linspace(0, 124, 8)). Under each frame stands its index, under each
-clip its truth and a bar with the segment. A blind sheet names the clip
-and the frames only.
+clip its truth and a bar with the segment. A blind sheet names the clip and the frames only.
 """
 
 from __future__ import annotations
@@ -29,7 +28,10 @@ _INK, _PALE, _PAPER, _ACCENT = (38, 42, 46), (120, 126, 132), (250, 248, 244), (
 def contact_sheet(
     world: World, split: str, clips: int | Sequence[str] = 6, blind: bool = False, size: int = 168
 ) -> Image.Image:
-    """A sheet of those clips (ids), or of that many spread over the split. Raises WorldError for an unknown clip."""
+    """Draw a sheet of those clips (ids), or of that many spread over the split.
+
+    Raises WorldError for an unknown clip.
+    """
     from PIL import Image, ImageDraw
 
     chosen = _spread(world, split, clips) if isinstance(clips, int) else _named(world, split, clips)
@@ -52,7 +54,7 @@ def _states(world: World, split: str) -> Iterator[tuple[Clip, VisibleState]]:
 
 
 def _spread(world: World, split: str, count: int) -> list[tuple[Clip, VisibleState]]:
-    """Evenly spaced over the split's sessions, from one domain after the other, and at another place in each."""
+    """Return `count` clips: sessions evenly spaced, domains in turn, at another place within each session."""
     plan = world.split(split)
     turn = len(plan.domains)
     chosen = []

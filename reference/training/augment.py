@@ -101,7 +101,7 @@ def colour(frames: Pixels, brightness: int, contrast: int, saturation: int) -> P
 
 
 def blur(frames: Pixels, passes: int) -> Pixels:
-    """Convolve with the binomial kernel 1 4 6 4 1 along both axes, `passes` times: a Gaussian of about that variance."""
+    """Convolve with the binomial kernel 1 4 6 4 1 along both axes, `passes` times; its variance is `passes`."""
     pixels = frames.astype(np.int32)
     for axis in [1, 2] * passes:
         around = [_moved(pixels, step, axis) for step in (-2, -1, 0, 1, 2)]

@@ -1,14 +1,14 @@
-"""A world of its own from a file: OpenPack annotations, or truth that `harness world export` (or anyone) wrote.
+"""Imported worlds: OpenPack annotations, or truth that `harness world export` (or anyone) wrote.
 
-The imported files are kept, as they were, under HARNESS_HOME/worlds/NAME beside `world.json`; truth databases are
-derived from them like from a world file. An imported world has one split, `test`, no process and so no ceiling: floors
-and transitions are fitted on the other sessions, session by session; with a single session on itself, which is marked
-`in_sample`. Its key is the SHA-256 of what was imported.
+The imported files are stored unchanged under HARNESS_HOME/worlds/NAME beside `world.json`; truth databases are derived
+from them like from a world file. An imported world has one split, `test`, no process and so no ceiling: floors and
+transitions are fitted on the other sessions, session by session; with a single session on itself, which is marked
+`in_sample`. Its key is the SHA-256 of the imported files.
 
-Truth files are JSON Lines, CSV or Parquet, one row a clip: `clip_id`, `dominant_operation`, `start_frame`, `end_frame`
-(or `temporal_segment`), `next_operation`, and where known `session`, `clip_index`, `start_ms`, `previous_operation`,
-`next_operations`, `cut_kind`, `domain`, `worker`. Without `session` each clip is a session of its own; without
-`clip_index` a session's clips stand in time order. What only a process knows (ceiling, script) is left out.
+Truth files are JSON Lines, CSV or Parquet, one row a clip: `clip_id`, `dominant_operation`, `temporal_segment` (or
+`start_frame` and `end_frame`), `next_operation`, and where known `session`, `clip_index`, `start_ms`,
+`previous_operation`, `next_operations`, `cut_kind`, `domain`, `worker`. Without `session` each clip is a session of its
+own; without `clip_index` a session's clips stand in time order. Facts of a process (ceiling, script) are ignored.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ MAX_LABELS = 254  # codes above stand for "other label" and "no answer"
 
 @dataclass(frozen=True)
 class Imported:
-    """What `import_world` made: the name to score against, and what is worth saying about it."""
+    """Outcome of an import: the name to score against, the sizes, and notes for the user."""
 
     name: str
     clips: int
@@ -52,6 +52,7 @@ class Imported:
 
 
 def imported_names(home: Path) -> list[str]:
+    """Return the names of the worlds that were imported on this machine, sorted."""
     return sorted(path.parent.name for path in (home / "worlds").glob(f"*/{DESCRIPTION}"))
 
 
@@ -78,9 +79,10 @@ def import_world(
     operation_map: str | None = None,
     replace: bool = False,
 ) -> Imported:
-    """Keep the files as world `name` (by default the first file's name). Raises WorldError with file and line.
+    """Store the files as world `name` (by default the first file's name).
 
-    `operation_map`: of OpenPack ids, `openpack` (the default), `identity`, or the path of a TOML file.
+    `operation_map` turns OpenPack ids into labels: `openpack` (the default), `identity`, or the path of a TOML file.
+    Raises WorldError with file and line where a file is unusable, and for a name that is taken unless `replace`.
     """
     name = name or re.sub(r"[^A-Za-z0-9._-]+", "-", files[0].stem).strip("-.") or "imported"
     if not NAME.fullmatch(name) or name in world_names():
@@ -108,7 +110,7 @@ def import_world(
 
 
 def _describe(files: Sequence[Path], folder: Path, name: str, operation_map: str | None) -> dict[str, Any]:
-    """Copy the files and say what they are; all that the truth depends on goes into the description."""
+    """Copy the files and return their description; all that the truth depends on is in it."""
     kept = []
     for place, file in enumerate(files):
         try:
@@ -134,7 +136,7 @@ def _is_openpack(path: Path) -> bool:
 
 
 def _kept_map(name_or_path: str | None) -> dict[str, str | None]:
-    """The map's text goes into the description, so that a map edited later does not change this world's truth."""
+    """Return a map's text for the description, so that a map edited later does not change this world's truth."""
     operation_map = openpack.load_map(name_or_path or openpack.DEFAULT_MAP)
     return {"name": Path(operation_map.name).name, "toml": openpack.map_text(operation_map.name)}
 
@@ -184,14 +186,14 @@ def _cut_annotations(sessions: Mapping[str, openpack.Session], description: Mapp
 
 
 def _with_names(message: str, paths: Mapping[Path, str]) -> str:
-    """Files as the user named them, not as they are kept."""
+    """Return a message with the files named as the user named them, not as they are stored."""
     for path, name in paths.items():
         message = message.replace(str(path), name)
     return message
 
 
 def _operations(clips: Sequence[Clip]) -> tuple[str, ...]:
-    """The canonical ten where they suffice; else the labels that occur, canonical ones first."""
+    """Return the labels: the canonical ten where they suffice, else those that occur, canonical ones first."""
     used = {
         label for clip in clips for label in (clip.dominant_operation, clip.previous_operation, *clip.next_operations)
     }
@@ -203,7 +205,7 @@ def _operations(clips: Sequence[Clip]) -> tuple[str, ...]:
 
 
 def _read_truth(paths: Mapping[Path, str]) -> list[Clip]:
-    """Clips of all files, sessions together and in time order; raises WorldError with file and line."""
+    """Return the clips of all files, sessions together, in time order. Raises WorldError with file and line."""
     clips: dict[str, tuple[Clip, str]] = {}
     seen: dict[str, int] = {}
     for path, name in paths.items():

@@ -1,8 +1,8 @@
 """Truth <-> DuckDB: one database a split, written once, opened read-only and locked.
 
-A truth database is derived: from a world file, or from a file that was imported. It lies in the per-user cache
-(`HARNESS_HOME`, by default ~/.cache/warehouse-harness) or in a folder of the caller's, is made when it is first asked
-for and can be deleted at any time.
+A truth database is derived from a world file or an imported file. It lies in the per-user cache (`HARNESS_HOME`, by
+default ~/.cache/warehouse-harness) or in a folder of the caller's. The first use creates it, and it can be deleted at
+any time.
 
 Trust: the digest of a split's truth is pinned in its world file and compared at every build. Every database is sealed:
 its meta table holds an HMAC over itself and a sum over all rows, under a key that only this user has
@@ -53,46 +53,51 @@ class Truth:
 
     @property
     def world(self) -> str:
+        """Return the name of the world."""
         return self.meta["world"]
 
     @property
     def split(self) -> str:
+        """Return the name of the split."""
         return self.meta["split"]
 
     @property
     def digest(self) -> str:
-        """SHA-256 of the split's truth, hexadecimal."""
+        """Return the SHA-256, hexadecimal, of the split's truth."""
         return self.meta["truth_digest"]
 
     @property
     def n(self) -> int:
+        """Return the number of clips."""
         return int(self.meta["n"])
 
     @property
     def sessions(self) -> int:
+        """Return the number of sessions."""
         return int(self.meta["sessions"])
 
     @property
     def public(self) -> bool:
-        """Anyone can make this truth from a public seed."""
+        """Return whether anyone can compute this truth from a public seed."""
         return self.meta["public"] == "true"
 
     @property
     def sealed(self) -> str:
-        """The commitment of a sealed split, else empty: then only what cannot give the truth away may leave."""
+        """Return the commitment of a sealed split, else "". Of a sealed split only redacted numbers may leave."""
         return self.meta["sealed"]
 
     @property
     def in_sample(self) -> bool:
-        """Floors and transitions were fitted on the very session they are quoted for."""
+        """Return whether floors and transitions were fitted on the very session that they are quoted for."""
         return self.meta["in_sample"] == "true"
 
     @property
     def script(self) -> tuple[int | None, ...]:
-        """By operation code: the process's most probable successor, None where the world has no process."""
+        """Return, by operation code, the process's most probable successor; None where the world has no process."""
         return tuple(json.loads(self.meta["script"]))
 
     def close(self) -> None:
+        """Close the connection."""
         self.connection.close()
 
     def __enter__(self) -> Truth:
@@ -112,7 +117,7 @@ def open_truth(
     allow_directories: Iterable[Path] = (),
     progress: Progress | None = None,
 ) -> Truth:
-    """Open a split's truth, making it first where it is not there yet.
+    """Open a split's truth; builds it first where it does not exist yet.
 
     `truth`: a database of that split, or a folder to keep databases in, instead of the cache. The connection may read
     `allow_files` and read and write in `allow_directories`, and reach nothing else. Raises TruthError, WorldError.
@@ -132,12 +137,12 @@ def open_truth(
 
 
 def built(origin: Origin, split: str, *, home: Path, truth: str | Path | None = None) -> Path:
-    """Where `open_truth` keeps, or would keep, this split."""
+    """Return the path of the database that `open_truth` uses, or would create, for this split."""
     return _path(origin, split, home, truth)
 
 
 def build_truth(origin: Origin, split: str, path: Path, *, key: bytes, progress: Progress | None = None) -> None:
-    """Write the database of a split. Raises TruthError when its digest is not the one its world pins."""
+    """Write the database of a split. Raises TruthError when its digest is not the one that its world pins."""
     content = origin.content(split)
     with _write_errors(path), replacement(path) as temporary:
         temporary.unlink()
@@ -154,7 +159,7 @@ def build_truth(origin: Origin, split: str, path: Path, *, key: bytes, progress:
 
 @contextlib.contextmanager
 def _write_errors(path: Path) -> Iterator[None]:
-    """A full disk, say: what DuckDB cannot write becomes one line that names the file."""
+    """Turn an error of DuckDB while it writes (a full disk, say) into one line that names the file."""
     import duckdb
 
     try:
@@ -164,7 +169,11 @@ def _write_errors(path: Path) -> Iterator[None]:
 
 
 def _path(origin: Origin, split: str, home: Path, truth: str | Path | None) -> Path:
-    """Named by everything the rows depend on, so that a changed world, code or database version makes a new file."""
+    """Return the path of a split's database.
+
+    Its name is a digest of everything that the rows depend on, so that a changed world, code or database version makes
+    a new file. Raises TruthError for an unknown split or an unusable `truth`.
+    """
     import duckdb
 
     origin.check_split(split)
@@ -180,12 +189,12 @@ def _path(origin: Origin, split: str, home: Path, truth: str | Path | None) -> P
 
 
 def _can_hold(folder: Path) -> bool:
-    """A folder, or a name that can become one: a mistyped path is not made into a tree of folders."""
+    """Return whether a path is a folder or can become one; a mistyped path is not made into a tree of folders."""
     return folder.is_dir() or (not folder.exists() and folder.absolute().parent.is_dir())
 
 
 def _insert(connection: duckdb.DuckDBPyConnection, content: Content, progress: Progress | None) -> int:
-    """Write the rows, a chunk at a time; returns the number of sessions."""
+    """Write the rows, a chunk at a time; return the number of sessions."""
     connection.executemany("INSERT INTO truth.operations VALUES (?, ?)", list(enumerate(content.operations)))
     sessions: dict[str, int] = {}
     done, clips = 0, iter(content.clips)

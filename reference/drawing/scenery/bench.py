@@ -1,6 +1,6 @@
-"""How box, items and screen stand during a run: the step's look, what earlier runs on screen left, what this one adds.
+"""The bench of a run: how box, items and screen stand, from the step's look, earlier runs on screen, and this run.
 
-A run's bench follows from the steps shown up to it and from nothing else; when it will end is not known here.
+A run's bench follows from the steps shown up to it and from nothing else; when the run will end is not known here.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from reference.process.world import IDLE, World
 
 @dataclass(frozen=True)
 class Bench:
-    """The state when a run begins (for Idle: as the interrupted step left it)."""
+    """State of the bench when a run begins (for Idle: as the interrupted step left it)."""
 
     operation: str
     working: str  # the step's operation; differs from `operation` in Idle only
@@ -28,7 +28,7 @@ class Bench:
 
 
 def benches(world: World, runs: Sequence[ShownRun]) -> tuple[Bench, ...]:
-    """One bench a run, in order."""
+    """Return the bench of each run, in order."""
     found: list[Bench] = []
     for number, run in enumerate(runs):
         step = world.steps[run.step]
@@ -48,19 +48,19 @@ def _begin(operation: str, working: str, look: Look) -> Bench:
 
 
 def _carried(before: Bench, bench: Bench) -> Bench:
-    """What stays for the rest of an order: paper round the items, fill in the box, tape, label and paper on it."""
+    """Return the bench with what stays for the rest of an order: wrapped items, fill in the box, tape, label, paper."""
     inside = bench.inside | (before.inside - {"items"}) if bench.box == "open" else bench.inside
     marks = bench.marks | before.marks if bench.box == before.box == "closed" else bench.marks
     return replace(bench, inside=inside, marks=marks, wrapped=bench.wrapped or before.wrapped)
 
 
 def _left_by(bench: Bench) -> Bench:
-    """The bench at the end of a run; an idle worker changes nothing."""
+    """Return the bench at the end of a run; an idle worker changes nothing."""
     return bench if bench.operation == IDLE else _after(bench)
 
 
 def _after(bench: Bench) -> Bench:
-    """The bench once the step's operation is done."""
+    """Return the bench once the step's operation is finished."""
     return _EFFECTS.get(bench.working, lambda same: same)(bench)
 
 

@@ -1,4 +1,4 @@
-"""Things that mean nothing: on the table's back strip and on the wall, and one in the foreground.
+"""Things without meaning: on the table's back strip and on the wall, and one in the foreground.
 
 They share colours with tools and signs on purpose, and stand where no sign, tool or hand needs the room.
 """
@@ -27,7 +27,7 @@ Maker = Callable[[float, float, Colour], list[Shape]]
 
 
 def objects(strength: int, draw: Callable[[], float]) -> list[Shape]:
-    """3 to 9 things by strength, each with a kind, a tint and a place of its own."""
+    """Draw 3 to 9 things by strength, each with a random kind, tint and place."""
     count = 3 + 6 * strength // 1000
     places = list(_PLACES)
     chosen = []
@@ -105,7 +105,7 @@ _KINDS: tuple[Maker, ...] = (_pen_cup, _binder, _notes, _small_parcel, _bottle, 
 
 
 def foreground(plant: bool) -> list[Shape]:
-    """Leaves or a piece of cardboard in the lower right corner, which nothing else needs."""
+    """Draw leaves or a piece of cardboard in the lower right corner, which nothing else needs."""
     if not plant:
         kraft = colour("#9d7646")
         edge = ((356, 300), (312, 314), (296, 360), (356, 360))
