@@ -31,11 +31,16 @@ def listed(home: Path | None = None) -> list[dict[str, Any]]:
     """A row for every split of every world that is known here."""
     from reference.home import cache_home
     from reference.truth.catalog import locate, names
-    from reference.truth.store import built
+    from reference.truth.store import truth_path
 
     folder = cache_home(home)
     return [
-        {"world": origin.name, "split": split, "kind": origin.kind, "built": built(origin, split, home=folder).exists()}
+        {
+            "world": origin.name,
+            "split": split,
+            "kind": origin.kind,
+            "built": truth_path(origin, split, home=folder).exists(),
+        }
         for origin in (locate(name, folder) for name in names(folder))
         for split in origin.splits
     ]
@@ -56,7 +61,7 @@ def build(
     from harness.progress import counter
     from reference.home import cache_home, user_key
     from reference.truth.catalog import locate
-    from reference.truth.store import attach, build_truth, built
+    from reference.truth.store import attach, build_truth, truth_path
 
     folder = cache_home(home)
     origin = locate(world if scale == 1 else f"{world}-x{scale}", folder)
@@ -65,7 +70,7 @@ def build(
         origin = replace(origin, pinned={})
     rows = []
     for split in splits or origin.splits:
-        path = built(origin, split, home=folder, truth=truth)
+        path = truth_path(origin, split, home=folder, truth=truth)
         with counter(f"{origin.name} / {split}") as report:
             build_truth(origin, split, path, key=user_key(folder), progress=report)
         with attach(path, folder) as made:

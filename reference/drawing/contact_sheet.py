@@ -34,7 +34,7 @@ def contact_sheet(
     """
     from PIL import Image, ImageDraw
 
-    chosen = _spread(world, split, clips) if isinstance(clips, int) else _named(world, split, clips)
+    chosen = _spread_clips(world, split, clips) if isinstance(clips, int) else _clips_by_id(world, split, clips)
     wide = len(DEFAULT_INDICES) * (size + _GAP) + _GAP
     tall = size + _CAPTION + _GAP
     sheet = Image.new("RGB", (wide, tall * len(chosen) + _GAP), _PAPER)
@@ -53,7 +53,7 @@ def _states(world: World, split: str) -> Iterator[tuple[Clip, VisibleState]]:
         yield from session_states(world, split, session)
 
 
-def _spread(world: World, split: str, count: int) -> list[tuple[Clip, VisibleState]]:
+def _spread_clips(world: World, split: str, count: int) -> list[tuple[Clip, VisibleState]]:
     """Return `count` clips: sessions evenly spaced, domains in turn, at another place within each session."""
     plan = world.split(split)
     turn = len(plan.domains)
@@ -66,7 +66,7 @@ def _spread(world: World, split: str, count: int) -> list[tuple[Clip, VisibleSta
     return chosen
 
 
-def _named(world: World, split: str, names: Sequence[str]) -> list[tuple[Clip, VisibleState]]:
+def _clips_by_id(world: World, split: str, names: Sequence[str]) -> list[tuple[Clip, VisibleState]]:
     found = {clip.clip_id: (clip, state) for clip, state in _states(world, split) if clip.clip_id in names}
     for name in names:
         if name not in found:

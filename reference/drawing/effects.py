@@ -96,14 +96,14 @@ def _motion_blur(strength: int, seed: int, size: int) -> Film:
     def develop(takes: Pixels, index: int) -> Pixels:
         total = np.zeros(takes.shape[1:], np.uint16)
         for step in range(8):
-            total += _shifted(takes[step // 2], across * step // 7, down * step // 7)
+            total += _shift(takes[step // 2], across * step // 7, down * step // 7)
         total >>= 3
         return total.astype(np.uint8)
 
     return Film(exposures, develop)
 
 
-def _shifted(picture: Pixels, across: int, down: int) -> Pixels:
+def _shift(picture: Pixels, across: int, down: int) -> Pixels:
     """Return the picture moved by whole pixels, edges repeated."""
     most = max(abs(across), abs(down))
     if not most:
@@ -129,8 +129,8 @@ def _compression(strength: int, seed: int, size: int) -> Film:
         picture = np.pad(takes[0], ((0, full - size), (0, full - size), (0, 0)), "edge") if full > size else takes[0]
         red, green, blue = (picture[:, :, channel].astype(np.int16) for channel in range(3))
         bright = (red + 2 * green + blue) >> 2
-        reddish, bluish = (_doubled(_coarse(_halved(part - bright), bits), full) for part in (red, blue))
-        bright = _coarse(bright, bits)
+        reddish, bluish = (_double(_quantise(_halve(part - bright), bits), full) for part in (red, blue))
+        bright = _quantise(bright, bits)
         out = np.empty((full, full, 3), np.uint8)
         planes = (bright + reddish, bright - ((reddish + bluish) >> 1), bright + bluish)
         for channel, plane in enumerate(planes):
@@ -146,17 +146,17 @@ def _bits(rise: int) -> _Plane:
     return np.array([[int(step).bit_length() - 1 for step in row] for row in steps], np.int16)[:, :, None, None]
 
 
-def _halved(plane: _Plane) -> _Plane:
+def _halve(plane: _Plane) -> _Plane:
     half = (plane[0::2, 0::2] + plane[1::2, 0::2] + plane[0::2, 1::2] + plane[1::2, 1::2]) >> 2
     ragged = -len(half) % 8
     return np.pad(half, ((0, ragged), (0, ragged)), "edge") if ragged else half
 
 
-def _doubled(plane: _Plane, side: int) -> _Plane:
+def _double(plane: _Plane, side: int) -> _Plane:
     return plane.repeat(2, 0).repeat(2, 1)[:side, :side]
 
 
-def _coarse(plane: _Plane, bits: _Plane) -> _Plane:
+def _quantise(plane: _Plane, bits: _Plane) -> _Plane:
     side = len(plane)
     blocks = plane.reshape(side // 8, 8, side // 8, 8).transpose(1, 3, 0, 2).copy()
     _hadamard(blocks)

@@ -88,7 +88,7 @@ class Painter:
 
     def _draw(self, shapes: tuple[Shape, ...], view: View, clear: bool) -> None:
         lib, canvas = self._lib, self._canvas
-        points, view = self._mapped(shapes, view)
+        points, view = self._map_points(shapes, view)
         address, begin = points.ctypes.data, 0
         for shape in shapes:
             count = len(shape.points) // 2
@@ -101,7 +101,7 @@ class Painter:
         lib.tvg_canvas_sync(canvas)
         lib.tvg_canvas_remove(canvas, None)
 
-    def _mapped(self, shapes: tuple[Shape, ...], view: View) -> tuple[NDArray[np.float32], View]:
+    def _map_points(self, shapes: tuple[Shape, ...], view: View) -> tuple[NDArray[np.float32], View]:
         """Return all points in picture coordinates, snapped, and the view scaled to the picture's size."""
         zoom = self.size / SIDE
         a, b, c, d, e, f = (value * zoom for value in view)

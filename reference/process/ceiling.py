@@ -60,6 +60,8 @@ def _essence(world: World, state: VisibleState) -> tuple[str, tuple[Chain, ...]]
 @lru_cache(maxsize=1 << 18)
 def _best(world: World, habit: str, chains: tuple[Chain, ...]) -> Forecast:
     distribution = _distribution(world, habit, chains)
+    # Rounded before the comparison: two operations that differ by less than the ceiling's precision are a tie, which
+    # canonical order decides, and not the last bit of a sum.
     ppm = {operation: int(value * PPM + 0.5) for operation, value in distribution}
     best = max(ppm, key=lambda operation: ppm[operation])
     return Forecast(ppm[best] / PPM, best)
@@ -70,7 +72,11 @@ def _distribution(world: World, habit: str, chains: tuple[Chain, ...]) -> tuple[
     grammar = grammar_of(world)
     weights = dict.fromkeys(OPERATIONS, 0.0)
     for regime, prior in _regimes(grammar, habit):
+        # A clip begins at some moment of the session, so it meets a step as often as the step occurs per unit of time:
+        # expected visits per order (in _entry) over the mean length of an order.
         weight = prior / grammar.order_length(regime)
+        # Orders are independent given the regime. An order that ends on screen counts by its likelihood alone, so its
+        # attributes are summed out; those of the last order also decide what follows.
         for place, chain in enumerate(chains[:-1]):
             weight *= sum(share for _, share in _order_weights(grammar, regime, chain, place == 0, True))
         for mask, share in _order_weights(grammar, regime, chains[-1], len(chains) == 1, False):
@@ -117,6 +123,8 @@ def _entry(grammar: Grammar, regime: Regime, mask: int, node: tuple[str, bool], 
     step, idle = node
     if not first:
         return grammar.successors(START, mask, regime).probability.get(step, 0.0)
+    # The clip may begin anywhere in its first order, hence expected visits and not the probability of starting there.
+    # An idle run is one that interrupts a visit to its step.
     return grammar.visits(mask, regime)[step] * (grammar.idle if idle else 1.0)
 
 
@@ -131,7 +139,7 @@ def _onward(grammar: Grammar, regime: Regime, mask: int, node: tuple[str, bool])
     """Return P(next step, no interruption before it) by step."""
     step, idle = node
     probability = grammar.successors(step, mask, regime).probability
-    if idle or not grammar.idle:
+    if idle or not grammar.idle:  # after an interruption the work continues; two never follow each other
         return probability
     return {target: share * (1.0 - grammar.idle) for target, share in probability.items()}
 
@@ -143,6 +151,7 @@ def _after(grammar: Grammar, regime: Regime, mask: int, node: tuple[str, bool]) 
         if target != DONE:
             found.append((grammar.operation[target], share))
             continue
+        # The order is done: the next one's first step, over all attributes, since nothing of it is on screen.
         for step, part in grammar.first_steps(regime).items():
             found.append((grammar.operation[step], share * part))
     return found

@@ -122,13 +122,15 @@ def _append(runs: list[Run], operation: str, start_ms: int, end_ms: int) -> None
         runs.append(Run(operation, start_ms, end_ms))
 
 
-def shown_parts(runs: Sequence[Run], start_ms: int) -> list[Part]:
+def visible_parts(runs: Sequence[Run], start_ms: int) -> list[Part]:
     """Return the parts of the clip at `start_ms` in time order; together they fill all 125 frames."""
     index = max(0, bisect_right(runs, start_ms, key=_start) - 1)
     parts: list[Part] = []
     frame = 0
     while frame < CLIP_FRAMES and index < len(runs):
         run = runs[index]
+        # The first frame f with start_ms + 40 f >= t is ceil((t - start_ms) / 40), written as -((start_ms - t) // 40):
+        # floor division keeps it exact for runs that began before the clip, too.
         first = -((start_ms - run.start_ms) // FRAME_MS)
         end = min(CLIP_FRAMES, -((start_ms - run.end_ms) // FRAME_MS))
         if first > frame:
@@ -145,7 +147,7 @@ def shown_parts(runs: Sequence[Run], start_ms: int) -> list[Part]:
 
 def label_clip(runs: Sequence[Run], start_ms: int) -> Label:
     """Return the label of the 125 frames that start at `start_ms`."""
-    return _label(shown_parts(runs, start_ms))
+    return _label(visible_parts(runs, start_ms))
 
 
 def _label(parts: list[Part]) -> Label:
@@ -171,7 +173,7 @@ def cut(runs: Iterable[Run], plan: CutPlan, rng: random.Random, limit: int | Non
     while found != limit and cutter.has(index):
         kind = plan.kind(rng.random())
         start_ms = cutter.aim(kind, plan, index, rng.random())
-        chosen = None if start_ms is None else cutter.judge(kind, index, start_ms)
+        chosen = None if start_ms is None else cutter.accept(kind, index, start_ms)
         index += 1
         if chosen is not None:
             found += 1
@@ -218,6 +220,7 @@ class _Cutter:
             start_ms = run.start_ms - _between(plan.lead_ms, share)
         else:
             start_ms = self._aim_dense(index, share)
+        # A window that ends before `seen_ms` would be chosen by what happens after it, see the class.
         allowed = start_ms >= self.free_ms and start_ms + LAST_FRAME_MS >= self.seen_ms
         return start_ms if allowed else None
 
@@ -229,18 +232,21 @@ class _Cutter:
         short = self.runs[index - 1] if index else None
         if short is None or short.end_ms - short.start_ms > DENSE_MS:
             return -1
+        # With a lead of L and a run of length D the neighbours show L and 5000 - L - D ms. Both stay within 62 frames
+        # (2480 ms) for 2520 - D <= L <= 2480. A run shorter than a frame leaves no such L: accept() checks again.
         return short.start_ms - _between((DENSE_MS + FRAME_MS - (short.end_ms - short.start_ms), DENSE_MS), share)
 
-    def judge(self, kind: str, index: int, start_ms: int) -> Cut | None:
+    def accept(self, kind: str, index: int, start_ms: int) -> Cut | None:
         """Return the window as a cut, or None where it is not of this kind or must be dropped."""
         end = start_ms + LAST_FRAME_MS
         if kind == "mid" and self.runs[index].end_ms <= end:
+            # The run does not fill the window. That is known when it ends, so no later time counts as looked at.
             self.seen_ms = max(self.seen_ms, self.runs[index].end_ms)
             return None
         if not self.covers(end):
             return None
         self.seen_ms = max(self.seen_ms, end)
-        parts = shown_parts(self.runs, start_ms)
+        parts = visible_parts(self.runs, start_ms)
         label = _label(parts)
         if kind == "dense" and label.temporal_segment.frames > DENSE_FRAMES:
             return None
@@ -254,6 +260,7 @@ class _Cutter:
     def release(self, chosen: Cut) -> None:
         """Reserve the time of a cut, and that of its next operation's run where the cut does not show it."""
         self.free_ms = chosen.start_ms + CLIP_MS
+        # An answer that is not on screen must not be on screen elsewhere: no later clip shows a frame of its run.
         if chosen.label.temporal_segment.end_frame == CLIP_FRAMES:
             self.free_ms = max(self.free_ms, self.runs[chosen.label.run_index + 1].end_ms)
 

@@ -16,8 +16,8 @@ from reference.process.cutter import Label, join_events, label_clip
 from reference.process.visible import VisibleState
 from reference.task import CLIP_FRAMES, DEFAULT_INDICES, FRAME_MS, Clip, Run, Segment
 
-Shown = tuple[Clip, VisibleState]
-Indices = Sequence[int] | Callable[[Shown], Sequence[int]]
+ClipState = tuple[Clip, VisibleState]
+Indices = Sequence[int] | Callable[[ClipState], Sequence[int]]
 """The frames looked at, ascending: the same for all clips, or chosen for each."""
 
 
@@ -29,12 +29,12 @@ class Limit(NamedTuple):
     tiou50: float
 
 
-def frame_limit(shown: Iterable[Shown], indices: Indices = DEFAULT_INDICES) -> dict[str, Limit]:
+def frame_limit(shown: Iterable[ClipState], indices: Indices = DEFAULT_INDICES) -> dict[str, Limit]:
     """Return the limits over all clips, the dense ones and the others: keys `all`, `dense`, `not_dense`."""
     hits: dict[str, list[tuple[bool, bool]]] = {"all": [], "dense": [], "not_dense": []}
     for clip, state in shown:
         chosen = indices((clip, state)) if callable(indices) else indices
-        hit = judge(clip, reconstruct(labels_at(state, chosen), chosen))
+        hit = check_answer(clip, reconstruct(labels_at(state, chosen), chosen))
         hits["all"].append(hit)
         hits["dense" if clip.dense else "not_dense"].append(hit)
     return {name: _shares(found) for name, found in hits.items()}
@@ -47,17 +47,18 @@ def labels_at(state: VisibleState, indices: Sequence[int]) -> list[str]:
 
 def reconstruct(labels: Sequence[str], indices: Sequence[int]) -> Label:
     """Return operation and segment of a clip whose frames take the label of the nearest of `indices` (ascending)."""
-    return label_clip(join_events(spread(labels, indices)), 0)
+    return label_clip(join_events(nearest_events(labels, indices)), 0)
 
 
-def spread(labels: Sequence[str], indices: Sequence[int]) -> list[Run]:
+def nearest_events(labels: Sequence[str], indices: Sequence[int]) -> list[Run]:
     """Return one event for each sampled frame: the frames nearest to it."""
+    # (low + high) // 2 is the last frame that is not nearer to `high`; one that is equally near to both is among them.
     edges = [0, *((low + high) // 2 + 1 for low, high in pairwise(indices)), CLIP_FRAMES]
     spans = zip(labels, pairwise(edges), strict=True)
     return [Run(label, FRAME_MS * start, FRAME_MS * end) for label, (start, end) in spans]
 
 
-def judge(clip: Clip, answer: Label) -> tuple[bool, bool]:
+def check_answer(clip: Clip, answer: Label) -> tuple[bool, bool]:
     """Return (operation right, segment hit)."""
     right = answer.dominant_operation == clip.dominant_operation
     return right, overlaps(clip.temporal_segment, answer.temporal_segment)
@@ -67,7 +68,7 @@ def overlaps(truth: Segment, answer: Segment) -> bool:
     """Return whether temporal IoU is at least one half, in integers."""
     shared = min(truth.end_frame, answer.end_frame) - max(truth.start_frame, answer.start_frame)
     union = truth.frames + answer.frames - max(0, shared)
-    return 2 * shared >= union
+    return 2 * shared >= union  # `shared` is negative for disjoint segments, and then never large enough
 
 
 def transitions(state: VisibleState) -> list[int]:

@@ -91,6 +91,7 @@ class Grammar:
 
     def _propagate(self, mask: int, regime: Regime) -> dict[str, float]:
         total = dict.fromkeys(self.operation, 0.0)
+        # Follow the probability of being at each step; loops return some of it, so go on until almost none is left.
         mass = dict(self.successors(START, mask, regime).probability)
         while sum(mass.values()) > _NEGLIGIBLE:
             onward: dict[str, float] = {}
@@ -124,6 +125,7 @@ class Grammar:
         return self._length[regime]
 
     def _mean(self, operation: str) -> float:
+        # Durations are interpolated linearly between the quantiles, so their mean is the trapezoid rule.
         quantiles = self.world.durations[operation]
         return (2 * sum(quantiles) - quantiles[0] - quantiles[-1]) / (2 * (len(quantiles) - 1))
 

@@ -66,6 +66,8 @@ def fit(clips: Sequence[Clip], operations: Sequence[str]) -> Fit:
 def fit_leave_one_out(clips: Sequence[Clip], sessions: Sequence[int], operations: Sequence[str]) -> list[Fit]:
     """Return, by session number (0-based, dense), the fit on the clips of all other sessions."""
     counts = Counts(clips, sessions, operations)
+    # All counts minus a session's own are the counts of the others, without counting again for each session. Exact:
+    # segment hits are float32 for the speed of a matrix product, and float32 holds all integers up to 2^24.
     transition, hits = counts.transition.sum(axis=0), counts.segment_hits()
     fits: list[Fit] = []
     for start in range(0, len(counts.transition), _CHUNK):
@@ -78,6 +80,7 @@ def fit_leave_one_out(clips: Sequence[Clip], sessions: Sequence[int], operations
 def _hits(segments: np.ndarray) -> np.ndarray:
     """Return which constant segments hit which true ones, `[len(segments), 7875]` as float32: 2 x overlap >= union."""
     start, end = segments[:, :1], segments[:, 1:]
+    # The hull stands for the union: they differ for disjoint segments only, whose overlap is negative here.
     overlap = np.minimum(end, _ENDS) - np.maximum(start, _STARTS)
     union = np.maximum(end, _ENDS) - np.minimum(start, _STARTS)
     return (2 * overlap >= union).astype(np.float32)

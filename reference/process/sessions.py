@@ -20,7 +20,7 @@ from reference.process.world import DONE, IDLE, START, Worker, World
 from reference.randomness import below, stream
 from reference.task import Run
 
-_FINE = 1 << 32
+_FINE = 1 << 32  # share * 2^32 is exact in a double, so every processor gets the same integer
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +85,7 @@ def timeline(world: World, split: str, index: int) -> Session:
         name=session_name(split, index),
         domain=domains[place],
         worker=world.workers[turn % len(world.workers)],
-        randomised=_randomised(world, split, turn, place),
+        randomised=_is_randomised(world, split, turn, place),
         rng=stream(world.key, "timeline", split, index),
         grammar=grammar_of(world),
     )
@@ -96,7 +96,7 @@ def session_name(split: str, index: int) -> str:
     return f"{split}-{index:04d}"
 
 
-def _randomised(world: World, split: str, turn: int, place: int) -> bool:
+def _is_randomised(world: World, split: str, turn: int, place: int) -> bool:
     """Return whether a session is randomised: one of `one_in` turns of each domain is.
 
     The domains of a block take different turns, so that no worker gets more randomised sessions than another.

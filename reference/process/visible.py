@@ -45,14 +45,16 @@ def visible(world: World, session: Session, index: int, chosen: Cut) -> VisibleS
     """Return the state that clip `index` of a session shows; the session's timeline is drawn up to the clip's end."""
     runs = [session.runs[part.run_index] for part in chosen.parts]
     first = runs[0].order
-    occluded = _occluded(world, session, index)
+    occluded = _occluded_surfaces(world, session, index)
     segment_end = chosen.label.temporal_segment.end_frame
     return VisibleState(
         runs=tuple(
             ShownRun(run.operation, run.step, run.order - first, part.start_frame, part.end_frame)
             for run, part in zip(runs, chosen.parts, strict=True)
         ),
-        orders=tuple(_shown(world, session.orders[order], occluded) for order in range(first, runs[-1].order + 1)),
+        orders=tuple(
+            _visible_attributes(world, session.orders[order], occluded) for order in range(first, runs[-1].order + 1)
+        ),
         elapsed_ms=chosen.start_ms - runs[0].start_ms,
         worker=session.worker.name,
         domain=session.domain,
@@ -62,7 +64,7 @@ def visible(world: World, session: Session, index: int, chosen: Cut) -> VisibleS
     )
 
 
-def _occluded(world: World, session: Session, index: int) -> tuple[str, ...]:
+def _occluded_surfaces(world: World, session: Session, index: int) -> tuple[str, ...]:
     """Return the surfaces that an occluder hides, drawn from the noise key: it tells nothing about the order."""
     occluders = world.domains[session.domain].occluders
     if not occluders:
@@ -75,9 +77,9 @@ def _occluded(world: World, session: Session, index: int) -> tuple[str, ...]:
     raise AssertionError("a ticket is below the sum of the weights")
 
 
-def _shown(world: World, mask: int, occluded: tuple[str, ...]) -> tuple[bool | None, ...]:
+def _visible_attributes(world: World, mask: int, occluded: tuple[str, ...]) -> tuple[bool | None, ...]:
     if not occluded:
-        return _all_shown(mask, len(world.attributes))
+        return _all_attributes(mask, len(world.attributes))
     return tuple(
         None if attribute.shown_by in occluded else bool(mask >> bit & 1)
         for bit, attribute in enumerate(world.attributes)
@@ -85,5 +87,5 @@ def _shown(world: World, mask: int, occluded: tuple[str, ...]) -> tuple[bool | N
 
 
 @lru_cache(maxsize=4096)
-def _all_shown(mask: int, count: int) -> tuple[bool | None, ...]:
+def _all_attributes(mask: int, count: int) -> tuple[bool | None, ...]:
     return tuple(bool(mask >> bit & 1) for bit in range(count))

@@ -24,7 +24,7 @@ from reference.rendering.sources import OPEN_SPLITS, Job, Pixels
 from reference.task import CLIP_FRAMES, FRAME_MS, Clip
 from reference.truth.openpack import EPOCH
 from reference.truth.origin import Origin
-from reference.video.decoders import Limits, inspect, opened
+from reference.video.decoders import Limits, inspect, open_video
 from reference.video.samplers import LUMA_SIDE, luma_of
 
 RECORDING = Limits(side=4096, frames=5_000_000, seconds=24 * 3600)
@@ -87,7 +87,7 @@ def _not_covered(video: Path, world: str, timed: Sequence[tuple[Clip, int]], len
 def pictures_at(path: Path, instants: Iterable[Fraction]) -> Iterator[Any]:
     """Yield the PyAV frame on show at each instant (seconds after the first frame, rising). Raises VideoError."""
     waiting = list(instants)
-    with opened(path) as (container, stream):
+    with open_video(path) as (container, stream):
         first = stream.start_time or 0
         _seek(container, stream, first, waiting[0])
         before = None

@@ -33,7 +33,7 @@ from reference.rendering.artifacts import IMAGES, PARTIAL
 from reference.rendering.recordings import Recording
 from reference.rendering.request import Request
 from reference.rendering.sources import OPEN_SPLITS, DrawFrames, Job, Scenes, Source
-from reference.rendering.writers import FORMS, Writer, Written
+from reference.rendering.writers import FORMS, Writer, WrittenFile
 from reference.truth.catalog import locate
 from reference.video.samplers import SAMPLERS
 
@@ -258,7 +258,7 @@ def _batched(items: Iterable[Any], n: int) -> Iterator[list[Any]]:
         yield batch
 
 
-def _written_files(writer: Writer, tasks: Iterator[list[Job]], workers: int) -> Iterator[Written]:
+def _written_files(writer: Writer, tasks: Iterator[list[Job]], workers: int) -> Iterator[WrittenFile]:
     numbered = enumerate(tasks)
     if workers <= 1:
         for task in numbered:
@@ -274,7 +274,7 @@ def _written_files(writer: Writer, tasks: Iterator[list[Job]], workers: int) -> 
         ) from None
 
 
-def _write_task(writer: Writer, task: tuple[int, list[Job]]) -> list[Written]:
+def _write_task(writer: Writer, task: tuple[int, list[Job]]) -> list[WrittenFile]:
     return list(writer.write(*task))
 
 

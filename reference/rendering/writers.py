@@ -25,7 +25,7 @@ from reference.video.encode import encode
 from reference.video.samplers import SAMPLERS, uniform_indices
 
 
-class Written(NamedTuple):
+class WrittenFile(NamedTuple):
     """Record of one file or folder: its clips' lines for clips.jsonl and truth.jsonl, and its entry in the index."""
 
     rows: list[dict[str, Any]]
@@ -42,7 +42,7 @@ class Writer:
     request: Request
     source: Source
 
-    def write(self, number: int, jobs: list[Job]) -> Iterator[Written]:
+    def write(self, number: int, jobs: list[Job]) -> Iterator[WrittenFile]:
         """Write the files of task `number`. Raises RenderError for a clip id that cannot name a file."""
         for job in jobs:
             if not shards.KEY.fullmatch(job.clip_id):
@@ -78,7 +78,7 @@ class Writer:
         return self.folder / artifacts.PARTIAL
 
 
-def _frames(writer: Writer, number: int, jobs: list[Job]) -> Iterator[Written]:
+def _frames(writer: Writer, number: int, jobs: list[Job]) -> Iterator[WrittenFile]:
     image, n = writer.request.image, writer.request.frames
     for job in jobs:
         path = writer.folder / "frames" / job.clip_id
@@ -92,7 +92,7 @@ def _frames(writer: Writer, number: int, jobs: list[Job]) -> Iterator[Written]:
         yield _one_clip(writer, job, path, writer.row(job, shown, frames=paths), is_new)
 
 
-def _videos(writer: Writer, number: int, jobs: list[Job]) -> Iterator[Written]:
+def _videos(writer: Writer, number: int, jobs: list[Job]) -> Iterator[WrittenFile]:
     for job in jobs:
         path = writer.folder / "videos" / f"{job.clip_id}.mp4"
         is_new = not artifacts.is_whole(path)
@@ -104,7 +104,7 @@ def _videos(writer: Writer, number: int, jobs: list[Job]) -> Iterator[Written]:
         yield _one_clip(writer, job, path, row, is_new)
 
 
-def _shards(writer: Writer, number: int, jobs: list[Job]) -> Iterator[Written]:
+def _shards(writer: Writer, number: int, jobs: list[Job]) -> Iterator[WrittenFile]:
     path = writer.folder / "shards" / f"{writer.request.split}-{number:05d}.tar"
     is_new = _keys(path) != [job.clip_id for job in jobs]
     if is_new:
@@ -113,7 +113,7 @@ def _shards(writer: Writer, number: int, jobs: list[Job]) -> Iterator[Written]:
     samples = [(sample.key, sample.facts, sample.offset) for sample in shards.read_shard(path)]
     file = _entry(writer, path) | {"samples": len(samples), "offsets": {key: offset for key, _, offset in samples}}
     rows = [{"clip_id": key, "shard": f"shards/{path.name}", **facts} for key, facts, _ in samples]
-    yield Written(rows, [truth_row(job.truth) for job in jobs if job.truth], file, is_new)
+    yield WrittenFile(rows, [truth_row(job.truth) for job in jobs if job.truth], file, is_new)
 
 
 def _sample(writer: Writer, job: Job) -> tuple[str, dict[str, bytes]]:
@@ -142,15 +142,15 @@ def _moved_into_place(writer: Writer, path: Path) -> Iterator[Path]:
     scratch.replace(path)
 
 
-def _one_clip(writer: Writer, job: Job, path: Path, row: dict[str, Any], is_new: bool) -> Written:
-    return Written([row], [truth_row(job.truth)] if job.truth else [], _entry(writer, path), is_new)
+def _one_clip(writer: Writer, job: Job, path: Path, row: dict[str, Any], is_new: bool) -> WrittenFile:
+    return WrittenFile([row], [truth_row(job.truth)] if job.truth else [], _entry(writer, path), is_new)
 
 
 def _entry(writer: Writer, path: Path) -> dict[str, Any]:
     return {"path": path.relative_to(writer.folder).as_posix(), **artifacts.digest(path)}
 
 
-FORMS: dict[str, Callable[[Writer, int, list[Job]], Iterator[Written]]] = {
+FORMS: dict[str, Callable[[Writer, int, list[Job]], Iterator[WrittenFile]]] = {
     "frames": _frames,
     "video": _videos,
     "shards": _shards,

@@ -60,7 +60,7 @@ class Augmentation:
         frames = noise(frames, int(share() * (self.noise + 1)), key)
         if not self.interpolate:
             return {**sample, "frames": frames}
-        frames, indices = interpolated(frames, sample["indices"])
+        frames, indices = interpolate_frames(frames, sample["indices"])
         return {
             **sample,
             "frames": frames,
@@ -76,11 +76,11 @@ def crop(frames: Pixels, percent: int, down: float, right: float) -> Pixels:
     tall, wide = (side - side * percent // 100 for side in (height, width))
     top, left = int(down * (height - tall + 1)), int(right * (width - wide + 1))
     part = frames[:, top : top + tall, left : left + wide].astype(np.int32)
-    rows = _stretched(part, height, axis=1)
-    return _stretched(rows, width, axis=2).astype(np.uint8)
+    rows = _resize(part, height, axis=1)
+    return _resize(rows, width, axis=2).astype(np.uint8)
 
 
-def _stretched(pictures: NDArray[np.int32], size: int, axis: int) -> NDArray[np.int32]:
+def _resize(pictures: NDArray[np.int32], size: int, axis: int) -> NDArray[np.int32]:
     """Return the pictures scaled to `size` along an axis; weights in 1/256."""
     old = pictures.shape[axis]
     place = np.arange(size, dtype=np.int64) * (old - 1) * 256 // max(1, size - 1)
@@ -104,12 +104,12 @@ def blur(frames: Pixels, passes: int) -> Pixels:
     """Convolve with the binomial kernel 1 4 6 4 1 along both axes, `passes` times; its variance is `passes`."""
     pixels = frames.astype(np.int32)
     for axis in [1, 2] * passes:
-        around = [_moved(pixels, step, axis) for step in (-2, -1, 0, 1, 2)]
+        around = [_move(pixels, step, axis) for step in (-2, -1, 0, 1, 2)]
         pixels = (around[0] + around[4] + 4 * (around[1] + around[3]) + 6 * around[2] + 8) >> 4
     return pixels.astype(np.uint8)
 
 
-def _moved(pictures: NDArray[np.int32], step: int, axis: int) -> NDArray[np.int32]:
+def _move(pictures: NDArray[np.int32], step: int, axis: int) -> NDArray[np.int32]:
     """Return the pictures moved by `step` pixels along an axis, edges repeated."""
     size = pictures.shape[axis]
     return np.take(pictures, np.clip(np.arange(size) + step, 0, size - 1), axis=axis)
@@ -124,7 +124,7 @@ def noise(frames: Pixels, strength: int, key: bytes) -> Pixels:
     return np.clip(frames.astype(np.int32) + (grain - 510) * strength // 148, 0, 255).astype(np.uint8)
 
 
-def interpolated(frames: Pixels, indices: Sequence[int]) -> tuple[Pixels, NDArray[np.int64]]:
+def interpolate_frames(frames: Pixels, indices: Sequence[int]) -> tuple[Pixels, NDArray[np.int64]]:
     """Add a frame halfway between each two sampled ones that are apart, blended by distance."""
     found, places = [frames[0]], [int(indices[0])]
     for number, (before, after) in enumerate(pairwise(map(int, indices))):
@@ -145,27 +145,27 @@ def shifts(start: int, end: int, most: int) -> list[int]:
 
 
 def _certain(start: int, end: int, shift: int) -> bool:
-    low, high = shifted(start, end, shift)
+    low, high = shift_segment(start, end, shift)
     if high - low < 1 or (end < CLIP_FRAMES) != (high < CLIP_FRAMES):
         return False
     held = shift == 0 or (start == 0 if shift > 0 else end == CLIP_FRAMES)
     return high - low >= MAJORITY or (held and high - low >= end - start)
 
 
-def shifted(start: int, end: int, shift: int) -> tuple[int, int]:
+def shift_segment(start: int, end: int, shift: int) -> tuple[int, int]:
     """Return the segment after a shift, cut to the clip; at an edge with repeated frames it grows."""
     low = 0 if start == 0 and shift > 0 else start + shift
     high = CLIP_FRAMES if end == CLIP_FRAMES and shift < 0 else end + shift
     return max(0, low), min(CLIP_FRAMES, high)
 
 
-def shown_at(indices: Sequence[int], shift: int) -> list[int]:
+def source_frames(indices: Sequence[int], shift: int) -> list[int]:
     """Return the frames of the unshifted clip that stand at `indices` after a shift."""
     return [min(CLIP_FRAMES - 1, max(0, int(index) - shift)) for index in indices]
 
 
-def moved_truth(truth: Mapping[str, Any], shift: int) -> dict[str, Any]:
+def shift_truth(truth: Mapping[str, Any], shift: int) -> dict[str, Any]:
     """Return the truth after a shift that `shifts` lists."""
     segment = truth["temporal_segment"]
-    low, high = shifted(segment["start_frame"], segment["end_frame"], shift)
+    low, high = shift_segment(segment["start_frame"], segment["end_frame"], shift)
     return {**truth, "temporal_segment": {"start_frame": low, "end_frame": high}}

@@ -62,13 +62,13 @@ class Clips:
         row = self._row(range(len(self.rows))[index])
         truth = self.truths.get(row["clip_id"])
         if "shard" in row:
-            path = _inside(self.folder, row["shard"])
-            return self._finished(_from_shard(read_sample(path, self.offsets[row["shard"]][row["clip_id"]])))
+            path = _path_inside(self.folder, row["shard"])
+            return self._augmented(_from_shard(read_sample(path, self.offsets[row["shard"]][row["clip_id"]])))
         if "video" in row:
-            return self._finished(self._video(row, truth))
-        pictures = [_inside(self.folder, name) for name in row["frames"]]
+            return self._augmented(self._video(row, truth))
+        pictures = [_path_inside(self.folder, name) for name in row["frames"]]
         frames = np.stack([image_pixels(path.read_bytes(), str(path)) for path in pictures])
-        return self._finished(_sample(row, frames, truth))
+        return self._augmented(_sample(row, frames, truth))
 
     def _row(self, index: int) -> dict[str, Any]:
         with (self.folder / "clips.jsonl").open("rb") as file:
@@ -80,13 +80,13 @@ class Clips:
         shift = 0
         if self.augment is not None and truth is not None:
             shift = self.augment.draw_shift(self.epoch, row["clip_id"], truth)
-            truth = augmenting.moved_truth(truth, shift)
-        shown = augmenting.shown_at(row["indices"], shift)
+            truth = augmenting.shift_truth(truth, shift)
+        shown = augmenting.source_frames(row["indices"], shift)
         wanted = sorted(set(shown))
-        found, _ = video_frames(_inside(self.folder, row["video"]), indices=wanted, trusted=self.trusted)
+        found, _ = video_frames(_path_inside(self.folder, row["video"]), indices=wanted, trusted=self.trusted)
         return _sample(row, found[[wanted.index(index) for index in shown]], truth)
 
-    def _finished(self, sample: dict[str, Any]) -> dict[str, Any]:
+    def _augmented(self, sample: dict[str, Any]) -> dict[str, Any]:
         return sample if self.augment is None else self.augment(sample, self.epoch, self.operations)
 
 
@@ -104,8 +104,8 @@ class _Stream:
                 yield self.clips[number]
             return
         for shard in self._order(shards)[index::of]:
-            for sample in self._order(list(read_shard(_inside(self.clips.folder, shard)))):
-                yield self.clips._finished(_from_shard(sample))
+            for sample in self._order(list(read_shard(_path_inside(self.clips.folder, shard)))):
+                yield self.clips._augmented(_from_shard(sample))
 
     def _order(self, items: list[Any]) -> list[Any]:
         """Return the items as they are, or shuffled anew in each epoch."""
@@ -176,7 +176,7 @@ def _offsets(folder: Path) -> dict[str, dict[str, int]]:
         raise RenderError(f"{folder / 'index.json'}: not the index of a rendering ({error!r})") from None
 
 
-def _inside(folder: Path, name: str) -> Path:
+def _path_inside(folder: Path, name: str) -> Path:
     path = folder / name
     if not path.resolve().is_relative_to(folder.resolve()):
         raise RenderError(f"{folder / 'clips.jsonl'}: {name!r} leads out of the folder")

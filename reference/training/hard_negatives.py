@@ -44,10 +44,10 @@ class _Entry(NamedTuple):
 def hard_negatives(world: World, split: str = "train", tolerance: int = TOLERANCE) -> dict[str, Negative]:
     """Return clip id -> its negative, for the clips of a split that have one."""
     sessions = range(world.split(split).sessions)
-    return matched(world, (pair for index in sessions for pair in session_states(world, split, index)), tolerance)
+    return pair_clips(world, (pair for index in sessions for pair in session_states(world, split, index)), tolerance)
 
 
-def matched(
+def pair_clips(
     world: World, states: Iterable[tuple[Clip, VisibleState]], tolerance: int = TOLERANCE
 ) -> dict[str, Negative]:
     """Return clip id -> its negative among these clips."""

@@ -15,7 +15,7 @@ from reference.home import cache_home
 from reference.process.world import load_world, world_names
 from reference.truth.imported import imported_names, imported_origin
 from reference.truth.origin import Origin
-from reference.truth.sealed import registered_seal, sealed_names, sealed_origin, unsealed_world
+from reference.truth.sealed import registered_seal, registered_world, sealed_names, sealed_origin
 from reference.truth.synthetic import synthetic_origin
 
 _SCALED = re.compile(r"(?P<base>.+)-x(?P<scale>[1-9][0-9]{0,5})")
@@ -32,7 +32,7 @@ def locate(name: str | Path, home: str | Path | None = None) -> Origin:
         return imported
     seal = registered_seal(text, folder)
     if seal is not None:
-        return sealed_origin(unsealed_world(seal), seal.split, seal)
+        return sealed_origin(registered_world(seal), seal.split, seal)
     scaled = _SCALED.fullmatch(text)
     if scaled and not Path(text).is_file():
         return synthetic_origin(load_world(scaled["base"]), int(scaled["scale"]))

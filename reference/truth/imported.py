@@ -42,7 +42,7 @@ MAX_LABELS = 254  # codes above stand for "other label" and "no answer"
 
 
 @dataclass(frozen=True)
-class Imported:
+class ImportSummary:
     """Outcome of an import: the name to score against, the sizes, and notes for the user."""
 
     name: str
@@ -78,7 +78,7 @@ def import_world(
     name: str | None = None,
     operation_map: str | None = None,
     replace: bool = False,
-) -> Imported:
+) -> ImportSummary:
     """Store the files as world `name` (by default the first file's name).
 
     `operation_map` turns OpenPack ids into labels: `openpack` (the default), `identity`, or the path of a TOML file.
@@ -106,7 +106,7 @@ def import_world(
         scratch.rename(target)
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
-    return Imported(name, len(clips), len({clip.session for clip in clips}), _notes(clips, content))
+    return ImportSummary(name, len(clips), len({clip.session for clip in clips}), _notes(clips, content))
 
 
 def _describe(files: Sequence[Path], folder: Path, name: str, operation_map: str | None) -> dict[str, Any]:
@@ -124,7 +124,7 @@ def _describe(files: Sequence[Path], folder: Path, name: str, operation_map: str
         if operation_map:
             raise WorldError("--map belongs to OpenPack annotations; these files hold truth with labels of its own")
         return {"format": FORMAT, "name": name, "kind": "truth", "files": kept}
-    return {"format": FORMAT, "name": name, "kind": "openpack", "files": kept, "map": _kept_map(operation_map)}
+    return {"format": FORMAT, "name": name, "kind": "openpack", "files": kept, "map": _stored_map(operation_map)}
 
 
 def _is_openpack(path: Path) -> bool:
@@ -135,13 +135,13 @@ def _is_openpack(path: Path) -> bool:
     return any({*openpack.COMMON_COLUMNS, *needed} <= header for needed in openpack.LAYOUTS)
 
 
-def _kept_map(name_or_path: str | None) -> dict[str, str | None]:
+def _stored_map(name_or_path: str | None) -> dict[str, str | None]:
     """Return a map's text for the description, so that a map edited later does not change this world's truth."""
     operation_map = openpack.load_map(name_or_path or openpack.DEFAULT_MAP)
     return {"name": Path(operation_map.name).name, "toml": openpack.map_text(operation_map.name)}
 
 
-def _map(kept: Mapping[str, str | None]) -> openpack.OperationMap:
+def _operation_map(kept: Mapping[str, str | None]) -> openpack.OperationMap:
     if kept["toml"] is None:
         return openpack.load_map(openpack.IDENTITY)
     return openpack.parse_map(kept["toml"].encode(), str(kept["name"]))
@@ -157,7 +157,7 @@ def _content(folder: Path, description: Mapping[str, Any]) -> Content:
         annotated = _annotated_sessions(paths, description)
         starts = {name: session.start_ms for name, session in annotated.items()}
         clips = _cut_annotations(annotated, description)
-        operations = openpack.label_order(_map(description["map"]), annotated)
+        operations = openpack.label_order(_operation_map(description["map"]), annotated)
     else:
         clips = _read_truth(paths)
         operations = _operations(clips)
@@ -174,9 +174,9 @@ def _content(folder: Path, description: Mapping[str, Any]) -> Content:
 
 def _annotated_sessions(paths: Mapping[Path, str], description: Mapping[str, Any]) -> dict[str, openpack.Session]:
     try:
-        return openpack.read_sessions(paths, _map(description["map"]))
+        return openpack.read_sessions(paths, _operation_map(description["map"]))
     except WorldError as error:
-        raise WorldError(_with_names(str(error), paths)) from None
+        raise WorldError(_restore_names(str(error), paths)) from None
 
 
 def _cut_annotations(sessions: Mapping[str, openpack.Session], description: Mapping[str, Any]) -> list[Clip]:
@@ -185,7 +185,7 @@ def _cut_annotations(sessions: Mapping[str, openpack.Session], description: Mapp
     return [clip for name, session in sessions.items() for clip in session_clips(name, session.runs, DEFAULT_PLAN, key)]
 
 
-def _with_names(message: str, paths: Mapping[Path, str]) -> str:
+def _restore_names(message: str, paths: Mapping[Path, str]) -> str:
     """Return a message with the files named as the user named them, not as they are stored."""
     for path, name in paths.items():
         message = message.replace(str(path), name)

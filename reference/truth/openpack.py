@@ -172,7 +172,7 @@ def _labels(table: dict[str, Any], place: str) -> dict[int, str]:
         ids[normalise_label(name)] = operation_id
     labels: dict[int, str] = {}
     for key, label in table["operations"].items():
-        operation_id = int(key) if _whole(key) else ids.get(normalise_label(key))
+        operation_id = int(key) if _is_whole_number(key) else ids.get(normalise_label(key))
         if operation_id is None:
             raise WorldError(f"{place}: operations: {key!r} is no id, no name of OpenPack and no alias")
         if operation_id in labels:
@@ -258,13 +258,13 @@ def _row(line: int, header: list[str], fields: list[str], layout: tuple[str, ...
     return _Row(line, session, row["box"], operation_id, operation, start_ms, end_ms, sampled)
 
 
-def _whole(text: str) -> bool:
+def _is_whole_number(text: str) -> bool:
     """Return whether a text is ASCII digits only; int() accepts signs, spaces, underscores and other digits, too."""
     return text.isascii() and text.isdigit() and len(text) <= 18
 
 
 def _integer(row: Mapping[str, str], column: str) -> int:
-    if not _whole(row[column]):
+    if not _is_whole_number(row[column]):
         raise ValueError(f"{column} is {row[column]!r}, expected a whole number")
     return int(row[column])
 
@@ -274,7 +274,7 @@ def _identifier(row: Mapping[str, str], column: str) -> str:
     text = row[column].strip()
     if not text:
         raise ValueError(f"{column} is empty")
-    return f"{column[0].upper()}{int(text):04d}" if _whole(text) else text
+    return f"{column[0].upper()}{int(text):04d}" if _is_whole_number(text) else text
 
 
 def _timestamp(row: Mapping[str, str], column: str) -> int:
@@ -302,11 +302,11 @@ def _session(path: Path, rows: list[_Row]) -> Session:
             overlap = before.end_ms - row.start_ms
             raise WorldError(f"{path}:{row.line}: begins {overlap} ms before the operation of line {before.line} ends")
     zero = rows[0].start_ms
-    events = (Event(r.operation, r.start_ms - zero, r.end_ms - zero, r.id, r.box) for r in _whole_events(rows))
+    events = (Event(r.operation, r.start_ms - zero, r.end_ms - zero, r.id, r.box) for r in _merge_seconds(rows))
     return Session(tuple(events), zero)
 
 
-def _whole_events(rows: Iterable[_Row]) -> list[_Row]:
+def _merge_seconds(rows: Iterable[_Row]) -> list[_Row]:
     """Return the rows with consecutive seconds of one box and id merged; rows of whole operations stay as they are."""
     events: list[_Row] = []
     for row in rows:

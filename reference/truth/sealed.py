@@ -36,7 +36,7 @@ def sealed_world(base: str | Path, name: str, secret: Secret) -> World:
     return replace(load_world(base), name=name, key=secret.key, digests={})
 
 
-def unsealed_world(seal: Seal) -> World:
+def registered_world(seal: Seal) -> World:
     """Return the world behind a seal, made with the organiser's secret. Raises WorldError without that file."""
     return sealed_world(seal.folder / WORLD_FILE, seal.name, read_secret(Path(seal.secret_file)))
 

@@ -12,7 +12,6 @@ its meta table holds an HMAC over itself and a sum over all rows, under a key th
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import hmac
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -23,7 +22,7 @@ from typing import TYPE_CHECKING
 
 from reference.code_digest import code_digest
 from reference.errors import TruthError
-from reference.files import replacement
+from reference.files import replacement, sha256
 from reference.home import cache_home, user_key
 from reference.resources import sql
 from reference.task import DEFAULT_SPLIT, DEFAULT_WORLD
@@ -124,21 +123,36 @@ def open_truth(
     """
     folder = cache_home(home)
     origin = locate(world, folder)
-    path = _path(origin, split, folder, truth)
+    path = truth_path(origin, split, home=folder, truth=truth)
     if not path.exists():
         build_truth(origin, split, path, key=user_key(folder), progress=progress)
     opened = attach(path, folder, allow_files, allow_directories)
     try:
-        _is_asked_for(opened, origin, split)
+        _check_identity(opened, origin, split)
     except TruthError:
         opened.close()
         raise
     return opened
 
 
-def built(origin: Origin, split: str, *, home: Path, truth: str | Path | None = None) -> Path:
-    """Return the path of the database that `open_truth` uses, or would create, for this split."""
-    return _path(origin, split, home, truth)
+def truth_path(origin: Origin, split: str, *, home: Path, truth: str | Path | None = None) -> Path:
+    """Return the path of the database that `open_truth` uses, or would create, for this split.
+
+    Its name is a digest of everything that the rows depend on, so that a changed world, code or database version makes
+    a new file. Raises TruthError for an unknown split or an unusable `truth`.
+    """
+    import duckdb
+
+    origin.check_split(split)
+    if truth is not None and Path(truth).suffix == ".duckdb":
+        if not Path(truth).exists():
+            raise TruthError(f"{truth}: no such truth database")
+        return Path(truth)
+    if truth is not None and not _can_hold(Path(truth)):
+        raise TruthError(f"{truth}: neither a folder nor a place for one, nor a .duckdb file")
+    pinned = f"{origin.digest}|{split}|{SCHEMA_VERSION}|{code_digest(__name__)}|{duckdb.__version__}"
+    name = f"{split}-{sha256(pinned.encode())[:16]}.duckdb"
+    return (home / "truth" if truth is None else Path(truth)) / origin.name / name
 
 
 def build_truth(origin: Origin, split: str, path: Path, *, key: bytes, progress: Progress | None = None) -> None:
@@ -166,26 +180,6 @@ def _write_errors(path: Path) -> Iterator[None]:
         yield
     except duckdb.IOException as error:
         raise TruthError(f"{path}: cannot be written ({str(error).splitlines()[0]})") from None
-
-
-def _path(origin: Origin, split: str, home: Path, truth: str | Path | None) -> Path:
-    """Return the path of a split's database.
-
-    Its name is a digest of everything that the rows depend on, so that a changed world, code or database version makes
-    a new file. Raises TruthError for an unknown split or an unusable `truth`.
-    """
-    import duckdb
-
-    origin.check_split(split)
-    if truth is not None and Path(truth).suffix == ".duckdb":
-        if not Path(truth).exists():
-            raise TruthError(f"{truth}: no such truth database")
-        return Path(truth)
-    if truth is not None and not _can_hold(Path(truth)):
-        raise TruthError(f"{truth}: neither a folder nor a place for one, nor a .duckdb file")
-    pinned = f"{origin.digest}|{split}|{SCHEMA_VERSION}|{code_digest(__name__)}|{duckdb.__version__}"
-    name = f"{split}-{hashlib.sha256(pinned.encode()).hexdigest()[:16]}.duckdb"
-    return (home / "truth" if truth is None else Path(truth)) / origin.name / name
 
 
 def _can_hold(folder: Path) -> bool:
@@ -259,14 +253,14 @@ def attach(path: Path, home: Path, allow_files: Iterable[Path] = (), allow_direc
     """Open one truth database after every check that a file of unknown origin needs. Raises TruthError."""
     import duckdb
 
-    database.looks_like_one(path)
+    database.check_magic(path)
     connection = database.connect(home / "temporary")
     try:
-        database.attach_patiently(connection, path)
-        database.close_doors(connection, allow_files, allow_directories)
-        database.holds_only_tables(connection, path)
+        database.attach_when_free(connection, path)
+        database.restrict(connection, allow_files, allow_directories)
+        database.check_tables(connection, path)
         meta = dict(connection.execute("SELECT key, value FROM truth.meta").fetchall())
-        _intact(connection, path, meta, home)
+        _check_integrity(connection, path, meta, home)
         operations = connection.execute("SELECT operation FROM truth.operations ORDER BY code").fetchall()
     except TruthError:
         connection.close()
@@ -277,7 +271,7 @@ def attach(path: Path, home: Path, allow_files: Iterable[Path] = (), allow_direc
     return Truth(connection, path, meta, tuple(label for (label,) in operations))
 
 
-def _intact(connection: duckdb.DuckDBPyConnection, path: Path, meta: Mapping[str, str], home: Path) -> None:
+def _check_integrity(connection: duckdb.DuckDBPyConnection, path: Path, meta: Mapping[str, str], home: Path) -> None:
     if meta.get("schema_version") != SCHEMA_VERSION:
         raise TruthError(f"{path}: schema version {meta.get('schema_version')}, this version reads {SCHEMA_VERSION}")
     if not hmac.compare_digest(meta.get("seal", ""), _seal(user_key(home), meta)):
@@ -286,7 +280,7 @@ def _intact(connection: duckdb.DuckDBPyConnection, path: Path, meta: Mapping[str
         raise TruthError(f"{path}: its rows are not the ones it was made with; delete it, it will be made anew")
 
 
-def _is_asked_for(truth: Truth, origin: Origin, split: str) -> None:
+def _check_identity(truth: Truth, origin: Origin, split: str) -> None:
     for name, value in (("world", origin.name), ("split", split), ("world_digest", origin.digest)):
         if truth.meta[name] != value:
             raise TruthError(f"{truth.path}: has {name} {truth.meta[name][:40]}, asked for is {value[:40]}")

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from reference.errors import VideoError
 from reference.task import DEFAULT_FRAMES, DEFAULT_SAMPLER
-from reference.video.samplers import SAMPLERS, reduced, uniform_indices
+from reference.video.samplers import SAMPLERS, reduce_luma, uniform_indices
 
 Pixels = NDArray[np.uint8]
 BOXES = (b"ftyp", b"moov", b"mdat", b"free", b"skip", b"wide", b"pnot")
@@ -76,20 +76,20 @@ class Decoder(NamedTuple):
 def decode(path: Path, wanted: Wanted, decoder: str, limits: Limits) -> tuple[Pixels, NDArray[np.int64]]:
     """Return `(frames, indices)` of one file. Raises VideoError; may crash or hang on a damaged file."""
     decoder_named(decoder)
-    with opened(path) as (container, stream):
+    with open_video(path) as (container, stream):
         header = _header(path, container, stream, limits)
-        indices, frames = _known(path, wanted, header), None
+        indices, frames = _known_indices(path, wanted, header), None
         pictures = enumerate(container.decode(stream))
         if indices is None:
             frames, indices = _scan(path, header, pictures, lambda luma: SAMPLERS[wanted.sampler](luma, wanted.n))
         elif decoder == "pyav":
-            frames = _chosen(path, pictures, indices)
+            frames = _select(path, pictures, indices)
     if decoder != "pyav" or frames is None:
-        frames = _agreed(path, decoder, header).read(path, indices)
+        frames = _agreeing_decoder(path, decoder, header).read(path, indices)
     return frames, np.array(indices)
 
 
-def _known(path: Path, wanted: Wanted, header: Header) -> tuple[int, ...] | None:
+def _known_indices(path: Path, wanted: Wanted, header: Header) -> tuple[int, ...] | None:
     """Return the indices where no sampler has to look at pictures for them, else None. Raises VideoError."""
     if wanted.indices is None:
         if not 1 <= wanted.n <= header.frames:
@@ -102,7 +102,7 @@ def _known(path: Path, wanted: Wanted, header: Header) -> tuple[int, ...] | None
     return wanted.indices
 
 
-def _agreed(path: Path, name: str, header: Header) -> Decoder:
+def _agreeing_decoder(path: Path, name: str, header: Header) -> Decoder:
     decoder = decoder_named(name)
     counted = decoder.count(path)
     if counted != header.frames:
@@ -112,7 +112,7 @@ def _agreed(path: Path, name: str, header: Header) -> Decoder:
 
 def inspect(path: Path, limits: Limits = LIMITS) -> Header:
     """Return the header of an MP4 or MOV file. Raises VideoError where it breaks a limit or is none."""
-    with opened(path) as (container, stream):
+    with open_video(path) as (container, stream):
         return _header(path, container, stream, limits)
 
 
@@ -127,7 +127,7 @@ def _header(path: Path, container: Any, stream: Any, limits: Limits) -> Header:
         container.seek(0)
     seconds = (container.duration or 0) / 1_000_000
     header = Header(stream.codec_context.width, stream.codec_context.height, frames, seconds)
-    _within(path, header, limits)
+    _check_limits(path, header, limits)
     return header
 
 
@@ -147,7 +147,7 @@ def check_kind(path: Path) -> None:
         raise VideoError(f"{path}: not an MP4 or MOV video but {found}, whatever its name; convert it to MP4 (H.264)")
 
 
-def _within(path: Path, header: Header, limits: Limits) -> None:
+def _check_limits(path: Path, header: Header, limits: Limits) -> None:
     if not 0 < max(header.width, header.height) <= limits.side or min(header.width, header.height) < 1:
         size = f"{header.width} x {header.height}"
         raise VideoError(f"{path}: its header says {size} pixels, at most {limits.side} a side are read")
@@ -158,10 +158,10 @@ def _within(path: Path, header: Header, limits: Limits) -> None:
 
 
 @contextmanager
-def opened(path: Path) -> Iterator[tuple[Any, Any]]:
+def open_video(path: Path) -> Iterator[tuple[Any, Any]]:
     """Yield PyAV's container and its first video stream. Raises VideoError for a file that cannot be decoded."""
     check_kind(path)
-    av = _imported("av", "av")
+    av = _import("av", "av")
     try:
         with av.open(f"file:{path.absolute()}", format="mp4", options={"protocol_whitelist": "file"}) as container:
             if not container.streams.video:
@@ -175,22 +175,22 @@ def opened(path: Path) -> Iterator[tuple[Any, Any]]:
 
 def pictures(path: Path) -> Iterator[tuple[int, Any]]:
     """Yield (index, PyAV frame) of every frame in turn."""
-    with opened(path) as (container, stream):
+    with open_video(path) as (container, stream):
         yield from enumerate(container.decode(stream))
 
 
 def _pyav_read(path: Path, indices: Sequence[int]) -> Pixels:
-    return _chosen(path, pictures(path), indices)
+    return _select(path, pictures(path), indices)
 
 
-def _chosen(path: Path, pictures: Iterable[tuple[int, Any]], indices: Sequence[int]) -> Pixels:
+def _select(path: Path, pictures: Iterable[tuple[int, Any]], indices: Sequence[int]) -> Pixels:
     wanted, found = set(indices), []
     for index, picture in pictures:
         if index in wanted:
             found.append(picture.to_ndarray(format="rgb24"))
             if len(found) == len(wanted):
                 break
-    return _stacked(path, found, indices)
+    return _stack(path, found, indices)
 
 
 def _scan(
@@ -205,17 +205,17 @@ def _scan(
     for index, picture in pictures:
         if index >= header.frames:
             break
-        small.append(reduced(_luma(picture)))
+        small.append(reduce_luma(_luma(picture)))
         if held is not None:
             held.append(picture)
     if len(small) < header.frames:
-        raise _ends(path, header.frames - 1)
+        raise _missing_frame(path, header.frames - 1)
     if len({luma.shape for luma in small}) > 1:
         raise VideoError(f"{path}: its frames change size")
     indices = choose(np.stack(small))
     if held is None:
         return None, indices
-    return _stacked(path, [held[index].to_ndarray(format="rgb24") for index in indices], indices), indices
+    return _stack(path, [held[index].to_ndarray(format="rgb24") for index in indices], indices), indices
 
 
 def _luma(picture: Any) -> NDArray[np.uint8]:
@@ -227,20 +227,20 @@ def _luma(picture: Any) -> NDArray[np.uint8]:
     return rows.reshape(picture.height, plane.line_size)[:, : picture.width]
 
 
-def _stacked(path: Path, found: list[Pixels], indices: Sequence[int]) -> Pixels:
+def _stack(path: Path, found: list[Pixels], indices: Sequence[int]) -> Pixels:
     if len(found) < len(indices):
-        raise _ends(path, indices[len(found)])
+        raise _missing_frame(path, indices[len(found)])
     if len({frame.shape for frame in found}) > 1:
         raise VideoError(f"{path}: its frames change size")
     return np.stack(found)
 
 
-def _ends(path: Path, missing: int) -> VideoError:
+def _missing_frame(path: Path, missing: int) -> VideoError:
     return VideoError(f"{path}: frame {missing} is not there, though the header promises it; the file is damaged")
 
 
 def _decord(path: Path) -> Any:
-    decord = _imported("decord", "decord")
+    decord = _import("decord", "decord")
     try:
         return decord.VideoReader(os.fspath(path), ctx=decord.cpu(0), num_threads=1)
     except decord.DECORDError as error:
@@ -248,7 +248,7 @@ def _decord(path: Path) -> Any:
 
 
 def _decord_read(path: Path, indices: Sequence[int]) -> Pixels:
-    decord, reader = _imported("decord", "decord"), _decord(path)
+    decord, reader = _import("decord", "decord"), _decord(path)
     try:
         return reader.get_batch(list(indices)).asnumpy()
     except (decord.DECORDError, IndexError) as error:
@@ -256,7 +256,7 @@ def _decord_read(path: Path, indices: Sequence[int]) -> Pixels:
 
 
 def _opencv(path: Path) -> Any:
-    cv2 = _imported("cv2", "opencv-python-headless")
+    cv2 = _import("cv2", "opencv-python-headless")
     capture = cv2.VideoCapture(os.fspath(path), cv2.CAP_FFMPEG)
     if not capture.isOpened():
         raise VideoError(f"{path}: OpenCV cannot open it")
@@ -264,7 +264,7 @@ def _opencv(path: Path) -> Any:
 
 
 def _opencv_count(path: Path) -> int:
-    cv2 = _imported("cv2", "opencv-python-headless")
+    cv2 = _import("cv2", "opencv-python-headless")
     return int(_opencv(path).get(cv2.CAP_PROP_FRAME_COUNT))
 
 
@@ -276,10 +276,10 @@ def _opencv_read(path: Path, indices: Sequence[int]) -> Pixels:
             break
         if index in wanted:
             found.append(capture.retrieve()[1][:, :, ::-1])
-    return _stacked(path, found, indices)
+    return _stack(path, found, indices)
 
 
-def _imported(module: str, package: str) -> Any:
+def _import(module: str, package: str) -> Any:
     import importlib
 
     try:

@@ -52,7 +52,7 @@ def encode(path: Path, pictures: Iterable[Pixels], size: int | tuple[int, int], 
         stream.codec_context.thread_count = 1
         stream.codec_context.flags |= BITEXACT
         container.start_encoding()
-        for packet in _packets(av, stream, _checked(path, pictures, (height, width, 3))):
+        for packet in _packets(av, stream, _check_frames(path, pictures, (height, width, 3))):
             container.mux(packet)
 
 
@@ -68,7 +68,7 @@ def _packets(av: Any, stream: Any, pictures: Iterable[Pixels]) -> Iterator[Any]:
     yield from cleaner.filter(None)
 
 
-def _checked(path: Path, pictures: Iterable[Pixels], shape: tuple[int, int, int]) -> Iterator[Pixels]:
+def _check_frames(path: Path, pictures: Iterable[Pixels], shape: tuple[int, int, int]) -> Iterator[Pixels]:
     empty = True
     for picture in pictures:
         if picture.shape != shape or picture.dtype != np.uint8:

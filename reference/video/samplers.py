@@ -44,10 +44,12 @@ def motion(luma: Luma, n: int) -> tuple[int, ...]:
     """Return the frames at which the summed difference reaches (2 i + 1) / 2n of its total."""
     uniform_indices(len(luma), n)
     change = differences(luma)
-    change = change * len(luma) + max(1, int(change.sum()) // 8)  # an eighth is spread evenly
+    # An eighth of the summed difference is added, spread evenly: still stretches get frames too, and a clip without
+    # any motion gets even spacing. Multiplied by the number of frames, the shares stay integers.
+    change = change * len(luma) + max(1, int(change.sum()) // 8)
     reached = np.cumsum(change)
     wanted = (2 * np.arange(n) + 1) * reached[-1]
-    return _different(np.searchsorted(2 * n * reached, wanted).tolist(), len(luma))
+    return _make_distinct(np.searchsorted(2 * n * reached, wanted).tolist(), len(luma))
 
 
 def entropy(luma: Luma, n: int) -> tuple[int, ...]:
@@ -56,8 +58,9 @@ def entropy(luma: Luma, n: int) -> tuple[int, ...]:
     grey = (luma.reshape(len(luma), -1) // (256 // LEVELS)).astype(np.int64)
     offset = np.arange(len(luma))[:, None] * LEVELS
     counts = np.bincount((grey + offset).ravel(), minlength=len(luma) * LEVELS).reshape(len(luma), LEVELS)
+    # The smaller sum p^2 is, the larger the entropy; all frames have equally many pixels, so counts rank like p.
     ranked = np.argsort((counts * counts).sum(axis=1), kind="stable")
-    return _apart(ranked.tolist(), n, gap=max(1, len(luma) // (3 * n)))
+    return _spaced(ranked.tolist(), n, gap=max(1, len(luma) // (3 * n)))
 
 
 def boundary(luma: Luma, n: int) -> tuple[int, ...]:
@@ -66,11 +69,12 @@ def boundary(luma: Luma, n: int) -> tuple[int, ...]:
     chosen = dict.fromkeys(uniform_indices(frames, n)[:: max(1, n - 1)] if n < 4 else uniform_indices(frames, n // 2))
     sharpness = changes(luma)
     peaks = np.argsort(-sharpness, kind="stable").tolist()
-    for peak in _apart(peaks, min(n, frames // WINDOW), gap=WINDOW // 2, in_order=False):
+    # A peak is the first frame of the new picture: it and the one before show both sides of the change.
+    for peak in _spaced(peaks, min(n, frames // WINDOW), gap=WINDOW // 2, in_order=False):
         for index in (peak, peak - 1):
             if len(chosen) < n and 0 <= index < frames:
                 chosen[index] = None
-    return _different(list(chosen) + list(uniform_indices(frames, n))[len(chosen) :], frames)
+    return _make_distinct(list(chosen) + list(uniform_indices(frames, n))[len(chosen) :], frames)
 
 
 SAMPLERS: dict[str, Sampler] = {"uniform": uniform, "motion": motion, "entropy": entropy, "boundary": boundary}
@@ -89,7 +93,7 @@ def changes(luma: Luma) -> NDArray[np.int64]:
     total = np.concatenate([np.zeros_like(total[:1]), total])
     sharpness = np.zeros(frames, np.int64)
     for index in range(1, frames):
-        wide = min(WINDOW, index, frames - index)
+        wide = min(WINDOW, index, frames - index)  # equally many frames on both sides, fewer near the ends
         before, after = total[index] - total[index - wide], total[index + wide] - total[index]
         sharpness[index] = int(np.abs(after - before).sum()) // wide
     return sharpness
@@ -98,20 +102,20 @@ def changes(luma: Luma) -> NDArray[np.int64]:
 def luma_of(rgb: NDArray[np.uint8]) -> NDArray[np.int32]:
     """Return luma [n, h, w] of RGB pictures by the integer weights 77, 150, 29 of 256, reduced to about LUMA_SIDE."""
     weighted = rgb.astype(np.int32) @ np.array([77, 150, 29], np.int32)
-    return reduced(weighted >> 8)
+    return reduce_luma(weighted >> 8)
 
 
-def reduced(luma: Luma) -> NDArray[np.int32]:
+def reduce_luma(luma: Luma) -> NDArray[np.int32]:
     """Return block means, so that the shorter side has about LUMA_SIDE pixels; a remainder at the edges is cut."""
     block = max(1, min(luma.shape[-2:]) // LUMA_SIDE)
     height, width = (side // block * block for side in luma.shape[-2:])
     wide = np.uint16 if block <= 16 else np.uint32  # sums of block * block bytes fit
-    rows = _summed([luma[..., start:height:block, :width] for start in range(block)], wide)
-    total = _summed([rows[..., start::block] for start in range(block)], wide)
+    rows = _sum([luma[..., start:height:block, :width] for start in range(block)], wide)
+    total = _sum([rows[..., start::block] for start in range(block)], wide)
     return (total // (block * block)).astype(np.int32)
 
 
-def _summed(parts: list[Luma], wide: type) -> Luma:
+def _sum(parts: list[Luma], wide: type) -> Luma:
     """Return the sum of the parts; eight times as fast as a sum over an axis of a reshaped array."""
     total: Luma = parts[0].astype(wide)
     for part in parts[1:]:
@@ -119,7 +123,7 @@ def _summed(parts: list[Luma], wide: type) -> Luma:
     return total
 
 
-def _different(indices: Iterable[int], frames: int) -> tuple[int, ...]:
+def _make_distinct(indices: Iterable[int], frames: int) -> tuple[int, ...]:
     """Return sorted, different indices: a repeated one moves to the nearest free frame, the earlier of two."""
     taken: set[int] = set()
     for index in indices:
@@ -128,7 +132,7 @@ def _different(indices: Iterable[int], frames: int) -> tuple[int, ...]:
     return tuple(sorted(taken))
 
 
-def _apart(ranked: Iterable[int], n: int, gap: int, in_order: bool = True) -> tuple[int, ...]:
+def _spaced(ranked: Iterable[int], n: int, gap: int, in_order: bool = True) -> tuple[int, ...]:
     """Return the first n of `ranked` that are at least `gap` from one another; sorted, or by rank."""
     chosen: list[int] = []
     for index in ranked:

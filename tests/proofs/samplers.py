@@ -22,7 +22,7 @@ import numpy as np
 
 from harness.baselines import probe_model
 from harness.baselines.probe_model import Probe
-from reference.process.frame_limits import Shown, frame_limit, transitions
+from reference.process.frame_limits import ClipState, frame_limit, transitions
 from reference.process.split import session_states
 from reference.process.world import World, load_world
 from reference.randomness import render_seed
@@ -74,7 +74,7 @@ def _session(world: str, split: str, index: int) -> dict[str, Drawn]:
     }
 
 
-def _clip(world: World, split: str, found: Shown) -> dict[str, tuple[np.ndarray, Sequence[int]]]:
+def _clip(world: World, split: str, found: ClipState) -> dict[str, tuple[np.ndarray, Sequence[int]]]:
     """Every frame that some sampler wants is drawn once."""
     from reference.drawing.frame import render_frames
 
@@ -87,7 +87,7 @@ def _clip(world: World, split: str, found: Shown) -> dict[str, tuple[np.ndarray,
     return {name: (pictures[np.searchsorted(wanted, indices)], indices) for name, indices in chosen.items()}
 
 
-def measure(clips: Sequence[Shown], drawn: Drawn, trained: Probe, usual: dict[str, str]) -> Figures:
+def measure(clips: Sequence[ClipState], drawn: Drawn, trained: Probe, usual: dict[str, str]) -> Figures:
     taken = dict(zip((clip.clip_id for clip, _ in clips), drawn.indices.tolist(), strict=True))
     far = [gap for clip, state in clips for gap in distances(transitions(state), taken[clip.clip_id])]
     limit = frame_limit(clips, lambda found: taken[found[0].clip_id])["all"]

@@ -150,7 +150,7 @@ def _put_items(setting: Setting, ms: int) -> list[Shape]:
     return [*shapes, *held, *arms(setting.worker, left, right)]
 
 
-def _holding(foot: Point, things: Goods, side: int) -> Hand:
+def _hand_beside(foot: Point, things: Goods, side: int) -> Hand:
     """Return a hand at the side of an item that stands there: 1 right, -1 left."""
     middle = (foot[0], foot[1] - 16.0 * things.size)
     return Hand((foot[0] + side * (things.half + 5.0), middle[1] + 6.0), "grip", middle)
@@ -174,14 +174,14 @@ def _pack(setting: Setting, ms: int) -> list[Shape]:
     else:
         foot = (target[0], target[1] - 30.0 * swing(phase(ms, 1500)))
     wrapped = setting.bench.wrapped
-    on_table = [] if number + 1 >= things.pieces else _waiting(setting, number + 1)
+    on_table = [] if number + 1 >= things.pieces else _items_left(setting, number + 1)
     packed = goods.in_box(place, things, min(turn, things.pieces), wrapped)
     moving = goods.item(foot, things, turn, wrapped)
     boxed = open_box(setting, [*contents(setting, items=False), *packed, *moving])
-    return [*on_table, *boxed, *arms(setting.worker, _holding(foot, things, -1), _holding(foot, things, 1))]
+    return [*on_table, *boxed, *arms(setting.worker, _hand_beside(foot, things, -1), _hand_beside(foot, things, 1))]
 
 
-def _waiting(setting: Setting, first: int) -> list[Shape]:
+def _items_left(setting: Setting, first: int) -> list[Shape]:
     """Draw the items that still lie on the table."""
     shapes: list[Shape] = []
     for number in range(first, setting.goods.pieces):
@@ -265,7 +265,7 @@ def _final_check(setting: Setting, ms: int) -> list[Shape]:
     return [*fan, *board, *gun, *arms(setting.worker, left, Hand((window[0] + 24, window[1] + 28)))]
 
 
-_RESTING = {
+_LEFT_LYING = {
     "Box Setup": lambda setting: goods.blanks(SPOT[0] - 4, SPOT[1] + 2, setting.kraft),
     "Inner Packing": lambda setting: goods.fill_sack(SPOT[0], SPOT[1] - 6),
     "Tape": lambda setting: tools.laid_down("tape gun", SPOT[0], SPOT[1] - 40),
@@ -276,7 +276,7 @@ _RESTING = {
 
 
 def _idle_still(setting: Setting) -> list[Shape]:
-    rest = _RESTING.get(setting.bench.working)
+    rest = _LEFT_LYING.get(setting.bench.working)
     return [*items_out(setting), *standing_box(setting), *(rest(setting) if rest else [])]
 
 

@@ -23,7 +23,7 @@ from reference.drawing.scenery.shapes import (
 
 TINTS = tuple(map(colour, ("#f25c05", "#2c6fd6", "#27a744", "#f6c90e", "#7d2fd0", "#e5231f", "#10b6d2", "#f23aa6")))
 _PLACES = ((82, 128), (112, 118), (146, 132), (186, 120), (222, 134), (248, 114), (86, 168), (90, 204), (246, 160))
-Maker = Callable[[float, float, Colour], list[Shape]]
+DrawThing = Callable[[float, float, Colour], list[Shape]]
 
 
 def objects(strength: int, draw: Callable[[], float]) -> list[Shape]:
@@ -101,7 +101,7 @@ def _ruler(x: float, y: float, tint: Colour) -> list[Shape]:
     ]
 
 
-_KINDS: tuple[Maker, ...] = (_pen_cup, _binder, _notes, _small_parcel, _bottle, _ruler)
+_KINDS: tuple[DrawThing, ...] = (_pen_cup, _binder, _notes, _small_parcel, _bottle, _ruler)
 
 
 def foreground(plant: bool) -> list[Shape]:

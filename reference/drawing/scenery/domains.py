@@ -16,7 +16,7 @@ from reference.process.visible import VisibleState
 
 View = tuple[float, float, float, float, float, float]
 IDENTITY: View = (1.0, 0.0, 0.0, 1.0, 0.0, 0.0)
-Draw = Callable[[], float]
+NextRandom = Callable[[], float]
 
 
 def _nothing(ms: int) -> tuple[Shape, ...]:
@@ -33,19 +33,19 @@ class Extras:
     view: View = IDENTITY
 
 
-def extras(state: VisibleState, draw: Draw) -> Extras:
+def extras(state: VisibleState, draw: NextRandom) -> Extras:
     """Return the additions of the clip's domain. An occluder stands wherever the state says so, in any domain."""
-    make = _MAKERS.get(state.domain)
+    make = _EXTRAS.get(state.domain)
     found = Extras() if make is None else make(state, draw)
     covers = tuple(shape for surface in state.occluded for shape in _COVERS[surface]())
     return Extras(found.behind, covers + found.front, found.moving, found.view)
 
 
-def _clutter(state: VisibleState, draw: Draw) -> Extras:
+def _clutter(state: VisibleState, draw: NextRandom) -> Extras:
     return Extras(behind=tuple(clutter.objects(state.strength, draw)))
 
 
-def _camera(state: VisibleState, draw: Draw) -> Extras:
+def _camera(state: VisibleState, draw: NextRandom) -> Extras:
     """Return a view that is farther, turned, lower and shifted; never so far that a sign leaves the picture."""
     most = state.strength / 1000
     across = 1.0 - most * (0.06 + 0.16 * draw())
@@ -60,7 +60,7 @@ _SLEEVES = tuple(map(colour, ("#2f8f83", "#8c8f3a", "#b5651d", "#5a6f8f")))
 _SKINS = tuple(map(colour, ("#e3b08c", "#a86f4a", "#f1c9ab", "#6d4630")))
 
 
-def _second_worker(state: VisibleState, draw: Draw) -> Extras:
+def _second_worker(state: VisibleState, draw: NextRandom) -> Extras:
     """Draw someone at the next place: arms from the right edge or from behind the table, sorting envelopes."""
     other = Worker(_SLEEVES[int(draw() * 4)], _SKINS[int(draw() * 4)])
     right = draw() < 0.5
@@ -135,13 +135,13 @@ def _cover_items() -> list[Shape]:
     return shapes
 
 
-def _occlusion(state: VisibleState, draw: Draw) -> Extras:
+def _occlusion(state: VisibleState, draw: NextRandom) -> Extras:
     """Draw things in the foreground that hide nothing, beside the covers that the state names."""
     return Extras(front=tuple(clutter.foreground(plant=draw() < 0.5)))
 
 
 _COVERS: dict[str, Callable[[], list[Shape]]] = {"slip": _cover_slip, "items": _cover_items}
-_MAKERS: dict[str, Callable[[VisibleState, Draw], Extras]] = {
+_EXTRAS: dict[str, Callable[[VisibleState, NextRandom], Extras]] = {
     "clutter": _clutter,
     "camera": _camera,
     "second-worker": _second_worker,

@@ -6,7 +6,7 @@ import math
 
 import pytest
 
-from reference.process.frame_limits import frame_limit, judge, labels_at, overlaps, reconstruct, transitions
+from reference.process.frame_limits import check_answer, frame_limit, labels_at, overlaps, reconstruct, transitions
 from reference.process.split import session_states
 from reference.process.world import load_world
 from reference.task import CLIP_FRAMES, DEFAULT_INDICES, Segment
@@ -87,7 +87,7 @@ def test_labels_are_those_on_screen():
         labels = labels_at(state, EVERY)
         assert set(labels[start:end]) == {clip.dominant_operation}
         assert transitions(state) == [frame for frame in EVERY if frame and labels[frame] != labels[frame - 1]]
-        assert judge(clip, reconstruct(labels, EVERY)) == (True, True)
+        assert check_answer(clip, reconstruct(labels, EVERY)) == (True, True)
 
 
 def test_no_clip_no_share():
