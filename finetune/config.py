@@ -13,7 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from harness.errors import UsageError
-from reference.files import write_atomically
+from reference.files import write_text
+from reference.task import DEFAULT_FRAMES, DEFAULT_SAMPLER, DEFAULT_SIZE, DEFAULT_WORLD
+from reference.toml import read_toml
 
 NAME = "config.toml"
 
@@ -36,12 +38,12 @@ class Config:
     init_std: float = _(0.1, "deviation of random weights; the usual 0.02 stayed at chance in three runs")
     checkpointing: bool = _(True, "recompute activations in the backward pass: needed beside 3 B parameters in 15 GB")
     # What it sees and says
-    world: str = _("warehouse-v1", "whose rendering is learned from")
+    world: str = _(DEFAULT_WORLD, "whose rendering is learned from")
     train: str = _("frames/train", "folder of a rendering with truth.jsonl, whatever its form")
     validation: str = _("frames/validation", "likewise; early stopping judges on it")
-    frames: int = _(8, "a clip; what `harness predict` renders, and train must hold")
-    size: int = _(336, "side of a frame in pixels; a multiple of patch x merge")
-    sampler: str = _("uniform", "uniform, motion, entropy or boundary")
+    frames: int = _(DEFAULT_FRAMES, "a clip; what `harness predict` renders, and train must hold")
+    size: int = _(DEFAULT_SIZE, "side of a frame in pixels; a multiple of patch x merge")
+    sampler: str = _(DEFAULT_SAMPLER, "uniform, motion, entropy or boundary")
     as_video: bool = _(True, "frames in pairs, as one video: half the tokens of single images")
     prompt: str = _("full", "full: what clips.jsonl asks; short: one line, for a model that knows no text")
     frame_numbers: bool = _(True, "frame numbers and times in the prompt")
@@ -105,13 +107,7 @@ POSITIVE = (
 
 def read(path: Path, **changes: str) -> Config:
     """A config file, with changes given as text (`steps="40"`). UsageError says what is wrong with it."""
-    try:
-        raw = tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise UsageError(f"{path}: {error.strerror}") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise UsageError(f"{path}: {error}") from None
-    return changed(checked(raw, str(path)), **changes)
+    return changed(checked(read_toml(path, UsageError), str(path)), **changes)
 
 
 def checked(raw: dict[str, Any], where: str) -> Config:
@@ -139,7 +135,7 @@ def changed(config: Config, **changes: str) -> Config:
 def write(config: Config, folder: Path) -> None:
     """As `config.toml`, all fields, each with its reason; there whole or not at all."""
     text = "".join(f"{line}\n" for line in lines(config))
-    write_atomically(folder / NAME, lambda path: path.write_text(text, encoding="utf-8"))
+    write_text(folder / NAME, text)
 
 
 def lines(config: Config) -> list[str]:

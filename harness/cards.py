@@ -6,17 +6,16 @@ alone is free: texts, numbers, booleans, lists and tables of them that say how t
 
 from __future__ import annotations
 
-import hashlib
 import math
 import re
-import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import MISSING, Field, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
 from harness.errors import UsageError
-from reference.files import write_atomically
+from reference.files import sha256, write_text
+from reference.toml import read_toml
 
 CARD, PREDICTIONS = "card.toml", "predictions.jsonl"
 KINDS = ("model", "baseline", "reference")
@@ -64,15 +63,7 @@ class Card:
 def read_card(folder: Path) -> Card:
     """The card of a submission folder; UsageError says what is wrong with it."""
     path = folder / CARD
-    try:
-        raw = tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise UsageError(f"{path}: {error.strerror}") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise UsageError(f"{path}: {error}") from None
-    except RecursionError:
-        raise UsageError(f"{path}: nested too deep for a card") from None
-    return _checked(raw, path)
+    return _checked(read_toml(path, UsageError), path)
 
 
 def _checked(raw: dict[str, Any], path: Path) -> Card:
@@ -111,7 +102,7 @@ def predictions_of(folder: Path, card: Card) -> Path:
     if path.exists() and not path.is_file():
         raise UsageError(f"{path}: not a regular file")
     try:
-        found = hashlib.sha256(path.read_bytes()).hexdigest()
+        found = sha256(path)
     except OSError as error:
         raise UsageError(f"{path}: {error.strerror}") from None
     if found != card.predictions_sha256:
@@ -124,7 +115,7 @@ def write_card(folder: Path, card: Card) -> None:
     said = {field.name: getattr(card, field.name) for field in fields(Card)}
     known = {field.name: _default(field) for field in fields(Card)}
     text = "\n".join(_table({name: value for name, value in said.items() if value != known[name]})) + "\n"
-    write_atomically(folder / CARD, lambda temporary: temporary.write_text(text, encoding="utf-8", errors="replace"))
+    write_text(folder / CARD, text)
 
 
 def fault_in(value: Any, name: str, depth: int = 1) -> str | None:

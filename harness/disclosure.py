@@ -16,8 +16,7 @@ from typing import Any
 from harness.errors import UsageError
 from harness.metrics_table import PUBLIC
 from harness.rules import AA40, STANDARD, Rules, Weights
-from reference.home import cache_home
-from reference.truth.sealed import registered
+from reference.truth.catalog import locate
 
 FORMAT = "warehouse-harness/sealed-score-1"
 PARTS = ("value", "low", "high")
@@ -35,7 +34,7 @@ def check_request(world: str, name: str | None, rules: Rules, weights: Weights) 
 
 def redacted(record: dict[str, Any], commitment: str, home: Path) -> dict[str, Any]:
     """The public part of a score record, after the scoring was logged."""
-    seal = registered(record["world"], home)
+    seal = locate(record["world"], home).seal
     assert seal is not None
     public = public_record(record, commitment, record["name"])
     return public | {"scorings": log(seal.log, public)}
@@ -85,5 +84,5 @@ def log(path: Path, record: dict[str, Any]) -> int:
 
 def refuse(world: str, what: str, *, organiser: bool, home: str | Path | None = None) -> None:
     """Raise UsageError where `what` would give a sealed truth away."""
-    if not organiser and registered(world, cache_home(home)) is not None:
+    if not organiser and locate(world, home).seal is not None:
         raise UsageError(f"{world} is sealed, and {what} would tell of its truth; its organiser may use --organiser")

@@ -14,9 +14,10 @@ from pathlib import Path
 
 from harness.baselines.write import BASELINES, Baseline, write_baseline
 from harness.cards import Card, write_card
+from reference.task import DEFAULT_SPLIT, DEFAULT_WORLD
 from reference.truth.store import open_truth
 
-WORLD, SPLIT = "warehouse-v1", "test"
+WORLD, SPLIT = DEFAULT_WORLD, DEFAULT_SPLIT
 COMMITTED = ("constant", "whole-clip", "random", "transition-prior", "oracle")
 
 

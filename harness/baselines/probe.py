@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from harness.baselines.write import write_lines
 from harness.errors import UsageError
+from reference.task import DEFAULT_SPLIT
 
 if TYPE_CHECKING:
     from reference.training.datasets import Clips
 
 
-def probe(frames: Path, path: str | Path, *, split: str = "test", seed: int = 0) -> int:
+def probe(frames: Path, path: str | Path, *, split: str = DEFAULT_SPLIT, seed: int = 0) -> int:
     """Train the probe on the rendering `frames/train`, answer the one in `frames/SPLIT`; returns the number of lines.
 
     Raises UsageError where a rendering is missing, or scikit-learn is.

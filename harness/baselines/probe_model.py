@@ -26,8 +26,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from reference.process.frame_limits import UNIFORM, reconstruct
-from reference.task import OPERATIONS, UNKNOWN
+from reference.process.frame_limits import reconstruct
+from reference.task import DEFAULT_INDICES, OPERATIONS, UNKNOWN
 
 LABELS = tuple(label for label in OPERATIONS if label != UNKNOWN)
 SIDE = 42
@@ -179,7 +179,7 @@ class Probe:
 
     def _predict(self, clips: Iterable[Pixels], indices: Iterable[Sequence[int]] | None) -> Answers:
         features = [self.basis.features(*describe(reduce(frames))) for frames in clips]
-        shown = [UNIFORM] * len(features) if indices is None else indices
+        shown = [DEFAULT_INDICES] * len(features) if indices is None else indices
         answers = [self._answer(found, chosen) for found, chosen in zip(features, shown, strict=True)]
         return Answers(*(np.array(column) for column in zip(*answers, strict=True)))
 
@@ -223,7 +223,7 @@ def _train(
     from sklearn.neural_network import MLPClassifier
 
     random = np.random.default_rng(seed)
-    shown = [UNIFORM] * len(small) if indices is None else indices
+    shown = [DEFAULT_INDICES] * len(small) if indices is None else indices
     lessons = [Lesson.of(truth, chosen) for truth, chosen in zip(truths, shown, strict=True)]
     basis = _basis(small, random)
     twice = [[basis.features(*describe(turn)) for turn in (frames, disturb(frames, random))] for frames in small]

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from harness import disclosure
 from harness.errors import UsageError
-from reference.task import CLIP_FRAMES, UNKNOWN
+from reference.task import CLIP_FRAMES, DEFAULT_SPLIT, DEFAULT_WORLD, UNKNOWN
 
 if TYPE_CHECKING:
     from reference.truth.store import Truth
@@ -87,8 +87,8 @@ def write_baseline(
     name: str,
     path: str | Path,
     *,
-    world: str = "warehouse-v1",
-    split: str = "test",
+    world: str = DEFAULT_WORLD,
+    split: str = DEFAULT_SPLIT,
     seed: int = 0,
     home: str | Path | None = None,
     truth: str | Path | None = None,

@@ -13,8 +13,7 @@ from typing import Any, ClassVar
 import click
 
 from harness.errors import UsageError
-
-WORLD = "warehouse-v1"
+from reference.task import DEFAULT_SPLIT, DEFAULT_WORLD
 
 
 def apply(*decorators: Callable) -> Callable:
@@ -48,8 +47,8 @@ truth_path = click.option(
 )
 
 truth = apply(
-    click.option("--world", default=WORLD, show_default=True, help="The world whose truth is used."),
-    click.option("--split", default="test", show_default=True, help="The split of that world."),
+    click.option("--world", default=DEFAULT_WORLD, show_default=True, help="The world whose truth is used."),
+    click.option("--split", default=DEFAULT_SPLIT, show_default=True, help="The split of that world."),
     truth_path,
 )
 

@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from harness.commands import options
+from reference.task import DEFAULT_FRAMES, DEFAULT_SAMPLER, DEFAULT_SIZE, DEFAULT_SPLIT, DEFAULT_WORLD
 
 
 @click.group("world")
@@ -42,7 +43,7 @@ def list_(output: str) -> None:
 
 
 @command.command()
-@click.argument("world", default=options.WORLD)
+@click.argument("world", default=DEFAULT_WORLD)
 @click.option("--split", "splits", multiple=True, metavar="S", help="Only this split (may be repeated).")
 @click.option(
     "--scale",
@@ -78,8 +79,8 @@ def build(world: str, splits: tuple[str, ...], scale: int, truth: Path | None, p
 
 
 @command.command()
-@click.argument("world", default=options.WORLD)
-@click.option("--split", default="test", show_default=True)
+@click.argument("world", default=DEFAULT_WORLD)
+@click.option("--split", default=DEFAULT_SPLIT, show_default=True)
 @options.truth_path
 @options.organiser
 @options.output_format()
@@ -103,7 +104,7 @@ def info(world: str, split: str, truth: Path | None, organiser: bool, output: st
 
 
 @command.command()
-@click.argument("world", default=options.WORLD)
+@click.argument("world", default=DEFAULT_WORLD)
 @click.option("--split", default="train", show_default=True)
 @click.option("--clip", "clips", multiple=True, metavar="ID", help="This clip (may be repeated).")
 @click.option("--count", type=click.IntRange(1, 60), default=6, show_default=True, help="So many clips, spread evenly.")
@@ -132,7 +133,7 @@ def preview(world: str, path: Path | None, **asked: Any) -> None:
 
 
 @command.command()
-@click.argument("world", default=options.WORLD)
+@click.argument("world", default=DEFAULT_WORLD)
 def card(world: str) -> None:
     """Print the data card of WORLD: counts, distributions, floors, ceilings, detectable differences, limits.
 
@@ -146,7 +147,7 @@ def card(world: str) -> None:
 
 
 @command.command()
-@click.argument("world", default=options.WORLD)
+@click.argument("world", default=DEFAULT_WORLD)
 @click.option(
     "-o",
     "--output",
@@ -156,7 +157,7 @@ def card(world: str) -> None:
     type=click.Path(path_type=Path, file_okay=False),
     help="Folder to render into; a rendering that was cut off there goes on.",
 )
-@click.option("--split", default="test", show_default=True)
+@click.option("--split", default=DEFAULT_SPLIT, show_default=True)
 @click.option(
     "--as",
     "form",
@@ -168,7 +169,7 @@ def card(world: str) -> None:
 @click.option(
     "--frames",
     type=click.IntRange(1, 100),
-    default=8,
+    default=DEFAULT_FRAMES,
     show_default=True,
     metavar="N",
     help="Frames of a clip that a model is shown.",
@@ -176,11 +177,11 @@ def card(world: str) -> None:
 @click.option(
     "--sampler",
     type=click.Choice(["uniform", "motion", "entropy", "boundary"]),
-    default="uniform",
+    default=DEFAULT_SAMPLER,
     show_default=True,
     help="Which frames these are.",
 )
-@click.option("--size", type=click.IntRange(16, 2048), default=336, show_default=True, help="Side in pixels.")
+@click.option("--size", type=click.IntRange(16, 2048), default=DEFAULT_SIZE, show_default=True, help="Side in pixels.")
 @click.option("--image", type=click.Choice(["jpg", "webp"]), default="jpg", show_default=True)
 @click.option("--domains", metavar="A,B", help="Only the sessions of these domains.")
 @click.option("--as-domain", metavar="X", help="Draw all clips in domain X: for paired tables, never scored.")
@@ -243,7 +244,7 @@ def import_(files: tuple[Path, ...], name: str | None, operation_map: str | None
 
 
 @command.command()
-@click.argument("world", default=options.WORLD)
+@click.argument("world", default=DEFAULT_WORLD)
 @click.option("--split", default="train", show_default=True)
 @click.option(
     "-o",
@@ -271,7 +272,7 @@ def export(world: str, split: str, path: Path, include_test: bool, truth: Path |
 
 
 @command.command()
-@click.argument("world", default=options.WORLD)
+@click.argument("world", default=DEFAULT_WORLD)
 @click.option(
     "--secret",
     "secret_file",
@@ -290,9 +291,9 @@ def export(world: str, split: str, path: Path, include_test: bool, truth: Path |
     help="Folder to publish: pictures, clips.jsonl, commitment.json.",
 )
 @click.option("--name", help="Name of the sealed split; by default WORLD-sealed.")
-@click.option("--split", default="test", show_default=True, help="Whose size and domains it has.")
+@click.option("--split", default=DEFAULT_SPLIT, show_default=True, help="Whose size and domains it has.")
 @click.option("--as", "form", type=click.Choice(["frames", "video", "shards"]), default="frames", show_default=True)
-@click.option("--size", type=click.IntRange(16, 2048), default=336, show_default=True, help="Side in pixels.")
+@click.option("--size", type=click.IntRange(16, 2048), default=DEFAULT_SIZE, show_default=True, help="Side in pixels.")
 @click.option("--workers", type=click.IntRange(1, 256), default=2, show_default=True, help="Processes.")
 def seal(world: str, secret_file: Path, folder: Path, name: str | None, split: str, workers: int, **asked: Any) -> None:
     """Make a split whose truth nobody else has: its pictures to publish, and a commitment to its truth.
@@ -346,7 +347,7 @@ def check_reveal(folder: Path, secret: str, salt: str, workers: int) -> None:
     from harness.worlds import sealing
 
     checked = sealing.check_reveal(folder, secret, salt, workers=workers)
-    for what, agrees in checked.agreed:
+    for what, agrees in checked.claims:
         click.echo(f"{'yes' if agrees else 'NO '}  {what}")
-    if not checked.good:
+    if not checked.valid:
         raise GateFailed("what was published is not what the secret makes")

@@ -22,7 +22,8 @@ from harness.disclosure import PARTS, public_record
 from harness.metrics_table import PUBLIC
 from harness.scoring.request import Request
 from harness.scoring.result import Score
-from reference.files import write_atomically
+from reference.files import write_text
+from reference.truth.catalog import locate
 
 FORMAT = "warehouse-harness/sealed-leaderboard-1"
 NOTE = "an entry moves only when it is better than the same name's last by more than one paired standard error"
@@ -32,18 +33,12 @@ STEP = 1.0
 
 def applies(request: Request) -> bool:
     """The split is sealed, and who asks is not its organiser."""
-    from reference.home import cache_home
-    from reference.truth.sealed import registered
-
-    return not request.organiser and registered(request.world, cache_home(request.home)) is not None
+    return not request.organiser and locate(request.world, request.home).seal is not None
 
 
 def leaderboard(folder: Path, request: Request) -> dict[str, Any]:
     """Score every entry of a folder, log the scorings, move who may move, and show the board."""
-    from reference.home import cache_home
-    from reference.truth.sealed import registered
-
-    seal = registered(request.world, cache_home(request.home))
+    seal = locate(request.world, request.home).seal
     assert seal is not None
     inside = replace(request, organiser=True)
     entries, broken, elsewhere = score_folder(folder, inside)
@@ -79,8 +74,7 @@ class Ladder:
         return test["se"] is not None and test["difference"] > STEP * test["se"]
 
     def save(self) -> None:
-        text = json.dumps(self._held, ensure_ascii=False)
-        write_atomically(self._path, lambda temporary: temporary.write_text(text, encoding="utf-8"))
+        write_text(self._path, json.dumps(self._held, ensure_ascii=False))
         self._path.chmod(0o600)
 
     def board(self, broken: list[dict[str, str]], elsewhere: int, files: int) -> dict[str, Any]:

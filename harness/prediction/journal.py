@@ -21,7 +21,7 @@ from typing import IO, Any
 
 from harness.cards import CARD, PREDICTIONS
 from harness.errors import UsageError
-from reference.files import write_atomically
+from reference.files import write_json
 
 IDENTITY, PART = "run.json", f"{PREDICTIONS}.part"
 
@@ -63,8 +63,7 @@ def journal(folder: Path, identity: Mapping[str, Any], *, fresh: bool = False) -
             file.truncate(0)
         elif file.tell():
             _compare(folder, identity)
-        text = json.dumps(identity, ensure_ascii=False, indent=1) + "\n"
-        write_atomically(folder / IDENTITY, lambda path: path.write_text(text, encoding="utf-8"))
+        write_json(folder / IDENTITY, identity)
         yield Journal(file)
 
 

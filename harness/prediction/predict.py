@@ -36,6 +36,7 @@ from harness.prediction.questions import Blind, Questions, Say, batches_of, give
 from harness.prediction.replies import FALLBACK, Reader
 from harness.version import __version__
 from reference.files import write_atomically
+from reference.task import DEFAULT_SPLIT, DEFAULT_WORLD
 from reference.truth.store import open_truth
 
 if TYPE_CHECKING:
@@ -90,8 +91,8 @@ def predict(
     model: str | Predictor,
     folder: str | Path,
     *,
-    world: str = "warehouse-v1",
-    split: str = "test",
+    world: str = DEFAULT_WORLD,
+    split: str = DEFAULT_SPLIT,
     frames: str | Path | None = None,
     limit: int | None = None,
     batch_size: int | None = None,

@@ -22,6 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.errors import UsageError
+from reference.task import DEFAULT_FRAMES, DEFAULT_SAMPLER, DEFAULT_SIZE
 
 GROUP = "harness.predictors"
 
@@ -29,9 +30,9 @@ GROUP = "harness.predictors"
 class Wants(NamedTuple):
     """How clips are to be shown; the same words as `harness world render`."""
 
-    frames: int = 8
-    size: int = 336
-    sampler: str = "uniform"
+    frames: int = DEFAULT_FRAMES
+    size: int = DEFAULT_SIZE
+    sampler: str = DEFAULT_SAMPLER
 
 
 class Question(NamedTuple):

@@ -13,10 +13,8 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections import deque
 from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -25,6 +23,7 @@ import numpy as np
 from harness.errors import UsageError
 from harness.prediction.predictor import Question, Wants
 from reference.home import cache_home
+from reference.pool import in_order
 
 if TYPE_CHECKING:
     from reference.truth.store import Truth
@@ -138,16 +137,8 @@ def batches_of(clips: Sequence[str], size: int) -> Iterator[Batch]:
 
 def read_ahead(questions: Questions, batches: Iterable[Batch]) -> Generator[list[Question]]:
     """The questions of each batch, the next ones being read meanwhile."""
-    batches = iter(batches)
     with ThreadPoolExecutor(1) as pool:
-        waiting = deque(pool.submit(questions.read, batch) for batch in islice(batches, AHEAD))
-        try:
-            while waiting:
-                ready = waiting.popleft().result()
-                waiting.extend(pool.submit(questions.read, batch) for batch in islice(batches, 1))
-                yield ready
-        finally:
-            pool.shutdown(cancel_futures=True)
+        yield from in_order(pool, questions.read, batches, AHEAD)
 
 
 def _kept_in(home: Path, described: dict[str, Any]) -> Path:

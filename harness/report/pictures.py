@@ -22,10 +22,10 @@ from harness.report.render import Sheet
 from harness.scoring.failure_modes import MODES
 from harness.scoring.request import Request
 from reference.process.world import World
+from reference.task import DEFAULT_INDICES
+from reference.truth.catalog import locate
 
 SIZE, QUALITY, SEED = 96, 55, 0
-FRAMES = tuple(124 * place // 7 for place in range(8))
-"""Those of the uniform sampler."""
 
 
 def sheets(page: Page, gathered: Gathered, budget: int, progress: Callable[[int, int], None]) -> list[Sheet]:
@@ -71,16 +71,10 @@ def _shuffled(places: np.ndarray) -> list[int]:
 
 
 def _world(request: Request) -> World:
-    from reference.home import cache_home
-    from reference.process.world import load_world, world_names
-    from reference.truth.sealed import registered
-
-    seal = registered(request.world, cache_home(request.home))
-    if seal:
-        return seal.world()
-    if request.world not in world_names() and not str(request.world).endswith(".toml"):
+    origin = locate(request.world, request.home)
+    if origin.process is None:
         raise UsageError(f"--frames: {request.world} was imported, its pictures are in no world file")
-    return load_world(request.world)
+    return origin.process
 
 
 @lru_cache(maxsize=256)
@@ -98,7 +92,9 @@ def _drawn(world: World, split: str, session: int, index: int) -> bytes:
         from reference.randomness import render_seed
 
         clip, state = _states(world, split, session)[index]
-        frames = render_frames(world, state, render_seed(world.key, clip.session, clip.clip_index), FRAMES, SIZE)
+        frames = render_frames(
+            world, state, render_seed(world.key, clip.session, clip.clip_index), DEFAULT_INDICES, SIZE
+        )
     except ModuleNotFoundError as error:
         wanted = "pip install 'warehouse-harness[video]'"
         raise UsageError(f"--frames needs the video extra (no {error.name}): {wanted}") from None

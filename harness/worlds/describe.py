@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from harness import disclosure, statistics
 from harness.metrics_table import SINGLE
 from reference.resources import sql
+from reference.task import DEFAULT_SPLIT, DEFAULT_WORLD
 
 if TYPE_CHECKING:
     from reference.truth.store import Truth
@@ -30,11 +31,16 @@ def listed(home: Path | None = None) -> list[dict[str, Any]]:
     """A row for every split of every world that is known here."""
     from reference.home import cache_home
     from reference.truth.catalog import locate, names
-    from reference.truth.store import built
+    from reference.truth.store import truth_path
 
     folder = cache_home(home)
     return [
-        {"world": origin.name, "split": split, "kind": origin.kind, "built": built(origin, split, home=folder).exists()}
+        {
+            "world": origin.name,
+            "split": split,
+            "kind": origin.kind,
+            "built": truth_path(origin, split, home=folder).exists(),
+        }
         for origin in (locate(name, folder) for name in names(folder))
         for split in origin.splits
     ]
@@ -55,7 +61,7 @@ def build(
     from harness.progress import counter
     from reference.home import cache_home, user_key
     from reference.truth.catalog import locate
-    from reference.truth.store import attach, build_truth, built
+    from reference.truth.store import attach, build_truth, truth_path
 
     folder = cache_home(home)
     origin = locate(world if scale == 1 else f"{world}-x{scale}", folder)
@@ -64,7 +70,7 @@ def build(
         origin = replace(origin, pinned={})
     rows = []
     for split in splits or origin.splits:
-        path = built(origin, split, home=folder, truth=truth)
+        path = truth_path(origin, split, home=folder, truth=truth)
         with counter(f"{origin.name} / {split}") as report:
             build_truth(origin, split, path, key=user_key(folder), progress=report)
         with attach(path, folder) as made:
@@ -107,8 +113,8 @@ def export(
 
 
 def describe(
-    world: str = "warehouse-v1",
-    split: str = "test",
+    world: str = DEFAULT_WORLD,
+    split: str = DEFAULT_SPLIT,
     *,
     home: Path | None = None,
     truth: Path | None = None,
@@ -119,7 +125,7 @@ def describe(
 
     disclosure.refuse(world, "its distributions", organiser=organiser, home=home)
     with open_truth(world, split, home=home, truth=truth) as opened:
-        return described(opened) | {"frame_limit": frame_limit(world, split)}
+        return described(opened) | {"frame_limit": frame_limit(world, split, home)}
 
 
 def described(truth: Truth) -> dict[str, Any]:
@@ -160,20 +166,18 @@ def described(truth: Truth) -> dict[str, Any]:
     }
 
 
-def frame_limit(world: str, split: str) -> dict[str, dict[str, float | int]] | None:
+def frame_limit(world: str, split: str, home: Path | None = None) -> dict[str, dict[str, float | int]] | None:
     """What perfect labels of the 8 uniform frames reach, on all, dense and other clips; None without a process."""
     from reference.process import frame_limits
     from reference.process.split import session_states
-    from reference.process.world import load_world, world_names
-    from reference.truth.synthetic import SCALED
+    from reference.truth.catalog import locate
 
-    scaled = SCALED.fullmatch(world)
-    name, scale = (scaled["base"], int(scaled["scale"])) if scaled else (world, 1)
-    if name not in world_names() and not Path(name).is_file():
+    origin = locate(world, home)
+    if origin.process is None:
         return None
-    found = load_world(name)
-    sessions = min(found.split(split).sessions * scale, LIMIT_SESSIONS)
-    shown = (pair for index in range(sessions) for pair in session_states(found, split, index))
+    process = origin.process
+    sessions = min(process.split(split).sessions * origin.scale, LIMIT_SESSIONS)
+    shown = (pair for index in range(sessions) for pair in session_states(process, split, index))
     return {part: limit._asdict() for part, limit in frame_limits.frame_limit(shown).items()}
 
 

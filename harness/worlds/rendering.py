@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from harness.errors import UsageError
 from reference.files import write_atomically
-
-if TYPE_CHECKING:
-    pass
+from reference.truth.catalog import locate
 
 FORMAT = "warehouse-harness/rendered-1"
 
@@ -72,21 +70,16 @@ def preview(
     home: Path | None = None,
 ) -> Path:
     """Write a contact sheet as PNG; returns where it is. A sealed split shows no truth."""
-    from reference.home import cache_home
-    from reference.process.world import load_world
-    from reference.truth.imported import find
-    from reference.truth.sealed import registered
-
-    seal = registered(world, cache_home(home))
-    if find(world, cache_home(home)) is not None:
+    origin = locate(world, home)
+    if origin.process is None:
         raise UsageError(f"{world} was imported, its pictures are a recording: harness world render {world} --video")
     try:
         from reference.drawing.contact_sheet import contact_sheet
     except ModuleNotFoundError as error:
         raise UsageError(f"drawing needs {error.name}: pip install 'warehouse-harness[video]'") from None
-    found = seal.world() if seal else load_world(world)
-    path = path or Path(f"{found.name}-{split}.png")
-    sheet = contact_sheet(found, split, list(clips) or count, blind=blind or seal is not None, size=size)
+    path = path or Path(f"{origin.process.name}-{split}.png")
+    blind = blind or origin.seal is not None
+    sheet = contact_sheet(origin.process, split, list(clips) or count, blind=blind, size=size)
     write_atomically(path, lambda temporary: sheet.save(temporary, format="PNG"))
     return path
 

@@ -7,11 +7,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.errors import UsageError
+from reference.task import DEFAULT_SPLIT
 
 if TYPE_CHECKING:
     from reference.process.world import World
     from reference.sealing import Check, Render
-    from reference.truth.sealed import Seal
+    from reference.truth.origin import Seal
 
 
 def seal(
@@ -20,7 +21,7 @@ def seal(
     secret_file: Path,
     *,
     name: str | None = None,
-    split: str = "test",
+    split: str = DEFAULT_SPLIT,
     workers: int = 2,
     home: Path | None = None,
     **asked: Any,
@@ -37,9 +38,9 @@ def seal(
 def reveal(name: str, *, home: Path | None = None) -> dict[str, str]:
     """Secret and salt of a sealed split, for all the world to check."""
     from reference.home import cache_home
-    from reference.truth.sealed import read_secret, registered
+    from reference.truth.sealed import read_secret, registered_seal
 
-    found = registered(name, cache_home(home))
+    found = registered_seal(name, cache_home(home))
     if found is None:
         raise UsageError(f"no sealed split {name!r} on this machine")
     secret = read_secret(Path(found.secret_file))

@@ -7,7 +7,8 @@ import pytest
 
 from harness.baselines import probe_model
 from harness.baselines.probe_model import LABELS, SIDE, Lesson
-from reference.process.frame_limits import UNIFORM, frame_limit
+from reference.process.frame_limits import frame_limit
+from reference.task import DEFAULT_INDICES
 from tests.proofs import samplers, shown, validity
 
 A, B, C, D = range(4)
@@ -96,10 +97,10 @@ def test_a_lesson_reads_a_truth_row_and_no_more_than_it_says():
         "temporal_segment": {"start_frame": 17, "end_frame": 70},
         "next_operation": "Label",
     }
-    bare = Lesson.of(row, UNIFORM)
+    bare = Lesson.of(row, DEFAULT_INDICES)
     assert bare.inside.tolist() == [1, 2, 3]
     assert (LABELS[bare.operation], LABELS[bare.following], bare.previous, bare.after_that) == ("Tape", "Label", -1, -1)
-    full = Lesson.of(row | {"previous_operation": "Pack", "next_operations": ("Label", "Idle")}, UNIFORM)
+    full = Lesson.of(row | {"previous_operation": "Pack", "next_operations": ("Label", "Idle")}, DEFAULT_INDICES)
     assert (LABELS[full.previous], LABELS[full.after_that]) == ("Pack", "Idle")
 
 
