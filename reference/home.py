@@ -36,4 +36,4 @@ def user_key(home: Path) -> bytes:
         with contextlib.suppress(FileExistsError):
             os.link(fresh, path)
         fresh.unlink()
-    raise TruthError(f"{path}: cannot be made")
+    raise TruthError(f"{path}: cannot be created")

@@ -30,7 +30,7 @@ from reference.files import sha256, write_atomically, write_json
 from reference.home import user_key
 from reference.process.world import World, world_file, world_names
 from reference.rendering.render_split import generator
-from reference.rendering.sources import OPEN_SPLITS
+from reference.task import OPEN_SPLITS
 from reference.truth.origin import Seal
 from reference.truth.sealed import (
     NAME,

@@ -15,6 +15,9 @@ from typing import NamedTuple
 DEFAULT_WORLD, DEFAULT_SPLIT = "warehouse-v1", "test"
 """World and split of every command and function that names none."""
 
+OPEN_SPLITS = ("train", "validation")
+"""Splits to learn from: their truth is published, and renderings keep the order of their sessions."""
+
 FPS = 25
 CLIP_FRAMES = 125
 FRAME_MS = 1000 // FPS

@@ -14,8 +14,7 @@ from typing import TYPE_CHECKING, Any
 from harness.baselines.write import BASELINES, Baseline, line, random_answer
 from harness.errors import UsageError
 from harness.prediction.predictor import Question, Reply
-from reference.rendering.sources import OPEN_SPLITS
-from reference.task import CLIP_FRAMES
+from reference.task import CLIP_FRAMES, OPEN_SPLITS
 
 if TYPE_CHECKING:
     from reference.truth.store import Truth

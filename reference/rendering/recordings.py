@@ -20,8 +20,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reference.errors import RenderError, VideoError
-from reference.rendering.sources import OPEN_SPLITS, Job, Pixels
-from reference.task import CLIP_FRAMES, FRAME_MS, Clip
+from reference.rendering.sources import Job, Pixels
+from reference.task import CLIP_FRAMES, FRAME_MS, OPEN_SPLITS, Clip
 from reference.truth.openpack import EPOCH
 from reference.truth.origin import Origin
 from reference.video.decoders import Limits, inspect, open_video

@@ -26,14 +26,16 @@ from pathlib import Path
 from typing import IO, Any
 
 from reference.code_digest import code_digest
+from reference.drawing.frame import render_frames
 from reference.errors import RenderError
 from reference.files import TEMPORARY, replacement, write_json
 from reference.pool import in_processes
 from reference.rendering.artifacts import IMAGES, PARTIAL
 from reference.rendering.recordings import Recording
 from reference.rendering.request import Request
-from reference.rendering.sources import OPEN_SPLITS, DrawFrames, Job, Scenes, Source
+from reference.rendering.sources import DrawFrames, Job, Scenes, Source
 from reference.rendering.writers import FORMS, Writer, WrittenFile
+from reference.task import OPEN_SPLITS
 from reference.truth.catalog import locate
 from reference.video.samplers import SAMPLERS
 
@@ -66,7 +68,7 @@ def render(
     *,
     workers: int = 1,
     progress: Progress | None = None,
-    draw: DrawFrames | None = None,
+    draw: DrawFrames = render_frames,
     home: Path | None = None,
     source: Source | None = None,
 ) -> RenderSummary:
@@ -101,7 +103,7 @@ def _check(request: Request) -> None:
         raise RenderError(f"size {request.size}: an even number from {SIDES[0]} to {SIDES[1]} is needed")
 
 
-def source_of(request: Request, *, home: Path | None = None, draw: DrawFrames | None = None) -> Source:
+def source_of(request: Request, *, home: Path | None = None, draw: DrawFrames = render_frames) -> Source:
     """Return the scenes of a synthetic world, or the recording of an imported one. Raises RenderError, WorldError."""
     origin = locate(request.world, home)
     if request.video is not None:

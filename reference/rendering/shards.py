@@ -102,7 +102,7 @@ def _samples(path: Path, start: int) -> Iterator[Sample]:
             done.add(key)
             key, offset, members = found, place, {}
         if found in done or field in members:
-            raise ShardError(f"{path}: member {found}.{field} stands there twice, or apart from its sample")
+            raise ShardError(f"{path}: member {found}.{field} occurs twice, or apart from its sample")
         members[field] = content
     if members:
         yield Sample(key, members, offset)
@@ -136,7 +136,7 @@ def _header(path: Path, file: IO[bytes], last: str) -> tarfile.TarInfo | None:
         raise ShardError(f"{path}: truncated {f'after member {last}' if last else 'before its first member'}")
     if not any(block):
         if any(file.read()):
-            raise ShardError(f"{path}: something stands behind its end")
+            raise ShardError(f"{path}: data follow its end")
         return None
     try:
         member = tarfile.TarInfo.frombuf(block, "utf-8", "strict")

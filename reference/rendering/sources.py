@@ -12,12 +12,13 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from reference.drawing.frame import render_frames
 from reference.errors import RenderError
 from reference.process.sessions import timeline
 from reference.process.split import session_states
 from reference.process.world import World
 from reference.randomness import render_seed
-from reference.task import CLIP_FRAMES, Clip
+from reference.task import CLIP_FRAMES, OPEN_SPLITS, Clip
 from reference.video.samplers import LUMA_SIDE, luma_of
 
 Pixels = NDArray[np.uint8]
@@ -26,8 +27,6 @@ DrawFrames = Callable[..., Pixels]
 
 SURFACES = ("slip", "items", "table")
 """Surfaces that show attributes of an order, and that the renderer can paint out."""
-OPEN_SPLITS = ("train", "validation")
-"""Splits to learn from: their truth is published, and their clips keep the order of their sessions."""
 
 
 class Job(NamedTuple):
@@ -75,7 +74,7 @@ class Scenes:
         domains: Sequence[str] = (),
         as_domain: str | None = None,
         paint_out: Sequence[str] = (),
-        draw: DrawFrames | None = None,
+        draw: DrawFrames = render_frames,
     ):
         self.definition, self.scale, self.split = world, scale, split
         self.world = world.name if scale == 1 else f"{world.name}-x{scale}"
@@ -107,16 +106,10 @@ class Scenes:
     def frames(self, job: Job, indices: Sequence[int], size: int) -> Pixels:
         state, seed = job.scene
         try:
-            return (self.draw or _drawing())(self.definition, state, seed, indices, size, self.paint_out)
+            return self.draw(self.definition, state, seed, indices, size, self.paint_out)
         except ModuleNotFoundError as error:
             raise RenderError(f"drawing needs {error.name}: pip install 'warehouse-harness[video]'") from None
 
     def luma(self, job: Job) -> NDArray[Any]:
         # drawn small: all 125 frames are needed
         return luma_of(self.frames(job, range(CLIP_FRAMES), 2 * LUMA_SIDE))
-
-
-def _drawing() -> DrawFrames:
-    from reference.drawing.frame import render_frames
-
-    return render_frames

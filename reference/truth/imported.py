@@ -162,9 +162,7 @@ def _content(folder: Path, description: Mapping[str, Any]) -> Content:
         clips = _read_truth(paths)
         operations = _operations(clips)
     if not clips:
-        raise WorldError(
-            f"{', '.join(paths.values())}: no clip comes of it (a clip needs 5 s and a known next operation)"
-        )
+        raise WorldError(f"{', '.join(paths.values())}: gives no clip (a clip needs 5 s and a known next operation)")
     sessions: dict[str, int] = {}
     numbers = [sessions.setdefault(clip.session, len(sessions)) for clip in clips]
     alone = len(sessions) == 1
@@ -200,7 +198,7 @@ def _operations(clips: Sequence[Clip]) -> tuple[str, ...]:
     others = sorted(label for label in used if label is not None and label not in OPERATIONS)
     labels = OPERATIONS if not others else (*(label for label in OPERATIONS if label in used), *others)
     if len(labels) > MAX_LABELS:
-        raise WorldError(f"{len(labels)} different operations, at most {MAX_LABELS} can be told apart")
+        raise WorldError(f"{len(labels)} different operations, at most {MAX_LABELS} are supported")
     return labels
 
 
@@ -215,7 +213,7 @@ def _read_truth(paths: Mapping[Path, str]) -> list[Clip]:
             clip = _clip(row, place, session, seen.get(session, 0))
             seen[session] = seen.get(session, 0) + 1
             if clip.clip_id in clips:
-                raise WorldError(f"{place}: clip_id {clip.clip_id!r} stands at {clips[clip.clip_id][1]} already")
+                raise WorldError(f"{place}: clip_id {clip.clip_id!r} was already read from {clips[clip.clip_id][1]}")
             clips[clip.clip_id] = clip, place
     found = [clip for clip, _ in clips.values()]
     order = {session: place for place, session in enumerate(seen)}

@@ -78,7 +78,7 @@ def read_secret(path: Path) -> Secret:
     except OSError as error:
         raise WorldError(f"{path}: {error.strerror}") from None
     except (ValueError, KeyError, TypeError):
-        raise WorldError(f"{path}: not a secret that `harness world seal` made") from None
+        raise WorldError(f"{path}: not a secret file of `harness world seal`") from None
 
 
 def secret_of(key: str, salt: str) -> Secret:

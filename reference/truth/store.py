@@ -239,7 +239,7 @@ def _check_pin(origin: Origin, split: str, digest: str, n: int) -> None:
     pinned = origin.pinned.get(split)
     if pinned and pinned != digest:
         raise TruthError(
-            f"world {origin.name}, split {split}: the truth made here ({n:,} clips) has digest {digest[:16]}, "
+            f"world {origin.name}, split {split}: the truth computed here ({n:,} clips) has digest {digest[:16]}, "
             f"its world file pins {pinned[:16]}; the world file or the generator was changed"
         )
 
@@ -275,15 +275,15 @@ def _check_integrity(connection: duckdb.DuckDBPyConnection, path: Path, meta: Ma
     if meta.get("schema_version") != SCHEMA_VERSION:
         raise TruthError(f"{path}: schema version {meta.get('schema_version')}, this version reads {SCHEMA_VERSION}")
     if not hmac.compare_digest(meta.get("seal", ""), _seal(user_key(home), meta)):
-        raise TruthError(f"{path}: made elsewhere, or altered; build it here with `harness world build`")
+        raise TruthError(f"{path}: written elsewhere, or altered; build it here with `harness world build`")
     if database.scalar(connection, sql(__package__, "checksum")) != meta["row_checksum"]:
-        raise TruthError(f"{path}: its rows are not the ones it was made with; delete it, it will be made anew")
+        raise TruthError(f"{path}: its rows were altered; delete it, and the next use builds it again")
 
 
 def _check_identity(truth: Truth, origin: Origin, split: str) -> None:
     for name, value in (("world", origin.name), ("split", split), ("world_digest", origin.digest)):
         if truth.meta[name] != value:
-            raise TruthError(f"{truth.path}: has {name} {truth.meta[name][:40]}, asked for is {value[:40]}")
+            raise TruthError(f"{truth.path}: holds {name} {truth.meta[name][:40]}, expected {value[:40]}")
     _check_pin(origin, split, truth.digest, truth.n)
 
 

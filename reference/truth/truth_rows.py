@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from reference.task import Clip
+from reference.truth.origin import Content
+
 if TYPE_CHECKING:
     import pandas as pd
-
-    from reference.task import Clip
-    from reference.truth.origin import Content
 
 
 def truth_row(clip: Clip) -> dict[str, Any]:

@@ -10,6 +10,7 @@ A damaged file can crash or hang a decoder: files of unknown origin go through `
 
 from __future__ import annotations
 
+import importlib
 import os
 import stat
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -93,12 +94,12 @@ def _known_indices(path: Path, wanted: Wanted, header: Header) -> tuple[int, ...
     """Return the indices where no sampler has to look at pictures for them, else None. Raises VideoError."""
     if wanted.indices is None:
         if not 1 <= wanted.n <= header.frames:
-            raise VideoError(f"{path}: has {header.frames} frames, {wanted.n} were asked for")
+            raise VideoError(f"{path}: has {header.frames} frames, {wanted.n} were requested")
         return uniform_indices(header.frames, wanted.n) if wanted.sampler == DEFAULT_SAMPLER else None
     if not wanted.indices or list(wanted.indices) != sorted(set(wanted.indices)):
-        raise VideoError(f"{path}: the frames asked for must be sorted and different")
+        raise VideoError(f"{path}: the requested frames must be sorted and different")
     if wanted.indices[0] < 0 or wanted.indices[-1] >= header.frames:
-        raise VideoError(f"{path}: has the frames 0 to {header.frames - 1}, {wanted.indices} were asked for")
+        raise VideoError(f"{path}: has the frames 0 to {header.frames - 1}, {wanted.indices} were requested")
     return wanted.indices
 
 
@@ -280,8 +281,6 @@ def _opencv_read(path: Path, indices: Sequence[int]) -> Pixels:
 
 
 def _import(module: str, package: str) -> Any:
-    import importlib
-
     try:
         return importlib.import_module(module)
     except ImportError:

@@ -201,7 +201,7 @@ BAD_ROWS = [
         json.dumps(ROW | {"clip_id": "b", "next_operation": "tape"}),
         "x.jsonl:2: next_operation 'Tape'",
     ),
-    ("twice", json.dumps(ROW), "x.jsonl:2: clip_id 'a' stands at x.jsonl:1 already"),
+    ("twice", json.dumps(ROW), "x.jsonl:2: clip_id 'a' was already read from x.jsonl:1"),
     (
         "same place",
         json.dumps(ROW | {"clip_id": "b", "clip_index": 0}),

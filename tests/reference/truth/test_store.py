@@ -140,13 +140,13 @@ def test_refused(why, change, message, copy):
 
 
 def test_another_users_database_is_refused(copy, tmp_path):
-    with pytest.raises(TruthError, match="made elsewhere, or altered"):
+    with pytest.raises(TruthError, match="written elsewhere, or altered"):
         open_truth("canonical-v1", "validation", home=tmp_path / "other", truth=copy)
 
 
 ASKED = [
-    ("another split", {"split": "test"}, "has split validation, asked for is test"),
-    ("another world", {"world": "warehouse-v1"}, "has world canonical-v1, asked for is warehouse-v1"),
+    ("another split", {"split": "test"}, "holds split validation, expected test"),
+    ("another world", {"world": "warehouse-v1"}, "holds world canonical-v1, expected warehouse-v1"),
     ("no such split", {"split": "tset"}, "has no split 'tset'; it has train, validation, test, test-large"),
 ]
 

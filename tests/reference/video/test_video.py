@@ -318,8 +318,8 @@ def test_a_file_that_stops_early_says_so(clip, tmp_path):
 
 
 ASKED = [
-    ({"n": 126}, "has 125 frames, 126 were asked for"),
-    ({"n": 0}, "has 125 frames, 0 were asked for"),
+    ({"n": 126}, "has 125 frames, 126 were requested"),
+    ({"n": 0}, "has 125 frames, 0 were requested"),
     ({"indices": [3, 3]}, "must be sorted and different"),
     ({"indices": [5, 125]}, r"has the frames 0 to 124"),
     ({"indices": [-1]}, r"has the frames 0 to 124"),
