@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 TEMPORARY = ".new-"
 STALE_SECONDS = 3600
@@ -43,6 +45,15 @@ def replacement(path: Path) -> Iterator[Path]:
         sync(path.parent)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def read_json_lines(path: Path) -> Iterator[Any]:
+    """Yield the value of each line of a JSON Lines file. Raises OSError, and ValueError for a line that is no JSON.
+
+    A line ends at a line feed alone: str.splitlines would also cut at U+2028, which JSON texts may hold.
+    """
+    with path.open(encoding="utf-8", newline="\n") as file:
+        yield from map(json.loads, file)
 
 
 def sweep(folder: Path) -> None:

@@ -209,10 +209,10 @@ def test_what_a_model_says_of_itself_is_checked_before_it_is_asked(card, message
 
 
 def test_clips_without_an_answer_are_said(world, tmp_path):
-    from harness.prediction.predict import told
+    from harness.prediction.predict import summary_lines
 
     made = harness.predict(Model(), tmp_path / "some", world=world, limit=7)
-    assert (made.answered, made.expected) == (7, N) and "17 have no answer" in told(made)[-1]
+    assert (made.answered, made.expected) == (7, N) and "17 have no answer" in summary_lines(made)[-1]
 
 
 # Models by name
@@ -278,7 +278,7 @@ def test_a_package_that_is_missing(monkeypatch, tmp_path, world):
     with pytest.raises(UsageError, match="video needs no_such_module, which is not installed"):
         harness.predict("video:x", tmp_path / "entry", world=world)
     extras = types.SimpleNamespace(metadata=metadata.metadata("warehouse-harness"))
-    shipped = types.SimpleNamespace(name="video", load=predictor.installed()["video"].load, dist=extras)
+    shipped = types.SimpleNamespace(name="video", load=predictor.entry_points()["video"].load, dist=extras)
     monkeypatch.setattr(predictor.metadata, "entry_points", lambda group: [shipped])
     with pytest.raises(UsageError, match=r"needs no_such_module: pip install 'warehouse-harness\[video\]'"):
         harness.predict("video:x", tmp_path / "entry", world=world)
@@ -354,8 +354,8 @@ def altered(source, target, **request):
 
 
 MISFITS = [
-    ({"world": "other"}, "shows other / test, asked is tiny / test"),
-    ({"split": "train"}, "shows tiny / train, asked is tiny / test"),
+    ({"world": "other"}, "shows other / test, expected tiny / test"),
+    ({"split": "train"}, "shows tiny / train, expected tiny / test"),
     ({"as_domain": "clean"}, "drawn in another domain or painted out"),
     ({"paint_out": ["slip"]}, "drawn in another domain or painted out"),
     ({"frames": 8}, "has frames 8; the model wants a rendering with --frames 4"),
@@ -399,11 +399,11 @@ def _first_line(folder, line=0, **values):
 
 
 def test_a_rendering_of_a_part(world, tmp_path, renderings):
-    from harness.prediction.predict import told
+    from harness.prediction.predict import summary_lines
 
     harness.render(world, tmp_path / "part", split="test", frames=FRAMES, size=SIZE, limit=2, workers=1)
     made = harness.predict(Model(wants=WANTS), tmp_path / "entry", world=world, frames=tmp_path / "part")
-    assert made.answered == 2 and "22 have no answer, 22 of them without pictures" in told(made)[-1]
+    assert made.answered == 2 and "22 have no answer, 22 of them without pictures" in summary_lines(made)[-1]
 
 
 def test_a_picture_that_cannot_be_read(world, tmp_path, renderings, floors):
@@ -476,7 +476,7 @@ def failing(ask):
 
 
 def test_a_model_that_raises_stops_the_run(begun, world, floors):
-    """The clips are named, what was answered is kept, and the run goes on."""
+    """The clips are named, earlier answers are kept, and the run resumes."""
     folder, _, message = begun
     assert "Model failed on " in message
     assert ", ".join(floors.clips[10:15]) in message and "ValueError: out of memory, say (test_predict.py:" in message
@@ -509,7 +509,7 @@ def test_the_answers_of_another_run_are_not_taken(begun, world):
     folder, *_ = begun
     before = (folder / PART).read_bytes()
     other = Model(run={"seed": 4})
-    with pytest.raises(UsageError, match=r"holds the answers of another run \(card .*give them up with --fresh"):
+    with pytest.raises(UsageError, match=r"holds the answers of another run \(card .*discard them with --fresh"):
         harness.predict(other, folder, world=world)
     with pytest.raises(UsageError, match='split "test", not "validation"'):
         harness.predict(Model(), folder, world=world, split="validation")
