@@ -43,7 +43,12 @@ def _pairs(context: click.Context, parameter: click.Parameter, values: tuple[str
     metavar="DIR",
     help="A rendering of the split, or a folder with SPLIT/ in it, instead of one made for the model.",
 )
-@click.option("--limit", type=click.IntRange(min=1), metavar="N", help="Ask about the first N clips only; a score counts the others as wrong.")
+@click.option(
+    "--limit",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Ask about the first N clips only; a score counts the others as wrong.",
+)
 @click.option(
     "--batch-size",
     type=click.IntRange(min=1),

@@ -133,7 +133,9 @@ def summary_lines(prediction: Prediction) -> list[str]:
     if prediction.answered < prediction.expected:
         blind = prediction.without_pictures
         why = f", {blind:,} of them without pictures" if blind else ""
-        lines.append(f"  {prediction.expected - prediction.answered:,} have no answer{why}: a score counts them as wrong")
+        lines.append(
+            f"  {prediction.expected - prediction.answered:,} have no answer{why}: a score counts them as wrong"
+        )
     return lines
 
 
@@ -244,7 +246,7 @@ def _answer(run: _Run, batch: Sequence[Question]) -> list[dict[str, Any]]:
         replies = list(run.predictor.ask(batch, run.split.floors.operations))
     except Exception as error:  # a model may raise anything, and whoever runs it has to know on which clips
         raise HarnessError(
-            f"{_failure(run, batch)}: {_cause(error)}; earlier answers are kept, and the same command resumes from there"
+            f"{_failure(run, batch)}: {_cause(error)}; earlier answers are kept, and the same command resumes"
         ) from error
     latency_ms = (time.perf_counter() - begun) * 1000 / len(batch)
     if len(replies) != len(batch):
@@ -297,7 +299,7 @@ def _card(run: _Run, lines: Lines, predictions_sha256: str) -> Card:
 
 
 def _run_table(run: _Run, lines: Lines, own: Mapping[str, Any]) -> dict[str, Any]:
-    """Return how the answers were made. `wall_s`: the model's time over all starts of the run, the sum of latency_ms."""
+    """Return how the answers were made. `wall_s`: the model's time over all starts, the sum of latency_ms."""
     pictures = run.questions.pictures
     return {
         **({"command": _command(run)} if run.by_name else {}),

@@ -35,7 +35,7 @@ from reference.truth.store import Truth
 
 AHEAD = 2
 PINNED = ("form", "frames", "sampler", "size", "image", "video", "video_start_ms")
-"""Fields of a rendering's request that decide what a clip looks like; `limit`, `domains` decide which clips there are."""
+"""Fields of a rendering's request that decide what a clip looks like, not which there are (`limit`, `domains`)."""
 
 Batch = Sequence[str]
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from harness.baselines import probe_model
-from harness.baselines.probe_model import LABELS, SIDE, Lesson
+from harness.baselines.probe_model import LABELS, SIDE, Target
 from reference.process.frame_limits import UNIFORM, frame_limit
 from tests.proofs import samplers, shown, validity
 
@@ -85,21 +85,21 @@ FOLLOWERS = [
     ("inside", "previous", "operation", "following", "later", "seen", "expected", "why"), FOLLOWERS
 )
 def test_what_follows_each_frame(inside, previous, operation, following, later, seen, expected, why):
-    lesson = Lesson(np.array(inside, int), 4, operation, previous, following, later)
-    assert lesson.followers(np.array(seen)).tolist() == expected, why
-    assert lesson.operations().tolist() == [operation if place in inside else -1 for place in range(4)]
+    target = Target(np.array(inside, int), 4, operation, previous, following, later)
+    assert target.followers(np.array(seen)).tolist() == expected, why
+    assert target.operations().tolist() == [operation if place in inside else -1 for place in range(4)]
 
 
-def test_a_lesson_reads_a_truth_row_and_no_more_than_it_says():
+def test_a_target_reads_a_truth_row_and_no_more_than_it_says():
     row = {
         "dominant_operation": "Tape",
         "temporal_segment": {"start_frame": 17, "end_frame": 70},
         "next_operation": "Label",
     }
-    bare = Lesson.of(row, UNIFORM)
+    bare = Target.of(row, UNIFORM)
     assert bare.inside.tolist() == [1, 2, 3]
     assert (LABELS[bare.operation], LABELS[bare.following], bare.previous, bare.after_that) == ("Tape", "Label", -1, -1)
-    full = Lesson.of(row | {"previous_operation": "Pack", "next_operations": ("Label", "Idle")}, UNIFORM)
+    full = Target.of(row | {"previous_operation": "Pack", "next_operations": ("Label", "Idle")}, UNIFORM)
     assert (LABELS[full.previous], LABELS[full.after_that]) == ("Pack", "Idle")
 
 
