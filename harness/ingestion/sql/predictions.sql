@@ -4,7 +4,7 @@ SELECT
     s.clip_id,
     (s.rowid + 1)::BIGINT AS line,
     0::UTINYINT AS outcome,        -- 0 answered, 1 unparseable, 2 invalid
-    s.operation,                   -- code; 255: a label that the world does not know; NULL: null
+    s.operation,                   -- code, or vocabulary.UNKNOWN_LABEL (an answer, and wrong); NULL: no answer
     s.start_frame, s.end_frame, s.next_operation,
     s.confidence_ppm, s.next_confidence_ppm, s.latency_us,
     s.source,                      -- 0 model, 1 repaired, 2 fallback

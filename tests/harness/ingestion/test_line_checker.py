@@ -9,13 +9,13 @@ import jsonschema
 import pytest
 
 from harness.errors import UsageError
-from harness.ingestion.ingest import _Ingest
-from harness.ingestion.line_checker import FIELDS, Row, check_line
+from harness.ingestion.ingest import Intake
+from harness.ingestion.line_checker import FIELDS, Row
 from harness.ingestion.submission_file import open_submission
 from harness.ingestion.vocabulary import Vocabulary
 from harness.resources import schema
 from reference.task import OPERATIONS
-from tests.support.small_truth import CLIPS, small_truth
+from tests.support.small_truth import CLIPS, check_line, small_truth
 
 WORDS = Vocabulary(OPERATIONS)
 MUTANTS = 20_000
@@ -150,7 +150,7 @@ def screened(lines: list[str], folder, words=WORDS) -> dict[int, Row]:
     file = folder / "lines.jsonl"
     file.write_bytes("".join(f"{text}\n" for text in lines).encode())
     with small_truth() as truth, open_submission(file, folder) as source:
-        _Ingest(truth, source, words, ignore_extra=False).screen()
+        Intake(truth, source, words).screen()
         rows = truth.connection.execute("SELECT * EXCLUDE (place) FROM predictions").fetchall()
     return {row[1]: Row(*row) for row in rows}
 
