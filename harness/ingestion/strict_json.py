@@ -117,7 +117,7 @@ def objects_inside(text: str) -> list[dict[str, Any]]:
 
 
 def column_of(text: str, field: str) -> int:
-    """Return the column of a field's value, 1 where the text does not show it; the last part of a dotted name counts."""
+    """Return the column of a field's value, 1 where the text does not show it. Of `a.b` the last part counts."""
     key = re.escape(json.dumps(field.rpartition(".")[2], ensure_ascii=False))
     match = re.search(rf"{key}\s*:\s*", text)
     return match.end() + 1 if match else 1

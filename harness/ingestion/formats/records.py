@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class Item(NamedTuple):
-    """Parsed object and its faults. `text`: the JSON that it was parsed from, which begins at `column`; "" in a table."""
+    """Parsed object and its faults. `text`: the JSON that it was parsed from, which begins at `column`; "" if none."""
 
     line: int
     value: Any
