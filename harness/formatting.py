@@ -6,7 +6,6 @@ from typing import Any
 
 
 def number(value: float | None, digits: int = 3, sign: bool = False) -> str:
-    """Return a number with fixed digits, and "-" for None."""
     if value is None:
         return "-"
     return f"{value:{'+' if sign else ''}.{digits}f}"

@@ -40,6 +40,7 @@ class _Line:
         self.shown = False
 
     def report(self, done: int, expected: int) -> None:
+        """Draw the line, unless it is too early for it."""
         now, terminal = time.monotonic(), sys.stderr.isatty()
         pause = REDRAW_SECONDS if terminal else LOG_SECONDS
         if not (terminal or self.logged) or now - self.start < QUIET_SECONDS or now - self.drawn < pause:
@@ -50,12 +51,14 @@ class _Line:
         self.drawn, self.shown = now, terminal
 
     def text(self, done: int, expected: int, seconds: float) -> str:
+        """Return the line after so many seconds of work."""
         rate = (done - self.before) / seconds
         left = max(0.0, (expected - done) / rate) if rate else 0.0
         speed = f"{rate:,.0f}/s" if rate >= 10 else f"{rate:.2g}/s"
         return f"{self.what}: {done:,} of {expected:,} ({done / max(expected, 1):.0%}), {speed}, {span(left)} left"
 
     def clear(self) -> None:
+        """Take the line off the terminal."""
         if self.shown:
             sys.stderr.write("\r\x1b[K")
             sys.stderr.flush()

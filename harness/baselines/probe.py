@@ -37,6 +37,7 @@ class _Rendering(NamedTuple):
 
     @classmethod
     def open(cls, folder: Path) -> _Rendering:
+        """Open a whole rendering. Raises UsageError for any other folder."""
         if not (folder / "index.json").is_file():
             command = f"harness world render -o {folder} --split {folder.name}"
             raise UsageError(f"{folder}: holds no whole rendering; {command}")

@@ -45,7 +45,7 @@ COLUMN_TYPES = {
 
 @dataclass(frozen=True, kw_only=True)
 class Reading:
-    """How to read a submission. A scoring Request has the same fields."""
+    """Choices of how to read a submission. A scoring Request has the same fields."""
 
     lenient: bool = False  # rejected lines count as wrong answers
     ignore_extra: bool = False  # lines for clips of no such split are counted and left out

@@ -85,6 +85,7 @@ def read_answer(words: Vocabulary, text: str) -> tuple[dict[str, Any] | None, bo
     """Return the answer fields in a model's text, with confidences, or None; and whether it was cut out or repaired."""
 
     def is_answer(candidate: dict[str, Any]) -> bool:
+        """Return True for an object that is a whole answer to some clip."""
         answer = answer_part(candidate)
         return bool(answer) and not check(words, 1, {"clip_id": "", **answer}, []).problems
 

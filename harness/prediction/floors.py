@@ -75,6 +75,7 @@ class Floor:
 
     @property
     def card(self) -> dict[str, Any]:
+        """Return the baseline's part of the card, with the seed where it counts."""
         run = {"seed": self.seed} if self.baseline.name == "random" else {}
         return {"kind": self.baseline.kind, "description": self.baseline.description, "run": run}
 
@@ -83,6 +84,7 @@ class Floor:
         self._answers = floors.answers(self.baseline.name, self.seed)
 
     def ask(self, questions: Sequence[Question], operations: Sequence[str]) -> list[Reply]:
+        """Answer from the floors, by the clips' ids."""
         return [Reply(answer=self._answers[question.clip_id]) for question in questions]
 
 

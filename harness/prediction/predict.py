@@ -75,6 +75,7 @@ class _Split(NamedTuple):
 
     @classmethod
     def of(cls, truth: Truth) -> _Split:
+        """Read the facts from an open truth."""
         return cls(
             world=truth.world,
             name=truth.split,
@@ -99,6 +100,7 @@ class _Run:
 
     @property
     def batch_size(self) -> int:
+        """Return the clips a question: the user's choice, else the model's."""
         return max(1, self.choices.batch_size or self.predictor.batch_size)
 
 

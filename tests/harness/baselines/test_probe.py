@@ -117,7 +117,7 @@ def trained():
 
 @pytest.fixture(scope="module")
 def asked():
-    """The test split's first sessions, as they are and with the marks painted out."""
+    """Draw the test split's first sessions, as they are and with the marks painted out."""
     return {
         painted: shown.draw("warehouse-v1", "test", sessions=TEST, paint_out=painted, **SMALL)
         for painted in ((), shown.MARKS)
@@ -132,7 +132,7 @@ def judged(trained, asked):
 
 
 def test_five_hundred_clips_teach_what_is_done_and_some_of_what_comes(judged):
-    """Every demand but the size of the loss, which takes the whole training split: marks are learned slowly."""
+    """The probe meets every demand but the size of the loss, which takes the whole training split to learn."""
     found = {demand.text: demand for demand in validity.demands(judged[()], judged[shown.MARKS])}
     for text in (
         "clean: OCA / OCA of the 8-frame limit",
@@ -159,7 +159,7 @@ def test_answers_are_prediction_lines(trained, asked):
 
 
 def test_a_clip_is_answered_by_itself(trained, asked):
-    """Neither its place nor its neighbours count."""
+    """Neither a clip's place nor its neighbours count."""
     model, _ = trained
     forth = model.predict(asked[()].pictures[:20])
     back = model.predict(asked[()].pictures[19::-1])
@@ -168,7 +168,7 @@ def test_a_clip_is_answered_by_itself(trained, asked):
 
 
 def test_every_sampler_is_measured_on_its_own_frames(trained):
-    """One session; the uniform sampler's pictures are those drawn without it."""
+    """The uniform sampler's pictures of one session are those drawn without a sampler."""
     clips, drawn = shown.states("warehouse-v1", "test", 1), samplers.draw("warehouse-v1", "test", sessions=1)
     assert all(samplers.sound(found) for found in drawn.values())
     assert (drawn["uniform"].pictures == shown.draw("warehouse-v1", "test", sessions=1).pictures).all()

@@ -122,7 +122,7 @@ def test_what_is_read_out_of_a_reply(reply, source, expected, why, floors):
 
 
 def test_every_line_is_valid(world, tmp_path, floors):
-    """By the published schema, and by the reader of `harness score`."""
+    """The published schema and the reader of `harness score` both accept it."""
     import jsonschema
 
     made = harness.predict(Model(*(case[0] for case in SAID)), tmp_path / "all", world=world)
@@ -262,8 +262,13 @@ def test_models_that_cannot_be_asked(model, options, message, world, tmp_path):
         harness.predict(model, tmp_path / "entry", world=world, options=options)
 
 
+def test_unknown_choices_are_named(world, tmp_path):
+    with pytest.raises(UsageError, match="no choice 'speed'; there are world, split, frames"):
+        harness.predict("baseline:constant", tmp_path / "entry", world=world, speed=3)
+
+
 def test_what_a_model_is_loaded_with(monkeypatch, tmp_path, world):
-    """NAME:REST; everything behind the first colon is the model's."""
+    """Everything behind the first colon of NAME:REST is the model's."""
     loaded = []
     points(monkeypatch, mine="tests_mine:load")
     module = types.SimpleNamespace(load=lambda *given: loaded.append(given) or Model())
@@ -344,7 +349,7 @@ def test_no_truth_is_shown(world, tmp_path, renderings):
 
 
 def altered(source, target, **request):
-    """The same rendering, saying something else of itself."""
+    """Copy a rendering and change what it says of itself."""
     target.mkdir(parents=True)
     for name in ("index.json", "clips.jsonl"):
         (target / name).write_bytes((source / name).read_bytes())
@@ -407,7 +412,7 @@ def test_a_rendering_of_a_part(world, tmp_path, renderings):
 
 
 def test_a_picture_that_cannot_be_read(world, tmp_path, renderings, floors):
-    """It is read ahead of the answers, and told as what it is; what was answered before is kept."""
+    """The error names the picture, though it is read ahead of the answers; earlier answers are kept."""
     folder = tmp_path / "pictures"
     shutil.copytree(renderings / "frames" / "test", folder)
     next((folder / "frames" / floors.clips[9]).iterdir()).write_bytes(b"no picture")
@@ -455,7 +460,7 @@ def test_a_kill_loses_nothing_and_nothing_is_asked_twice(world, tmp_path):
 
 @pytest.fixture
 def begun(world, tmp_path):
-    """An entry of which two batches are there; the third failed."""
+    """Begin an entry: two batches are answered, the third fails."""
     folder = tmp_path / "entry"
     model = Model()
     model.ask = failing(model.ask)
