@@ -305,7 +305,7 @@ def _seen_after(seen: Sequence[NDArray[np.int64]], targets: Sequence[Target]) ->
     """Return P(operation recognised first after a segment | next operation) [next, seen], smoothed (Laplace)."""
     counts = np.full((len(LABELS), len(LABELS)), SMOOTHING / len(LABELS))
     for labels, target in zip(seen, targets, strict=True):
-        if len(target.inside) and target.inside[-1] + 1 < target.frames:
+        if len(target.inside) and target.inside[-1] + 1 < target.frames and target.following != UNLABELLED:
             counts[target.following, labels[target.inside[-1] + 1]] += 1
     return counts / counts.sum(axis=1, keepdims=True)
 

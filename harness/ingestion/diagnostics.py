@@ -27,7 +27,7 @@ CODES = {
     "NUMBER_RANGE": "a number outside the 64-bit range",
     "SURROGATE": "half a surrogate pair: text that no UTF-8 file can hold",
     "MISSING": "a required field is not there",
-    "CONFLICT": "one thing said in two fields",
+    "CONFLICT": "one thing stated in two fields",
     "TYPE": "a value of the wrong type",
     "RANGE": "a number outside its range",
     "VALUE": "a text that is not one of the allowed ones",

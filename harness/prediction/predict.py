@@ -124,7 +124,7 @@ def predict(model: str | Predictor, output: str | Path, **choices: Any) -> Predi
 
 
 def summary_lines(prediction: Prediction) -> list[str]:
-    """Summary lines for the terminal."""
+    """Summary lines for the terminal: how many clips are answered, from which sources, and what a score will miss."""
     model, repaired, fallback = prediction.sources.values()
     lines = [
         f"{prediction.answered:,} of {plural(prediction.expected, 'clip')} of {prediction.world} / {prediction.split} "

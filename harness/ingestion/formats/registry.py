@@ -95,7 +95,7 @@ ADAPTERS = {
         ),
         Adapter(
             "raw-text",
-            "clip_id and what the model said",
+            "clip_id and the model's text",
             _objects(
                 lambda peek: (
                     "clip_id" in peek.first

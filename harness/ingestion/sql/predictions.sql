@@ -1,4 +1,6 @@
--- The predictions: one row per clip of the split that has a line, to begin with from the plainly good lines.
+-- The predictions: one row per clip of the split that has a line, to begin with from the plainly good lines. The inner
+-- join leaves out good lines of other clips (doubtful.sql lists them); a clip named on two lines has two rows until
+-- duplicates_invalid.sql, so that both lines can be reported.
 CREATE OR REPLACE TEMP TABLE predictions AS
 SELECT
     s.clip_id,
