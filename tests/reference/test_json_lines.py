@@ -1,4 +1,4 @@
-"""Files: what ends a line of JSON Lines."""
+"""JSON Lines: what ends a line, and a line that is no JSON."""
 
 from __future__ import annotations
 
