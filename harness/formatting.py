@@ -26,6 +26,11 @@ def rank_range(row: dict[str, Any]) -> str:
     return str(low) if low == high else f"{low}-{high}"
 
 
+def plural(count: int, noun: str) -> str:
+    """Return a count with its noun: "1 clip", "1,440 clips"."""
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
+
+
 def markdown_cell(text: str) -> str:
     """Text that cannot end a Markdown cell or start markup."""
     escaped = "".join(f"\\{char}" if char in "\\`*_[]<>|#" else char for char in text)

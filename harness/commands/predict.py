@@ -43,7 +43,12 @@ def _pairs(context: click.Context, parameter: click.Parameter, values: tuple[str
     metavar="DIR",
     help="A rendering of the split, or a folder with SPLIT/ in it, instead of one made for the model.",
 )
-@click.option("--limit", type=click.IntRange(min=1), metavar="N", help="Only the first N clips.")
+@click.option(
+    "--limit",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Ask about the first N clips only; a score counts the others as wrong.",
+)
 @click.option(
     "--batch-size",
     type=click.IntRange(min=1),
@@ -58,7 +63,7 @@ def _pairs(context: click.Context, parameter: click.Parameter, values: tuple[str
     callback=_pairs,
     help="An option of the model (may be repeated).",
 )
-@click.option("--fresh", is_flag=True, help="Give up what an earlier run left in DIR.")
+@click.option("--fresh", is_flag=True, help="Discard what an earlier run left in DIR, or the entry there.")
 @click.option(
     "--workers", type=click.IntRange(1, 256), default=2, show_default=True, help="Processes that draw pictures."
 )
@@ -75,26 +80,27 @@ def command(
 ) -> None:
     """Ask a model about every clip of a split, write predictions.jsonl and card.toml into DIR, and score them.
 
-    The same command goes on where an earlier one was cut off. latency_ms is the wall time of a batch over its clips.
+    The same command resumes where an earlier one was cut off. A run that finished, also one with --limit, leaves a
+    finished entry, which is not extended: --fresh replaces it. latency_ms is the wall time of a batch over its clips.
 
     \b
     Example:
       harness predict --model baseline:constant -o submissions/floor/
       harness predict --model baseline:random --option seed=7 -o random/
     """
-    from harness.prediction.predict import predict, told
+    from harness.prediction.predict import predict, summary_lines
 
-    made = predict(model, folder, world=world, split=split, truth=truth, options=asked, say=_say, **choices)
-    click.echo("\n".join(told(made)))
-    if made.sealed:
-        click.echo(f"  {made.world} is sealed: harness score {made.path} --world {made.world} --name NAME")
+    done = predict(model, folder, world=world, split=split, truth=truth, options=asked, say=_say, **choices)
+    click.echo("\n".join(summary_lines(done)))
+    if done.sealed:
+        click.echo(f"  {done.world} is sealed: harness score {done.path} --world {done.world} --name NAME")
     elif not no_score:
         from harness.commands import terminal
         from harness.scoring import score
 
         click.echo()
-        record = score.score(made.path, world=world, split=split, truth=truth).record
-        terminal.print_score(record, terminal.console(), str(made.path))
+        record = score.score(done.path, world=world, split=split, truth=truth).record
+        terminal.print_score(record, terminal.console(), str(done.path))
 
 
 def _say(text: str) -> None:

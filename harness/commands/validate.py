@@ -24,7 +24,7 @@ def command(submission: str, output: str, lenient: bool, **choices: Any) -> None
     """
     from harness.commands import terminal
     from harness.errors import SubmissionError
-    from harness.ingestion.diagnostics import problem_count, told
+    from harness.ingestion.diagnostics import problem_count, problem_lines
     from harness.scoring import score
 
     found = score.validate(submission, **choices)
@@ -39,6 +39,6 @@ def command(submission: str, output: str, lenient: bool, **choices: Any) -> None
         out.print(f"{found.name}: {lines} for {found.rows:,} of {found.clips:,} clips, read as {found.adapter}")
         for note in found.notes:
             out.print(f"  {note}")
-        terminal.print_problems(told(found.problems, found.codes), out)
+        terminal.print_problems(problem_lines(found.problems, found.codes), out)
     if found.total and not lenient:
         raise SubmissionError(f"{found.name}: {problem_count(found.codes)}, this file would be refused")

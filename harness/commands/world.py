@@ -33,7 +33,7 @@ def list_(output: str) -> None:
     """
     from harness.worlds import describe
 
-    rows = describe.listed()
+    rows = describe.list_splits()
     if output == "text":
         from harness.commands import terminal
 
@@ -118,7 +118,7 @@ def info(world: str, split: str, truth: Path | None, organiser: bool, output: st
     metavar="PNG",
     help="By default WORLD-SPLIT.png.",
 )
-def preview(world: str, path: Path | None, **asked: Any) -> None:
+def preview(world: str, path: Path | None, clips: tuple[str, ...], count: int, **asked: Any) -> None:
     """Draw a contact sheet of clips, 8 frames each, with their truth: what a model will look at.
 
     \b
@@ -128,7 +128,7 @@ def preview(world: str, path: Path | None, **asked: Any) -> None:
     """
     from harness.worlds import rendering
 
-    written = rendering.preview(world, path, **asked)
+    written = rendering.preview(world, path, clips=clips or count, **asked)
     click.echo(f"{written}: 8 frames of each clip, in order")
 
 
@@ -155,7 +155,7 @@ def card(world: str) -> None:
     required=True,
     metavar="DIR",
     type=click.Path(path_type=Path, file_okay=False),
-    help="Folder to render into; a rendering that was cut off there goes on.",
+    help="Folder to render into; a rendering that was cut off there resumes.",
 )
 @click.option("--split", default=DEFAULT_SPLIT, show_default=True)
 @click.option(
@@ -213,7 +213,7 @@ def render(world: str, folder: Path, output: str, workers: int, video_start: str
     if output == "json":
         options.print_json(made)
     else:
-        click.echo("\n".join(rendering.told(made)))
+        click.echo("\n".join(rendering.summary_lines(made)))
 
 
 @command.command("import")

@@ -82,7 +82,7 @@ def score_operand(submission: str | Path, request: Request) -> Score:
         return score(submission, request=request)
     with tempfile.TemporaryDirectory() as scratch:
         path = Path(scratch) / f"{name}.jsonl"
-        write_baseline(name, path, world=request.world, split=request.split, home=request.home, truth=request.truth)
+        write_baseline(name, path, request=request)
         canonical = replace(request, lenient=False, ignore_extra=False, adapter=None, fps=None, clip_frames=None)
         return score(path, request=canonical)
 

@@ -8,11 +8,11 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from harness.errors import UsageError
+from harness.errors import UsageError, check_choices
 from harness.ingestion.submission_file import Limits
 from harness.rules import AA40, STANDARD, Rules, Weights, find_rules
 from harness.scoring.score_cache import ScoreCache
@@ -65,9 +65,7 @@ class Request:
     @classmethod
     def of(cls, request: Request | None = None, **choices: Any) -> Request:
         """Return `request`, or the default one, with these fields changed. Raises UsageError for other names."""
-        known = [field.name for field in fields(cls)]
-        if unknown := [name for name in choices if name not in known]:
-            raise UsageError(f"no choice {unknown[0]!r}; there are {', '.join(known)}")
+        check_choices(cls, choices)
         return replace(request, **choices) if request else cls(**choices)
 
     def ingestion(self) -> dict[str, Any]:
