@@ -228,7 +228,9 @@ def test_a_rule_set_that_drops_every_segment_has_no_tiou(plain):
     answers = {name: row | {"end_frame": row["start_frame"]} for name, row in plain.perfect().items()}
     record = plain.score(answers, rules="drop-degenerate").record
     assert values(record) == {"oca": 1, "tiou50": None, "aa1": 1, "score": None, "aa1_hidden": 1}
-    assert record["metrics"]["tiou50"]["note"] == record["metrics"]["score"]["note"] == "no clip that it counts"
+    assert (
+        record["metrics"]["tiou50"]["note"] == record["metrics"]["score"]["note"] == "there is no clip that it counts"
+    )
 
 
 def test_model_only_counts_fallback_answers_as_wrong(plain):
