@@ -105,8 +105,8 @@ def transfer_gap(record: dict[str, Any], unseen: frozenset[str]) -> Section:
     worst = min(gaps, key=lambda gap: gap["gap"])
     mean = {seen: _mean([gap for gap in gaps if gap["seen_in_training"] is seen]) for seen in (True, False)}
     named = (("seen", mean[True]), ("unseen", mean[False]))
-    parts = [f"{gap:+.3f} on {label} domains" for label, gap in named if gap is not None]
-    text = f"against clean, the score is {' and '.join(parts)}; {worst['domain']} is worst, {worst['gap']:+.3f}"
+    parts = " and by ".join(f"{gap:+.3f} on {label} domains" for label, gap in named if gap is not None)
+    text = f"against clean, the score changes by {parts}; {worst['domain']} is worst with {worst['gap']:+.3f}"
     return section(True, text, clean=clean["metrics"]["score"]["value"], gaps=gaps, seen=mean[True], unseen=mean[False])
 
 

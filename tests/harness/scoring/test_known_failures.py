@@ -100,7 +100,8 @@ def test_transfer_gap():
     assert (found["clean"], found["seen"], found["unseen"]) == (0.8, pytest.approx(-0.1), pytest.approx(-0.275))
     assert (
         found["text"]
-        == "against clean, the score is -0.100 on seen domains and -0.275 on unseen domains; noise is worst, -0.300"
+        == "against clean, the score changes by -0.100 on seen domains and by -0.275 on unseen domains; noise is worst "
+        "with -0.300"
     )
     assert [(gap["domain"], gap["seen_in_training"]) for gap in found["gaps"]] == [
         ("light", True),
