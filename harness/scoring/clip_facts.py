@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 Columns = dict[str, np.ndarray]
 
 CONFUSED = (("operation", "answered_operation", "operation_right"), ("next_operation", "answered_next", "next_right"))
-"""Truth, answer and hit of a field, columns of sql/codes.sql."""
+"""Truth, answer and hit of OPERATION and NEXT, columns of sql/codes.sql."""
 
 
 @dataclass
@@ -77,7 +77,7 @@ class ClipFacts:
         return rows | {"session": rows["session_index"]}
 
     def confusion(self, field: int) -> tuple[np.ndarray, np.ndarray]:
-        """Count the answers to operation (field 0) or next operation (field 1) by class.
+        """Count the answers to one label (metrics.OPERATION or NEXT) by class.
 
         Returns hits, answers and support per session [3, G, C], and the confusion matrix [C, C + 2], whose last two
         columns are "no answer" and "other label".
@@ -113,7 +113,7 @@ class ClipFacts:
         return 100 * (1 - rows["distance"] / rows["longest"])
 
     def calibration_counts(self, field: int) -> Columns:
-        """Return answers and right answers by confidence (sql/calibration.sql) of one field: column -> [V]."""
+        """Return answers and right answers by confidence of one label (sql/calibration.sql): column -> [V]."""
         rows = self._calibration
         return {name: _sums(column[rows["field"] == field]) for name, column in rows.items()}
 

@@ -31,6 +31,9 @@ IOU_THRESHOLDS = tuple(range(2, 20))
 MAP_THRESHOLDS = tuple(range(10, 20))
 """Thresholds of mean average precision in twentieths: .50, .55, ..., .95."""
 
+OPERATION, NEXT = 0, 1
+"""Numbers of the two labels that an answer holds, as in sql/calibration.sql."""
+
 SKILL_ROOM = 0.05
 """Below this distance between prior (or floor) and ceiling nothing is left to measure, and skill is null."""
 

@@ -25,6 +25,7 @@ FORMAT = "warehouse-harness/score-1"
 MAP_INTERVAL_SESSIONS = 500
 """Mean average precision sorts all detections anew for each deleted session; above this many it has no interval."""
 ALL = slice(None)
+FIELDS = (("operation", metrics.OPERATION), ("next", metrics.NEXT))
 
 
 def measure(facts: ClipFacts, weights: Weights) -> dict[str, Any]:
@@ -41,11 +42,10 @@ def measure(facts: ClipFacts, weights: Weights) -> dict[str, Any]:
         "own_prior": own_prior(sums, totals, replicates),
         "model_only": {name: float_or_none(value) for name, value in metrics.model_only(totals, weights).items()},
         "temporal": temporal(facts, totals, replicates),
-        "operation": classification(facts, 0),
-        "next": classification(facts, 1),
+        **{name: classification(facts, field) for name, field in FIELDS},
         "detection": detection(facts),
         "segmental": segmental(facts, totals, replicates),
-        "calibration": {"operation": calibration(facts, 0), "next": calibration(facts, 1)},
+        "calibration": {name: calibration(facts, field) for name, field in FIELDS},
         "latency": latency(facts),
         "funnel": failure_modes.funnel(totals),
         "modes": failure_modes.modes(cells["mode"], facts.examples(), weights, sums),
@@ -172,7 +172,7 @@ def temporal(facts: ClipFacts, totals: Totals, replicates: Totals) -> dict[str, 
 
 
 def classification(facts: ClipFacts, field: int) -> dict[str, Any]:
-    """Return precision, recall and F1 per class, their means and the confusion matrix of operation (0) or next (1).
+    """Return precision, recall and F1 per class, their means and the confusion matrix of one label (OPERATION or NEXT).
 
     The means run over the classes that the split's truth holds.
     """
@@ -212,7 +212,7 @@ def classification(facts: ClipFacts, field: int) -> dict[str, Any]:
 def detection(facts: ClipFacts) -> dict[str, Any]:
     """Return mAP over tIoU .5 to .95, one truth and one detection a clip, and the AP at each threshold."""
     rows = facts.detections()
-    counts, _ = facts.confusion(0)
+    counts, _ = facts.confusion(metrics.OPERATION)
     support = counts[2]
     sessions = len(support) if len(support) <= MAP_INTERVAL_SESSIONS else 0
     present = np.flatnonzero(support.sum(axis=0))
@@ -245,7 +245,7 @@ def segmental(facts: ClipFacts, totals: Totals, replicates: Totals) -> dict[str,
 
 
 def calibration(facts: ClipFacts, field: int) -> dict[str, Any] | None:
-    """Return the calibration of operation (0) or next operation (1); None where no answer states a confidence."""
+    """Return the calibration of one label (OPERATION or NEXT); None where no answer states a confidence."""
     rows = facts.calibration_counts(field)
     return metrics.calibration(rows["ppm"], rows["n"], rows["n_right"]) if len(rows["n"]) else None
 
