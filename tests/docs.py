@@ -138,7 +138,28 @@ def command_reference() -> str:
     return "\n".join(parts)
 
 
+def metric_table() -> str:
+    """Return the table of the headline metrics."""
+    from harness.metrics_table import METRICS
+
+    rows = [
+        f"| `{metric.key}` | {metric.title} | {metric.definition} | {metric.formula} | {list(metric.range)} "
+        f"| {'larger' if metric.larger_is_better else 'smaller'} is better "
+        f"| {'-' if metric.is_composite else _yes_or_no(metric.in_composite)} | {_yes_or_no(metric.leaves_sealed)} |"
+        for metric in METRICS
+    ]
+    return (
+        "| key | title | definition | formula | range | direction | in the score? | may leave a sealed split? |\n"
+        "|---|---|---|---|---|---|---|---|\n" + "\n".join(rows) + "\n"
+    )
+
+
+def _yes_or_no(value: bool) -> str:
+    return "yes" if value else "no"
+
+
 def mode_table() -> str:
+    """Return the table of the failure modes."""
     from harness.scoring.failure_modes import MODES
 
     rows = [f"| `{mode.name}` | {mode.title} | {mode.meaning} | {mode.field or '-'} |" for mode in MODES]
@@ -150,6 +171,7 @@ def mode_table() -> str:
 
 
 def adapter_table() -> str:
+    """Return the table of the adapters."""
     from harness.ingestion.formats.registry import ADAPTERS
 
     rows = [f"| `{adapter.name}` | {adapter.description} |" for adapter in ADAPTERS.values()]
@@ -157,6 +179,7 @@ def adapter_table() -> str:
 
 
 GENERATED: dict[str, tuple[str, Callable[[], str]]] = {
+    "metrics": ("docs/metrics.md", metric_table),
     "modes": ("docs/predictions.md", mode_table),
     "adapters": ("docs/predictions.md", adapter_table),
     "commands": ("docs/commands.md", command_reference),

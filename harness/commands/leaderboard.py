@@ -121,5 +121,5 @@ def _text(board: dict[str, Any], output: str) -> str:
 def _changes(board: dict[str, Any], base: str, request: Any, baseline: str, output: str) -> str:
     from harness.comparison import leaderboard_diff
 
-    found = leaderboard_diff.changes(leaderboard_diff.read_base(base, request, baseline), board)
-    return options.json_text(found.as_dict()) + "\n" if output == "json" else leaderboard_diff.markdown(found)
+    changes = leaderboard_diff.diff(leaderboard_diff.read_base(base, request, baseline), board)
+    return options.json_text(changes.as_dict()) + "\n" if output == "json" else leaderboard_diff.markdown(changes)

@@ -63,7 +63,7 @@ def command(
         result.write(folder)
     _print(result.record, output, shown_name(submission))
     if junit is not None:
-        _write_junit(junit, result.record, gates.judged(result.record, conditions))
+        _write_junit(junit, result.record, gates.evaluate(result.record, conditions))
     gates.check(result.record, conditions)
 
 

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from harness.rules import Rules
-from harness.scoring.clip_facts import judge, restore_answers
+from harness.scoring.clip_facts import make_clip_facts, restore_answers
 from harness.scoring.request import Request
 from harness.scoring.result import Score
 from reference.resources import sql
@@ -120,7 +120,7 @@ def load(request: Request, scores: Iterable[Score]) -> Clips:
 
 def _answers(truth: Any, path: Path, rules: Rules) -> Answers:
     restore_answers(truth, path)
-    judge(truth, rules)
+    make_clip_facts(truth, rules)
     return Answers(_columns(truth.connection, "page_answers"))
 
 

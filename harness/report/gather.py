@@ -16,9 +16,9 @@ from harness import disclosure
 from harness.baselines.write import BASELINES
 from harness.cards import Card
 from harness.comparison import leaderboard
-from harness.comparison.leaderboard import Entry, Field
+from harness.comparison.leaderboard import Entry, ScoredEntries
 from harness.comparison.paired import need_every_clip
-from harness.comparison.pairwise import MARGIN, distinct, score_operand
+from harness.comparison.pairwise import MARGIN, distinct_names, score_operand
 from harness.errors import UsageError
 from harness.ingestion.submission_file import shown_name
 from harness.report.clips import Answers, Clips, load
@@ -35,7 +35,7 @@ class Gathered:
 
     kind: str
     title: str
-    field: Field
+    field: ScoredEntries
     board: dict[str, Any]
     request: Request
     clips: Clips
@@ -54,7 +54,7 @@ class Gathered:
 
 def gather_leaderboard(folder: Path, request: Request, baseline: str = FLOOR) -> Gathered:
     """All entries of a folder of submissions."""
-    field = leaderboard.gather(folder, request=request, baseline=baseline)
+    field = leaderboard.score_and_pair(folder, request=request, baseline=baseline)
     field = replace(field, broken=[row | {"error": row["error"].replace(f"{folder}/", "")} for row in field.broken])
     if not field.entries:
         raise UsageError(f"{shown_name(folder)}: no entry for {request.world} / {request.split} to show")
@@ -74,7 +74,7 @@ def gather_report(
     scored = score(file, request=request, name=name, training=training)
     shown = name or shown or called(file)
     entry = _operand(shown, scored, Path(file))
-    field = leaderboard.line_up([entry], request, FLOOR)
+    field = leaderboard.pair_entries([entry], request, FLOOR)
     return replace(_gathered("report", shown, field, request, None), named=name, asked=[entry])
 
 
@@ -85,12 +85,12 @@ def gather_comparison(
     if len(operands) < 2:
         raise UsageError("compare needs at least two submissions")
     _need(request)
-    names = names or distinct([shown_name(operand) for operand in operands])
+    names = names or distinct_names([shown_name(operand) for operand in operands])
     entries = [
         _operand(name, score_operand(operand, request), Path(operand))
         for name, operand in zip(names, operands, strict=True)
     ]
-    field = leaderboard.line_up(entries, request, FLOOR)
+    field = leaderboard.pair_entries(entries, request, FLOOR)
     return replace(_gathered("compare", " and ".join(names), field, request, None, margin), asked=entries)
 
 
@@ -127,10 +127,10 @@ def _card(name: str, kind: str, description: str, record: dict[str, Any]) -> Car
 
 
 def _gathered(
-    kind: str, title: str, field: Field, request: Request, folder: Path | None, margin: float = MARGIN
+    kind: str, title: str, field: ScoredEntries, request: Request, folder: Path | None, margin: float = MARGIN
 ) -> Gathered:
     entries = [*field.entries, *_added(field, request)]
-    field = leaderboard.line_up(entries, request, field.baseline, field.broken, field.elsewhere)
+    field = leaderboard.pair_entries(entries, request, field.baseline, field.broken, field.elsewhere)
     floor = _named(FLOOR, field.entries) or score_operand(FLOOR, request)
     split = load(request, [*(entry.score for entry in field.entries), floor])
     constant = split.answers.pop()
@@ -138,7 +138,7 @@ def _gathered(
         kind,
         title,
         field,
-        leaderboard.board(field),
+        leaderboard.rank_entries(field),
         request,
         split,
         floor,
@@ -149,7 +149,7 @@ def _gathered(
     )
 
 
-def _added(field: Field, request: Request) -> list[Entry]:
+def _added(field: ScoredEntries, request: Request) -> list[Entry]:
     """The references that every page shows."""
     has_process = field.entries[0].score.record["metrics"]["aa1"]["ceiling"] is not None
     wanted = [PRIOR, ORACLE] if has_process else [PRIOR]

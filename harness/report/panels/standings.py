@@ -110,7 +110,7 @@ def _gaps(gathered: Gathered, baseline: str, m: int) -> list[Gap]:
     """Of each ranked entry to this baseline, in one family with those to the leader."""
     paired = gathered.field.paired
     place = paired.names.index(baseline)
-    _, tests = leaderboard.against(paired, m, place)
+    _, tests = leaderboard.leader_and_baseline_tests(paired, m, place)
     return [_gap(gathered, i, place, test) for i, test in enumerate(tests)]
 
 

@@ -475,7 +475,7 @@ def test_gates_as_a_test_report(run, tmp_path):
     words = ["score", "wrong.jsonl", "--world", WORLD, "--fail-under", "oca=0.9,aa1=0.9", "--junit", tmp_path / "g.xml"]
     assert run(*words).code == 1
     text = (tmp_path / "g.xml").read_text()
-    assert 'tests="2"' in text and 'failures="1"' in text and "aa1 is 0.0000, at least 0.9 is asked" in text
+    assert 'tests="2"' in text and 'failures="1"' in text and "aa1 is 0.0000, at least 0.9 is required" in text
 
 
 # The process
