@@ -26,6 +26,7 @@ COMMANDS = {
     "baseline": "Write the answers of a reference model as an ordinary submission.",
     "world": "List, build, describe, render, import and export worlds (the ground truth).",
     "schema": "Print the JSON Schema of a file format.",
+    "words": "Explain the words of the output: floor, prior, ceiling, skill, tier and others.",
 }
 
 

@@ -1,6 +1,6 @@
-"""The page of a file that is still growing: made again whenever it has grown, until every clip has its line.
+"""Write the page of a growing file again whenever the file has grown, until every clip has its line.
 
-A line that is being written is left for the next time. Lines that would be refused count as wrong meanwhile, as with
+An incomplete last line is left for the next time. Lines that would be refused count as wrong meanwhile, as with
 --lenient, and the page says so.
 """
 
@@ -31,19 +31,19 @@ def watch(
     say: Callable[[str], object],
     rest: Callable[[float], object] = time.sleep,
 ) -> None:
-    """Until complete, or until interrupted."""
+    """Write the page until the file is complete; look at the file every `seconds`, and report each page with `say`."""
     size = -1
     while True:
         whole = _whole_lines(file)
         if whole and len(whole) != size:
             size = len(whole)
-            if _made(whole, file, path, replace(request, lenient=True), name, training, say):
+            if _write_page(whole, file, path, replace(request, lenient=True), name, training, say):
                 return
         rest(seconds)
 
 
 def _whole_lines(file: Path) -> bytes:
-    """All of the file up to its last line end; nothing where it does not exist yet."""
+    """Return the file's bytes up to its last line end; nothing where it does not exist yet."""
     if not file.exists():
         return b""
     if not file.is_file():
@@ -52,7 +52,7 @@ def _whole_lines(file: Path) -> bytes:
     return text[: text.rfind(b"\n") + 1]
 
 
-def _made(
+def _write_page(
     whole: bytes,
     file: Path,
     path: Path,
@@ -61,7 +61,7 @@ def _made(
     training: Path | None,
     say: Callable[[str], object],
 ) -> bool:
-    """Write the page of these lines; True when every clip has its line."""
+    """Write the page of these lines; return True when every clip has its line."""
     beside = file.parent / "training.json"
     if training is None and beside.is_file():
         training = beside
@@ -70,12 +70,14 @@ def _made(
         copy = Path(folder) / file.name
         copy.write_bytes(whole)
         try:
-            gathered = gather.gather_report(copy, request, name=name, training=training, shown=gather.called(file))
+            gathered = gather.gather_report(
+                copy, request, name=name, training=training, shown=gather.display_name(file)
+            )
         except HarnessError as error:
             say(f"{shown_name(file)}: {str(error).splitlines()[0]}; waiting for more")
             return False
         write(gathered, path)
-    record = gathered.asked[0].score.record
+    record = gathered.operands[0].score.record
     have = round(record["coverage"] * record["n"])
     say(
         f"{path}: {have:,} of {record['n']:,} clips ({record['coverage']:.1%}), "

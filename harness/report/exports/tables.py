@@ -1,4 +1,4 @@
-"""Leaderboard and clips as tables: CSV that no spreadsheet runs, and Parquet."""
+"""Leaderboard and clips as tables: CSV in which no spreadsheet finds a formula, and Parquet."""
 
 from __future__ import annotations
 
@@ -15,11 +15,12 @@ from harness.report.gather import Gathered
 from harness.scoring.failure_modes import MODES
 
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
-PARTS = ("value", "low", "high", "skill")
+NUMBERS = ("value", "low", "high", "skill")
+"""Members of a metric that become columns."""
 
 
 def rows(board: dict[str, Any]) -> list[dict[str, Any]]:
-    """A row an entry, ranked first, then references; all with the same keys."""
+    """Return a row for each entry, ranked ones first, then references; all with the same keys."""
     return [_flat(row) for row in board["entries"] + board["references"]]
 
 
@@ -27,7 +28,7 @@ def _flat(row: dict[str, Any]) -> dict[str, Any]:
     metrics = {
         f"{name}{'' if part == 'value' else '_' + part}": metric[part]
         for name, metric in row["metrics"].items()
-        for part in PARTS
+        for part in NUMBERS
     }
     ranks = {key: row.get(key) for key in ("rank_low", "rank_high", "tier", "p_best")}
     keep = {key: row[key] for key in ("name", "kind", "coverage", "invalid")}
@@ -35,7 +36,7 @@ def _flat(row: dict[str, Any]) -> dict[str, Any]:
 
 
 def clips(gathered: Gathered) -> Iterator[dict[str, Any]]:
-    """A row a clip and entry: truth, answer, what was right."""
+    """Yield a row for each entry and clip: truth, answer, what was right, failure mode."""
     split = gathered.clips
     labels = dict(enumerate(split.operations)) | {NO_ANSWER: None, OTHER_LABEL: "(other label)"}
     truth = [split[name].tolist() for name in ("clip_id", "session", "clip_index", "start_frame", "end_frame")]
@@ -71,7 +72,7 @@ def clips(gathered: Gathered) -> Iterator[dict[str, Any]]:
 
 
 def csv_text(table: Iterable[dict[str, Any]]) -> str:
-    """Rows with equal keys; text that a spreadsheet would run as a formula is prefixed with an apostrophe."""
+    """Return rows with equal keys as CSV; text that a spreadsheet would run gets an apostrophe before it."""
     out, writer = io.StringIO(), None
     for row in table:
         if writer is None:
@@ -82,11 +83,12 @@ def csv_text(table: Iterable[dict[str, Any]]) -> str:
 
 
 def neutral(value: Any) -> Any:
+    """Return a value that no spreadsheet runs as a formula."""
     return f"'{value}" if isinstance(value, str) and value.startswith(FORMULA_STARTS) else value
 
 
 def write_parquet(table: Iterable[dict[str, Any]], path: Path) -> None:
-    """Texts as they are: Parquet has no formulas. By the database, which is there without pyarrow."""
+    """Write rows with equal keys as Parquet, texts unchanged; DuckDB writes it, so that pyarrow is not needed."""
     import duckdb
     import pandas
 

@@ -1,7 +1,8 @@
-"""Does it anticipate, or recite? AA@1 between prior and ceiling, where the next operation is not yet on screen, off the
-script, and the answers by current operation beside what really follows and what the prior would say.
+"""Panel "Does it anticipate, or recite?": AA@1 between prior and ceiling on parts of the split, and the answers.
 
-Prior and ceiling of a part of the split are means over its clips, like those of the whole.
+The parts are clips whose next operation is or is not on screen, and clips on and off the script. The answers stand by
+current operation beside what really follows and what the prior would say. Prior and ceiling of a part are means over
+its clips, like those of the whole.
 """
 
 from __future__ import annotations
@@ -12,12 +13,13 @@ from typing import Any
 import numpy as np
 
 from harness.report.clips import NO_ANSWER, OTHER_LABEL, Answers, Clips
-from harness.report.panels.measure import UNIT, Axis, Measure, measure, plus
+from harness.report.panels.measure import UNIT, Axis, Measure, measure
+from harness.report.typography import signed
 
 
 @dataclass(frozen=True)
 class Part:
-    """AA@1 on some of the clips, between its bounds."""
+    """AA@1 on some of the clips, with its bounds."""
 
     label: str
     meaning: str
@@ -29,7 +31,7 @@ class Part:
 
 @dataclass(frozen=True)
 class Matrix:
-    """Counts [rows, columns] with labels; `marked`: by row the column that the prior answers, or None."""
+    """Counts [rows, columns] with labels; `marked` holds for each row the column that the prior answers, or None."""
 
     rows: list[str]
     columns: list[str]
@@ -105,7 +107,7 @@ def _bounds(clips: Clips, chosen: np.ndarray) -> tuple[float | None, float | Non
 
 
 def _matrices(clips: Clips, answers: Answers) -> tuple[Matrix, Matrix]:
-    """By true operation: what was answered as the next one, and what followed. Operations in process order."""
+    """Return two matrices by true operation, in process order: next operations answered, and those that followed."""
     classes = len(clips.operations)
     rows = [code for code in range(classes) if (clips["operation"] == code).any()]
     seen = {int(code) for code in np.union1d(clips["next_operation"], answers["next_operation"])}
@@ -124,7 +126,7 @@ def _matrices(clips: Clips, answers: Answers) -> tuple[Matrix, Matrix]:
 
 
 def _usual(clips: Clips, operation: int) -> int:
-    """T(operation); of several folds the commonest."""
+    """Return the usual successor of an operation; where folds differ, the most frequent one."""
     return int(np.bincount(clips["prior_next"][clips["operation"] == operation]).argmax())
 
 
@@ -138,9 +140,11 @@ def _finding(record: dict[str, Any], context: Measure) -> str:
         return "On every clip the next operation is already on screen: nothing here measures anticipation."
     if context.value is None or hidden["prior"] is None:
         return f"Where the next operation is not yet on screen, {hidden['value']:.0%} of the answers are right."
-    gain = "" if context.low is None or context.high is None else f" (95% {plus(context.low)} to {plus(context.high)})"
+    gain = (
+        "" if context.low is None or context.high is None else f" (95% {signed(context.low)} to {signed(context.high)})"
+    )
     return (
         f"Where the next operation is not yet on screen, {hidden['value']:.0%} of the answers are right; knowing only "
-        f"the sequence gives {hidden['prior']:.0%}. Context adds {plus(context.value)}{gain} to what its own "
+        f"the sequence gives {hidden['prior']:.0%}. Context adds {signed(context.value)}{gain} to what its own "
         f"recognised operation would have predicted."
     )

@@ -1,7 +1,7 @@
-"""Which three clips to look at first, and why: one of each of the dearest failures, where the picture says the answer.
+"""Panel "Three clips to look at first": one clip of each of the three costliest failure modes, and why it was chosen.
 
-Of a failure's clips the one is taken on which most is lost although most was to be had: by weight lost, then by the
-clip's ceiling, then by how many other entries got it right, then in the order of the split.
+Of a mode's clips the panel takes the one on which most is lost although most could be known: ordered by weight lost,
+then by the clip's ceiling, then by how many entries got it right, then by the order of the split.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ COUNT = 3
 
 @dataclass(frozen=True)
 class Look:
-    """A clip, what was answered, and the reason. `place`: its row among the page's clips."""
+    """Clip to look at, what was answered there, and why it was chosen; `place` is its row among the page's clips."""
 
     place: int
     clip_id: str
@@ -30,18 +30,19 @@ class Look:
 
 
 def first(record: dict[str, Any], clips: Clips, answers: Answers, weights: dict[str, float]) -> list[Look]:
+    """Return up to COUNT clips, that of the costliest failure mode first."""
     codes = {mode.name: code for code, mode in enumerate(MODES)}
     solved = np.sum([other.all_right for other in clips.answers], axis=0)
     lost = (~answers.right) @ np.array(list(weights.values()))
     ceiling = np.ones(clips.n) if clips.ceiling is None else clips.ceiling
-    found: list[Look] = []
+    looks: list[Look] = []
     for row in [row for row in record["modes"] if row["gain"] > 0][:COUNT]:
         members = np.flatnonzero(answers["mode"] == codes[row["mode"]])
         order = np.lexsort((members, -solved[members], -ceiling[members], -np.round(lost[members], 9)))
         place = int(members[order[0]])
         what, why = _what(clips, answers, place), _reason(row, int(solved[place]), ceiling[place], len(clips.answers))
-        found.append(Look(place, str(clips["clip_id"][place]), row["mode"], row["title"], what, why))
-    return found
+        looks.append(Look(place, str(clips["clip_id"][place]), row["mode"], row["title"], what, why))
+    return looks
 
 
 def _what(clips: Clips, answers: Answers, place: int) -> str:

@@ -86,21 +86,16 @@ const board = {
   weights() {
     const parts = state.get("w").split(",").map(Number);
     const total = parts.reduce((sum, part) => sum + part, 0);
-    return parts.length === 3 && total > 0 && parts.every((part) => part >= 0) ? parts.map((part) => part / total) : board.standard;
+    return parts.length === board.standard.length && total > 0 && parts.every((part) => part >= 0) ? parts.map((part) => part / total) : board.standard;
   },
 
   chooseWeights() {
     state.set({ w: every("[data-weight]").map((slider) => slider.value).join(",") });
   },
 
-  // The composite of a row; of the bounds as they are defined: the prior recognises every operation.
+  // The composite of a row: data-parts holds the values that it is made of, in the order of the weights.
   score(row, weights) {
-    const parts = ["oca", "tiou50", "aa1"].map((column) => board.value(row, column));
-    if (row.dataset.bound === "prior") {
-      const floor = board.table.querySelector('tr[data-bound="floor"]');
-      parts[0] = 1;
-      parts[1] = board.value(floor, "tiou50");
-    }
+    const parts = row.dataset.parts.split(",").map((part) => part === "" ? NaN : Number(part));
     return parts.reduce((sum, part, place) => sum + part * weights[place], 0);
   },
 

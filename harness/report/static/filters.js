@@ -106,5 +106,6 @@ function level(name, i) {
 }
 
 function said(code) {
-  return code === 254 ? "(no answer)" : code === 255 ? "(other label)" : panels.data.operations[code];
+  const { codes, operations } = panels.data;
+  return code === codes.noAnswer ? "(no answer)" : code === codes.otherLabel ? "(other label)" : operations[code];
 }

@@ -15,9 +15,11 @@ from pathlib import Path
 import pytest
 
 from harness.errors import UsageError
-from harness.report import data, gather, render, write
+from harness.formatting import in_words
+from harness.report import columns, data, gather, render, write
 from harness.report.panels import first
-from harness.report.panels.measure import Axis, Measure, axis_over, chance, nice, plus, spoken
+from harness.report.panels.measure import Axis, Measure, axis_over, nice
+from harness.report.typography import p_in_a_sentence, signed
 from harness.scoring.request import Request
 from tests.support import GOLD, ROOT, hand
 
@@ -64,13 +66,13 @@ def page(gathered):
 def golden(page: data.Page) -> str:
     """A line a part, two entries and two pairs in full, without what changes with the code's version."""
     snapshot = rounded(data.snapshot(page))
-    snapshot["made"].pop("version")
+    snapshot["recipe"].pop("version")
     parts = {key: value for key, value in snapshot.items() if key not in ("models", "pairs")}
     for model in (snapshot["models"][0], snapshot["models"][3]):
         parts |= {f"{model['name']} {key}": value for key, value in model.items()}
     parts |= {f"pair {i}": snapshot["pairs"][i] for i in (0, 5)}
     text = "".join(f"{json.dumps({key: value}, ensure_ascii=False)}\n" for key, value in parts.items())
-    return text.replace(f"version:{page.made['version']}", "version:V").replace(page.chips[-1].value, "V")
+    return text.replace(f"version:{page.recipe['version']}", "version:V").replace(page.chips[-1].value, "V")
 
 
 def rounded(value):
@@ -201,9 +203,9 @@ def test_equal_bytes_in_other_surroundings(made, tmp_path):
 
 
 def test_no_place_of_this_machine_is_told(gathered, page):
-    text = render.html(page, data.client(gathered))
+    text = render.html(page, columns.script_data(gathered))
     assert str(ROOT) not in text and str(gathered.request.home) not in text
-    assert str(ROOT) not in json.dumps(data.client(gathered))
+    assert str(ROOT) not in json.dumps(columns.script_data(gathered))
 
 
 def test_scripts_are_short_and_plain():
@@ -246,8 +248,10 @@ def test_labels_have_room(axis, labels, why):
 
 def test_words():
     assert [nice(step) for step in (0.019, 0.021, 0.3, 7)] == ALIKE([0.02, 0.025, 0.5, 10])
-    assert (plus(-0.0356), plus(0.5, 1), chance(0.0004), chance(0.0123)) == ("−0.036", "+0.5", "< .001", ".012")
-    assert spoken(["a"]) == "a" and spoken(["a", "b"]) == "a and b" and spoken(list("abcdef")) == "a, b, c and 3 more"
+    assert (signed(-0.0356), signed(0.5, 1)) == ("−0.036", "+0.5")
+    assert (p_in_a_sentence(0.0004), p_in_a_sentence(0.0123)) == ("< .001", ".012")
+    assert in_words(["a"]) == "a" and in_words(["a", "b"]) == "a and b"
+    assert in_words(list("abcdef")) == "a, b, c and 3 more"
     assert Measure(0.5, 0.4, 0.7).half == ALIKE(0.15) and Measure(0.5).half is None
 
 
