@@ -6,13 +6,14 @@ import textwrap
 
 import click
 
+from harness.commands import options
 from harness.errors import UsageError
 from harness.words import GLOSSARY, WORDS, plain
 
 WIDTH = 80
 
 
-@click.command("words")
+@click.command("words", cls=options.Command)
 @click.argument("names", nargs=-1, metavar="[WORD]...")
 def command(names: tuple[str, ...]) -> None:
     """Explain each WORD, or every word of the glossary: floor, prior, ceiling, skill, tier and others.

@@ -53,7 +53,7 @@ const panels = {
   absent(a, b) {
     const names = [a, b].map((place) => panels.data.entries[place]?.name ?? "?");
     if (a === b) return "Choose two entries.";
-    return `This page holds no comparison of ${names[0]} and ${names[1]}: harness compare A B --html pair.html makes one.`;
+    return `This page holds no comparison of ${names[0]} and ${names[1]}: harness compare A B -o pair.html makes one.`;
   },
 
   start() {
