@@ -156,7 +156,7 @@ ingestion = apply(
         type=int,
         metavar="N",
         title=READING,
-        help="Convert frames of clips of N frames to those of 125.",
+        help="Convert frames from clips of N frames to clips of 125.",
     ),
     path_option(
         "--clip-map",

@@ -1,5 +1,5 @@
 // Leaderboard: sort, filter, columns, baseline, weights and the tray of two to compare. Works on the rows that are there.
-// Off the default weights only point scores and order are shown; all that was tested stays as it is, and is greyed.
+// With other weights only point scores and order change; all that was tested stays as it is, and is greyed.
 
 const board = {
   table: byId("board"),
@@ -116,7 +116,7 @@ const board = {
     byId("weights-shown").textContent = weights.map((weight) => weight.toFixed(2)).join(" / ");
     const note = byId("weights-note");
     note.hidden = plain;
-    note.textContent = `Point scores and order at ${weights.map((w) => w.toFixed(2)).join(" / ")}. Ranks, tiers, intervals, p and the verdict are of the default weights.`;
+    note.textContent = `These are point scores and order at ${weights.map((w) => w.toFixed(2)).join(" / ")}; ranks, tiers, intervals, p and the verdict are those of the default weights.`;
     for (const row of board.rows) {
       board.place(row, board.score(row, weights), plain);
       board.markMoved(row, plain ? 0 : board.first.indexOf(row) - now.indexOf(row));

@@ -1,4 +1,4 @@
-// Start: the leaderboard works at once; what needs the packed data follows when it is unpacked. Keys of the whole page.
+// Start: the leaderboard works at once, and the rest when the packed data is unpacked. Clicks and keys of the whole page.
 
 function typing(target) {
   return target.closest("input, select, textarea, [contenteditable]") !== null;
