@@ -34,14 +34,17 @@ class LazyGroup(click.Group):
     """Group that imports harness.commands.NAME when NAME is run, so that `harness --help` loads nothing."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the names of the commands."""
         return list(COMMANDS)
 
     def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
+        """Import a command; None where there is none of that name."""
         if name not in COMMANDS:
             return None
         return importlib.import_module(f"harness.commands.{name}").command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the commands with what they do, without importing them."""
         with formatter.section("Commands"):
             formatter.write_dl(list(COMMANDS.items()))
 

@@ -58,7 +58,7 @@ def _begin(record: dict[str, Any], out: Console, name: str, where: str) -> None:
 def _end(record: dict[str, Any], out: Console) -> None:
     """Print where the words are explained, and the signature on one line."""
     out.print()
-    remark(out, "`harness words` explains floor, prior, ceiling, skill, hidden and the other words.")
+    remark(out, "`harness words` explains floor, prior, ceiling, skill and the other words.")
     out.print(Text(record["signature"], style="dim"), soft_wrap=True)
 
 
@@ -108,7 +108,7 @@ def _modes(record: dict[str, Any], out: Console) -> None:
     rows = [row for row in record["modes"] if row["gain"] > 0]
     if not rows:
         return
-    heading(out, "Why they are lost", "score gained if only this were repaired; gains sum to 1 - score")
+    heading(out, "Why they are lost", "score gained by repairing only this; gains sum to 1 - score")
     made = table("failure mode", "clips", "gain", "95% interval", "field only", left=["failure mode"])
     for row in rows[:TOP_MODES]:
         ends = {"low": row["gain_low"], "high": row["gain_high"]}
@@ -125,7 +125,7 @@ def _modes(record: dict[str, Any], out: Console) -> None:
         gain = sum(row["gain"] for row in rest)
         clips = sum(row["n"] for row in rest)
         remark(out, f"and {len(rest)} more modes with {count(clips)} clips, {number(gain, sign=True)}")
-    remark(out, "field only: gain of repairing just the field that names the mode; these do not add up")
+    remark(out, "field only repairs just the field that names the mode; these do not add up")
 
 
 def _slices(record: dict[str, Any], out: Console) -> None:

@@ -1,7 +1,7 @@
 """Page data without a browser: golden numbers of a small board, sentences, axes, what adapts, and equal bytes.
 
 The golden page (tests/gold/page.jsonl) is that of a hand-made world whose entries differ by exact amounts; a changed
-number must be explained by a changed definition. `python -m tests.harness.report.test_data` writes it anew.
+number must be explained by a changed definition. `python -m tests.harness.report.test_data` renews it.
 """
 
 from __future__ import annotations
@@ -28,8 +28,11 @@ ALIKE = pytest.approx
 
 
 def board(folder: Path, home: Path) -> tuple[Path, Request]:
-    """Twelve sessions of five equal clips. best: right but for one label; near: another next in five sessions; far: in
-    all, and a segment that overlaps by a third; short: without the clips of one session."""
+    """Make a board on twelve sessions of five equal clips.
+
+    best: right but for one label; near: another next in five sessions; far: in all, and a segment that overlaps by a
+    third; short: without the clips of one session.
+    """
     rows = hand.grid(12, 5, domain="clean", worker="ana")
     digest = hand.world("paper", rows, folder, home)
 
@@ -64,7 +67,7 @@ def page(gathered):
 
 
 def golden(page: data.Page) -> str:
-    """A line a part, two entries and two pairs in full, without what changes with the code's version."""
+    """Return a line for each part, two entries and two pairs in full, without what changes with the version."""
     snapshot = rounded(data.snapshot(page))
     snapshot["recipe"].pop("version")
     parts = {key: value for key, value in snapshot.items() if key not in ("models", "pairs")}
@@ -76,7 +79,7 @@ def golden(page: data.Page) -> str:
 
 
 def rounded(value):
-    """Twelve digits: the last ones may differ between processors."""
+    """Round floats to twelve digits, because the last ones may differ between processors."""
     if isinstance(value, dict):
         return {key: rounded(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
@@ -106,7 +109,7 @@ def test_what_to_know_first(page):
     assert ("coverage", "short") in said and ("flag", "far") in said
 
 
-def test_the_first_look_is_the_dearest_failure(gathered):
+def test_the_first_look_is_the_costliest_failure(gathered):
     """far's answers are all wrong in one way: of its clips the first that most others got right stands for them."""
     place = next(i for i, entry in enumerate(gathered.entries) if entry.name == "far")
     looks = first.first(
@@ -202,7 +205,7 @@ def test_equal_bytes_in_other_surroundings(made, tmp_path):
     assert there.read_bytes() == (tmp_path / "here.html").read_bytes()
 
 
-def test_no_place_of_this_machine_is_told(gathered, page):
+def test_no_place_of_this_machine_is_named(gathered, page):
     text = render.html(page, columns.script_data(gathered))
     assert str(ROOT) not in text and str(gathered.request.home) not in text
     assert str(ROOT) not in json.dumps(columns.script_data(gathered))
