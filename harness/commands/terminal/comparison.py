@@ -28,15 +28,18 @@ def print_comparison(result: dict[str, Any], out: Console) -> None:
 
 def _pair(pair: dict[str, Any], result: dict[str, Any], out: Console) -> None:
     heading(out, pair["verdict"]["sentence"])
-    made = table(
-        f"{pair['a']} - {pair['b']}",
-        "difference",
-        "95% interval",
-        "p",
-        "adjusted",
-        "verdict",
-        left=[f"{pair['a']} - {pair['b']}"],
-    )
+    _tests(pair, result, out)
+    _counts(pair, out)
+    for side, name in (("only_a", pair["a"]), ("only_b", pair["b"])):
+        flips = pair["flips"][side]
+        if flips:
+            more = f" and {count(len(flips) - SHOWN)} more" if len(flips) > SHOWN else ""
+            remark(out, f"only {name} fully right: {', '.join(flips[:SHOWN])}{more}")
+
+
+def _tests(pair: dict[str, Any], result: dict[str, Any], out: Console) -> None:
+    title = f"{pair['a']} - {pair['b']}"
+    made = table(title, "difference", "95% interval", "p", "adjusted", "verdict", left=[title])
     tests = {"score": pair["score"]} | pair["metrics"]
     for metric in METRICS:
         test = tests[metric.key]
@@ -50,17 +53,14 @@ def _pair(pair: dict[str, Any], result: dict[str, Any], out: Console) -> None:
         )
     out.print(made)
     remark(out, f"adjusted by Holm: score over m = {result['m']}, the rest over m = {result['m_metrics']}")
-    counts = table(
-        "clips right by", "both", f"only {pair['a']}", f"only {pair['b']}", "neither", left=["clips right by"]
-    )
+
+
+def _counts(pair: dict[str, Any], out: Console) -> None:
+    title = "clips right by"
+    made = table(title, "both", f"only {pair['a']}", f"only {pair['b']}", "neither", left=[title])
     for field, row in pair["counts"].items():
-        counts.add_row("all three" if field == "all" else field, *(count(value) for value in row.values()))
-    out.print(counts)
-    for side, name in (("only_a", pair["a"]), ("only_b", pair["b"])):
-        flips = pair["flips"][side]
-        if flips:
-            more = f" and {count(len(flips) - SHOWN)} more" if len(flips) > SHOWN else ""
-            remark(out, f"only {name} fully right: {', '.join(flips[:SHOWN])}{more}")
+        made.add_row("all three" if field == "all" else field, *(count(value) for value in row.values()))
+    out.print(made)
 
 
 def _direction(test: dict[str, Any], alpha: float) -> str:

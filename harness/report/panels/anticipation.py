@@ -64,42 +64,44 @@ def anticipation(record: dict[str, Any], clips: Clips, answers: Answers) -> Anti
     return Anticipation(parts, context, answered, true, UNIT, _finding(record, context))
 
 
+PARTS = (
+    ("next_visible", "visible", "next on screen", "recognition is enough"),
+    ("script", "on-script", "on script", "the usual operation follows"),
+    ("script", "off-script", "off script", "another one follows"),
+)
+"""Slices that become parts: dimension and level in the record, label and meaning on the page."""
+
+
 def _parts(record: dict[str, Any], clips: Clips) -> list[Part]:
-    whole, hidden = record["metrics"]["aa1"], record["metrics"]["aa1_hidden"]
-    parts = [Part("all clips", "", measure(whole, "metrics.aa1"), *(whole[role] for role in ROLES))]
-    parts.append(
-        Part(
-            "next not on screen",
-            "anticipation",
-            measure(hidden, "metrics.aa1_hidden"),
-            *(hidden[role] for role in ROLES),
-        )
-    )
-    for dimension, level, label, meaning, chosen in (
-        ("next_visible", "visible", "next on screen", "recognition is enough", ~clips.hidden),
-        ("script", "on-script", "on script", "the usual operation follows", _script(clips, False)),
-        ("script", "off-script", "off script", "another one follows", _script(clips, True)),
-    ):
-        found = next(
-            (
-                (i, row)
-                for i, row in enumerate(record["slices"])
-                if (row["dimension"], row["level"]) == (dimension, level)
-            ),
-            None,
-        )
-        if found and chosen is not None:
-            place, row = found
-            shown = measure(row["metrics"]["aa1"], f"slices.{place}.metrics.aa1", row["n"], row["sessions"])
-            parts.append(Part(label, meaning, shown, None, *_bounds(clips, chosen)))
+    metrics = record["metrics"]
+    parts = [
+        _headline(metrics, "aa1", "all clips", ""),
+        _headline(metrics, "aa1_hidden", "next not on screen", "anticipation"),
+    ]
+    places = {(row["dimension"], row["level"]): place for place, row in enumerate(record["slices"])}
+    for dimension, level, label, meaning in PARTS:
+        place, chosen = places.get((dimension, level)), _clips_of(clips, level)
+        if place is not None and chosen is not None:
+            row = record["slices"][place]
+            aa1 = measure(row["metrics"]["aa1"], f"slices.{place}.metrics.aa1", row["n"], row["sessions"])
+            prior, ceiling = _bounds(clips, chosen)
+            parts.append(Part(label=label, meaning=meaning, measure=aa1, floor=None, prior=prior, ceiling=ceiling))
     return parts
 
 
-ROLES = ("floor", "prior", "ceiling")
+def _headline(metrics: dict[str, Any], key: str, label: str, meaning: str) -> Part:
+    row = metrics[key]
+    bounds = {role: row[role] for role in ("floor", "prior", "ceiling")}
+    return Part(label=label, meaning=meaning, measure=measure(row, f"metrics.{key}"), **bounds)
 
 
-def _script(clips: Clips, off: bool) -> np.ndarray | None:
-    return None if clips.off_script is None else clips.off_script == off
+def _clips_of(clips: Clips, level: str) -> np.ndarray | None:
+    """Return which clips a level of PARTS holds, bool [N]; None where the world has no script."""
+    if level == "visible":
+        return ~clips.hidden
+    if clips.off_script is None:
+        return None
+    return clips.off_script if level == "off-script" else ~clips.off_script
 
 
 def _bounds(clips: Clips, chosen: np.ndarray) -> tuple[float | None, float | None]:

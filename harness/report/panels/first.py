@@ -11,7 +11,9 @@ from typing import Any
 
 import numpy as np
 
+from harness.formatting import count
 from harness.report.clips import NO_ANSWER, OTHER_LABEL, Answers, Clips
+from harness.report.typography import signed
 from harness.scoring.failure_modes import MODES
 
 COUNT = 3
@@ -54,9 +56,12 @@ def _what(clips: Clips, answers: Answers, place: int) -> str:
 
 
 def _reason(row: dict[str, Any], solved: int, ceiling: float, entries: int) -> str:
-    text = f"one of {row['n']:,} clips with “{row['title']}” ({row['meaning']}), together worth {row['gain']:+.3f}"
+    """Return why a clip of this failure mode was chosen, in up to three sentences."""
+    which = f"one of {count(row['n'])} clips" if row["n"] > 1 else "the only clip"
+    worth = f"{'together ' if row['n'] > 1 else ''}worth {signed(row['gain'])}"
+    text = f"This is {which} with “{row['title']}” ({row['meaning']}), {worth}."
     if ceiling >= 0.995:
-        text += "; what it shows decides the next operation"
+        text += " What it shows decides the next operation."
     elif ceiling < 1:
-        text += f"; what it shows allows AA@1 of {ceiling:.2f}"
-    return text + (f"; {solved} of {entries} entries got it right" if solved else "")
+        text += f" What it shows allows an AA@1 of {ceiling:.2f}."
+    return text + (f" {solved} of {entries} entries got it right." if solved else "")

@@ -43,12 +43,12 @@ class Losses:
 
 MEANINGS = {
     "expected": "clips of the split",
-    "present": "have a line",
-    "parsed": "whose answer could be read",
-    "valid": "whose line was accepted",
-    "operation": "operation right",
-    "segment": "and the segment half right",
-    "next": "and the next operation right",
+    "present": "with a line",
+    "parsed": "with a readable answer",
+    "valid": "with an accepted line",
+    "operation": "with the right operation",
+    "segment": "and a segment that hits",
+    "next": "and the right next operation",
 }
 
 
