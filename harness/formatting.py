@@ -29,6 +29,11 @@ def count(value: int | None) -> str:
     return NONE if value is None else f"{value:,}"
 
 
+def size(row: dict[str, Any]) -> str:
+    """Return the size of a split, `n` and `sessions` of a row, as "1,440 clips in 72 sessions"."""
+    return f"{count(row['n'])} clips in {count(row['sessions'])} sessions"
+
+
 def interval(row: dict[str, Any], digits: int = 3, sign: bool = False) -> str:
     """Return `low` and `high` of a row as "[low, high]", or "not supported" where there is no interval."""
     if row.get("low") is None:

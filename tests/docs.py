@@ -17,6 +17,7 @@ import shlex
 import subprocess
 import sys
 import tempfile
+import textwrap
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from difflib import SequenceMatcher
@@ -178,11 +179,20 @@ def adapter_table() -> str:
     return "| `--adapter` | reads |\n|---|---|\n" + "\n".join(rows) + "\n"
 
 
+def glossary() -> str:
+    """Return the words with their explanations, as sections of a page."""
+    from harness.words import GLOSSARY
+
+    wrapped = [textwrap.fill(word.text, 120, break_long_words=False, break_on_hyphens=False) for word in GLOSSARY]
+    return "\n".join(f"## {word.name}\n\n{text}\n" for word, text in zip(GLOSSARY, wrapped, strict=True))
+
+
 GENERATED: dict[str, tuple[str, Callable[[], str]]] = {
     "metrics": ("docs/metrics.md", metric_table),
     "modes": ("docs/predictions.md", mode_table),
     "adapters": ("docs/predictions.md", adapter_table),
     "commands": ("docs/commands.md", command_reference),
+    "words": ("docs/words.md", glossary),
 }
 """Marker -> the file that holds it, and what belongs there."""
 

@@ -1,4 +1,4 @@
-"""The committed sample is small, true, and shows what it says: `make sample` makes it anew."""
+"""The committed sample is small, true, and shows what it says: `make sample` renews it."""
 
 from __future__ import annotations
 
