@@ -10,7 +10,7 @@ pytest.importorskip("torch", reason="the finetune extra is not installed")
 
 import harness
 from finetune import ablations
-from finetune.ablations import ARMS, METRICS, SEEDS, SHIFTED, config_of, paired, table
+from finetune.ablations import ARMS, COLUMNS, SEEDS, SHIFTED, arm_config, paired_difference, table
 
 PLACES = ("validation", SHIFTED)
 
@@ -29,14 +29,14 @@ def work(tmp_path_factory):
                 file = folder / "answers" / f"{arm}-{seed}-{place}.jsonl"
                 harness.write_baseline(name, file, split="validation", seed=seed)
                 metrics = harness.score(file, split="validation").metrics
-                found[place] = {key: metrics[key].value for key in METRICS} | {"valid": 1.0}
+                found[place] = {key: metrics[key].value for key in COLUMNS} | {"valid": 1.0}
             (folder / "results" / f"{arm}-{seed}.json").write_text(json.dumps(found))
     return folder
 
 
 @pytest.mark.parametrize("metric", ["score", "aa1_hidden"])
 def test_the_difference_is_that_of_the_scores(work, metric):
-    gap = paired(work, "augment", "validation", metric)
+    gap = paired_difference(work, "augment", "validation", metric)
     files = [work / "answers" / f"{arm}-0-validation.jsonl" for arm in ("augment", "base")]
     better, worse = (harness.score(file, split="validation").metrics[metric].value for file in files)
     assert gap["difference"] == pytest.approx(better - worse, abs=1e-12)
@@ -44,7 +44,12 @@ def test_the_difference_is_that_of_the_scores(work, metric):
 
 
 def test_equal_answers_differ_by_nothing(work):
-    assert paired(work, "augment", SHIFTED, "score") == {"difference": 0.0, "low": 0.0, "high": 0.0, "p": 1.0}
+    assert paired_difference(work, "augment", SHIFTED, "score") == {
+        "difference": 0.0,
+        "low": 0.0,
+        "high": 0.0,
+        "p": 1.0,
+    }
 
 
 def test_the_table_marks_what_is_certain(work):
@@ -62,9 +67,9 @@ def test_the_table_marks_what_is_certain(work):
 @pytest.mark.parametrize("arm", ARMS)
 def test_an_arm_differs_from_base_in_what_it_says(arm, tmp_path):
     """In the config, or in how an adapter is asked; never in both, and always in something."""
-    of, base = ARMS[arm], config_of(tmp_path, "base", 0)
-    config = config_of(tmp_path, arm, 0)
+    of, base = ARMS[arm], arm_config(tmp_path, "base", 0)
+    config = arm_config(tmp_path, arm, 0)
     changed = {name for name in vars(base) if getattr(base, name) != getattr(config, name)} - {"train", "validation"}
     expected = ARMS[of.of].changes if of.of else of.changes
-    assert changed == set(expected) - {"train"} and (arm == "base") == (not of.changes and not of.asked)
-    assert not (of.changes and of.asked) and ablations.CONFIG.is_file()
+    assert changed == set(expected) - {"train"} and (arm == "base") == (not of.changes and not of.options)
+    assert not (of.changes and of.options) and ablations.CONFIG.is_file()

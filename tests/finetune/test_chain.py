@@ -14,8 +14,8 @@ from click.testing import CliRunner
 
 import harness
 from finetune import predictor
-from finetune.data import Training
-from finetune.generate import Said, ask
+from finetune.data import ClipDataset
+from finetune.generate import Generation, generate
 from finetune.predictor import Finetuned, load
 from finetune.run_log import read_log
 from finetune.train import train
@@ -64,16 +64,16 @@ def run(frames, both_ways, tmp_path_factory):
     return folder
 
 
-def learned(run: Path) -> tuple[Finetuned, Training]:
+def learned(run: Path) -> tuple[Finetuned, ClipDataset]:
     model = load(str(run), {"threads": "1"})
-    return model, Training(model.config.train, model.config)
+    return model, ClipDataset(model.config.train, model.config)
 
 
 def test_sixteen_clips_are_learned_by_heart(run):
     """The loss goes to nothing, and every answer comes out as it was taught, token by token."""
     model, learning = learned(run)
     examples = [learning.example(number) for number in range(len(learning))]
-    assert [reply.text for reply in model.reply(examples)] == [one.lesson.text for one in examples]
+    assert [reply.text for reply in model.reply(examples)] == [one.target.text for one in examples]
     record = json.loads((run / "training.json").read_text())
     assert len(examples) == 2 * CLIPS and record["final_loss"] < 0.05 and record["validation"][-1]["valid"] == 1.0
     assert (run / "loss.png").read_bytes().startswith(b"\x89PNG")
@@ -84,25 +84,25 @@ def test_the_order_of_frames_matters(run):
     same played backwards, as the whole clip is)."""
     model, learning = learned(run)
     examples = [learning.example(number) for number in range(len(learning))]
-    examples = [one for one in examples if overlap(one.lesson, mirrored(one.lesson)) < 0.6]
+    examples = [one for one in examples if overlap(one.target, mirrored(one.target)) < 0.6]
     orders = [np.arange(8), *(np.random.default_rng(seed).permutation(8) for seed in range(5))]
     overlaps = []
     for order in orders:
         replies = model.reply([one._replace(frames=one.frames[order]) for one in examples])
         said = [json.loads(reply.text)["temporal_segment"] for reply in replies]
-        overlaps.append(np.mean([overlap(one.lesson, segment) for one, segment in zip(examples, said, strict=True)]))
+        overlaps.append(np.mean([overlap(one.target, segment) for one, segment in zip(examples, said, strict=True)]))
     assert len(examples) >= 4 and overlaps[0] == 1.0 and np.mean(overlaps[1:]) < 0.85
 
 
-def mirrored(lesson) -> dict:
-    return {"start_frame": CLIP_FRAMES - lesson.end, "end_frame": CLIP_FRAMES - lesson.start}
+def mirrored(target) -> dict:
+    return {"start_frame": CLIP_FRAMES - target.end, "end_frame": CLIP_FRAMES - target.start}
 
 
-def overlap(lesson, segment) -> float:
+def overlap(target, segment) -> float:
     """Temporal IoU."""
     start, end = segment["start_frame"], segment["end_frame"]
-    shared = max(0, min(end, lesson.end) - max(start, lesson.start))
-    return shared / (end - start + lesson.end - lesson.start - shared)
+    shared = max(0, min(end, target.end) - max(start, target.start))
+    return shared / (end - start + target.end - target.start - shared)
 
 
 def test_the_loss_of_a_fixed_seed_lies_in_its_band(frames, tmp_path):
@@ -163,7 +163,7 @@ def test_a_head_can_say_the_segment(run):
     example = judging.example(0)
     reply = model.reply([example])[0]
     segment = reply.answer["temporal_segment"]
-    assert abs(segment["start_frame"] - example.lesson.start) <= 25 and segment["start_frame"] < segment["end_frame"]
+    assert abs(segment["start_frame"] - example.target.start) <= 25 and segment["start_frame"] < segment["end_frame"]
     assert json.loads(reply.text)["next_operation"] == reply.answer["next_operation"]
 
 
@@ -189,9 +189,9 @@ def test_too_many_clips_at_once_are_asked_in_halves(run, monkeypatch):
         asked.append(len(some))
         if len(some) > 2:
             raise torch.OutOfMemoryError("CUDA out of memory")
-        return ask(answerer, collator, some, grammar)
+        return generate(answerer, collator, some, grammar)
 
-    monkeypatch.setattr(predictor, "ask", scarce)
+    monkeypatch.setattr(predictor, "generate", scarce)
     assert [one.text for one in model.reply(examples)] == [one.text for one in whole]
     assert asked == [5, 2, 3, 1, 2]
 
@@ -200,7 +200,7 @@ def test_too_many_clips_at_once_are_asked_in_halves(run, monkeypatch):
 def test_a_head_mends_no_broken_answer(run, text):
     """It counts as what it is, and the harness answers in its place."""
     model = load(str(run), {"segment": "head", "threads": "1"})
-    assert model._reply(Said(text, 0.5, 0.5, segment=(1, 2))).answer is None
+    assert model._to_reply(Generation(text, 0.5, 0.5, segment=(1, 2))).answer is None
 
 
 @pytest.mark.parametrize(

@@ -109,34 +109,39 @@ def asked_in_setup_cfg():
 
 
 def test_everything_that_is_needed_is_brought_or_there():
-    assert wheelhouse.unmet([("setup.cfg", asked_in_setup_cfg())], wheelhouse.available()) == []
+    assert wheelhouse.unmet_requirements([("setup.cfg", asked_in_setup_cfg())], wheelhouse.available_versions()) == []
 
 
 def test_the_image_keeps_what_is_built_for_it():
-    brought, there = set(wheelhouse.wanted()), set(wheelhouse.pinned(wheelhouse.listed("image.txt")))
+    brought, there = set(wheelhouse.wheel_versions()), set(wheelhouse.parse_pins(wheelhouse.read_list("image.txt")))
     assert brought & there == set() and {"torch", "numpy", "pandas", "scipy"} <= there
 
 
 UNMET = [
     ("torch>=2.6", {"torch": "2.11.0"}, [], "there"),
-    ("torch>=2.6", {"torch": "2.5.1"}, ["x: torch>=2.6, there is 2.5.1"], "too old"),
-    ("torch>=2.6", {}, ["x: torch>=2.6, there is None"], "not there"),
+    ("torch>=2.6", {"torch": "2.5.1"}, ["x: torch>=2.6, available: 2.5.1"], "too old"),
+    ("torch>=2.6", {}, ["x: torch>=2.6, available: None"], "not there"),
     ("hf_xet<2", {"hf-xet": "1.8.0"}, [], "spelt otherwise"),
     ('tomli; python_version < "3.11"', {}, [], "not for this Python"),
-    ('decord; platform_machine == "x86_64"', {}, ['x: decord; platform_machine == "x86_64", there is None'], "for it"),
+    (
+        'decord; platform_machine == "x86_64"',
+        {},
+        ['x: decord; platform_machine == "x86_64", available: None'],
+        "for it",
+    ),
     ('mpi; extra == "multi"', {}, [], "of an extra that nobody asked for"),
 ]
 
 
 @pytest.mark.parametrize(("text", "there", "expected", "why"), UNMET, ids=[case[3] for case in UNMET])
 def test_what_is_unmet(text, there, expected, why):
-    assert wheelhouse.unmet([("x", [Requirement(text)])], there) == expected
+    assert wheelhouse.unmet_requirements([("x", [Requirement(text)])], there) == expected
 
 
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory):
     folder = tmp_path_factory.mktemp("wheel")
-    wheelhouse.own_wheel(folder, "--no-build-isolation", "--no-index")
+    wheelhouse.build_own_wheel(folder, "--no-build-isolation", "--no-index")
     return next(folder.glob("*.whl"))
 
 
@@ -160,7 +165,7 @@ def test_the_wheel_holds_all_that_the_notebook_runs(wheel):
 
 
 def test_the_wheel_asks_for_what_setup_cfg_does(wheel):
-    found = {one.name for one in wheelhouse.requirements_of(wheel) if one.marker is None}
+    found = {one.name for one in wheelhouse.read_requirements(wheel) if one.marker is None}
     assert found == {one.name for one in asked_in_setup_cfg() if one.marker is None}
 
 

@@ -16,9 +16,10 @@ from safetensors.torch import load_file
 
 from finetune import config as configs
 from finetune import train as training
+from finetune.checkpoint import State, newest_checkpoint
 from finetune.config import Config
 from finetune.run_log import Log, read_log
-from finetune.train import State, TrainingError, learning_rate, newest, train
+from finetune.train import TrainingError, learning_rate, train
 from tests.support.finetune_material import QLORA, ROOT, TWIN, placed, renderings
 
 SMALL = replace(TWIN, batch=4, steps=6, threads=1, evaluate_clips=2)
@@ -30,7 +31,7 @@ def frames(tmp_path_factory):
 
 
 def parameters(run: Path) -> dict[str, torch.Tensor]:
-    return load_file(newest(run) / "state.safetensors")
+    return load_file(newest_checkpoint(run) / "state.safetensors")
 
 
 def equal(one: Path, other: Path) -> bool:
@@ -42,10 +43,10 @@ DRIVER = """
 import os, signal, sys
 from pathlib import Path
 from random import Random
-from finetune import config, train
+from finetune import checkpoint, config, train
 from finetune.model import Answerer
 forward = Answerer.forward
-train.predicted_gib = lambda *arguments, **options: None  # planning runs forward too; these are passes of updates
+train.estimate_peak_gib = lambda *arguments, **options: None  # planning runs forward too; these are passes of updates
 
 def run(folder, kill_at):
     passes = 0
@@ -64,7 +65,7 @@ for asked in sys.argv[2:]:
         run(folder, int(kill_at or 0))
         os._exit(0)
     code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-    print(code, train.newest(Path(folder)) is not None, flush=True)
+    print(code, checkpoint.newest_checkpoint(Path(folder)) is not None, flush=True)
 """
 """Runs one after another, each in a process of its own that is forked before torch has threads: what is imported takes
 seconds. FOLDER:N kills itself with signal 9 in its N-th forward pass."""
@@ -120,7 +121,7 @@ def test_out_of_memory_halves_the_batch_and_goes_on(frames, tmp_path, monkeypatc
             raise torch.OutOfMemoryError("CUDA out of memory")
         return forward(self, batch, *rest)
 
-    monkeypatch.setattr(training, "predicted_gib", lambda *arguments, **options: 1.0)  # it runs forward, too
+    monkeypatch.setattr(training, "estimate_peak_gib", lambda *arguments, **options: 1.0)  # it runs forward, too
     monkeypatch.setattr(training.Answerer, "forward", scarce)
     state = train(config, tmp_path / "scarce")
     assert (state.batch, state.ooms) == (2, [{"step": 0, "batch": 2}])
@@ -152,7 +153,7 @@ def test_memory_that_does_not_hold_one_clip_is_an_error(frames, tmp_path, monkey
     def full(self, *arguments):
         raise torch.OutOfMemoryError("CUDA out of memory")
 
-    monkeypatch.setattr(training, "predicted_gib", lambda *arguments, **options: 1.0)
+    monkeypatch.setattr(training, "estimate_peak_gib", lambda *arguments, **options: 1.0)
     monkeypatch.setattr(training.Answerer, "forward", full)
     with pytest.raises(torch.OutOfMemoryError):
         train(placed(SMALL, frames), tmp_path / "run")
@@ -206,7 +207,7 @@ def scaled(by: float, monkeypatch) -> None:
             found.total.register_hook(lambda gradient: gradient * math.inf)
         return found._replace(total=found.total * by)
 
-    monkeypatch.setattr(training, "predicted_gib", lambda *arguments, **options: 1.0)  # it runs forward, too
+    monkeypatch.setattr(training, "estimate_peak_gib", lambda *arguments, **options: 1.0)  # it runs forward, too
     monkeypatch.setattr(training.Answerer, "forward", changed)
 
 
@@ -268,6 +269,6 @@ def test_only_whole_checkpoints_are_gone_on_with_and_few_are_kept(frames, tmp_pa
     train(config, tmp_path)
     assert [path.name for path in sorted((tmp_path / "checkpoints").iterdir())] == ["000003", "000004"]
     (tmp_path / "checkpoints" / ".partial").mkdir()
-    assert newest(tmp_path).name == "000004"
-    assert json.loads((newest(tmp_path) / "state.json").read_text())["state"]["updates"] == 4
+    assert newest_checkpoint(tmp_path).name == "000004"
+    assert json.loads((newest_checkpoint(tmp_path) / "state.json").read_text())["state"]["updates"] == 4
     assert asdict(configs.read(tmp_path / configs.NAME)) == asdict(config)
