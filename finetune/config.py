@@ -77,7 +77,8 @@ class Config:
     threads: int = _(0, "of the CPU; 0: torch's choice")
 
     @property
-    def clips_a_step(self) -> int:
+    def clips_per_update(self) -> int:
+        """Clips of an update, over all passes and processes."""
         return self.batch * self.accumulation
 
 

@@ -1,8 +1,8 @@
-"""Rendered clips -> messages -> tensors.
+"""Convert rendered clips to messages, and messages to tensors.
 
 A clip's text is Qwen's chat form: system, one user turn with the placeholders of its frames and the question, the
-answer. Labels stand on the answer and its end token, nowhere else. Padding is on the right in training, on the left in
-generation; nothing is ever cut off.
+answer. Only the answer and its end token carry labels. Padding is on the right in training and on the left in
+generation; nothing is ever truncated.
 """
 
 from __future__ import annotations
@@ -50,6 +50,7 @@ class Target(NamedTuple):
 
     @property
     def text(self) -> str:
+        """Answer as the model is to generate it."""
         return answer_text(self.operation, self.start, self.end, self.following[0])
 
 

@@ -82,6 +82,7 @@ class Answerer(nn.Module):
 
     @property
     def device(self) -> torch.device:
+        """Device of the parameters."""
         return next(self.parameters()).device
 
     def trainable(self) -> dict[str, nn.Parameter]:

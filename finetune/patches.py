@@ -1,4 +1,4 @@
-"""Frames -> patches, the input of the vision tower: Qwen-VL's layout, in numpy.
+"""Convert frames to patches, the input of the vision tower: Qwen-VL's layout, in numpy.
 
 The processors of transformers need torchvision even for images; this is their arithmetic. A patch is [channel, time,
 row, column] of `patch_size` squared pixels in two frames; the patches that are merged into one token are adjacent.

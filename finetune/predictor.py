@@ -62,6 +62,7 @@ class Finetuned:
 
     @property
     def batch_size(self) -> int:
+        """Clips per batch, unless the user says otherwise."""
         return int(self.options.get("batch", BATCH[self.device]))
 
     @cached_property
@@ -103,6 +104,7 @@ class Finetuned:
 
     @cached_property
     def grammar(self) -> Grammar | None:
+        """Grammar of constrained decoding, None if it is switched off."""
         if self.options["constrain"] == "no":
             return None
         width = self.answerer.inner.lm_head.weight.shape[0]

@@ -12,7 +12,7 @@ UPDATES_AHEAD = 2
 
 
 def read_ahead(
-    clips: ClipDataset, *, seed: int, clips_a_step: int, first_step: int, rank: int = 0, processes: int = 1
+    clips: ClipDataset, *, seed: int, clips_per_update: int, first_step: int, rank: int = 0, processes: int = 1
 ) -> Iterator[list[Example]]:
     """Yield this process's share of the clips of each update, from `first_step` on and without end.
 
@@ -26,9 +26,9 @@ def read_ahead(
         step = first_step
         while True:
             while len(waiting) < UPDATES_AHEAD:
-                first = step * clips_a_step
+                first = step * clips_per_update
                 share = []
-                for position in range(first + rank, first + clips_a_step, processes):
+                for position in range(first + rank, first + clips_per_update, processes):
                     epoch, number = divmod(position, len(clips))
                     if epoch not in orders:
                         # An update may reach across the end of an epoch: two orders are kept, older ones are not.

@@ -42,7 +42,7 @@ class Log:
         state = self.state
         tokens, labels = (sum(getattr(one, name) for one in losses) for name in ("tokens", "label_tokens"))
         passed = time.monotonic() - self.begun
-        rate = (state.step - self.first_step) * self.config.clips_a_step / passed
+        rate = (state.step - self.first_step) * self.config.clips_per_update / passed
         row = {
             "step": state.step,
             "update": state.updates,
@@ -58,7 +58,7 @@ class Log:
         }
         self._append(row)
         if not self.quiet and passed - self.printed > PRINT_EVERY_S:
-            left = (self.config.steps - state.updates) * self.config.clips_a_step / rate
+            left = (self.config.steps - state.updates) * self.config.clips_per_update / rate
             self.say(
                 f"{state.updates:>5}/{self.config.steps}: loss {row['loss']:.2f}, labels {row['label_loss']:.2f}, "
                 f"{rate:.3g} clips/s, {row['tokens_s']:.0f} tok/s, {row['memory_gib']:.2f} GiB, {span(left)} left"

@@ -50,7 +50,7 @@ FREE_TO_CHANGE = ("steps", "patience", "keep", "checkpoint_every", "evaluate_eve
 
 
 class TrainingError(HarnessError):
-    """A run that cannot continue."""
+    """Error of a run that cannot continue."""
 
 
 def train(config: Config, run: Path, *, start: Path | None = None, max_hours: float | None = None) -> State:
@@ -90,7 +90,7 @@ def train(config: Config, run: Path, *, start: Path | None = None, max_hours: fl
     updates = read_ahead(
         train_clips,
         seed=config.seed,
-        clips_a_step=config.clips_a_step,
+        clips_per_update=config.clips_per_update,
         first_step=first_step,
         rank=accelerator.process_index,
         processes=accelerator.num_processes,
@@ -112,7 +112,7 @@ def train(config: Config, run: Path, *, start: Path | None = None, max_hours: fl
             norm = optimizer_step(answerer, optimizer, scaler, config, state)
         state.peak_gib = max(state.peak_gib, tracker.peak_bytes / GIB if kind == "cpu" else used_memory_gib())
         state.step += 1
-        state.clips += config.clips_a_step
+        state.clips += config.clips_per_update
         state.seconds = seconds_before + time.monotonic() - begun
         log.update(losses, norm, optimizer.param_groups[0]["lr"])
         if state.skipped > config.max_skipped:

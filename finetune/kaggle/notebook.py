@@ -73,18 +73,22 @@ def notebook(script: str) -> dict[str, Any]:
 
 
 def heading(block: Block) -> str:
+    """Return the Markdown of a block: title and text."""
     return f"## {block.title}\n\n{block.text}"
 
 
 def markdown(text: str) -> dict[str, Any]:
+    """Return a cell of Markdown."""
     return {"cell_type": "markdown", "metadata": {}, "source": lines(text)}
 
 
 def code(text: str) -> dict[str, Any]:
+    """Return a cell of code."""
     return {"cell_type": "code", "execution_count": None, "metadata": {}, "outputs": [], "source": lines(text)}
 
 
 def lines(text: str) -> list[str]:
+    """Return a cell's text as nbformat keeps it: lines with their ends."""
     return text.strip("\n").splitlines(keepends=True)
 
 

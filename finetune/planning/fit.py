@@ -90,5 +90,5 @@ def _join(changes: list[Changes]) -> Changes:
 
 def _smaller_batch(config: Config, batch: int) -> Changes:
     """Return batch and accumulation that keep the clips per update, or raise them to the next multiple."""
-    batch = min(batch, config.clips_a_step)
-    return {"batch": batch, "accumulation": -(-config.clips_a_step // batch)}
+    batch = min(batch, config.clips_per_update)
+    return {"batch": batch, "accumulation": -(-config.clips_per_update // batch)}

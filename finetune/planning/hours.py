@@ -37,9 +37,11 @@ class Range(NamedTuple):
     high: float
 
     def times(self, factor: float) -> Range:
+        """Multiply both ends."""
         return Range(self.low * factor, self.high * factor)
 
     def plus(self, other: Range) -> Range:
+        """Add the ends of two ranges."""
         return Range(self.low + other.low, self.high + other.high)
 
 

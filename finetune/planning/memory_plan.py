@@ -38,14 +38,17 @@ class MemoryPlan:
 
     @property
     def peak_bytes(self) -> int:
+        """Sum of the parts."""
         return sum(self.parts.values())
 
     @property
     def peak_gib(self) -> float:
+        """Sum of the parts in GiB."""
         return self.peak_bytes / GIB
 
     @property
     def fits(self) -> bool:
+        """True if the device can hold the peak."""
         return self.peak_gib <= self.device.usable_gib
 
     def replan(self, **changes: object) -> MemoryPlan:

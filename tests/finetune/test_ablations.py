@@ -1,4 +1,4 @@
-"""The comparison of arms: what it says of answers that are there, and that the table reads as it was measured."""
+"""Ablations: paired differences of existing answers, and the table that is made of them."""
 
 from __future__ import annotations
 
@@ -17,7 +17,8 @@ PLACES = ("validation", SHIFTED)
 
 @pytest.fixture(scope="module")
 def work(tmp_path_factory):
-    """An arm that answers by the transition prior where `base` says a constant, here; there both are constant."""
+    """Work folder of two arms: on validation `augment` answers by the transition prior and `base` a constant, in the
+    shifted domain both answer the constant."""
     folder = tmp_path_factory.mktemp("work")
     (folder / "answers").mkdir()
     (folder / "results").mkdir()
@@ -52,7 +53,7 @@ def test_equal_answers_differ_by_nothing(work):
     }
 
 
-def test_the_table_marks_what_is_certain(work):
+def test_the_table_marks_significant_differences(work):
     """Bold after the adjustment; an arm's row holds its means and its differences to `base`."""
     lines = table(work, ["augment"]).splitlines()
     head, _, *rows = ([cell.strip() for cell in line.split("|")[1:-1]] for line in lines)
@@ -65,8 +66,8 @@ def test_the_table_marks_what_is_certain(work):
 
 
 @pytest.mark.parametrize("arm", ARMS)
-def test_an_arm_differs_from_base_in_what_it_says(arm, tmp_path):
-    """In the config, or in how an adapter is asked; never in both, and always in something."""
+def test_an_arm_differs_from_base_in_its_changes_alone(arm, tmp_path):
+    """An arm changes the config or the predictor's options, never both and always something."""
     of, base = ARMS[arm], arm_config(tmp_path, "base", 0)
     config = arm_config(tmp_path, arm, 0)
     changed = {name for name in vars(base) if getattr(base, name) != getattr(config, name)} - {"train", "validation"}

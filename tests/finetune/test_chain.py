@@ -1,4 +1,4 @@
-"""The whole chain on the twin: frames, training, prediction, score; and what its answers depend on."""
+"""The whole chain on the twin: frames, training, prediction, score; and the dependence of its answers on the frames."""
 
 from __future__ import annotations
 
@@ -22,6 +22,8 @@ from finetune.train import train
 from harness.cards import read_card
 from harness.cli import cli
 from harness.errors import UsageError
+from reference.rendering.render_split import render
+from reference.rendering.request import Request
 from reference.task import CLIP_FRAMES
 from tests.support.finetune_material import TWIN, placed, renderings
 
@@ -120,7 +122,7 @@ BAND = (1.2, 2.2)
 
 
 def test_from_a_run_to_a_scored_entry(run, frames, tmp_path):
-    """`harness predict --model finetune:RUN`: the entry is whole, judged, and says how it came to be."""
+    """`harness predict --model finetune:RUN`: the entry is complete, scored, and its card names config and weights."""
     entry = tmp_path / "entry"
     command = [
         "predict",
@@ -147,7 +149,7 @@ def test_from_a_run_to_a_scored_entry(run, frames, tmp_path):
 
 
 def test_a_confidence_is_the_probability_of_the_label(run):
-    """Learned by heart is sure; noise is not."""
+    """Memorised clips have a high confidence, noise a low one."""
     model, judging = learned(run)
     known = model.reply([judging.example(number) for number in range(4)])
     assert min(reply.confidence for reply in known) > 0.8
@@ -156,8 +158,8 @@ def test_a_confidence_is_the_probability_of_the_label(run):
     assert min(reply.confidence for reply in model.reply(noise)) < 0.8
 
 
-def test_a_head_can_say_the_segment(run):
-    """Learned from the same clips, it says nearly the same; the text stays what the model said."""
+def test_a_head_can_answer_the_segment(run):
+    """The head agrees roughly with the text, which is kept as generated."""
     _, judging = learned(run)
     model = load(str(run), {"segment": "head", "threads": "1"})
     example = judging.example(0)
@@ -168,7 +170,7 @@ def test_a_head_can_say_the_segment(run):
 
 
 def test_a_run_answers_where_its_base_lies_elsewhere(run, tmp_path):
-    """As after the download of a run from Kaggle; a place that is wrong is said to be."""
+    """A run downloaded from Kaggle works with its base in another folder; a wrong folder is an error with a remedy."""
     here = tmp_path / "run"
     shutil.copytree(run, here)
     (here / "base").rename(tmp_path / "base")
@@ -180,7 +182,7 @@ def test_a_run_answers_where_its_base_lies_elsewhere(run, tmp_path):
     assert moved.reply([example])[0].text == learned(run)[0].reply([example])[0].text
 
 
-def test_too_many_clips_at_once_are_asked_in_halves(run, monkeypatch):
+def test_out_of_memory_a_batch_is_answered_in_halves(run, monkeypatch):
     model, judging = learned(run)
     examples, asked = [judging.example(number) for number in range(5)], []
     whole = model.reply(examples)
@@ -197,8 +199,8 @@ def test_too_many_clips_at_once_are_asked_in_halves(run, monkeypatch):
 
 
 @pytest.mark.parametrize("text", ['{"dominant_operation": "Tape", "next_operation": "Pack"}', "[1]", "{"])
-def test_a_head_mends_no_broken_answer(run, text):
-    """It counts as what it is, and the harness answers in its place."""
+def test_a_head_repairs_no_broken_answer(run, text):
+    """The broken text counts, and the harness answers in its place."""
     model = load(str(run), {"segment": "head", "threads": "1"})
     assert model._to_reply(Generation(text, 0.5, 0.5, segment=(1, 2))).answer is None
 
@@ -212,21 +214,18 @@ def test_a_head_mends_no_broken_answer(run, text):
         ({"threads": "many"}, "expected a number"),
     ],
 )
-def test_options_that_are_wrong_say_so(run, options, said):
+def test_wrong_options_are_refused(run, options, said):
     with pytest.raises(UsageError, match=said):
         load(str(run), options)
 
 
-def test_a_folder_without_a_model_says_so(tmp_path):
+def test_a_folder_without_a_model_is_refused(tmp_path):
     with pytest.raises(UsageError, match="no trained model"):
         load(str(tmp_path), {})
 
 
-def test_training_goes_on_in_another_style(run, frames, tmp_path):
+def test_training_continues_in_another_style(run, frames, tmp_path):
     """From the adapter of one run, on clips drawn differently: its loss there falls below that of the first run."""
-    from reference.rendering.render_split import render
-    from reference.rendering.request import Request
-
     style = tmp_path / "style"
     render(Request(split="train", size=84, limit=16, as_domain="camera"), style / "other", workers=1)
     config = replace(learned(run)[0].config, train=str(style / "other"), validation=str(style / "other"), steps=20)

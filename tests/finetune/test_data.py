@@ -1,4 +1,4 @@
-"""What a model is given: pixels, texts, labels, padding, and the grammar of what it may say."""
+"""Inputs of a model: pixels, texts, labels, padding; the grammar of its answers; clips; the config."""
 
 from __future__ import annotations
 
@@ -111,7 +111,7 @@ def test_frame_numbers_and_times_are_in_the_prompt_unless_switched_off(tokenizer
         assert shown not in without and not re.search(r"\b(35|53|70|88)\b", without)
 
 
-def test_padding_is_right_in_training_and_left_in_asking(tokenizer):
+def test_padding_is_right_in_training_and_left_in_generation(tokenizer):
     short, long = example(0, frames=2), example(1)
     made = collator(tokenizer)
     trained, asked = made([short, long]), made.prompt_batch([short, long])
@@ -202,7 +202,7 @@ def frames(tmp_path_factory):
     return renderings(tmp_path_factory.mktemp("frames"), train=160, validation=8)
 
 
-def test_a_lesson_is_the_truth_of_its_clip(frames):
+def test_a_target_is_the_truth_of_its_clip(frames):
     learning = ClipDataset(frames / "train", placed(TWIN, frames))
     truth = {row["clip_id"]: row for row in map(json.loads, (frames / "train" / "truth.jsonl").open())}
     one = learning.example(5)
@@ -282,7 +282,7 @@ def test_a_config_is_read_as_it_was_written(tmp_path):
         ("steps = ", "Invalid value"),
     ],
 )
-def test_a_config_that_is_wrong_says_where(tmp_path, text, said):
+def test_a_wrong_config_is_refused_by_name(tmp_path, text, said):
     (tmp_path / "c.toml").write_text(text)
     with pytest.raises(UsageError, match=f"c.toml.*{said}"):
         configs.read(tmp_path / "c.toml")
@@ -296,7 +296,7 @@ def test_values_on_the_command_line_are_typed():
 
 
 @pytest.mark.parametrize("base", BASES)
-def test_pairs_of_frames_are_told_apart_where_the_base_does(base, tokenizer):
+def test_pairs_of_frames_are_separate_if_the_base_separates_them(base, tokenizer):
     made = collator(tokenizer, base=base, size=64 if "Qwen3" in base else SIDE)
     one = example(side=made.config.size)
     text = made.question(one, patchify(one.frames, made.base, as_video=True).grid)

@@ -1,4 +1,4 @@
-"""The run on Kaggle: its notebook, executed whole in a folder laid out as Kaggle's, and what is uploaded for it.
+"""The run on Kaggle: its notebook, executed whole in a folder laid out as Kaggle's, and the upload.
 
 The notebook's model is a tiny one and its clips are few; all else is the run of finetune/runs/t4.toml: nf4, adapters,
 fp16, the paged optimizer, recomputed activations.
@@ -145,7 +145,7 @@ def wheel(tmp_path_factory):
     return next(folder.glob("*.whl"))
 
 
-def test_what_is_uploaded_names_its_owner_and_what_it_goes_on_from(tmp_path, monkeypatch):
+def test_the_upload_names_its_owner_and_the_run_that_it_resumes(tmp_path, monkeypatch):
     """Without the download, which needs a network."""
     for step in ("download", "install"):
         monkeypatch.setattr(wheelhouse, step, lambda *arguments: None)
@@ -200,7 +200,7 @@ MISSING = [("Install, offline", "the dataset warehouse-harness-wheels"), ("Train
 
 
 @pytest.mark.parametrize(("title", "missing"), MISSING)
-def test_what_is_not_attached_is_said(title, missing, tmp_path):
+def test_a_missing_input_is_named(title, missing, tmp_path):
     done = run_block(title, layout(tmp_path))
     assert done.returncode == 1 and f"attach {missing}" in done.stdout + done.stderr
 
@@ -225,7 +225,7 @@ def test_how_training_is_started(weights, earlier, when, gpus, launched, tmp_pat
     done = run_block("Train", env | {"PATH": path, "HARNESS_TRAIN_CONFIG": ""})
     run = tmp_path / "working" / "run"
     said, *words = done.stdout.splitlines()
-    assert said == f"going on from update 000090 in {tmp_path / 'input'}", done.stderr
+    assert said == f"resuming from update 000090 in {tmp_path / 'input'}", done.stderr
     assert words[: len(launched) + 1] == [*launched, "finetune.train"]
     assert words[-8:] == [
         "--run",
@@ -328,10 +328,10 @@ def test_the_code_is_the_wheels(sessions):
         assert (site / "finetune" / "runs" / "t4.toml").is_file() and (site / "harness").is_dir()
 
 
-def test_the_next_session_goes_on(sessions):
+def test_the_next_session_resumes(sessions):
     (first, _), (second, said) = sessions
     assert len(updates(first)) == 1 and json.loads((first / "run" / "training.json").read_text())["steps"] == 1
-    assert "going on from update 000001" in said
+    assert "resuming from update 000001" in said
     assert [row["update"] for row in updates(second)] == [1, 2] and updates(second)[:1] == updates(first)
     training = json.loads((second / "run" / "training.json").read_text())
     assert (training["steps"], training["adapter"]) == (2, "lora")

@@ -1,4 +1,4 @@
-"""The model that is trained: what learns, in which precision, and that nothing round it changes what it says."""
+"""Model: which parts learn, in which precision, and that batching, saving and merging change no answer."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def test_each_base_learns_and_answers_as_a_tiny_model_of_its_class(base, bases):
 
 @pytest.mark.parametrize("as_video", [True, False])
 def test_a_batch_is_as_good_as_its_clips_one_by_one(bases, as_video):
-    """Rows of different length, padded right in training and left in asking."""
+    """Rows of different length, padded right in training and left in generation."""
     answerer, collator = loaded(replace(LORA, as_video=as_video), bases)
     stirred(answerer)
     examples = [example(seed, frames=frames) for seed, frames in enumerate((8, 4, 8, 6))]
@@ -96,7 +96,7 @@ def test_logits_are_computed_on_answer_positions_only(bases):
 
 
 def test_positions_need_the_token_types(bases):
-    """Without them the model runs silently on one-dimensional positions, and says something else."""
+    """Without them the model runs silently on one-dimensional positions, and answers differently."""
     answerer, collator = loaded(LORA, bases)
     batch = collator([example(0)])
     with torch.no_grad():
@@ -105,7 +105,7 @@ def test_positions_need_the_token_types(bases):
     assert abs(right - wrong) > 1e-4
 
 
-def test_a_frozen_vision_tower_is_seen_without_gradients_and_says_the_same(bases):
+def test_a_frozen_vision_tower_runs_without_gradients_and_gives_the_same_loss(bases):
     answerer, collator = loaded(LORA, bases)
     examples = [example(0)]
     seen = losses(stirred(answerer), collator, examples)
@@ -156,7 +156,7 @@ def test_four_bits_train_in_half_precision_on_the_cpu(bases):
 
 
 @pytest.mark.parametrize("config", [LORA, replace(TWIN, temporal_head=1.0)], ids=["adapters", "all weights"])
-def test_what_is_saved_says_exactly_the_same(bases, config, tmp_path):
+def test_a_saved_model_answers_exactly_the_same(bases, config, tmp_path):
     answerer, collator = loaded(config, bases)
     stirred(answerer).save(tmp_path)
     assert {path.suffix for path in tmp_path.rglob("*") if path.is_file()} <= {".safetensors", ".json", ".md"}
@@ -168,7 +168,7 @@ def test_what_is_saved_says_exactly_the_same(bases, config, tmp_path):
     assert generate(other, collator, examples, None) == generate(answerer, collator, examples, None)
 
 
-def test_settings_of_a_checkpoint_do_not_bend_its_answers(bases, tmp_path):
+def test_generation_settings_of_a_base_change_no_answer(bases, tmp_path):
     """Qwen's checkpoints bring a penalty on repetition, which would fall on JSON, digits and labels alike."""
     answerer, collator = loaded(TWIN, bases)
     folder = shutil.copytree(bases(TWIN), tmp_path / "base")
@@ -188,7 +188,7 @@ def test_weights_of_another_model_are_refused(bases, tmp_path):
         answerer.restore(tmp_path / "nowhere")
 
 
-def test_merged_weights_say_the_same_as_base_and_adapter(bases, tmp_path):
+def test_merged_weights_answer_as_base_and_adapter(bases, tmp_path):
     config = replace(LORA, weights=str(bases(LORA)), temporal_head=0.0, steps_head=0.0)
     answerer, collator = loaded(config, bases)
     stirred(answerer).save(tmp_path / "run" / "best")
@@ -204,7 +204,7 @@ def test_merged_weights_say_the_same_as_base_and_adapter(bases, tmp_path):
 
 
 def test_a_merged_checkpoint_has_one_type(bases, tmp_path):
-    """What is fp16, fp32 or nf4 in training; with the range that other programs need."""
+    """Parts that were fp16, fp32 or nf4 in training are written as bf16, which has the range of fp32."""
     config = replace(QLORA, weights=str(bases(QLORA)))
     answerer, _ = loaded(config, bases)
     answerer.save(tmp_path / "run" / "best")
@@ -270,7 +270,7 @@ def test_the_norms_of_a_half_precision_model_are_full(bases):
 
 
 @pytest.mark.parametrize("base", BASES)
-def test_what_the_last_vision_blocks_say_may_pass_the_range_of_fp16(base, bases):
+def test_output_of_the_last_vision_blocks_may_exceed_the_range_of_fp16(base, bases):
     """Their MLPs' output made thousands of times larger: the same as in fp32, where half precision has infinities."""
     config = replace(QLORA, base=base, quantise=False, size=64 if "Qwen3" in base else 84)
     wide, collator = loaded(replace(config, compute="fp32"), bases)

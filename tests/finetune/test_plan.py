@@ -61,7 +61,8 @@ def test_planning_loads_no_weights():
 
 
 def update(config, folder):
-    """A real update as `train` makes it, as a function; what it holds from the beginning; and the base's folder."""
+    """Return a function that runs a real update as `train` does, the tensors that it holds from the beginning, and the
+    base's folder."""
     base = ensure_base(config, folder, OPERATIONS)
     answerer, tokenizer = load_model(config, base, OPERATIONS, "cpu")
     collator, optimizer = Collator(config, tokenizer, OPERATIONS), make_optimizer(config, answerer)
@@ -128,7 +129,7 @@ def allocations(tree):
     return [size for _, size in sorted(found)]
 
 
-def test_views_count_once_and_what_is_gone_does_not_count():
+def test_views_count_once_and_freed_tensors_not_at_all():
     with MemoryTracker() as tracked:
         one = torch.ones(1000)
         rows = one.view(10, 100)[3:]
@@ -140,7 +141,7 @@ def test_views_count_once_and_what_is_gone_does_not_count():
     assert tracked.live_bytes == 0
 
 
-def test_few_layers_and_clips_tell_of_all():
+def test_few_layers_and_clips_predict_all():
     """The 3B with all its layers and six clips, run without data, against what two clips and few layers say."""
     config = replace(Config(), batch=6, size=112)
     whole = activation_bytes(config, tiny=False, whole=True)
@@ -179,7 +180,7 @@ def test_a_run_that_cannot_fit_is_refused_with_three_changes_that_help():
     for changes, _ in ways:
         assert plan_memory(replace(HUGE, **changes)).fits
         if "batch" in changes:
-            assert changes["batch"] * changes["accumulation"] >= HUGE.clips_a_step
+            assert changes["batch"] * changes["accumulation"] >= HUGE.clips_per_update
 
 
 def test_the_readme_shows_what_the_command_prints():
@@ -220,7 +221,7 @@ def test_a_gpu_is_known_by_its_name(name, key):
     assert device_key(name) == key
 
 
-def test_a_type_that_a_device_lacks_gets_no_time():
+def test_a_type_that_a_device_lacks_gets_no_duration():
     assert "does not compute in bf16" in " ".join(duration_lines(replace(plan_memory(Config()), config=BF16)))
 
 
@@ -232,7 +233,7 @@ def test_peak_is_the_sum_of_the_parts():
 
 
 def test_a_training_record_holds_what_was_predicted_and_what_was_counted(tmp_path):
-    """The rest of a real run's record is test_finetune_train's; on the CPU both numbers count the same things."""
+    """On the CPU both numbers count the same things."""
     config = placed(TWIN, renderings(tmp_path / "frames", train=16, validation=2), steps=2)
     train(config, tmp_path / "run")
     record = json.loads((tmp_path / "run" / "training.json").read_text(encoding="utf-8"))

@@ -1,4 +1,4 @@
-"""Training: it learns, goes on after being killed, survives a full memory, and takes the same step on two processes."""
+"""Training: it resumes after a kill, survives a full memory, and takes the same step on two processes."""
 
 from __future__ import annotations
 
@@ -100,8 +100,8 @@ def test_a_run_killed_three_times_ends_as_the_uncut_one(frames, tmp_path):
         assert [row["step"] for row in read_log(tmp_path / name / "log.jsonl") if "loss" in row] == [1, 2, 3, 4]
 
 
-def test_a_run_that_goes_on_in_time_ends_as_the_uncut_one(frames, tmp_path):
-    """`max_hours` stops after the update under way, with a model that answers and its record; the same call goes on."""
+def test_a_run_stopped_in_time_and_resumed_ends_as_the_uncut_one(frames, tmp_path):
+    """`max_hours` stops after the update under way, with a model that answers and its record; the same call resumes."""
     config = placed(SMALL, frames, steps=3)
     train(config, tmp_path / "uncut")
     while train(config, tmp_path / "cut", max_hours=0.0).updates < config.steps:
@@ -110,7 +110,7 @@ def test_a_run_that_goes_on_in_time_ends_as_the_uncut_one(frames, tmp_path):
     assert equal(tmp_path / "cut", tmp_path / "uncut")
 
 
-def test_out_of_memory_halves_the_batch_and_goes_on(frames, tmp_path, monkeypatch):
+def test_out_of_memory_halves_the_batch(frames, tmp_path, monkeypatch):
     """The step is made all the same, with the same gradients, and the event is on record."""
     config = placed(SMALL, frames, steps=2)
     train(config, tmp_path / "enough")
@@ -131,8 +131,8 @@ def test_out_of_memory_halves_the_batch_and_goes_on(frames, tmp_path, monkeypatc
         torch.testing.assert_close(parameters(tmp_path / "scarce")[name], value, rtol=1e-3, atol=1e-5)
 
 
-def test_what_one_process_had_to_halve_is_halved_and_on_record_in_all(frames, tmp_path, monkeypatch):
-    """The first of two, whose own memory sufficed; the other says 1."""
+def test_a_batch_halved_in_one_process_is_halved_and_on_record_in_all(frames, tmp_path, monkeypatch):
+    """This is the first of two processes, whose memory sufficed; the other one reports a batch of 1."""
     monkeypatch.setattr(
         training,
         "Accelerator",
@@ -215,7 +215,7 @@ INFINITE = [(1.0, "infinite gradients: lower lr"), (math.inf, "an infinite loss:
 
 
 @pytest.mark.parametrize(("by", "said"), INFINITE)
-def test_what_is_infinite_is_skipped_and_stops_a_run_in_the_end(by, said, frames, tmp_path, monkeypatch):
+def test_infinite_updates_are_skipped_and_stop_a_run_in_the_end(by, said, frames, tmp_path, monkeypatch):
     """A skipped update moves nothing: neither weights nor the schedule."""
     scaled(by, monkeypatch)
     with pytest.raises(TrainingError, match=f"3 updates in a row had {said}"):
@@ -256,7 +256,7 @@ def test_the_learning_rate_rises_and_falls(update, expected, why):
     assert learning_rate(config, update) == pytest.approx(expected), why
 
 
-def test_a_torn_log_is_mended(tmp_path):
+def test_a_torn_log_is_repaired(tmp_path):
     rows = [{"step": step, "loss": 1.0} for step in (1, 2, 3)]
     text = "".join(json.dumps(row) + "\n" for row in rows)
     (tmp_path / "log.jsonl").write_text(text + '{"step": 4, "lo')
@@ -264,7 +264,7 @@ def test_a_torn_log_is_mended(tmp_path):
     assert read_log(tmp_path / "log.jsonl") == rows[:2]
 
 
-def test_only_whole_checkpoints_are_gone_on_with_and_few_are_kept(frames, tmp_path):
+def test_only_whole_checkpoints_are_resumed_and_few_are_kept(frames, tmp_path):
     config = placed(SMALL, frames, steps=4, keep=2)
     train(config, tmp_path)
     assert [path.name for path in sorted((tmp_path / "checkpoints").iterdir())] == ["000003", "000004"]
