@@ -24,6 +24,7 @@ import numpy as np
 import harness
 from finetune import config as configs
 from finetune.config import Config
+from harness.comparison.paired import pair_scores
 from harness.metrics_table import BY_KEY
 from harness.statistics import holm, identity_interval, sign_flip_p
 from reference.files import write_atomically
