@@ -20,7 +20,7 @@ demo: $(STAMP)
 test: .venv/.tested-tools browser
 	$(TESTS)
 
-# Lint, format, imports, types, and the tests that need no torch, browser or pictures and take under two seconds. What is
+# Lint, format, imports, types, and the tests that need no torch, browser or pictures and take under a second. What is
 # left out is listed in tests/support/workload.py; `make test` runs it.
 check: .venv/.tested-tools
 	$(BIN)/ruff check .
