@@ -11,7 +11,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/.installed
 HARNESS := $(BIN)/harness
-# Whole files go to workers, in the order of tests/conftest.py: as many workers as cores, two at most.
+# Whole files go to workers, the longest first (tests/support/workload.py): a worker for each core, two at most.
 TESTS := $(BIN)/python -m pytest -n auto --maxprocesses 2 --dist loadfile --no-loadscope-reorder
 
 .PHONY: demo test check browser proof bench submissions sample kaggle clean
@@ -22,8 +22,8 @@ demo: $(STAMP)
 test: .venv/.tested-tools browser
 	$(TESTS)
 
-# Lint, format, imports, types and the tests of ingestion, scoring, comparison, truth and process. Left out is what needs
-# torch, a browser or pictures or takes longest (HEAVY in tests/conftest.py): `make test` runs it.
+# Lint, format, imports, types, and the tests that need no torch, browser or pictures and take under a second. What is
+# left out is listed in tests/support/workload.py; `make test` runs it.
 check: .venv/.tested-tools
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .

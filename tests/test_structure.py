@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support import ROOT, structure
+from tests.support import ROOT, structure, workload
 from tests.support.structure import PACKAGES
 
 SCRIPTS = Path(sys.executable).parent
@@ -21,7 +21,6 @@ def tool(*words):
     return subprocess.run([str(SCRIPTS / words[0]), *words[1:]], cwd=ROOT, capture_output=True, text=True, timeout=300)
 
 
-@pytest.mark.heavy
 @pytest.mark.parametrize(
     "words",
     [
@@ -138,6 +137,13 @@ def test_layout_is_kept_from_the_formatter_in_tables_of_modules_only():
             f"{path.relative_to(ROOT)}:{i}" for i in skipped if any(n.lineno <= i <= n.end_lineno for n in inside)
         ]
     assert found == []
+
+
+@pytest.mark.parametrize("name", [*workload.HEAVY, *workload.LONGEST])
+def test_what_is_said_of_the_cost_of_tests_names_tests_that_exist(name):
+    file, _, test = name.partition("::")
+    assert (ROOT / file).exists()
+    assert not test or f"def {test.partition('[')[0]}(" in (ROOT / file).read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("folder", ["submissions", "reports"])

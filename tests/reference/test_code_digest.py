@@ -6,6 +6,7 @@ The closure is read off import lines; here it is compared with what a fresh proc
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -32,11 +33,13 @@ WORK = {
 
 
 @pytest.mark.parametrize(("entry", "code"), WORK.values(), ids=WORK)
-def test_a_fresh_process_imports_nothing_that_the_digest_leaves_out(home, entry, code):
+def test_a_fresh_process_imports_nothing_that_the_digest_leaves_out(tmp_path, entry, code):
+    """In a home of its own: where truth or score are looked up, less is imported."""
     shown = "import json; print(json.dumps([m.__file__ for n, m in sys.modules.items() if n.split('.')[0] in %r]))"
     done = subprocess.run(
         [sys.executable, "-c", f"import sys; {code}; {shown % (digests.OURS,)}", str(ROOT)],
         cwd=ROOT,
+        env=os.environ | {"HARNESS_HOME": str(tmp_path)},
         capture_output=True,
         text=True,
         check=True,

@@ -501,14 +501,13 @@ finally:
     assert done.stderr == "[]\n" and done.stdout.startswith("Usage: harness")
 
 
-def test_module_and_script_are_one_command(home):
+def test_module_and_script_are_one_command(tmp_path):
     script = Path(sys.executable).parent / "harness"
-    module = process(home, "world", "list")
+    module = process(tmp_path, "world", "list")
     assert module.returncode == 0 and "warehouse-v1" in module.stdout
     if script.exists():
-        done = subprocess.run(
-            [script, "world", "list"], capture_output=True, text=True, check=True, env=os.environ | {"COLUMNS": "80"}
-        )
+        env = os.environ | {"COLUMNS": "80", "HARNESS_HOME": str(tmp_path)}
+        done = subprocess.run([script, "world", "list"], capture_output=True, text=True, check=True, env=env)
         assert done.stdout == module.stdout
 
 
