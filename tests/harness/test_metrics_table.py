@@ -1,4 +1,4 @@
-"""METRICS against all that lists metrics a second time because it cannot read Python: the schema and the SQL."""
+"""Tests of METRICS against the files that list metrics again because they cannot read Python: schema and SQL."""
 
 from __future__ import annotations
 

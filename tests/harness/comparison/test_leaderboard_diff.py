@@ -1,4 +1,4 @@
-"""What changed between two leaderboards, as a pull request's comment says it."""
+"""Tests of the differences of two leaderboards, and of the comment for a pull request."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.harness.report.test_data import board
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory):
-    """Before; and after `near` lost its errors, `far` went and `fresh` came."""
+    """Return a folder of entries, and one in which `near` lost its errors, `far` went and `fresh` came."""
     folder = tmp_path_factory.mktemp("changes")
     before, request = board(folder, folder / "home")
     after = folder / "after"

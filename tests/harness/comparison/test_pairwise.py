@@ -1,4 +1,4 @@
-"""Verdicts end to end, on twelve sessions of five equal clips, so that every difference can be worked out on paper.
+"""Tests of verdicts end to end, on twelve sessions of five equal clips: every difference can be worked out on paper.
 
 A clip is worth 1/60; its next operation .4 of that. Twelve sessions that all lean one way have p = 2^-11.
 """
@@ -31,7 +31,7 @@ class Bench:
         hand.world(name, self.rows, folder, folder)
 
     def file(self, name, spoil=None, **changes):
-        """Answers that are right but on the (session, clip) places where `spoil` holds."""
+        """Write answers that are right but on the (session, clip) places where `spoil` holds."""
         lines = [hand.right(row, **(changes if spoil and spoil(*self.place(row)) else {})) for row in self.rows]
         return hand.write(self.folder / f"{name}.jsonl", lines)
 
@@ -153,7 +153,7 @@ def test_a_file_of_a_baselines_name_is_the_file(bench, monkeypatch):
 
 
 def test_how_a_file_is_read_says_nothing_of_a_baseline(bench):
-    """Frames counted at 50 a second: twice as many. The baseline's are not halved."""
+    """Frames at 50 a second are twice as many; those of the baseline are not halved."""
     lines = [hand.right(row, temporal_segment=hand.segment(60, 140)) for row in bench.rows]
     result = bench.compare(hand.write(bench.folder / "fast.jsonl", lines), "constant", fps=50.0, clip_frames=250)
     assert [entry["metrics"]["tiou50"]["value"] for entry in result["entries"]] == [1, 1]

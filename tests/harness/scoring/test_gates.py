@@ -1,4 +1,4 @@
-"""Conditions that a build can fail on: what is read, what is refused, what holds."""
+"""Tests of gates: what is read, what is refused, what holds."""
 
 from __future__ import annotations
 

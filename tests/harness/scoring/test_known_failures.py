@@ -1,4 +1,4 @@
-"""The six failure modes this task is known for: when each applies, why not, and what it says. Records by hand."""
+"""Tests of the six known failure modes on records by hand: when each applies, why not, and what it says."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Metric definitions on cases small enough to work out on paper; whole splits are test_oracle's.
+"""Tests of the metrics on cases small enough to work out on paper; whole splits are test_oracle's.
 
 Totals are scalars here, as of a whole split; `arr` cases give the delete-one shape [G] too.
 """
@@ -79,7 +79,7 @@ def test_skill(value, floor, prior, ceiling, expected, why):
 
 
 def roles(value, replicates, floor, ceiling):
-    """What record._metric takes: whole values, and delete-one values of the same."""
+    """Return what record._metric takes: whole values, and delete-one values of the same."""
 
     def each(v):
         return np.full(len(replicates), v)

@@ -1,4 +1,4 @@
-"""The harness against the oracle, on random worlds and random answers: every clip, every metric, every rule set.
+"""Tests of the harness against the oracle, on random worlds and answers: every clip, every metric, every rule set.
 
 First the oracle itself against cases worked out by hand, since an oracle can be wrong too; last scikit-learn, which has
 never heard of either.
@@ -50,7 +50,7 @@ def test_tiou_by_hand(why, one, other, rules, expected):
 
 
 def hand_clip(**changes):
-    """A clip of A in [30, 70), between C and B, whose script says D."""
+    """Return a clip of A in [30, 70), between C and B, whose script says D."""
     clip = {
         "clip_id": "x",
         "session": "s",
@@ -260,7 +260,7 @@ def test_floors_and_prior_leave_the_session_out(world, truth_of):
 
 
 def compare_clips(rows, facts, truth):
-    """One row a clip, in the same order, and every judgement on it."""
+    """Compare every clip, in order, and every judgement on it."""
     assert [row["clip_id"] for row in rows] == [f["clip_id"] for f in facts]
     for row, f in zip(rows, facts, strict=True):
         expected = {
@@ -294,7 +294,7 @@ def shown(label, truth):
 
 
 def compare_record(record, expected):
-    """Everything that the oracle knows, under its place in the record."""
+    """Compare everything that the oracle knows, under its place in the record."""
     modes = {row["mode"]: row for row in record["modes"]}
     for mode, row in expected["modes"].items():
         clips = row.pop("clips")

@@ -1,4 +1,4 @@
-"""Scoring as a whole: what must hold for any answers. Values themselves are test_oracle's."""
+"""Tests of scoring as a whole: invariants that hold for any answers. Values themselves are test_oracle's."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ HEADLINE = ("oca", "tiou50", "aa1", "score", "aa1_hidden")
 
 
 class Bench:
-    """A world, and scores of answers to it."""
+    """World with a function that scores answers to it."""
 
     def __init__(self, folder, world="plain", split="test"):
         self.folder, self.world, self.split = folder, world, split
@@ -50,7 +50,7 @@ class Bench:
         return {clip["clip_id"]: {mine: clip[key] for mine, key in keys.items()} for clip in self.truth.clips}
 
     def all_missing(self, **options):
-        """A file that holds lines, but none for a clip of this split."""
+        """Write a file that holds lines, but none for a clip of this split."""
         return self.score({"elsewhere": next(iter(self.perfect().values()))}, ignore_extra=True, **options)
 
 
@@ -79,7 +79,7 @@ def values(record):
 
 
 def points(record):
-    """Every point estimate that depends on truth and answers alone (floors and priors depend on the fit as well)."""
+    """Return every point estimate that depends on truth and answers alone (floors and priors depend on the fit)."""
     return {
         **values(record),
         "model_only": record["model_only"],
