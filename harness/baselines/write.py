@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from harness import disclosure
 from harness.errors import UsageError
+from reference.files import write_text
 from reference.task import CLIP_FRAMES, DEFAULT_SPLIT, DEFAULT_WORLD, UNKNOWN
 
 if TYPE_CHECKING:
@@ -105,11 +106,9 @@ def write_baseline(
 
 def write_lines(path: str | Path, rows: Iterable[dict[str, Any]]) -> int:
     """Write prediction lines, to standard output for "-"; returns how many."""
-    from reference.files import write_atomically
-
     lines = [json.dumps(row) + "\n" for row in rows]
     if str(path) == "-":
         sys.stdout.writelines(lines)
     else:
-        write_atomically(Path(path), lambda temporary: temporary.write_text("".join(lines), encoding="utf-8"))
+        write_text(Path(path), "".join(lines))
     return len(lines)

@@ -11,7 +11,6 @@ where it was (`journal`). No truth reaches the model.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import platform
 import shlex
@@ -35,7 +34,7 @@ from harness.prediction.predictor import Predictor, Question, find
 from harness.prediction.questions import Blind, Questions, Say, batches_of, given, read_ahead, rendered
 from harness.prediction.replies import FALLBACK, Reader
 from harness.version import __version__
-from reference.files import write_atomically
+from reference.files import sha256, write_atomically, write_json
 from reference.task import DEFAULT_SPLIT, DEFAULT_WORLD
 from reference.truth.store import open_truth
 
@@ -210,7 +209,7 @@ def _identity(asked: _Asked, known: _Split, questions: Questions) -> dict[str, A
         "format": FORMAT,
         "model": asked.model,
         "options": asked.options,
-        "card": hashlib.sha256(card.encode()).hexdigest(),
+        "card": sha256(card.encode()),
         "world": known.world,
         "split": asked.split,
         "truth": known.digest[:16],
@@ -270,8 +269,7 @@ def _write_entry(asked: _Asked, known: _Split, questions: Questions, lines: Sequ
     if training is None:
         (folder / TRAINING).unlink(missing_ok=True)
     else:
-        text = json.dumps(dict(training), ensure_ascii=False, indent=1) + "\n"
-        write_atomically(folder / TRAINING, lambda path: path.write_text(text, encoding="utf-8"))
+        write_json(folder / TRAINING, dict(training))
     said = dict(asked.predictor.card)
     run = _run(asked, questions, lines, said.pop("run", {}))
     write_card(
@@ -285,7 +283,7 @@ def _write_entry(asked: _Asked, known: _Split, questions: Questions, lines: Sequ
                 "world": known.world,
                 "split": asked.split,
                 "truth_digest": known.digest,
-                "predictions_sha256": hashlib.sha256(content).hexdigest(),
+                "predictions_sha256": sha256(content),
                 "date": datetime.now(UTC).date().isoformat(),
                 "run": run,
             }

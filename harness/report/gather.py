@@ -49,6 +49,7 @@ class Gathered:
 
     @property
     def entries(self) -> list[Entry]:
+        """Return the entries of the page, ranked ones first, then references."""
         return self.field.entries
 
 

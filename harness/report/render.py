@@ -52,9 +52,11 @@ class Plot:
     bottom: int = 34
 
     def px(self, value: float) -> float:
+        """Return the horizontal pixel of a value."""
         return round(self.left + (self.width - self.left - self.right) * self.x.at(value) / 100, 1)
 
     def py(self, value: float) -> float:
+        """Return the vertical pixel of a value."""
         return round(self.height - self.bottom - (self.height - self.top - self.bottom) * self.y.at(value) / 100, 1)
 
     def points(self, pairs: Sequence[tuple[float, float | None]]) -> str:

@@ -7,7 +7,6 @@ Pictures are not drawn again. A page made by another version is compared by its 
 from __future__ import annotations
 
 import base64
-import hashlib
 import json
 import re
 import zlib
@@ -26,6 +25,7 @@ from harness.report.render import Sheet, html
 from harness.rules import Weights, find_rules
 from harness.scoring.request import Request
 from harness.version import __version__
+from reference.files import sha256
 
 PACKED = re.compile(r'<script type="application/octet-stream" id="data">([A-Za-z0-9+/=\s]*)</script>')
 SHEETS = re.compile(r'<script type="application/octet-stream" id="sheets">([^<]*)</script>')
@@ -119,7 +119,7 @@ def _request(made: dict[str, Any], request: Request) -> Request:
 def _of_files(made: dict[str, Any], folder: Path, request: Request) -> Gathered:
     """The operands are found by their digests; a baseline that has no file is made."""
     files = [file for file in sorted(folder.rglob("*")) if file.is_file()]
-    known = {hashlib.sha256(file.read_bytes()).hexdigest(): file for file in files}
+    known = {sha256(file): file for file in files}
     operands: list[str | Path] = []
     for entry in made["operands"]:
         file = known.get(entry["sha256"])

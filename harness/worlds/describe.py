@@ -60,11 +60,12 @@ def build(
 
     from harness.progress import counter
     from reference.home import cache_home, user_key
+    from reference.process.world import scaled_name
     from reference.truth.catalog import locate
     from reference.truth.store import attach, build_truth, truth_path
 
     folder = cache_home(home)
-    origin = locate(world if scale == 1 else f"{world}-x{scale}", folder)
+    origin = locate(scaled_name(world, scale), folder)
     pinned = origin.pinned
     if not check:
         origin = replace(origin, pinned={})

@@ -39,6 +39,8 @@ class Matrix:
 
 @dataclass(frozen=True)
 class Anticipation:
+    """Panel data: AA@1 by part, what context adds on hidden clips, both matrices."""
+
     parts: list[Part]
     context: Measure
     answered: Matrix
@@ -48,6 +50,7 @@ class Anticipation:
 
 
 def anticipation(record: dict[str, Any], clips: Clips, answers: Answers) -> Anticipation:
+    """Make the panel of one entry."""
     parts = _parts(record, clips)
     context = measure(
         record["own_prior"]["context_gain_hidden"],

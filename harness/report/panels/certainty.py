@@ -33,6 +33,8 @@ class Reach:
 
 @dataclass(frozen=True)
 class Certainty:
+    """Panel data: power of each pair at these numbers of clips."""
+
     sizes: list[int]
     n: int
     reaches: list[Reach]

@@ -10,6 +10,8 @@ from harness.report.panels.measure import Axis, Measure, axis_over
 
 @dataclass(frozen=True)
 class Stage:
+    """Stage of the funnel: clips that pass it, clips lost at it, and the share that passes."""
+
     name: str
     meaning: str
     passed: int
@@ -19,6 +21,8 @@ class Stage:
 
 @dataclass(frozen=True)
 class Mode:
+    """Failure mode with the score that repairing it would gain."""
+
     name: str
     title: str
     meaning: str
@@ -29,6 +33,8 @@ class Mode:
 
 @dataclass(frozen=True)
 class Losses:
+    """Panel data: funnel and failure modes, the costliest first."""
+
     stages: list[Stage]
     modes: list[Mode]
     axis: Axis
@@ -47,6 +53,7 @@ MEANINGS = {
 
 
 def losses(record: dict[str, Any]) -> Losses:
+    """Make the panels of one entry."""
     total = record["n"]
     stages = [
         Stage(row["stage"], MEANINGS[row["stage"]], row["passed"], row["lost"], row["passed"] / total)

@@ -27,6 +27,8 @@ MANY = 12
 
 @dataclass(frozen=True)
 class Difference:
+    """Paired difference of one metric, with raw and adjusted p of a family of m tests."""
+
     metric: str
     measure: Measure
     p: float
@@ -45,6 +47,8 @@ class Part:
 
 @dataclass(frozen=True)
 class Group:
+    """Differences on the slices of one dimension."""
+
     title: str
     parts: list[Part]
 
@@ -66,6 +70,7 @@ class Pair:
 
 
 def pairs(gathered: Gathered) -> list[Pair]:
+    """Compare every pair that the page holds, ranked pairs first."""
     m, places = len(gathered.field.ranked), range(len(gathered.entries))
     ranked = list(combinations(range(m), 2))
     if m > MANY:

@@ -43,12 +43,16 @@ class Row:
 
 @dataclass(frozen=True)
 class Group:
+    """Slices of one dimension."""
+
     title: str
     rows: list[Row]
 
 
 @dataclass(frozen=True)
 class Slices:
+    """Panel data: all slices by dimension, the lowest sessions, and the worst slices."""
+
     groups: list[Group]
     sessions: list[Row]
     session_count: int
@@ -58,6 +62,7 @@ class Slices:
 
 
 def slices(record: dict[str, Any]) -> Slices:
+    """Make the panel of one entry."""
     rows = list(_rows(record))
     groups = [
         Group(TITLES[dimension], list(found))

@@ -72,6 +72,8 @@ class Bound:
 
 @dataclass(frozen=True)
 class Standings:
+    """Panel data: the leaderboard's rows and bounds; differences are shown to `baselines`."""
+
     rows: list[Row]
     bounds: list[Bound]
     baselines: list[str]
@@ -80,6 +82,7 @@ class Standings:
 
 
 def standings(gathered: Gathered) -> Standings:
+    """Make the rows of ranked entries, then those of references, and the bounds."""
     board, field = gathered.board, gathered.field
     baselines = _baselines(gathered)
     m = len(field.ranked)

@@ -19,6 +19,8 @@ LENGTHS = (0, 15, 30, 45, 62, 80, 100, 125)
 
 @dataclass(frozen=True)
 class Point:
+    """Share of clips that reach a tIoU, and the constant segment's share."""
+
     tiou: float
     measure: Measure
     floor: float | None
@@ -51,6 +53,8 @@ class Length:
 
 @dataclass(frozen=True)
 class Temporal:
+    """Panel data: curve over tIoU, errors of both ends, overlap by length."""
+
     curve: list[Point]
     errors: list[Errors]
     bins: list[int]
