@@ -170,12 +170,12 @@ def rows(work: Path, arms: Sequence[str]) -> Iterator[list[str]]:
 def paired(work: Path, arm: str, name: str, metric: str) -> dict[str, Any]:
     """Arm minus base on the same clips: sessions are the units, a session's sums are added up over the seeds."""
     import harness
-    from harness.comparison.paired import load
+    from harness.comparison.paired import pair_scores
     from harness.statistics import identity_interval, sign_flip_p
 
     files = [work / "answers" / f"{which}-{seed}-{name}.jsonl" for which in (arm, "base") for seed in SEEDS]
     scores = [harness.score(file, split="validation") for file in files]
-    both = load(scores, [file.stem for file in files])
+    both = pair_scores(scores, [file.stem for file in files])
     holds = both.denominators(metric) > 0
     n = both.denominators(metric)[holds] * len(SEEDS)
     sums = both.sums[metric][:, holds]

@@ -65,6 +65,15 @@ def replacement(path: Path) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
+def read_json_lines(path: Path) -> Iterator[Any]:
+    """Yield the value of each line of a JSON Lines file. Raises OSError, and ValueError for a line that is no JSON.
+
+    A line ends at a line feed alone: str.splitlines would also cut at U+2028, which JSON texts may hold.
+    """
+    with path.open(encoding="utf-8", newline="\n") as file:
+        yield from map(json.loads, file)
+
+
 def sweep(folder: Path) -> None:
     """Remove temporary files and folders that killed processes left more than an hour ago."""
     limit = time.time() - STALE_SECONDS

@@ -4,22 +4,24 @@ from __future__ import annotations
 
 import configparser
 import fnmatch
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from tests.support import ROOT
+from tests.support import ROOT, structure
+from tests.support.structure import PACKAGES
 
 SCRIPTS = Path(sys.executable).parent
-PACKAGES = ("reference", "harness", "finetune")
 
 
 def tool(*words):
     return subprocess.run([str(SCRIPTS / words[0]), *words[1:]], cwd=ROOT, capture_output=True, text=True, timeout=300)
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize(
     "words",
     [
@@ -82,8 +84,60 @@ def test_every_pattern_matches_something():
 
 def test_every_folder_with_modules_is_a_package():
     """Or `find:` would leave it out of an installation."""
-    folders = {path.parent for name in ("reference", "harness") for path in (ROOT / name).rglob("*.py")}
+    folders = {path.parent for name in PACKAGES for path in (ROOT / name).rglob("*.py")}
     assert [folder for folder in folders if not (folder / "__init__.py").exists()] == []
+
+
+def test_no_module_imports_itself_through_others():
+    """Imports inside functions count, so that none hides a circle."""
+    assert structure.circles(structure.imports()) == []
+
+
+def test_a_room_holds_fifteen_files_at_most():
+    """Its `__init__` apart; what would make it fuller deserves a room of its own."""
+    assert {name: len(files) for name, files in structure.rooms().items() if len(files) > 15} == {}
+
+
+@pytest.mark.parametrize("package", ["harness", "reference"])
+def test_tests_lie_in_the_rooms_of_what_they_test(package):
+    files = [path.parent.relative_to(ROOT / "tests") for path in (ROOT / "tests" / package).rglob("*.py")]
+    assert files and [room for room in set(files) if not (ROOT / room / "__init__.py").exists()] == []
+
+
+MANY_PARAMETERS = {
+    "harness/baselines/write.py write_baseline": "exported: one keyword for each choice of the command",
+    "harness/commands/compare.py command": "one for each option of the command",
+    "harness/commands/leaderboard.py command": "one for each option of the command",
+    "harness/commands/report.py command": "one for each option of the command",
+    "harness/ingestion/ingest.py ingest": "a file, a truth and one keyword for each way of reading",
+    "harness/prediction/predict.py predict": "exported: one keyword for each choice of the command",
+    "harness/prediction/questions.py rendered": "repeats those of harness.render",
+    "harness/report/watch.py watch": "what is watched, and a clock and a rest that tests replace",
+    "harness/statistics.py verdict": "the figures of one comparison, all numbers",
+    "harness/worlds/rendering.py preview": "exported: one keyword for each choice of the command",
+    "harness/worlds/rendering.py render": "exported: one keyword for each choice of the command",
+    "reference/video/encode.py frames": "exported: one keyword for each limit on a file of unknown origin",
+}
+"""Functions that take more than seven parameters, with the reason."""
+
+
+def test_functions_take_seven_parameters_at_most():
+    many = {name for name, count in structure.parameters().items() if count > 7}
+    assert {re.sub(":[0-9]+", "", name) for name in many} - MANY_PARAMETERS.keys() == set()
+
+
+def test_layout_is_kept_from_the_formatter_in_tables_of_modules_only():
+    """`# fmt: skip` on a statement inside a function or class would hide code from `ruff format`."""
+    files = [*structure.modules().values(), *(ROOT / "tests").rglob("*.py")]
+    found = []
+    for path in files:
+        lines = path.read_text(encoding="utf-8").splitlines()
+        skipped = {number for number, line in enumerate(lines, 1) if re.search("# fmt: *(skip|off)$", line)}
+        inside = [node for node in structure.tree(path).body if hasattr(node, "body")]
+        found += [
+            f"{path.relative_to(ROOT)}:{i}" for i in skipped if any(n.lineno <= i <= n.end_lineno for n in inside)
+        ]
+    assert found == []
 
 
 @pytest.mark.parametrize("folder", ["submissions", "reports"])

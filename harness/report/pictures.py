@@ -1,8 +1,8 @@
-"""Contact sheets of chosen clips, drawn anew from the world: eight frames side by side as WebP, under a byte budget.
+"""Contact sheets of the clips most worth seeing, under a byte budget: eight frames side by side as WebP.
 
-Chosen are the clips to look at first, then failures: one of each mode in turn, dearest mode first, of each ranked entry
-in turn, within a mode in an order drawn with a fixed seed; then clips that are right. Needs the `video` extra, and a
-world with a process: an imported recording is not in the world's file.
+The order is: the clips to look at first; then failures, one of each mode in turn (costliest mode first) and of each
+ranked entry in turn, within a mode shuffled with a fixed seed; then all other clips. The frames are drawn from the
+world, so this needs the `video` extra and a world with a process; an imported recording is not in the world's file.
 """
 
 from __future__ import annotations
@@ -29,12 +29,12 @@ SIZE, QUALITY, SEED = 96, 55, 0
 
 
 def sheets(page: Page, gathered: Gathered, budget: int, progress: Callable[[int, int], None]) -> list[Sheet]:
-    """As many as fit into `budget` bytes of the page, in the order of the clips."""
+    """Draw as many sheets as fit into `budget` bytes of the page; return them in the order of the clips."""
     world = _world(gathered.request)
     clips, found, spent = gathered.clips, [], 0
-    for place in chosen(page, gathered):
+    for place in priority(page, gathered):
         session, index = int(clips["session_index"][place]), int(clips["clip_index"][place])
-        webp = _drawn(world, gathered.request.split, session, index)
+        webp = _draw(world, gathered.request.split, session, index)
         size = len(f"{place} \n") + 4 * -(-len(webp) // 3)  # base64
         if spent + size > budget:
             break
@@ -44,28 +44,28 @@ def sheets(page: Page, gathered: Gathered, budget: int, progress: Callable[[int,
     return sorted(found, key=lambda sheet: sheet.place)
 
 
-def chosen(page: Page, gathered: Gathered) -> Iterator[int]:
-    """Places of clips, the most worth seeing first; each once."""
+def priority(page: Page, gathered: Gathered) -> Iterator[int]:
+    """Yield the place of each clip once, the most worth seeing first."""
     ranked = [model for model in page.models if model.kind != "reference"] or page.models
     ranked.sort(key=lambda model: model.place != page.focus)
     looks = [look.place for model in ranked for look in model.first]
-    failures = _in_turn([_failures(model, gathered) for model in ranked])
-    right = _shuffled(np.arange(gathered.clips.n))
+    failures = _round_robin([_failures(model, gathered) for model in ranked])
+    right = _shuffle(np.arange(gathered.clips.n))
     return iter(dict.fromkeys(chain(looks, failures, right)))
 
 
 def _failures(model: Model, gathered: Gathered) -> Iterator[int]:
-    """One of each mode in turn."""
+    """Yield the places of an entry's failures, one of each mode in turn."""
     codes = {mode.name: code for code, mode in enumerate(MODES)}
     mine = gathered.clips.answers[model.place]["mode"]
-    return _in_turn([iter(_shuffled(np.flatnonzero(mine == codes[mode.name]))) for mode in model.losses.modes])
+    return _round_robin([iter(_shuffle(np.flatnonzero(mine == codes[mode.name]))) for mode in model.losses.modes])
 
 
-def _in_turn(queues: list[Iterator[int]]) -> Iterator[int]:
+def _round_robin(queues: list[Iterator[int]]) -> Iterator[int]:
     return (place for turn in zip_longest(*queues) for place in turn if place is not None)
 
 
-def _shuffled(places: np.ndarray) -> list[int]:
+def _shuffle(places: np.ndarray) -> list[int]:
     draw = random.Random(SEED).random
     return [place for _, place in sorted((draw(), int(place)) for place in places)]
 
@@ -84,7 +84,7 @@ def _states(world: World, split: str, session: int) -> list:
     return list(session_states(world, split, session))
 
 
-def _drawn(world: World, split: str, session: int, index: int) -> bytes:
+def _draw(world: World, split: str, session: int, index: int) -> bytes:
     try:
         from PIL import Image
 

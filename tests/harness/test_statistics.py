@@ -367,22 +367,26 @@ VERDICTS = [
 ]  # fmt: skip
 
 
+def verdict(**changed):
+    return statistics.verdict(statistics.PairTest(**(PAIR | changed)))
+
+
 @pytest.mark.parametrize(("changed", "kind", "sentence"), VERDICTS)
 def test_verdicts(changed, kind, sentence):
-    found = statistics.verdict(**(PAIR | changed))
+    found = verdict(**changed)
     assert (found.kind, found.sentence("A", "B")) == (kind, sentence)
 
 
 @pytest.mark.parametrize(("sessions", "m", "separable"), [(6, 1, True), (5, 1, False), (8, 6, True), (8, 7, False)])
 def test_what_sessions_can_separate(sessions, m, separable):
     """2^-5 <= .05 < 2^-4; 2^-7 = .0078 lies between .05/6 and .05/7."""
-    assert statistics.verdict(**(PAIR | {"sessions": sessions, "m": m})).separable is separable
+    assert verdict(sessions=sessions, m=m).separable is separable
 
 
 def test_verdict_turned_round():
-    there = statistics.verdict(**(PAIR | SMALL | {"p_adjusted": 0.01}))
+    there = verdict(**(SMALL | {"p_adjusted": 0.01}))
     mirrored = {"difference": -0.01, "low90": -0.016, "high90": -0.004, "p_adjusted": 0.01}
-    back = statistics.verdict(**(PAIR | mirrored))
+    back = verdict(**mirrored)
     assert (there.kind, back.kind) == ("better within margin", "worse within margin")
 
 

@@ -1,4 +1,4 @@
-"""Which operation is taken for which: truth by answer, in process order on both axes, as shares of the truth's rows."""
+"""Panel "What does it mistake for what?": true operation by answer, in process order, as shares of each true one."""
 
 from __future__ import annotations
 

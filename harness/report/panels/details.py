@@ -1,4 +1,4 @@
-"""The rest of a score record: the six known failure modes, the training run, the audit, the secondary metrics."""
+"""Panels for the rest of a score record: known failures, transfer gap, training run, audit, secondary metrics."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ TITLES = {
 
 @dataclass(frozen=True)
 class Section:
-    """`applies` False: nothing was measured, and `text` says why."""
+    """One known failure of the task; where `applies` is False nothing was measured, and `text` says why."""
 
     name: str
     title: str
@@ -29,7 +29,7 @@ class Section:
 
 @dataclass(frozen=True)
 class Shift:
-    """A domain's score against the clean one."""
+    """Score of a domain, and its gap to the clean domain's score."""
 
     domain: str
     seen: bool

@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 
 import harness
-from harness.comparison.paired import Paired
-from harness.comparison.pairwise import distinct
+from harness.comparison.paired import PairedClips
+from harness.comparison.pairwise import distinct_names
 from harness.errors import UsageError
 from harness.rules import Weights, find_rules
 from harness.scoring.request import Request
@@ -169,8 +169,8 @@ NAMES = [
 
 
 @pytest.mark.parametrize(("given", "names", "why"), NAMES, ids=[case[2] for case in NAMES])
-def test_names_aredistinct(given, names, why):
-    assert distinct(given) == names, why
+def test_names_are_distinct(given, names, why):
+    assert distinct_names(given) == names, why
 
 
 REFUSED = [
@@ -241,14 +241,14 @@ def test_difference_of_sessions_without_a_clip():
     """Two sessions, hidden clips in the second alone: one cluster, whose deletion leaves nothing."""
     right = np.zeros((2, 3, 3), bool)
     right[0] = True
-    paired = Paired(
-        ["a", "b"],
-        np.array(["x", "y", "z"]),
-        np.array([0, 0, 1]),
-        np.array([False, False, True]),
-        right,
-        np.zeros((2, 3, 4), int),
-        Weights(),
+    paired = PairedClips(
+        names=["a", "b"],
+        clip_ids=np.array(["x", "y", "z"]),
+        session=np.array([0, 0, 1]),
+        hidden=np.array([False, False, True]),
+        right=right,
+        answers=np.zeros((2, 3, 4), int),
+        weights=Weights(),
     )
     with warnings.catch_warnings():
         warnings.simplefilter("error")

@@ -11,6 +11,7 @@ import pytest
 
 import harness
 from harness.baselines.write import write_baseline
+from harness.resources import schema
 from harness.scoring import audit
 from reference.process.split import build_split
 from reference.process.world import Split, load_world
@@ -190,6 +191,11 @@ def test_whole_submissions(name, expected, tmp_path):
     write_baseline(name, path, split="validation")
     found = {row["flag"] for row in harness.score(path, split="validation").record["audit"] if row["raised"]}
     assert found == expected | ({"constant_segment"} if name == "transition-prior" else set())
+
+
+def test_the_examples_segment_is_the_documented_one():
+    documented = {tuple(line["temporal_segment"].values()) for line in schema("prediction")["examples"]}
+    assert documented == {audit.EXAMPLE_SEGMENT}
 
 
 def test_one_confidence_and_the_examples_segment(tmp_path):

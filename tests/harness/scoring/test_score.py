@@ -197,7 +197,7 @@ def test_gains_sum_to_what_is_lost_and_the_funnel_to_n(rules, style, plain):
     assert sum(row["gain"] for row in record["modes"]) == pytest.approx(1 - score, abs=1e-12)
     assert sum(stage["lost"] for stage in funnel) + funnel[-1]["passed"] == judged == funnel[0]["passed"]
     assert sum(row["n"] for row in record["modes"]) + funnel[-1]["passed"] == judged
-    facts = oracle.judge(plain.truth, answers, oracle.RULES[rules])
+    facts = oracle.make_facts(plain.truth, answers, oracle.RULES[rules])
     gains = [row["gain"] for row in oracle.modes(facts, oracle.WEIGHTS).values()]
     assert sum(gains) == 1 - oracle.headline("score", oracle.WEIGHTS)["value"](facts)  # exactly, as fractions
 
@@ -228,7 +228,9 @@ def test_a_rule_set_that_drops_every_segment_has_no_tiou(plain):
     answers = {name: row | {"end_frame": row["start_frame"]} for name, row in plain.perfect().items()}
     record = plain.score(answers, rules="drop-degenerate").record
     assert values(record) == {"oca": 1, "tiou50": None, "aa1": 1, "score": None, "aa1_hidden": 1}
-    assert record["metrics"]["tiou50"]["note"] == record["metrics"]["score"]["note"] == "no clip that it counts"
+    assert (
+        record["metrics"]["tiou50"]["note"] == record["metrics"]["score"]["note"] == "there is no clip that it counts"
+    )
 
 
 def test_model_only_counts_fallback_answers_as_wrong(plain):

@@ -37,7 +37,7 @@ def test_codes_become_cells():
     """Three clips in two sessions; the third has no domain and is in no cell."""
     rows = {
         "session_index": np.array([0, 1, 1]),
-        "domain": np.array([1, 0, -1]),
+        "domain": np.ma.array([1, 0, 0], mask=[False, False, True]),
         **dict.fromkeys(slices.COUNTS, np.array([1, 0, 1])),
     }
     found = slices.Cells(rows, {"domain": ["a", "b", "never"]}, 2)["domain"]

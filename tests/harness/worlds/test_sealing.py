@@ -20,7 +20,7 @@ NAME = "tiny-sealed"
 
 @pytest.fixture(scope="module")
 def organiser(tmp_path_factory) -> dict[str, Path]:
-    """Two sessions under a fresh secret, rendered small."""
+    """Seal two sessions under a fresh secret, rendered small."""
     folder = tmp_path_factory.mktemp("organiser")
     (folder / "tiny.toml").write_text(hand.tiny_world())
     paths = {"home": folder / "home", "published": folder / "published", "secret": folder / "secret.json"}
@@ -136,7 +136,7 @@ def revealed(organiser) -> tuple[str, str]:
 
 
 def test_reveal_is_checked_by_a_stranger(organiser, tmp_path):
-    """On another machine: no registered split, another home, only what was published and revealed."""
+    """Another machine has no registered split and another home: it knows what was published and revealed, no more."""
     checked = sealing.check_reveal(organiser["published"], *revealed(organiser), workers=1, home=tmp_path / "home")
     assert checked.valid and len(checked.claims) == 3
 
