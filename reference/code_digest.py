@@ -1,4 +1,4 @@
-"""A digest of the code that a derived file depends on, so that no file outlives the definitions it was made with.
+"""A digest of the code that a derived file depends on, so that no file outlives the definitions behind it.
 
 The code of an entry module is its import closure: the module, all of our own modules that it or they import (at the top
 or inside a function; not for type checkers only), the packages they lie in, and the data files beside them (SQL,

@@ -24,4 +24,4 @@ class ShardError(HarnessError):
 
 
 class RenderError(HarnessError):
-    """Error for a rendering that cannot be made, or not in this folder."""
+    """Error for a request or a folder that cannot be rendered."""

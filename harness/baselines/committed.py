@@ -6,7 +6,6 @@ probe is trained again only with a second argument, the folder that holds its re
 
 from __future__ import annotations
 
-import hashlib
 import sys
 from collections.abc import Callable
 from functools import partial
@@ -15,6 +14,7 @@ from pathlib import Path
 from harness.baselines.probe import probe
 from harness.baselines.write import BASELINES, Baseline, write_baseline
 from harness.cards import Card, write_card
+from reference.files import sha256
 from reference.task import DEFAULT_SPLIT, DEFAULT_WORLD
 from reference.truth.store import open_truth
 
@@ -48,7 +48,7 @@ def card(baseline: Baseline, truth_digest: str, predictions: bytes) -> Card:
         world=WORLD,
         split=SPLIT,
         truth_digest=truth_digest,
-        predictions_sha256=hashlib.sha256(predictions).hexdigest(),
+        predictions_sha256=sha256(predictions),
         uses_truth=baseline.kind == "reference",
     )
 

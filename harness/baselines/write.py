@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 from harness import disclosure
 from harness.errors import UsageError
 from harness.scoring.request import Request
-from reference.files import write_atomically
+from reference.files import write_text
 from reference.resources import sql
 from reference.task import CLIP_FRAMES, UNKNOWN
 from reference.truth.store import Truth
@@ -110,5 +110,5 @@ def write_lines(path: str | Path, rows: Iterable[dict[str, Any]]) -> int:
     if str(path) == "-":
         sys.stdout.writelines(lines)
     else:
-        write_atomically(Path(path), lambda temporary: temporary.write_text("".join(lines), encoding="utf-8"))
+        write_text(Path(path), "".join(lines))
     return len(lines)

@@ -55,11 +55,11 @@ def command(
 
 def _write_junit(path: Path, record: dict[str, Any], found: list[tuple[Any, str]]) -> None:
     from harness.report.exports import texts
-    from reference.files import write_atomically
+    from reference.files import write_text
 
     cases = [(f"{gate} is at least {gate.least:g}", wrong) for gate, wrong in found]
     text = texts.gates(record.get("name") or "submission", cases)
-    write_atomically(path, lambda temporary: temporary.write_text(text, encoding="utf-8"))
+    write_text(path, text)
 
 
 def _print(record: dict[str, Any], output: str, title: str) -> None:

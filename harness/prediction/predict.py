@@ -11,7 +11,6 @@ it stopped (`journal`). No truth reaches the model.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import platform
 import shlex
@@ -39,7 +38,7 @@ from harness.prediction.replies import FALLBACK, Reader
 from harness.progress import counter
 from harness.scoring.training_record import check_training_record
 from harness.version import __version__
-from reference.files import write_atomically
+from reference.files import sha256, write_atomically, write_json
 from reference.truth.store import Truth
 
 FORMAT = "warehouse-harness/predict-1"
@@ -217,7 +216,7 @@ def _identity(run: _Run) -> dict[str, Any]:
         "format": FORMAT,
         "model": run.model,
         "options": run.choices.options,
-        "card": hashlib.sha256(card.encode()).hexdigest(),
+        "card": sha256(card.encode()),
         "world": run.split.world,
         "split": run.split.name,
         "truth": run.split.truth_digest[:16],
@@ -275,9 +274,8 @@ def _write_entry(run: _Run, lines: Lines) -> None:
     if training is None:
         (run.folder / TRAINING).unlink(missing_ok=True)
     else:
-        text = json.dumps(dict(training), ensure_ascii=False, indent=1) + "\n"
-        write_atomically(run.folder / TRAINING, lambda path: path.write_text(text, encoding="utf-8"))
-    write_card(run.folder, _card(run, lines, hashlib.sha256(content).hexdigest()))
+        write_json(run.folder / TRAINING, dict(training))
+    write_card(run.folder, _card(run, lines, sha256(content)))
 
 
 def _card(run: _Run, lines: Lines, predictions_sha256: str) -> Card:

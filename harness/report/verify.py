@@ -7,7 +7,6 @@ are not drawn again. A page of another version is compared by its texts and numb
 from __future__ import annotations
 
 import base64
-import hashlib
 import json
 import re
 import zlib
@@ -27,6 +26,7 @@ from harness.report.render import Sheet, html
 from harness.rules import Weights, find_rules
 from harness.scoring.request import Request
 from harness.version import __version__
+from reference.files import sha256
 
 PACKED = re.compile(r'<script type="application/octet-stream" id="data">([A-Za-z0-9+/=\s]*)</script>')
 SHEETS = re.compile(r'<script type="application/octet-stream" id="sheets">([^<]*)</script>')
@@ -125,7 +125,7 @@ def _request(recipe: dict[str, Any], request: Request) -> Request:
 def _gather_files(recipe: dict[str, Any], folder: Path, request: Request) -> Gathered:
     """Gather the operands of a report or comparison: files by their digests, and baselines that have no file."""
     files = [file for file in sorted(folder.rglob("*")) if file.is_file()]
-    known = {hashlib.sha256(file.read_bytes()).hexdigest(): file for file in files}
+    known = {sha256(file): file for file in files}
     operands: list[str | Path] = []
     for entry in recipe["operands"]:
         file = known.get(entry["sha256"])

@@ -20,6 +20,7 @@ from harness.progress import counter
 from reference.home import cache_home, user_key
 from reference.process import frame_limits
 from reference.process.split import session_states
+from reference.process.world import scaled_name
 from reference.resources import sql
 from reference.task import DEFAULT_SPLIT, DEFAULT_WORLD
 from reference.truth import store
@@ -62,7 +63,7 @@ def build(
     Raises TruthError where a digest is not the pinned one.
     """
     folder = cache_home(home)
-    origin = locate(world if scale == 1 else f"{world}-x{scale}", folder)
+    origin = locate(scaled_name(world, scale), folder)
     pinned = origin.pinned
     if not check:
         origin = replace(origin, pinned={})

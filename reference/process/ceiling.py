@@ -6,7 +6,7 @@ occluder, whether the session is randomised, the next order's attributes). The c
 
 Inference is Bayes over orders, which are independent given the regime (habit, randomised or not). The first shown step
 of a clip weighs a hypothesis by the expected visits to that step: clips are cut from long sessions, so steps are met as
-often as the process makes them. All sums are plain IEEE + - * / in a fixed order, hence equal on every processor.
+often as the process visits them. All sums are plain IEEE + - * / in a fixed order, hence equal on every processor.
 """
 
 from __future__ import annotations

@@ -91,7 +91,7 @@ class Grammar:
 
     def _propagate(self, mask: int, regime: Regime) -> dict[str, float]:
         total = dict.fromkeys(self.operation, 0.0)
-        # Follow the probability of being at each step; loops return some of it, so go on until almost none is left.
+        # Follow the probability of being at each step; loops return some of it, so repeat until almost none is left.
         mass = dict(self.successors(START, mask, regime).probability)
         while sum(mass.values()) > _NEGLIGIBLE:
             onward: dict[str, float] = {}

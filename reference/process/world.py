@@ -151,6 +151,11 @@ def world_names() -> tuple[str, ...]:
     return tuple(sorted(item.name.removesuffix(".toml") for item in folder.iterdir() if item.name.endswith(".toml")))
 
 
+def scaled_name(name: str, scale: int) -> str:
+    """Return the name of a world with `scale` times its sessions, such as warehouse-v1-x4."""
+    return name if scale == 1 else f"{name}-x{scale}"
+
+
 def load_world(name_or_path: str | Path) -> World:
     """Return the checked world of that name, or of the TOML file at that path. Raises WorldError with the place."""
     return parse_world(world_file(name_or_path), str(name_or_path))

@@ -31,7 +31,7 @@ Pixels = NDArray[np.uint8]
 PARTIAL = ".partial"
 """Beside frames/, videos/ and shards/: what is being written."""
 IMAGES: dict[str, dict[str, Any]] = {
-    "jpg": {"format": "JPEG", "quality": 90, "subsampling": "4:4:4"},  # marks are told apart by colour, down to 84 x 84
+    "jpg": {"format": "JPEG", "quality": 90, "subsampling": "4:4:4"},  # marks differ by colour, down to 84 x 84
     "webp": {"format": "WEBP", "quality": 80, "method": 4},
 }
 

@@ -103,7 +103,7 @@ def pictures_at(path: Path, instants: Iterable[Fraction]) -> Iterator[Any]:
             before = picture
         if before is None:
             raise VideoError(f"{path}: ends before {float(waiting[0]):.3f} s")
-        for _ in waiting:  # the last frame stays on show to the end of the video; the header told how long that is
+        for _ in waiting:  # the last frame stays on show to the end of the video; the header says how long that is
             yield before
 
 

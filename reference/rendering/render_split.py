@@ -1,7 +1,7 @@
 """A split -> a folder of pictures, videos or shards, and `clips.jsonl`: all that a model needs, in any language.
 
 `artifacts` describes the files. `clips.jsonl` holds what a model may see: clip id, paths, the indices and times (s) of
-the frames, the prompt; never the truth, and for splits that models are judged on no session either: sorted by clip id.
+the frames, the prompt; never the truth, and for splits that models are scored on no session either: sorted by clip id.
 `truth.jsonl` stands beside it for train and validation. A rendering in another domain (`as_domain`) or with surfaces
 painted out is marked in every line, and never lies in a folder with a split's name.
 

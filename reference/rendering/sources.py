@@ -16,7 +16,7 @@ from reference.drawing.frame import render_frames
 from reference.errors import RenderError
 from reference.process.sessions import timeline
 from reference.process.split import session_states
-from reference.process.world import World
+from reference.process.world import World, scaled_name
 from reference.randomness import render_seed
 from reference.task import CLIP_FRAMES, OPEN_SPLITS, Clip
 from reference.video.samplers import LUMA_SIDE, luma_of
@@ -77,7 +77,7 @@ class Scenes:
         draw: DrawFrames = render_frames,
     ):
         self.definition, self.scale, self.split = world, scale, split
-        self.world = world.name if scale == 1 else f"{world.name}-x{scale}"
+        self.world = scaled_name(world.name, scale)
         self.digest = world.digest
         self.splits, self.operations = tuple(world.splits), world.operations
         self.domains, self.as_domain, self.paint_out, self.draw = tuple(domains), as_domain, tuple(paint_out), draw

@@ -32,13 +32,14 @@ def connect(temporary: Path | None = None) -> duckdb.DuckDBPyConnection:
     connection = duckdb.connect()
     connection.execute("SET autoinstall_known_extensions = false; SET autoload_known_extensions = false")
     if temporary is not None:
-        connection.execute(f"SET temp_directory = '{quote(temporary)}'")
+        connection.execute("SET temp_directory = ?", [str(temporary)])
     return connection
 
 
 def attach_new(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
     """Create an empty database at `path` and use it, as `truth`."""
-    connection.execute(f"ATTACH '{quote(path)}' AS truth (STORAGE_VERSION '{STORAGE_VERSION}'); USE truth")
+    connection.execute(f"ATTACH ? AS truth (STORAGE_VERSION '{STORAGE_VERSION}')", [str(path)])
+    connection.execute("USE truth")
 
 
 def check_magic(path: Path) -> None:
@@ -63,7 +64,7 @@ def attach_when_free(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
     deadline, pause = time.monotonic() + PATIENCE_SECONDS, 0.02
     while True:
         try:
-            connection.execute(f"ATTACH '{quote(path)}' AS truth (READ_ONLY)")
+            connection.execute("ATTACH ? AS truth (READ_ONLY)", [str(path)])
             return
         except duckdb.IOException as error:
             found = re.search(r"Conflicting lock.*?\(PID (\d+)\)", str(error), re.DOTALL)
@@ -78,11 +79,8 @@ def attach_when_free(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
 def restrict(connection: duckdb.DuckDBPyConnection, files: Iterable[Path], folders: Iterable[Path]) -> None:
     """Restrict the connection to these files and folders, and lock its settings."""
 
-    def listed(paths: Iterable[Path]) -> str:
-        return ", ".join(f"'{quote(path.absolute())}'" for path in paths)
-
-    connection.execute(f"SET allowed_paths = [{listed(files)}]")
-    connection.execute(f"SET allowed_directories = [{listed(folders)}]")
+    connection.execute("SET allowed_paths = ?", [[str(path.absolute()) for path in files]])
+    connection.execute("SET allowed_directories = ?", [[str(path.absolute()) for path in folders]])
     connection.execute("SET enable_external_access = false; SET lock_configuration = true")
 
 
@@ -100,11 +98,6 @@ def check_tables(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
     }
     if tables != TABLES:
         raise TruthError(f"{path}: holds the tables {', '.join(sorted(tables)) or 'none'}; this is no truth database")
-
-
-def quote(path: Path) -> str:
-    """Return a path for use inside a single-quoted SQL literal."""
-    return str(path).replace("'", "''")
 
 
 def scalar(connection: duckdb.DuckDBPyConnection, query: str) -> Any:

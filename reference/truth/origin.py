@@ -1,7 +1,7 @@
-"""What a truth database is made of: an Origin is a resolved world, and gives the Content of each of its splits.
+"""Origins and contents: an Origin is a resolved world, and gives the Content of a truth database for each split.
 
-`reference.truth.catalog.locate` is the one place that turns a name into an Origin; who needs the truth, the process,
-the pictures or the seal of a world asks its Origin.
+`reference.truth.catalog.locate` is the one place that turns a name into an Origin; code that needs the truth, the
+process, the pictures or the seal of a world asks its Origin.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ class Origin:
 
     @property
     def imported(self) -> bool:
-        """Return whether annotations or exported truth were imported: there is no process then, and no picture."""
+        """Return whether the world was imported: it has neither process nor pictures then."""
         return self.process is None
 
     @property

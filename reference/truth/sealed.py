@@ -37,7 +37,7 @@ def sealed_world(base: str | Path, name: str, secret: Secret) -> World:
 
 
 def registered_world(seal: Seal) -> World:
-    """Return the world behind a seal, made with the organiser's secret. Raises WorldError without that file."""
+    """Return the world of a registered seal. Raises WorldError where the organiser's secret cannot be read."""
     return sealed_world(seal.folder / WORLD_FILE, seal.name, read_secret(Path(seal.secret_file)))
 
 

@@ -183,7 +183,7 @@ def _write_errors(path: Path) -> Iterator[None]:
 
 
 def _can_hold(folder: Path) -> bool:
-    """Return whether a path is a folder or can become one; a mistyped path is not made into a tree of folders."""
+    """Return whether a path is a folder or can become one; a mistyped path must not become a tree of folders."""
     return folder.is_dir() or (not folder.exists() and folder.absolute().parent.is_dir())
 
 

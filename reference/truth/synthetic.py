@@ -8,17 +8,17 @@ from dataclasses import replace
 from reference.process.ceiling import script
 from reference.process.priors import fit
 from reference.process.split import build_split
-from reference.process.world import World
+from reference.process.world import World, scaled_name
 from reference.truth.origin import Content, Origin
 
 MANY_CLIPS = 20_000
-"""From this many clips on, several processes make them: below, starting processes takes longer than the clips."""
+"""From this many clips on, several processes compute them; for fewer, starting the processes takes longer."""
 
 
 def synthetic_origin(world: World, scale: int = 1) -> Origin:
     """Return the Origin of a checked world file. A scaled world pins no digest, and its name and digest end in `xN`."""
     return Origin(
-        name=world.name if scale == 1 else f"{world.name}-x{scale}",
+        name=scaled_name(world.name, scale),
         digest=world.digest if scale == 1 else f"{world.digest}x{scale}",
         public=world.key == world.seed.encode(),
         splits=tuple(world.splits),
