@@ -23,6 +23,7 @@ from finetune.config import Config
 from finetune.patches import Patches, count_tokens, patchify
 from finetune.tokens import answer_text, special_ids
 from harness.errors import UsageError
+from reference.files import read_json_lines
 from reference.process.world import load_world
 from reference.task import CLIP_FRAMES, FPS, UNKNOWN
 from reference.training.augment import Augmentation
@@ -170,7 +171,7 @@ def _read_truth(folder: Path) -> dict[str, dict[str, Any]]:
     path = folder / "truth.jsonl"
     if not path.is_file():
         raise UsageError(f"{folder}: no truth.jsonl to train or evaluate with; render the split train or validation")
-    rows = (json.loads(line) for line in path.read_text(encoding="utf-8").splitlines())
+    rows = read_json_lines(path)
     return {row["clip_id"]: row for row in rows}
 
 

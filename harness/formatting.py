@@ -31,7 +31,7 @@ def count(value: int | None) -> str:
 
 def size(row: dict[str, Any]) -> str:
     """Return the size of a split, `n` and `sessions` of a row, as "1,440 clips in 72 sessions"."""
-    return f"{count(row['n'])} clips in {count(row['sessions'])} sessions"
+    return f"{plural(row['n'], 'clip')} in {plural(row['sessions'], 'session')}"
 
 
 def interval(row: dict[str, Any], digits: int = 3, sign: bool = False) -> str:

@@ -9,7 +9,7 @@ import click
 
 from harness.commands import options
 from harness.errors import GateFailed
-from harness.formatting import count, size
+from harness.formatting import plural, size
 from reference.task import DEFAULT_FRAMES, DEFAULT_SAMPLER, DEFAULT_SIZE, DEFAULT_WORLD
 
 
@@ -260,9 +260,8 @@ def import_(files: tuple[Path, ...], name: str | None, operation_map: str | None
     from reference.truth.imported import import_world
 
     imported = import_world(files, cache_home(), name=name, operation_map=operation_map, replace=replace)
-    click.echo(
-        f"world {imported.name}: {count(imported.clips)} clips in {count(imported.sessions)} sessions, split test"
-    )
+    contents = f"{plural(imported.clips, 'clip')} in {plural(imported.sessions, 'session')}"
+    click.echo(f"world {imported.name}: {contents}, split test")
     for note in imported.notes:
         click.echo(f"  {note}")
 
@@ -292,7 +291,7 @@ def export(world: str, split: str, path: Path, **choices: Any) -> None:
     from harness.worlds import describe
 
     n = describe.export(world, split, path, **choices)
-    click.echo(f"{count(n)} clips of {world} / {split} in {path}")
+    click.echo(f"{plural(n, 'clip')} of {world} / {split} in {path}")
 
 
 @command.command()

@@ -19,6 +19,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from reference.errors import RenderError
+from reference.files import read_json_lines
 from reference.randomness import digest
 from reference.rendering.artifacts import image_pixels
 from reference.rendering.shards import Sample, read_sample, read_shard
@@ -159,7 +160,7 @@ def _truths(folder: Path) -> dict[str, dict[str, Any]]:
     path = folder / "truth.jsonl"
     if not path.is_file():
         return {}
-    rows = (json.loads(line) for line in path.read_text(encoding="utf-8").splitlines())
+    rows = read_json_lines(path)
     return {row["clip_id"]: _answers(row) for row in rows}
 
 
