@@ -174,8 +174,7 @@ def sign_flip_p(gap: np.ndarray) -> tuple[float, str]:
 def _sign_flip_tails(sizes: np.ndarray, observed: int) -> tuple[float, str]:
     """Return P(|sum of +-sizes| >= observed) and the method."""
     # With U the sum of the sizes that get a plus, |2U - total| >= observed is two equal tails, and the lower one is
-    # U <= (total - observed) / 2. The table needs a cell for each multiple of the sizes' common
-    # divisor, no more.
+    # U <= (total - observed) / 2. The table has a cell for each multiple of the sizes' common divisor.
     divisor, total = int(np.gcd.reduce(sizes)), int(sizes.sum())
     cells = (total - observed) // 2 // divisor
     if cells <= MAX_CELLS:
