@@ -24,7 +24,8 @@ class Metric(NamedTuple):
     larger_is_better: bool
     in_composite: bool  # one of the three that the score is made of
     leaves_sealed: bool  # may be published for a sealed split
-    right: str = ""  # column: right answers
+    fact: str = ""  # column of the clip facts: 1 where the answer is right
+    hidden_only: bool = False  # counts only the clips whose next operation is not visible
     counted: str = "n"  # column: answers that its value counts
     clips: str = "n"  # column: clips that its floor, prior and ceiling count
     floor: str = ""  # column: right answers of the constant submission
@@ -34,7 +35,12 @@ class Metric(NamedTuple):
     @property
     def is_composite(self) -> bool:
         """Return True for the score, which averages other metrics and has no columns of its own."""
-        return not self.right
+        return not self.fact
+
+    @property
+    def right(self) -> str:
+        """Return the column of sessions.sql that sums the fact over the clips that the metric counts."""
+        return f"hidden_{self.fact}" if self.hidden_only else self.fact
 
 
 METRICS = (
@@ -59,7 +65,7 @@ METRICS = (
         larger_is_better=True,
         in_composite=True,
         leaves_sealed=True,
-        right="operation_right",
+        fact="operation_right",
         floor="constant_operation_right",
     ),
     Metric(
@@ -72,7 +78,7 @@ METRICS = (
         larger_is_better=True,
         in_composite=True,
         leaves_sealed=True,
-        right="segment_hit",
+        fact="segment_hit",
         counted="n_segment",
         floor="constant_segment_hit",
     ),
@@ -86,7 +92,7 @@ METRICS = (
         larger_is_better=True,
         in_composite=True,
         leaves_sealed=True,
-        right="next_right",
+        fact="next_right",
         floor="constant_next_right",
         prior="prior_right",
         ceiling="ceiling_ppm",
@@ -101,7 +107,8 @@ METRICS = (
         larger_is_better=True,
         in_composite=False,
         leaves_sealed=False,
-        right="hidden_next_right",
+        fact="next_right",
+        hidden_only=True,
         counted="n_hidden",
         clips="n_hidden",
         floor="hidden_constant_next_right",

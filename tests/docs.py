@@ -11,6 +11,7 @@
 from __future__ import annotations
 
 import ast
+import json
 import os
 import re
 import shlex
@@ -206,6 +207,24 @@ def world_card(name: str) -> tuple[Path, str]:
     return ROOT / "reference" / "worlds" / f"{name}.md", card(name)
 
 
+def score_schema() -> tuple[Path, str]:
+    """Return the path of the score record's JSON Schema, and its text with the metrics of METRICS."""
+    from harness.metrics_table import METRICS
+
+    path = ROOT / "harness" / "schemas" / "score.json"
+    keys = [metric.key for metric in METRICS]
+    rows = ",\n".join(f'        "{key}": {{"$ref": "#/$defs/metric"}}' for key in keys)
+    fields = f'"required": {json.dumps(keys)},\n      "properties": {{\n{rows}\n      }}'
+    text = re.sub(
+        r'(    "metrics": \{\n.*?\n      )"required".*?\n      \}',
+        lambda match: match[1] + fields,
+        path.read_text(encoding="utf-8"),
+        count=1,
+        flags=re.DOTALL,
+    )
+    return path, text
+
+
 def generated(name: str) -> tuple[str, str]:
     """Return the text that stands between the markers, and the text that belongs there."""
     file, make = GENERATED[name]
@@ -222,7 +241,7 @@ def update(home: Path) -> None:
         path = ROOT / file
         before, after = (f"<!-- {name} -->\n\n{part}\n<!-- /{name} -->" for part in generated(name))
         path.write_text(path.read_text(encoding="utf-8").replace(before, after, 1), encoding="utf-8")
-    for path, text in map(world_card, WORLD_CARDS):
+    for path, text in (*map(world_card, WORLD_CARDS), score_schema()):
         path.write_text(text, encoding="utf-8")
     for page in PAGES:
         with workspace() as folder:

@@ -187,3 +187,8 @@ def test_the_schema_command_is_the_schema_file():
 def test_data_cards_are_what_the_worlds_give(name):
     path, made = docs.world_card(name)
     assert path.read_text(encoding="utf-8") == made
+
+
+def test_the_score_schema_lists_the_metrics():
+    path, made = docs.score_schema()
+    assert path.read_text(encoding="utf-8") == made, "python -m tests.docs brings it up to date"

@@ -11,7 +11,7 @@ import duckdb
 import numpy as np
 
 from harness.errors import UsageError
-from harness.metrics_table import PARTS, SINGLE
+from harness.metrics_table import BY_KEY, COMPOSITE, PARTS, SINGLE
 from harness.rules import Rules, Weights
 from harness.scoring.metrics import ratio
 from reference.resources import sql
@@ -29,7 +29,7 @@ both give no answer are alike."""
 class PairedClips:
     """M submissions on the same N clips of G sessions.
 
-    `right` [M, N, 3]: whether operation, segment (tIoU >= 0.5) and next operation are right; `answers` [M, N, 4]:
+    `facts`: whether each answer is right [M, N], by the fact that a metric of METRICS counts; `answers` [M, N, 4]:
     operation, start, end, next operation as integers, NO_ANSWER where there is none; `session` [N]: 0 to G-1; `hidden`
     [N]: next operation not visible.
     """
@@ -38,9 +38,14 @@ class PairedClips:
     clip_ids: np.ndarray
     session: np.ndarray
     hidden: np.ndarray
-    right: np.ndarray
+    facts: dict[str, np.ndarray]
     answers: np.ndarray
     weights: Weights
+
+    @cached_property
+    def right(self) -> np.ndarray:
+        """Return whether operation, segment (tIoU >= 0.5) and next operation are right, [M, N, 3]."""
+        return np.stack([self.facts[metric.fact] for metric in PARTS], axis=-1)
 
     @cached_property
     def clips(self) -> np.ndarray:
@@ -58,16 +63,18 @@ class PairedClips:
 
         Integers, because the sign-flip test is exact on integer differences only.
         """
-        parts = {metric.key: self._per_session(self.right[:, :, i]) for i, metric in enumerate(PARTS)}
-        parts["aa1_hidden"] = self._per_session(self.right[:, :, 2] & self.hidden)
+        parts = {
+            metric.key: self._per_session(self.facts[metric.fact] & (self.hidden if metric.hidden_only else True))
+            for metric in SINGLE
+        }
         whole = zip(self.weights.integers(), PARTS, strict=True)
-        return parts | {"score": np.sum([weight * parts[metric.key] for weight, metric in whole], axis=0)}
+        return parts | {COMPOSITE.key: np.sum([weight * parts[metric.key] for weight, metric in whole], axis=0)}
 
     def denominators(self, metric: str) -> np.ndarray:
         """Return the integers [G] by which the sums of a metric are divided, session by session."""
-        if metric == "aa1_hidden":
-            return self.hidden_clips
-        return self.clips * (sum(self.weights.integers()) if metric == "score" else 1)
+        if BY_KEY[metric].is_composite:
+            return self.clips * sum(self.weights.integers())
+        return self.hidden_clips if BY_KEY[metric].hidden_only else self.clips
 
     def difference(self, metric: str, a: int, b: int) -> tuple[float, np.ndarray, np.ndarray]:
         """Return A - B in a metric, its delete-one-session replicates [G'], and the integer session differences [G'].
@@ -110,7 +117,7 @@ def pair_scores(scores: list[Score], names: list[str]) -> PairedClips:
         clip_ids=tables[0]["clip_id"],
         session=np.unique(tables[0]["session_index"], return_inverse=True)[1],
         hidden=~tables[0]["next_visible"].astype(bool),
-        right=_stack(tables, *(metric.right for metric in PARTS)).astype(bool),
+        facts={metric.fact: _stack(tables, metric.fact)[:, :, 0].astype(bool) for metric in SINGLE},
         answers=_stack(tables, "operation", "start_frame", "end_frame", "next_operation"),
         weights=Weights(**first.record["weights"]),
     )

@@ -239,14 +239,13 @@ def test_few_sessions_say_what_they_cannot_do(tmp_path):
 
 def test_difference_of_sessions_without_a_clip():
     """Two sessions, hidden clips in the second alone: one cluster, whose deletion leaves nothing."""
-    right = np.zeros((2, 3, 3), bool)
-    right[0] = True
+    right = np.array([[True] * 3, [False] * 3])
     paired = PairedClips(
         names=["a", "b"],
         clip_ids=np.array(["x", "y", "z"]),
         session=np.array([0, 0, 1]),
         hidden=np.array([False, False, True]),
-        right=right,
+        facts=dict.fromkeys(("operation_right", "segment_hit", "next_right"), right),
         answers=np.zeros((2, 3, 4), int),
         weights=Weights(),
     )
