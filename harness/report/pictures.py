@@ -21,7 +21,9 @@ from harness.report.gather import Gathered
 from harness.report.render import Sheet
 from harness.scoring.failure_modes import MODES
 from harness.scoring.request import Request
+from reference.process.split import session_states
 from reference.process.world import World
+from reference.randomness import render_seed
 from reference.task import DEFAULT_INDICES
 from reference.truth.catalog import locate
 
@@ -79,8 +81,6 @@ def _world(request: Request) -> World:
 
 @lru_cache(maxsize=256)
 def _states(world: World, split: str, session: int) -> list:
-    from reference.process.split import session_states
-
     return list(session_states(world, split, session))
 
 
@@ -89,7 +89,6 @@ def _draw(world: World, split: str, session: int, index: int) -> bytes:
         from PIL import Image
 
         from reference.drawing.frame import render_frames
-        from reference.randomness import render_seed
 
         clip, state = _states(world, split, session)[index]
         frames = render_frames(

@@ -184,9 +184,9 @@ def sample(folder: Path) -> None:
     """Score records and two screenshots beside the sample page."""
     from PIL import Image
 
-    from harness.comparison.leaderboard import gather
+    from harness.comparison.leaderboard import score_and_pair
 
-    for entry in gather(Path("submissions")).entries:
+    for entry in score_and_pair(Path("submissions")).entries:
         entry.score.write_record(folder / "scores" / f"{entry.folder.name}.json")
     with browser() as started:
         opened = Opened(started, (folder / "leaderboard.html").resolve(), width=1280)
