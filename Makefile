@@ -1,9 +1,11 @@
-# make demo: set up and run the main job. make test: the whole suite. make check: what a change is checked with at once.
-# make proof, make bench: the full-size claims.
-# make submissions: the reference entries anew; with FRAMES=DIR (renderings DIR/train, DIR/test) the probe too.
-# make kaggle USERNAME=you [EARLIER=you/kernel]: in build/kaggle, checked, the dataset and the notebook to upload (140 MB
-# are fetched, besides what the tests need).
-# Works without ensurepip and under PEP 668: pip installs into .venv from outside where plain venv fails.
+# make demo         sets up .venv and runs the main job.
+# make check        runs what a change is checked with at once.
+# make test         runs the whole suite; make proof and make bench check the full-size claims and the speed table.
+# make submissions  makes the reference entries again; with FRAMES=DIR (renderings DIR/train, DIR/test) the probe too.
+# make sample       renews the committed page, its score records and its screenshots.
+# make kaggle USERNAME=you [EARLIER=you/kernel]
+#                   puts the checked dataset and notebook to upload into build/kaggle (it fetches 140 MB).
+# It works without ensurepip and under PEP 668: where plain venv fails, pip installs into .venv from outside.
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -58,12 +60,12 @@ $(STAMP): setup.cfg pyproject.toml constraints.txt
 	@$(PYTHON) -m pip --python $(BIN)/python install --quiet --disable-pip-version-check -c constraints.txt -e '.[test,video,finetune]'
 	@touch $@
 
-# What finetune/ needs: torch of the version in constraints.txt, transformers and their company.
+# Install what finetune/ needs: torch of the version in constraints.txt, transformers and what they need.
 .venv/.finetune-tools: $(STAMP)
 	@$(PYTHON) -m pip --python $(BIN)/python install --quiet --disable-pip-version-check -c constraints.txt -e '.[finetune]'
 	@touch $@
 
-# The browser of the report's tests; without root or apt they are skipped and say so.
+# Install the browser of the report's tests; without root or apt they are skipped and say so.
 browser:
 	@command -v chromium chromium-browser google-chrome >/dev/null 2>&1 || \
 		{ [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && { apt-get update -qq; \

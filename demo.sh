@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The main job, start to end: truth, scores, a flawed file, a leaderboard. Run by `make demo` after the set-up.
+# Run the main job from start to end: truth, scores, a flawed file, a leaderboard. `make demo` calls it after the set-up.
 set -euo pipefail
 export PATH="$PWD/.venv/bin:$PATH"
 
@@ -11,7 +11,7 @@ run harness compare submissions/constant/predictions.jsonl submissions/whole-cli
 
 printf '\nA flawed file is refused, with every problem named:\n'
 run harness validate tests/gold/flawed.jsonl || test $? -eq 2
-printf '\n... and can be scored all the same, each bad line counting as a wrong answer:\n'
+printf '\nIt can be scored all the same; each bad line then counts as a wrong answer:\n'
 run "harness score tests/gold/flawed.jsonl --lenient | head -24"
 
 run harness leaderboard submissions

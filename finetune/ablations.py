@@ -1,9 +1,9 @@
 """Ablations: `python -m finetune.ablations WORK [ARM ...]` trains small twins that differ in one thing, and compares.
 
-Every arm is trained with the same seeds, judged by the harness on the validation split (`here`) and on the same clips
-drawn in a domain that no training clip has (`shifted`), and paired with `base` clip by clip: the sums of a session are
-added up over the seeds, so intervals and sign-flip tests are over sessions. Holm's adjustment is over the arms. Arms
-that change only how an adapter is asked train nothing. `WORK/table.md` holds the result.
+Every arm is trained with the same seeds and scored by the harness on the validation split and on the same clips drawn
+in a domain that no training clip has (SHIFTED). It is paired with `base` clip by clip: the sums of a session are added
+over the seeds, so intervals and sign-flip tests are over sessions. Holm's adjustment is over the arms. Arms that change
+only how an adapter is asked train nothing. `WORK/table.md` holds the result.
 """
 
 from __future__ import annotations
@@ -21,140 +21,162 @@ from typing import Any
 import click
 import numpy as np
 
+import harness
 from finetune import config as configs
 from finetune.config import Config
+from harness.comparison.paired import pair_scores
+from harness.metrics_table import BY_KEY
+from harness.statistics import holm, identity_interval, sign_flip_p
 from reference.files import write_atomically
+from reference.rendering.render_split import render
+from reference.rendering.request import Request
 
 CONFIG = Path(__file__).parent / "runs" / "ablation.toml"
 SEEDS = (0, 1, 2)
 CLIPS = 1000
 SHIFTED = "camera"
-"""A domain that is in neither training nor validation: the one that costs a twin without augmentation most."""
+"""A domain in neither training nor validation: the one that costs a twin without augmentation most."""
 ADAPTED = 200
-METRICS = {"score": "score", "oca": "OCA", "tiou50": "tIoU@0.5", "aa1_hidden": "hidden AA@1"}
-
-
+"""Clips in SHIFTED that the arm `adapted` is trained on."""
+COLUMNS = ("score", "oca", "tiou50", "aa1_hidden")
+"""Metrics of the table, keys of METRICS."""
 TESTED = (("validation", "score"), ("validation", "aa1_hidden"), (SHIFTED, "score"))
 """Rendering and metric of each paired difference."""
 
 
 @dataclass(frozen=True)
 class Arm:
-    """`changes` to the config; or, where `asked` says so, only to how the adapter of arm `of` is asked. `start`: the
-    arm whose adapters training goes on from."""
+    """One ablation: `changes` to the config; or, if `of` names another arm, only `options` of its predictor."""
 
     claim: str
     changes: dict[str, Any] = field(default_factory=dict)
     of: str = ""
-    asked: dict[str, str] = field(default_factory=dict)
-    start: str = ""
+    options: dict[str, str] = field(default_factory=dict)
+    start: str = ""  # arm whose adapters training begins with
 
 
 ARMS = {
     "base": Arm("the twin as it is"),
     "no-off-script": Arm("without the sessions drawn from the flattened grammar", {"randomised": False}),
-    "hard-negatives": Arm("clips beside their look-alikes", {"hard_negatives": True}),
+    "hard-negatives": Arm("each clip beside a look-alike", {"hard_negatives": True}),
     "augment": Arm("crop, colour and noise", {"augment": True}),
-    "segment-head": Arm("trained with the temporal head, asked by text", {"temporal_head": 1.0}),
-    "segment-head-asked": Arm("the same, segment from the head", of="segment-head", asked={"segment": "head"}),
-    "steps-head": Arm("trained with the multi-step head, asked by text", {"steps_head": 1.0}),
-    "steps-head-asked": Arm("the same, next from the head", of="steps-head", asked={"next": "head"}),
+    "segment-head": Arm("temporal head in training, answer from the text", {"temporal_head": 1.0}),
+    "segment-from-head": Arm("the same, segment from the head", of="segment-head", options={"segment": "head"}),
+    "steps-head": Arm("multi-step head in training, answer from the text", {"steps_head": 1.0}),
+    "next-from-head": Arm("the same, next from the head", of="steps-head", options={"next": "head"}),
     "no-numbers": Arm("no frame numbers in the prompt", {"frame_numbers": False}),
-    "constrained": Arm("constrained decoding", of="base", asked={"constrain": "yes"}),
-    "frames-4": Arm("4 frames a clip", {"frames": 4}),
-    "frames-16": Arm("16 frames a clip", {"frames": 16}),
-    "motion": Arm("frames where much moves", {"sampler": "motion"}),
+    "constrained": Arm("constrained decoding", of="base", options={"constrain": "yes"}),
+    "frames-4": Arm("4 frames per clip", {"frames": 4}),
+    "frames-16": Arm("16 frames per clip", {"frames": 16}),
+    "motion": Arm("frames with much motion", {"sampler": "motion"}),
     "entropy": Arm("frames of high entropy", {"sampler": "entropy"}),
-    "boundary": Arm("frames round suspected boundaries", {"sampler": "boundary"}),
+    "boundary": Arm("frames around suspected boundaries", {"sampler": "boundary"}),
     "adapted": Arm(
         f"base, then {ADAPTED} clips in `{SHIFTED}`", {"train": f"train-{SHIFTED}", "steps": 100}, start="base"
     ),
 }
 
 
-def config_of(work: Path, arm: str, seed: int) -> Config:
+def arm_config(work: Path, arm: str, seed: int) -> Config:
+    """Return the config of an arm, with its renderings below `work`."""
     config = replace(configs.read(CONFIG), seed=seed, **ARMS[ARMS[arm].of or arm].changes)
-    frames = frames_of(work, config)
-    return replace(config, train=str(frames / config.train), validation=str(frames / config.validation))
+    return configs.relative_to(config, frames_folder(work, config))
 
 
-def frames_of(work: Path, config: Config) -> Path:
+def frames_folder(work: Path, config: Config) -> Path:
+    """Return the folder of the renderings that suit a config."""
     return work / f"frames-{config.sampler}-{config.frames}x{config.size}"
 
 
 def draw(work: Path, config: Config) -> None:
-    """The renderings that a config needs; what is there is not drawn again."""
-    from reference.rendering.render_split import render
-    from reference.rendering.request import Request
-
-    asked = Request(frames=config.frames, size=config.size, sampler=config.sampler)
-    folder = frames_of(work, config)
+    """Render what a config needs; existing renderings are kept."""
+    request = Request(frames=config.frames, size=config.size, sampler=config.sampler)
+    folder = frames_folder(work, config)
     workers = os.cpu_count() or 1
-    render(replace(asked, split="train", limit=CLIPS), folder / "train", workers=workers)
+    render(replace(request, split="train", limit=CLIPS), folder / "train", workers=workers)
     if config.train == str(folder / f"train-{SHIFTED}"):
-        render(replace(asked, split="train", as_domain=SHIFTED, limit=ADAPTED), Path(config.train), workers=workers)
-    render(replace(asked, split="validation"), folder / "validation", workers=workers)
-    render(replace(asked, split="validation", as_domain=SHIFTED), folder / SHIFTED, workers=workers)
+        render(replace(request, split="train", as_domain=SHIFTED, limit=ADAPTED), Path(config.train), workers=workers)
+    render(replace(request, split="validation"), folder / "validation", workers=workers)
+    render(replace(request, split="validation", as_domain=SHIFTED), folder / SHIFTED, workers=workers)
 
 
-def trained(work: Path, arm: str, seed: int) -> Path:
-    """The run of one arm with one seed, trained if it is not."""
+def train_arm(work: Path, arm: str, seed: int) -> Path:
+    """Return the run of an arm with a seed, training it first unless it is complete."""
     from finetune.train import train
 
     run = work / "runs" / f"{ARMS[arm].of or arm}-{seed}"
     if not (run / "training.json").is_file():
-        start = trained(work, ARMS[arm].start, seed) / "best" if ARMS[arm].start else None
-        train(config_of(work, arm, seed), run, start=start)
+        start = train_arm(work, ARMS[arm].start, seed) / "best" if ARMS[arm].start else None
+        train(arm_config(work, arm, seed), run, start=start)
     return run
 
 
-def judged(work: Path, arm: str, seed: int, name: str) -> tuple[Any, list[str]]:
-    """The score of one arm with one seed on a rendering of the validation split, and how its answers were read."""
-    from finetune.data import Training
-    from finetune.evaluate import judge
+def score_arm(work: Path, arm: str, seed: int, rendering: str) -> tuple[harness.Score, list[str]]:
+    """Answer and score a rendering of the validation split; return the score and the source of each answer."""
+    from finetune.data import ClipDataset
+    from finetune.evaluate import score_answers
     from finetune.predictor import Finetuned
 
-    config = config_of(work, arm, seed)
-    folder = work / "answers" / f"{arm}-{seed}-{name}.jsonl"
-    folder.parent.mkdir(exist_ok=True)
-    model = Finetuned(trained(work, arm, seed), {"constrain": "no", "threads": "1"} | ARMS[arm].asked)
-    judging = Training(frames_of(work, config) / name, config, learning=False)
-    return judge(model.reply, judging, folder, model.batch_size)
+    config = arm_config(work, arm, seed)
+    path = answers_path(work, arm, seed, rendering)
+    path.parent.mkdir(exist_ok=True)
+    model = Finetuned(train_arm(work, arm, seed), {"constrain": "no", "threads": "1"} | ARMS[arm].options)
+    clips = ClipDataset(frames_folder(work, config) / rendering, config, training=False)
+    return score_answers(model.reply, clips, path, model.batch_size)
 
 
-def done(work: Path, arm: str, seed: int) -> dict[str, Any]:
-    """Train and judge one arm with one seed; what is done already is read."""
-    kept = work / "results" / f"{arm}-{seed}.json"
-    if kept.is_file():
-        return json.loads(kept.read_text(encoding="utf-8"))
-    record = json.loads((trained(work, arm, seed) / "training.json").read_text(encoding="utf-8"))
-    found: dict[str, Any] = {"arm": arm, "seed": seed, "minutes": record["wall_s"] / 60}
-    for name in ("validation", SHIFTED):
-        score, sources = judged(work, arm, seed, name)
-        values = {key: score.metrics[key].value for key in METRICS}
-        found[name] = values | {"valid": sources.count("model") / len(sources)}
-    kept.parent.mkdir(exist_ok=True)
-    text = json.dumps(found, indent=1) + "\n"
-    write_atomically(kept, lambda path: path.write_text(text, encoding="utf-8"))
-    return found
+def answers_path(work: Path, arm: str, seed: int, rendering: str) -> Path:
+    """Return the prediction file of an arm with a seed on a rendering."""
+    return work / "answers" / f"{arm}-{seed}-{rendering}.jsonl"
+
+
+def run_arm(work: Path, arm: str, seed: int) -> dict[str, Any]:
+    """Train and score an arm with a seed; return its metrics, from `work` if they are there already."""
+    path = work / "results" / f"{arm}-{seed}.json"
+    if path.is_file():
+        return json.loads(path.read_text(encoding="utf-8"))
+    record = json.loads((train_arm(work, arm, seed) / "training.json").read_text(encoding="utf-8"))
+    result: dict[str, Any] = {"arm": arm, "seed": seed, "minutes": record["wall_s"] / 60}
+    for rendering in ("validation", SHIFTED):
+        score, sources = score_arm(work, arm, seed, rendering)
+        values = {key: score.metrics[key].value for key in COLUMNS}
+        result[rendering] = values | {"valid": sources.count("model") / len(sources)}
+    path.parent.mkdir(exist_ok=True)
+    text = json.dumps(result, indent=1) + "\n"
+    write_atomically(path, lambda scratch: scratch.write_text(text, encoding="utf-8"))
+    return result
+
+
+def table(work: Path, arms: Sequence[str]) -> str:
+    """Return the Markdown table of `base` and the arms."""
+    head = [
+        "arm",
+        "what differs",
+        *(BY_KEY[key].title for key in COLUMNS),
+        "valid",
+        "score - base",
+        f"{BY_KEY['aa1_hidden'].title} - base",
+        f"score in `{SHIFTED}`",
+        "less base there",
+        "min",
+    ]
+    lines = [head, ["---"] * len(head), *rows(work, arms)]
+    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
 
 
 def rows(work: Path, arms: Sequence[str]) -> Iterator[list[str]]:
-    """Each arm's means over the seeds, and its paired differences to `base`, adjusted over the arms."""
-    from harness.statistics import holm
-
-    means = {arm: [done(work, arm, seed) for seed in SEEDS] for arm in ("base", *arms)}
-    tests = {(arm, name, metric): paired(work, arm, name, metric) for arm in arms for name, metric in TESTED}
-    for key in {(name, metric) for _, name, metric in tests}:
-        chosen = [place for place in tests if place[1:] == key]
-        for place, p in zip(chosen, holm([tests[place]["p"] for place in chosen]), strict=True):
-            tests[place]["adjusted"] = float(p)
-    for arm, found in means.items():
-        values = [np.mean([one["validation"][metric] for one in found]) for metric in METRICS]
-        valid, shifted = (
-            np.mean([one[name][key] for one in found]) for name, key in (("validation", "valid"), (SHIFTED, "score"))
-        )
-        *here, there = (_gap(tests.get((arm, name, metric))) for name, metric in TESTED)
+    """Yield each arm's means over the seeds, and its paired differences to `base`, adjusted over the arms."""
+    results = {arm: [run_arm(work, arm, seed) for seed in SEEDS] for arm in ("base", *arms)}
+    tests = {(arm, *tested): paired_difference(work, arm, *tested) for arm in arms for tested in TESTED}
+    for tested in TESTED:
+        family = [(arm, *tested) for arm in arms]
+        for key, p in zip(family, holm([tests[key]["p"] for key in family]), strict=True):
+            tests[key]["adjusted"] = float(p)
+    for arm, found in results.items():
+        values = [np.mean([one["validation"][key] for one in found]) for key in COLUMNS]
+        valid = np.mean([one["validation"]["valid"] for one in found])
+        shifted = np.mean([one[SHIFTED]["score"] for one in found])
+        *here, there = (_difference_cell(tests.get((arm, *tested))) for tested in TESTED)
         yield [
             arm,
             ARMS[arm].claim,
@@ -167,18 +189,16 @@ def rows(work: Path, arms: Sequence[str]) -> Iterator[list[str]]:
         ]
 
 
-def paired(work: Path, arm: str, name: str, metric: str) -> dict[str, Any]:
-    """Arm minus base on the same clips: sessions are the units, a session's sums are added up over the seeds."""
-    import harness
-    from harness.comparison.paired import load
-    from harness.statistics import identity_interval, sign_flip_p
-
-    files = [work / "answers" / f"{which}-{seed}-{name}.jsonl" for which in (arm, "base") for seed in SEEDS]
+def paired_difference(work: Path, arm: str, rendering: str, metric: str) -> dict[str, Any]:
+    """Return `difference` (arm minus base on the same clips), its interval `low` to `high`, and `p`."""
+    files = [answers_path(work, which, seed, rendering) for which in (arm, "base") for seed in SEEDS]
     scores = [harness.score(file, split="validation") for file in files]
-    both = load(scores, [file.stem for file in files])
-    holds = both.denominators(metric) > 0
-    n = both.denominators(metric)[holds] * len(SEEDS)
-    sums = both.sums[metric][:, holds]
+    both = pair_scores(scores, [file.stem for file in files])
+    # A session is one unit whatever the number of seeds: its runs share the clips, so they are no independent sample.
+    # Leaving a session out of numerator and denominator gives the jackknife's values.
+    counted = both.denominators(metric) > 0
+    n = both.denominators(metric)[counted] * len(SEEDS)
+    sums = both.sums[metric][:, counted]
     gap = sums[: len(SEEDS)].sum(0) - sums[len(SEEDS) :].sum(0)
     interval = identity_interval(gap.sum() / n.sum(), (gap.sum() - gap) / (n.sum() - n))
     return {
@@ -189,47 +209,33 @@ def paired(work: Path, arm: str, name: str, metric: str) -> dict[str, Any]:
     }
 
 
-def _gap(test: dict[str, Any] | None) -> str:
+def _difference_cell(test: dict[str, Any] | None) -> str:
+    """Return a difference with its interval, bold if it is significant after the adjustment."""
     if test is None:
         return ""
-    shown = f"{test['difference']:+.3f} [{test['low']:+.3f}, {test['high']:+.3f}]"
-    return f"**{shown}**" if test["adjusted"] <= 0.05 else shown
-
-
-def table(work: Path, arms: Sequence[str]) -> str:
-    head = [
-        "arm",
-        "what differs",
-        *METRICS.values(),
-        "valid",
-        "score - base",
-        "hidden AA@1 - base",
-        f"score in `{SHIFTED}`",
-        "less base there",
-        "min",
-    ]
-    lines = [head, ["---"] * len(head), *rows(work, arms)]
-    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+    text = f"{test['difference']:+.3f} [{test['low']:+.3f}, {test['high']:+.3f}]"
+    return f"**{text}**" if test["adjusted"] <= 0.05 else text
 
 
 @click.command()
 @click.argument("work", type=click.Path(path_type=Path, file_okay=False))
 @click.argument("arms", nargs=-1, type=click.Choice(list(ARMS)))
-@click.option("--workers", default=2, show_default=True, help="Trainings at a time, a thread each.")
+@click.option("--workers", default=2, show_default=True, help="Trainings at a time, one thread each.")
 def main(work: Path, arms: tuple[str, ...], workers: int) -> None:
-    """Train and compare ARMS (all by default) in WORK; go on with what is there."""
+    """Train and compare ARMS (all by default) in WORK; an interrupted comparison resumes."""
     chosen = [arm for arm in arms or ARMS if arm != "base"]
     for arm in ("base", *chosen):
-        draw(work, config_of(work, arm, 0))
-    second = {arm for arm in chosen if ARMS[arm].of or ARMS[arm].start}
-    trainings = [(arm, seed) for seed in SEEDS for arm in ("base", *chosen) if arm not in second]
-    askings = [(arm, seed) for seed in SEEDS for arm in chosen if arm in second]
+        draw(work, arm_config(work, arm, 0))
+    # Arms that build on another's run wait for it.
+    dependent = {arm for arm in chosen if ARMS[arm].of or ARMS[arm].start}
+    first = [(arm, seed) for seed in SEEDS for arm in ("base", *chosen) if arm not in dependent]
+    second = [(arm, seed) for seed in SEEDS for arm in chosen if arm in dependent]
     with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
-        for jobs in (trainings, askings):
-            for found in pool.map(partial(_job, work), jobs):
+        for jobs in (first, second):
+            for result in pool.map(partial(_run_job, work), jobs):
                 click.echo(
-                    f"{found['arm']}, seed {found['seed']}: score {found['validation']['score']:.3f}, "
-                    f"{found['minutes']:.1f} min",
+                    f"{result['arm']}, seed {result['seed']}: score {result['validation']['score']:.3f}, "
+                    f"{result['minutes']:.1f} min",
                     err=True,
                 )
     text = table(work, chosen)
@@ -237,8 +243,8 @@ def main(work: Path, arms: tuple[str, ...], workers: int) -> None:
     click.echo(text, nl=False)
 
 
-def _job(work: Path, job: tuple[str, int]) -> dict[str, Any]:
-    return done(work, *job)
+def _run_job(work: Path, job: tuple[str, int]) -> dict[str, Any]:
+    return run_arm(work, *job)
 
 
 if __name__ == "__main__":

@@ -1,8 +1,8 @@
-"""The base models, one table: shapes of the real checkpoints, and of their tiny twins for tests and CPUs.
+"""Table of the base models: shapes of the published models, and of their tiny twins for tests and CPUs.
 
-A twin is a model of the same class and the same config keys with small numbers, so it runs the same lines. Shapes of
-the checkpoints are those of their config.json files (Qwen team); the parameter counts are tested. The weights have
-licences of their own: Qwen2.5-VL-3B the Qwen Research License, which allows no commercial use.
+A twin is a model of the same class and the same config keys with small numbers, so it runs the same code. The shapes
+are those of the published config.json files (Qwen team); a test holds the parameter counts. The weights have licences
+of their own: Qwen2.5-VL-3B comes under the Qwen Research License, which allows no commercial use.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ SPECIALS = {
     "<|endoftext|>": 151643, "<|im_start|>": 151644, "<|im_end|>": 151645, "<|vision_start|>": 151652,
     "<|vision_end|>": 151653, "<|image_pad|>": 151655, "<|video_pad|>": 151656,
 }  # fmt: skip
-"""Token -> its id in the real tokenizers."""
+"""Token -> its id in the published tokenizers."""
 CLIP_MEAN, CLIP_STD = (0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711)
 HALF = (0.5, 0.5, 0.5)
 
 
 @dataclass(frozen=True)
 class Base:
-    """`text`, `vision`, `tiny_text`, `tiny_vision`: keyword arguments of the class's config."""
+    """A base model; `text` and `vision`, and those of the twin, are keyword arguments of its transformers config."""
 
     id: str
     kind: str  # prefix of the classes in transformers
@@ -34,10 +34,11 @@ class Base:
     tiny_vision: dict[str, Any]
     mean: tuple[float, ...] = CLIP_MEAN
     std: tuple[float, ...] = CLIP_STD
-    seconds_in_positions: bool = False  # second_per_grid_ts counts
-    pairs_apart: bool = False  # each pair of frames is a placeholder of its own, with its time as text
+    seconds_in_positions: bool = False  # positions scale with second_per_grid_ts
+    pairs_apart: bool = False  # each pair of frames has a placeholder of its own, with its time as text
 
     def model_class(self) -> Any:
+        """Return the class in transformers. Raises UsageError if the installed version lacks it."""
         import transformers
 
         name = f"{self.kind}ForConditionalGeneration"
@@ -46,7 +47,7 @@ class Base:
         return getattr(transformers, name)
 
     def config(self, *, tiny: bool, ids: dict[str, int] | None = None, **text: Any) -> Any:
-        """The transformers config; `ids` of the special tokens, and further keys of the text part."""
+        """Return the transformers config, with `ids` of the special tokens and further keys of the text part."""
         ids = ids or SPECIALS
         return self.model_class().config_class(
             text_config=(self.tiny_text if tiny else self.text) | text,
@@ -60,6 +61,7 @@ class Base:
 
 
 def _rope(theta: float, *section: int, **more: Any) -> dict[str, Any]:
+    """Return keys of rotary positions; `section`: of half a head's dimensions, those for time, height and width."""
     return {"rope_parameters": {"rope_type": "default", "rope_theta": theta, "mrope_section": list(section), **more}}
 
 
@@ -73,9 +75,9 @@ BASES = {
     base.id: base
     for base in (
         Base(
-            "Qwen/Qwen2.5-VL-3B-Instruct",
-            "Qwen2_5_VL",
-            3_754_622_976,
+            id="Qwen/Qwen2.5-VL-3B-Instruct",
+            kind="Qwen2_5_VL",
+            parameters=3_754_622_976,
             text={
                 "vocab_size": 151_936,
                 "hidden_size": 2048,
@@ -112,9 +114,9 @@ BASES = {
             seconds_in_positions=True,
         ),
         Base(
-            "Qwen/Qwen2-VL-2B-Instruct",
-            "Qwen2VL",
-            2_208_985_600,
+            id="Qwen/Qwen2-VL-2B-Instruct",
+            kind="Qwen2VL",
+            parameters=2_208_985_600,
             text={
                 "vocab_size": 151_936,
                 "hidden_size": 1536,
@@ -132,9 +134,9 @@ BASES = {
             | QWEN_PATCHES,
         ),
         Base(
-            "Qwen/Qwen3-VL-2B-Instruct",
-            "Qwen3VL",
-            2_127_532_032,
+            id="Qwen/Qwen3-VL-2B-Instruct",
+            kind="Qwen3VL",
+            parameters=2_127_532_032,
             text={
                 "vocab_size": 151_936,
                 "hidden_size": 2048,
@@ -178,6 +180,7 @@ BASES = {
 
 
 def find_base(name: str) -> Base:
+    """Return a base model by its id. Raises UsageError if there is none."""
     if name not in BASES:
         raise UsageError(f"unknown base model {name!r}; there are {', '.join(BASES)}")
     return BASES[name]

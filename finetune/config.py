@@ -1,7 +1,7 @@
-"""The one configuration of a run: TOML in, TOML out beside the checkpoints, unknown keys refused.
+"""The configuration of a run: read from TOML, written as TOML beside the checkpoints; unknown keys are refused.
 
-Every field says its unit and why it has this default. The defaults are the run on one Kaggle T4 (16 GB); the twin's
-are finetune/runs/cpu.toml.
+Every field names its unit and the reason for its default. The defaults are the run on one Kaggle T4 (16 GB); those of
+the twin are in finetune/runs/cpu.toml.
 """
 
 from __future__ import annotations
@@ -13,19 +13,24 @@ from pathlib import Path
 from typing import Any
 
 from harness.errors import UsageError
-from reference.files import write_atomically
+from reference.files import write_text
+from reference.task import DEFAULT_FRAMES, DEFAULT_SAMPLER, DEFAULT_SIZE, DEFAULT_WORLD
+from reference.toml import read_toml
 
 NAME = "config.toml"
 
 
 def _(default: Any, why: str) -> Any:
+    """Return a dataclass field with its default and the reason for it."""
     return field(default=default, metadata={"why": why})
 
 
 @dataclass(frozen=True)
 class Config:
-    # What is trained
-    base: str = _("Qwen/Qwen2.5-VL-3B-Instruct", "id of finetune.base_models; a 2B of this generation does not exist")
+    """Settings of a run. `python -m finetune.plan --fields` lists them."""
+
+    # Model
+    base: str = _("Qwen/Qwen2.5-VL-3B-Instruct", "id in finetune.base_models; this generation has no 2B")
     weights: str = _("", "folder of the base's safetensors and tokenizer; empty: random weights of the tiny shape")
     adapter: str = _("lora", "lora: adapters on the language model's linear layers; full: everything, from random")
     rank: int = _(16, "of the LoRA matrices; 29.9 M parameters on the 3B")
@@ -33,48 +38,49 @@ class Config:
     dropout: float = _(0.05, "share, on the adapters' inputs")
     quantise: bool = _(True, "nf4 with double quantisation for the language model's linear layers: 0.516 bytes each")
     compute: str = _("fp16", "fp16, bf16 or fp32; the T4 has no bf16")
-    init_std: float = _(0.1, "deviation of random weights; the usual 0.02 stayed at chance in three runs")
-    checkpointing: bool = _(True, "recompute activations in the backward pass: needed beside 3 B parameters in 15 GB")
-    # What it sees and says
-    world: str = _("warehouse-v1", "whose rendering is learned from")
-    train: str = _("frames/train", "folder of a rendering with truth.jsonl, whatever its form")
-    validation: str = _("frames/validation", "likewise; early stopping judges on it")
-    frames: int = _(8, "a clip; what `harness predict` renders, and train must hold")
-    size: int = _(336, "side of a frame in pixels; a multiple of patch x merge")
-    sampler: str = _("uniform", "uniform, motion, entropy or boundary")
+    init_std: float = _(0.1, "standard deviation of random weights; at the usual 0.02 three runs stayed at chance")
+    checkpointing: bool = _(True, "recompute activations in the backward pass; 3 B parameters in 15 GB need it")
+    # Inputs and answers
+    world: str = _(DEFAULT_WORLD, "world of the renderings")
+    train: str = _("frames/train", "folder of a rendering with truth.jsonl, in any form")
+    validation: str = _("frames/validation", "likewise; early stopping and the choice of the best model use it")
+    frames: int = _(DEFAULT_FRAMES, "per clip; `harness predict` renders as many, and the renderings must have them")
+    size: int = _(DEFAULT_SIZE, "side of a frame in pixels; a multiple of patch x merge")
+    sampler: str = _(DEFAULT_SAMPLER, "uniform, motion, entropy or boundary")
     as_video: bool = _(True, "frames in pairs, as one video: half the tokens of single images")
-    prompt: str = _("full", "full: what clips.jsonl asks; short: one line, for a model that knows no text")
+    prompt: str = _("full", "full: the prompt of clips.jsonl; short: one line, for a model that knows no text")
     frame_numbers: bool = _(True, "frame numbers and times in the prompt")
-    clips: int = _(0, "learn from the first so many clips (evenly spread); 0 is all")
-    randomised: bool = _(True, "learn from sessions of the flattened grammar too: order alone misleads there")
-    hard_negatives: bool = _(False, "each clip beside one that looks alike and goes on differently, in the same batch")
+    clips: int = _(0, "number of training clips, spread evenly over the split; 0: all")
+    randomised: bool = _(True, "train on sessions of the flattened grammar too, in which the usual order misleads")
+    hard_negatives: bool = _(False, "put each clip beside one that looks alike and continues differently, in one batch")
     augment: bool = _(False, "crop, colour, noise, blur from 168 px on and, in a rendering as video, temporal jitter")
     interpolate: bool = _(False, "blended frames between the sampled ones: twice the frames")
-    # What is optimised
-    label_weight: float = _(1.0, "of the operations' tokens in the loss; 5 for random weights, they decide the score")
-    temporal_head: float = _(0.0, "weight of start and end distributions, from the prompt's last state; 0: none")
-    steps_head: float = _(0.0, "weight of the next 1 to 3 operations from the same state; 0: none")
-    batch: int = _(2, "clips a forward pass; halved when memory runs out")
-    accumulation: int = _(16, "passes a step; batch x accumulation clips make an update")
+    # Optimization
+    label_weight: float = _(1.0, "of the operations' tokens in the loss, which decide the score; 5 for random weights")
+    temporal_head: float = _(0.0, "weight of a head for start and end, on the prompt's last state; 0: no head")
+    steps_head: float = _(0.0, "weight of a head for the next 3 operations, on the same state; 0: no head")
+    batch: int = _(2, "clips per forward pass; halved when memory runs out")
+    accumulation: int = _(16, "passes per update, which has batch x accumulation clips")
     steps: int = _(540, "updates; 540 x 32 clips is three times the training split")
-    optimizer: str = _("paged_adamw_8bit", "or adamw; paged: state moves to host memory under pressure")
+    optimizer: str = _("paged_adamw_8bit", "or adamw_8bit, adamw; paged: state moves to the host when the GPU is full")
     lr: float = _(2e-4, "peak learning rate; usual for LoRA")
-    warmup: float = _(0.05, "share of the steps with a rising rate; then cosine to a tenth of the peak")
+    warmup: float = _(0.05, "share of the steps with a rising rate, before a cosine to a tenth of the peak")
     weight_decay: float = _(0.0, "decoupled; adapters are small")
     beta2: float = _(0.99, "of Adam: short runs need a shorter memory than .999")
-    clip_norm: float = _(1.0, "gradient norm at most")
-    max_skipped: int = _(20, "updates in a row with infinite gradients, until the run stops")
-    # How it is watched
-    seed: int = _(0, "data order, dropout, augmentation and random weights follow from it and the step")
-    checkpoint_every: int = _(30, "updates; about 20 minutes on a T4")
-    keep: int = _(2, "checkpoints")
-    evaluate_every: int = _(60, "updates; 0: at the end alone")
-    evaluate_clips: int = _(240, "of the validation split, evenly spread")
-    patience: int = _(3, "evaluations without a better sum of composite and hidden AA@1, until the run stops; 0: never")
-    threads: int = _(0, "of the CPU; 0: as torch chooses")
+    clip_norm: float = _(1.0, "largest gradient norm; longer gradients are scaled to it")
+    max_skipped: int = _(20, "updates in a row with infinite gradients before the run stops")
+    # Checkpoints and evaluation
+    seed: int = _(0, "data order, dropout, augmentation and random weights are functions of it and the step")
+    checkpoint_every: int = _(30, "updates between checkpoints; about 20 minutes on a T4")
+    keep: int = _(2, "newest checkpoints that are kept")
+    evaluate_every: int = _(60, "updates between evaluations; 0: at the end only")
+    evaluate_clips: int = _(240, "of the validation split, spread evenly")
+    patience: int = _(3, "evaluations without a better sum of score and hidden AA@1 before the run stops; 0: never")
+    threads: int = _(0, "of the CPU; 0: torch's choice")
 
     @property
-    def clips_a_step(self) -> int:
+    def clips_per_update(self) -> int:
+        """Clips of an update, over all passes and processes."""
         return self.batch * self.accumulation
 
 
@@ -104,21 +110,19 @@ POSITIVE = (
 
 
 def read(path: Path, **changes: str) -> Config:
-    """A config file, with changes given as text (`steps="40"`). UsageError says what is wrong with it."""
-    try:
-        raw = tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise UsageError(f"{path}: {error.strerror}") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise UsageError(f"{path}: {error}") from None
-    return changed(checked(raw, str(path)), **changes)
+    """Return the config of a file, with changes given as text (`steps="40"`).
+
+    Raises UsageError, naming what is wrong, if the file cannot be read or holds unknown keys or values out of range.
+    """
+    return override(validate(read_toml(path, UsageError), str(path)), **changes)
 
 
-def checked(raw: dict[str, Any], where: str) -> Config:
+def validate(raw: dict[str, Any], where: str) -> Config:
+    """Return the config of a table of values; `where` begins the message of a UsageError."""
     known: dict[str, Field] = {entry.name: entry for entry in fields(Config)}
     if unknown := sorted(set(raw) - set(known)):
         raise UsageError(f"{where}: unknown keys {', '.join(unknown)} (python -m finetune.plan --fields)")
-    values = {name: _typed(name, value, str(known[name].type), where) for name, value in raw.items()}
+    values = {name: _check_type(name, value, str(known[name].type), where) for name, value in raw.items()}
     config = Config(**values)
     for name, allowed in CHOICES.items():
         if getattr(config, name) not in allowed:
@@ -131,18 +135,19 @@ def checked(raw: dict[str, Any], where: str) -> Config:
     return config
 
 
-def changed(config: Config, **changes: str) -> Config:
-    """With values given as text, in TOML's form or bare."""
-    return checked(asdict(config) | {name: _value(text) for name, text in changes.items()}, "the command line")
+def override(config: Config, **changes: str) -> Config:
+    """Return the config with other values, given as text in TOML's form or bare."""
+    return validate(asdict(config) | {name: _parse_value(text) for name, text in changes.items()}, "the command line")
 
 
 def write(config: Config, folder: Path) -> None:
-    """As `config.toml`, all fields, each with its reason; there whole or not at all."""
+    """Write `config.toml` with all fields, each with its reason, whole or not at all."""
     text = "".join(f"{line}\n" for line in lines(config))
-    write_atomically(folder / NAME, lambda path: path.write_text(text, encoding="utf-8"))
+    write_text(folder / NAME, text)
 
 
 def lines(config: Config) -> list[str]:
+    """Return the lines of `config.toml`."""
     return [
         f"{entry.name} = {json.dumps(getattr(config, entry.name))}  # {entry.metadata['why']}"
         for entry in fields(Config)
@@ -150,11 +155,12 @@ def lines(config: Config) -> list[str]:
 
 
 def relative_to(config: Config, folder: Path) -> Config:
-    """With its renderings looked for in `folder`, unless their paths are absolute."""
+    """Return the config with its renderings below `folder`; absolute paths stay."""
     return replace(config, train=str(folder / config.train), validation=str(folder / config.validation))
 
 
-def _typed(name: str, value: Any, kind: str, where: str) -> Any:
+def _check_type(name: str, value: Any, kind: str, where: str) -> Any:
+    """Return a value of the field's type, an integer as float if it is to be one."""
     if kind == "float" and type(value) is int:
         return float(value)
     if type(value).__name__ != kind:
@@ -162,8 +168,9 @@ def _typed(name: str, value: Any, kind: str, where: str) -> Any:
     return value
 
 
-def _value(text: str) -> Any:
+def _parse_value(text: str) -> Any:
+    """Return the TOML value of a text, the text itself if it is none."""
     try:
         return tomllib.loads(f"value = {text}")["value"]
-    except tomllib.TOMLDecodeError:
+    except (tomllib.TOMLDecodeError, RecursionError):
         return text

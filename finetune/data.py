@@ -1,8 +1,8 @@
-"""Rendered clips -> messages -> tensors.
+"""Convert rendered clips to messages, and messages to tensors.
 
 A clip's text is Qwen's chat form: system, one user turn with the placeholders of its frames and the question, the
-answer. Labels stand on the answer and its end token, nowhere else. Padding is on the right in training, on the left in
-generation; nothing is ever cut off.
+answer. Only the answer and its end token carry labels. Padding is on the right in training and on the left in
+generation; nothing is ever truncated.
 """
 
 from __future__ import annotations
@@ -15,16 +15,21 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from finetune.base_models import Base, find_base
 from finetune.config import Config
-from finetune.patches import Patches, patches, tokens_of
+from finetune.patches import Patches, count_tokens, patchify
 from finetune.tokens import answer_text, special_ids
 from harness.errors import UsageError
+from reference.files import read_json_lines
+from reference.process.world import load_world
 from reference.task import CLIP_FRAMES, FPS, UNKNOWN
 from reference.training.augment import Augmentation
 from reference.training.datasets import Clips
+from reference.training.hard_negatives import hard_negatives
+from reference.truth.store import open_truth
 
 SYSTEM = (
     "You watch short clips of a packing station and answer with one JSON object. Segments are counted in frames: "
@@ -33,10 +38,11 @@ SYSTEM = (
 NUMBERS = re.compile(r"\d+(\.5)? \(at \d+\.\d\d s\)(, |\.)")
 END = "<|im_end|>"
 IGNORED = -100
+"""Label of tokens without a loss, as torch's cross entropy has it."""
 
 
-class Lesson(NamedTuple):
-    """What is learned from a clip: the answer, and up to three operations that follow its segment."""
+class Target(NamedTuple):
+    """Target answer of a clip: operation, segment [start, end) in frames, and up to three operations that follow it."""
 
     operation: str
     start: int
@@ -45,130 +51,141 @@ class Lesson(NamedTuple):
 
     @property
     def text(self) -> str:
+        """Answer as the model is to generate it."""
         return answer_text(self.operation, self.start, self.end, self.following[0])
 
 
 class Example(NamedTuple):
-    """One clip as a model gets it. `frames` uint8 [n, h, w, 3]; `indices` [n]; `lesson` is None where it is asked."""
+    """One clip as input of a model; `target` is None outside training."""
 
     clip_id: str
-    frames: NDArray[np.uint8]
-    indices: NDArray[Any]
+    frames: NDArray[np.uint8]  # [n, h, w, 3]
+    indices: NDArray[Any]  # [n] frame numbers, halves between interpolated frames
     prompt: str
-    lesson: Lesson | None = None
+    target: Target | None = None
 
 
-class Training:
-    """The clips of a rendering with their truth, chosen and augmented as a config says."""
+class ClipDataset:
+    """Clips of a rendering with their truth, selected and augmented as a config says.
 
-    def __init__(self, folder: str | Path, config: Config, *, learning: bool = True):
+    `training=False` selects validation clips: never augmented, and `evaluate_clips` of them. Raises UsageError if the
+    rendering does not fit the config or has no truth.
+    """
+
+    def __init__(self, folder: str | Path, config: Config, *, training: bool = True):
         folder = Path(folder)
-        self.request = _request(folder, config)
-        self.operations = operations_of(self.request["world"], self.request["split"])
-        self.clips = Clips(folder, augment=_augmented(config) if learning else _still(config), trusted=True)
-        self.truth = _truth(folder)
+        self.request = _read_request(folder, config)
+        self.operations = world_operations(self.request["world"], self.request["split"])
+        augmentation = _augmentation(config) if training else _interpolation(config)
+        self.clips = Clips(folder, augment=augmentation, trusted=True)
+        self.truth = _read_truth(folder)
         self.names = [json.loads(line)["clip_id"] for line in (folder / "clips.jsonl").open(encoding="utf-8")]
         self.places = list(range(len(self.names)))
-        if learning and not config.randomised:
+        if training and not config.randomised:
             self.places = [place for place in self.places if not self.truth[self.names[place]]["randomised"]]
-        self.places = spread(self.places, config.clips if learning else config.evaluate_clips)
-        self.negatives = _negatives(config, self.names) if learning and config.hard_negatives else None
+        self.places = spread(self.places, config.clips if training else config.evaluate_clips)
+        self.negatives = _negative_ids(config, self.names) if training and config.hard_negatives else None
 
     def __len__(self) -> int:
         return len(self.places)
 
     def example(self, number: int, epoch: int = 0) -> Example:
-        place = self.places[number]
+        """Return the selected clip of this number, augmented as in this epoch."""
         self.clips.epoch = epoch
-        sample = self.clips[place]
-        return example_of(sample, self.truth[sample["clip_id"]])
+        sample = self.clips[self.places[number]]
+        return to_example(sample, self.truth[sample["clip_id"]])
 
     def order(self, seed: int, epoch: int) -> list[int]:
-        """The numbers of an epoch's clips: a shuffle that depends on nothing else.
+        """Return the numbers of an epoch's clips, shuffled by seed and epoch alone.
 
-        With hard negatives each clip that has one is followed by it, and the epoch is as long as without.
+        With hard negatives each clip that has one is followed by it, and the epoch keeps its length.
         """
         shuffled = np.random.Generator(np.random.PCG64([seed, epoch])).permutation(len(self)).tolist()
         if self.negatives is None:
             return shuffled
-        number = {self.names[place]: at for at, place in enumerate(self.places)}
+        numbers = {self.names[place]: number for number, place in enumerate(self.places)}
         paired: list[int] = []
-        for at in shuffled:
-            paired.append(at)
-            other = self.negatives.get(self.names[self.places[at]])
-            if other in number:
-                paired.append(number[other])
+        for number in shuffled:
+            paired.append(number)
+            negative = self.negatives.get(self.names[self.places[number]])
+            if negative in numbers:
+                paired.append(numbers[negative])
         return paired[: len(self)]
 
 
 def spread(places: list[int], count: int) -> list[int]:
-    """`count` of them, evenly; all where 0 or more than there are."""
+    """Return `count` of the places at even distances; all of them if `count` is 0 or too large."""
     return places if not 0 < count < len(places) else [places[k * len(places) // count] for k in range(count)]
 
 
-def example_of(sample: Mapping[str, Any], truth: Mapping[str, Any] | None = None) -> Example:
-    """From a sample of reference.training.datasets. Its own segment, which augmentation may have moved, comes first."""
-    lesson = None
+def to_example(sample: Mapping[str, Any], truth: Mapping[str, Any] | None = None) -> Example:
+    """Convert a sample of reference.training.datasets.
+
+    The segment is the sample's own, because augmentation may have shifted it; the following operations are the truth's.
+    """
+    target = None
     if truth is not None:
         segment = sample["truth"]["temporal_segment"]
-        lesson = Lesson(
-            truth["dominant_operation"], segment["start_frame"], segment["end_frame"], tuple(truth["next_operations"])
+        target = Target(
+            operation=truth["dominant_operation"],
+            start=segment["start_frame"],
+            end=segment["end_frame"],
+            following=tuple(truth["next_operations"]),
         )
-    return Example(sample["clip_id"], sample["frames"], sample["indices"], sample["prompt"], lesson)
+    return Example(sample["clip_id"], sample["frames"], sample["indices"], sample["prompt"], target)
 
 
-def _augmented(config: Config) -> Augmentation | None:
-    """A pass of blur for each 168 pixels of the side: a kernel of five pixels is a large part of a small frame."""
+def _augmentation(config: Config) -> Augmentation | None:
+    """Return the augmentation of training clips, if any."""
     if not config.augment:
-        return _still(config)
+        return _interpolation(config)
+    # Blur's kernel spans five pixels, a large part of a small frame: one pass for each 168 pixels of the side.
     return Augmentation(interpolate=config.interpolate, seed=config.seed, blur=config.size // 168)
 
 
-def _still(config: Config) -> Augmentation | None:
+def _interpolation(config: Config) -> Augmentation | None:
+    """Return what adds the blended frames and changes nothing else, if the config asks for them."""
     return Augmentation(0, 0, 0, 0, interpolate=True, shift=0) if config.interpolate else None
 
 
-def _request(folder: Path, config: Config) -> dict[str, Any]:
-    """What was asked of the renderer, as far as it fits the config."""
+def _read_request(folder: Path, config: Config) -> dict[str, Any]:
+    """Return the request that a rendering was made from. Raises UsageError if it does not fit the config."""
     try:
-        asked = json.loads((folder / "render.json").read_text(encoding="utf-8"))["request"]
+        request = json.loads((folder / "render.json").read_text(encoding="utf-8"))["request"]
     except (OSError, ValueError, KeyError) as error:
         raise UsageError(f"{folder}: no rendering ({error!r}); harness world render makes one") from None
     for name in ("world", "size", "frames", "sampler"):
-        if asked[name] != getattr(config, name):
-            raise UsageError(f"{folder}: rendered with {name} {asked[name]}, the config says {getattr(config, name)}")
-    return asked
+        if request[name] != getattr(config, name):
+            raise UsageError(f"{folder}: rendered with {name} {request[name]}, the config says {getattr(config, name)}")
+    return request
 
 
-def operations_of(world: str, split: str) -> tuple[str, ...]:
-    """The labels of a world in canonical order, Unknown among them."""
-    from reference.truth.store import open_truth
-
+def world_operations(world: str, split: str) -> tuple[str, ...]:
+    """Return the labels of a world in canonical order, Unknown included."""
     with open_truth(world, split) as truth:
         return truth.operations
 
 
-def _truth(folder: Path) -> dict[str, dict[str, Any]]:
+def _read_truth(folder: Path) -> dict[str, dict[str, Any]]:
+    """Return the rows of truth.jsonl by clip id."""
     path = folder / "truth.jsonl"
     if not path.is_file():
-        raise UsageError(f"{folder}: no truth.jsonl, so nothing can be learned there (train and validation have one)")
-    rows = (json.loads(line) for line in path.read_text(encoding="utf-8").splitlines())
+        raise UsageError(f"{folder}: no truth.jsonl to train or evaluate with; render the split train or validation")
+    rows = read_json_lines(path)
     return {row["clip_id"]: row for row in rows}
 
 
-def _negatives(config: Config, names: Sequence[str]) -> dict[str, str]:
-    from reference.process.world import load_world
-    from reference.training.hard_negatives import hard_negatives
-
-    found = hard_negatives(load_world(config.world))
-    if not set(found) & set(names):
+def _negative_ids(config: Config, names: Sequence[str]) -> dict[str, str]:
+    """Return clip id -> id of its hard negative."""
+    negatives = hard_negatives(load_world(config.world))
+    if not set(negatives) & set(names):
         raise UsageError(f"hard_negatives: {config.train} holds no clip of {config.world}'s training split")
-    return {clip_id: negative.negative_id for clip_id, negative in found.items()}
+    return {clip_id: negative.negative_id for clip_id, negative in negatives.items()}
 
 
 @dataclass
 class Collator:
-    """Examples -> a batch of torch tensors for a base model."""
+    """Converter of examples to a batch of torch tensors for a base model."""
 
     config: Config
     tokenizer: Any
@@ -179,40 +196,21 @@ class Collator:
         self.ids = special_ids(self.tokenizer)
         self.labels = [label for label in self.operations if label != UNKNOWN]
 
-    def question(self, example: Example, grid: Sequence[tuple[int, int, int]]) -> str:
-        """All that stands before the answer."""
-        body = self._pictures(example, grid) + self._asked(example)
-        system = f"<|im_start|>system\n{SYSTEM}{END}\n" if self.config.prompt == "full" else ""
-        return f"{system}<|im_start|>user\n{body}{END}\n<|im_start|>assistant\n"
-
-    def _asked(self, example: Example) -> str:
-        numbers = " ".join(f"{index:g}" for index in example.indices.tolist())
-        if self.config.prompt == "short":
-            return f"frames {numbers} of {CLIP_FRAMES}" if self.config.frame_numbers else f"frames of {CLIP_FRAMES}"
-        return example.prompt if self.config.frame_numbers else NUMBERS.sub("", example.prompt)
-
-    def _pictures(self, example: Example, grid: Sequence[tuple[int, int, int]]) -> str:
-        kind = "<|video_pad|>" if self.config.as_video else "<|image_pad|>"
-        if not (self.config.as_video and self.base.pairs_apart):
-            return "".join(f"<|vision_start|>{kind * tokens_of(one, self.base)}<|vision_end|>" for one in grid)
-        times, rows, columns = grid[0]
-        seconds = np.append(example.indices, example.indices[-1])[: 2 * times].reshape(times, 2).mean(axis=1) / FPS
-        pads = kind * tokens_of((1, rows, columns), self.base)
-        return "".join(f"<{second:.1f} seconds><|vision_start|>{pads}<|vision_end|>" for second in seconds)
-
     def __call__(self, examples: Sequence[Example]) -> dict[str, Any]:
-        """For training: with `labels` (IGNORED but on the answer), `inside` (the two operations' tokens), `weights`,
-        `last` (place of the prompt's last token), `segment` [b, 2] and `following` [b, 3] (IGNORED where unknown)."""
-        shown = [patches(example.frames, self.base, as_video=self.config.as_video) for example in examples]
-        prompts = self._prompts(examples, shown)
-        lessons = [example.lesson for example in examples]
-        if None in lessons:
-            raise ValueError("a clip without its answer cannot be learned from")
-        answers = [self._answer(lesson) for lesson in lessons if lesson]
-        rows = [prompt + ids for prompt, (ids, _) in zip(prompts, answers, strict=True)]
-        batch = self._padded(rows, left=False) | self._vision(examples, shown)
-        import torch
+        """Return a training batch of b rows, padded on the right.
 
+        Beside the model's inputs: `labels` [b, length], IGNORED outside the answer; `inside`, true on the tokens of the
+        two operations; `weights` of the loss; `last` [b], position of the prompt's last token; `segment` [b, 2], start
+        and last frame; `following` [b, 3], label numbers, IGNORED where unknown.
+        """
+        patches = self._patchify(examples)
+        prompts = self._encode_prompts(examples, patches)
+        targets = [example.target for example in examples]
+        if None in targets:
+            raise ValueError("a training batch needs the target of every clip")
+        answers = [self._encode_answer(target) for target in targets if target]
+        rows = [prompt + ids for prompt, (ids, _) in zip(prompts, answers, strict=True)]
+        batch = self._pad(rows, left=False) | self._vision_inputs(examples, patches)
         batch["labels"], batch["inside"] = (
             torch.full_like(batch["input_ids"], IGNORED),
             torch.zeros_like(batch["input_ids"], dtype=torch.bool),
@@ -222,41 +220,63 @@ class Collator:
             batch["labels"][row, place], batch["inside"][row, place] = torch.tensor(ids), torch.tensor(inside)
         batch["weights"] = 1.0 + (self.config.label_weight - 1.0) * batch["inside"]
         batch["last"] = torch.tensor([len(prompt) - 1 for prompt in prompts])
-        batch["segment"] = torch.tensor([[lesson.start, lesson.end - 1] for lesson in lessons if lesson])
-        batch["following"] = torch.tensor([self._following(lesson) for lesson in lessons if lesson])
+        batch["segment"] = torch.tensor([[target.start, target.end - 1] for target in targets if target])
+        batch["following"] = torch.tensor([self._following_numbers(target) for target in targets if target])
         return batch
 
-    def ask(self, examples: Sequence[Example]) -> dict[str, Any]:
-        """For generation: padded on the left."""
-        shown = [patches(example.frames, self.base, as_video=self.config.as_video) for example in examples]
-        return self._padded(self._prompts(examples, shown), left=True) | self._vision(examples, shown)
+    def prompt_batch(self, examples: Sequence[Example]) -> dict[str, Any]:
+        """Return a batch for generation: prompts alone, padded on the left."""
+        patches = self._patchify(examples)
+        return self._pad(self._encode_prompts(examples, patches), left=True) | self._vision_inputs(examples, patches)
 
     def answer_weight(self, examples: Sequence[Example]) -> float:
-        """The sum of the answer tokens' weights: what an update's loss is divided by."""
-        flags = [flag for example in examples if example.lesson for flag in self._answer(example.lesson)[1]]
+        """Return the sum of the answer tokens' weights, by which an update's loss is divided."""
+        flags = [flag for example in examples if example.target for flag in self._encode_answer(example.target)[1]]
         return len(flags) + (self.config.label_weight - 1.0) * sum(flags)
 
-    def _answer(self, lesson: Lesson) -> tuple[list[int], list[bool]]:
-        """Token ids of the answer and its end, and which of them stand inside the two labels."""
-        coded = self.tokenizer(lesson.text, add_special_tokens=False, return_offsets_mapping=True)
-        spans = label_spans(lesson.text).values()
+    def question(self, example: Example, grid: Sequence[tuple[int, int, int]]) -> str:
+        """Return the text before the answer."""
+        body = self._placeholders(example, grid) + self._prompt_text(example)
+        system = f"<|im_start|>system\n{SYSTEM}{END}\n" if self.config.prompt == "full" else ""
+        return f"{system}<|im_start|>user\n{body}{END}\n<|im_start|>assistant\n"
+
+    def _prompt_text(self, example: Example) -> str:
+        numbers = " ".join(f"{index:g}" for index in example.indices.tolist())
+        if self.config.prompt == "short":
+            return f"frames {numbers} of {CLIP_FRAMES}" if self.config.frame_numbers else f"frames of {CLIP_FRAMES}"
+        return example.prompt if self.config.frame_numbers else NUMBERS.sub("", example.prompt)
+
+    def _placeholders(self, example: Example, grid: Sequence[tuple[int, int, int]]) -> str:
+        """Return the placeholder tokens of the frames, with the pairs' times as text if the base reads them so."""
+        kind = "<|video_pad|>" if self.config.as_video else "<|image_pad|>"
+        if not (self.config.as_video and self.base.pairs_apart):
+            return "".join(f"<|vision_start|>{kind * count_tokens(one, self.base)}<|vision_end|>" for one in grid)
+        times, rows, columns = grid[0]
+        # The time of a pair is the mean of its two frames; patchify doubles an odd last frame, so its time is its own.
+        seconds = np.append(example.indices, example.indices[-1])[: 2 * times].reshape(times, 2).mean(axis=1) / FPS
+        pads = kind * count_tokens((1, rows, columns), self.base)
+        return "".join(f"<{second:.1f} seconds><|vision_start|>{pads}<|vision_end|>" for second in seconds)
+
+    def _encode_answer(self, target: Target) -> tuple[list[int], list[bool]]:
+        """Return the token ids of the answer and its end, and which of them lie inside the two labels."""
+        coded = self.tokenizer(target.text, add_special_tokens=False, return_offsets_mapping=True)
+        spans = label_spans(target.text).values()
         inside = [any(low < end and start < high for low, high in spans) for start, end in coded["offset_mapping"]]
         return [*coded["input_ids"], self.ids[END]], [*inside, False]
 
-    def _following(self, lesson: Lesson) -> list[int]:
-        known = [self.labels.index(label) if label in self.labels else IGNORED for label in lesson.following[:3]]
-        return known + [IGNORED] * (3 - len(known))
+    def _following_numbers(self, target: Target) -> list[int]:
+        numbers = [self.labels.index(label) if label in self.labels else IGNORED for label in target.following[:3]]
+        return numbers + [IGNORED] * (3 - len(numbers))
 
-    def _prompts(self, examples: Sequence[Example], shown: Sequence[Patches]) -> list[list[int]]:
-        return [self._encode(self.question(one, seen.grid)) for one, seen in zip(examples, shown, strict=True)]
+    def _patchify(self, examples: Sequence[Example]) -> list[Patches]:
+        return [patchify(example.frames, self.base, as_video=self.config.as_video) for example in examples]
 
-    def _encode(self, text: str) -> list[int]:
-        return self.tokenizer(text, add_special_tokens=False)["input_ids"]
+    def _encode_prompts(self, examples: Sequence[Example], patches: Sequence[Patches]) -> list[list[int]]:
+        questions = [self.question(example, one.grid) for example, one in zip(examples, patches, strict=True)]
+        return [self.tokenizer(text, add_special_tokens=False)["input_ids"] for text in questions]
 
-    def _padded(self, rows: Sequence[list[int]], *, left: bool) -> dict[str, Any]:
-        """`mm_token_type_ids` (0 text, 1 image, 2 video): without them positions are silently one-dimensional."""
-        import torch
-
+    def _pad(self, rows: Sequence[list[int]], *, left: bool) -> dict[str, Any]:
+        """Return token ids, attention mask and token types [b, length]; UsageError if a row is too long to be read."""
         length, pad = max(map(len, rows)), self.ids["<|endoftext|>"]
         if length > (limit := self.tokenizer.model_max_length):
             raise UsageError(f"a clip takes {length:,} tokens of {limit:,} at most: take fewer or smaller frames")
@@ -268,14 +288,14 @@ class Collator:
                 for row, gap in zip(rows, fill, strict=True)
             ]
         )
+        # 0 text, 1 image, 2 video. Without token types transformers falls back silently to one-dimensional positions.
         kinds = (ids == self.ids["<|image_pad|>"]) + 2 * (ids == self.ids["<|video_pad|>"])
         return {"input_ids": ids, "attention_mask": mask, "mm_token_type_ids": kinds.int()}
 
-    def _vision(self, examples: Sequence[Example], shown: Sequence[Patches]) -> dict[str, Any]:
-        import torch
-
-        values = torch.from_numpy(np.concatenate([one.values for one in shown]))
-        grid = torch.tensor([one for each in shown for one in each.grid])
+    def _vision_inputs(self, examples: Sequence[Example], patches: Sequence[Patches]) -> dict[str, Any]:
+        """Return the patches of all clips in one tensor, their grids, and the seconds between pairs."""
+        values = torch.from_numpy(np.concatenate([one.values for one in patches]))
+        grid = torch.tensor([one for each in patches for one in each.grid])
         if not self.config.as_video:
             return {"pixel_values": values, "image_grid_thw": grid}
         batch = {"pixel_values_videos": values, "video_grid_thw": grid}
@@ -285,7 +305,9 @@ class Collator:
 
 
 def _pair_seconds(indices: NDArray[Any]) -> float:
-    """Seconds between the pairs of frames that share a temporal patch, on average."""
+    """Return the mean seconds between temporal patches, pairs of frames; 1 for a single frame."""
+    # M-RoPE multiplies a patch's number by this and by tokens_per_second to get its temporal position. The stock
+    # processor would derive it from 24 frames a second; these clips have 25, and only every n-th frame is sampled.
     return float(2 * (indices[-1] - indices[0]) / max(1, len(indices) - 1) / FPS) or 1.0
 
 
@@ -293,5 +315,5 @@ LABEL = re.compile(r'"(dominant|next)_operation": "([^"]*)"')
 
 
 def label_spans(text: str) -> dict[str, tuple[int, int]]:
-    """Where the labels of an answer stand: "dominant", "next" -> [start, end) in characters."""
+    """Return the positions of an answer's labels: "dominant", "next" -> [start, end) in characters."""
     return {match[1]: match.span(2) for match in LABEL.finditer(text)}

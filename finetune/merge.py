@@ -1,8 +1,8 @@
-"""Merge: `python -m finetune.merge RUN -o DIR [--weights BASE]` writes base and adapter as one checkpoint.
+"""Merge base and adapter into one model: `python -m finetune.merge RUN -o DIR [--weights BASE]`.
 
-Adapters on nf4 weights are merged into weights of full precision, loaded anew; the result differs from what was trained
-by the quantisation's error. What was computed in fp16 is written as bf16, which has the range that this family needs.
-Tokenizer, what else the base's folder says of its inputs, and heads stay beside it.
+An adapter trained on nf4 weights is merged into weights of full precision, loaded anew; the result differs from the
+trained model by the quantisation's error. A model computed in fp16 is written as bf16, which has the range that this
+family needs. Tokenizer, processor settings of the base's folder, and heads are written beside it.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import click
 import torch
 
 from finetune import config as configs
-from finetune.model import HEADS, ensure_base, load_model, operations_of
+from finetune.model import HEADS, ensure_base, load_model, read_operations
 from harness.errors import HarnessError
 
 PROCESSORS = (
@@ -26,15 +26,17 @@ PROCESSORS = (
     "chat_template.json",
     "chat_template.jinja",
 )
-"""What other programs read beside weights and tokenizer, where the base has it."""
+"""Files that other programs read beside weights and tokenizer, copied if the base has them."""
 
 
 def merge(run: Path, folder: Path, weights: str | None = None) -> None:
-    """The best of `run` as a transformers checkpoint in `folder`, of one type: fp32, or bf16 for half of it.
-    `weights`: the base's folder, where it is not where the run had it."""
+    """Write the best model of `run` to `folder` in transformers' form, all in one type: fp32, or bf16 for half of it.
+
+    `weights` is the base's folder, if it is not where the run had it.
+    """
     config = replace(configs.read(run / configs.NAME), quantise=False, checkpointing=False)
     config = replace(config, weights=weights or config.weights)
-    labels = operations_of(run / "best")
+    labels = read_operations(run / "best")
     base = ensure_base(config, run / "base", labels)
     answerer, tokenizer = load_model(config, base, labels, "cpu")
     answerer.restore(run / "best")
@@ -49,14 +51,14 @@ def merge(run: Path, folder: Path, weights: str | None = None) -> None:
 @click.command()
 @click.argument("run", type=click.Path(path_type=Path, file_okay=False, exists=True))
 @click.option("-o", "--output", "folder", required=True, type=click.Path(path_type=Path, file_okay=False))
-@click.option("--weights", help="Folder of the base model, where it is not where the run had it.")
+@click.option("--weights", help="Folder of the base model, if it is not where the run had it.")
 def main(run: Path, folder: Path, weights: str | None) -> None:
-    """Write the best of RUN, merged, to a folder."""
+    """Write the best model of RUN, merged with its base, to a folder."""
     try:
         merge(run, folder, weights)
     except HarnessError as error:
         sys.exit(f"error: {error}")
-    click.echo(f"{folder}: merged; any program that loads transformers checkpoints can take it")
+    click.echo(f"{folder}: merged; any program that loads models of transformers can load it")
 
 
 if __name__ == "__main__":

@@ -1,12 +1,13 @@
-"""A base model with what is trained on it: adapters or all weights, and small heads; loaded, run, saved.
+"""Model: a base with adapters or all weights to train, and small heads; how it is loaded, run, saved.
 
 Precision on the T4 (fp16, no bf16): frozen matrices in fp16 or nf4; norms, adapters and heads in fp32. fp16 overflows
 in this family: the residual stream is fp32, and so are the last MLPs of the vision tower, whose output passes 65,504 in
 the 3B (vLLM's pull request 13968 clamps it there). `prepare_model_for_kbit_training` is not used: it would raise the
 embedding and the whole vision tower to fp32, 1.8 GiB.
 
-The loss needs logits on the answer's tokens only: hidden states come from the inner model, `lm_head` is applied to
-those places. Full logits of a 152k vocabulary would not fit beside the rest. A frozen vision tower runs under no_grad.
+The loss needs logits on the answer's tokens only: hidden states come from the inner model, and `lm_head` is applied at
+those positions. Full logits of a 152k vocabulary would not fit beside the rest. A frozen vision tower runs under
+no_grad.
 """
 
 from __future__ import annotations
@@ -26,25 +27,25 @@ from torch.nn import functional
 from finetune.base_models import find_base
 from finetune.config import Config
 from finetune.data import IGNORED, SYSTEM
-from finetune.tokens import load_tokenizer, make_tokenizer, special_ids
+from finetune.tokens import load_tokenizer, special_ids, train_tokenizer
 from harness.errors import UsageError
 from reference.rendering.prompt import task_prompt
 from reference.task import CLIP_FRAMES, UNKNOWN
 
 DTYPES = {"fp16": torch.float16, "bf16": torch.bfloat16, "fp32": torch.float32}
-TARGETS = r"(.*\.)?model\.language_model\.layers\.\d+\.(self_attn\.(q|k|v|o)_proj|mlp\.(gate|up|down)_proj)"
-"""The language model's linear layers; a list of their last names would hit the vision tower too."""
+LORA_LAYERS = r"(.*\.)?model\.language_model\.layers\.\d+\.(self_attn\.(q|k|v|o)_proj|mlp\.(gate|up|down)_proj)"
+"""Pattern of the language model's linear layers; a list of their last names would match the vision tower too."""
 UNQUANTISED = ["lm_head", "model.visual"]
 """Without lm_head the tied embedding would be quantised; "visual" alone matches nothing."""
 WIDE_BLOCKS = 2
-"""Blocks at the end of the vision tower whose MLPs compute in fp32 where all else is fp16."""
+"""Blocks at the end of the vision tower whose MLPs compute in fp32 when everything else is fp16."""
 PIXELS = ("pixel_values", "image_grid_thw", "pixel_values_videos", "video_grid_thw")
 INPUTS = ("input_ids", "attention_mask", "mm_token_type_ids", "second_per_grid_ts", *PIXELS)
 ADAPTER, MODEL, HEADS, FACTS = "adapter", "model.safetensors", "heads.safetensors", "trained.json"
 
 
 class Losses(NamedTuple):
-    """Sums over a batch: `total`, weighted, is what is minimised; the rest, unweighted, is for the log."""
+    """Losses summed over a batch: `total` is weighted and minimised, the others are unweighted and logged."""
 
     total: torch.Tensor
     plain: float  # cross entropy of all answer tokens
@@ -55,7 +56,10 @@ class Losses(NamedTuple):
 
 
 class Answerer(nn.Module):
-    """`backbone`: the conditional generation model, with or without PEFT round it; `heads`: in fp32, possibly none."""
+    """Model that answers questions about clips.
+
+    `backbone` is the conditional generation model, with or without PEFT around it; `heads` are in fp32, possibly none.
+    """
 
     def __init__(self, backbone: nn.Module, config: Config, labels: int):
         super().__init__()
@@ -73,33 +77,37 @@ class Answerer(nn.Module):
 
     @property
     def inner(self) -> Any:
-        """The conditional generation model itself."""
+        """The conditional generation model without PEFT."""
         return inner_model(self.backbone)
 
     @property
     def device(self) -> torch.device:
+        """Device of the parameters."""
         return next(self.parameters()).device
 
-    def trained(self) -> dict[str, nn.Parameter]:
-        """Name -> parameter, of all that learns."""
+    def trainable(self) -> dict[str, nn.Parameter]:
+        """Return name -> parameter of everything that is trained."""
         return {name: parameter for name, parameter in self.named_parameters() if parameter.requires_grad}
 
     def autocast(self) -> contextlib.AbstractContextManager:
+        """Return the context in which the backbone runs in the config's compute type."""
         if self.config.compute == "fp32":
             return contextlib.nullcontext()
         return torch.autocast(self.device.type, DTYPES[self.config.compute])
 
     def states(self, batch: Mapping[str, Any]) -> torch.Tensor:
-        """Last hidden states [b, length, hidden]. A batch may bring what a frozen vision tower saw, as `seen`."""
+        """Return the last hidden states [b, length, hidden]. A batch may hold a frozen tower's output as `vision`."""
         inputs = {name: batch[name] for name in INPUTS if name in batch}
         if self.frozen_vision:
-            inputs["mm_encoder_outputs"] = batch["seen"] if "seen" in batch else self.see(inputs)
+            # Gradient checkpointing makes inputs require gradients, the frozen tower's too. The tower therefore runs
+            # apart: otherwise it would be recomputed and differentiated for nothing.
+            inputs["mm_encoder_outputs"] = batch["vision"] if "vision" in batch else self.vision_features(inputs)
             del inputs["pixel_values_videos" if "pixel_values_videos" in inputs else "pixel_values"]
         return self.inner.model(**inputs, use_cache=False).last_hidden_state
 
     @torch.no_grad()
-    def see(self, inputs: Mapping[str, torch.Tensor]) -> dict[str, Any]:
-        """What the vision tower says of a batch."""
+    def vision_features(self, inputs: Mapping[str, torch.Tensor]) -> dict[str, Any]:
+        """Return the vision tower's output for a batch, by kind: video or image."""
         model = self.inner.model
         if "pixel_values_videos" in inputs:
             grids = inputs["pixel_values_videos"], inputs["video_grid_thw"]
@@ -107,26 +115,32 @@ class Answerer(nn.Module):
         return {"image": model.get_image_features(inputs["pixel_values"], inputs["image_grid_thw"], return_dict=True)}
 
     def forward(self, batch: Mapping[str, Any], clips_weight: float = 1.0) -> Losses:
-        """`clips_weight`: what a clip's head losses count in units of an answer token's weight."""
+        """Return the losses of a batch.
+
+        `clips_weight` is the weight of a clip's head losses in units of an answer token's weight: a caller that divides
+        the total by the update's answer weight gets the mean over tokens plus the mean over clips.
+        """
         with self.autocast():
             states = self.states(batch)
-            wanted = batch["labels"][:, 1:] != IGNORED
-            logits = self.inner.lm_head(states[:, :-1][wanted].to(self.inner.lm_head.weight.dtype))
-        targets, weights = batch["labels"][:, 1:][wanted], batch["weights"][:, 1:][wanted]
+            # The state at a position predicts the token after it: labels are shifted by one.
+            answered = batch["labels"][:, 1:] != IGNORED
+            logits = self.inner.lm_head(states[:, :-1][answered].to(self.inner.lm_head.weight.dtype))
+        targets, weights = batch["labels"][:, 1:][answered], batch["weights"][:, 1:][answered]
         each = functional.cross_entropy(logits.float(), targets, reduction="none")
         answer = (each * weights).sum()
         heads = self._head_losses(states, batch)
-        plain, inside = each.detach(), batch["inside"][:, 1:][wanted]
+        plain, inside = each.detach(), batch["inside"][:, 1:][answered]
         return Losses(
-            answer + clips_weight * heads,
-            float(plain.sum()),
-            float(plain[inside].sum()),
-            len(targets),
-            int(inside.sum()),
-            len(states),
+            total=answer + clips_weight * heads,
+            plain=float(plain.sum()),
+            labels=float(plain[inside].sum()),
+            tokens=len(targets),
+            label_tokens=int(inside.sum()),
+            clips=len(states),
         )
 
     def _head_losses(self, states: torch.Tensor, batch: Mapping[str, torch.Tensor]) -> torch.Tensor:
+        """Return the heads' cross entropies, each the mean of its 2 or 3 answers, summed over the clips."""
         total = states.new_zeros((), dtype=torch.float32)
         for name, weight in (("segment", self.config.temporal_head), ("following", self.config.steps_head)):
             if name in self.heads:
@@ -139,13 +153,13 @@ class Answerer(nn.Module):
         return total
 
     def head(self, name: str, states: torch.Tensor, last: torch.Tensor) -> torch.Tensor:
-        """[b, 2, 125]: start, and last frame of the segment; or [b, 3, labels]: what comes next."""
+        """Return scores of start and last frame [b, 2, 125], or of the next operations [b, 3, labels]; in fp32."""
         chosen = states[torch.arange(len(states), device=states.device), last].float()
         with torch.autocast(self.device.type, enabled=False):
             return self.heads[name](chosen).unflatten(-1, (2 if name == "segment" else 3, -1))
 
     def save(self, folder: Path) -> None:
-        """Adapter in PEFT's form, or all weights; heads beside them. Safetensors only."""
+        """Write the adapter in PEFT's form, or all weights, and the heads beside them, as safetensors."""
         folder.mkdir(parents=True, exist_ok=True)
         if self.config.adapter == "lora":
             self.backbone.save_pretrained(folder / ADAPTER)
@@ -156,7 +170,7 @@ class Answerer(nn.Module):
             save_file(self.heads.state_dict(), folder / HEADS)
 
     def restore(self, folder: Path) -> None:
-        """What `save` wrote, into this model."""
+        """Load what `save` wrote. Raises UsageError if the folder holds nothing that fits this model."""
         if not (folder / (ADAPTER if self.config.adapter == "lora" else MODEL)).exists():
             raise UsageError(f"{folder}: holds no trained {'adapter' if self.config.adapter == 'lora' else 'weights'}")
         if self.config.adapter == "lora":
@@ -172,12 +186,12 @@ class Answerer(nn.Module):
 
 
 def inner_model(backbone: Any) -> Any:
-    """Without PEFT round it."""
+    """Return the model without PEFT around it."""
     return backbone.get_base_model() if hasattr(backbone, "get_base_model") else backbone
 
 
 def ensure_base(config: Config, folder: Path, operations: Sequence[str]) -> Path:
-    """The folder of the base's weights and tokenizer: the config's, or `folder` with random ones, made once."""
+    """Return the folder of the base's weights and tokenizer: the config's, or `folder` with random ones, made once."""
     if config.weights:
         return Path(config.weights)
     if not (folder / "config.json").is_file():
@@ -191,22 +205,22 @@ def ensure_base(config: Config, folder: Path, operations: Sequence[str]) -> Path
 
 
 def tiny_tokenizer(config: Config, folder: Path, operations: Sequence[str]) -> Any:
-    """Learned from this task's prompts, kept in `folder`."""
+    """Train the tiny tokenizer on this task's prompts and save it in `folder`."""
     labels = [label for label in operations if label != UNKNOWN]
-    shown = [round(k * 124 / max(1, config.frames - 1)) for k in range(config.frames)]
-    prompts = [task_prompt(labels, shown), SYSTEM, f"frames {' '.join(map(str, shown))} of {CLIP_FRAMES}"]
-    return make_tokenizer(folder, labels, prompts)
+    indices = [round(k * 124 / max(1, config.frames - 1)) for k in range(config.frames)]
+    prompts = [task_prompt(labels, indices), SYSTEM, f"frames {' '.join(map(str, indices))} of {CLIP_FRAMES}"]
+    return train_tokenizer(folder, labels, prompts)
 
 
 def random_model(config: Config, tokenizer: Any) -> Any:
-    """The base's tiny shape with weights drawn from the seed."""
+    """Return the base's twin with weights drawn from the seed."""
     shape = tiny_shape(config, tokenizer)
     torch.manual_seed(config.seed)
     return find_base(config.base).model_class()(shape).float()
 
 
 def tiny_shape(config: Config, tokenizer: Any) -> Any:
-    """The transformers config of the base's twin."""
+    """Return the transformers config of the base's twin."""
     ids = special_ids(tokenizer)
     shape = find_base(config.base).config(
         tiny=True,
@@ -224,36 +238,38 @@ def tiny_shape(config: Config, tokenizer: Any) -> Any:
 def load_model(
     config: Config, base: Path, operations: Sequence[str], device: str | torch.device
 ) -> tuple[Answerer, Any]:
-    """The model ready to train, and its tokenizer."""
+    """Load a base and its tokenizer; return the model ready to train, and the tokenizer."""
     tokenizer = load_tokenizer(base)
-    backbone = _loaded(config, base, device)
-    backbone.generation_config = _greedy(special_ids(tokenizer))
+    backbone = _load_backbone(config, base, device)
+    backbone.generation_config = _greedy_settings(special_ids(tokenizer))
     labels = sum(label != UNKNOWN for label in operations)
-    return prepared(config, backbone, labels).to(device), tokenizer
+    return prepare(config, backbone, labels).to(device), tokenizer
 
 
-def _greedy(ids: dict[str, int]) -> Any:
-    """Nothing of a checkpoint's own settings stays: Qwen's bring a penalty on repetition, which JSON is full of."""
+def _greedy_settings(ids: dict[str, int]) -> Any:
+    """Return settings of greedy generation, in place of the base's own."""
+    # Qwen's own contain a penalty on repetition, which would fall on the tokens of JSON.
     from transformers import GenerationConfig
 
     return GenerationConfig(do_sample=False, eos_token_id=ids["<|im_end|>"], pad_token_id=ids["<|endoftext|>"])
 
 
-def prepared(config: Config, backbone: Any, labels: int) -> Answerer:
-    """A base model made ready to train: frozen and adapted, precisions set, with heads."""
+def prepare(config: Config, backbone: Any, labels: int) -> Answerer:
+    """Return a base model ready to train: frozen and with adapters (or whole), in the right precisions, with heads."""
     if config.adapter == "lora":
-        backbone = _with_adapters(config, backbone)
+        backbone = _add_adapters(config, backbone)
     if config.compute != "fp32":
-        _residuals_in_fp32(backbone)
+        _keep_residuals_fp32(backbone)
     if config.compute == "fp16":
-        _last_vision_mlps_in_fp32(backbone)
+        _run_last_vision_mlps_fp32(backbone)
     if config.checkpointing:
         backbone.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
     torch.manual_seed(config.seed)
     return Answerer(backbone, config, labels)
 
 
-def _loaded(config: Config, base: Path, device: str | torch.device) -> Any:
+def _load_backbone(config: Config, base: Path, device: str | torch.device) -> Any:
+    """Load a base model onto a device. Raises UsageError if the folder holds no weights of it."""
     import transformers
     from transformers import BitsAndBytesConfig
 
@@ -267,20 +283,21 @@ def _loaded(config: Config, base: Path, device: str | torch.device) -> Any:
             bnb_4bit_compute_dtype=dtype,
             llm_int8_skip_modules=UNQUANTISED,
         )
-    transformers.utils.logging.disable_progress_bar()  # a bar for a second's work; its lines would fill a log
-    wanted = find_base(config.base).model_class()
+    transformers.utils.logging.disable_progress_bar()  # one second of work; its lines would fill a log
+    model_class = find_base(config.base).model_class()
     try:
-        backbone = wanted.from_pretrained(base, device_map={"": device}, attn_implementation="sdpa", **options)
+        backbone = model_class.from_pretrained(base, device_map={"": device}, attn_implementation="sdpa", **options)
     except OSError as error:
         raise UsageError(f"{base}: no weights of {config.base} ({str(error).splitlines()[0]})") from None
     for module in backbone.modules():
         if hasattr(module, "support_avx512bf16_for_cpu"):
-            # else a CPU repacks nf4 weights when it is first asked a question, and cannot train them any more
+            # otherwise a CPU repacks nf4 weights at the first inference, and cannot train them afterwards
             module.support_avx512bf16_for_cpu = False
     return backbone
 
 
-def _with_adapters(config: Config, backbone: Any) -> Any:
+def _add_adapters(config: Config, backbone: Any) -> Any:
+    """Freeze a model, raise its norms and biases to fp32, and add LoRA matrices in fp32."""
     from peft import LoraConfig, get_peft_model
 
     for parameter in backbone.parameters():
@@ -291,38 +308,39 @@ def _with_adapters(config: Config, backbone: Any) -> Any:
         r=config.rank,
         lora_alpha=config.alpha,
         lora_dropout=config.dropout,
-        target_modules=TARGETS,
+        target_modules=LORA_LAYERS,
         task_type="CAUSAL_LM",
     )
     torch.manual_seed(config.seed)
-    made = get_peft_model(backbone, lora)
-    for parameter in made.parameters():
+    model = get_peft_model(backbone, lora)
+    for parameter in model.parameters():
         if parameter.requires_grad:
             parameter.data = parameter.data.float()
-    return made
+    return model
 
 
-def _residuals_in_fp32(backbone: Any) -> None:
-    """What enters the stacks of layers is fp32, so sums over layers are."""
+def _keep_residuals_fp32(backbone: Any) -> None:
+    """Convert the input of both stacks of layers to fp32, so that the residual sums over layers are fp32 too."""
     model = inner_model(backbone).model
     for entry in (model.language_model.embed_tokens, model.visual.patch_embed):
         entry.register_forward_hook(lambda module, inputs, output: output.float())
 
 
-def _last_vision_mlps_in_fp32(backbone: Any) -> None:
+def _run_last_vision_mlps_fp32(backbone: Any) -> None:
+    """Run the MLPs of the last vision blocks in fp32, where activations exceed the range of fp16."""
     for block in inner_model(backbone).model.visual.blocks[-WIDE_BLOCKS:]:
         block.mlp.float()
-        block.mlp.forward = _wide(block.mlp.forward)
+        block.mlp.forward = _without_autocast(block.mlp.forward)
 
 
-def _wide(forward: Callable[[torch.Tensor], torch.Tensor]) -> Callable[[torch.Tensor], torch.Tensor]:
-    def without_autocast(states: torch.Tensor) -> torch.Tensor:
+def _without_autocast(forward: Callable[[torch.Tensor], torch.Tensor]) -> Callable[[torch.Tensor], torch.Tensor]:
+    def in_fp32(states: torch.Tensor) -> torch.Tensor:
         with torch.autocast(states.device.type, enabled=False):
             return forward(states.float())
 
-    return without_autocast
+    return in_fp32
 
 
-def operations_of(folder: Path) -> tuple[str, ...]:
-    """The labels that a run was trained with."""
+def read_operations(folder: Path) -> tuple[str, ...]:
+    """Return the labels that the model in a folder was trained with."""
     return tuple(json.loads((folder / FACTS).read_text(encoding="utf-8"))["operations"])

@@ -1,8 +1,8 @@
-"""`harness predict --model finetune:RUN`: the best model of a run answers.
+"""Predictor of the harness: `harness predict --model finetune:RUN` asks the best model of a run.
 
-Options (`--option key=value`): `constrain` (yes; no lets it say anything), `segment` and `next` (text; head takes them
-from the run's heads), `weights` (folder of the base model, where it is not where the run had it), `threads` (of the
-CPU), `batch` (clips at once; half of them, again, where a GPU's memory does not suffice).
+Options (`--option key=value`): `constrain` (yes; no allows any text), `segment` and `next` (text; head takes them from
+the run's heads), `weights` (folder of the base model, if it is not where the run had it), `threads` (of the CPU),
+`batch` (clips per batch; out of memory, a batch is asked again in halves).
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ from finetune import config as configs
 from finetune.constrained import Grammar
 from finetune.data import Collator, Example
 from finetune.evaluate import BATCH
-from finetune.generate import Said, ask
-from finetune.model import FACTS, ensure_base, load_model, operations_of
+from finetune.generate import Generation, generate
+from finetune.model import FACTS, ensure_base, load_model, read_operations
 from harness.errors import UsageError
 from harness.ingestion.line_checker import read_answer
 from harness.ingestion.vocabulary import Vocabulary
@@ -35,17 +35,17 @@ class Finetuned:
     """A run's best model as a predictor of the harness."""
 
     def __init__(self, run: Path, options: Mapping[str, str]):
-        self.options = _checked(options)
+        self.options = _validate_options(options)
         if "threads" in self.options:
             torch.set_num_threads(int(self.options["threads"]))
         self.run, self.best = run, run / "best"
         if not (self.best / FACTS).is_file():
-            raise UsageError(f"{run}: no trained model (best/ is written at a run's first evaluation)")
+            raise UsageError(f"{run}: no trained model (a run's first evaluation writes best/)")
         self.config = configs.read(run / configs.NAME)
         if "weights" in self.options:
             self.config = replace(self.config, weights=self.options["weights"])
         self.device = "cuda" if torch.cuda.is_available() else "cpu"
-        self.labels = operations_of(self.best)
+        self.labels = read_operations(self.best)
         base = ensure_base(self.config, run / "base", self.labels)
         self.answerer, tokenizer = load_model(self.config, base, self.labels, self.device)
         self.answerer.restore(self.best)
@@ -53,19 +53,21 @@ class Finetuned:
         self.collator, self.words = Collator(self.config, tokenizer, self.labels), Vocabulary(self.labels)
         for head in ("segment", "next"):
             if self.options[head] == "head" and {"next": "following"}.get(head, head) not in self.answerer.heads:
-                raise UsageError(f"{run}: has no head for {head}; it was trained without")
+                raise UsageError(f"{run}: has no head for {head}; it was trained without one")
 
     @property
     def wants(self) -> Wants:
+        """Frames as in training."""
         return Wants(self.config.frames, self.config.size, self.config.sampler)
 
     @property
     def batch_size(self) -> int:
+        """Clips per batch, unless the user says otherwise."""
         return int(self.options.get("batch", BATCH[self.device]))
 
     @cached_property
     def card(self) -> dict[str, Any]:
-        """All that decides the answers."""
+        """Facts that decide the answers, for the entry's card."""
         parameters = sum(one.numel() for one in self.answerer.parameters())
         tuned = "QLoRA" if self.config.quantise else {"lora": "LoRA", "full": "trained whole"}[self.config.adapter]
         shape = "" if self.config.weights else f" shape of {parameters / 1e6:.1f} M random parameters"
@@ -75,11 +77,11 @@ class Finetuned:
             "description": f"{tuned}, {self.config.frames} frames of {self.config.size} px",
             "run": {
                 "options": self.options,
-                "trained_sha256": digest(self.best),
-                "base_sha256": digest(self._base),
+                "trained_sha256": weights_sha256(self.best),
+                "base_sha256": weights_sha256(self._base),
                 "parameters": parameters,
                 "config": asdict(self.config),
-                "training": self._trained,
+                "training": self._training_summary,
             },
         }
 
@@ -89,73 +91,82 @@ class Finetuned:
 
     @property
     def training(self) -> dict[str, Any] | None:
+        """Training record of the run, if it has one."""
         path = self.run / "training.json"
         return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
 
     @property
-    def _trained(self) -> dict[str, Any]:
-        """How long training took, and memory planned against measured; all of it is in training.json."""
+    def _training_summary(self) -> dict[str, Any]:
+        """Training's length and its planned and measured memory; training.json has the rest."""
         record = self.training or {}
         names = ("device", "steps", "best_update", "wall_s", "predicted_peak_gib", "measured_peak_gib", "oom_events")
         return {name: record[name] for name in names if record.get(name) is not None}
 
     @cached_property
     def grammar(self) -> Grammar | None:
+        """Grammar of constrained decoding, None if it is switched off."""
         if self.options["constrain"] == "no":
             return None
         width = self.answerer.inner.lm_head.weight.shape[0]
         return Grammar(self.collator.tokenizer, self.collator.labels, width)
 
     def ask(self, questions: Sequence[Question], operations: Sequence[str]) -> list[Reply]:
+        """Answer questions. Raises UsageError if the model knows labels that the world does not."""
         if unknown := set(self.labels) - set(operations):
-            raise UsageError(f"{self.run}: says {', '.join(sorted(unknown))}, which this world does not know")
+            raise UsageError(f"{self.run}: was trained on {', '.join(sorted(unknown))}, which this world does not have")
         return self.reply([Example(one.clip_id, one.frames, one.indices, one.prompt) for one in questions])
 
     def reply(self, examples: Sequence[Example]) -> list[Reply]:
-        """The same for examples."""
+        """Answer examples; out of memory, in halves."""
         try:
-            return [self._reply(said) for said in ask(self.answerer, self.collator, examples, self.grammar)]
+            return [self._to_reply(one) for one in generate(self.answerer, self.collator, examples, self.grammar)]
         except torch.OutOfMemoryError:
             if len(examples) == 1:
                 raise
-        half = len(examples) // 2  # once the error, and with it what it holds, is gone
+        # Outside of the handler: there the traceback would keep the failed pass's memory alive.
+        half = len(examples) // 2
         return self.reply(examples[:half]) + self.reply(examples[half:])
 
-    def _reply(self, said: Said) -> Reply:
-        answer = self._with_heads(said)
-        sure = (None if value is None else round(value, 4) for value in (said.confidence, said.next_confidence))
-        return Reply(said.text, answer, *sure)
+    def _to_reply(self, generation: Generation) -> Reply:
+        confidence, next_confidence = (
+            None if value is None else round(value, 4) for value in (generation.confidence, generation.next_confidence)
+        )
+        return Reply(generation.text, self._head_answer(generation), confidence, next_confidence)
 
-    def _with_heads(self, said: Said) -> dict[str, Any] | None:
-        """The answer with what the heads say in place of the text's; None where the text counts as it is: it was not
-        to be changed, or holds no whole answer."""
+    def _head_answer(self, generation: Generation) -> dict[str, Any] | None:
+        """Return the text's answer with the parts that options take from the heads.
+
+        None if the text counts as it is: no option asks for a head, or the text holds no whole answer. A head changes
+        whole answers only, because it knows nothing of the parts that are missing.
+        """
         if "head" not in (self.options["segment"], self.options["next"]):
             return None
-        answer, _ = read_answer(self.words, said.text)
+        answer, _ = read_answer(self.words, generation.text)
         if answer is None:
             return None
-        if self.options["segment"] == "head" and said.segment:
-            answer["temporal_segment"] = dict(zip(("start_frame", "end_frame"), said.segment, strict=True))
-        if self.options["next"] == "head" and said.following:
-            answer["next_operation"] = said.following
+        if self.options["segment"] == "head" and generation.segment:
+            answer["temporal_segment"] = dict(zip(("start_frame", "end_frame"), generation.segment, strict=True))
+        if self.options["next"] == "head" and generation.following:
+            answer["next_operation"] = generation.following
         return answer
 
 
 def load(rest: str, options: Mapping[str, str]) -> Finetuned:
-    """The entry point of `harness.predictors`."""
+    """Load the predictor of a run; the entry point in `harness.predictors`."""
     return Finetuned(Path(rest), options)
 
 
-def digest(folder: Path) -> str:
-    """SHA-256 over the safetensors of a folder, in the order of their paths."""
-    found = hashlib.sha256()
+def weights_sha256(folder: Path) -> str:
+    """Return the SHA-256 of a folder's safetensors, in the order of their paths."""
+    digest = hashlib.sha256()
     for path in sorted(folder.rglob("*.safetensors")):
         with path.open("rb") as file:
-            found.update(hashlib.file_digest(file, "sha256").digest())
-    return found.hexdigest()
+            digest.update(hashlib.file_digest(file, "sha256").digest())
+    return digest.hexdigest()
 
 
-def _checked(options: Mapping[str, str]) -> dict[str, str]:
+def _validate_options(options: Mapping[str, str]) -> dict[str, str]:
+    """Return the options with their defaults. Raises UsageError for unknown ones and values out of range."""
     known = {*OPTIONS, "weights", "threads", "batch"}
     if unknown := sorted(set(options) - known):
         raise UsageError(f"--option {', '.join(unknown)}: unknown; there are {', '.join(sorted(known))}")

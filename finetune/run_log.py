@@ -1,4 +1,4 @@
-"""What a run leaves to read: a line an update, a picture of the loss, and the training record of the harness."""
+"""The log of a training run: a line per update, the training record of the harness, a picture of the loss."""
 
 from __future__ import annotations
 
@@ -7,38 +7,42 @@ import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 
+from finetune.checkpoint import State
 from finetune.config import Config
+from finetune.model import Losses
+from finetune.planning.devices import GIB
+from harness.metrics_table import BY_KEY
 from harness.progress import span
 from reference.files import write_atomically
 
-if TYPE_CHECKING:
-    from finetune.model import Losses
-    from finetune.train import State
-
-GIB = 1 << 30
-SHOWN_EVERY_S = 10.0
+PRINT_EVERY_S = 10.0
 
 
 class Log:
-    """`log.jsonl`, and a line on stderr now and then. Lines of updates that are made again are dropped first."""
+    """Writer of `log.jsonl` and of occasional lines on stderr.
+
+    A resumed run computes the updates after its checkpoint again, so their lines of the earlier start are dropped.
+    `quiet`: write and print nothing, as all processes but the first do.
+    """
 
     def __init__(self, run: Path, state: State, config: Config, *, quiet: bool = False):
         self.path, self.state, self.config, self.quiet = run / "log.jsonl", state, config, quiet
-        self.begun, self.shown, self.since = time.monotonic(), 0.0, state.step
+        self.begun, self.printed, self.first_step = time.monotonic(), 0.0, state.step
         if not quiet:
             kept = [row for row in read_log(self.path) if row["step"] <= state.step]
             text = "".join(json.dumps(row) + "\n" for row in kept)
             write_atomically(self.path, lambda path: path.write_text(text, encoding="utf-8"))
 
     def update(self, losses: Sequence[Losses], norm: float, lr: float) -> None:
+        """Append the line of an update: its losses per token, the gradient's norm, rates, memory."""
         state = self.state
         tokens, labels = (sum(getattr(one, name) for one in losses) for name in ("tokens", "label_tokens"))
         passed = time.monotonic() - self.begun
-        rate = (state.step - self.since) * self.config.clips_a_step / passed
+        rate = (state.step - self.first_step) * self.config.clips_per_update / passed
         row = {
             "step": state.step,
             "update": state.updates,
@@ -50,23 +54,25 @@ class Log:
             "tokens_s": rate * tokens / max(1, sum(one.clips for one in losses)),
             "seconds": state.seconds,
             "batch": state.batch,
-            "memory_gib": memory_gib(),
+            "memory_gib": used_memory_gib(),
         }
         self._append(row)
-        if not self.quiet and passed - self.shown > SHOWN_EVERY_S:
-            left = (self.config.steps - state.updates) * self.config.clips_a_step / rate
+        if not self.quiet and passed - self.printed > PRINT_EVERY_S:
+            left = (self.config.steps - state.updates) * self.config.clips_per_update / rate
             self.say(
                 f"{state.updates:>5}/{self.config.steps}: loss {row['loss']:.2f}, labels {row['label_loss']:.2f}, "
                 f"{rate:.3g} clips/s, {row['tokens_s']:.0f} tok/s, {row['memory_gib']:.2f} GiB, {span(left)} left"
             )
-            self.shown = passed
+            self.printed = passed
 
-    def judged(self, found: dict[str, float]) -> None:
-        self._append({"step": self.state.step, "update": self.state.updates, "validation": found})
-        shown = ", ".join(f"{name} {value:.3f}" for name, value in found.items())
-        self.say(f"{self.state.updates:>5}/{self.config.steps}: validation {shown}")
+    def validation(self, values: dict[str, float]) -> None:
+        """Append and print the values of an evaluation."""
+        self._append({"step": self.state.step, "update": self.state.updates, "validation": values})
+        listed = ", ".join(f"{name} {value:.3f}" for name, value in values.items())
+        self.say(f"{self.state.updates:>5}/{self.config.steps}: validation {listed}")
 
     def say(self, text: str) -> None:
+        """Print a line on stderr."""
         if not self.quiet:
             print(text, file=sys.stderr, flush=True)
 
@@ -77,7 +83,7 @@ class Log:
 
 
 def read_log(path: Path) -> list[dict[str, Any]]:
-    """The whole lines of a log; a torn last one is left out."""
+    """Return the rows of a log, without an incomplete last line."""
     rows = []
     for line in path.read_text(encoding="utf-8").splitlines() if path.is_file() else []:
         try:
@@ -87,9 +93,12 @@ def read_log(path: Path) -> list[dict[str, Any]]:
     return rows
 
 
-def memory_gib() -> float:
-    """What is taken now of the GPU, as the plan counts it: with its context, and what torch keeps ready after a peak
-    (and what other processes hold). Without a GPU, the most that this process held."""
+def used_memory_gib() -> float:
+    """Return the GPU memory in use, in GiB, as the plan counts it: with context, torch's cache, and other processes.
+
+    Without a GPU, the peak resident memory of this process. `memory_allocated` would leave out context and cache, which
+    a run must fit as well; the cache is not returned after a peak, so a later reading still shows it.
+    """
     if torch.cuda.is_available():
         free, whole = torch.cuda.mem_get_info()
         return (whole - free) / GIB
@@ -99,7 +108,7 @@ def memory_gib() -> float:
 
 
 def write_record(run: Path, config: Config, state: State, device: torch.device) -> None:
-    """RUN/training.json in the form of `harness schema training`."""
+    """Write RUN/training.json in the form of `harness schema training`, and RUN/loss.png."""
     name = torch.cuda.get_device_name(device) if device.type == "cuda" else f"CPU, {torch.get_num_threads()} threads"
     rows = read_log(run / "log.jsonl")
     losses = [row for row in rows if "loss" in row]
@@ -118,7 +127,7 @@ def write_record(run: Path, config: Config, state: State, device: torch.device) 
         "final_loss": round(losses[-1]["loss"], 4),
         "final_label_loss": round(losses[-1]["label_loss"], 4),
         "best_update": state.best_update,
-        "validation": [{"update": row["update"], **_rounded(row["validation"])} for row in rows if "validation" in row],
+        "validation": [{"update": row["update"], **_round(row["validation"])} for row in rows if "validation" in row],
         "loss": [[row["update"], round(row["loss"], 4)] for row in losses[:: max(1, len(losses) // 50)]],
     }
     lines = ",\n".join(f" {json.dumps(key)}: {json.dumps(value)}" for key, value in record.items())
@@ -126,12 +135,12 @@ def write_record(run: Path, config: Config, state: State, device: torch.device) 
     write_atomically(run / "loss.png", lambda path: draw_loss(rows, path))
 
 
-def _rounded(values: dict[str, float]) -> dict[str, float]:
+def _round(values: dict[str, float]) -> dict[str, float]:
     return {name: round(value, 4) for name, value in values.items()}
 
 
 def draw_loss(rows: Sequence[dict[str, Any]], path: Path) -> None:
-    """Loss over updates, of all answer tokens and of the labels' alone, with validation's hidden AA@1 beside it."""
+    """Draw the loss over updates, of all answer tokens and of the labels alone, beside hidden AA@1 on validation."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(7, 3.5), layout="constrained")
@@ -146,14 +155,14 @@ def draw_loss(rows: Sequence[dict[str, Any]], path: Path) -> None:
             label={"loss": "answer tokens", "label_loss": "tokens of the two labels"}[name],
         )
     left.set(xlabel="update", ylabel="cross entropy, nats a token", ylim=(0, min(3, max(row["loss"] for row in steps))))
-    judged = [row for row in rows if "validation" in row]
+    evaluations = [row for row in rows if "validation" in row]
     right = left.twinx()
     right.plot(
-        [row["update"] for row in judged],
-        [row["validation"]["aa1_hidden"] for row in judged],
+        [row["update"] for row in evaluations],
+        [row["validation"]["aa1_hidden"] for row in evaluations],
         "o-",
         color="#228833",
-        label="validation, hidden AA@1",
+        label=f"validation, {BY_KEY['aa1_hidden'].title}",
     )
     right.set(ylim=(0, 1), ylabel="share")
     figure.legend(loc="outside upper center", ncols=3, frameon=False)

@@ -1,7 +1,7 @@
-"""The tokenizer: that of a checkpoint's folder, or for a tiny model one that is made here.
+"""Tokenizers: load that of a base model, or train a tiny one on this task's texts.
 
-The tiny one is a byte-level BPE with Qwen's special tokens, learned from this task's prompts and answers. Like Qwen's
-it reads numbers digit by digit; labels are never merged with what stands round them: each is a token of its own.
+The tiny one is a byte-level BPE with Qwen's special tokens. Like Qwen's it reads numbers digit by digit. Labels are
+never merged with their surroundings: each is one token, so an answer takes 12 tokens instead of about 45.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ TINY_VOCABULARY = 1024
 
 
 def load_tokenizer(folder: Path) -> Any:
-    """Raises UsageError where the folder holds none."""
+    """Load the tokenizer of a folder. Raises UsageError if the folder holds none."""
     from transformers import AutoTokenizer
 
     if not (folder / "tokenizer.json").is_file():
@@ -29,36 +29,36 @@ def load_tokenizer(folder: Path) -> Any:
 
 
 def special_ids(tokenizer: Any) -> dict[str, int]:
-    """Ids of the tokens that the models know by number. Raises KeyError where the tokenizer lacks one."""
+    """Return the ids of the SPECIALS in a tokenizer. Raises KeyError if it lacks one."""
     known = tokenizer.get_vocab()
     return {token: known[token] for token in SPECIALS}
 
 
-def make_tokenizer(folder: Path, operations: Sequence[str], prompts: Sequence[str]) -> Any:
-    """Learn the tiny tokenizer and keep it in `folder`; the same labels and prompts give the same one."""
+def train_tokenizer(folder: Path, operations: Sequence[str], prompts: Sequence[str]) -> Any:
+    """Train the tiny tokenizer and save it in `folder`; the same labels and prompts give the same tokenizer."""
     from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
     from transformers import PreTrainedTokenizerFast
 
-    made = Tokenizer(models.BPE())
-    made.normalizer = normalizers.NFC()
+    bpe = Tokenizer(models.BPE())
+    bpe.normalizer = normalizers.NFC()
     labels = "|".join(sorted(operations, key=len, reverse=True))
-    made.pre_tokenizer = pre_tokenizers.Sequence(
+    bpe.pre_tokenizer = pre_tokenizers.Sequence(
         [
             pre_tokenizers.Split(Regex(rf"\p{{N}}|{labels}|\n"), "isolated"),
             pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False),
         ]
     )
-    made.decoder = decoders.ByteLevel()
+    bpe.decoder = decoders.ByteLevel()
     trainer = trainers.BpeTrainer(
         vocab_size=TINY_VOCABULARY - len(SPECIALS),
         show_progress=False,
         min_frequency=2,
         initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
     )
-    made.train_from_iterator(_texts(operations, prompts), trainer)
-    made.add_special_tokens(list(SPECIALS))
+    bpe.train_from_iterator(_training_texts(operations, prompts), trainer)
+    bpe.add_special_tokens(list(SPECIALS))
     tokenizer = PreTrainedTokenizerFast(
-        tokenizer_object=made,
+        tokenizer_object=bpe,
         eos_token="<|im_end|>",
         pad_token="<|endoftext|>",
         clean_up_tokenization_spaces=False,
@@ -68,8 +68,8 @@ def make_tokenizer(folder: Path, operations: Sequence[str], prompts: Sequence[st
     return tokenizer
 
 
-def _texts(operations: Sequence[str], prompts: Sequence[str]) -> Iterator[str]:
-    """Every pair of labels with segments that use all digits, and the prompts."""
+def _training_texts(operations: Sequence[str], prompts: Sequence[str]) -> Iterator[str]:
+    """Yield an answer for every pair of labels, with segments that use all digits, and the prompts between them."""
     for place, (operation, following) in enumerate(product(operations, repeat=2)):
         start = place * 7 % CLIP_FRAMES
         yield answer_text(operation, start, start + 1 + place * 13 % (CLIP_FRAMES - start), following)
@@ -77,7 +77,7 @@ def _texts(operations: Sequence[str], prompts: Sequence[str]) -> Iterator[str]:
 
 
 def answer_text(operation: str, start: int, end: int, following: str) -> str:
-    """The answer as it is learned: canonical key order, one line."""
+    """Return the text of an answer: one line of JSON in canonical key order."""
     return json.dumps(
         {
             "dominant_operation": operation,

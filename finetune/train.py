@@ -1,89 +1,74 @@
-"""Train: `python -m finetune.train CONFIG --run DIR`. The same lines for the 3B on a T4 and for the twin on two cores.
+"""Train: `python -m finetune.train CONFIG --run DIR`; the 3B on a T4 and its twin on two CPU cores by the same code.
 
-    RUN/config.toml        what was asked, with reasons
-    RUN/base/              random weights and tokenizer, where the config names none
-    RUN/checkpoints/N/     all that update N left behind; the next start goes on from the newest
-    RUN/best/              adapter (or weights) and heads, judged best on validation
-    RUN/log.jsonl          a line an update; RUN/training.json the record; RUN/loss.png the curve
+    RUN/config.toml        the configuration, with reasons
+    RUN/base/              random weights and tokenizer, if the config names no weights
+    RUN/checkpoints/N/     everything that step N left; the next start resumes from the newest
+    RUN/best/              adapter (or weights) and heads that were best on validation
+    RUN/log.jsonl          a line per update; RUN/training.json the training record; RUN/loss.png the loss curve
 
-Everything random (data order, augmentation, dropout) is a function of the seed and the update, so a run that was killed
-goes on as if it had not been, on the CPU bit for bit: an update that was cut in the middle is made again. Gradients are
-summed over an update's answer tokens, whatever the number of passes and processes, and reduced once an update.
+Everything random (data order, augmentation, dropout) is a function of the seed and the step. A run that was killed
+therefore resumes as if it had not been, on the CPU bit for bit: an interrupted update is computed again from its start.
+Gradients are summed over an update's answer tokens, whatever the number of passes and processes, and reduced across
+processes once per update.
 """
 
 from __future__ import annotations
 
 import contextlib
-import json
 import math
-import shutil
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
-from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
-from dataclasses import asdict, dataclass, field, replace
-from multiprocessing import get_context
+from collections.abc import Sequence
+from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any
 
 import click
 import torch
 from accelerate import Accelerator
 from accelerate.utils import broadcast_object_list
-from safetensors.torch import load_file, save_file
 from torch.utils._pytree import tree_leaves
 
 from finetune import config as configs
+from finetune.checkpoint import State, load_checkpoint, newest_checkpoint, save_best, save_checkpoint
 from finetune.config import Config
-from finetune.data import Collator, Example, Training
+from finetune.data import ClipDataset, Collator, Example
 from finetune.evaluate import evaluate
-from finetune.model import FACTS, Answerer, Losses, ensure_base, load_model
-from finetune.plan import predicted_gib
+from finetune.model import Answerer, Losses, ensure_base, load_model
 from finetune.planning.devices import GIB, device_key
-from finetune.planning.tensor_memory import Tracked
-from finetune.run_log import Log, memory_gib, write_record
+from finetune.planning.memory_plan import estimate_peak_gib
+from finetune.planning.tensor_memory import MemoryTracker
+from finetune.read_ahead import read_ahead
+from finetune.run_log import Log, used_memory_gib, write_record
 from harness.errors import HarnessError
 
-AHEAD = 2
-"""Updates whose frames are read while another is made."""
-TRACKED = 2
-"""Updates whose memory is counted on the CPU: the second has the optimizer's state beside its activations."""
+TRACKED_UPDATES = 2
+"""Updates whose memory is tracked on the CPU: the second one has the optimizer's state beside its activations."""
+FREE_TO_CHANGE = ("steps", "patience", "keep", "checkpoint_every", "evaluate_every", "threads", "train", "validation",
+                  "weights")  # fmt: skip
+"""Fields that may differ when a run is resumed."""
 
 
 class TrainingError(HarnessError):
-    """A run that cannot go on."""
-
-
-@dataclass
-class State:
-    """Where a run stands; saved with every checkpoint."""
-
-    step: int = 0  # updates begun, skipped ones among them: the place in the data
-    updates: int = 0  # optimizer steps made: the place in the schedule
-    skipped: int = 0  # in a row, gradients infinite
-    batch: int = 0
-    clips: int = 0
-    seconds: float = 0.0
-    best: float = -math.inf
-    best_update: int = 0
-    stale: int = 0  # evaluations since the best
-    ooms: list[dict[str, int]] = field(default_factory=list)
-    peak_gib: float = 0.0  # on the CPU of the first updates, as TRACKED says
-    predicted_gib: float | None = None
+    """Error of a run that cannot continue."""
 
 
 def train(config: Config, run: Path, *, start: Path | None = None, max_hours: float | None = None) -> State:
-    """Train until done, or until the hours are over; `run` is gone on with. `start`: an adapter's folder."""
+    """Train until the step limit or `max_hours`; resumes from the newest checkpoint in `run`.
+
+    `start` is the folder of a trained adapter (or weights) that a new run begins with. Returns the final state. Raises
+    TrainingError if `run` holds a run of another config or if too many updates in a row are not finite.
+    """
     begun = time.monotonic()
     if config.threads:
         torch.set_num_threads(config.threads)
     accelerator = Accelerator(cpu=not torch.cuda.is_available())
-    learning, judging = Training(config.train, config), Training(config.validation, config, learning=False)
-    operations = learning.operations
+    train_clips = ClipDataset(config.train, config)
+    validation_clips = ClipDataset(config.validation, config, training=False)
+    operations = train_clips.operations
     if accelerator.is_main_process:
         run.mkdir(parents=True, exist_ok=True)
-        _same_config(config, run)
+        _write_config(config, run)
         ensure_base(config, run / "base", operations)
     accelerator.wait_for_everyone()
     base, kind = ensure_base(config, run / "base", operations), accelerator.device.type
@@ -92,51 +77,74 @@ def train(config: Config, run: Path, *, start: Path | None = None, max_hours: fl
     optimizer = make_optimizer(config, answerer)
     scaler = torch.amp.GradScaler(kind, enabled=config.compute == "fp16")
     state = State(batch=config.batch)
-    if (found := newest(run)) is not None:
-        state = load(found, answerer, optimizer, scaler)
+    if (checkpoint := newest_checkpoint(run)) is not None:
+        state = load_checkpoint(checkpoint, answerer, optimizer, scaler)
     else:
-        device = device_key(torch.cuda.get_device_name()) if kind == "cuda" else "cpu"
-        state.predicted_gib = predicted_gib(config, device, folder=base) if accelerator.is_main_process else None
+        if accelerator.is_main_process:
+            device = device_key(torch.cuda.get_device_name()) if kind == "cuda" else "cpu"
+            state.predicted_gib = estimate_peak_gib(config, device, folder=base)
         if start is not None:
             answerer.restore(start)
     log = Log(run, state, config, quiet=not accelerator.is_main_process)
-    spent = state.seconds
-    upcoming = _upcoming(config, learning, state, accelerator)
-    first, held = state.step, [*answerer.parameters(), *answerer.buffers(), *tree_leaves(optimizer.state_dict())]
-    tracked = Tracked(*held)
+    seconds_before, first_step = state.seconds, state.step
+    updates = read_ahead(
+        train_clips,
+        seed=config.seed,
+        clips_per_update=config.clips_per_update,
+        first_step=first_step,
+        rank=accelerator.process_index,
+        processes=accelerator.num_processes,
+    )
+    tracker = MemoryTracker(*answerer.parameters(), *answerer.buffers(), *tree_leaves(optimizer.state_dict()))
 
     answerer.train()
     if kind == "cuda":
-        torch.cuda.empty_cache()  # what loading took and gave back is no part of the peak
+        torch.cuda.empty_cache()  # what loading allocated and freed is not part of the peak
     while state.updates < config.steps and not (config.patience and state.stale >= config.patience):
-        examples = next(upcoming)
+        examples = next(updates)
         for group in optimizer.param_groups:
             group["lr"] = learning_rate(config, state.updates)
+        # A seed per step and process, not one per run: a resumed run draws the same dropout as an uncut one. The primes
+        # keep the seeds of neighbouring steps, processes and runs apart.
         torch.manual_seed(config.seed * 1_000_003 + state.step * 31 + accelerator.process_index)
-        with tracked if kind == "cpu" and state.step < first + TRACKED else contextlib.nullcontext():
+        with tracker if kind == "cpu" and state.step < first_step + TRACKED_UPDATES else contextlib.nullcontext():
             losses = backward(answerer, collator, examples, scaler, accelerator, state, log)
-            norm = step(answerer, optimizer, scaler, config, state)
-        state.peak_gib = max(state.peak_gib, tracked.peak_bytes / GIB if kind == "cpu" else memory_gib())
+            norm = optimizer_step(answerer, optimizer, scaler, config, state)
+        state.peak_gib = max(state.peak_gib, tracker.peak_bytes / GIB if kind == "cpu" else used_memory_gib())
         state.step += 1
-        state.clips += config.clips_a_step
-        state.seconds = spent + time.monotonic() - begun
+        state.clips += config.clips_per_update
+        state.seconds = seconds_before + time.monotonic() - begun
         log.update(losses, norm, optimizer.param_groups[0]["lr"])
         if state.skipped > config.max_skipped:
-            raise TrainingError(f"{state.skipped} updates in a row had {_infinite(losses, config)}")
+            raise TrainingError(f"{state.skipped} updates in a row had {_infinity(losses, config)}")
         last = state.updates >= config.steps
         due = config.evaluate_every and state.updates % config.evaluate_every == 0
-        stopping = max_hours is not None and _agreed(accelerator, time.monotonic() - begun > max_hours * 3600)
-        judged = not state.skipped and (last or bool(due) or (stopping and not state.best_update))
-        if judged:
-            _judge(answerer, collator, judging, run, state, log, accelerator)
-        if accelerator.is_main_process and (judged or stopping or state.step % config.checkpoint_every == 0):
-            save(run, state, answerer, optimizer, scaler, keep=config.keep)
+        stopping = max_hours is not None and _any_process(accelerator, time.monotonic() - begun > max_hours * 3600)
+        # A skipped update repeats the number of the one before it, which was evaluated if that was due.
+        evaluating = not state.skipped and (last or bool(due) or (stopping and not state.best_update))
+        if evaluating:
+            _validate(answerer, collator, validation_clips, run, state, log, accelerator)
+        if accelerator.is_main_process and (evaluating or stopping or state.step % config.checkpoint_every == 0):
+            save_checkpoint(run, state, answerer, optimizer, scaler, keep=config.keep)
         if stopping and not last:
-            log.say(f"{max_hours:g} hours are over: {state.updates} of {config.steps} updates; start again to go on")
+            place = f"update {state.updates} of {config.steps}"
+            log.say(f"stopped after {max_hours:g} hours at {place}; the same command resumes")
             break
     if accelerator.is_main_process:
         write_record(run, config, state, answerer.device)
     return state
+
+
+def _write_config(config: Config, run: Path) -> None:
+    """Write RUN/config.toml. Raises TrainingError if the folder holds a checkpoint of another config."""
+    if (run / configs.NAME).is_file():
+        before = asdict(configs.read(run / configs.NAME))
+        differing = [
+            name for name, value in asdict(config).items() if before[name] != value and name not in FREE_TO_CHANGE
+        ]
+        if differing and newest_checkpoint(run) is not None:
+            raise TrainingError(f"{run}: holds a run with another {', '.join(differing)}; take another folder")
+    configs.write(config, run)
 
 
 def backward(
@@ -148,27 +156,31 @@ def backward(
     state: State,
     log: Log,
 ) -> list[Losses]:
-    """Gradients of one update, summed over passes and processes. Out of memory: half the batch, and all of it again;
-    the other processes follow with the next update."""
-    counted = torch.tensor([collator.answer_weight(examples), len(examples)], device=answerer.device)
-    weight, clips = accelerator.reduce(counted, "sum").tolist()
-    while (losses := passes(answerer, collator, examples, scaler, state.batch, weight, clips)) is None:
+    """Compute the gradients of one update, summed over passes and processes; return the losses of each pass.
+
+    Out of memory, the batch is halved for good and the update computed again from its start. Other processes follow
+    with the next update.
+    """
+    local = torch.tensor([collator.answer_weight(examples), len(examples)], device=answerer.device)
+    weight, clips = accelerator.reduce(local, "sum").tolist()
+    while (losses := run_passes(answerer, collator, examples, scaler, state.batch, weight, clips)) is None:
+        # Gradients of the passes before the failed one are dropped, and dropout starts from the update's seed again.
         answerer.zero_grad(set_to_none=True)
         torch.manual_seed(torch.initial_seed())
-        lower(state, log, state.batch // 2)
+        lower_batch(state, log, state.batch // 2)
         if answerer.device.type == "cuda":
             torch.cuda.empty_cache()
     if accelerator.num_processes > 1:
-        for parameter in answerer.trained().values():
+        for parameter in answerer.trainable().values():
             grad = parameter.grad if parameter.grad is not None else torch.zeros_like(parameter)
             parameter.grad = accelerator.reduce(grad, "sum")
         smallest = int(accelerator.gather(torch.tensor([state.batch], device=answerer.device)).min())
         if smallest < state.batch:
-            lower(state, log, smallest)
+            lower_batch(state, log, smallest)
     return losses
 
 
-def passes(
+def run_passes(
     answerer: Answerer,
     collator: Collator,
     examples: Sequence[Example],
@@ -177,13 +189,18 @@ def passes(
     weight: float,
     clips: float,
 ) -> list[Losses] | None:
-    """All passes of an update, `size` clips each; None where memory did not suffice. What a failed pass had made is
-    given back only when this function returns: until then the error's traceback holds it."""
+    """Run all forward and backward passes of an update, `size` clips each; None if memory did not suffice.
+
+    `weight` and `clips` are the answer weight and the clips of the whole update, over all processes. Memory of a failed
+    pass is freed only after this function returns, because the traceback keeps it alive.
+    """
     losses = []
     try:
         for begin in range(0, len(examples), size):
             batch = collator(examples[begin : begin + size])
             found = answerer({name: value.to(answerer.device) for name, value in batch.items()}, weight / clips)
+            # Divided by the answer weight of the whole update: passes with short answers weigh less, and neither the
+            # batch nor the number of processes changes the gradient.
             scaler.scale(found.total / weight).backward()
             losses.append(found._replace(total=found.total.detach()))
     except torch.OutOfMemoryError:
@@ -193,37 +210,40 @@ def passes(
     return losses
 
 
-def lower(state: State, log: Log, batch: int) -> None:
-    """The batch, for good."""
+def lower_batch(state: State, log: Log, batch: int) -> None:
+    """Lower the batch for the rest of the run, and put it on record."""
     state.batch = batch
     state.ooms.append({"step": state.step, "batch": batch})
     log.say(f"out of memory: batch {batch} from here on")
 
 
-def step(
+def optimizer_step(
     answerer: Answerer, optimizer: torch.optim.Optimizer, scaler: torch.amp.GradScaler, config: Config, state: State
 ) -> float:
-    """One optimizer step, unless a gradient is infinite; returns the gradient's norm before clipping."""
+    """Take one optimizer step, unless a gradient is infinite; return the gradient's norm before clipping."""
+    # Clipping needs gradients in their own scale. An infinite one shows in the norm, and unscale_ has noted it too:
+    # scaler.step then skips the optimizer and scaler.update lowers the scale. A disabled scaler would step regardless.
     scaler.unscale_(optimizer)
-    norm = float(torch.nn.utils.clip_grad_norm_(answerer.trained().values(), config.clip_norm))
+    norm = float(torch.nn.utils.clip_grad_norm_(answerer.trainable().values(), config.clip_norm))
     if scaler.is_enabled() or math.isfinite(norm):
         scaler.step(optimizer)
     scaler.update()
     optimizer.zero_grad(set_to_none=True)
-    made = math.isfinite(norm)
-    state.updates, state.skipped = (state.updates + 1, 0) if made else (state.updates, state.skipped + 1)
+    # A skipped update moves on in the data, so that the same clips do not fail for ever, but not in the schedule.
+    finite = math.isfinite(norm)
+    state.updates, state.skipped = (state.updates + 1, 0) if finite else (state.updates, state.skipped + 1)
     return norm
 
 
-def _infinite(losses: Sequence[Losses], config: Config) -> str:
-    """What was not finite, and what may help."""
+def _infinity(losses: Sequence[Losses], config: Config) -> str:
+    """Name what was infinite, loss or gradients, and a remedy."""
     if all(math.isfinite(one.total) for one in losses):
         return "infinite gradients: lower lr, or use fp32"
     return f"an infinite loss: a number of the forward pass does not fit {config.compute}; use another compute type"
 
 
 def learning_rate(config: Config, update: int) -> float:
-    """Rising over the warm-up, then half a cosine down to a tenth."""
+    """Return the rate of an update: linear over the warm-up, then half a cosine down to a tenth of the peak."""
     warmup = max(1, round(config.warmup * config.steps))
     if update < warmup:
         return config.lr * (update + 1) / warmup
@@ -232,8 +252,8 @@ def learning_rate(config: Config, update: int) -> float:
 
 
 def make_optimizer(config: Config, answerer: Answerer) -> torch.optim.Optimizer:
-    """AdamW; decay on matrices only."""
-    parameters = answerer.trained().values()
+    """Return AdamW over what learns, with weight decay on matrices only."""
+    parameters = answerer.trainable().values()
     groups = [
         {"params": [one for one in parameters if one.ndim > 1], "weight_decay": config.weight_decay},
         {"params": [one for one in parameters if one.ndim <= 1], "weight_decay": 0.0},
@@ -248,175 +268,44 @@ def make_optimizer(config: Config, answerer: Answerer) -> torch.optim.Optimizer:
     return getattr(bitsandbytes.optim, kind)(groups, **options)
 
 
-def _upcoming(config: Config, learning: Training, state: State, accelerator: Accelerator) -> Iterator[list[Example]]:
-    """This process's share of the clips of each update from `state.step` on, read ahead."""
-    rank, processes = accelerator.process_index, accelerator.num_processes
-    sent = learning if learning.clips.augment is None else None
-    with _readers(learning) as pool:
-        waiting: list[list[Future[Example]]] = []
-        orders: dict[int, list[int]] = {}
-        place = state.step
-        while True:
-            while len(waiting) < AHEAD:
-                first = place * config.clips_a_step
-                shares = []
-                for at in range(first + rank, first + config.clips_a_step, processes):
-                    epoch, number = divmod(at, len(learning))
-                    if epoch not in orders:
-                        orders = {epoch - 1: orders.get(epoch - 1, []), epoch: learning.order(config.seed, epoch)}
-                    shares.append(pool.submit(_read, sent, orders[epoch][number], epoch))
-                waiting.append(shares)
-                place += 1
-            yield [found.result() for found in waiting.pop(0)]
-
-
-def _readers(learning: Training) -> Executor:
-    """Threads, or a process where frames are augmented: that much numpy would hold the training thread up."""
-    if learning.clips.augment is None:
-        return ThreadPoolExecutor(2)
-    return ProcessPoolExecutor(1, mp_context=get_context("spawn"), initializer=_hold, initargs=(learning,))
-
-
-_held: list[Training] = []
-
-
-def _hold(learning: Training) -> None:
-    """In a reading process: keep the clips, so that they are not sent with every request."""
-    _held.append(learning)
-
-
-def _read(learning: Training | None, number: int, epoch: int) -> Example:
-    return (learning or _held[0]).example(number, epoch)
-
-
-def _judge(
+def _validate(
     answerer: Answerer,
     collator: Collator,
-    judging: Training,
+    clips: ClipDataset,
     run: Path,
     state: State,
     log: Log,
     accelerator: Accelerator,
 ) -> None:
-    """On validation; the best so far is kept. All processes judge, and the first one's verdict counts for all."""
+    """Evaluate on validation and save the model if it is the best so far.
+
+    All processes evaluate, and the first one's values count for all: they must agree on when to stop.
+    """
     with tempfile.TemporaryDirectory() as elsewhere:
-        found = evaluate(answerer, collator, judging, run if accelerator.is_main_process else Path(elsewhere))
-    found = broadcast_object_list([found])[0]
-    value = found["score"] + found["aa1_hidden"]
+        values = evaluate(answerer, collator, clips, run if accelerator.is_main_process else Path(elsewhere))
+    values = broadcast_object_list([values])[0]
+    criterion = values["score"] + values["aa1_hidden"]
     state.stale += 1
-    if value > state.best:
-        state.best, state.best_update, state.stale = value, state.updates, 0
+    if criterion > state.best:
+        state.best, state.best_update, state.stale = criterion, state.updates, 0
         if accelerator.is_main_process:
-            _keep(answerer, run / "best", collator.operations, state)
-    log.judged(found)
+            save_best(run, answerer, collator.operations, state)
+    log.validation(values)
 
 
-def _agreed(accelerator: Accelerator, found: bool) -> bool:
-    """Whether it is so in any process: clocks differ, and one that stopped alone would leave the others waiting."""
-    return bool(accelerator.reduce(torch.tensor(float(found), device=accelerator.device), "sum") > 0)
-
-
-def _keep(answerer: Answerer, folder: Path, operations: Sequence[str], state: State) -> None:
-    scratch = folder.with_name(f".{folder.name}")
-    shutil.rmtree(scratch, ignore_errors=True)
-    answerer.save(scratch)
-    facts = {"operations": list(operations), "update": state.updates}
-    (scratch / FACTS).write_text(json.dumps(facts), encoding="utf-8")
-    shutil.rmtree(folder, ignore_errors=True)
-    scratch.rename(folder)
-
-
-def save(
-    run: Path,
-    state: State,
-    answerer: Answerer,
-    optimizer: torch.optim.Optimizer,
-    scaler: torch.amp.GradScaler,
-    *,
-    keep: int,
-) -> None:
-    """A checkpoint, there whole or not at all; older ones than the newest `keep` go."""
-    folder = run / "checkpoints"
-    scratch = folder / ".partial"
-    shutil.rmtree(scratch, ignore_errors=True)
-    scratch.mkdir(parents=True)
-    tensors = {f"parameter/{name}": value.detach().contiguous() for name, value in answerer.trained().items()}
-    plain: dict[str, Any] = {}
-    for index, entries in optimizer.state_dict()["state"].items():
-        for name, value in _flat(entries):
-            if isinstance(value, torch.Tensor):
-                tensors[f"optimizer/{index}/{name}"] = value.detach().clone().contiguous()
-            else:
-                plain[f"{index}/{name}"] = value
-    save_file(tensors, scratch / "state.safetensors")
-    facts = {"state": asdict(state), "optimizer": plain, "scaler": scaler.state_dict()}
-    (scratch / "state.json").write_text(json.dumps(facts, indent=1), encoding="utf-8")
-    target = folder / f"{state.step:06d}"
-    shutil.rmtree(target, ignore_errors=True)
-    scratch.rename(target)
-    for old in sorted(folder.glob("[0-9]*"))[:-keep]:
-        shutil.rmtree(old)
-
-
-def _flat(entries: dict[str, Any]) -> Iterator[tuple[str, Any]]:
-    """bitsandbytes wraps its quantised states in a dict of their own, and reads them without."""
-    for name, value in entries.items():
-        yield from _flat(value) if isinstance(value, dict) else [(name, value)]
-
-
-def load(folder: Path, answerer: Answerer, optimizer: torch.optim.Optimizer, scaler: torch.amp.GradScaler) -> State:
-    tensors = load_file(folder / "state.safetensors", device="cpu")
-    facts = json.loads((folder / "state.json").read_text(encoding="utf-8"))
-    with torch.no_grad():
-        for name, parameter in answerer.trained().items():
-            parameter.copy_(tensors[f"parameter/{name}"])
-    entries: dict[int, dict[str, Any]] = {}
-    for key, value in tensors.items():
-        if key.startswith("optimizer/"):
-            _, index, name = key.split("/", 2)
-            entries.setdefault(int(index), {})[name] = value
-    for key, value in facts["optimizer"].items():
-        index, name = key.split("/", 1)
-        entries.setdefault(int(index), {})[name] = value
-    optimizer.load_state_dict({"state": entries, "param_groups": optimizer.state_dict()["param_groups"]})
-    scaler.load_state_dict(facts["scaler"])
-    return State(**facts["state"])
-
-
-def newest(run: Path) -> Path | None:
-    """The newest whole checkpoint."""
-    return max((run / "checkpoints").glob("[0-9]*"), default=None)
-
-
-def _same_config(config: Config, run: Path) -> None:
-    """One folder holds one run."""
-    if (run / configs.NAME).is_file():
-        before = asdict(configs.read(run / configs.NAME))
-        free = {
-            "steps",
-            "patience",
-            "keep",
-            "checkpoint_every",
-            "evaluate_every",
-            "threads",
-            "train",
-            "validation",
-            "weights",
-        }
-        differing = [name for name, value in asdict(config).items() if before[name] != value and name not in free]
-        if differing and newest(run) is not None:
-            raise TrainingError(f"{run}: holds a run with another {', '.join(differing)}; take another folder")
-    configs.write(config, run)
+def _any_process(accelerator: Accelerator, here: bool) -> bool:
+    """Return True if `here` is true in any process; the others would wait for ever for one that stops alone."""
+    return bool(accelerator.reduce(torch.tensor(float(here), device=accelerator.device), "sum") > 0)
 
 
 @click.command()
 @click.argument("config", type=click.Path(path_type=Path, dir_okay=False))
 @click.option("--run", required=True, type=click.Path(path_type=Path, file_okay=False), help="Folder of the run.")
-@click.option("--frames", type=click.Path(path_type=Path, file_okay=False), help="Where the renderings lie.")
-@click.option("--world", help="The world of the renderings, where it is not the file's.")
-@click.option("--set", "changes", multiple=True, metavar="KEY=VALUE", help="Instead of the file's value.")
+@click.option("--frames", type=click.Path(path_type=Path, file_okay=False), help="Folder that holds the renderings.")
+@click.option("--world", help="World of the renderings, instead of the file's.")
+@click.option("--set", "changes", multiple=True, metavar="KEY=VALUE", help="Override a value of the file.")
 @click.option("--from", "start", type=click.Path(path_type=Path, file_okay=False), help="Begin with this adapter.")
-@click.option("--max-hours", type=float, help="Stop in time, with a checkpoint; the same command goes on.")
+@click.option("--max-hours", type=float, help="Stop in time, with a checkpoint; the same command resumes.")
 def main(
     config: Path,
     run: Path,
@@ -426,14 +315,14 @@ def main(
     start: Path | None,
     max_hours: float | None,
 ) -> None:
-    """Train as CONFIG says; go on with what RUN holds."""
-    asked = configs.read(config, **dict(change.split("=", 1) for change in changes))
-    if world is not None:
-        asked = replace(asked, world=world)
-    if frames is not None:
-        asked = configs.relative_to(asked, frames)
+    """Train as CONFIG says, resuming from the newest checkpoint in RUN."""
     try:
-        train(asked, run, start=start, max_hours=max_hours)
+        settings = configs.read(config, **dict(change.split("=", 1) for change in changes))
+        if world is not None:
+            settings = replace(settings, world=world)
+        if frames is not None:
+            settings = configs.relative_to(settings, frames)
+        train(settings, run, start=start, max_hours=max_hours)
     except HarnessError as error:
         sys.exit(f"error: {error}")
 

@@ -16,6 +16,9 @@ _HOMES = {
     "Score": "harness.scoring.result",
     "Request": "harness.scoring.request",
     "predict": "harness.prediction.predict",
+    "Question": "harness.prediction.predictor",
+    "Reply": "harness.prediction.predictor",
+    "Wants": "harness.prediction.predictor",
     "compare": "harness.comparison.pairwise",
     "leaderboard": "harness.comparison.leaderboard",
     "leaderboard_page": "harness.report.write",
@@ -36,6 +39,7 @@ if TYPE_CHECKING:
     from harness.comparison.pairwise import compare
     from harness.errors import HarnessError
     from harness.prediction.predict import predict
+    from harness.prediction.predictor import Question, Reply, Wants
     from harness.report.write import compare_page, leaderboard_page, report_page
     from harness.rules import Weights
     from harness.scoring.request import Request

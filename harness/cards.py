@@ -6,17 +6,17 @@ alone is free: texts, numbers, booleans, lists and tables of them that say how t
 
 from __future__ import annotations
 
-import hashlib
+import json
 import math
 import re
-import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import MISSING, Field, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
 from harness.errors import UsageError
-from reference.files import write_atomically
+from reference.files import sha256, write_text
+from reference.toml import read_toml
 
 CARD, PREDICTIONS = "card.toml", "predictions.jsonl"
 KINDS = ("model", "baseline", "reference")
@@ -27,7 +27,7 @@ DEPTH = 16
 
 @dataclass(frozen=True)
 class Card:
-    """What a submission says about itself. `reference` entries are shown and never ranked."""
+    """Description of a submission. `reference` entries are listed and never ranked."""
 
     name: str
     kind: str
@@ -51,7 +51,7 @@ class Card:
     run: dict[str, Any] = field(default_factory=dict)
 
     def ingestion(self) -> dict[str, Any]:
-        """Options of `harness score` that this card asks for."""
+        """Return the options of `harness score` that this card asks for."""
         return {
             "adapter": self.adapter or None,
             "fps": None if self.fps == 25 else self.fps,
@@ -62,20 +62,12 @@ class Card:
 
 
 def read_card(folder: Path) -> Card:
-    """The card of a submission folder; UsageError says what is wrong with it."""
+    """Return the card of a submission folder. Raises UsageError, which names the faulty key."""
     path = folder / CARD
-    try:
-        raw = tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise UsageError(f"{path}: {error.strerror}") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise UsageError(f"{path}: {error}") from None
-    except RecursionError:
-        raise UsageError(f"{path}: nested too deep for a card") from None
-    return _checked(raw, path)
+    return _check(read_toml(path, UsageError), path)
 
 
-def _checked(raw: dict[str, Any], path: Path) -> Card:
+def _check(raw: dict[str, Any], path: Path) -> Card:
     known = {field.name: field for field in fields(Card)}
     if unknown := sorted(set(raw) - set(known)):
         raise UsageError(f"{path}: unknown keys {', '.join(unknown)} (harness schema card lists the known ones)")
@@ -85,7 +77,7 @@ def _checked(raw: dict[str, Any], path: Path) -> Card:
     for name, value in raw.items():
         expected = types[str(known[name].type)]
         if not isinstance(value, expected) or (isinstance(value, bool) and expected is not bool):
-            raise UsageError(f"{path}: {name} = {value!r}, expected {_shown(known[name])}")
+            raise UsageError(f"{path}: {name} = {value!r}, expected {_type_name(known[name])}")
     card = Card(**raw)
     if not card.name or not card.name.isprintable():
         raise UsageError(f"{path}: name = {card.name!r}, expected printable text")
@@ -106,12 +98,12 @@ def _checked(raw: dict[str, Any], path: Path) -> Card:
 
 
 def predictions_of(folder: Path, card: Card) -> Path:
-    """The predictions file, checked against the card's sum."""
+    """Return the path of the predictions. Raises UsageError where the file is not the one whose sum the card states."""
     path = folder / card.predictions
     if path.exists() and not path.is_file():
         raise UsageError(f"{path}: not a regular file")
     try:
-        found = hashlib.sha256(path.read_bytes()).hexdigest()
+        found = sha256(path)
     except OSError as error:
         raise UsageError(f"{path}: {error.strerror}") from None
     if found != card.predictions_sha256:
@@ -120,15 +112,15 @@ def predictions_of(folder: Path, card: Card) -> Path:
 
 
 def write_card(folder: Path, card: Card) -> None:
-    """Write a card, leaving out what has its default value; it appears whole or not at all."""
-    said = {field.name: getattr(card, field.name) for field in fields(Card)}
+    """Write a card without the fields that have their default value; the file appears whole or not at all."""
+    values = {field.name: getattr(card, field.name) for field in fields(Card)}
     known = {field.name: _default(field) for field in fields(Card)}
-    text = "\n".join(_table({name: value for name, value in said.items() if value != known[name]})) + "\n"
-    write_atomically(folder / CARD, lambda temporary: temporary.write_text(text, encoding="utf-8", errors="replace"))
+    text = "\n".join(_table({name: value for name, value in values.items() if value != known[name]})) + "\n"
+    write_text(folder / CARD, text)
 
 
 def fault_in(value: Any, name: str, depth: int = 1) -> str | None:
-    """Why a value cannot stand in a card's `run`, or None."""
+    """Return why a value cannot be part of a card's `run`, or None if it can."""
     if depth > DEPTH:
         return f"{name[:40]}... is nested deeper than {DEPTH}"
     if isinstance(value, float) and not math.isfinite(value):
@@ -148,12 +140,12 @@ def _default(field: Field) -> Any:
     return field.default if field.default_factory is MISSING else field.default_factory()
 
 
-def _shown(field: Field) -> str:
+def _type_name(field: Field) -> str:
     return "a table" if field.type == "dict[str, Any]" else str(field.type)
 
 
 def _table(values: Mapping[str, Any], name: str = "") -> Iterator[str]:
-    """The lines of a table: its own values first, as TOML demands, then the tables in it."""
+    """Yield the lines of a table: its own values first, as TOML demands, then the tables in it."""
     if name:
         yield f"\n[{name}]"
     yield from (f"{_key(key)} = {_toml(value)}" for key, value in values.items() if not isinstance(value, Mapping))
@@ -177,6 +169,5 @@ def _toml(value: Any) -> str:
         return "{" + ", ".join(f"{_key(key)} = {_toml(part)}" for key, part in value.items()) + "}"
     if isinstance(value, (list, tuple)):
         return "[" + ", ".join(map(_toml, value)) + "]"
-    import json
-
+    # a JSON text is a TOML basic string, but for U+007F, which TOML wants escaped
     return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")

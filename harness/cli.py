@@ -1,4 +1,4 @@
-"""The `harness` command: finds a command's module only when it is used, and turns errors into exit codes.
+"""The `harness` command: loads a command's module only when it is used, and turns errors into exit codes.
 
 Exit codes: 0 good, 1 a gate failed (--fail-under, --fail-if-worse), 2 bad input or usage.
 """
@@ -16,7 +16,7 @@ from harness.errors import HarnessError
 from harness.version import __version__
 
 COMMANDS = {
-    "predict": "Ask a model about every clip of a split, write its answers as an entry, score it.",
+    "predict": "Ask a model about every clip of a split, and score its answers.",
     "score": "Score a prediction file: metrics with intervals, failure modes, slices, audit.",
     "validate": "Check a prediction file and list every problem, without scoring it.",
     "compare": "Compare two or more submissions on the same clips, with verdicts.",
@@ -24,23 +24,27 @@ COMMANDS = {
     "report": "Write a page about one prediction file: how good, how certain, why, and the clips.",
     "verify": "Make a page's numbers again from the submissions, and compare.",
     "baseline": "Write the answers of a reference model as an ordinary submission.",
-    "world": "List, build, describe, render, import and export worlds (the ground truth).",
+    "world": "List, build, describe, render, import and export worlds (the truth).",
     "schema": "Print the JSON Schema of a file format.",
+    "words": "Explain the words of the output: floor, prior, ceiling, skill, tier and others.",
 }
 
 
 class LazyGroup(click.Group):
-    """Imports harness.commands.NAME when NAME is run, so that `harness --help` loads nothing."""
+    """Group that imports harness.commands.NAME when NAME is run, so that `harness --help` loads nothing."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the names of the commands."""
         return list(COMMANDS)
 
     def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
+        """Import a command; None where there is none of that name."""
         if name not in COMMANDS:
             return None
         return importlib.import_module(f"harness.commands.{name}").command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the commands with what they do, without importing them."""
         with formatter.section("Commands"):
             formatter.write_dl(list(COMMANDS.items()))
 
@@ -83,7 +87,7 @@ def main() -> None:
 
 
 def _flush() -> None:
-    """What cannot be written any more is dropped here, or the interpreter would complain of it at exit."""
+    """Flush standard output; drop what cannot be written, or the interpreter would complain at exit."""
     try:
         sys.stdout.flush()
     except OSError:

@@ -1,8 +1,8 @@
-"""What leaves a sealed split: four rounded numbers with intervals, the coverage, and what is wrong with the format.
+"""Disclosure rules of a sealed split: four rounded numbers, the coverage and problems of the file's format leave it.
 
-Whoever can score often could read the truth off the answers; so numbers are rounded to .001, nothing is said of a clip,
-a session or a slice, and every scoring is logged under a name. The organiser, who holds the secret, sees everything
-with `organiser=True` (`--organiser`).
+Repeated scoring lets an entrant overfit the hidden truth (Blum & Hardt 2015). Therefore numbers are rounded to .001,
+nothing about a clip, a session or a slice leaves, and every scoring is logged by name. The organiser, who holds the
+secret, sees everything with `organiser=True` (`--organiser`).
 """
 
 from __future__ import annotations
@@ -16,39 +16,40 @@ from typing import Any
 from harness.errors import UsageError
 from harness.metrics_table import PUBLIC
 from harness.rules import AA40, STANDARD, Rules, Weights
-from reference.home import cache_home
-from reference.truth.sealed import registered
+from reference.truth.catalog import locate
 
 FORMAT = "warehouse-harness/sealed-score-1"
-PARTS = ("value", "low", "high")
+PUBLIC_PARTS = ("value", "low", "high")
 DIGITS = 3
-KEPT = ("world", "split", "n", "sessions", "coverage", "rules", "scheme", "weights", "version")
+PUBLIC_KEYS = ("world", "split", "n", "sessions", "coverage", "rules", "scheme", "weights", "version")
 
 
 def check_request(world: str, name: str | None, rules: Rules, weights: Weights) -> None:
-    """Raise UsageError where a scoring could not be logged, or would single clips out."""
+    """Raise UsageError for a scoring without a name to log, or with rules or weights that would reveal single clips."""
     if not name:
         raise UsageError(f"{world} is sealed, and scorings are logged by name: --name is needed")
     if rules != STANDARD or weights != AA40:
-        raise UsageError(f"{world} is sealed, and other rules or weights would tell of single clips")
+        raise UsageError(f"{world} is sealed, and other rules or weights would reveal single clips")
 
 
-def redacted(record: dict[str, Any], commitment: str, home: Path) -> dict[str, Any]:
-    """The public part of a score record, after the scoring was logged."""
-    seal = registered(record["world"], home)
+def log_and_redact(record: dict[str, Any], commitment: str, home: Path) -> dict[str, Any]:
+    """Log a scoring and return the public part of its record, with the number of scorings under this name."""
+    seal = locate(record["world"], home).seal
     assert seal is not None
     public = public_record(record, commitment, record["name"])
-    return public | {"scorings": log(seal.log, public)}
+    return public | {"scorings": log_scoring(seal.log, public)}
 
 
 def public_record(record: dict[str, Any], commitment: str, name: str) -> dict[str, Any]:
-    """The part of a score record that may be given to whoever sent the predictions."""
-    metrics = {metric.key: {part: _rounded(record["metrics"][metric.key][part]) for part in PARTS} for metric in PUBLIC}
+    """Return the part of a score record that the entrant may see."""
+    metrics = {
+        metric.key: {part: _rounded(record["metrics"][metric.key][part]) for part in PUBLIC_PARTS} for metric in PUBLIC
+    }
     return {
         "format": FORMAT,
         "name": name,
         "signature": _signature(record["signature"], commitment),
-        **{key: record[key] for key in KEPT},
+        **{key: record[key] for key in PUBLIC_KEYS},
         "commitment": commitment,
         "submission": {key: record["submission"][key] for key in ("sha256", "lines", "adapter")},
         "metrics": metrics,
@@ -61,13 +62,16 @@ def _rounded(value: float | None) -> float | None:
 
 
 def _signature(signature: str, commitment: str) -> str:
-    """With the commitment in the place of the truth's digest, which is revealed only with the secret."""
+    """Return a signature with the commitment in place of the truth's digest, which only the secret may reveal."""
     parts = (f"sealed:{commitment[:16]}" if part.startswith("truth:") else part for part in signature.split("|"))
     return "|".join(parts)
 
 
-def log(path: Path, record: dict[str, Any]) -> int:
-    """Append a scoring to the organiser's log; returns how often this name was scored. Whole lines, many writers."""
+def log_scoring(path: Path, record: dict[str, Any]) -> int:
+    """Append a scoring to the organiser's log and return how often this name was scored.
+
+    A lock on the file keeps lines whole when several processes write.
+    """
     row = {
         "name": record["name"],
         "time": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -84,6 +88,6 @@ def log(path: Path, record: dict[str, Any]) -> int:
 
 
 def refuse(world: str, what: str, *, organiser: bool, home: str | Path | None = None) -> None:
-    """Raise UsageError where `what` would give a sealed truth away."""
-    if not organiser and registered(world, cache_home(home)) is not None:
-        raise UsageError(f"{world} is sealed, and {what} would tell of its truth; its organiser may use --organiser")
+    """Raise UsageError for a sealed world, whose truth `what` would reveal; its organiser may have it."""
+    if not organiser and locate(world, home).seal is not None:
+        raise UsageError(f"{world} is sealed, and {what} would reveal its truth; its organiser may use --organiser")

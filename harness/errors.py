@@ -1,16 +1,22 @@
-"""What can go wrong while judging, as one family under `HarnessError`; `cli.main` turns it into an exit code."""
+"""Errors of the harness, one family under `HarnessError`; `cli.main` turns them into exit codes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import fields
+from typing import Any
 
 from reference.errors import HarnessError, TruthError, WorldError
 
-__all__ = ["GateFailed", "HarnessError", "SubmissionError", "TruthError", "UsageError", "WorldError"]
+__all__ = ["GateFailed", "HarnessError", "SubmissionError", "TruthError", "UsageError", "WorldError", "check_choices"]
 
 
 class UsageError(HarnessError):
-    """The request itself cannot be carried out: a missing file, an unknown name, options that exclude each other."""
+    """A request that cannot be carried out: a missing file, an unknown name, options that exclude each other."""
 
 
 class SubmissionError(HarnessError):
-    """A prediction file was refused; `problems` holds what was found in one pass, at most as many as are shown."""
+    """Refusal of a prediction file. `problems`: the first of them in line order; `total`: how many there are."""
 
     def __init__(self, message: str, problems: tuple = (), total: int = 0):
         super().__init__(message)
@@ -19,6 +25,13 @@ class SubmissionError(HarnessError):
 
 
 class GateFailed(HarnessError):
-    """A `--fail-under` or `--fail-if-worse` condition does not hold."""
+    """A `--fail-under` or `--fail-if-worse` condition that does not hold."""
 
     exit_code = 1
+
+
+def check_choices(kind: Any, names: Iterable[str]) -> None:
+    """Raise UsageError for a name that is no field of the dataclass `kind`."""
+    known = [field.name for field in fields(kind)]
+    if unknown := [name for name in names if name not in known]:
+        raise UsageError(f"no choice {unknown[0]!r}; there are {', '.join(known)}")

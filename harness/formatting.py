@@ -1,32 +1,80 @@
-"""Numbers, p-values, ranks and lists as people read them: in terminal, page, exports and documents alike."""
+"""Numbers, p-values, ranks and lists as people read them: in terminal, page, exports and documents alike.
+
+A number that does not exist is "-". The page sets the same texts with its own dashes and minus signs
+(harness/report/typography.py).
+"""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
+
+NONE = "-"
 
 
 def number(value: float | None, digits: int = 3, sign: bool = False) -> str:
+    """Return `value` with so many decimals, with its sign where `sign` asks for it."""
     if value is None:
-        return "-"
+        return NONE
     return f"{value:{'+' if sign else ''}.{digits}f}"
 
 
+def percent(value: float | None, digits: int = 0) -> str:
+    """Return a share as percent: 0.985 with one digit is "98.5%"."""
+    return NONE if value is None else f"{value:.{digits}%}"
+
+
+def count(value: int | None) -> str:
+    """Return a whole number with a comma between thousands."""
+    return NONE if value is None else f"{value:,}"
+
+
+def size(row: dict[str, Any]) -> str:
+    """Return the size of a split, `n` and `sessions` of a row, as "1,440 clips in 72 sessions"."""
+    return f"{plural(row['n'], 'clip')} in {plural(row['sessions'], 'session')}"
+
+
 def interval(row: dict[str, Any], digits: int = 3, sign: bool = False) -> str:
+    """Return `low` and `high` of a row as "[low, high]", or "not supported" where there is no interval."""
     if row.get("low") is None:
         return "not supported"
     return f"[{number(row['low'], digits, sign)}, {number(row['high'], digits, sign)}]"
 
 
 def p_value(p: float) -> str:
+    """Return a p-value as tables hold it: three decimals, two digits with an exponent below .001."""
     return f"{p:.1e}" if p < 0.001 else f"{p:.3f}"
 
 
+def p_in_a_sentence(p: float) -> str:
+    """Return a p-value as sentences hold it: ".012", or "< .001"."""
+    return "< .001" if p < 0.001 else without_zero(number(p))
+
+
+def without_zero(text: str) -> str:
+    """Drop the zero before the point of a share: "0.012" becomes ".012"."""
+    return text.removeprefix("0")
+
+
 def rank_range(row: dict[str, Any]) -> str:
+    """Return the ranks of a row, `rank_low` to `rank_high`, as "2" or "2-4"."""
     low, high = row["rank_low"], row["rank_high"]
     return str(low) if low == high else f"{low}-{high}"
 
 
+def plural(count: int, noun: str) -> str:
+    """Return a count with its noun: "1 clip", "1,440 clips"."""
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
+
+
+def in_words(names: Sequence[str], most: int = 4) -> str:
+    """Return "A, B and C"; of more than `most` names the last ones are counted: "A, B, C and 3 more"."""
+    if len(names) > most:
+        return f"{', '.join(names[: most - 1])} and {len(names) - most + 1} more"
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
+
+
 def markdown_cell(text: str) -> str:
-    """Text that cannot end a Markdown cell or start markup."""
+    """Return text escaped so that it can neither end a Markdown cell nor start markup."""
     escaped = "".join(f"\\{char}" if char in "\\`*_[]<>|#" else char for char in text)
     return " ".join(escaped.split())

@@ -1,4 +1,4 @@
-"""The headline metrics, said once: what each is called, what it means, which sums it is made of, who may see it.
+"""METRICS defines the headline metrics once: names, meaning, the sums they are made of, and who may see them.
 
 Terminal, page, exports, comparisons, documentation and the score record filter METRICS; scoring/metrics.py computes
 them. Columns are those of scoring/sql/sessions.sql.
@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 
 class Metric(NamedTuple):
-    """One headline metric. `short` is its title where columns are narrow."""
+    """Definition of one headline metric. `short` is its title where columns are narrow."""
 
     key: str
     title: str
@@ -23,7 +23,7 @@ class Metric(NamedTuple):
     range: tuple[int, int]
     larger_is_better: bool
     in_composite: bool  # one of the three that the score is made of
-    leaves_sealed: bool  # may be told of a sealed split
+    leaves_sealed: bool  # may be published for a sealed split
     right: str = ""  # column: right answers
     counted: str = "n"  # column: answers that its value counts
     clips: str = "n"  # column: clips that its floor, prior and ceiling count
@@ -33,7 +33,7 @@ class Metric(NamedTuple):
 
     @property
     def is_composite(self) -> bool:
-        """True for the score, which is made of others and has no columns of its own."""
+        """Return True for the score, which averages other metrics and has no columns of its own."""
         return not self.right
 
 
@@ -113,7 +113,7 @@ METRICS = (
 BY_KEY = {metric.key: metric for metric in METRICS}
 COMPOSITE = next(metric for metric in METRICS if metric.is_composite)
 PARTS = tuple(metric for metric in METRICS if metric.in_composite)
-"""The three of the composite, in the order of its weights."""
+"""The three metrics that the composite averages, in the order of its weights."""
 SINGLE = tuple(metric for metric in METRICS if not metric.is_composite)
 PUBLIC = tuple(metric for metric in METRICS if metric.leaves_sealed)
-"""What may be told of a sealed split, and what is given for slices."""
+"""Metrics that may be published for a sealed split."""

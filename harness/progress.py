@@ -1,7 +1,7 @@
-"""Progress of long work, on stderr: after a quiet second a line that redraws itself on a terminal; elsewhere a line
-a minute where that is asked for, so that the log of a job that takes hours is neither silent nor full.
+"""Progress of long work on stderr: after a quiet second a line that redraws itself on a terminal.
 
-Standard output stays what a pipe reads.
+Where there is no terminal, a line a minute if the caller wants it (`logged`), so that the log of a job that takes hours
+is neither silent nor full. Standard output is left to the results, which a pipe may read.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ Report = Callable[[int, int], None]
 
 @contextlib.contextmanager
 def counter(what: str, *, done: int = 0, logged: bool = False) -> Iterator[Report]:
-    """A function of (done, expected) that shows count, share, rate and remaining time.
+    """Yield a function of (done, expected) that shows count, share, rate and remaining time.
 
-    `done`: what was there before, which says nothing of the rate. `logged`: a line a minute where no terminal is.
+    `done`: items that were there before, which do not count in the rate. `logged`: a line a minute without a terminal.
     """
     line = _Line(what, done, logged)
     try:
@@ -32,35 +32,40 @@ def counter(what: str, *, done: int = 0, logged: bool = False) -> Iterator[Repor
 
 
 class _Line:
+    """Line about work that is under way."""
+
     def __init__(self, what: str, before: int, logged: bool):
         self.what, self.before, self.logged = what, before, logged
-        self.begun = self.drawn = time.monotonic()
+        self.start = self.drawn = time.monotonic()
         self.shown = False
 
     def report(self, done: int, expected: int) -> None:
+        """Draw the line, unless it is too early for it."""
         now, terminal = time.monotonic(), sys.stderr.isatty()
         pause = REDRAW_SECONDS if terminal else LOG_SECONDS
-        if not (terminal or self.logged) or now - self.begun < QUIET_SECONDS or now - self.drawn < pause:
+        if not (terminal or self.logged) or now - self.start < QUIET_SECONDS or now - self.drawn < pause:
             return
-        text = self.text(done, expected, now - self.begun)
+        text = self.text(done, expected, now - self.start)
         sys.stderr.write(f"\r\x1b[K{text}" if terminal else f"{text}\n")
         sys.stderr.flush()
         self.drawn, self.shown = now, terminal
 
     def text(self, done: int, expected: int, seconds: float) -> str:
+        """Return the line after so many seconds of work."""
         rate = (done - self.before) / seconds
         left = max(0.0, (expected - done) / rate) if rate else 0.0
         speed = f"{rate:,.0f}/s" if rate >= 10 else f"{rate:.2g}/s"
         return f"{self.what}: {done:,} of {expected:,} ({done / max(expected, 1):.0%}), {speed}, {span(left)} left"
 
     def clear(self) -> None:
+        """Take the line off the terminal."""
         if self.shown:
             sys.stderr.write("\r\x1b[K")
             sys.stderr.flush()
 
 
 def span(seconds: float) -> str:
-    """A time as one reads it."""
+    """Return a time in the unit that people would name it in."""
     if seconds < 120:
         return f"{seconds:.0f} s"
     minutes = round(seconds / 60)

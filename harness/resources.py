@@ -1,4 +1,4 @@
-"""The JSON Schemas of the file formats, as package data."""
+"""JSON Schemas of the file formats, as package data."""
 
 from __future__ import annotations
 

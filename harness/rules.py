@@ -1,8 +1,8 @@
-"""What can be chosen about a score: weights of the composite and the named rule sets of other projects. Data only.
+"""Choices about a score: weights of the composite, and the named rule sets of other projects. Data only.
 
-Scheme `aa40` (the default): score = 0.30 OCA + 0.30 tIoU@0.5 + 0.40 AA@1. The 0.40 is given, the split of the rest is
-this project's. Rule set `standard`: ends are exclusive, the denominator is every clip of the split, a degenerate
-segment is a miss. The other rule sets exist to reproduce published figures, never silently: the signature names them.
+Scheme `aa40` (the default): score = 0.30 OCA + 0.30 tIoU@0.5 + 0.40 AA@1. The task sets the 0.40, this project splits
+the rest evenly. Rule set `standard`: ends are exclusive, the denominator is every clip of the split, a degenerate
+segment is a miss. The other rule sets reproduce published figures, never silently: the signature names them.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ COMPONENTS = tuple(metric.key for metric in PARTS)
 
 @dataclass(frozen=True)
 class Rules:
-    """How answers are counted; `end_inclusive` adds one frame to every length and every overlap."""
+    """Rule set: how answers are counted. `end_inclusive` adds one frame to every length and every overlap."""
 
     name: str
     description: str
@@ -50,13 +50,15 @@ class Weights:
 
     @property
     def scheme(self) -> str:
+        """Return `aa40` for the default weights, else `custom`."""
         return "aa40" if self == Weights() else "custom"
 
     def values(self) -> tuple[float, float, float]:
+        """Return the weights in the order of the metrics."""
         return self.oca, self.tiou50, self.aa1
 
     def integers(self) -> tuple[int, int, int]:
-        """The same proportions as the smallest integers (3, 3, 4 by default), for exact tests on sums."""
+        """Return the weights as the smallest integers in the same proportion (3, 3, 4), for exact tests on sums."""
         return _integers(self.values())
 
     def __str__(self) -> str:
@@ -73,7 +75,10 @@ def _integers(weights: tuple[float, float, float]) -> tuple[int, int, int]:
 
 
 def parse_weights(text: str) -> Weights:
-    """`oca=0.3,tiou50=0.3,aa1=0.4` -> Weights. All three, none negative, at most six decimals, sum 1."""
+    """Return the weights of a text such as `oca=0.3,tiou50=0.3,aa1=0.4`.
+
+    Raises UsageError unless it names all three, none negative, with at most six decimals, and they sum to 1.
+    """
     try:
         pairs = [(key, float(value)) for key, value in (item.split("=") for item in text.replace(" ", "").split(","))]
         if not all(math.isfinite(value) for _, value in pairs):
@@ -91,6 +96,7 @@ def parse_weights(text: str) -> Weights:
 
 
 def find_rules(name: str) -> Rules:
+    """Return a rule set by its name. Raises UsageError for another name."""
     if name not in RULES:
         raise UsageError(f"unknown rule set {name!r}; there are {', '.join(RULES)}")
     return RULES[name]

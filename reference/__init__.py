@@ -1,4 +1,4 @@
-"""Where truth is made: world files and OpenPack annotations -> sessions -> clips -> DuckDB.
+"""Ground truth: world files and OpenPack annotations -> sessions -> clips -> DuckDB, and clips -> pictures.
 
-Imports nothing of `harness` or `finetune`; see README.md in this folder for the contract.
+Imports nothing of `harness` or `finetune`; README.md in this folder states the contract.
 """

@@ -1,4 +1,4 @@
-"""A digest of the code that a derived file depends on, so that no file outlives the definitions it was made with.
+"""A digest of the code that a derived file depends on, so that no file outlives the definitions behind it.
 
 The code of an entry module is its import closure: the module, all of our own modules that it or they import (at the top
 or inside a function; not for type checkers only), the packages they lie in, and the data files beside them (SQL,
@@ -46,11 +46,11 @@ def code_files(*entries: str) -> dict[str, Path]:
         modules[name] = path
         waiting += [name.rpartition(".")[0], *_imports(path)]
     data = (file for folder in {path.parent for path in modules.values()} for file in _data_files(folder))
-    return {_shown(path): path for path in (*modules.values(), *data)}
+    return {_display_name(path): path for path in (*modules.values(), *data)}
 
 
 def _module_file(name: str) -> Path | None:
-    """The file of one of our modules or packages; None for anything else (a class, say, or a library)."""
+    """Return the file of one of our modules or packages; None for anything else (a class, say, or a library)."""
     top, *rest = name.split(".")
     if top not in OURS:
         return None
@@ -66,7 +66,7 @@ def _root(package: str) -> Path:
 
 @cache
 def _imports(path: Path) -> tuple[str, ...]:
-    """Dotted names that a module imports; `from a import b` may name the module a.b or something in a."""
+    """Return the dotted names that a module imports; `from a import b` may name the module a.b or something in a."""
     found: list[str] = []
     for module, names, plain in IMPORT.findall(TYPES_ONLY.sub("", path.read_text(encoding="utf-8"))):
         found += re.findall(r"[\w.]+", plain)
@@ -80,6 +80,6 @@ def _data_files(folder: Path) -> Iterator[Path]:
             yield from (path for path in below.iterdir() if path.is_file() and path.suffix not in NO_CODE)
 
 
-def _shown(path: Path) -> str:
+def _display_name(path: Path) -> str:
     package = next(package for package in OURS if path.is_relative_to(_root(package)))
     return f"{package}/{path.relative_to(_root(package)).as_posix()}"

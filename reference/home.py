@@ -1,4 +1,4 @@
-"""The folder of everything derived (truth, scores, renderings), and the key that only its user has."""
+"""The folder for derived files (truth, scores, renderings), and the secret key of its user."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from reference.errors import TruthError
 
 
 def cache_home(home: str | Path | None = None) -> Path:
-    """The folder of everything derived: the argument, else HARNESS_HOME, else the user's cache."""
+    """Return the folder for derived files: the argument, else HARNESS_HOME, else a folder in the user's cache."""
     if home is not None:
         return Path(home)
     if os.environ.get("HARNESS_HOME"):
@@ -20,7 +20,11 @@ def cache_home(home: str | Path | None = None) -> Path:
 
 
 def user_key(home: Path) -> bytes:
-    """This user's key for seals, made on first use."""
+    """Return this user's key for the seals of truth databases; the first call creates it.
+
+    Several processes may call at once: each writes a key of its own, and a hard link, which never overwrites, lets one
+    of them win. Raises TruthError where no key can be created.
+    """
     path = home / "key"
     for _ in range(2):
         with contextlib.suppress(FileNotFoundError):
@@ -32,4 +36,4 @@ def user_key(home: Path) -> bytes:
         with contextlib.suppress(FileExistsError):
             os.link(fresh, path)
         fresh.unlink()
-    raise TruthError(f"{path}: cannot be made")
+    raise TruthError(f"{path}: cannot be created")

@@ -1,8 +1,8 @@
 """Keyed randomness: every random number of a world comes from its key through HMAC-SHA256.
 
-A stream is named by its purpose ("timeline", "cut", "id", "noise", "render") and what it belongs to, joined by `|`, so
-that no stream can be guessed from another and nothing is drawn from the truth. Streams give `random()` only: the
-samplers of the standard library may change between versions, the Mersenne Twister's doubles do not.
+A stream is named by its purpose ("timeline", "cut", "id", "noise", "render") and its owner, joined by `|`, so that no
+stream can be guessed from another and nothing is drawn from the truth. Streams give `random()` only: the samplers of
+the standard library may change between versions, the Mersenne Twister's doubles do not.
 """
 
 from __future__ import annotations
@@ -14,25 +14,25 @@ _WORD = 1 << 64
 
 
 def digest(key: bytes, *parts: object) -> bytes:
-    """HMAC-SHA256 of the parts joined by `|`, 32 bytes."""
+    """Return the HMAC-SHA256 of the parts joined by `|`, 32 bytes."""
     return hmac.digest(key, "|".join(map(str, parts)).encode(), "sha256")
 
 
 def stream(key: bytes, *parts: object) -> random.Random:
-    """A generator of its own for this purpose; call nothing on it but `random()`."""
+    """Return a generator of its own for this purpose; call nothing on it but `random()`."""
     return random.Random(int.from_bytes(digest(key, *parts), "big"))
 
 
 def below(total: int, key: bytes, *parts: object) -> int:
-    """One integer in [0, total) without seeding a generator, for single draws."""
+    """Return one integer in [0, total) for a single draw, which is cheaper than seeding a generator."""
     return int.from_bytes(digest(key, *parts)[:8], "big") * total // _WORD
 
 
 def clip_id(key: bytes, session: str, index: int) -> str:
-    """The public name of a clip: 16 hexadecimal digits that tell nothing of its place or truth."""
+    """Return the public name of a clip: 16 hexadecimal digits that tell nothing of its place or truth."""
     return digest(key, "id", session, index)[:8].hex()
 
 
 def render_seed(key: bytes, session: str, index: int) -> int:
-    """The only randomness a renderer gets beside the VisibleState."""
+    """Return the seed of a clip's pictures, the only randomness that a renderer gets beside the VisibleState."""
     return int.from_bytes(digest(key, "render", session, index), "big")

@@ -4,7 +4,7 @@ Clip geometry: 125 frames at 25 fps, one frame every 40 ms. Frame indices are 0-
 is `[start_frame, end_frame)`, end-exclusive, with 0 <= start < end <= 125.
 
 `dominant_operation` has the most frames in the clip; `temporal_segment` is the longest part inside the clip of one run
-of it; `next_operation` is the operation of the session's run after that one, shown or not.
+of it; `next_operation` is the operation of the session's run after that one, whether on screen or not.
 """
 
 from __future__ import annotations
@@ -13,12 +13,21 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 DEFAULT_WORLD, DEFAULT_SPLIT = "warehouse-v1", "test"
-"""What is meant where nothing is said."""
+"""World and split of every command and function that names none."""
+
+OPEN_SPLITS = ("train", "validation")
+"""Splits to learn from: their truth is published, and renderings keep the order of their sessions."""
 
 FPS = 25
 CLIP_FRAMES = 125
 FRAME_MS = 1000 // FPS
 CLIP_MS = CLIP_FRAMES * FRAME_MS
+
+DEFAULT_FRAMES, DEFAULT_SAMPLER, DEFAULT_SIZE = 8, "uniform", 336
+"""Frames of a clip that a model sees by default, their sampler, and the side of a picture in pixels."""
+
+DEFAULT_INDICES = tuple(place * (CLIP_FRAMES - 1) // (DEFAULT_FRAMES - 1) for place in range(DEFAULT_FRAMES))
+"""floor(linspace(0, 124, 8)): the frames that the uniform sampler takes by default."""
 
 DENSE_FRAMES = 62
 """A clip is dense when its segment has at most this many frames: only then does "the whole clip" miss tIoU@0.5."""
@@ -48,19 +57,20 @@ MEANINGS = {
     "Final Check": "contents or label are checked with list and scanner",
     "Idle": "the worker is interrupted and does none of these",
 }
-"""What each operation is, in a model's prompt and for people."""
+"""Meaning of each operation, for a model's prompt and for people."""
 
 UNKNOWN = "Unknown"
 
 
 class Segment(NamedTuple):
-    """`[start_frame, end_frame)` within a clip; frames are 0-based, the end is exclusive."""
+    """Interval `[start_frame, end_frame)` within a clip; frames are 0-based, the end is exclusive."""
 
     start_frame: int
     end_frame: int
 
     @property
     def frames(self) -> int:
+        """Return the segment's length in frames."""
         return self.end_frame - self.start_frame
 
 
@@ -78,7 +88,7 @@ class Run:
 
 @dataclass(frozen=True, slots=True)
 class Clip:
-    """One clip with its truth: a row of the truth store. `None` where the world cannot know the value."""
+    """One clip with its truth, a row of the truth store. A field is None where the world cannot know its value."""
 
     clip_id: str
     session: str
@@ -89,7 +99,7 @@ class Clip:
     next_operation: str
     previous_operation: str | None  # of the run before the segment's run
     next_operations: tuple[str, ...]  # up to three runs after the segment's run; the first is next_operation
-    cut_kind: str  # "mid", "boundary" or "dense": what the cutter aimed at
+    cut_kind: str  # "mid", "boundary" or "dense": where the cutter tried to place the clip
     domain: str | None = None
     domain_seen: bool | None = None  # the train split holds this domain
     worker: str | None = None
@@ -100,13 +110,15 @@ class Clip:
 
     @property
     def next_visible(self) -> bool:
+        """Return whether the segment ends before the clip does, so that the next operation is on screen."""
         return self.temporal_segment.end_frame < CLIP_FRAMES
 
     @property
     def dense(self) -> bool:
+        """Return whether "the whole clip" as answer misses the segment at tIoU@0.5."""
         return self.temporal_segment.frames <= DENSE_FRAMES
 
 
 def normalise_label(text: str) -> str:
-    """The one normalisation a label gets before it is looked up: case, outer spaces, and `_`, `-` or runs of spaces."""
+    """Return a label as it is looked up: without regard to case, outer spaces, and `_`, `-` or runs of spaces."""
     return " ".join(text.replace("_", " ").replace("-", " ").split()).casefold()

@@ -17,6 +17,7 @@ import shlex
 import subprocess
 import sys
 import tempfile
+import textwrap
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from difflib import SequenceMatcher
@@ -138,7 +139,28 @@ def command_reference() -> str:
     return "\n".join(parts)
 
 
+def metric_table() -> str:
+    """Return the table of the headline metrics."""
+    from harness.metrics_table import METRICS
+
+    rows = [
+        f"| `{metric.key}` | {metric.title} | {metric.definition} | {metric.formula} | {list(metric.range)} "
+        f"| {'larger' if metric.larger_is_better else 'smaller'} is better "
+        f"| {'-' if metric.is_composite else _yes_or_no(metric.in_composite)} | {_yes_or_no(metric.leaves_sealed)} |"
+        for metric in METRICS
+    ]
+    return (
+        "| key | title | definition | formula | range | direction | in the score? | may leave a sealed split? |\n"
+        "|---|---|---|---|---|---|---|---|\n" + "\n".join(rows) + "\n"
+    )
+
+
+def _yes_or_no(value: bool) -> str:
+    return "yes" if value else "no"
+
+
 def mode_table() -> str:
+    """Return the table of the failure modes."""
     from harness.scoring.failure_modes import MODES
 
     rows = [f"| `{mode.name}` | {mode.title} | {mode.meaning} | {mode.field or '-'} |" for mode in MODES]
@@ -150,16 +172,27 @@ def mode_table() -> str:
 
 
 def adapter_table() -> str:
+    """Return the table of the adapters."""
     from harness.ingestion.formats.registry import ADAPTERS
 
     rows = [f"| `{adapter.name}` | {adapter.description} |" for adapter in ADAPTERS.values()]
     return "| `--adapter` | reads |\n|---|---|\n" + "\n".join(rows) + "\n"
 
 
+def glossary() -> str:
+    """Return the words with their explanations, as sections of a page."""
+    from harness.words import GLOSSARY
+
+    wrapped = [textwrap.fill(word.text, 120, break_long_words=False, break_on_hyphens=False) for word in GLOSSARY]
+    return "\n".join(f"## {word.name}\n\n{text}\n" for word, text in zip(GLOSSARY, wrapped, strict=True))
+
+
 GENERATED: dict[str, tuple[str, Callable[[], str]]] = {
+    "metrics": ("docs/metrics.md", metric_table),
     "modes": ("docs/predictions.md", mode_table),
     "adapters": ("docs/predictions.md", adapter_table),
     "commands": ("docs/commands.md", command_reference),
+    "words": ("docs/words.md", glossary),
 }
 """Marker -> the file that holds it, and what belongs there."""
 

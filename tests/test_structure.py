@@ -115,7 +115,7 @@ MANY_PARAMETERS = {
     "harness/statistics.py verdict": "the figures of one comparison, all numbers",
     "harness/worlds/rendering.py preview": "exported: one keyword for each choice of the command",
     "harness/worlds/rendering.py render": "exported: one keyword for each choice of the command",
-    "reference/video/encode.py frames": "exported: one keyword for each limit on a file of unknown origin",
+    "reference/video/read.py frames": "exported: one keyword for each limit on a file of unknown origin",
 }
 """Functions that take more than seven parameters, with the reason."""
 

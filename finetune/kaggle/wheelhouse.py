@@ -1,11 +1,11 @@
-"""What is uploaded to Kaggle: `python -m finetune.kaggle.wheelhouse DIR --user NAME`, in a checkout, with a network.
+"""Gather the upload to Kaggle: `python -m finetune.kaggle.wheelhouse DIR --user NAME`, in a checkout, with a network.
 
     DIR/dataset/   the project's wheel, those of wheels.txt, dataset-metadata.json
     DIR/kernel/    notebook.ipynb, kernel-metadata.json
 
-The wheels are for Kaggle's Python and glibc, whatever they are gathered on. Before it is done, pip has to accept all of
-them there without a network, and all that they and the project ask for has to be in wheels.txt or image.txt, in a
-version that will do.
+The wheels are for Kaggle's Python and glibc, whatever the machine that gathers them. Two checks must pass: pip installs
+all of them without a network, and every requirement of theirs and of the project is in wheels.txt or image.txt in a
+version that satisfies it.
 """
 
 from __future__ import annotations
@@ -48,71 +48,77 @@ BUILT_FROM = ("pyproject.toml", "setup.cfg", "README.md", "LICENSE")
 
 
 class WheelhouseError(HarnessError):
-    """A dataset that would not install on Kaggle."""
+    """Set of wheels that would not install on Kaggle."""
 
 
 def gather(folder: Path, user: str, earlier: str = "") -> list[Path]:
-    """Write both folders; returns the wheels. `earlier`: the kernel whose output the notebook goes on from."""
+    """Write both folders and return the wheels; `earlier` is the kernel whose run the notebook resumes.
+
+    Raises WheelhouseError if the wheels would not install on Kaggle.
+    """
     dataset, kernel = folder / "dataset", folder / "kernel"
-    for made in (dataset, kernel):
-        shutil.rmtree(made, ignore_errors=True)
-        made.mkdir(parents=True)
+    for part in (dataset, kernel):
+        shutil.rmtree(part, ignore_errors=True)
+        part.mkdir(parents=True)
     download(dataset)
     wheels = sorted(dataset.glob("*.whl"))
-    if found := unmet([(path.name, requirements_of(path)) for path in wheels], available()):
-        raise WheelhouseError("asked for and neither in wheels.txt nor in image.txt:\n  " + "\n  ".join(found))
+    if unmet := unmet_requirements([(path.name, read_requirements(path)) for path in wheels], available_versions()):
+        raise WheelhouseError("required and neither in wheels.txt nor in image.txt:\n  " + "\n  ".join(unmet))
     install(wheels)
     for name, target in (("dataset-metadata.json", dataset), ("kernel-metadata.json", kernel)):
         text = (HERE / name).read_text(encoding="utf-8")
         (target / name).write_text(text.replace("USERNAME", user), encoding="utf-8")
     if earlier:
-        told = kernel / "kernel-metadata.json"
-        told.write_text(json.dumps(json.loads(told.read_text()) | {"kernel_sources": [earlier]}, indent=2) + "\n")
+        metadata = kernel / "kernel-metadata.json"
+        text = json.dumps(json.loads(metadata.read_text()) | {"kernel_sources": [earlier]}, indent=2)
+        metadata.write_text(text + "\n")
     shutil.copy(HERE / "notebook.ipynb", kernel)
     return wheels
 
 
-def listed(name: str) -> list[str]:
-    """The lines of wheels.txt or image.txt, without comments."""
+def read_list(name: str) -> list[str]:
+    """Return the lines of wheels.txt or image.txt without comments."""
     lines = resources.files("finetune.kaggle").joinpath(name).read_text(encoding="utf-8").splitlines()
     return [line for line in lines if line and not line.startswith("#")]
 
 
-def pinned(lines: Iterable[str]) -> dict[str, str]:
-    """Canonical name -> version, of lines NAME==VERSION."""
+def parse_pins(lines: Iterable[str]) -> dict[str, str]:
+    """Return canonical name -> version of lines NAME==VERSION; other lines are ignored."""
     pairs = (line.split("==") for line in lines if "==" in line)
     return {canonicalize_name(name): version for name, version in pairs}
 
 
-def wanted() -> dict[str, str]:
-    """Canonical name -> version of what is brought. Raises WheelhouseError where constraints.txt has no version."""
-    versions = pinned((ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines())
-    names = [canonicalize_name(name) for name in listed("wheels.txt")]
+def wheel_versions() -> dict[str, str]:
+    """Return canonical name -> version of wheels.txt. Raises WheelhouseError if constraints.txt lacks a version."""
+    versions = parse_pins((ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines())
+    names = [canonicalize_name(name) for name in read_list("wheels.txt")]
     if missing := [name for name in names if name not in versions]:
         raise WheelhouseError(f"constraints.txt has no version of {', '.join(missing)}")
     return {name: versions[name] for name in names}
 
 
-def available() -> dict[str, str]:
-    """All that is there on Kaggle after the installation; a wheel stands in front of the image's package."""
-    return pinned(listed("image.txt")) | wanted()
+def available_versions() -> dict[str, str]:
+    """Return canonical name -> version on Kaggle after the installation; a wheel precedes the image's package."""
+    return parse_pins(read_list("image.txt")) | wheel_versions()
 
 
-def unmet(asked: Iterable[tuple[str, Iterable[Requirement]]], there: Mapping[str, str]) -> list[str]:
-    """What is asked for and not there, or in a version that will not do, a sentence each."""
-    found = []
-    for who, requirements in asked:
+def unmet_requirements(
+    required: Iterable[tuple[str, Iterable[Requirement]]], available: Mapping[str, str]
+) -> list[str]:
+    """Return a line for each requirement that is not available, or not in a version that satisfies it."""
+    unmet = []
+    for who, requirements in required:
         for one in requirements:
             if one.marker is not None and not one.marker.evaluate(MACHINE):
                 continue
-            version = there.get(canonicalize_name(one.name))
+            version = available.get(canonicalize_name(one.name))
             if version is None or not one.specifier.contains(version, prereleases=True):
-                found.append(f"{who}: {one}, there is {version}")
-    return found
+                unmet.append(f"{who}: {one}, available: {version}")
+    return unmet
 
 
-def requirements_of(wheel: Path, extras: Iterable[str] = EXTRAS) -> list[Requirement]:
-    """What a wheel asks for; the project's own with its extras."""
+def read_requirements(wheel: Path, extras: Iterable[str] = EXTRAS) -> list[Requirement]:
+    """Return the requirements of a wheel; of the project's own those of its extras, too."""
     with ZipFile(wheel) as opened:
         name = next(entry for entry in opened.namelist() if entry.endswith(".dist-info/METADATA"))
         headers = HeaderParser().parsestr(opened.read(name).decode())
@@ -126,14 +132,14 @@ def requirements_of(wheel: Path, extras: Iterable[str] = EXTRAS) -> list[Require
 
 
 def download(folder: Path) -> None:
-    """The project's wheel, and those of wheels.txt without what they depend on."""
-    own_wheel(folder)
-    specs = [f"{name}=={version}" for name, version in wanted().items()]
-    pip("download", "--no-deps", *for_kaggle(), "--dest", str(folder), *specs)
+    """Build the project's wheel and download those of wheels.txt, without their dependencies."""
+    build_own_wheel(folder)
+    specs = [f"{name}=={version}" for name, version in wheel_versions().items()]
+    pip("download", "--no-deps", *kaggle_options(), "--dest", str(folder), *specs)
 
 
-def own_wheel(folder: Path, *options: str) -> None:
-    """Built from a copy: what an earlier build left in the checkout does not get in."""
+def build_own_wheel(folder: Path, *options: str) -> None:
+    """Build the project's wheel from a copy, so that leftovers of an earlier build stay out."""
     with tempfile.TemporaryDirectory() as copy:
         for name in (*PACKAGES, *BUILT_FROM):
             (shutil.copytree if (ROOT / name).is_dir() else shutil.copy)(ROOT / name, Path(copy) / name)
@@ -141,24 +147,35 @@ def own_wheel(folder: Path, *options: str) -> None:
 
 
 def install(wheels: Iterable[Path]) -> None:
-    """As the notebook does it, into a folder that is thrown away: pip refuses a wheel of another Python or platform."""
+    """Install wheels as the notebook does, into a temporary folder: pip refuses one of another Python or platform."""
     with tempfile.TemporaryDirectory() as target:
-        pip("install", "--no-index", "--no-deps", *for_kaggle(), "--no-compile", "--target", target, *map(str, wheels))
+        pip(
+            "install",
+            "--no-index",
+            "--no-deps",
+            *kaggle_options(),
+            "--no-compile",
+            "--target",
+            target,
+            *map(str, wheels),
+        )
 
 
-def for_kaggle() -> list[str]:
+def kaggle_options() -> list[str]:
+    """Return pip's options for Kaggle's Python and platform."""
     platforms = [word for platform in PLATFORMS for word in ("--platform", platform)]
     return ["--only-binary=:all:", "--implementation", "cp", "--python-version", PYTHON, *platforms]
 
 
 def pip(*words: str) -> None:
+    """Run pip. Raises WheelhouseError with its message if it fails."""
     done = subprocess.run([*pip_command(), *words], capture_output=True, text=True)
     if done.returncode:
         raise WheelhouseError(f"pip {words[0]}: {done.stderr.strip()[-2000:]}")
 
 
 def pip_command() -> list[str]:
-    """pip of this environment, or from outside where it was made without."""
+    """Return the command of this environment's pip, or of an outer one if it has none."""
     if find_spec("pip"):
         return [sys.executable, "-m", "pip"]
     return [str(Path(sys.base_prefix) / "bin" / "python3"), "-m", "pip", "--python", sys.executable]
@@ -167,9 +184,9 @@ def pip_command() -> list[str]:
 @click.command()
 @click.argument("folder", type=click.Path(path_type=Path, file_okay=False))
 @click.option("--user", default="USERNAME", help="Your name on Kaggle.")
-@click.option("--earlier", default="", help="USER/KERNEL whose output the notebook goes on from.")
+@click.option("--earlier", default="", help="USER/KERNEL whose run the notebook resumes.")
 def main(folder: Path, user: str, earlier: str) -> None:
-    """Gather in FOLDER what Kaggle is given: the dataset of wheels, and the notebook."""
+    """Gather in FOLDER the upload to Kaggle: the dataset of wheels, and the notebook."""
     try:
         wheels = gather(folder, user, earlier)
     except HarnessError as error:

@@ -1,8 +1,7 @@
-"""What a config would train, without its weights: the prepared model on the meta device, a batch of one clip, and the
-peak of an update of it.
+"""Dry run of a config without weights: the model on the meta device, a batch of one clip, the peak of its update.
 
-A model of a checkpoint's shape is counted whole and traced with few layers: all layers are alike, so bytes grow in a
-straight line with their number. Tested against the whole model.
+A model of published size is counted whole and traced with few layers: all layers are alike, so bytes grow linearly with
+their number. A test compares it with the whole model.
 """
 
 from __future__ import annotations
@@ -22,9 +21,9 @@ from torch import nn
 
 from finetune.base_models import SPECIALS, Base, find_base
 from finetune.config import Config
-from finetune.data import IGNORED, Collator, Example, Lesson
-from finetune.model import DTYPES, PIXELS, TARGETS, Answerer, prepared, tiny_shape, tiny_tokenizer
-from finetune.planning.tensor_memory import repeated, seeing_peak, update_peak, without_data
+from finetune.data import IGNORED, Collator, Example, Target
+from finetune.model import DTYPES, LORA_LAYERS, PIXELS, Answerer, prepare, tiny_shape, tiny_tokenizer
+from finetune.planning.tensor_memory import repeat_clip, strip_data, update_peak, vision_peak
 from finetune.tokens import load_tokenizer
 from reference.process.world import load_world
 from reference.rendering.prompt import task_prompt
@@ -34,28 +33,27 @@ PIECES = re.compile(
     r"<\|\w+\|>|'(?:s|t|re|ve|m|ll|d)|[^\r\n\w]?[^\W\d_]+|_[^\W\d_]+|\d| ?(?:(?!<\|\w+\|>)[^\s\w])+[\r\n]*|_"
     r"|\s*[\r\n]+|\s+(?!\S)|\s+"
 )
-"""How Qwen's tokenizer cuts text before it merges; words as common as a prompt's are one token each."""
-IRRELEVANT = ("steps", "optimizer", "lr", "warmup", "weight_decay", "beta2", "clip_norm", "train", "validation",
-              "weights", "evaluate_every", "evaluate_clips", "checkpoint_every", "patience", "threads", "seed",
-              "alpha", "clips", "max_skipped", "keep", "label_weight", "init_std", "randomised",
-              "hard_negatives")  # fmt: skip
+"""How Qwen's tokenizer splits text before it merges; words as common as a prompt's are one token each."""
+NO_ACTIVATION = ("steps", "optimizer", "lr", "warmup", "weight_decay", "beta2", "clip_norm", "train", "validation",
+                 "weights", "evaluate_every", "evaluate_clips", "checkpoint_every", "patience", "threads", "seed",
+                 "alpha", "clips", "max_skipped", "keep", "label_weight", "init_std", "randomised",
+                 "hard_negatives")  # fmt: skip
 """Fields that change no activation."""
-WEIGHED = ("base", "world", "frames", "adapter", "rank", "quantise", "compute", "temporal_head", "steps_head")
-"""Fields that change a weight; the twin's tokenizer, and so its embedding, knows the frames of its prompts."""
+CHANGES_WEIGHTS = ("base", "world", "frames", "adapter", "rank", "quantise", "compute", "temporal_head", "steps_head")
+"""Fields that change a weight; the twin's tokenizer, and so its embedding, depends on the frames of its prompts."""
 NF4 = 0.5 + 1 / 64 + 4 / (64 * 256)
-"""Bytes a parameter: four bits, a byte of scale for 64 of them, and four bytes for 256 scales (double quantisation)."""
+"""Bytes per parameter: four bits, a byte of scale for 64 of them, four bytes for 256 scales (double quantisation)."""
 TYPES = {dtype: name for name, dtype in DTYPES.items()}
 SMALL = 1024
-"""A folder's model with fewer hidden numbers is traced whole."""
+"""A folder's model of a smaller hidden size is traced whole."""
 PADDED = 2
-"""The largest batch of a checkpoint that is traced, the first with padding; larger ones take as much more as they have
-clips, to 0.2 %."""
+"""Largest batch that is traced at published size, the first with padding; larger ones are scaled up, right to 0.2%."""
 FEW = 3
-"""Layers of a traced checkpoint; Qwen3-VL feeds its first three from the vision tower."""
+"""Layers of a traced model of published size; Qwen3-VL feeds its first three from the vision tower."""
 
 
 class WordTokenizer:
-    """Stands in for a checkpoint's tokenizer where only lengths matter: a token for every piece of text."""
+    """Stand-in for a published tokenizer if only lengths matter: a token for every piece of text."""
 
     model_max_length = 131_072
 
@@ -63,14 +61,14 @@ class WordTokenizer:
         return dict(SPECIALS)
 
     def __call__(self, text: str, **options: Any) -> dict[str, list[Any]]:
-        found = list(PIECES.finditer(text))
-        ids = [SPECIALS.get(piece[0], 0) for piece in found]
-        return {"input_ids": ids, "offset_mapping": [piece.span() for piece in found]}
+        pieces = list(PIECES.finditer(text))
+        ids = [SPECIALS.get(piece[0], 0) for piece in pieces]
+        return {"input_ids": ids, "offset_mapping": [piece.span() for piece in pieces]}
 
 
 @dataclass(frozen=True, eq=False)
-class Subject:
-    """A config with all that its memory depends on. `tiny`: the twin's shape, not the checkpoint's."""
+class Blueprint:
+    """A config with everything that its memory depends on. `tiny`: the twin's shape, not the published one."""
 
     config: Config
     base: Base
@@ -79,18 +77,18 @@ class Subject:
     tokenizer: Any
     operations: tuple[str, ...]
 
-    def collated(self) -> dict[str, torch.Tensor]:
-        """One clip with the longest of answers."""
+    def example_batch(self) -> dict[str, Any]:
+        """Return the training batch of one clip with the longest of answers."""
         collator = Collator(self.config, self.tokenizer, self.operations)
         labels = sorted(collator.labels, key=len)
         count = self.config.frames * (2 if self.config.interpolate else 1) - self.config.interpolate
         indices = np.linspace(0, CLIP_FRAMES - 1, count).astype(int)
         frames = np.zeros((count, self.config.size, self.config.size, 3), np.uint8)
-        lesson = Lesson(labels[-1], 100, CLIP_FRAMES, (labels[-2],))
-        return collator([Example("", frames, indices, task_prompt(collator.labels, indices.tolist()), lesson)])
+        target = Target(labels[-1], 100, CLIP_FRAMES, (labels[-2],))
+        return collator([Example("", frames, indices, task_prompt(collator.labels, indices.tolist()), target)])
 
-    def built(self, shape: Any) -> Answerer:
-        """The prepared model of this shape, on the meta device."""
+    def build(self, shape: Any) -> Answerer:
+        """Return a model of this shape, ready to train, on the meta device."""
         config, shape = self.config, copy.deepcopy(shape)
         dtype = DTYPES[config.compute] if config.adapter == "lora" else torch.float32
         shape._attn_implementation = "sdpa"
@@ -99,35 +97,37 @@ class Subject:
             for parameter in backbone.parameters():
                 parameter.data = parameter.data.to(dtype)
             for name, module in backbone.named_modules():
-                if config.quantise and re.fullmatch(TARGETS, name):
-                    module.__class__ = Dequantised
-            return prepared(config, backbone, sum(label != UNKNOWN for label in self.operations))
+                if config.quantise and re.fullmatch(LORA_LAYERS, name):
+                    module.__class__ = SimulatedLinear4bit
+            return prepare(config, backbone, sum(label != UNKNOWN for label in self.operations))
 
 
-def subject(config: Config, *, tiny: bool, folder: Path | None = None) -> Subject:
-    """`folder`: of a base's config.json and tokenizer, read where they are there."""
+def make_blueprint(config: Config, *, tiny: bool, folder: Path | None = None) -> Blueprint:
+    """Return the blueprint of a config; `folder` may hold a base's config.json and tokenizer, which then count."""
     base, operations = find_base(config.base), tuple(load_world(config.world).operations)
-    there = folder is not None and (folder / "config.json").is_file() and (folder / "tokenizer.json").is_file()
-    if there and folder is not None:
+    has_base = folder is not None and (folder / "config.json").is_file() and (folder / "tokenizer.json").is_file()
+    if has_base and folder is not None:
         shape = base.model_class().config_class.from_pretrained(folder)
         small = shape.text_config.hidden_size < SMALL
-        return Subject(config, base, small, shape, load_tokenizer(folder), operations)
+        return Blueprint(config, base, small, shape, load_tokenizer(folder), operations)
     if not tiny:
-        return Subject(config, base, False, base.config(tiny=False), WordTokenizer(), operations)
+        return Blueprint(config, base, False, base.config(tiny=False), WordTokenizer(), operations)
     with tempfile.TemporaryDirectory() as scratch:
         tokenizer = tiny_tokenizer(config, Path(scratch), operations)
-    return Subject(config, base, True, tiny_shape(config, tokenizer), tokenizer, operations)
+    return Blueprint(config, base, True, tiny_shape(config, tokenizer), tokenizer, operations)
 
 
-class Dequantised(nn.Linear):
-    """As memory sees a Linear4bit: the weight is made anew, in the compute type, for every use of it."""
+class SimulatedLinear4bit(nn.Linear):
+    """Linear layer with the memory of a Linear4bit: every use makes the weight anew in the compute type."""
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        made = _Product.apply(x.to(self.weight.dtype), self.weight, self.bias)
-        return made.to(x.dtype).clone()  # PEFT clones, too
+        product = _DequantisedProduct.apply(x.to(self.weight.dtype), self.weight, self.bias)
+        return product.to(x.dtype).clone()  # as PEFT does
 
 
-class _Product(torch.autograd.Function):
+class _DequantisedProduct(torch.autograd.Function):
+    """Product with a weight that is not saved for the backward pass, but dequantised a second time there."""
+
     @staticmethod
     def forward(ctx: Any, x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None) -> torch.Tensor:
         ctx.weight = weight
@@ -138,25 +138,26 @@ class _Product(torch.autograd.Function):
         return grads[0] @ torch.empty_like(ctx.weight), None, None
 
 
-def _shallow(shape: Any, layers: int, depth: int) -> Any:
-    made = copy.deepcopy(shape)
-    made.text_config.num_hidden_layers = layers
-    if getattr(made.text_config, "layer_types", None):
-        made.text_config.layer_types = made.text_config.layer_types[:layers]
-    made.vision_config.depth = depth
+def _with_layers(shape: Any, layers: int, depth: int) -> Any:
+    """Return a shape with so many layers in the language model and in the vision tower."""
+    shape = copy.deepcopy(shape)
+    shape.text_config.num_hidden_layers = layers
+    if getattr(shape.text_config, "layer_types", None):
+        shape.text_config.layer_types = shape.text_config.layer_types[:layers]
+    shape.vision_config.depth = depth
     for name, value in (("fullatt_block_indexes", [0, 1]), ("deepstack_visual_indexes", list(range(FEW)))):
-        if hasattr(made.vision_config, name):
-            setattr(made.vision_config, name, value)
-    return made
+        if hasattr(shape.vision_config, name):
+            setattr(shape.vision_config, name, value)
+    return shape
 
 
 def activation_bytes(config: Config, *, tiny: bool, folder: Path | None = None, whole: bool = False) -> int:
-    """Most bytes above the weights in a pass. Gradients are among them for the twin, for a checkpoint they are not.
+    """Return the peak bytes above the weights in a pass: with gradients for a twin, without them at published size.
 
-    `whole`: with all layers of a checkpoint, too, which takes longer.
+    `whole`: trace all layers at published size, too, which takes longer.
     """
-    plain = Config()
-    same = {name: getattr(plain, name) for name in IRRELEVANT} | {"accumulation": min(2, config.accumulation)}
+    default = Config()
+    same = {name: getattr(default, name) for name in NO_ACTIVATION} | {"accumulation": min(2, config.accumulation)}
     config = replace(config, **same)
     if tiny or whole or config.batch <= PADDED:
         return _peak(config, tiny, folder, whole)
@@ -165,83 +166,90 @@ def activation_bytes(config: Config, *, tiny: bool, folder: Path | None = None, 
 
 @lru_cache
 def _peak(config: Config, tiny: bool, folder: Path | None, whole: bool) -> int:
-    what = subject(config, tiny=tiny, folder=folder)
-    batch: dict[str, Any] = repeated(what.collated(), config.batch)
-    accumulating = config.accumulation > 1 or not what.tiny
+    """Return activation_bytes of a config whose other fields have their defaults."""
+    blueprint = make_blueprint(config, tiny=tiny, folder=folder)
+    batch: dict[str, Any] = repeat_clip(blueprint.example_batch(), config.batch)
+    # At published size the gradients are a part of the plan of their own; they must exist from the beginning, so that
+    # subtracting them leaves the activations. A twin is small enough for the peak to depend on when they are made.
+    accumulating = config.accumulation > 1 or not blueprint.tiny
 
-    if what.tiny or whole:
-        answerer = without_data(what.built(what.shape))
-        return update_peak(answerer, batch, accumulating=accumulating) - (0 if what.tiny else _gradients(answerer))
-    layers, depth = what.shape.text_config.num_hidden_layers, what.shape.vision_config.depth
+    if blueprint.tiny or whole:
+        answerer = strip_data(blueprint.build(blueprint.shape))
+        gradients = 0 if blueprint.tiny else _gradient_bytes(answerer)
+        return update_peak(answerer, batch, accumulating=accumulating) - gradients
+    layers, depth = blueprint.shape.text_config.num_hidden_layers, blueprint.shape.vision_config.depth
 
     def shallow(more_layers: int = 0, more_depth: int = 0) -> Answerer:
-        return without_data(what.built(_shallow(what.shape, FEW + more_layers, FEW + more_depth)))
+        return strip_data(blueprint.build(_with_layers(blueprint.shape, FEW + more_layers, FEW + more_depth)))
 
-    def traced(answerer: Answerer) -> int:
-        return update_peak(answerer, batch, accumulating=True) - _gradients(answerer)
+    def traced_bytes(answerer: Answerer) -> int:
+        return update_peak(answerer, batch, accumulating=True) - _gradient_bytes(answerer)
 
-    answerer, seeing = shallow(), 0
+    # With checkpointing a layer keeps its input alone, without it all that its backward pass needs; either way the next
+    # layer adds as much as the last one. A frozen tower keeps nothing, so its peak does not grow with its depth, and
+    # what it outputs is given to the language model as an input.
+    answerer, vision = shallow(), 0
     if config.adapter == "lora":
-        seeing, batch["seen"] = seeing_peak(answerer, batch)
-    few = traced(answerer)
-    peak = few + (layers - FEW) * (traced(shallow(more_layers=1)) - few)
+        vision, batch["vision"] = vision_peak(answerer, batch)
+    few = traced_bytes(answerer)
+    peak = few + (layers - FEW) * (traced_bytes(shallow(more_layers=1)) - few)
     if config.adapter == "full":
-        peak += (depth - FEW) * (traced(shallow(more_depth=1)) - few)
-    return max(seeing, peak)
+        peak += (depth - FEW) * (traced_bytes(shallow(more_depth=1)) - few)
+    return max(vision, peak)
 
 
-def _gradients(answerer: Answerer) -> int:
-    return sum(parameter.nbytes for parameter in answerer.trained().values())
+def _gradient_bytes(answerer: Answerer) -> int:
+    return sum(parameter.nbytes for parameter in answerer.trainable().values())
 
 
-class Clip(NamedTuple):
-    """Sizes of one clip in a model: `tokens` in all, `pictures` and `answer` among them; `patches` of the vision tower;
-    `grid`: pixels that a frame's side is a multiple of; of the language model `hidden`, `layers`, `vocabulary`."""
+class ClipSize(NamedTuple):
+    """Sizes of one clip in a model, and of the model itself."""
 
-    tokens: int
-    pictures: int
-    answer: int
-    patches: int
-    grid: int
-    hidden: int
+    tokens: int  # in all
+    vision_tokens: int
+    answer: int  # tokens of the answer
+    patches: int  # of the vision tower
+    grid: int  # pixels that a frame's side is a multiple of
+    hidden: int  # of the language model, as the next two
     layers: int
     vocabulary: int
 
 
-def clip_of(config: Config, *, tiny: bool, folder: Path | None = None) -> Clip:
-    what = subject(config, tiny=tiny, folder=folder)
-    batch, text, vision = what.collated(), what.shape.text_config, what.base.vision
+def clip_size(config: Config, *, tiny: bool, folder: Path | None = None) -> ClipSize:
+    """Return the sizes of a clip with the longest of answers."""
+    blueprint = make_blueprint(config, tiny=tiny, folder=folder)
+    batch, text, vision = blueprint.example_batch(), blueprint.shape.text_config, blueprint.base.vision
     pixels = next(batch[name] for name in PIXELS[::2] if name in batch)
-    pictures, answer = batch["mm_token_type_ids"] > 0, batch["labels"] != IGNORED
-    return Clip(
-        batch["input_ids"].shape[1],
-        int(pictures.sum()),
-        int(answer.sum()),
-        len(pixels),
-        vision["patch_size"] * vision["spatial_merge_size"],
-        text.hidden_size,
-        text.num_hidden_layers,
-        text.vocab_size,
+    return ClipSize(
+        tokens=batch["input_ids"].shape[1],
+        vision_tokens=int((batch["mm_token_type_ids"] > 0).sum()),
+        answer=int((batch["labels"] != IGNORED).sum()),
+        patches=len(pixels),
+        grid=vision["patch_size"] * vision["spatial_merge_size"],
+        hidden=text.hidden_size,
+        layers=text.num_hidden_layers,
+        vocabulary=text.vocab_size,
     )
 
 
 class Weights(NamedTuple):
-    """`bytes` and `counts` of parameters by kind, and the elements of each trained tensor."""
+    """Weights of a model by kind and type ("language layers, nf4", "norms and biases, fp32", ...)."""
 
     bytes: dict[str, int]
-    counts: dict[str, int]
-    trained: tuple[int, ...]
+    counts: dict[str, int]  # parameters
+    trainable: tuple[int, ...]  # elements of each tensor that is trained
 
 
-def weights(config: Config, *, tiny: bool, folder: Path | None = None) -> Weights:
-    """Of the whole model, by kind and type: "language layers, nf4", "norms and biases, fp32", ..."""
-    return _weights(replace(Config(), **{name: getattr(config, name) for name in WEIGHED}), tiny, folder)
+def model_weights(config: Config, *, tiny: bool, folder: Path | None = None) -> Weights:
+    """Return the weights of the whole model."""
+    return _weights(replace(Config(), **{name: getattr(config, name) for name in CHANGES_WEIGHTS}), tiny, folder)
 
 
 @lru_cache
 def _weights(config: Config, tiny: bool, folder: Path | None) -> Weights:
-    what = subject(config, tiny=tiny, folder=folder)
-    answerer = what.built(what.shape)
+    """Return model_weights of a config whose other fields have their defaults."""
+    blueprint = make_blueprint(config, tiny=tiny, folder=folder)
+    answerer = blueprint.build(blueprint.shape)
     sizes, counts = Counter[str](), Counter[str]()
     for name, parameter in answerer.named_parameters():
         kind, size = _kind(name, parameter), parameter.nbytes
@@ -252,10 +260,12 @@ def _weights(config: Config, tiny: bool, folder: Path | None) -> Weights:
         sizes[kind] += size
         counts[kind] += parameter.numel()
     sizes[f"norms and biases, {TYPES[torch.float32]}"] += sum(buffer.nbytes for buffer in answerer.buffers())
-    return Weights(dict(sizes), dict(counts), tuple(one.numel() for one in answerer.trained().values()))
+    trainable = tuple(parameter.numel() for parameter in answerer.trainable().values())
+    return Weights(dict(sizes), dict(counts), trainable)
 
 
 def _kind(name: str, parameter: torch.Tensor) -> str:
+    """Return the part of the model that a parameter belongs to."""
     if "lora_" in name:
         return "adapters"
     if name.startswith("heads."):

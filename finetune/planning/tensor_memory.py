@@ -1,12 +1,12 @@
-"""How much memory tensors take: a counter of live storage, and the peak of an update that is made without any data.
+"""Memory of tensors: a tracker of live storage, and the peak of an update that is computed without data.
 
-`Tracked` counts the bytes of every storage that an operation makes or reads, from then until it is collected; views
-count once. It sees what torch sees, not what a kernel allocates for itself. On the CPU it agrees with torch's own
+`MemoryTracker` counts the bytes of every storage that an operation creates or reads, from then until it is collected;
+views count once. It sees what torch sees, not what a kernel allocates for itself. On the CPU it agrees with torch's own
 allocator profile.
 
-`update_peak` runs the lines that train, `Answerer.forward` and the backward pass, on tensors that have a shape, a type
-and a device but no data (torch's FakeTensor), so autocast, checkpointing and the choice of kernels are those of a run.
-Numbers of bookkeeping (token ids, masks, grids) stay real: positions and windows are computed from them.
+`update_peak` runs the training code itself, `Answerer.forward` and the backward pass, on tensors that have a shape, a
+type and a device but no data (torch's FakeTensor), so autocast, checkpointing and the choice of kernels are those of a
+run. Bookkeeping tensors (token ids, masks, grids) stay real, because positions and windows are computed from them.
 """
 
 from __future__ import annotations
@@ -28,10 +28,11 @@ aten = torch.ops.aten
 INDEXED = {aten.index.Tensor, aten.index_put.default, aten.index_put_.default, aten._index_put_impl_.default}
 
 
-class Tracked(TorchDispatchMode):
-    """`with Tracked(*held) as tracked: ...; tracked.peak_bytes`. Tensors of `held` count from the beginning.
+class MemoryTracker(TorchDispatchMode):
+    """Tracker of live and peak bytes: `with MemoryTracker(*held) as tracker: ...; tracker.peak_bytes`.
 
-    Of the thread that enters it, its backward passes on the CPU included. Reusable; the peak is over all uses.
+    Tensors of `held` count from the beginning. It sees the thread that enters it and, on the CPU, its backward passes.
+    Reusable; the peak is over all uses.
     """
 
     def __init__(self, *held: torch.Tensor):
@@ -41,26 +42,28 @@ class Tracked(TorchDispatchMode):
         self.count(held)
 
     def count(self, tensors: Iterable[Any]) -> None:
+        """Count the storages of tensors that are not counted yet; other values are ignored."""
         for tensor in tensors:
             if isinstance(tensor, torch.Tensor):
+                # Views share a storage, so it is known by its address, which may be used again once it is collected.
                 storage = tensor.untyped_storage()
                 if storage._cdata not in self._sizes:
                     self._sizes[storage._cdata] = storage.nbytes()
                     self.live_bytes += storage.nbytes()
-                    weakref.finalize(storage, self._collected, storage._cdata)
+                    weakref.finalize(storage, self._release, storage._cdata)
         self.peak_bytes = max(self.peak_bytes, self.live_bytes)
 
-    def _collected(self, key: int) -> None:
+    def _release(self, key: int) -> None:
         self.live_bytes -= self._sizes.pop(key)
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        made = func(*args, **(kwargs or {}))
-        self.count(tree_leaves((args, made)))
-        return made
+        result = func(*args, **(kwargs or {}))
+        self.count(tree_leaves((args, result)))
+        return result
 
 
-class Shadowed(Tracked):
-    """For tensors without data: a value that is asked for is 0, and places chosen by a real mask are counted out."""
+class FakeTensorTracker(MemoryTracker):
+    """Tracker for tensors without data: reading a value yields 0, and real masks are resolved to positions."""
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         if func is torch.ops.prim.device.default and isinstance(args[0], FakeTensor):
@@ -68,79 +71,86 @@ class Shadowed(Tracked):
         if func is aten._local_scalar_dense.default and isinstance(args[0], FakeTensor):
             return 0.0
         if func in INDEXED:
-            args = (args[0], [place for index in args[1] for place in _places(index)], *args[2:])
+            # A fake tensor indexed by a mask has a size that depends on data, which FakeTensor refuses. The masks are
+            # real here: replaced by the positions that they select, they give a size that is known.
+            args = (args[0], [place for index in args[1] for place in _positions(index)], *args[2:])
         return super().__torch_dispatch__(func, types, args, kwargs)
 
 
-def _places(index: torch.Tensor | None) -> Sequence[torch.Tensor | None]:
-    known = index is not None and index.dtype == torch.bool and not isinstance(index, FakeTensor)
-    return index.nonzero().unbind(1) if known and index is not None else [index]
+def _positions(index: torch.Tensor | None) -> Sequence[torch.Tensor | None]:
+    """Return the positions that a real mask selects, one tensor per dimension; any other index as it is."""
+    real = index is not None and index.dtype == torch.bool and not isinstance(index, FakeTensor)
+    return index.nonzero().unbind(1) if real and index is not None else [index]
 
 
-def without_data(answerer: Answerer) -> Answerer:
-    """A model built on the meta device, with its parameters and buffers as tensors of the CPU that hold nothing."""
-    made: dict[int, tuple[torch.Tensor, torch.Tensor]] = {}
+def strip_data(answerer: Answerer) -> Answerer:
+    """Replace parameters and buffers of a model on the meta device by CPU tensors without data; return the model."""
+    # By identity: tied weights stay one tensor. The originals are kept until the end, or an id could be used again.
+    stripped: dict[int, tuple[torch.Tensor, torch.Tensor]] = {}
     for module in answerer.modules():
-        places: tuple[dict[str, Any], ...] = (module._parameters, module._buffers)
-        for place in places:
-            for name, tensor in place.items():
+        tables: tuple[dict[str, Any], ...] = (module._parameters, module._buffers)
+        for table in tables:
+            for name, tensor in table.items():
                 if tensor is not None:
-                    if id(tensor) not in made:
-                        made[id(tensor)] = tensor, _empty(tensor)
-                    place[name] = made[id(tensor)][1]
+                    if id(tensor) not in stripped:
+                        stripped[id(tensor)] = tensor, _empty(tensor)
+                    table[name] = stripped[id(tensor)][1]
     return answerer
 
 
 def _empty(tensor: torch.Tensor) -> torch.Tensor:
+    """Return a tensor of the same shape and type without data."""
     with FAKE:
-        made = torch.empty(tensor.shape, dtype=tensor.dtype)
-    return torch.nn.Parameter(made, tensor.requires_grad) if isinstance(tensor, torch.nn.Parameter) else made
+        empty = torch.empty(tensor.shape, dtype=tensor.dtype)
+    return torch.nn.Parameter(empty, tensor.requires_grad) if isinstance(tensor, torch.nn.Parameter) else empty
 
 
-def repeated(batch: Mapping[str, torch.Tensor], clips: int) -> dict[str, torch.Tensor]:
-    """A batch of one clip, so many times; its pixels hold nothing. Of several clips one is padded, as they will be."""
-    made = {}
+def repeat_clip(batch: Mapping[str, torch.Tensor], clips: int) -> dict[str, torch.Tensor]:
+    """Return a batch of one clip repeated, its pixels without data; of several rows one is padded, as in real ones."""
+    repeated = {}
     for name, value in batch.items():
         if name in PIXELS[::2]:
             with FAKE:
-                made[name] = torch.empty(len(value) * clips, value.shape[1])
+                repeated[name] = torch.empty(len(value) * clips, value.shape[1])
         else:
-            made[name] = value.repeat(clips, *[1] * (value.ndim - 1))
+            repeated[name] = value.repeat(clips, *[1] * (value.ndim - 1))
     if clips > 1:
-        made["attention_mask"][0, -1] = 0
-    return made
+        # Padding costs an attention mask [b, 1, length, length]; a batch without takes the cheaper causal path.
+        repeated["attention_mask"][0, -1] = 0
+    return repeated
 
 
 def update_peak(answerer: Answerer, batch: Mapping[str, Any], *, accumulating: bool) -> int:
-    """Most bytes above the parameters in a forward and backward pass, inputs and gradients included.
+    """Return the peak bytes above the parameters in a forward and backward pass, inputs and gradients included.
 
-    `accumulating`: gradients of an earlier pass are there from the beginning.
+    `accumulating`: gradients of an earlier pass exist from the beginning.
     """
-    trained = list(answerer.trained().values())
-    for parameter in trained:
+    trainable = list(answerer.trainable().values())
+    for parameter in trainable:
         parameter.grad = torch.empty_like(parameter) if accumulating else None
     answerer.train()
-    with _above_weights(answerer, batch) as tracked:
-        tracked.count(parameter.grad for parameter in trained)
+    with _tracker_above_weights(answerer, batch) as tracker:
+        tracker.count(parameter.grad for parameter in trainable)
         answerer(batch).total.backward()
-    return tracked.peak_bytes
+    return tracker.peak_bytes
 
 
-def seeing_peak(answerer: Answerer, batch: Mapping[str, torch.Tensor]) -> tuple[int, dict[str, Any]]:
-    """The same of a frozen vision tower's forward pass, and what it said: `seen` of a batch."""
-    with _above_weights(answerer, batch) as tracked, answerer.autocast():
-        seen = answerer.see(batch)
-    return tracked.peak_bytes, {kind: _features(said) for kind, said in seen.items()}
+def vision_peak(answerer: Answerer, batch: Mapping[str, torch.Tensor]) -> tuple[int, dict[str, Any]]:
+    """Return the peak bytes above the parameters in a frozen vision tower's forward pass, and its output."""
+    with _tracker_above_weights(answerer, batch) as tracker, answerer.autocast():
+        features = answerer.vision_features(batch)
+    return tracker.peak_bytes, {kind: _without_states(output) for kind, output in features.items()}
 
 
-def _features(said: Any) -> Any:
-    """Without the states before the merger: they are gone when the language model's backward pass comes."""
-    return type(said)(**{name: value for name, value in said.items() if name != "last_hidden_state"})
+def _without_states(output: Any) -> Any:
+    """Return a tower's output without the states before the merger, which are freed before the backward pass."""
+    return type(output)(**{name: value for name, value in output.items() if name != "last_hidden_state"})
 
 
 @contextlib.contextmanager
-def _above_weights(answerer: Answerer, batch: Mapping[str, Any]) -> Iterator[Tracked]:
-    with Shadowed(*answerer.parameters(), *answerer.buffers()) as tracked:
-        tracked.live_bytes = tracked.peak_bytes = 0
-        tracked.count(tree_leaves(dict(batch)))
-        yield tracked
+def _tracker_above_weights(answerer: Answerer, batch: Mapping[str, Any]) -> Iterator[MemoryTracker]:
+    """Track a batch and what is computed from it; parameters and buffers count as 0."""
+    with FakeTensorTracker(*answerer.parameters(), *answerer.buffers()) as tracker:
+        tracker.live_bytes = tracker.peak_bytes = 0
+        tracker.count(tree_leaves(dict(batch)))
+        yield tracker

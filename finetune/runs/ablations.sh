@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# What each choice brings, on a small twin: three seeds an arm, paired with the same seeds of the arm `base`, judged by
-# the harness on the validation split as it is and redrawn in a domain that no training clip has. 39 trainings, two
-# at a time, 1 to 6 minutes each; 68 minutes in all on two cores. What is done already is not done again.
+# Measure the effect of each choice on a small twin: three seeds per arm, paired with the same seeds of the arm `base`,
+# scored by the harness on the validation split as it is and redrawn in a domain that no training clip has. 39 trainings,
+# two at a time, 1 to 6 minutes each; 68 minutes in all on two cores. Finished parts are kept when it is run again.
 #
 #   bash finetune/runs/ablations.sh                    all arms
 #   bash finetune/runs/ablations.sh augment frames-4   these

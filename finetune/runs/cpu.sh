@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# The twin: from nothing to a scored entry on two CPU cores, by the lines that train the 3B on a GPU. Under 8 minutes
-# once the frames are there (they take 1 to 3 more, once).
+# Train the twin and score its entry on two CPU cores, with the code that trains the 3B on a GPU. Under 8 minutes once the
+# frames are drawn, which takes 1 to 3 minutes more, once.
 #
 #   bash finetune/runs/cpu.sh           the short run, entry in $WORK/qwen-tiny
 #   bash finetune/runs/cpu.sh --long    the run behind submissions/qwen-tiny
@@ -19,16 +19,16 @@ SIZE=$(sed -n 's/^size = //p' "$CONFIG")
 # A core that waits must not spin: two busy-waiting threads beside another process are 15 times slower than one.
 export OMP_WAIT_POLICY=PASSIVE HF_HUB_OFFLINE=1 TOKENIZERS_PARALLELISM=false
 
-# Frames as a model sees them: 8 of 125. What is there already is not drawn again.
+# Draw the frames that a model sees, 8 of 125. Existing ones are kept.
 for split in train validation test; do
   harness world render warehouse-v1 --split "$split" --size "$SIZE" -o "$WORK/frames-$SIZE/$split"
 done
 
-# Train; the same command goes on where a killed run stopped.
+# Train; the same command resumes a killed run.
 python -m finetune.train "$CONFIG" --run "$RUN" --frames "$WORK/frames-$SIZE"
 
-# Answer the test split and judge the answers. Constrained decoding: every answer is valid.
+# Answer the test split and score the answers. Constrained decoding makes every answer valid.
 harness predict --model "finetune:$RUN" --frames "$WORK/frames-$SIZE/test" -o "$ENTRY" --fresh
 
-# Is its anticipation better than having memorised the order of operations?
+# Compare it with a model that has memorised the order of operations: is its anticipation better?
 harness compare "$ENTRY" transition-prior

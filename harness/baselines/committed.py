@@ -1,38 +1,37 @@
 """Regenerate the committed reference entries: `make submissions`, or `python -m harness.baselines.committed FOLDER`.
 
 Needed when a world is re-pinned: every card carries the digest of the truth that its predictions were made for. The
-probe is made anew only with a second argument, the folder that holds its renderings train/ and test/.
+probe is trained again only with a second argument, the folder that holds its renderings train/ and test/.
 """
 
 from __future__ import annotations
 
-import hashlib
 import sys
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
+from harness.baselines.probe import probe
 from harness.baselines.write import BASELINES, Baseline, write_baseline
 from harness.cards import Card, write_card
+from reference.files import sha256
+from reference.task import DEFAULT_SPLIT, DEFAULT_WORLD
 from reference.truth.store import open_truth
 
-WORLD, SPLIT = "warehouse-v1", "test"
+WORLD, SPLIT = DEFAULT_WORLD, DEFAULT_SPLIT
 COMMITTED = ("constant", "whole-clip", "random", "transition-prior", "oracle")
-
-
 PROBE = Baseline("probe", "baseline", "a small classifier on 8 frames of 168 x 168, trained on the train split")
 
 
 def regenerate(folder: Path, frames: Path | None) -> None:
+    """Write the entries of all committed baselines into `folder`, and the probe's where `frames` holds its pictures."""
     for name in COMMITTED:
-        _entry(folder, BASELINES[name], partial(write_baseline, name, world=WORLD, split=SPLIT))
+        _write_entry(folder, BASELINES[name], partial(write_baseline, name, world=WORLD, split=SPLIT))
     if frames is not None:
-        from harness.baselines.probe import probe
-
-        _entry(folder, PROBE, partial(probe, frames, split=SPLIT))
+        _write_entry(folder, PROBE, partial(probe, frames, split=SPLIT))
 
 
-def _entry(folder: Path, baseline: Baseline, write: Callable[..., int]) -> None:
+def _write_entry(folder: Path, baseline: Baseline, write: Callable[..., int]) -> None:
     entry = folder / baseline.name
     entry.mkdir(parents=True, exist_ok=True)
     write(path=entry / "predictions.jsonl")
@@ -41,6 +40,7 @@ def _entry(folder: Path, baseline: Baseline, write: Callable[..., int]) -> None:
 
 
 def card(baseline: Baseline, truth_digest: str, predictions: bytes) -> Card:
+    """Return the card of a baseline's predictions."""
     return Card(
         name=baseline.name,
         kind=baseline.kind,
@@ -48,7 +48,7 @@ def card(baseline: Baseline, truth_digest: str, predictions: bytes) -> Card:
         world=WORLD,
         split=SPLIT,
         truth_digest=truth_digest,
-        predictions_sha256=hashlib.sha256(predictions).hexdigest(),
+        predictions_sha256=sha256(predictions),
         uses_truth=baseline.kind == "reference",
     )
 

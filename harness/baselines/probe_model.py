@@ -1,4 +1,4 @@
-"""A small probe on frames alone: linear features, a recogniser of single frames, and a guess at what comes next.
+"""Small classifier on frames alone: linear features, a recogniser of single frames, and a guess at the next operation.
 
 It exists to show that the answer is in the pictures: whatever it gets right, it read there. It sees frames and their
 indices, and of the training split the truth; no ids, sessions, domains or order of clips.
@@ -8,9 +8,9 @@ indices, and of the training split the truth; no ids, sessions, domains or order
 2. The recogniser, a multinomial logistic regression, learns from frames inside the true segments. Operation and segment
    follow as in `reference.process.frame_limits`: every frame has the label of the nearest sampled one.
 3. The anticipator, one hidden layer on the same features with the recognised operation and the one before it, learns
-   what follows from segments, and from the runs around them where truth names them. Over the segment's frames its
-   logarithms are averaged. Where another operation is seen after the segment, that is taken as evidence: P(seen | next)
-   is counted in training, since a short run may lie between two sampled frames.
+   the next operation from segments, and from the runs around them where truth names them. Over the segment's frames
+   its logarithms are averaged. Another operation that is seen after the segment is evidence: P(seen | next) is counted
+   in training, since a short run may lie between two sampled frames.
 
 Each training clip is used twice, as it is and disturbed (moved, turned, dimmed, tinted, blurred, noisy), so that a
 camera or lamp that was never seen does less harm. Everything is seeded. Needs scikit-learn (extra `video`).
@@ -26,8 +26,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from reference.process.frame_limits import UNIFORM, reconstruct
-from reference.task import OPERATIONS, UNKNOWN
+from reference.process.frame_limits import reconstruct
+from reference.task import DEFAULT_INDICES, OPERATIONS, UNKNOWN
 
 LABELS = tuple(label for label in OPERATIONS if label != UNKNOWN)
 SIDE = 42
@@ -36,13 +36,15 @@ SIGNS = (slice(0, 28), slice(0, 16))
 HUES, CHROMA = 12, 0.12
 COMPONENTS, LEARNED_FROM = 80, 6_000
 HIDDEN, EPOCHS, SMOOTHING = 64, 10, 1.0
+UNLABELLED = -1
+"""Label of a frame that the truth says nothing of, as in scikit-learn's semi-supervised models: nothing learns it."""
 
 Floats = NDArray[np.float32]
 Pixels = NDArray[np.uint8]
 
 
 class Answers(NamedTuple):
-    """Of n clips. `operation`, `following`: positions in LABELS; `segment` [n, 2]; probabilities of both labels."""
+    """Answers for n clips. `operation`, `following`: positions in LABELS; `segment` [n, 2]; two probabilities [n]."""
 
     operation: NDArray[np.int64]
     segment: NDArray[np.int64]
@@ -51,7 +53,7 @@ class Answers(NamedTuple):
     next_confidence: NDArray[np.float64]
 
     def lines(self, names: Sequence[str]) -> Iterator[dict[str, Any]]:
-        """Prediction lines for clips of these names."""
+        """Yield the prediction lines for clips of these names."""
         for name, operation, segment, following, sure, next_sure in zip(names, *self, strict=True):
             yield {
                 "clip_id": name,
@@ -64,17 +66,18 @@ class Answers(NamedTuple):
 
 
 def reduce(frames: Pixels) -> Pixels:
-    """Block means: uint8 [..., h, w, 3] to [..., 42, 42, 3]. Raises ValueError for pictures that are smaller."""
+    """Return block means: uint8 [..., h, w, 3] to [..., 42, 42, 3]. Raises ValueError for pictures that are smaller."""
     height, width = frames.shape[-3:-1]
     if min(height, width) < SIDE:
         raise ValueError(f"pictures of {width} x {height} pixels; at least {SIDE} x {SIDE} are needed")
-    total = _summed(_summed(frames, height, -3), width, -2)
+    total = _block_sums(_block_sums(frames, height, -3), width, -2)
     area = (height // SIDE) * (width // SIDE)
-    return ((total + area // 2) // area).astype(np.uint8)
+    return ((total + area // 2) // area).astype(np.uint8)  # the mean, rounded half up, in integers
 
 
-def _summed(pixels: NDArray[Any], side: int, axis: int) -> NDArray[np.uint32]:
-    """Over blocks of side // 42 along one axis, by adding slices: six times as fast as numpy's reduceat."""
+def _block_sums(pixels: NDArray[Any], side: int, axis: int) -> NDArray[np.uint32]:
+    """Sum blocks of side // 42 along one axis, by adding slices: six times as fast as numpy's reduceat."""
+    # where 42 does not divide the side, blocks begin side / 42 apart and the last pixels between them are left out
     begin = np.arange(SIDE) * side // SIDE
     total = np.take(pixels, begin, axis=axis).astype(np.uint32)
     for place in range(1, side // SIDE):
@@ -83,9 +86,9 @@ def _summed(pixels: NDArray[Any], side: int, axis: int) -> NDArray[np.uint32]:
 
 
 def disturb(frames: Pixels, random: np.random.Generator) -> Pixels:
-    """One clip [n, 42, 42, 3], disturbed alike in all its frames but for the noise."""
-    found = _moved(frames, random) if random.random() < 0.6 else frames.astype(np.float32)
-    if random.random() < 0.3:
+    """Disturb one clip [n, 42, 42, 3], all its frames alike but for the noise."""
+    found = _move(frames, random) if random.random() < 0.6 else frames.astype(np.float32)
+    if random.random() < 0.3:  # blur: each pixel becomes the mean of a 2 x 2 block
         for axis in (1, 2):
             found += np.roll(found, 1, axis=axis)
         found *= np.float32(0.25)
@@ -96,8 +99,11 @@ def disturb(frames: Pixels, random: np.random.Generator) -> Pixels:
     return np.clip(found + 0.5, 0, 255).astype(np.uint8)
 
 
-def _moved(frames: Pixels, random: np.random.Generator) -> Floats:
-    """Seen from a little farther away or nearer, turned and shifted: pixels from where they were before, bilinear."""
+def _move(frames: Pixels, random: np.random.Generator) -> Floats:
+    """Scale, turn and shift the pictures a little, as another camera would show them.
+
+    Each pixel is fetched from its place in the old picture (inverse mapping), bilinear between four of them.
+    """
     across, down = random.uniform(0.95, 1.3, 2)
     turn, shift = random.uniform(-0.1, 0.1), random.uniform(-2, 2, 2)
     middle = (SIDE - 1) / 2
@@ -112,8 +118,9 @@ def _moved(frames: Pixels, random: np.random.Generator) -> Floats:
 
 
 def describe(frames: Pixels) -> tuple[Floats, Floats]:
-    """Of one clip [n, 42, 42, 3]: its pictures [n, 1323], balanced, and the hues of their signs [n, 12]."""
+    """Return of one clip [n, 42, 42, 3] its balanced pictures [n, 1323] and the hues of their signs [n, 12]."""
     balanced = frames.astype(np.float32)
+    # equal mean red, green and blue over the clip (grey world), so that the lamp's tint and dimming drop out
     balanced *= 0.6 / (balanced.mean(axis=(0, 1, 2)) + 0.5)
     rows = balanced[:, 0::2] + balanced[:, 1::2]
     half: Floats = (rows[:, :, 0::2] + rows[:, :, 1::2]) * np.float32(0.25)
@@ -121,16 +128,19 @@ def describe(frames: Pixels) -> tuple[Floats, Floats]:
 
 
 def hues(pixels: Floats) -> Floats:
-    """[n, pixels, 3] -> [n, 12]: root of the mean strength of each hue, weak ones left out."""
+    """Return the root of the mean strength of each hue, weak ones left out: [n, pixels, 3] -> [n, 12].
+
+    The root keeps a sign's few pixels from vanishing beside a large coloured surface.
+    """
     strength = pixels.max(axis=-1) - pixels.min(axis=-1) - CHROMA
     row, place = np.nonzero(strength > 0)
-    bins = row * HUES + _sector(pixels[row, place])
+    bins = row * HUES + _sector(pixels[row, place])  # one histogram for all frames: frame and hue in one number
     total = np.bincount(bins, strength[row, place], len(pixels) * HUES)
     return np.sqrt(total.reshape(-1, HUES) / pixels.shape[1]).astype(np.float32)
 
 
 def _sector(pixels: Floats) -> NDArray[np.int64]:
-    """Which of the 12 parts of the colour circle each pixel [n, 3] lies in; red is at the beginning of the first."""
+    """Return the part of the colour circle, 0 to 11, that each pixel [n, 3] lies in; red begins the first (HSV hue)."""
     red, green, blue = pixels.T
     most, chroma = pixels.max(axis=-1), np.ptp(pixels, axis=-1)
     after_green = np.where(most == green, 2 + (blue - red) / chroma, 4 + (red - green) / chroma)
@@ -140,7 +150,7 @@ def _sector(pixels: Floats) -> NDArray[np.int64]:
 
 @dataclass
 class Basis:
-    """Principal components of pictures, and scales, learned from some of the training frames."""
+    """Principal components of pictures, and scales of hues, learned from some of the training frames."""
 
     middle: Floats
     components: Floats  # [1323, k], each divided by its standard deviation
@@ -149,29 +159,31 @@ class Basis:
 
     @classmethod
     def of(cls, pictures: Floats, strengths: Floats) -> Basis:
+        """Learn from pictures [n, 1323] and hues [n, 12]."""
         middle = pictures.mean(axis=0)
         away = pictures - middle
         variance, vectors = np.linalg.eigh(away.T @ away / len(away))
-        best = slice(None, -COMPONENTS - 1, -1)
+        best = slice(None, -COMPONENTS - 1, -1)  # eigh sorts by rising variance: the last ones, backwards
         scaled = vectors[:, best] / np.sqrt(np.maximum(variance[best], 1e-8))
         spread = strengths.std(axis=0) + 1e-3
         return cls(middle, scaled.astype(np.float32), strengths.mean(axis=0), spread)
 
     def features(self, pictures: Floats, strengths: Floats) -> Floats:
+        """Return features [n, 80 + 12] of unit variance of pictures [n, 1323] and hues [n, 12]."""
         return np.hstack([(pictures - self.middle) @ self.components, (strengths - self.hue_middle) / self.hue_scale])
 
 
 @dataclass
 class Probe:
-    """A trained probe. `recogniser` and `anticipator` are scikit-learn classifiers over positions in LABELS."""
+    """Trained probe. `recogniser` and `anticipator` are scikit-learn classifiers over positions in LABELS."""
 
     basis: Basis
     recogniser: Any
     anticipator: Any
-    seen_after: NDArray[np.float64]  # [next, seen]: P(what is seen first after a segment | next)
+    seen_after: NDArray[np.float64]  # [next, seen]: P(operation seen first after a segment | next operation)
 
     def predict(self, clips: Iterable[Pixels], indices: Iterable[Sequence[int]] | None = None) -> Answers:
-        """Answers for clips [n, h, w, 3] each; `indices` of their frames, by default the eight uniform ones."""
+        """Answer clips [n, h, w, 3] each; `indices` of their frames, by default the eight uniform ones."""
         from threadpoolctl import threadpool_limits
 
         with threadpool_limits(1):
@@ -179,7 +191,7 @@ class Probe:
 
     def _predict(self, clips: Iterable[Pixels], indices: Iterable[Sequence[int]] | None) -> Answers:
         features = [self.basis.features(*describe(reduce(frames))) for frames in clips]
-        shown = [UNIFORM] * len(features) if indices is None else indices
+        shown = [DEFAULT_INDICES] * len(features) if indices is None else indices
         answers = [self._answer(found, chosen) for found, chosen in zip(features, shown, strict=True)]
         return Answers(*(np.array(column) for column in zip(*answers, strict=True)))
 
@@ -189,11 +201,12 @@ class Probe:
         found = reconstruct([LABELS[label] for label in labels], indices)
         operation = LABELS.index(found.dominant_operation)
         inside = _inside(found.temporal_segment, indices)
+        # geometric mean over the segment's frames; the summand bounds the say of one frame that is sure of a zero
         ahead = np.log(_probabilities(self.anticipator, _in_context(features, labels)[inside]) + 1e-4).mean(axis=0)
         following = np.exp(ahead)
-        following[operation] = 0.0
+        following[operation] = 0.0  # neighbouring runs differ, so the next operation is another one
         seen = labels[inside[-1] + 1 :]
-        if len(seen):
+        if len(seen):  # Bayes: P(next | frames of the segment) times P(seen | next)
             following = following * self.seen_after[:, seen[0]]
         following = following / following.sum()
         sure = recognised[inside, operation].mean()
@@ -206,7 +219,7 @@ def train(
     indices: Iterable[Sequence[int]] | None = None,
     seed: int = 0,
 ) -> Probe:
-    """Learn from clips [n, h, w, 3] and their truth rows (`next_operations` and `previous_operation` may be missing).
+    """Learn from clips [n, h, w, 3] and their truth rows, where `next_operations`, `previous_operation` may be missing.
 
     Raises ModuleNotFoundError without scikit-learn.
     """
@@ -223,18 +236,18 @@ def _train(
     from sklearn.neural_network import MLPClassifier
 
     random = np.random.default_rng(seed)
-    shown = [UNIFORM] * len(small) if indices is None else indices
-    lessons = [Lesson.of(truth, chosen) for truth, chosen in zip(truths, shown, strict=True)]
+    shown = [DEFAULT_INDICES] * len(small) if indices is None else indices
+    targets = [Target.of(truth, chosen) for truth, chosen in zip(truths, shown, strict=True)]
     basis = _basis(small, random)
     twice = [[basis.features(*describe(turn)) for turn in (frames, disturb(frames, random))] for frames in small]
     recogniser = LogisticRegression(C=0.1, max_iter=60)
-    _fit(recogniser, twice, [lesson.operations() for lesson in lessons])
+    _fit(recogniser, twice, [target.operations() for target in targets])
     seen = [_probabilities(recogniser, turns[0]).argmax(axis=1) for turns in twice]
-    follows = [lesson.followers(labels) for lesson, labels in zip(lessons, seen, strict=True)]
+    follows = [target.followers(labels) for target, labels in zip(targets, seen, strict=True)]
     context = [[_in_context(turn, labels) for turn in turns] for turns, labels in zip(twice, seen, strict=True)]
     anticipator = MLPClassifier((HIDDEN,), alpha=1.0, max_iter=EPOCHS, n_iter_no_change=EPOCHS, random_state=seed)
     _fit(anticipator, context, follows)
-    return Probe(basis, recogniser, anticipator, _seen_after(seen, lessons))
+    return Probe(basis, recogniser, anticipator, _seen_after(seen, targets))
 
 
 def _basis(small: Sequence[Pixels], random: np.random.Generator) -> Basis:
@@ -243,18 +256,19 @@ def _basis(small: Sequence[Pixels], random: np.random.Generator) -> Basis:
     return Basis.of(np.concatenate(pictures), np.concatenate(strengths))
 
 
-class Lesson(NamedTuple):
-    """What a truth row says about the frames looked at. Labels are positions in LABELS, -1 where nothing is known."""
+class Target(NamedTuple):
+    """Labels that a truth row gives the sampled frames: positions in LABELS, or UNLABELLED."""
 
     inside: NDArray[np.int64]  # positions of the frames in the segment
-    frames: int
+    frames: int  # number of sampled frames
     operation: int
     previous: int
     following: int
     after_that: int
 
     @classmethod
-    def of(cls, truth: Mapping[str, Any], indices: Sequence[int]) -> Lesson:
+    def of(cls, truth: Mapping[str, Any], indices: Sequence[int]) -> Target:
+        """Read a truth row for the frames of these indices."""
         segment = truth["temporal_segment"]
         inside = _inside((segment["start_frame"], segment["end_frame"]), indices)
         later = list(truth.get("next_operations") or ())[1:2]
@@ -262,14 +276,17 @@ class Lesson(NamedTuple):
         return cls(inside, len(indices), *(_position(label) for label in labels[:4]))
 
     def operations(self) -> NDArray[np.int64]:
-        """Of the frames inside the segment; of the others the truth row does not say it for certain."""
-        found = np.full(self.frames, -1)
+        """Return the operation of each frame inside the segment; of the others the truth row says nothing certain."""
+        found = np.full(self.frames, UNLABELLED)
         found[self.inside] = self.operation
         return found
 
     def followers(self, seen: NDArray[np.int64]) -> NDArray[np.int64]:
-        """What follows the run that each frame shows: for the segment's run and for those next to it, as recognised."""
-        found = np.full(self.frames, -1)
+        """Return the operation that follows each frame's run, for the segment's run and for the runs next to it.
+
+        `seen`: the operations recognised. A neighbouring run ends where another operation than the true one is seen.
+        """
+        found = np.full(self.frames, UNLABELLED)
         if not len(self.inside):
             return found
         found[self.inside] = self.following
@@ -284,26 +301,27 @@ class Lesson(NamedTuple):
         return found
 
 
-def _seen_after(seen: Sequence[NDArray[np.int64]], lessons: Sequence[Lesson]) -> NDArray[np.float64]:
+def _seen_after(seen: Sequence[NDArray[np.int64]], targets: Sequence[Target]) -> NDArray[np.float64]:
+    """Return P(operation recognised first after a segment | next operation) [next, seen], smoothed (Laplace)."""
     counts = np.full((len(LABELS), len(LABELS)), SMOOTHING / len(LABELS))
-    for labels, lesson in zip(seen, lessons, strict=True):
-        if len(lesson.inside) and lesson.inside[-1] + 1 < lesson.frames:
-            counts[lesson.following, labels[lesson.inside[-1] + 1]] += 1
+    for labels, target in zip(seen, targets, strict=True):
+        if len(target.inside) and target.inside[-1] + 1 < target.frames and target.following != UNLABELLED:
+            counts[target.following, labels[target.inside[-1] + 1]] += 1
     return counts / counts.sum(axis=1, keepdims=True)
 
 
 def _position(label: str | None) -> int:
-    return LABELS.index(label) if label in LABELS else -1
+    return LABELS.index(label) if label in LABELS else UNLABELLED
 
 
 def _inside(segment: Sequence[int], indices: Sequence[int]) -> NDArray[np.int64]:
-    """Positions of the sampled frames in a segment."""
+    """Return the positions of the sampled frames in a segment."""
     start, end = segment
     return np.array([place for place, index in enumerate(indices) if start <= index < end], np.int64)
 
 
 def _in_context(features: Floats, labels: NDArray[np.int64]) -> Floats:
-    """Features with the operation recognised and the one before it in the clip, if there is one."""
+    """Append to the features the operation recognised, and the one before it in the clip if there is one, one-hot."""
     one = np.eye(len(LABELS) + 1, len(LABELS), dtype=np.float32)
     before = np.full(len(labels), len(LABELS))
     for place in range(1, len(labels)):
@@ -312,16 +330,16 @@ def _in_context(features: Floats, labels: NDArray[np.int64]) -> Floats:
 
 
 def _fit(model: Any, turns: Sequence[Sequence[Floats]], labels: Sequence[NDArray[np.int64]]) -> None:
-    """On the frames whose label is known; the turns of a clip share its labels."""
+    """Fit a classifier on the frames that have a label; the turns of a clip share its labels."""
     features = np.concatenate([turn for clip in turns for turn in clip])
     wanted = np.concatenate([known for clip, known in zip(turns, labels, strict=True) for _ in clip])
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the number of steps is fixed, whether or not it has converged
-        model.fit(features[wanted >= 0], wanted[wanted >= 0])
+        model.fit(features[wanted != UNLABELLED], wanted[wanted != UNLABELLED])
 
 
 def _probabilities(model: Any, features: Floats) -> NDArray[np.float64]:
-    """[n, labels], 0 for labels that were never met in training."""
+    """Return probabilities [n, labels], 0 for labels that training never showed."""
     found = np.zeros((len(features), len(LABELS)))
     found[:, model.classes_] = model.predict_proba(features)
     return found

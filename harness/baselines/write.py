@@ -12,17 +12,20 @@ import random
 import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 from harness import disclosure
 from harness.errors import UsageError
+from harness.scoring.request import Request
+from reference.files import write_text
+from reference.resources import sql
 from reference.task import CLIP_FRAMES, UNKNOWN
-
-if TYPE_CHECKING:
-    from reference.truth.store import Truth
+from reference.truth.store import Truth
 
 
 class Baseline(NamedTuple):
+    """Reference model and what its entry's card says of it."""
+
     name: str
     kind: str  # "baseline": ranked like a model; "reference": uses truth, never ranked
     description: str
@@ -44,9 +47,10 @@ BASELINES = {
 
 
 def answers(truth: Truth, name: str, seed: int = 0) -> Iterator[dict[str, Any]]:
-    """Prediction lines of a baseline for every clip of the truth's split, ordered by clip_id."""
-    from reference.resources import sql
+    """Yield the prediction lines of a baseline for every clip of the truth's split, ordered by clip_id.
 
+    Raises UsageError for an unknown name, and for the oracle of a world without a process.
+    """
     if name not in BASELINES:
         raise UsageError(f"unknown baseline {name!r}; there are {', '.join(BASELINES)}")
     rows = truth.connection.execute(sql(__package__, "baseline"))
@@ -62,6 +66,7 @@ def answers(truth: Truth, name: str, seed: int = 0) -> Iterator[dict[str, Any]]:
 
 
 def line(clip_id: str, operations: tuple[str, ...], answer: dict[str, int]) -> dict[str, Any]:
+    """Return the canonical prediction line of an answer in codes."""
     return {
         "clip_id": clip_id,
         "dominant_operation": operations[answer["operation"]],
@@ -71,8 +76,9 @@ def line(clip_id: str, operations: tuple[str, ...], answer: dict[str, int]) -> d
 
 
 def random_answer(generator: random.Random, operations: tuple[str, ...]) -> dict[str, int]:
-    """Labels other than Unknown, and two distinct frame boundaries, each equally likely."""
+    """Draw labels other than Unknown, and two distinct frame boundaries, each equally likely; an answer in codes."""
     labels = [code for code, label in enumerate(operations) if label != UNKNOWN]
+    # of the 126 boundaries the second is one of the other 125: stepping over the first keeps all pairs equally likely
     first, second = int(generator.random() * (CLIP_FRAMES + 1)), int(generator.random() * CLIP_FRAMES)
     second += second >= first
     return {
@@ -84,32 +90,25 @@ def random_answer(generator: random.Random, operations: tuple[str, ...]) -> dict
 
 
 def write_baseline(
-    name: str,
-    path: str | Path,
-    *,
-    world: str = "warehouse-v1",
-    split: str = "test",
-    seed: int = 0,
-    home: str | Path | None = None,
-    truth: str | Path | None = None,
-    organiser: bool = False,
+    name: str, path: str | Path, *, seed: int = 0, request: Request | None = None, **choices: Any
 ) -> int:
-    """Write a baseline's submission as JSONL ("-": standard output); returns the number of lines."""
-    from reference.truth.store import open_truth
+    """Write a baseline's submission as JSONL ("-": standard output); return the number of lines.
 
+    `choices`: fields of a Request, of which `world`, `split`, `home`, `truth` and `organiser` matter here; `request`:
+    the Request that they change. Raises UsageError for an unknown baseline, and for one that would tell a sealed truth.
+    """
+    request = Request.of(request, **choices)
     if name in BASELINES and BASELINES[name].kind == "reference":
-        disclosure.refuse(world, f"the answers of {name}", organiser=organiser, home=home)
-    with open_truth(world, split, home=home, truth=truth) as opened:
-        return write_lines(path, answers(opened, name, seed))
+        disclosure.refuse(request.world, f"the answers of {name}", organiser=request.organiser, home=request.home)
+    with request.open() as truth:
+        return write_lines(path, answers(truth, name, seed))
 
 
 def write_lines(path: str | Path, rows: Iterable[dict[str, Any]]) -> int:
-    """Write prediction lines, to standard output for "-"; returns how many."""
-    from reference.files import write_atomically
-
+    """Write prediction lines, to standard output for "-"; return how many."""
     lines = [json.dumps(row) + "\n" for row in rows]
     if str(path) == "-":
         sys.stdout.writelines(lines)
     else:
-        write_atomically(Path(path), lambda temporary: temporary.write_text("".join(lines), encoding="utf-8"))
+        write_text(Path(path), "".join(lines))
     return len(lines)

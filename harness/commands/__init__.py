@@ -1,1 +1,1 @@
-"""One module a command: parse, one library call, print. Loaded by `harness.cli` when the command is used."""
+"""Commands, one a module: parse the options, make one library call, print. `harness.cli` loads a module on use."""

@@ -1,4 +1,4 @@
-"""`harness baseline`: a reference model's answers."""
+"""`harness baseline`: answers of a reference model."""
 
 from __future__ import annotations
 
@@ -9,20 +9,22 @@ import click
 
 from harness.commands import options
 from harness.errors import UsageError
+from harness.formatting import count
 
 PROBE = "probe"
 NAMES = ("constant", "whole-clip", "random", PROBE, "transition-prior", "oracle", "truth-copy")
 
 
-@click.command("baseline")
-@click.argument("name", type=click.Choice(NAMES))
-@click.option("-o", "--output", "path", required=True, metavar="FILE", help="Where to write (- is standard output).")
-@click.option("--seed", default=0, show_default=True, help="Seed of `random` and `probe`.")
-@click.option(
-    "--frames",
-    type=click.Path(path_type=Path, file_okay=False),
-    metavar="DIR",
-    help="For `probe`: the folder with the renderings train/ and SPLIT/.",
+@click.command("baseline", cls=options.Command)
+@click.argument("name", type=click.Choice(NAMES), metavar="NAME")
+@options.option(
+    "-o", "--output", "path", required=True, metavar="FILE", help="Write the answers to FILE (- is standard output)."
+)
+@options.option(
+    "--seed", default=0, show_default=True, metavar="N", help="Use this seed; only `random` and `probe` have one."
+)
+@options.path_option(
+    "--frames", folder=True, help="Show `probe` the renderings DIR/train and DIR/SPLIT; it needs them."
 )
 @options.truth
 @options.organiser
@@ -53,4 +55,4 @@ def command(name: str, path: str, frames: Path | None, world: str, split: str, *
 
         n = write_baseline(name, path, world=world, split=split, **choices)
     if path != "-":
-        click.echo(f"{n:,} answers of {name} for {world} / {split} in {path}")
+        click.echo(f"{count(n)} answers of {name} for {world} / {split} in {path}")

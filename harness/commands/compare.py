@@ -1,4 +1,4 @@
-"""`harness compare`: paired verdicts."""
+"""`harness compare`: paired verdicts on two or more submissions."""
 
 from __future__ import annotations
 
@@ -11,35 +11,27 @@ from harness.commands import options
 from harness.errors import GateFailed
 
 
-@click.command("compare")
+@click.command("compare", cls=options.Command)
 @click.argument("submissions", nargs=-1, required=True, metavar="A B [C ...]")
-@options.truth
-@options.rules
-@options.organiser
-@options.ingestion
-@click.option("--margin", default=0.03, show_default=True, help="Differences within +-margin count as equivalent.")
-@click.option("--fail-if-worse", is_flag=True, help="Exit 1 when A is significantly worse than any other.")
-@click.option(
-    "--html",
-    "path",
-    type=click.Path(path_type=Path),
-    metavar="OUT.html",
-    help="Also write a page with both side by side.",
+@options.option(
+    "--margin",
+    default=0.03,
+    show_default=True,
+    metavar="M",
+    help="Call two submissions equivalent when their difference surely lies within plus or minus M.",
 )
-@options.pictures
+@options.option(
+    "--fail-if-worse", is_flag=True, help="Exit with 1 when A is significantly worse than another submission."
+)
 @options.output_format()
+@options.path_option("-o", "--output", "path", title=options.PAGE, help="Also write a page with all of them into FILE.")
+@options.page
+@options.truth
+@options.organiser
+@options.rules
+@options.ingestion
 def command(
-    submissions: tuple[str, ...],
-    margin: float,
-    fail_if_worse: bool,
-    path: Path | None,
-    frames: bool,
-    budget: int,
-    output: str,
-    rules: str,
-    weights: str | None,
-    truth: Path | None,
-    **choices: Any,
+    submissions: tuple[str, ...], margin: float, fail_if_worse: bool, path: Path | None, output: str, **choices: Any
 ) -> None:
     """Compare submissions on the same clips: files, entries of submissions/, or baselines by name.
 
@@ -47,27 +39,28 @@ def command(
     Example:
       harness compare new.jsonl old.jsonl --margin 0.02
       harness compare submission.jsonl transition-prior --fail-if-worse
-      harness compare new.jsonl old.jsonl --html new-old.html
+      harness compare new.jsonl old.jsonl -o new-old.html
     """
     from harness.comparison.pairwise import compare
-    from harness.scoring.request import Request
 
-    request = Request.of(rules=rules, weights=options.chosen_weights(weights), truth=truth, **choices)
+    request = options.request(choices)
     result = compare(*submissions, margin=margin, request=request)
     _print(result, output)
     if path is not None:
-        _page(submissions, request, margin, path, frames=frames, budget=budget)
+        from harness.report.write import compare_page
+
+        written = compare_page(*submissions, path=path, request=request, margin=margin, **choices)
+        options.print_path(written, err=True)
+    if fail_if_worse:
+        _check(result)
+
+
+def _check(result: dict[str, Any]) -> None:
+    """Raise GateFailed where the first submission is significantly worse than another."""
     first = result["entries"][0]["name"]
     worse = [pair for pair in result["pairs"] if pair["a"] == first and pair["verdict"]["kind"].startswith("worse")]
-    if fail_if_worse and worse:
+    if worse:
         raise GateFailed("gate failed: " + "; ".join(pair["verdict"]["sentence"] for pair in worse))
-
-
-def _page(submissions: tuple[str, ...], request: Any, margin: float, path: Path, **pictures: Any) -> None:
-    from harness.report.write import compare_page
-
-    written = compare_page(*submissions, path=path, request=request, margin=margin, **pictures)
-    click.echo(f"{written.path}: {written.bytes / 1e6:.2f} MB; open it in a browser", err=True)
 
 
 def _print(result: dict[str, Any], output: str) -> None:
@@ -81,5 +74,6 @@ def _print(result: dict[str, Any], output: str) -> None:
         )
     else:
         from harness.commands import terminal
+        from harness.commands.terminal.comparison import print_comparison
 
-        terminal.print_comparison(result, terminal.console())
+        print_comparison(result, terminal.console())

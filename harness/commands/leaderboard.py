@@ -1,4 +1,4 @@
-"""`harness leaderboard`: all entries of a folder, ranked; in a terminal, as a page, or for another reader."""
+"""`harness leaderboard`: all entries of a folder, ranked; in a terminal, as a page, or for another program."""
 
 from __future__ import annotations
 
@@ -13,41 +13,30 @@ from harness.errors import UsageError
 FORMATS = ("text", "markdown", "csv", "json", "latex", "junit")
 
 
-@click.command("leaderboard")
+@click.command("leaderboard", cls=options.Command)
 @click.argument("folder", default="submissions", type=click.Path(path_type=Path), metavar="[DIR]")
-@options.truth
-@options.rules
-@options.organiser
-@click.option("--baseline", default="constant", show_default=True, help="Entry or baseline that differences are to.")
-@options.output_format(*FORMATS)
-@click.option(
-    "-o",
-    "--output",
-    "path",
-    type=click.Path(path_type=Path),
-    metavar="PAGE.html",
-    help="Write a page, one file to open from disk.",
+@options.option(
+    "--baseline",
+    default="constant",
+    show_default=True,
+    metavar="NAME",
+    help="Test differences to this entry or baseline.",
 )
-@options.pictures
+@options.option("--diff", metavar="BASE", help="Print what changed since BASE, a folder or an earlier --format json.")
+@options.output_format(*FORMATS)
+@options.option("--github", is_flag=True, help="Append the Markdown to the job summary of a GitHub action.")
+@options.path_option("-o", "--output", "path", title=options.PAGE, help="Write a page, one file to open from disk.")
+@options.page
 @options.export
-@click.option("--diff", metavar="BASE", help="Say what changed since BASE, a folder or an earlier --format json.")
-@click.option("--github", is_flag=True, help="Add the Markdown to the file that GITHUB_STEP_SUMMARY names.")
+@options.truth
+@options.organiser
+@options.rules
 def command(
-    folder: Path,
-    output: str,
-    path: Path | None,
-    frames: bool,
-    budget: int,
-    export: Path | None,
-    diff: str | None,
-    github: bool,
-    baseline: str,
-    rules: str,
-    weights: str | None,
-    truth: Path | None,
-    **choices: Any,
+    folder: Path, baseline: str, diff: str | None, output: str, github: bool, path: Path | None, **choices: Any
 ) -> None:
-    """Rank the submissions in DIR/*/ (a card.toml beside predictions each), by default those in submissions/.
+    """Rank the submissions in DIR, by default those in submissions/.
+
+    Each submission is a folder with a card.toml beside its predictions.
 
     \b
     Example:
@@ -57,17 +46,16 @@ def command(
       harness leaderboard submissions -o leaderboard.html
     """
     from harness.comparison import sealed_leaderboard
-    from harness.scoring.request import Request
 
-    request = Request.of(rules=rules, weights=options.chosen_weights(weights), truth=truth, **choices)
+    request = options.request(choices)
     if path is not None and path.suffix not in (".html", ".htm"):
         raise UsageError(f"-o {path}: expected a name that ends in .html; --format and --export make the other kinds")
     if sealed_leaderboard.applies(request):
         _sealed(sealed_leaderboard.leaderboard(folder, request), output, path)
         return
-    board = _board(folder, request, baseline, path, export, frames=frames, budget=budget)
+    board = _board(folder, request, baseline, path, **choices)
     text = _changes(board, diff, request, baseline, output) if diff else _text(board, output)
-    if diff or (path is None and export is None):
+    if diff or (path is None and choices["export"] is None):
         click.echo(text, nl=False)
     if github:
         options.add_to_summary(text if diff and output != "json" else _text(board, "markdown"))
@@ -76,7 +64,7 @@ def command(
 def _board(
     folder: Path, request: Any, baseline: str, path: Path | None, export: Path | None, **pictures: Any
 ) -> dict[str, Any]:
-    """The leaderboard; with the page and the exports that were asked for, all from one gathering."""
+    """Return the leaderboard; write the page and the exports that are requested, all from one gathering."""
     from harness.comparison import leaderboard
 
     if path is None and export is None:
@@ -85,28 +73,31 @@ def _board(
 
     gathered = gather.gather_leaderboard(folder, request, baseline)
     if path is not None:
-        options.tell_page(write.write(gathered, path, **pictures))
+        options.print_page(write.write(gathered, path, **pictures))
     options.write_exports(gathered, export)
     return gathered.board
 
 
 def _sealed(board: dict[str, Any], output: str, path: Path | None) -> None:
-    """What may leave a sealed split."""
+    """Print or write what may leave a sealed split."""
     from harness.commands import terminal
+    from harness.commands.terminal.leaderboard import print_sealed_leaderboard
     from harness.report import public
 
     if path is not None:
-        options.tell_page(public.write(board, path))
+        options.print_page(public.write(board, path))
     elif output == "json":
         options.print_json(board)
     elif output == "text":
-        terminal.print_sealed_leaderboard(board, terminal.console())
+        print_sealed_leaderboard(board, terminal.console())
     else:
-        raise UsageError(f"{board['world']} is sealed: its public leaderboard is text, json or a page (-o PAGE.html)")
+        raise UsageError(f"{board['world']} is sealed: its public leaderboard is text, json or a page (-o FILE)")
 
 
 def _text(board: dict[str, Any], output: str) -> str:
+    """Return the leaderboard in one of FORMATS."""
     from harness.commands import terminal
+    from harness.commands.terminal.leaderboard import print_leaderboard
     from harness.report.exports import tables, texts
 
     if output == "json":
@@ -114,12 +105,13 @@ def _text(board: dict[str, Any], output: str) -> str:
     if output == "csv":
         return tables.csv_text(tables.rows(board))
     if output == "text":
-        return terminal.captured(lambda out: terminal.print_leaderboard(board, out))
+        return terminal.capture(lambda out: print_leaderboard(board, out))
     return {"markdown": texts.markdown, "latex": texts.latex, "junit": texts.junit}[output](board)
 
 
 def _changes(board: dict[str, Any], base: str, request: Any, baseline: str, output: str) -> str:
+    """Return what changed since `base`, as JSON or Markdown."""
     from harness.comparison import leaderboard_diff
 
-    found = leaderboard_diff.changes(leaderboard_diff.read_base(base, request, baseline), board)
-    return options.json_text(found.as_dict()) + "\n" if output == "json" else leaderboard_diff.markdown(found)
+    changes = leaderboard_diff.diff(leaderboard_diff.read_base(base, request, baseline), board)
+    return options.json_text(changes.as_dict()) + "\n" if output == "json" else leaderboard_diff.markdown(changes)

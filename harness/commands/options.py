@@ -1,4 +1,7 @@
-"""Options and output that several commands share."""
+"""Options and output that several commands share.
+
+Options that belong together stand together in the help, under a title of their own (`Command`, `option`).
+"""
 
 from __future__ import annotations
 
@@ -13,12 +16,44 @@ from typing import Any, ClassVar
 import click
 
 from harness.errors import UsageError
+from harness.formatting import count
+from harness.metrics_table import PARTS
+from reference.task import DEFAULT_SPLIT, DEFAULT_WORLD
 
-WORLD = "warehouse-v1"
+OWN = "Options"
+"""Title of the options that only one command has."""
+
+
+class Option(click.Option):
+    """Option that stands under a title in the help."""
+
+    def __init__(self, *names: Any, title: str = OWN, **attributes: Any):
+        super().__init__(*names, **attributes)
+        self.title = title
+
+
+class Command(click.Command):
+    """Command whose help lists its own options first, then those it shares, by title."""
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the options, under their titles."""
+        titles: dict[str, list[tuple[str, str]]] = {OWN: []}
+        for parameter in self.get_params(ctx):
+            record = parameter.get_help_record(ctx)
+            if record is not None and isinstance(parameter, click.Option):
+                titles.setdefault(getattr(parameter, "title", OWN), []).append(record)
+        for title, records in titles.items():
+            with formatter.section(title):
+                formatter.write_dl(records)
+
+
+def option(*names: str, **attributes: Any) -> Callable:
+    """Return the decorator of an option; `title` is the heading that it stands under."""
+    return click.option(*names, cls=Option, **attributes)
 
 
 def apply(*decorators: Callable) -> Callable:
-    """Several click options as one decorator, in the order they are listed in the help."""
+    """Return several options as one decorator, in the order in which the help lists them."""
 
     def decorate(function: Callable) -> Callable:
         for decorator in reversed(decorators):
@@ -28,42 +63,62 @@ def apply(*decorators: Callable) -> Callable:
     return decorate
 
 
+def path_option(*names: str, folder: bool = False, **attributes: Any) -> Callable:
+    """Return the decorator of an option that names a file or, with `folder`, a folder."""
+    kind = click.Path(path_type=Path, file_okay=not folder)
+    return option(*names, type=kind, metavar="DIR" if folder else "FILE", **attributes)
+
+
 def output_format(*choices: str) -> Callable:
+    """Return the option --format; text is the default."""
     choices = choices or ("text", "json", "csv")
-    return click.option(
-        "--format",
-        "output",
-        type=click.Choice(choices),
-        default="text",
-        show_default=True,
-        help="How the result is printed; json is one documented object.",
-    )
+    text = "Print the result in this form; json is one documented object."
+    return option("--format", "output", type=click.Choice(choices), default="text", show_default=True, help=text)
 
 
-truth_path = click.option(
+def split(default: str = DEFAULT_SPLIT, help: str = "Use this split of the world.", title: str = OWN) -> Callable:
+    """Return the option --split."""
+    return option("--split", default=default, show_default=True, metavar="NAME", help=help, title=title)
+
+
+TRUTH, RULES, READING, PAGE = "Truth", "Rules", "How the file is read", "Page"
+
+truth_path = option(
     "--truth",
     type=click.Path(path_type=Path),
     metavar="PATH",
-    help="A truth database, or a folder to keep them in, instead of the per-user cache.",
+    title=TRUTH,
+    help="Use this truth database, or keep databases in this folder instead of the per-user cache.",
+)
+
+organiser = option(
+    "--organiser", is_flag=True, title=TRUTH, help="Show everything about a sealed split; this needs its secret."
 )
 
 truth = apply(
-    click.option("--world", default=WORLD, show_default=True, help="The world whose truth is used."),
-    click.option("--split", default="test", show_default=True, help="The split of that world."),
+    option(
+        "--world", default=DEFAULT_WORLD, show_default=True, metavar="NAME", title=TRUTH, help="Use this world's truth."
+    ),
+    split(title=TRUTH),
     truth_path,
 )
 
-organiser = click.option("--organiser", is_flag=True, help="Of a sealed split: everything, for who holds the secret.")
-
 rules = apply(
-    click.option(
+    option(
         "--rules",
         default="standard",
         show_default=True,
         metavar="NAME",
-        help="Rule set: standard, inclusive-ends, drop-missing, drop-degenerate.",
+        title=RULES,
+        help="Score by this rule set: standard, inclusive-ends, drop-missing or drop-degenerate.",
     ),
-    click.option("--weights", metavar="W", help="Weights of the composite, e.g. oca=0.3,tiou50=0.3,aa1=0.4."),
+    option(
+        "--weights",
+        metavar="W",
+        title=RULES,
+        help=f"Use these weights of {', '.join(metric.key for metric in PARTS)}, e.g. "
+        f"{','.join(f'{metric.key}={weight}' for metric, weight in zip(PARTS, (0.3, 0.3, 0.4), strict=True))}.",
+    ),
 )
 
 _CAP = click.IntRange(min=1)
@@ -78,31 +133,110 @@ def _read_clip_map(context: click.Context, parameter: click.Parameter, path: Pat
 
 
 ingestion = apply(
-    click.option("--lenient", is_flag=True, help="Count rejected lines as wrong answers instead of refusing the file."),
-    click.option("--ignore-extra", is_flag=True, help="Ignore (and count) lines for clips of no such split."),
-    click.option("--adapter", metavar="NAME", help="Read the file as this format instead of recognising it."),
-    click.option("--fps", type=float, help="Frame rate of the answers, converted to 25."),
-    click.option("--clip-frames", type=int, help="Frames of a clip in the answers, converted to 125."),
-    click.option(
-        "--clip-map",
-        type=click.Path(path_type=Path),
-        metavar="FILE",
-        callback=_read_clip_map,
-        help="JSON object from doc_id to clip_id, for formats that name clips by doc_id.",
+    option(
+        "--lenient",
+        is_flag=True,
+        title=READING,
+        help="Count rejected lines as wrong answers instead of refusing the file.",
     ),
-    click.option("--max-line-bytes", type=_CAP, help="Longest line that is read; 1 MiB by default."),
-    click.option("--max-lines", type=_CAP, help="Most lines that are read; 20 million by default."),
-    click.option("--max-bytes", type=_CAP, help="Most decompressed bytes that are read; 4 GiB by default."),
+    option(
+        "--ignore-extra",
+        is_flag=True,
+        title=READING,
+        help="Ignore lines for clips that the split does not have, and say how many there are.",
+    ),
+    option(
+        "--adapter",
+        metavar="NAME",
+        title=READING,
+        help="Read the file in this format instead of recognising its format.",
+    ),
+    option("--fps", type=float, metavar="F", title=READING, help="Convert frames from F a second to 25 a second."),
+    option(
+        "--clip-frames",
+        type=int,
+        metavar="N",
+        title=READING,
+        help="Convert frames from clips of N frames to clips of 125.",
+    ),
+    path_option(
+        "--clip-map",
+        title=READING,
+        callback=_read_clip_map,
+        help="Translate doc_id to clip_id by the JSON object in FILE, for formats that name clips by doc_id.",
+    ),
+    option(
+        "--max-line-bytes", type=_CAP, metavar="N", title=READING, help="Read lines of up to N bytes; 1 MiB by default."
+    ),
+    option("--max-lines", type=_CAP, metavar="N", title=READING, help="Read up to N lines; 20 million by default."),
+    option(
+        "--max-bytes", type=_CAP, metavar="N", title=READING, help="Read up to N decompressed bytes; 4 GiB by default."
+    ),
+)
+
+
+def request(choices: dict[str, Any]) -> Any:
+    """Take the values of `truth`, `rules`, `organiser` and `ingestion` out of `choices` and return their Request."""
+    from dataclasses import fields
+
+    from harness.scoring.request import Request
+
+    chosen = {field.name: choices.pop(field.name) for field in fields(Request) if field.name in choices}
+    return Request.of(**chosen | {"weights": weights(chosen.get("weights"))})
+
+
+def pictures(choices: dict[str, Any]) -> dict[str, Any]:
+    """Take the values of `page` out of `choices` and return them."""
+    return {name: choices.pop(name) for name in ("frames", "budget")}
+
+
+def weights(text: str | None) -> Any:
+    """Return the weights that a text such as oca=0.3,tiou50=0.3,aa1=0.4 says, by default the scheme aa40."""
+    from harness.rules import Weights, parse_weights
+
+    return parse_weights(text) if text else Weights()
+
+
+model = apply(
+    option("--name", metavar="TEXT", help="Show this name for the model and pin it in the signature."),
+    path_option("--training", help="Read this training record; by default training.json beside the submission."),
+)
+
+workers = option(
+    "--workers",
+    type=click.IntRange(1, 256),
+    default=2,
+    show_default=True,
+    metavar="N",
+    help="Draw pictures in N processes.",
+)
+
+
+def side(default: int, least: int = 16, most: int = 2048) -> Callable:
+    """Return the option --size: the side of a picture in pixels."""
+    kind = click.IntRange(least, most)
+    text = "Draw frames with sides of N pixels."
+    return option("--size", type=kind, default=default, show_default=True, metavar="N", help=text)
+
+
+form = option(
+    "--as",
+    "form",
+    type=click.Choice(["frames", "video", "shards"]),
+    default="frames",
+    show_default=True,
+    help="Write a folder of pictures for each clip, an mp4 for each clip, or WebDataset tar shards.",
 )
 
 
 class ByteSize(click.ParamType):
-    """A number of bytes: 800kB, 5MB, 1.5 MB, 1000000. Powers of ten."""
+    """Number of bytes: 800kB, 5MB, 1.5 MB, 1000000. Powers of ten."""
 
     name = "size"
     UNITS: ClassVar[dict[str, int]] = {"": 1, "b": 1, "kb": 10**3, "mb": 10**6, "gb": 10**9}
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """Return the number of bytes that a text says."""
         if isinstance(value, int):
             return value
         found = re.fullmatch(r"\s*([0-9]+(?:\.[0-9]+)?)\s*([kmg]?b?)\s*", str(value).lower())
@@ -111,28 +245,46 @@ class ByteSize(click.ParamType):
         return int(float(found[1]) * self.UNITS[found[2]])
 
 
-pictures = apply(
-    click.option("--frames", is_flag=True, help="Embed contact sheets of clips, failures first, drawn from the world."),
-    click.option("--budget", type=ByteSize(), default="5MB", show_default=True, help="Bytes they may take."),
+page = apply(
+    option(
+        "--frames",
+        is_flag=True,
+        title=PAGE,
+        help="Embed pictures of clips, failures first, drawn from the world; an imported world has none.",
+    ),
+    option(
+        "--budget",
+        type=ByteSize(),
+        default="5MB",
+        show_default=True,
+        title=PAGE,
+        help="Embed at most so many bytes of pictures.",
+    ),
 )
 
-export = click.option(
+export = path_option(
     "--export",
-    type=click.Path(path_type=Path),
-    metavar="DIR",
-    help="Write the same numbers for other readers: CSV, Parquet, JSON and more.",
+    folder=True,
+    title=PAGE,
+    help="Write the same numbers for other programs into DIR: CSV, Parquet, JSON and more.",
 )
 
 
-def tell_page(written: Any) -> None:
-    """What a page begins with, and where it is."""
+def print_page(written: Any) -> None:
+    """Print the verdict that a page begins with, and where the page is."""
     for sentence in written.verdict:
         click.echo(sentence)
-    pictures_of = f", pictures of {written.pictures:,} clips" if written.pictures else ""
-    click.echo(f"{written.path}: {written.bytes / 1e6:.2f} MB{pictures_of}; open it in a browser")
+    print_path(written)
+
+
+def print_path(written: Any, err: bool = False) -> None:
+    """Print where a page is, its size and how many clips have pictures."""
+    with_pictures = f", pictures of {count(written.pictures)} clips" if written.pictures else ""
+    click.echo(f"{written.path}: {written.bytes / 1e6:.2f} MB{with_pictures}; open it in a browser", err=err)
 
 
 def write_exports(gathered: Any, folder: Path | None) -> None:
+    """Write the exports into `folder`, if one is chosen, and print what was written."""
     if folder is not None:
         from harness.report.exports import export_all
 
@@ -141,36 +293,32 @@ def write_exports(gathered: Any, folder: Path | None) -> None:
 
 
 def print_rows(rows: list[dict[str, Any]], output: str) -> None:
-    """Rows with equal keys as one JSON array, or as CSV."""
+    """Print rows with equal keys as one JSON array, or as CSV."""
     (print_json if output == "json" else print_csv)(rows)
 
 
 def print_json(value: Any) -> None:
+    """Print a JSON value."""
     click.echo(json_text(value))
 
 
 def json_text(value: Any) -> str:
+    """Return a value as indented JSON, escaped to ASCII where standard output is not UTF-8."""
     utf8 = (getattr(sys.stdout, "encoding", None) or "utf-8").lower().replace("-", "") == "utf8"
     return json.dumps(value, ensure_ascii=not utf8, indent=1, allow_nan=False)
 
 
 def print_csv(rows: Iterable[dict[str, Any]]) -> None:
-    """Rows with equal keys; text that a spreadsheet would run as a formula is prefixed with an apostrophe."""
+    """Print rows with equal keys as CSV; text that a spreadsheet would run gets an apostrophe before it."""
     from harness.report.exports.tables import csv_text
 
     click.echo(csv_text(rows), nl=False)
 
 
 def add_to_summary(markdown: str) -> None:
-    """Append to the job summary of a GitHub action."""
+    """Append to the job summary of a GitHub action. Fails with a UsageError outside of one."""
     target = os.environ.get("GITHUB_STEP_SUMMARY")
     if not target:
         raise UsageError("--github: GITHUB_STEP_SUMMARY names no file, as it does inside a GitHub action")
     with Path(target).open("a", encoding="utf-8") as file:
         file.write(markdown + "\n")
-
-
-def chosen_weights(text: str | None) -> Any:
-    from harness.rules import Weights, parse_weights
-
-    return parse_weights(text) if text else Weights()

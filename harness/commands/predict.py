@@ -1,4 +1,4 @@
-"""`harness predict`: ask a model about every clip, and write its answers as an entry."""
+"""`harness predict`: a model's answers as an entry."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ import click
 from harness.commands import options
 
 
-def _pairs(context: click.Context, parameter: click.Parameter, values: tuple[str, ...]) -> dict[str, str]:
+def _key_values(context: click.Context, parameter: click.Parameter, values: tuple[str, ...]) -> dict[str, str]:
+    """Return texts `key=value` as a dict; a key may stand once."""
     found: dict[str, str] = {}
     for text in values:
         key, equals, value = text.partition("=")
@@ -20,81 +21,77 @@ def _pairs(context: click.Context, parameter: click.Parameter, values: tuple[str
     return found
 
 
-@click.command("predict")
-@click.option(
+@click.command("predict", cls=options.Command)
+@options.option(
     "--model",
     required=True,
     metavar="NAME:REST",
-    help="An installed model and what it is to load: finetune:RUN_DIR, baseline:constant.",
+    help="Ask this installed model; REST says what it loads: finetune:RUN_DIR, baseline:constant.",
 )
-@options.truth
-@click.option(
+@options.path_option(
     "-o",
     "--output",
     "folder",
+    folder=True,
     required=True,
-    metavar="DIR",
-    type=click.Path(path_type=Path, file_okay=False),
-    help="The entry's folder; its name is the entry's.",
+    help="Write the entry into DIR, which is named as the entry.",
 )
-@click.option(
+@options.path_option(
     "--frames",
-    type=click.Path(path_type=Path, file_okay=False),
-    metavar="DIR",
-    help="A rendering of the split, or a folder with SPLIT/ in it, instead of one made for the model.",
+    folder=True,
+    help="Show the model this rendering of the split, or DIR/SPLIT, instead of one made for the model.",
 )
-@click.option("--limit", type=click.IntRange(min=1), metavar="N", help="Only the first N clips.")
-@click.option(
+@options.option("--limit", type=click.IntRange(min=1), metavar="N", help="Ask about the first N clips only.")
+@options.option(
     "--batch-size",
     type=click.IntRange(min=1),
     metavar="N",
-    help="Clips that are asked about at once; the model's own number by default.",
+    help="Ask about N clips at once; by default the model says how many.",
 )
-@click.option(
+@options.option(
     "--option",
-    "asked",
+    "model_options",
     multiple=True,
     metavar="KEY=VALUE",
-    callback=_pairs,
-    help="An option of the model (may be repeated).",
+    callback=_key_values,
+    help="Set an option of the model (may be repeated).",
 )
-@click.option("--fresh", is_flag=True, help="Give up what an earlier run left in DIR.")
-@click.option(
-    "--workers", type=click.IntRange(1, 256), default=2, show_default=True, help="Processes that draw pictures."
-)
-@click.option("--no-score", is_flag=True, help="Do not score the entry.")
+@options.option("--fresh", is_flag=True, help="Discard what an earlier run left in DIR, or the entry there.")
+@options.workers
+@options.option("--no-score", is_flag=True, help="Do not score the entry.")
+@options.truth
 def command(
     model: str,
     folder: Path,
-    asked: dict[str, str],
-    world: str,
-    split: str,
-    truth: Path | None,
+    model_options: dict[str, str],
     no_score: bool,
     **choices: Any,
 ) -> None:
-    """Ask a model about every clip of a split, write predictions.jsonl and card.toml into DIR, and score them.
+    """Ask a model about every clip of a split, and score its answers.
 
-    The same command goes on where an earlier one was cut off. latency_ms is the wall time of a batch over its clips.
+    Writes predictions.jsonl and card.toml into DIR. The same command resumes a run that was interrupted. A run that
+    finished, also one with --limit, leaves a finished entry, which is not extended: --fresh replaces it. The
+    latency_ms of a line is the wall time of its batch divided by the clips of the batch.
 
     \b
     Example:
       harness predict --model baseline:constant -o submissions/floor/
       harness predict --model baseline:random --option seed=7 -o random/
     """
-    from harness.prediction.predict import predict, told
+    from harness.prediction.predict import predict, summary_lines
 
-    made = predict(model, folder, world=world, split=split, truth=truth, options=asked, say=_say, **choices)
-    click.echo("\n".join(told(made)))
+    made = predict(model, folder, options=model_options, say=_say, **choices)
+    click.echo("\n".join(summary_lines(made)))
     if made.sealed:
         click.echo(f"  {made.world} is sealed: harness score {made.path} --world {made.world} --name NAME")
     elif not no_score:
         from harness.commands import terminal
+        from harness.commands.terminal.score import print_score
         from harness.scoring import score
 
         click.echo()
-        record = score.score(made.path, world=world, split=split, truth=truth).record
-        terminal.print_score(record, terminal.console(), str(made.path))
+        record = score.score(made.path, **{name: choices[name] for name in ("world", "split", "truth")}).record
+        print_score(record, terminal.console(), str(made.path))
 
 
 def _say(text: str) -> None:

@@ -1,4 +1,4 @@
-"""`harness report`: one model in depth, as a page."""
+"""`harness report`: a page about one prediction file."""
 
 from __future__ import annotations
 
@@ -10,52 +10,36 @@ import click
 from harness.commands import options
 
 
-@click.command("report")
+@click.command("report", cls=options.Command)
 @click.argument("submission", metavar="FILE")
-@click.option(
-    "-o",
-    "--output",
-    "path",
-    type=click.Path(path_type=Path),
-    metavar="OUT.html",
-    help="The page; by default beside FILE, named as it is.",
+@options.model
+@options.option(
+    "--watch", is_flag=True, help="Write the page again whenever FILE grows, until every clip has its line."
 )
-@options.truth
-@options.rules
-@options.ingestion
-@options.organiser
-@click.option("--name", help="A name for the model, shown and pinned in the signature.")
-@click.option(
-    "--training",
-    type=click.Path(path_type=Path),
-    metavar="FILE",
-    help="Training record; by default training.json beside the submission.",
-)
-@options.pictures
-@options.export
-@click.option("--watch", is_flag=True, help="Make the page again whenever FILE grows, until every clip has its line.")
-@click.option(
+@options.option(
     "--every",
     "seconds",
     type=click.FloatRange(min=0.1),
     default=5.0,
     show_default=True,
     metavar="S",
-    help="Seconds between two looks at FILE.",
+    help="With --watch, look at FILE every S seconds.",
 )
+@options.path_option(
+    "-o", "--output", "path", title=options.PAGE, help="Write the page to FILE; by default beside the submission."
+)
+@options.page
+@options.export
+@options.truth
+@options.organiser
+@options.rules
+@options.ingestion
 def command(
     submission: str,
     path: Path | None,
     export: Path | None,
     watch: bool,
     seconds: float,
-    frames: bool,
-    budget: int,
-    rules: str,
-    weights: str | None,
-    truth: Path | None,
-    name: str | None,
-    training: Path | None,
     **choices: Any,
 ) -> None:
     """Write a page about the predictions in FILE: how good, how certain, why it fails, and the clips.
@@ -66,14 +50,13 @@ def command(
       harness report submission.jsonl --frames --budget 1MB -o pictures.html
     """
     from harness.report import gather, write
-    from harness.report.watch import watch as follow
-    from harness.scoring.request import Request
+    from harness.report.watch import watch as write_while_growing
 
-    request = Request.of(rules=rules, weights=options.chosen_weights(weights), truth=truth, **choices)
+    request, pictures = options.request(choices), options.pictures(choices)
     path = path or Path(submission).with_suffix(".html")
     if watch:
-        follow(Path(submission), path, request, name=name, training=training, seconds=seconds, say=click.echo)
+        write_while_growing(Path(submission), path, request, seconds=seconds, say=click.echo, **choices)
         return
-    gathered = gather.gather_report(submission, request, name=name, training=training)
-    options.tell_page(write.write(gathered, path, frames=frames, budget=budget))
+    gathered = gather.gather_report(submission, request, **choices)
+    options.print_page(write.write(gathered, path, **pictures))
     options.write_exports(gathered, export)

@@ -1,4 +1,4 @@
-"""`harness schema`: the published file formats."""
+"""`harness schema`: the JSON Schemas of the file formats."""
 
 from __future__ import annotations
 
@@ -8,10 +8,12 @@ from harness.commands import options
 from harness.resources import SCHEMAS, schema
 
 
-@click.command("schema")
-@click.argument("name", type=click.Choice(SCHEMAS), default="prediction")
+@click.command("schema", cls=options.Command)
+@click.argument("name", type=click.Choice(SCHEMAS), default=SCHEMAS[0])
 def command(name: str) -> None:
-    """Print a JSON Schema: of a prediction line, a score record, a submission's card, or a training record.
+    """Print the JSON Schema of a file format, by default of a prediction line.
+
+    The others are a score record, the card of a submission and a training record.
 
     \b
     Example:

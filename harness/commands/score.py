@@ -1,4 +1,4 @@
-"""`harness score`: from a prediction file to the whole answer."""
+"""`harness score`: the score record of a prediction file."""
 
 from __future__ import annotations
 
@@ -10,44 +10,29 @@ import click
 from harness.commands import options
 
 
-@click.command("score")
+@click.command("score", cls=options.Command)
 @click.argument("submission", metavar="FILE|-")
+@options.model
+@options.path_option(
+    "-o", "--output", "folder", folder=True, help="Write score.json and clips.parquet (a row for each clip) into DIR."
+)
+@options.option(
+    "--fail-under",
+    metavar="GATES",
+    help="Exit with 1 unless all of these hold, e.g. aa1=0.6,aa1.low=0.55,coverage=1.",
+)
+@options.path_option("--junit", help="Write the gates of --fail-under as JUnit XML, a test case for each.")
+@options.output_format()
 @options.truth
+@options.organiser
 @options.rules
 @options.ingestion
-@options.organiser
-@click.option("--name", help="A name for the model, shown and pinned in the signature.")
-@click.option(
-    "--training",
-    type=click.Path(path_type=Path),
-    metavar="FILE",
-    help="Training record; by default training.json beside the submission.",
-)
-@click.option(
-    "--output",
-    "folder",
-    type=click.Path(path_type=Path),
-    metavar="DIR",
-    help="Write score.json and clips.parquet (one row a clip) here.",
-)
-@click.option("--fail-under", metavar="GATES", help="Exit 1 unless all hold, e.g. aa1=0.6,aa1.low=0.55,coverage=1.")
-@click.option(
-    "--junit",
-    type=click.Path(path_type=Path),
-    metavar="FILE",
-    help="Write the gates of --fail-under as JUnit XML, a test case a gate.",
-)
-@options.output_format()
 def command(
-    submission: str,
-    folder: Path | None,
-    fail_under: str | None,
-    junit: Path | None,
-    output: str,
-    weights: str | None,
-    **choices: Any,
+    submission: str, folder: Path | None, fail_under: str | None, junit: Path | None, output: str, **choices: Any
 ) -> None:
     """Score the predictions in FILE (- reads standard input).
+
+    `harness words` explains the words of the output, such as floor, prior, ceiling and skill.
 
     \b
     Example:
@@ -58,22 +43,23 @@ def command(
     from harness.scoring import gates, score
 
     conditions = [] if fail_under is None else gates.parse(fail_under)
-    result = score.score(submission, weights=options.chosen_weights(weights), **choices)
+    request = options.request(choices)
+    result = score.score(submission, request=request, **choices)
     if folder is not None:
         result.write(folder)
     _print(result.record, output, shown_name(submission))
     if junit is not None:
-        _write_junit(junit, result.record, gates.judged(result.record, conditions))
+        _write_junit(junit, result.record, gates.evaluate(result.record, conditions))
     gates.check(result.record, conditions)
 
 
 def _write_junit(path: Path, record: dict[str, Any], found: list[tuple[Any, str]]) -> None:
     from harness.report.exports import texts
-    from reference.files import write_atomically
+    from reference.files import write_text
 
     cases = [(f"{gate} is at least {gate.least:g}", wrong) for gate, wrong in found]
     text = texts.gates(record.get("name") or "submission", cases)
-    write_atomically(path, lambda temporary: temporary.write_text(text, encoding="utf-8"))
+    write_text(path, text)
 
 
 def _print(record: dict[str, Any], output: str, title: str) -> None:
@@ -83,5 +69,6 @@ def _print(record: dict[str, Any], output: str, title: str) -> None:
         options.print_csv({"metric": name} | row for name, row in record["metrics"].items())
     else:
         from harness.commands import terminal
+        from harness.commands.terminal.score import print_score
 
-        terminal.print_score(record, terminal.console(), title)
+        print_score(record, terminal.console(), title)

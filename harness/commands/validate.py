@@ -1,4 +1,4 @@
-"""`harness validate`: only ingestion, all problems in one pass."""
+"""`harness validate`: every problem of a prediction file, without a score."""
 
 from __future__ import annotations
 
@@ -7,24 +7,26 @@ from typing import Any
 import click
 
 from harness.commands import options
+from harness.errors import SubmissionError
+from harness.formatting import count
 
 
-@click.command("validate")
+@click.command("validate", cls=options.Command)
 @click.argument("submission", metavar="FILE|-")
+@options.output_format()
 @options.truth
 @options.ingestion
-@options.output_format()
 def command(submission: str, output: str, lenient: bool, **choices: Any) -> None:
-    """Check the predictions in FILE against a split, without scoring them. Exit 2 when a line would be rejected.
+    """Check the predictions in FILE against a split, without scoring them.
+
+    The exit code is 2 when a line would be rejected.
 
     \b
     Example:
       harness validate submission.jsonl
       harness validate submission.jsonl --format json
     """
-    from harness.commands import terminal
-    from harness.errors import SubmissionError
-    from harness.ingestion.diagnostics import problem_count, told
+    from harness.ingestion.diagnostics import problem_count
     from harness.scoring import score
 
     found = score.validate(submission, **choices)
@@ -34,11 +36,19 @@ def command(submission: str, output: str, lenient: bool, **choices: Any) -> None
     elif output == "csv":
         options.print_csv(report["problems"])
     else:
-        out = terminal.console()
-        lines = f"{found.lines:,} line{'' if found.lines == 1 else 's'}"
-        out.print(f"{found.name}: {lines} for {found.rows:,} of {found.clips:,} clips, read as {found.adapter}")
-        for note in found.notes:
-            out.print(f"  {note}")
-        terminal.print_problems(told(found.problems, found.codes), out)
+        _print(found)
     if found.total and not lenient:
         raise SubmissionError(f"{found.name}: {problem_count(found.codes)}, this file would be refused")
+
+
+def _print(found: Any) -> None:
+    """Print what was read, the notes of its reader, and every problem."""
+    from harness.commands.terminal import console, print_lines
+    from harness.ingestion.diagnostics import problem_lines
+
+    out = console()
+    lines = f"{count(found.lines)} line{'' if found.lines == 1 else 's'}"
+    out.print(f"{found.name}: {lines} for {count(found.rows)} of {count(found.clips)} clips, read as {found.adapter}")
+    for note in found.notes:
+        out.print(f"  {note}")
+    print_lines(problem_lines(found.problems, found.codes), out)

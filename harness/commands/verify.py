@@ -1,4 +1,4 @@
-"""`harness verify`: are a page's numbers those of its submissions?"""
+"""`harness verify`: whether a page's numbers are those of its submissions."""
 
 from __future__ import annotations
 
@@ -8,22 +8,24 @@ import click
 
 from harness.commands import options
 from harness.errors import GateFailed
+from harness.formatting import count
 
 
-@click.command("verify")
+@click.command("verify", cls=options.Command)
 @click.argument("page", type=click.Path(path_type=Path), metavar="PAGE.html")
-@click.option(
+@options.path_option(
     "--submissions",
-    type=click.Path(path_type=Path),
+    folder=True,
     default="submissions",
     show_default=True,
-    metavar="DIR",
-    help="Folder that holds the predictions the page was made from.",
+    help="Look in DIR for the predictions that the page was made from.",
 )
 @options.truth_path
 @options.organiser
 def command(page: Path, submissions: Path, truth: Path | None, organiser: bool) -> None:
-    """Make every number of PAGE again from the submissions and compare. Exit 1, naming the first that differs.
+    """Make every number of a page again from the submissions, and compare.
+
+    Where one differs the exit code is 1, and the first difference is named.
 
     \b
     Example:
@@ -35,4 +37,4 @@ def command(page: Path, submissions: Path, truth: Path | None, organiser: bool) 
     found = verify(page, submissions, Request(truth=truth, organiser=organiser))
     if found.difference:
         raise GateFailed(f"not what the submissions give: {found.difference}")
-    click.echo(f"{page}: all {found.numbers:,} numbers are what the submissions give")
+    click.echo(f"{page}: all {count(found.numbers)} numbers are what the submissions give")

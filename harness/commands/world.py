@@ -1,4 +1,4 @@
-"""`harness world`: worlds are where the ground truth comes from."""
+"""`harness world`: worlds, where the ground truth comes from."""
 
 from __future__ import annotations
 
@@ -8,9 +8,21 @@ from typing import Any
 import click
 
 from harness.commands import options
+from harness.errors import GateFailed
+from harness.formatting import plural, size
+from reference.task import DEFAULT_FRAMES, DEFAULT_SAMPLER, DEFAULT_SIZE, DEFAULT_WORLD
 
 
-@click.group("world")
+class Group(click.Group):
+    """Group whose commands list their options by title."""
+
+    command_class = options.Command
+
+
+world_argument = click.argument("world", default=DEFAULT_WORLD, metavar="[WORLD]")
+
+
+@click.group("world", cls=Group)
 def command() -> None:
     """List, build, describe, render, import and export worlds (the ground truth).
 
@@ -24,7 +36,9 @@ def command() -> None:
 @command.command("list")
 @options.output_format()
 def list_(output: str) -> None:
-    """List the worlds that ship and those imported on this machine, with their splits.
+    """List worlds and their splits.
+
+    These are the worlds that ship and those imported on this machine.
 
     \b
     Example:
@@ -32,30 +46,34 @@ def list_(output: str) -> None:
     """
     from harness.worlds import describe
 
-    rows = describe.listed()
+    rows = describe.list_splits()
     if output == "text":
         from harness.commands import terminal
+        from harness.commands.terminal.world import print_worlds
 
-        terminal.print_worlds(rows, terminal.console())
+        print_worlds(rows, terminal.console())
     else:
         options.print_rows(rows, output)
 
 
 @command.command()
-@click.argument("world", default=options.WORLD)
-@click.option("--split", "splits", multiple=True, metavar="S", help="Only this split (may be repeated).")
-@click.option(
+@world_argument
+@options.option("--split", "splits", multiple=True, metavar="NAME", help="Build this split only (may be repeated).")
+@options.option(
     "--scale",
     type=click.IntRange(1, 100_000),
     default=1,
     show_default=True,
-    help="N times the sessions, as world WORLD-xN; its digests are printed, not pinned.",
+    metavar="N",
+    help="Build N times the sessions, as world WORLD-xN; no world file pins its digests.",
 )
-@click.option("--truth", type=click.Path(path_type=Path), metavar="DIR", help="Folder to keep databases in.")
-@click.option("--pin", is_flag=True, help="Print the digests as a world file holds them, pinned or not.")
+@options.option("--pin", is_flag=True, help="Print the digests as a world file holds them, and check none.")
 @options.output_format()
+@options.path_option("--truth", folder=True, help="Keep the databases in DIR instead of the per-user cache.")
 def build(world: str, splits: tuple[str, ...], scale: int, truth: Path | None, pin: bool, output: str) -> None:
-    """Make the truth of WORLD's splits and check it against the digests its world file pins.
+    """Build the truth of a world's splits.
+
+    It is checked against the digests that the world file pins.
 
     \b
     Example:
@@ -70,27 +88,27 @@ def build(world: str, splits: tuple[str, ...], scale: int, truth: Path | None, p
     elif output == "text":
         for row in rows:
             pinned = "as pinned" if row["pinned"] else "not pinned"
-            size = f"{row['n']:,} clips in {row['sessions']:,} sessions"
-            click.echo(f"{row['world']} / {row['split']}: {size}, truth {row['truth_digest'][:16]} ({pinned})")
+            click.echo(f"{row['world']} / {row['split']}: {size(row)}, truth {row['truth_digest'][:16]} ({pinned})")
             click.echo(f"  {row['path']}")
     else:
         options.print_rows(rows, output)
 
 
 @command.command()
-@click.argument("world", default=options.WORLD)
-@click.option("--split", default="test", show_default=True)
+@world_argument
+@options.split()
+@options.output_format()
 @options.truth_path
 @options.organiser
-@options.output_format()
 def info(world: str, split: str, truth: Path | None, organiser: bool, output: str) -> None:
-    """Say what a split holds and can measure: sizes, floors, prior, ceiling, distributions, detectable differences.
+    """Describe what a split holds and can measure.
+
+    Prints its size, floors, prior, ceiling, distributions, and the differences that it can detect.
 
     \b
     Example:
       harness world info warehouse-v1 --split test-large
     """
-    from harness.commands import terminal
     from harness.worlds import describe
 
     found = describe.describe(world, split, truth=truth, organiser=organiser)
@@ -99,26 +117,31 @@ def info(world: str, split: str, truth: Path | None, organiser: bool, output: st
     elif output == "csv":
         options.print_csv({"dimension": name} | row for name, rows in found["distributions"].items() for row in rows)
     else:
-        terminal.print_world(found, terminal.console())
+        from harness.commands import terminal
+        from harness.commands.terminal.world import print_world
+
+        print_world(found, terminal.console())
 
 
 @command.command()
-@click.argument("world", default=options.WORLD)
-@click.option("--split", default="train", show_default=True)
-@click.option("--clip", "clips", multiple=True, metavar="ID", help="This clip (may be repeated).")
-@click.option("--count", type=click.IntRange(1, 60), default=6, show_default=True, help="So many clips, spread evenly.")
-@click.option("--blind", is_flag=True, help="Without the truth: guess yourself.")
-@click.option("--size", type=click.IntRange(32, 672), default=168, show_default=True, help="Side of a frame in pixels.")
-@click.option(
-    "-o",
-    "--output",
-    "path",
-    type=click.Path(path_type=Path, dir_okay=False),
-    metavar="PNG",
-    help="By default WORLD-SPLIT.png.",
+@world_argument
+@options.split("train")
+@options.option("--clip", "clips", multiple=True, metavar="ID", help="Draw this clip (may be repeated).")
+@options.option(
+    "--count",
+    type=click.IntRange(1, 60),
+    default=6,
+    show_default=True,
+    metavar="N",
+    help="Draw N clips, spread evenly over the split.",
 )
-def preview(world: str, path: Path | None, **asked: Any) -> None:
-    """Draw a contact sheet of clips, 8 frames each, with their truth: what a model will look at.
+@options.option("--blind", is_flag=True, help="Leave out the truth, so that you can guess.")
+@options.side(168, 32, 672)
+@options.path_option("-o", "--output", "path", help="Write the PNG to FILE; by default WORLD-SPLIT.png.")
+def preview(world: str, path: Path | None, clips: tuple[str, ...], count: int, **choices: Any) -> None:
+    """Draw a contact sheet of clips with their truth.
+
+    It shows 8 frames of each clip, as a model sees them.
 
     \b
     Example:
@@ -127,79 +150,77 @@ def preview(world: str, path: Path | None, **asked: Any) -> None:
     """
     from harness.worlds import rendering
 
-    written = rendering.preview(world, path, **asked)
+    written = rendering.preview(world, path, clips=clips or count, **choices)
     click.echo(f"{written}: 8 frames of each clip, in order")
 
 
 @command.command()
-@click.argument("world", default=options.WORLD)
+@world_argument
 def card(world: str) -> None:
-    """Print the data card of WORLD: counts, distributions, floors, ceilings, detectable differences, limits.
+    """Print the data card of a world as Markdown.
+
+    It holds counts, distributions, floors, ceilings, detectable differences and limits.
 
     \b
     Example:
       harness world card warehouse-v1 > warehouse-v1.md
     """
-    from harness.worlds.data_card import card as made
+    from harness.worlds import data_card
 
-    click.echo(made(world), nl=False)
+    click.echo(data_card.card(world), nl=False)
 
 
 @command.command()
-@click.argument("world", default=options.WORLD)
-@click.option(
+@world_argument
+@options.path_option(
     "-o",
     "--output",
     "folder",
+    folder=True,
     required=True,
-    metavar="DIR",
-    type=click.Path(path_type=Path, file_okay=False),
-    help="Folder to render into; a rendering that was cut off there goes on.",
+    help="Render into DIR; a rendering that was interrupted there is resumed.",
 )
-@click.option("--split", default="test", show_default=True)
-@click.option(
-    "--as",
-    "form",
-    type=click.Choice(["frames", "video", "shards"]),
-    default="frames",
-    show_default=True,
-    help="A folder of pictures a clip, an mp4 a clip, or WebDataset tar shards.",
-)
-@click.option(
+@options.split()
+@options.form
+@options.option(
     "--frames",
     type=click.IntRange(1, 100),
-    default=8,
+    default=DEFAULT_FRAMES,
     show_default=True,
     metavar="N",
-    help="Frames of a clip that a model is shown.",
+    help="Take N frames of each clip.",
 )
-@click.option(
+@options.option(
     "--sampler",
     type=click.Choice(["uniform", "motion", "entropy", "boundary"]),
-    default="uniform",
+    default=DEFAULT_SAMPLER,
     show_default=True,
-    help="Which frames these are.",
+    help="Choose the frames by this rule.",
 )
-@click.option("--size", type=click.IntRange(16, 2048), default=336, show_default=True, help="Side in pixels.")
-@click.option("--image", type=click.Choice(["jpg", "webp"]), default="jpg", show_default=True)
-@click.option("--domains", metavar="A,B", help="Only the sessions of these domains.")
-@click.option("--as-domain", metavar="X", help="Draw all clips in domain X: for paired tables, never scored.")
-@click.option("--paint-out", metavar="A,B", help="Blank slip, items or table: for ablations, never scored.")
-@click.option("--limit", type=click.IntRange(1), metavar="N", help="Only the first N clips.")
-@click.option("--workers", type=click.IntRange(1, 256), default=2, show_default=True, help="Processes.")
-@click.option(
-    "--video",
-    type=click.Path(path_type=Path, dir_okay=False),
-    metavar="FILE",
-    help="Recording (mp4, mov) of an imported world.",
+@options.side(DEFAULT_SIZE)
+@options.option(
+    "--image", type=click.Choice(["jpg", "webp"]), default="jpg", show_default=True, help="Write pictures of this kind."
 )
-@click.option("--video-start", metavar="TIME", help="When its first frame was taken: Unix ms, or ISO 8601 with offset.")
-@click.option("--session", metavar="S", help="The session it shows, where several fall into its time.")
+@options.option("--domains", metavar="A,B", help="Render only the sessions of these domains.")
+@options.option("--as-domain", metavar="X", help="Draw all clips in domain X; for paired tables, never scored.")
+@options.option("--paint-out", metavar="A,B", help="Blank slip, items or table; for ablations, never scored.")
+@options.option("--limit", type=click.IntRange(1), metavar="N", help="Render the first N clips only.")
+@options.workers
+@options.path_option("--video", help="Take the pictures of an imported world from this recording (mp4, mov).")
+@options.option(
+    "--video-start",
+    metavar="TIME",
+    help="Say when the recording's first frame was taken: Unix ms, or ISO 8601 with offset.",
+)
+@options.option(
+    "--session", metavar="S", help="Say which session the recording shows, where several fall into its time."
+)
 @options.output_format("text", "json")
-def render(world: str, folder: Path, output: str, workers: int, video_start: str | None, **asked: Any) -> None:
-    """Render a split of WORLD as pictures, videos or shards, with clips.jsonl: what a model is asked, a line a clip.
+def render(world: str, folder: Path, output: str, **choices: Any) -> None:
+    """Render a split as pictures, videos or shards.
 
-    An imported world's pictures are its recording: --video FILE, and --video-start, when its first frame was taken.
+    Each clip has a line in clips.jsonl with the question that a model is asked. The pictures of an imported world come
+    from its recording: --video names the file, and --video-start says when its first frame was taken.
 
     \b
     Example:
@@ -208,25 +229,27 @@ def render(world: str, folder: Path, output: str, workers: int, video_start: str
     """
     from harness.worlds import rendering
 
-    made = rendering.render(world, folder, workers=workers, video_start=video_start, **asked)
+    rendered = rendering.render(world, folder, **choices)
     if output == "json":
-        options.print_json(made)
+        options.print_json(rendered)
     else:
-        click.echo("\n".join(rendering.told(made)))
+        click.echo("\n".join(rendering.summary_lines(rendered)))
 
 
 @command.command("import")
 @click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="FILE...")
-@click.option("--name", help="Name of the world; by default the first file's.")
-@click.option(
+@options.option("--name", metavar="NAME", help="Call the world NAME; by default it is called as the first file.")
+@options.option(
     "--map",
     "operation_map",
     metavar="MAP",
-    help="Labels of OpenPack ids: openpack (default), identity, or a TOML file.",
+    help="Translate OpenPack ids to labels by MAP: openpack (default), identity, or a TOML file.",
 )
-@click.option("--replace", is_flag=True, help="Replace an imported world of that name.")
+@options.option("--replace", is_flag=True, help="Replace an imported world of that name.")
 def import_(files: tuple[Path, ...], name: str | None, operation_map: str | None, replace: bool) -> None:
-    """Make a world of OpenPack annotations (.csv, several layouts), or of exported truth (.jsonl, .csv, .parquet).
+    """Import annotations or exported truth as a world.
+
+    Reads OpenPack annotations (.csv, several layouts) and exported truth (.jsonl, .csv, .parquet).
 
     \b
     Example:
@@ -236,29 +259,30 @@ def import_(files: tuple[Path, ...], name: str | None, operation_map: str | None
     from reference.home import cache_home
     from reference.truth.imported import import_world
 
-    made = import_world(files, cache_home(), name=name, operation_map=operation_map, replace=replace)
-    click.echo(f"world {made.name}: {made.clips:,} clips in {made.sessions:,} sessions, split test")
-    for note in made.notes:
+    imported = import_world(files, cache_home(), name=name, operation_map=operation_map, replace=replace)
+    contents = f"{plural(imported.clips, 'clip')} in {plural(imported.sessions, 'session')}"
+    click.echo(f"world {imported.name}: {contents}, split test")
+    for note in imported.notes:
         click.echo(f"  {note}")
 
 
 @command.command()
-@click.argument("world", default=options.WORLD)
-@click.option("--split", default="train", show_default=True)
-@click.option(
+@world_argument
+@options.split("train")
+@options.path_option(
     "-o",
     "--output",
     "path",
     required=True,
-    type=click.Path(path_type=Path, dir_okay=False),
-    metavar="FILE",
-    help="A name that ends in .jsonl, .csv or .parquet.",
+    help="Write to FILE, whose name ends in .jsonl, .csv or .parquet.",
 )
-@click.option("--include-test", is_flag=True, help="Allow a split that models are judged on.")
+@options.option("--include-test", is_flag=True, help="Allow a split that models are judged on.")
 @options.truth_path
 @options.organiser
-def export(world: str, split: str, path: Path, include_test: bool, truth: Path | None, organiser: bool) -> None:
-    """Write a split's truth, one row a clip: to train on, or to read.
+def export(world: str, split: str, path: Path, **choices: Any) -> None:
+    """Write a split's truth, one row for each clip.
+
+    It is for training, or for reading.
 
     \b
     Example:
@@ -266,39 +290,37 @@ def export(world: str, split: str, path: Path, include_test: bool, truth: Path |
     """
     from harness.worlds import describe
 
-    n = describe.export(world, split, path, include_test=include_test, truth=truth, organiser=organiser)
-    click.echo(f"{n:,} clips of {world} / {split} in {path}")
+    n = describe.export(world, split, path, **choices)
+    click.echo(f"{plural(n, 'clip')} of {world} / {split} in {path}")
 
 
 @command.command()
-@click.argument("world", default=options.WORLD)
-@click.option(
+@world_argument
+@options.path_option(
     "--secret",
     "secret_file",
     required=True,
-    type=click.Path(path_type=Path, dir_okay=False),
-    metavar="FILE",
-    help="Secret key and salt; made there, for your eyes only, if it does not exist.",
+    help="Read secret key and salt from FILE; if there is none, make it, for your eyes only.",
 )
-@click.option(
+@options.path_option(
     "-o",
     "--output",
     "folder",
+    folder=True,
     required=True,
-    metavar="DIR",
-    type=click.Path(path_type=Path, file_okay=False),
-    help="Folder to publish: pictures, clips.jsonl, commitment.json.",
+    help="Write what to publish into DIR: pictures, clips.jsonl, commitment.json.",
 )
-@click.option("--name", help="Name of the sealed split; by default WORLD-sealed.")
-@click.option("--split", default="test", show_default=True, help="Whose size and domains it has.")
-@click.option("--as", "form", type=click.Choice(["frames", "video", "shards"]), default="frames", show_default=True)
-@click.option("--size", type=click.IntRange(16, 2048), default=336, show_default=True, help="Side in pixels.")
-@click.option("--workers", type=click.IntRange(1, 256), default=2, show_default=True, help="Processes.")
-def seal(world: str, secret_file: Path, folder: Path, name: str | None, split: str, workers: int, **asked: Any) -> None:
-    """Make a split whose truth nobody else has: its pictures to publish, and a commitment to its truth.
+@options.option("--name", metavar="NAME", help="Call the sealed split NAME; by default WORLD-sealed.")
+@options.split(help="Take size and domains from this split.")
+@options.form
+@options.side(DEFAULT_SIZE)
+@options.workers
+def seal(world: str, secret_file: Path, folder: Path, **choices: Any) -> None:
+    """Make a split whose truth only you hold.
 
-    The commitment proves later that truth and pictures were not changed. It does not prove that you did not choose the
-    secret among several, or train a model on what it makes.
+    Its pictures are for publishing, with a commitment to its truth. The commitment proves later that truth and pictures
+    were not changed. It does not prove that you did not choose the secret among several, or train a model on what it
+    makes.
 
     \b
     Example:
@@ -307,16 +329,18 @@ def seal(world: str, secret_file: Path, folder: Path, name: str | None, split: s
     """
     from harness.worlds import sealing
 
-    made = sealing.seal(world, folder, secret_file, name=name, split=split, workers=workers, **asked)
-    click.echo(f"sealed as {made.name} / {made.split}, commitment {made.commitment}")
+    sealed = sealing.seal(world, folder, secret_file, **choices)
+    click.echo(f"sealed as {sealed.name} / {sealed.split}, commitment {sealed.commitment}")
     click.echo(f"  publish {folder} whole; keep {secret_file} to yourself until you reveal it")
-    click.echo(f"  harness score predictions.jsonl --world {made.name} --name NAME   (logged in {made.log})")
+    click.echo(f"  harness score predictions.jsonl --world {sealed.name} --name NAME   (logged in {sealed.log})")
 
 
 @command.command()
 @click.argument("name")
 def reveal(name: str) -> None:
-    """Print secret and salt of the sealed split NAME: from then on its truth is public.
+    """Print secret and salt of a sealed split.
+
+    From then on the truth of NAME is public.
 
     \b
     Example:
@@ -329,24 +353,24 @@ def reveal(name: str) -> None:
 
 @command.command("check-reveal")
 @click.argument("folder", type=click.Path(path_type=Path, file_okay=False))
-@click.option("--secret", required=True, metavar="HEX", help="The revealed secret, 64 hexadecimal digits.")
-@click.option("--salt", required=True, metavar="HEX", help="The revealed salt, 64 hexadecimal digits.")
-@click.option("--workers", type=click.IntRange(1, 256), default=2, show_default=True, help="Processes.")
+@options.option("--secret", required=True, metavar="HEX", help="Use this revealed secret, 64 hexadecimal digits.")
+@options.option("--salt", required=True, metavar="HEX", help="Use this revealed salt, 64 hexadecimal digits.")
+@options.workers
 def check_reveal(folder: Path, secret: str, salt: str, workers: int) -> None:
-    """Make truth, clip ids and pictures from a revealed secret, and compare them with what was published in FOLDER.
+    """Check a published split against its revealed secret.
 
-    Agreement proves that nothing was changed since the commitment, and no more: not that the organiser did not choose
-    the secret among several, or train on what it makes. Exit 1 where something differs.
+    Makes truth, clip ids and pictures from the secret and compares them with what was published in FOLDER. Agreement
+    proves that nothing was changed since the commitment, and no more: not that the organiser did not choose the secret
+    among several, or train on what it makes. The exit code is 1 where something differs.
 
     \b
     Example:
       harness world check-reveal sealed/ --secret 0123... --salt 4567...
     """
-    from harness.errors import GateFailed
     from harness.worlds import sealing
 
     checked = sealing.check_reveal(folder, secret, salt, workers=workers)
-    for what, agrees in checked.agreed:
+    for what, agrees in checked.claims:
         click.echo(f"{'yes' if agrees else 'NO '}  {what}")
-    if not checked.good:
+    if not checked.valid:
         raise GateFailed("what was published is not what the secret makes")

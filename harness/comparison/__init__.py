@@ -1,1 +1,1 @@
-"""Several submissions on the same clips: paired differences with verdicts, the leaderboard, what changed in it."""
+"""Several submissions on the same clips: paired differences with verdicts, leaderboards, and what changes in them."""

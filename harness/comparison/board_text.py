@@ -1,4 +1,4 @@
-"""A leaderboard's rows and remarks as text: what the terminal and the exports share."""
+"""Rows and notes of a leaderboard as text, shared by terminal and exports."""
 
 from __future__ import annotations
 
@@ -9,16 +9,17 @@ from harness.metrics_table import SINGLE
 
 
 def board_notes(board: dict[str, Any]) -> list[str]:
-    """What a reader of the table must know beside it, a line each."""
-    notes = ["- reference: uses the truth, never ranked"] if board["references"] else []
+    """Return the notes that belong below the table, a line each; a warning begins with "!"."""
+    notes = ["- marks a reference, which uses the truth and is never ranked"] if board["references"] else []
     for row in board["entries"] + board["references"]:
         if row["coverage"] < 1:
-            notes.append(f"! {row['name']}: coverage {row['coverage']:.2%}, the rest counts as wrong")
+            notes.append(f"! {row['name']}: the coverage is {row['coverage']:.2%}, the rest counts as wrong")
     notes += [f"! {row['name']}: {', '.join(row['flags'])}" for row in board["entries"] if row["flags"]]
     return notes + [f"! copy: {copy['text']}" for copy in board["copies"]]
 
 
 def board_line(board: dict[str, Any]) -> str:
+    """Return the line that says what a leaderboard was scored on, and how."""
     return (
         f"{board['world']} / {board['split']}, truth {board['truth_digest'][:16]}, {board['n']:,} clips in "
         f"{board['sessions']:,} sessions, rules {board['rules']}, weights {board['scheme']}, version {board['version']}"
@@ -26,13 +27,18 @@ def board_line(board: dict[str, Any]) -> str:
 
 
 def board_cells(row: dict[str, Any]) -> list[str]:
+    """Return the cells of an entry's row: score, its interval, the other metrics, coverage."""
     metrics = row["metrics"]
     values = [number(metrics[metric.key]["value"]) for metric in SINGLE]
     return [number(metrics["score"]["value"]), interval(metrics["score"]), *values, f"{row['coverage']:.0%}"]
 
 
 def sealed_note(board: dict[str, Any]) -> str:
-    """How often it was tried, and what that is worth."""
+    """Return the sentence on how many files were scored, and how far the best of them leads by chance alone."""
     files = f"{board['files_scored']:,} files were scored" if board["files_scored"] != 1 else "1 file was scored"
-    luck = "" if board["luck"] is None else f", the best of so many equal ones is ahead by {board['luck']:.3f} by luck"
+    luck = (
+        ""
+        if board["luck"] is None
+        else f", and the best of that many equally good ones leads by {board['luck']:.3f} through chance alone"
+    )
     return f"{files}{luck}; {board['note']}"

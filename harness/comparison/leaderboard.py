@@ -1,8 +1,8 @@
-"""Who leads, and is that certain: every entry of a submissions folder on one split, with rank ranges and tiers.
+"""Leaderboard: who leads, and is that certain? Every entry of a submissions folder on one split, ranked by its score.
 
-References (entries that use the truth) are rows of their own and enter no rank. A broken entry is shown with its
-reason and does not stop the rest. Families (Holm): each entry against the leader and against the chosen baseline feeds
-the verdict sentence; rank ranges and tiers use all pairs.
+References (entries that use the truth) are rows of their own and enter no rank. A broken entry is listed with its
+reason and does not stop the rest. There are two Holm families: the tests of each entry against the leader and against
+the chosen baseline, which feed the verdict sentence, and the tests of all pairs, which give rank ranges and tiers.
 """
 
 from __future__ import annotations
@@ -23,9 +23,10 @@ import numpy as np
 from harness import disclosure, statistics
 from harness.baselines.write import BASELINES
 from harness.cards import CARD, Card, predictions_of, read_card
-from harness.comparison.paired import Paired, load, need_every_clip
-from harness.comparison.pairwise import ALPHA, MARGIN, adjust, paired_test, score_operand, verdict_of
+from harness.comparison.paired import PairedClips, need_every_clip, pair_scores
+from harness.comparison.pairwise import ALPHA, MARGIN, add_holm, paired_test, score_operand, verdict_of
 from harness.errors import HarnessError, UsageError
+from harness.formatting import in_words
 from harness.ingestion.submission_file import shown_name
 from harness.scoring import audit
 from harness.scoring.request import Request
@@ -37,11 +38,14 @@ if TYPE_CHECKING:
     from reference.truth.store import Truth
 
 FORMAT = "warehouse-harness/leaderboard-1"
-FACTS = ("world", "split", "truth_digest", "n", "sessions", "weights", "scheme", "rules", "version")
+SHARED = ("world", "split", "truth_digest", "n", "sessions", "weights", "scheme", "rules", "version")
+"""Keys of a score record that all entries of a board share."""
 THREADS = min(os.cpu_count() or 1, 4)
 
 
 class Entry(NamedTuple):
+    """Scored entry of a submissions folder."""
+
     folder: Path
     card: Card
     score: Score
@@ -49,82 +53,98 @@ class Entry(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Field:
-    """All that take part, scored: what a leaderboard, in whatever form, is made of.
+class ScoredEntries:
+    """Entries of a leaderboard, scored and aligned by clip: the data behind every form of the board.
 
-    `paired` holds the ranked, best first, then the references, then the baseline where it is none of them.
+    `ranked` and `references` come best first. `paired` holds the ranked entries, then the references, then the baseline
+    if it is none of them.
     """
 
     ranked: list[Entry]
     references: list[Entry]
     baseline: str
-    facts: dict[str, Any]  # the world, the split and how it was judged
-    paired: Paired
+    facts: dict[str, Any]  # SHARED: world, split, rules and so on
+    paired: PairedClips
     broken: list[dict[str, str]]
     elsewhere: int  # entries for another world or split
 
     @property
     def entries(self) -> list[Entry]:
+        """Return ranked entries and references, in the order of the board."""
         return [*self.ranked, *self.references]
 
 
 def leaderboard(
     folder: str | Path = "submissions", *, baseline: str = "constant", request: Request | None = None, **choices: Any
 ) -> dict[str, Any]:
-    """Score every `folder/*/` for the request's world and split, and rank what can be ranked.
+    """Score every entry `folder/*/` for the request's world and split, and rank what can be ranked.
 
-    `baseline`: the entry or reference that every difference is shown to. Returns one object.
+    `baseline`: the entry, baseline or file that every difference is to; `choices`: fields of a Request. Returns one
+    JSON object. Raises UsageError and TruthError; a broken entry is listed with its reason.
     """
-    return board(gather(folder, baseline=baseline, request=Request.of(request, **choices)))
+    return rank_entries(score_and_pair(folder, baseline=baseline, request=Request.of(request, **choices)))
 
 
-def gather(folder: str | Path = "submissions", *, request: Request | None = None, baseline: str = "constant") -> Field:
-    """Score every `folder/*/` for the request's world and split. A broken entry is kept with its reason."""
+def score_and_pair(
+    folder: str | Path = "submissions", *, request: Request | None = None, baseline: str = "constant"
+) -> ScoredEntries:
+    """Score every entry `folder/*/` for the request's world and split, and align their answers by clip."""
     request = request or Request()
     disclosure.refuse(request.world, "a comparison clip by clip", organiser=request.organiser, home=request.home)
     need_every_clip(request.rules)
     if not Path(folder).is_dir():
         raise UsageError(f"{shown_name(folder)}: no such folder of submissions")
     entries, broken, elsewhere = score_folder(Path(folder), request)
-    return line_up(entries, request, baseline, broken, elsewhere)
+    return pair_entries(entries, request, baseline, broken, elsewhere)
 
 
-def line_up(
+def pair_entries(
     entries: list[Entry], request: Request, baseline: str, broken: Sequence[dict[str, str]] = (), elsewhere: int = 0
-) -> Field:
-    """Scored entries in the order of a board, paired clip by clip."""
+) -> ScoredEntries:
+    """Put scored entries into the order of a board and align their answers, and the baseline's, by clip."""
     ranked = sorted((e for e in entries if e.card.kind != "reference"), key=_order)
     references = sorted((e for e in entries if e.card.kind == "reference"), key=_order)
-    baseline, against = _against(entries, baseline, request)
+    baseline, baseline_score = _baseline_score(entries, baseline, request)
     scores, names = ([e.score for e in ranked + references], [e.name for e in ranked + references])
     if baseline not in names:
-        scores, names = [*scores, against], [*names, baseline]
-    facts = {key: against.record[key] for key in FACTS}
-    return Field(ranked, references, baseline, facts, load(scores, names), list(broken), elsewhere)
+        scores, names = [*scores, baseline_score], [*names, baseline]
+    return ScoredEntries(
+        ranked=ranked,
+        references=references,
+        baseline=baseline,
+        facts={key: baseline_score.record[key] for key in SHARED},
+        paired=pair_scores(scores, names),
+        broken=list(broken),
+        elsewhere=elsewhere,
+    )
 
 
-def board(field: Field) -> dict[str, Any]:
-    """The leaderboard as one JSON object."""
-    paired, m = field.paired, len(field.ranked)
-    rows = _rank(field.ranked, paired, paired.names.index(field.baseline))
+def rank_entries(scored: ScoredEntries) -> dict[str, Any]:
+    """Return the leaderboard as one JSON object."""
+    paired, m = scored.paired, len(scored.ranked)
+    rows = _ranked_rows(scored.ranked, paired, paired.names.index(scored.baseline))
     return {
         "format": FORMAT,
-        **field.facts,
-        "baseline": field.baseline,
+        **scored.facts,
+        "baseline": scored.baseline,
         "alpha": ALPHA,
         "margin": MARGIN,
         "seed": SEED,
         "verdict": _verdict(rows, paired, m),
         "entries": rows,
-        "references": [_row(e) for e in field.references],
-        "broken": field.broken,
-        "elsewhere": field.elsewhere,
-        "copies": _copies(field.ranked, paired),
+        "references": [_row(e) for e in scored.references],
+        "broken": scored.broken,
+        "elsewhere": scored.elsewhere,
+        "copies": _copies(scored.ranked, paired),
     }
 
 
 def score_folder(folder: Path, request: Request) -> tuple[list[Entry], list[dict[str, str]], int]:
-    """Entries in folder order, the broken ones with their reasons, and how many are for another world or split."""
+    """Score the entries of a folder for the request's world and split.
+
+    Returns the scored entries in folder order, the broken ones as `name` and `error`, and the number of entries for
+    another world or split.
+    """
     cards, broken = {}, {}
     for path in sorted(path for path in folder.iterdir() if (path / CARD).is_file()):
         try:
@@ -132,29 +152,30 @@ def score_folder(folder: Path, request: Request) -> tuple[list[Entry], list[dict
         except HarnessError as error:
             broken[path] = str(error)
     here = {path: card for path, card in cards.items() if (card.world, card.split) == (request.world, request.split)}
-    scored = _score_cards(here, request)
-    entries = [entry for entry in scored.values() if isinstance(entry, Entry)]
-    broken |= {path: str(error) for path, error in scored.items() if isinstance(error, HarnessError)}
-    shown = [{"name": shown_name(path.name), "error": broken[path]} for path in sorted(broken)]
-    return _told_apart(entries), shown, len(cards) - len(here)
+    results = _score_cards(here, request)
+    entries = [entry for entry in results.values() if isinstance(entry, Entry)]
+    broken |= {path: str(error) for path, error in results.items() if isinstance(error, HarnessError)}
+    listed = [{"name": shown_name(path.name), "error": broken[path]} for path in sorted(broken)]
+    return _with_distinct_names(entries), listed, len(cards) - len(here)
 
 
 def _score_cards(cards: dict[Path, Card], request: Request) -> dict[Path, Entry | HarnessError]:
-    """In the order of `cards`; a truth for each of a few threads, since judging is mostly the database's work."""
+    """Return the scored entry, or the error that broke it, of each card, in the order of `cards`."""
+    # Threads are enough, because scoring is mostly the database's work; each has a truth connection of its own.
     files = [path / card.predictions for path, card in cards.items()]
     with ExitStack() as stack, ThreadPoolExecutor(THREADS) as pool:
         truths: SimpleQueue[Truth] = SimpleQueue()
         for _ in range(THREADS):
             truths.put(stack.enter_context(request.open_for_many(files)))
-        entries = pool.map(lambda path: _entry(path, cards[path], request, truths), cards)
+        entries = pool.map(lambda path: _score_entry(path, cards[path], request, truths), cards)
         return dict(zip(cards, entries, strict=True))
 
 
-def _entry(path: Path, card: Card, request: Request, truths: SimpleQueue[Truth]) -> Entry | HarnessError:
+def _score_entry(path: Path, card: Card, request: Request, truths: SimpleQueue[Truth]) -> Entry | HarnessError:
     truth = truths.get()
     try:
         scored = score(predictions_of(path, card), request=request, opened=truth, **card.ingestion())
-        _same_truth(card, scored)
+        _need_same_truth(card, scored)
         return Entry(path, card, scored, card.name)
     except HarnessError as error:
         return error
@@ -162,7 +183,8 @@ def _entry(path: Path, card: Card, request: Request, truths: SimpleQueue[Truth])
         truths.put(truth)
 
 
-def _told_apart(entries: list[Entry]) -> list[Entry]:
+def _with_distinct_names(entries: list[Entry]) -> list[Entry]:
+    """Add the folder's name to the names that several cards bear."""
     bearers = Counter(entry.name for entry in entries)
     return [
         entry._replace(name=f"{entry.name} ({shown_name(entry.folder.name)})") if bearers[entry.name] > 1 else entry
@@ -170,8 +192,8 @@ def _told_apart(entries: list[Entry]) -> list[Entry]:
     ]
 
 
-def _against(entries: list[Entry], baseline: str, request: Request) -> tuple[str, Score]:
-    """Name and score of the entry that is called so, else of the baseline or file."""
+def _baseline_score(entries: list[Entry], baseline: str, request: Request) -> tuple[str, Score]:
+    """Return name and score of the entry called `baseline`, else of the baseline or file of that name."""
     for entry in entries:
         if baseline in (entry.name, entry.card.name):
             return entry.name, entry.score
@@ -180,7 +202,7 @@ def _against(entries: list[Entry], baseline: str, request: Request) -> tuple[str
     return baseline, score_operand(baseline, request)
 
 
-def _same_truth(card: Card, score: Score) -> None:
+def _need_same_truth(card: Card, score: Score) -> None:
     if score.record["truth_digest"] != card.truth_digest:
         raise HarnessError(f"made for truth {card.truth_digest[:16]}, this is {score.record['truth_digest'][:16]}")
 
@@ -189,37 +211,42 @@ def _order(entry: Entry) -> tuple[float, str]:
     return -entry.score.record["metrics"]["score"]["value"], entry.name
 
 
-def _rank(ranked: list[Entry], paired: Paired, baseline_row: int) -> list[dict[str, Any]]:
-    """Rows best first, with rank range, tier, P(best), and the tests against leader and baseline."""
+def _ranked_rows(ranked: list[Entry], paired: PairedClips, baseline_row: int) -> list[dict[str, Any]]:
+    """Return rows best first, with rank range, tier, P(best), and the tests against leader and baseline."""
     m = len(ranked)
     better = _better(paired, m)
     ranges = statistics.rank_ranges(better)
     tiers = statistics.tiers(better)
     chances = statistics.p_best(paired.sums["score"][:m], seed=SEED) if m else None
     rows = [_row(entry) for entry in ranked]
-    leader, baseline = against(paired, m, baseline_row)
+    to_leader, to_baseline = leader_and_baseline_tests(paired, m, baseline_row)
     for i, row in enumerate(rows):
         row |= {
             "rank_low": ranges[i][0],
             "rank_high": ranges[i][1],
             "tier": tiers[i],
             "p_best": None if chances is None else float(chances[i]),
-            "to_leader": leader[i],
-            "to_baseline": baseline[i],
+            "to_leader": to_leader[i],
+            "to_baseline": to_baseline[i],
         }
     return rows
 
 
-def against(paired: Paired, m: int, baseline: int) -> tuple[list[dict | None], list[dict | None]]:
-    """Tests of the m ranked against the leader and against row `baseline`, one Holm family; None against oneself."""
+def leader_and_baseline_tests(
+    paired: PairedClips, m: int, baseline: int
+) -> tuple[list[dict | None], list[dict | None]]:
+    """Test the m ranked entries against the leader and against row `baseline`, in one Holm family.
+
+    Returns both lists [m], None where an entry would be tested against itself.
+    """
     to_leader = [paired_test(paired, "score", 0, i) if i else None for i in range(m)]
     to_baseline = [paired_test(paired, "score", i, baseline) if i != baseline else None for i in range(m)]
-    adjust([test for test in to_leader + to_baseline if test])
+    add_holm([test for test in to_leader + to_baseline if test])
     return to_leader, to_baseline
 
 
-def _better(paired: Paired, m: int) -> np.ndarray:
-    """[m, m]: row significantly better than column, Holm over all pairs."""
+def _better(paired: PairedClips, m: int) -> np.ndarray:
+    """Return which of the m ranked entries (row) is significantly better than which (column), Holm over all pairs."""
     pairs = list(combinations(range(m), 2))
     gaps = [paired.sums["score"][a] - paired.sums["score"][b] for a, b in pairs]
     adjusted = statistics.holm([statistics.sign_flip_p(gap)[0] for gap in gaps])
@@ -247,8 +274,8 @@ def _row(entry: Entry) -> dict[str, Any]:
     }
 
 
-def _verdict(rows: list[dict[str, Any]], paired: Paired, m: int) -> str:
-    """One sentence, never a bare first place."""
+def _verdict(rows: list[dict[str, Any]], paired: PairedClips, m: int) -> str:
+    """Return a sentence on who leads, and from whom the leader differs significantly."""
     if not rows:
         return "No entry can be ranked."
     leader = rows[0]["name"]
@@ -264,22 +291,15 @@ def _verdict(rows: list[dict[str, Any]], paired: Paired, m: int) -> str:
     tied = [name for name in kinds if name not in below and name not in same]
     parts = [f"{leader} leads"]
     if same:
-        parts.append(f"{listed(same)} answered{' all' if len(same) > 1 else ''} identically")
+        parts.append(f"{in_words(same)} answered{' all' if len(same) > 1 else ''} identically")
     if tied:
-        parts.append(f"{listed(tied)} {'are' if len(tied) > 1 else 'is'} not significantly below it")
+        parts.append(f"{in_words(tied)} {'are' if len(tied) > 1 else 'is'} not significantly below it")
     if below:
         worst = max(row["to_leader"]["p_adjusted"] for row in rows[1:] if row["name"] in below)
-        parts.append(f"{listed(below)} {'are' if len(below) > 1 else 'is'} below it (adjusted p <= {worst:.2g})")
+        parts.append(f"{in_words(below)} {'are' if len(below) > 1 else 'is'} below it (adjusted p <= {worst:.2g})")
     return "; ".join(parts) + "."
 
 
-def listed(names: list[str]) -> str:
-    """A, B and C; a long list is counted."""
-    if len(names) > 4:
-        return f"{', '.join(names[:3])} and {len(names) - 3} more"
-    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
-
-
-def _copies(ranked: list[Entry], paired: Paired) -> list[dict[str, Any]]:
+def _copies(ranked: list[Entry], paired: PairedClips) -> list[dict[str, Any]]:
     m = len(ranked)
     return audit.copies(paired.answers[:m], np.logical_not(paired.right[:m].all(axis=2)), paired.names[:m]) if m else []

@@ -1,6 +1,6 @@
-"""What changed between two leaderboards: entries that came or went, ranks, tiers, scores. For a pull request.
+"""Differences of two leaderboards: entries that came or went, ranks, tiers, scores. For a pull request.
 
-BASE is a folder of submissions, or what `harness leaderboard --format json` wrote.
+The earlier one, BASE, is a folder of submissions, or what `harness leaderboard --format json` wrote.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ from harness.formatting import markdown_cell, rank_range
 from harness.ingestion.submission_file import shown_name
 from harness.scoring.request import Request
 
-JUDGED_BY = ("world", "split", "truth_digest", "rules", "weights", "version")
+SCORED_BY = ("world", "split", "truth_digest", "rules", "weights", "version")
 
 
 @dataclass(frozen=True)
 class Change:
-    """`before`, `after`: None where the entry is not there. `what`: new, gone, moved, rescored."""
+    """Change of one entry. `what`: new, gone, moved or rescored; None where the entry is missing or not ranked."""
 
     name: str
     what: str
@@ -36,17 +36,20 @@ class Change:
 
 @dataclass(frozen=True)
 class Changes:
+    """All changes from one leaderboard to another, and their verdict sentences."""
+
     verdict_before: str
     verdict_after: str
     entries: list[Change]
-    unlike: list[str]  # what differs in how the two were judged: then scores cannot be compared
+    unlike: list[str]  # SCORED_BY keys that differ: then scores cannot be compared
 
     def as_dict(self) -> dict[str, Any]:
+        """Return the changes as JSON values."""
         return asdict(self)
 
 
 def read_base(base: str, request: Request, baseline: str) -> dict[str, Any]:
-    """A leaderboard of a folder, or the one that a file holds."""
+    """Return the leaderboard of a folder, or the one that a file holds. Raises UsageError for any other file."""
     path = Path(base)
     if path.is_dir():
         return leaderboard.leaderboard(path, request=request, baseline=baseline)
@@ -61,41 +64,57 @@ def read_base(base: str, request: Request, baseline: str) -> dict[str, Any]:
     return board
 
 
-def changes(before: dict[str, Any], after: dict[str, Any]) -> Changes:
+def diff(before: dict[str, Any], after: dict[str, Any]) -> Changes:
+    """Return what changes from one leaderboard to another, in the order of the later one, entries that went last."""
     old, new = ({row["name"]: row for row in board["entries"] + board["references"]} for board in (before, after))
     names = [*new, *(name for name in old if name not in new)]
-    found = [_change(name, old.get(name), new.get(name)) for name in names]
-    unlike = [key for key in JUDGED_BY if before[key] != after[key]]
-    return Changes(before["verdict"], after["verdict"], [change for change in found if change], unlike)
+    changes = [_change(name, old.get(name), new.get(name)) for name in names]
+    return Changes(
+        verdict_before=before["verdict"],
+        verdict_after=after["verdict"],
+        entries=[change for change in changes if change],
+        unlike=[key for key in SCORED_BY if before[key] != after[key]],
+    )
 
 
 def _change(name: str, old: dict[str, Any] | None, new: dict[str, Any] | None) -> Change | None:
     before, after = (_standing(row) for row in (old, new))
     if before == after and old and new and old["signature"] == new["signature"]:
         return None
-    what = "new" if old is None else "gone" if new is None else "moved" if before[:2] != after[:2] else "rescored"
-    flags = new["flags"] if new else []
-    return Change(name, what, before[0], after[0], before[1], after[1], before[2], after[2], flags)
+    (rank_before, tier_before, score_before), (rank_after, tier_after, score_after) = before, after
+    moved = (rank_before, tier_before) != (rank_after, tier_after)
+    return Change(
+        name=name,
+        what="new" if old is None else "gone" if new is None else "moved" if moved else "rescored",
+        rank_before=rank_before,
+        rank_after=rank_after,
+        tier_before=tier_before,
+        tier_after=tier_after,
+        score_before=score_before,
+        score_after=score_after,
+        flags=new["flags"] if new else [],
+    )
 
 
 def _standing(row: dict[str, Any] | None) -> tuple[str | None, int | None, float | None]:
+    """Return rank range, tier and score of a row."""
     if row is None:
         return None, None, None
     rank = rank_range(row) if "tier" in row else None
     return rank, row.get("tier"), row["metrics"]["score"]["value"]
 
 
-def markdown(found: Changes) -> str:
-    """A pull-request comment."""
-    lines = [f"**{markdown_cell(found.verdict_after)}**", ""]
-    if found.unlike:
-        lines += [f"The two were not judged alike ({', '.join(found.unlike)} differ): scores cannot be compared.", ""]
-    if not found.entries:
+def markdown(changes: Changes) -> str:
+    """Return the changes as a pull-request comment."""
+    lines = [f"**{markdown_cell(changes.verdict_after)}**", ""]
+    if changes.unlike:
+        lines += [f"The two boards differ in {', '.join(changes.unlike)}, so their scores cannot be compared.", ""]
+    if not changes.entries:
         return "\n".join([*lines, "No entry changed."]) + "\n"
-    if found.verdict_before != found.verdict_after:
-        lines += [f"Before: {markdown_cell(found.verdict_before)}", ""]
+    if changes.verdict_before != changes.verdict_after:
+        lines += [f"Before: {markdown_cell(changes.verdict_before)}", ""]
     lines += ["| entry | | rank | tier | score |", "|:---|:---|:---|:---|:---|"]
-    lines += [f"| {' | '.join(_cells(change))} |" for change in found.entries]
+    lines += [f"| {' | '.join(_cells(change))} |" for change in changes.entries]
     return "\n".join(lines) + "\n"
 
 

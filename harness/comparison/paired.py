@@ -1,4 +1,4 @@
-"""Several scored submissions of one split, clip by clip on the same axis: what every paired statement is made of."""
+"""Several scored submissions of one split, aligned clip by clip: the data behind every paired statement."""
 
 from __future__ import annotations
 
@@ -7,25 +7,31 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import duckdb
 import numpy as np
 
 from harness.errors import UsageError
 from harness.metrics_table import PARTS, SINGLE
 from harness.rules import Rules, Weights
 from harness.scoring.metrics import ratio
+from reference.resources import sql
 
 if TYPE_CHECKING:
     from harness.scoring.result import Score
 
 PAIRED_METRICS = tuple(metric.key for metric in SINGLE)
+NO_ANSWER = -1
+"""Stands for NULL in `PairedClips.answers`: two masked elements are neither equal nor different, but two entries that
+both give no answer are alike."""
 
 
 @dataclass
-class Paired:
+class PairedClips:
     """M submissions on the same N clips of G sessions.
 
-    `right` [M, N, 3]: operation, segment (tIoU >= 0.5), next right; `answers` [M, N, 4]: operation, start, end, next
-    as codes, -1 where there is none; `session` [N] in 0..G-1; `hidden` [N]: next operation not visible.
+    `right` [M, N, 3]: whether operation, segment (tIoU >= 0.5) and next operation are right; `answers` [M, N, 4]:
+    operation, start, end, next operation as integers, NO_ANSWER where there is none; `session` [N]: 0 to G-1; `hidden`
+    [N]: next operation not visible.
     """
 
     names: list[str]
@@ -38,36 +44,43 @@ class Paired:
 
     @cached_property
     def clips(self) -> np.ndarray:
-        """Clips per session, [G]."""
+        """Return the clips of each session, [G]."""
         return np.bincount(self.session)
 
     @cached_property
     def hidden_clips(self) -> np.ndarray:
+        """Return the clips of each session whose next operation is hidden, [G]."""
         return np.bincount(self.session, self.hidden, len(self.clips)).astype(np.int64)
 
     @cached_property
     def sums(self) -> dict[str, np.ndarray]:
-        """Right answers per session [M, G] of each paired metric, and of `score` weighted by the smallest integers."""
+        """Return right answers per session [M, G] of each paired metric, and of `score`, weighted by integers.
+
+        Integers, because the sign-flip test is exact on integer differences only.
+        """
         parts = {metric.key: self._per_session(self.right[:, :, i]) for i, metric in enumerate(PARTS)}
         parts["aa1_hidden"] = self._per_session(self.right[:, :, 2] & self.hidden)
         whole = zip(self.weights.integers(), PARTS, strict=True)
         return parts | {"score": np.sum([weight * parts[metric.key] for weight, metric in whole], axis=0)}
 
     def denominators(self, metric: str) -> np.ndarray:
-        """What the sums of a metric are divided by, per session [G]."""
+        """Return the integers [G] by which the sums of a metric are divided, session by session."""
         if metric == "aa1_hidden":
             return self.hidden_clips
         return self.clips * (sum(self.weights.integers()) if metric == "score" else 1)
 
     def difference(self, metric: str, a: int, b: int) -> tuple[float, np.ndarray, np.ndarray]:
-        """Value of A - B, its delete-one-session replicates [G'], and the integer session differences [G']; sessions
-        that hold no clip of the metric are left out, and what is left of nothing is NaN."""
+        """Return A - B in a metric, its delete-one-session replicates [G'], and the integer session differences [G'].
+
+        Sessions that hold no clip of the metric are left out. A replicate without any clip is NaN.
+        """
         n = self.denominators(metric)
         holds = n > 0
         gap, n = (self.sums[metric][a] - self.sums[metric][b])[holds], n[holds]
         return float(ratio(gap.sum(), n.sum())), ratio(gap.sum() - gap, n.sum() - n), gap
 
     def identical(self, a: int, b: int) -> bool:
+        """Return whether two submissions answer alike on every clip."""
         return bool((self.answers[a] == self.answers[b]).all())
 
     def _per_session(self, right: np.ndarray) -> np.ndarray:
@@ -75,12 +88,16 @@ class Paired:
 
 
 def need_every_clip(rules: Rules) -> None:
+    """Raise UsageError for a rule set that drops clips: then submissions have different clips and make no pairs."""
     if rules.drop_missing or rules.drop_degenerate:
         raise UsageError(f"a paired comparison needs every clip, and rule set {rules.name} drops some")
 
 
-def load(scores: list[Score], names: list[str]) -> Paired:
-    """Read the stored answers of scores that share truth, rules and weights."""
+def pair_scores(scores: list[Score], names: list[str]) -> PairedClips:
+    """Read the stored answers of scores and align them by clip.
+
+    Raises UsageError where they differ in truth, rules or weights, or are redacted.
+    """
     first = scores[0]
     for name, score in zip(names, scores, strict=True):
         score.need_clips()
@@ -88,29 +105,26 @@ def load(scores: list[Score], names: list[str]) -> Paired:
             if score.record[key] != first.record[key]:
                 raise UsageError(f"{name} and {names[0]} cannot be compared: their {key} differ")
     tables = _read([score.answers for score in scores])
-    table = tables[0]
-    weights = Weights(**first.record["weights"])
-    rows = np.unique(table["session_index"], return_inverse=True)[1]
-    return Paired(
-        names,
-        table["clip_id"],
-        rows,
-        ~table["next_visible"].astype(bool),
-        _stacked(tables, *(metric.right for metric in PARTS)).astype(bool),
-        _stacked(tables, "operation", "start_frame", "end_frame", "next_operation"),
-        weights,
+    return PairedClips(
+        names=names,
+        clip_ids=tables[0]["clip_id"],
+        session=np.unique(tables[0]["session_index"], return_inverse=True)[1],
+        hidden=~tables[0]["next_visible"].astype(bool),
+        right=_stack(tables, *(metric.right for metric in PARTS)).astype(bool),
+        answers=_stack(tables, "operation", "start_frame", "end_frame", "next_operation"),
+        weights=Weights(**first.record["weights"]),
     )
 
 
-def _stacked(tables: list[dict[str, Any]], *columns: str) -> np.ndarray:
-    """[tables, clips, columns]."""
-    return np.stack([np.stack([table[column] for column in columns], -1) for table in tables])
+def _stack(tables: list[dict[str, Any]], *columns: str) -> np.ndarray:
+    """Return columns of tables as one array [tables, clips, columns], NO_ANSWER for NULL."""
+    return np.stack([np.stack([_filled(table[column]) for column in columns], -1) for table in tables])
+
+
+def _filled(column: np.ndarray) -> np.ndarray:
+    return np.ma.filled(column.astype(np.int16), NO_ANSWER)
 
 
 def _read(files: list[Path]) -> list[dict[str, Any]]:
-    import duckdb
-
-    from reference.resources import sql
-
     with duckdb.connect() as connection:
         return [connection.execute(sql(__package__, "paired"), [str(file)]).fetchnumpy() for file in files]

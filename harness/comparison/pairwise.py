@@ -17,16 +17,16 @@ import numpy as np
 from harness import disclosure, statistics
 from harness.baselines.write import BASELINES, write_baseline
 from harness.cards import CARD, PREDICTIONS, predictions_of, read_card
-from harness.comparison.paired import PAIRED_METRICS, Paired, load, need_every_clip
+from harness.comparison.paired import PAIRED_METRICS, PairedClips, need_every_clip, pair_scores
 from harness.errors import UsageError
 from harness.ingestion.submission_file import shown_name
-from harness.scoring.record import number
+from harness.scoring.metrics import float_or_none
 from harness.scoring.request import Request
 from harness.scoring.result import Score
 from harness.scoring.score import score
 
 FORMAT = "warehouse-harness/comparison-1"
-MARGIN, ALPHA = 0.03, 0.05
+MARGIN, ALPHA = 0.03, statistics.ALPHA
 ENTRIES = "submissions"
 FIELDS = ("operation", "segment", "next", "all")
 
@@ -34,9 +34,11 @@ FIELDS = ("operation", "segment", "next", "all")
 def compare(
     *submissions: str | Path, margin: float = MARGIN, request: Request | None = None, **choices: Any
 ) -> dict[str, Any]:
-    """Score two or more submissions (files, or names of baselines) and compare every pair.
+    """Score two or more submissions and compare every pair.
 
-    Returns one object: `entries`, `pairs` (verdict, differences, counts, flips), the families' sizes.
+    `submissions`: files, entries' folders, or names of baselines or entries; `margin`: the largest difference in score
+    that counts as none; `choices`: fields of a Request. Returns one JSON object with `entries`, `pairs` (verdict,
+    differences, counts, flips) and the families' sizes. Raises UsageError, SubmissionError and TruthError.
     """
     if len(submissions) < 2:
         raise UsageError("compare needs at least two submissions")
@@ -46,7 +48,7 @@ def compare(
     disclosure.refuse(request.world, "a comparison clip by clip", organiser=request.organiser, home=request.home)
     need_every_clip(request.rules)
     scores = [score_operand(submission, request) for submission in submissions]
-    paired = load(scores, distinct([shown_name(submission) for submission in submissions]))
+    paired = pair_scores(scores, distinct_names([shown_name(submission) for submission in submissions]))
     first = scores[0].record
     pairs = list(combinations(range(len(scores)), 2))
     return {
@@ -68,9 +70,10 @@ def compare(
 
 
 def score_operand(submission: str | Path, request: Request) -> Score:
-    """Score a file, an entry's folder, or what a name stands for: a baseline, else an entry of submissions/.
+    """Score a file, an entry's folder, or a name: that of a baseline, else of an entry in submissions/.
 
-    How a file is to be read says nothing of a baseline's answers, which are canonical, and an entry's card says it.
+    Choices on how to read a file do not apply to a baseline, whose lines are canonical, or to an entry, whose card
+    makes them.
     """
     name, path = str(submission), Path(submission)
     if not path.exists() and name not in BASELINES:
@@ -82,14 +85,15 @@ def score_operand(submission: str | Path, request: Request) -> Score:
         return score(submission, request=request)
     with tempfile.TemporaryDirectory() as scratch:
         path = Path(scratch) / f"{name}.jsonl"
-        write_baseline(name, path, world=request.world, split=request.split, home=request.home, truth=request.truth)
+        write_baseline(name, path, request=request)
         canonical = replace(request, lenient=False, ignore_extra=False, adapter=None, fps=None, clip_frames=None)
         return score(path, request=canonical)
 
 
-def compare_pairs(paired: Paired, pairs: list[tuple[int, int]], margin: float) -> list[dict[str, Any]]:
+def compare_pairs(paired: PairedClips, pairs: list[tuple[int, int]], margin: float) -> list[dict[str, Any]]:
+    """Return verdict, tests, counts and flips of each pair of entries; the pairs form one family of tests."""
     tests = [paired_test(paired, "score", a, b) for a, b in pairs]
-    adjust(tests)
+    add_holm(tests)
     rows: list[dict[str, Any]] = []
     for (a, b), test in zip(pairs, tests, strict=True):
         names = paired.names[a], paired.names[b]
@@ -105,18 +109,21 @@ def compare_pairs(paired: Paired, pairs: list[tuple[int, int]], margin: float) -
                 "flips": _flips(paired, a, b),
             }
         )
-    adjust([row["metrics"][name] for row in rows for name in PAIRED_METRICS])
+    add_holm([row["metrics"][name] for row in rows for name in PAIRED_METRICS])
     return rows
 
 
-def paired_test(paired: Paired, metric: str, a: int, b: int) -> dict[str, Any]:
-    """Difference A - B with 95% interval and raw p; `adjust` adds what depends on the family."""
+def paired_test(paired: PairedClips, metric: str, a: int, b: int) -> dict[str, Any]:
+    """Return the difference A - B in a metric with its 95% interval and raw p.
+
+    `add_holm` adds what depends on the family: `p_adjusted`, `m` and `level`.
+    """
     value, replicates, gap = paired.difference(metric, a, b)
     p, method = statistics.sign_flip_p(gap)
     interval = statistics.identity_interval(value, replicates)
     narrow = statistics.identity_interval(value, replicates, confidence=0.90)
     return {
-        "difference": number(value),
+        "difference": float_or_none(value),
         "low": interval.low,
         "high": interval.high,
         "low90": narrow.low,
@@ -128,8 +135,8 @@ def paired_test(paired: Paired, metric: str, a: int, b: int) -> dict[str, Any]:
     }
 
 
-def adjust(tests: list[dict[str, Any]]) -> None:
-    """Holm over one family: adjusted p, the family's size and the level each test had to pass, written into `tests`."""
+def add_holm(tests: list[dict[str, Any]]) -> None:
+    """Add to each test of one family the adjusted p, the family's size and the level that its raw p had to pass."""
     raw = np.array([test["p"] for test in tests])
     adjusted = statistics.holm(raw)
     rank = np.argsort(np.argsort(raw, kind="stable"), kind="stable")
@@ -137,8 +144,9 @@ def adjust(tests: list[dict[str, Any]]) -> None:
         test |= {"p_adjusted": float(adjusted[i]), "m": len(tests), "level": ALPHA / (len(tests) - int(rank[i]))}
 
 
-def verdict_of(test: dict, paired: Paired, a: int, b: int, margin: float, m: int) -> statistics.Verdict:
-    return statistics.verdict(
+def verdict_of(test: dict, paired: PairedClips, a: int, b: int, margin: float, m: int) -> statistics.Verdict:
+    """Return the verdict on a pair from its test in `score`."""
+    pair = statistics.PairTest(
         identical=paired.identical(a, b),
         difference=test["difference"],
         p_adjusted=test["p_adjusted"],
@@ -151,10 +159,11 @@ def verdict_of(test: dict, paired: Paired, a: int, b: int, margin: float, m: int
         alpha=ALPHA,
         m=m,
     )
+    return statistics.verdict(pair)
 
 
-def _counts(paired: Paired, a: int, b: int) -> dict[str, dict[str, int]]:
-    """Clips that both, only A, only B or neither got right, per field and for all three together."""
+def _counts(paired: PairedClips, a: int, b: int) -> dict[str, dict[str, int]]:
+    """Count the clips that both, only A, only B or neither got right, per field and for all three together."""
     table = {}
     for i, name in enumerate(FIELDS):
         mine, other = (_right(paired, k, i) for k in (a, b))
@@ -167,13 +176,13 @@ def _counts(paired: Paired, a: int, b: int) -> dict[str, dict[str, int]]:
     return table
 
 
-def _right(paired: Paired, entry: int, field: int) -> np.ndarray:
+def _right(paired: PairedClips, entry: int, field: int) -> np.ndarray:
     right = paired.right[entry]
     return right.all(axis=1) if field == 3 else right[:, field]
 
 
-def _flips(paired: Paired, a: int, b: int) -> dict[str, list[str]]:
-    """Clips that one got wholly right and the other did not, in session and time order."""
+def _flips(paired: PairedClips, a: int, b: int) -> dict[str, list[str]]:
+    """Return the clips that one got wholly right and the other did not, in session and time order."""
     mine, other = _right(paired, a, 3), _right(paired, b, 3)
     return {"only_a": paired.clip_ids[mine & ~other].tolist(), "only_b": paired.clip_ids[~mine & other].tolist()}
 
@@ -191,9 +200,11 @@ def _short(path: Path) -> str:
     return path.parent.name if path.name == PREDICTIONS and path.parent.name else path.stem
 
 
-def distinct(names: list[str]) -> list[str]:
-    """File names without folder and extension (of an entry's predictions the folder's) where they tell the files apart,
-    else the paths, else numbered paths."""
+def distinct_names(names: list[str]) -> list[str]:
+    """Return a short name for each path: without folder and extension, or the folder's for an entry's predictions.
+
+    Where two would be equal, the paths themselves are returned, numbered if need be.
+    """
     for candidate in ([_short(Path(name)) or name for name in names], names):
         if len(set(candidate)) == len(names):
             return candidate

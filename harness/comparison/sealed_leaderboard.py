@@ -1,9 +1,10 @@
-"""The public leaderboard of a sealed split: what may leave it, and only when it means something (DEFINITIONS 21).
+"""Public leaderboard of a sealed split: what may leave the split, and only when it means something.
 
-Whoever may score often climbs by luck, and learns of the truth by what moves. So the board shows four rounded numbers,
-and an entry moves only when a new file is better than the one shown under the same name by more than one paired
-standard error (the ladder of Blum and Hardt 2015). How many files were scored is said, and what the best of so many is
-worth by luck: the expected largest of k standard normals times the standard error of the leader's score.
+Repeated scoring lets an entrant overfit the hidden truth, because every changed number says something about it. So the
+board shows four rounded numbers, and an entry moves only when a new file is better than the one shown under the same
+name by more than one paired standard error (the ladder of Blum & Hardt 2015). The board also states how many files were
+scored, and how far the best of that many equally good files leads by chance alone: the expected largest of k standard
+normals times the standard error of the leader's score.
 """
 
 from __future__ import annotations
@@ -16,81 +17,85 @@ from typing import Any
 
 from harness import disclosure
 from harness.comparison.leaderboard import score_folder
-from harness.comparison.paired import load
+from harness.comparison.paired import pair_scores
 from harness.comparison.pairwise import paired_test
-from harness.disclosure import PARTS, public_record
+from harness.disclosure import PUBLIC_PARTS, public_record
 from harness.metrics_table import PUBLIC
 from harness.scoring.request import Request
 from harness.scoring.result import Score
-from reference.files import write_atomically
+from reference.files import write_text
+from reference.truth.catalog import locate
 
 FORMAT = "warehouse-harness/sealed-leaderboard-1"
-NOTE = "an entry moves only when it is better than the same name's last by more than one paired standard error"
+NOTE = "an entry moves only when a new file is better than the last of its name by more than one paired standard error"
 STEP = 1.0
 """Paired standard errors by which a new file must be better."""
+NORMAL_975 = 1.96
+"""Quantile of the standard normal that turns half a 95% interval into a standard error."""
 
 
 def applies(request: Request) -> bool:
-    """The split is sealed, and who asks is not its organiser."""
-    from reference.home import cache_home
-    from reference.truth.sealed import registered
-
-    return not request.organiser and registered(request.world, cache_home(request.home)) is not None
+    """Return whether the split is sealed and the request is not its organiser's."""
+    return not request.organiser and locate(request.world, request.home).seal is not None
 
 
 def leaderboard(folder: Path, request: Request) -> dict[str, Any]:
-    """Score every entry of a folder, log the scorings, move who may move, and show the board."""
-    from reference.home import cache_home
-    from reference.truth.sealed import registered
-
-    seal = registered(request.world, cache_home(request.home))
+    """Score every entry of a folder, log the scorings, move the entries that may move, and return the board."""
+    seal = locate(request.world, request.home).seal
     assert seal is not None
     inside = replace(request, organiser=True)
     entries, broken, elsewhere = score_folder(folder, inside)
-    held = Ladder(seal.log.with_suffix(".ladder.json"), seal.commitment, inside)
+    ladder = Ladder(seal.log.with_suffix(".ladder.json"), seal.commitment, inside)
     for entry in sorted(entries, key=lambda entry: entry.name):
-        disclosure.log(seal.log, public_record(entry.score.record | {"name": entry.name}, seal.commitment, entry.name))
-        held.offer(entry.name, entry.card.kind, entry.score)
-    held.save()
-    return held.board(broken, elsewhere, files_scored(seal.log))
+        public = public_record(entry.score.record | {"name": entry.name}, seal.commitment, entry.name)
+        disclosure.log_scoring(seal.log, public)
+        ladder.offer(entry.name, entry.card.kind, entry.score)
+    ladder.save()
+    return ladder.board(broken, elsewhere, files_scored(seal.log))
 
 
 class Ladder:
-    """The standing of each name: the record that is shown, and where its checked answers are."""
+    """Standings of a sealed split by name: the public record on show, and the full one with its checked answers.
+
+    They are kept in a file that only the organiser may read.
+    """
 
     def __init__(self, path: Path, commitment: str, request: Request):
         self._path, self._commitment, self._request = path, commitment, request
-        self._held: dict[str, dict[str, Any]] = json.loads(path.read_text()) if path.exists() else {}
+        self._standings: dict[str, dict[str, Any]] = json.loads(path.read_text()) if path.exists() else {}
 
     def offer(self, name: str, kind: str, score: Score) -> None:
-        """Move a name to a file that is surely better than the one it stands with."""
-        standing = self._held.get(name)
-        if standing is None or self._better(score, standing):
-            shown = public_record(score.record | {"name": name}, self._commitment, name)
-            self._held[name] = {"kind": kind, "shown": shown, "answers": str(score.answers), "record": score.record}
+        """Put a new file on show if its name has none, or if it is better by more than STEP standard errors."""
+        standing = self._standings.get(name)
+        if standing is None or self._is_better(score, standing):
+            public = public_record(score.record | {"name": name}, self._commitment, name)
+            answers = str(score.answers)
+            self._standings[name] = {"kind": kind, "shown": public, "answers": answers, "record": score.record}
 
-    def _better(self, score: Score, standing: dict[str, Any]) -> bool:
+    def _is_better(self, score: Score, standing: dict[str, Any]) -> bool:
         if standing["shown"]["submission"]["sha256"] == score.record["submission"]["sha256"]:
             return False
         before = Score(standing["record"], Path(standing["answers"]), self._request)
         if not before.answers.exists():
+            # The cache was emptied, so that no pair can be formed; the score alone must decide.
             return score.record["metrics"]["score"]["value"] > standing["record"]["metrics"]["score"]["value"]
-        test = paired_test(load([score, before], ["new", "shown"]), "score", 0, 1)
+        test = paired_test(pair_scores([score, before], ["new", "shown"]), "score", 0, 1)
         return test["se"] is not None and test["difference"] > STEP * test["se"]
 
     def save(self) -> None:
-        text = json.dumps(self._held, ensure_ascii=False)
-        write_atomically(self._path, lambda temporary: temporary.write_text(text, encoding="utf-8"))
+        """Write the standings, readable by their owner alone."""
+        write_text(self._path, json.dumps(self._standings, ensure_ascii=False))
         self._path.chmod(0o600)
 
     def board(self, broken: list[dict[str, str]], elsewhere: int, files: int) -> dict[str, Any]:
-        rows = [_row(name, held) for name, held in self._held.items()]
+        """Return the public leaderboard as one JSON object; `files`: how many were ever scored on the split."""
+        rows = [_row(name, standing) for name, standing in self._standings.items()]
         rows.sort(key=lambda row: (-row["metrics"]["score"]["value"], row["name"]))
-        facts = next(iter(self._held.values()))["shown"] if self._held else {}
+        facts = next(iter(self._standings.values()))["shown"] if self._standings else {}
         return {
             "format": FORMAT,
             "commitment": self._commitment,
-            **{key: facts.get(key) for key in disclosure.KEPT if key != "coverage"},
+            **{key: facts.get(key) for key in disclosure.PUBLIC_KEYS if key != "coverage"},
             "entries": rows,
             "broken": broken,
             "elsewhere": elsewhere,
@@ -100,37 +105,41 @@ class Ladder:
         }
 
 
-def _row(name: str, held: dict[str, Any]) -> dict[str, Any]:
-    shown = held["shown"]
-    metrics = {metric.key: {part: shown["metrics"][metric.key][part] for part in PARTS} for metric in PUBLIC}
+def _row(name: str, standing: dict[str, Any]) -> dict[str, Any]:
+    public = standing["shown"]
+    metrics = {metric.key: {part: public["metrics"][metric.key][part] for part in PUBLIC_PARTS} for metric in PUBLIC}
     return {
         "name": name,
-        "kind": held["kind"],
-        "coverage": shown["coverage"],
+        "kind": standing["kind"],
+        "coverage": public["coverage"],
         "metrics": metrics,
-        "signature": shown["signature"],
+        "signature": public["signature"],
     }
 
 
 def files_scored(log: Path) -> int:
-    """Distinct files that were ever scored on the split."""
+    """Count the distinct files that were ever scored on the split."""
     if not log.exists():
         return 0
     return len({json.loads(line)["sha256"] for line in log.read_text(encoding="utf-8").splitlines() if line})
 
 
 def _luck(rows: list[dict[str, Any]], files: int) -> float | None:
-    """What the best of so many equal files is ahead by on average, in score; rounded as all that leaves."""
+    """Return by how much the best of `files` equally good files leads on average, in score, rounded as metrics are."""
     if not rows or rows[0]["metrics"]["score"]["low"] is None:
         return None
     score = rows[0]["metrics"]["score"]
-    return round((score["high"] - score["low"]) / 2 / 1.96 * expected_largest(files), disclosure.DIGITS)
+    # The error of one score, not of a difference: equally good files differ from their common value by one error each.
+    # It is made from the rounded interval, so that the board says no more than its numbers do.
+    standard_error = (score["high"] - score["low"]) / 2 / NORMAL_975
+    return round(standard_error * expected_largest(files), disclosure.DIGITS)
 
 
 def expected_largest(k: int) -> float:
-    """Mean of the largest of k independent standard normals: the integral of x k phi(x) Phi(x)^(k-1)."""
+    """Return the mean of the largest of k independent standard normals."""
     if k < 2:
         return 0.0
+    # The integral of x k phi(x) Phi(x)^(k-1) as a sum over steps of 0.005 from -8 to 8 standard deviations.
     step, total = 0.005, 0.0
     for place in range(-1600, 1601):
         x = place * step

@@ -16,19 +16,22 @@ LOOK_ALIKES = str.maketrans(
 _HIDDEN_CATEGORIES = ("Cc", "Cf", "Cs", "Zl", "Zp")
 
 
-def hidden(text: str) -> str:
-    """The control, format (bidirectional, zero-width) and separator characters of a text."""
+def hidden_characters(text: str) -> str:
+    """Return the control, format (bidirectional, zero-width) and separator characters of a text."""
     return "".join(char for char in text if unicodedata.category(char) in _HIDDEN_CATEGORIES)
 
 
 def skeleton(text: str) -> str:
-    """Equal for texts that look equal: compatibility forms and look-alikes folded, hidden characters left out."""
+    """Return a text that is equal for texts that look equal.
+
+    Compatibility forms and look-alikes are folded, hidden characters and case dropped.
+    """
     folded = unicodedata.normalize("NFKC", text).translate(LOOK_ALIKES)
     return "".join(char for char in folded if unicodedata.category(char) not in _HIDDEN_CATEGORIES).strip().casefold()
 
 
 def code_points(text: str, limit: int = 5) -> str:
-    """The distinct characters of a text that are not printable ASCII, as code points with their names."""
+    """Return the distinct characters of a text that are not printable ASCII, as code points with their names."""
     odd = list(dict.fromkeys(char for char in text if not " " <= char <= "~"))
     named = [f"U+{ord(char):04X} {unicodedata.name(char, 'control character')}" for char in odd[:limit]]
     return ", ".join(named) + (", ..." if len(odd) > limit else "")

@@ -1,4 +1,4 @@
-"""What is wrong with a prediction file, and what was noticed and accepted: Problem, Problems, Notes.
+"""Diagnostics of a prediction file: problems, for which a line is rejected, and notes on what was accepted.
 
 A problem prints as `file:line:col: CODE field: what is wrong, what was expected, a suggestion`. Lines and columns count
 from 1; a column counts characters, or bytes where the line is not UTF-8. Values are quoted in ASCII and cut short, so
@@ -13,6 +13,8 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
+from harness.formatting import plural
+
 CODES = {
     "ENCODING": "a byte that is not UTF-8",
     "TOO_LONG": "a line over the byte cap",
@@ -25,7 +27,7 @@ CODES = {
     "NUMBER_RANGE": "a number outside the 64-bit range",
     "SURROGATE": "half a surrogate pair: text that no UTF-8 file can hold",
     "MISSING": "a required field is not there",
-    "CONFLICT": "one thing said in two fields",
+    "CONFLICT": "one thing stated in two fields",
     "TYPE": "a value of the wrong type",
     "RANGE": "a number outside its range",
     "VALUE": "a text that is not one of the allowed ones",
@@ -41,7 +43,7 @@ TEXT_SHOWN = 60
 
 
 class Problem(NamedTuple):
-    """One reason why a line is rejected."""
+    """Reason why a line is rejected."""
 
     line: int
     column: int
@@ -55,33 +57,35 @@ class Problem(NamedTuple):
     def __str__(self) -> str:
         field = f" {self.field}" if self.field else ""
         expected = f"expected {self.expected}" if self.expected else ""
-        said = ", ".join(part for part in (self.wrong, expected, self.suggestion) if part)
-        return f"{self.file}:{self.line}:{self.column}: {self.code}{field}: {said}"
+        text = ", ".join(part for part in (self.wrong, expected, self.suggestion) if part)
+        return f"{self.file}:{self.line}:{self.column}: {self.code}{field}: {text}"
 
     def as_dict(self) -> dict[str, Any]:
-        """Without the file name: a score is stored by content and is the same wherever the file lies."""
+        """Return the fields without the file's name: a score is stored by content, wherever the file lies."""
         return {name: value for name, value in self._asdict().items() if name != "file"}
 
 
 class Problems:
-    """Problems of one file: the first 100,000 in line order are kept, all are counted."""
+    """Problems of one file: all are counted, the first 100,000 kept."""
 
     def __init__(self, file: str):
         self.file, self.codes = file, Counter[str]()
         self._kept: list[Problem] = []
 
     def extend(self, problems: Iterable[Problem]) -> None:
+        """Count problems, and keep them while there is room."""
         for problem in problems:
             self.codes[problem.code] += 1
             if len(self._kept) < KEPT:
                 self._kept.append(problem._replace(file=self.file))
 
-    def kept(self) -> tuple[Problem, ...]:
+    def in_order(self) -> tuple[Problem, ...]:
+        """Return the kept problems in line order."""
         return tuple(sorted(self._kept))
 
 
-def told(problems: Sequence[Problem], codes: Mapping[str, int]) -> list[str]:
-    """The first 50 problems; where there are more, how many of each kind."""
+def problem_lines(problems: Sequence[Problem], codes: Mapping[str, int]) -> list[str]:
+    """Return lines for the terminal: the first 50 problems and, where there are more, how many of each kind."""
     lines, total = [str(problem) for problem in problems[:SHOWN]], sum(codes.values())
     if total > len(lines):
         lines.append(f"... and {total - len(lines):,} more (harness validate --format json lists them); in all:")
@@ -91,8 +95,8 @@ def told(problems: Sequence[Problem], codes: Mapping[str, int]) -> list[str]:
 
 
 def problem_count(codes: Mapping[str, int]) -> str:
-    total = sum(codes.values())
-    return f"{total:,} problem{'' if total == 1 else 's'}"
+    """Return the number of problems in words: "1 problem", "3,412 problems"."""
+    return plural(sum(codes.values()), "problem")
 
 
 NOTES = {
@@ -100,23 +104,24 @@ NOTES = {
     "flat": "start_frame and end_frame beside the other fields read as temporal_segment on {lines}",
     "pair": "temporal_segment read from [start, end] on {lines}",
     "text": "raw_output judged, since no answer field is given, on {lines}",
-    "repaired": "the answer had to be cut out of the text round it or mended on {lines}; counted as repaired",
+    "repaired": "the answer had to be cut out of the surrounding text or repaired on {lines}; counted as repaired",
     "unreadable": "no answer could be read from the text on {lines}; counted as wrong",
     "normalised": "labels spelt otherwise (case, spaces, _ or -) normalised: {count} (first: line {first})",
     "label": "label {name} is not known to this world, counted as wrong on {lines}{more}",
     "field": "unknown field {name} ignored on {lines}",
     "clip": "lines for clips that are not of the split ignored: {count} (first: line {first})",
 }
-"""Kind -> sentence. Kinds are told in this order, names of a kind in the order in which the file brings them up."""
+"""Kind -> sentence. Kinds are listed in this order, names of a kind in the order of their first lines."""
 
 
 class Notes:
-    """Counts of things that are accepted and said, by kind and name, with the first line of each."""
+    """Counts of what was accepted with a note, by kind and name, with the first line of each."""
 
     def __init__(self) -> None:
         self._seen: dict[str, dict[str, list]] = {kind: {} for kind in NOTES}
 
     def add(self, kind: str, line: int, name: str = "", count: int = 1, more: str = "") -> None:
+        """Count a note. Names beyond the first 1,000 of a kind are counted together."""
         seen = self._seen[kind]
         if name not in seen and len(seen) >= NAMES_KEPT:
             name, more = "(others)", ""
@@ -125,9 +130,11 @@ class Notes:
         entry[1] = min(entry[1], line)
 
     def count(self, kind: str) -> int:
+        """Return how often a kind was noted, under any name."""
         return sum(count for count, _, _ in self._seen[kind].values())
 
     def sentences(self) -> list[str]:
+        """Return a sentence for each kind and name."""
         return [
             NOTES[kind].format(name=name, count=f"{count:,}", first=first, more=more, lines=_lines(count, first))
             for kind, seen in self._seen.items()
@@ -139,8 +146,8 @@ def _lines(count: int, first: int) -> str:
     return f"line {first}" if count == 1 else f"{count:,} lines (first: line {first})"
 
 
-def quoted(value: Any) -> str:
-    """A value as ASCII JSON, cut short."""
+def quote(value: Any) -> str:
+    """Return a value as ASCII JSON, cut short."""
     try:
         text = json.dumps(value, ensure_ascii=True)
     except (TypeError, ValueError, RecursionError):

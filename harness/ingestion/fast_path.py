@@ -1,7 +1,15 @@
-"""The pieces that a plainly good line is made of, for sql/screen.sql: what may stand between two `":` of a line.
+"""Fast path: the pieces that a plainly good line is made of, for sql/screen.sql, which checks all lines at once.
 
-Each piece is a value and the name of the key after it, in the two usual styles: with a space after each colon and
-comma, and without.
+A piece is the text between two `":` of a line: a value and the name of the key after it, in the two usual styles, with
+a space after each colon and comma, or without. sql/screen.sql finds a piece's position in one of the lists here and
+decodes value and style from it, so the order of the comprehensions below is part of the format:
+
+    operation_pieces   position = spelling * 2 + style
+    start_pieces       position = frame * 2 + style
+    end_pieces         position = (frame * 2 + name of the next operation) * 2 + style
+    next_pieces        position = (spelling * 5 + key after the answer) * 2 + style
+
+where spelling % operations is the label's code (`Vocabulary.spellings`).
 """
 
 from __future__ import annotations
@@ -18,7 +26,7 @@ AFTER_ANSWER = ("", "confidence", "next_confidence", "latency_ms", "source")
 
 
 def variables(words: Vocabulary, source: SubmissionFile) -> dict[str, Any]:
-    """Variables of sql/vocabulary.sql and sql/screen.sql; positions in the lists are decoded there."""
+    """Return the variables of sql/vocabulary.sql and sql/screen.sql by name."""
     spellings, frames, rate = words.spellings(), range(len(words.frames)), words.rate
     return {
         "submission": str(source.path),
@@ -33,7 +41,7 @@ def variables(words: Vocabulary, source: SubmissionFile) -> dict[str, Any]:
             for key in AFTER_ANSWER
             for s in SPACES
         ],
-        # floor(frame x 25 / rate + 1/2) in integers
+        # floor(frame x 25 / rate + 1/2) in integers, as vocabulary.round_half_up: (frame x up + half) // down
         "frame_up": 2 * FPS * rate.denominator,
         "frame_half": rate.numerator,
         "frame_down": 2 * rate.numerator,

@@ -1,9 +1,9 @@
-"""Bytes -> checked predictions: the table `predictions` in the truth's connection, and all there is to say of it.
+"""Bytes -> checked predictions: the table `predictions` in the truth's connection, and a report on the file.
 
-SQL screens all lines at once and takes those that are plainly good; the strict checker decides about every other line
-and words its problems. Other formats go to the strict checker object by object. A file with a problem is refused with
-all its problems, or, with `lenient`, its bad lines count as wrong answers. Clips without a line are no problem here:
-they are scored as wrong.
+The fast path screens all lines in SQL and takes those that are plainly good; the strict checker decides about every
+other line and words its problems. Other formats go to the strict checker object by object. A file with a problem is
+refused with all its problems, or, with `lenient`, its bad lines count as wrong answers. Clips without a line are no
+problem here: they are scored as wrong.
 """
 
 from __future__ import annotations
@@ -13,24 +13,22 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from harness.errors import SubmissionError, UsageError
 from harness.ingestion.confusables import code_points, skeleton
-from harness.ingestion.diagnostics import Notes, Problem, Problems, problem_count, quoted, told
+from harness.ingestion.diagnostics import Notes, Problem, Problems, problem_count, problem_lines, quote
 from harness.ingestion.fast_path import variables
 from harness.ingestion.formats import registry
 from harness.ingestion.formats.documents import line_item
 from harness.ingestion.formats.records import Item, Options, Shape, Unshaped
-from harness.ingestion.line_checker import INVALID, Checked, Row, check
+from harness.ingestion.line_checker import INVALID, Row, check
 from harness.ingestion.submission_file import Limits, SubmissionFile, open_submission
 from harness.ingestion.vocabulary import Vocabulary
 from reference.resources import sql
-
-if TYPE_CHECKING:
-    from reference.truth.store import Truth
+from reference.truth.store import Truth
 
 __all__ = ["Ingestion", "Limits", "SubmissionFile", "ingest", "open_submission", "read_clip_map"]
 
@@ -45,9 +43,21 @@ COLUMN_TYPES = {
 }
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
+class Reading:
+    """Choices of how to read a submission. A scoring Request has the same fields."""
+
+    lenient: bool = False  # rejected lines count as wrong answers
+    ignore_extra: bool = False  # lines for clips of no such split are counted and left out
+    adapter: str | None = None  # the format of the file, instead of recognising it
+    fps: float | None = None  # frame rate of the answers, converted to 25
+    clip_frames: int | None = None  # frames of a clip in the answers, converted to 125
+    clip_map: Mapping[str, str] | None = None  # doc_id -> clip_id
+
+
+@dataclass(frozen=True, kw_only=True)
 class Ingestion:
-    """What was read. The rows are in `predictions`; `rows` clips of the split have one."""
+    """Report on a submission. The rows are in `predictions`; `rows` clips of the split have one."""
 
     name: str
     sha256: str
@@ -63,21 +73,22 @@ class Ingestion:
 
     @property
     def coverage(self) -> float:
-        """Share of the split's clips that have a row."""
+        """Return the share of the split's clips that have a row."""
         return self.rows / self.clips
 
     @property
     def total(self) -> int:
-        """Problems."""
+        """Return the number of problems."""
         return sum(self.codes.values())
 
     def refusal(self) -> SubmissionError:
-        """The error of a file that is not scored."""
-        lines = [f"{self.name}: {problem_count(self.codes)}, nothing was scored", *told(self.problems, self.codes)]
+        """Return the error of a file that is not scored."""
+        first = f"{self.name}: {problem_count(self.codes)}, nothing was scored"
+        lines = [first, *problem_lines(self.problems, self.codes)]
         return SubmissionError("\n".join(lines), self.problems, self.total)
 
     def diagnostics(self) -> dict[str, Any]:
-        """JSON-able, and free of the file's name and place."""
+        """Return the report as JSON values, free of the file's name and place."""
         return {
             "adapter": self.adapter,
             "lines": self.lines,
@@ -91,39 +102,33 @@ class Ingestion:
         }
 
 
-def ingest(
-    truth: Truth,
-    source: SubmissionFile,
-    *,
-    lenient: bool = False,
-    ignore_extra: bool = False,
-    adapter: str | None = None,
-    fps: float | None = None,
-    clip_frames: int | None = None,
-    clip_map: Mapping[str, str] | None = None,
-) -> Ingestion:
-    """Read a submission into TEMP TABLE `predictions`. Raises SubmissionError unless lenient, and UsageError."""
-    words = Vocabulary(truth.operations, fps, clip_frames)
-    chosen, reads = registry.choose(source, adapter)
-    work = _Ingest(truth, source, words, ignore_extra)
+def ingest(truth: Truth, source: SubmissionFile, **choices: Any) -> Ingestion:
+    """Read a submission into TEMP TABLE `predictions`. `choices`: fields of a Reading, such as `fps=30`.
+
+    Raises SubmissionError for a file with problems unless `lenient`, and UsageError.
+    """
+    reading = Reading(**choices)
+    words = Vocabulary(truth.operations, reading.fps, reading.clip_frames)
+    adapter, reads = registry.choose(source, reading.adapter)
+    intake = Intake(truth, source, words, ignore_extra=reading.ignore_extra)
     try:
-        if chosen is registry.PLAIN:
-            work.check_all(_doubtful(truth, source) if work.screen() else ())
+        if adapter is registry.PLAIN:
+            intake.check_all(_doubtful_lines(truth, source) if intake.screen() else ())
         else:
-            options = Options(truth.connection, float(words.rate), clip_map or {})
-            work.start_empty()
-            work.check_all(reads(source, options), chosen.shape, options)
-        source.settled()
+            options = Options(truth.connection, float(words.rate), reading.clip_map or {})
+            intake.start_empty()
+            intake.check_all(reads(source, options), adapter.shape, options)
+        source.check_unchanged()
     finally:
         source.discard()
-    found = work.result(chosen.name)
-    if found.total and not lenient:
-        raise found.refusal()
-    return found
+    ingestion = intake.result(adapter.name)
+    if ingestion.total and not reading.lenient:
+        raise ingestion.refusal()
+    return ingestion
 
 
 def read_clip_map(path: str | Path) -> dict[str, str]:
-    """The clips of an evaluation tool's document ids: a JSON object from doc_id to clip_id."""
+    """Return doc_id -> clip_id of a JSON file, for formats that name clips by doc_id. Raises UsageError."""
     try:
         value = json.loads(Path(path).read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
@@ -133,17 +138,18 @@ def read_clip_map(path: str | Path) -> dict[str, str]:
     return value
 
 
-def _doubtful(truth: Truth, source: SubmissionFile) -> Iterator[Item]:
+def _doubtful_lines(truth: Truth, source: SubmissionFile) -> Iterator[Item]:
+    """Yield the lines that the screen left to the strict checker."""
     numbers = truth.connection.execute(sql(__package__, "doubtful")).fetchnumpy()["line"]
     if len(numbers):
         for number, line in source.lines(np.asarray(numbers)):
             yield line_item(number, line, source.limits.max_line_bytes)
 
 
-class _Ingest:
-    """The tables and tallies of one ingestion."""
+class Intake:
+    """Tables and tallies of one ingestion."""
 
-    def __init__(self, truth: Truth, source: SubmissionFile, words: Vocabulary, ignore_extra: bool):
+    def __init__(self, truth: Truth, source: SubmissionFile, words: Vocabulary, *, ignore_extra: bool = False):
         self.truth, self.source, self.words, self.ignore_extra = truth, source, words, ignore_extra
         self.connection = truth.connection
         self.problems, self.notes = Problems(source.name), Notes()
@@ -151,24 +157,28 @@ class _Ingest:
         self._folded: dict[str, str] | None = None
 
     def screen(self) -> bool:
-        """All lines at once; `predictions` then holds the plainly good ones of clips of the split. True when some line
-        is left to the strict checker."""
-        for name, value in variables(self.words, self.source).items():
+        """Screen all lines at once; return True if some line is left to the strict checker.
+
+        `predictions` then holds the plainly good lines of clips of the split.
+        """
+        for name, value in variables(self.words, self.source).items():  # the names are keys of a literal there
             self.connection.execute(f"SET VARIABLE {name} = ?", [value])
-        self._drop()
+        self._drop_screen()
         for statement in ("vocabulary", "screen", "predictions"):
             self.connection.execute(sql(__package__, statement))
-        found = self._record("screened")
-        self.lines = found["taken"]
-        if found["noted"]:
-            noted = self._record("screened_notes")
+        counts = self._row("screened")
+        self.lines = counts["taken"]
+        if counts["noted"]:
+            noted = self._row("screened_notes")
             for kind in ("normalised", "anticipated"):
                 if noted[kind]:
                     self.notes.add(kind, noted[f"{kind}_line"], count=noted[kind])
-        return found["doubtful"] > 0 or found["taken"] < found["good"]
+        # good lines that the join with the truth did not take name clips of no such split
+        return counts["doubtful"] > 0 or counts["taken"] < counts["good"]
 
     def start_empty(self) -> None:
-        self._drop()
+        """Make `predictions` without a row."""
+        self._drop_screen()
         self.connection.execute(sql(__package__, "predictions_empty"))
 
     def check_all(self, items: Iterable[Item], shape: Shape | None = None, options: Options | None = None) -> None:
@@ -176,48 +186,50 @@ class _Ingest:
         items = iter(items)
         while batch := list(islice(items, BATCH)):
             self.lines += len(batch)
-            self._store([self._checked(item, shape, options) for item in batch])
+            self._store([self._check(item, shape, options) for item in batch])
         if not self.lines:
             raise SubmissionError(f"{self.source.name}: holds no prediction; expected one JSON object a line")
 
     def result(self, adapter: str) -> Ingestion:
-        self._drop()
+        """Settle the duplicates and return the report."""
+        self._drop_screen()
         self._settle_duplicates()
-        (rows,) = self.connection.execute("SELECT count(*) FROM predictions").fetchone() or (0,)
         counts = {kind: self.notes.count(kind) for kind in ("normalised", "repaired", "unreadable")}
         notes = ["begins with a byte order mark, ignored"] if self.source.bom else []
         if adapter != registry.PLAIN.name:
             notes.append(f"read as {adapter}: {registry.ADAPTERS[adapter].description}")
         return Ingestion(
-            self.source.name,
-            self.source.sha256,
-            adapter,
-            self.lines,
-            rows,
-            self.truth.n,
-            self.bad_lines,
-            dict(self.problems.codes),
-            self.problems.kept(),
-            notes + self.notes.sentences(),
-            counts | {"unknown_labels": self.notes.count("label"), "ignored_extra": self.notes.count("clip")},
+            name=self.source.name,
+            sha256=self.source.sha256,
+            adapter=adapter,
+            lines=self.lines,
+            rows=self._row("row_count")["rows"],
+            clips=self.truth.n,
+            rejected=self.bad_lines,
+            codes=dict(self.problems.codes),
+            problems=self.problems.in_order(),
+            notes=notes + self.notes.sentences(),
+            counts=counts | {"unknown_labels": self.notes.count("label"), "ignored_extra": self.notes.count("clip")},
         )
 
-    def _drop(self) -> None:
+    def _drop_screen(self) -> None:
         self.connection.execute(sql(__package__, "screen_drop"))
 
-    def _record(self, name: str) -> dict[str, Any]:
+    def _row(self, name: str) -> dict[str, Any]:
+        """Return the single row of a statement by column."""
         relation = self.connection.execute(sql(__package__, name))
         names = [column[0] for column in relation.description]
         return dict(zip(names, relation.fetchone() or (), strict=True))
 
-    def _checked(self, item: Item, shape: Shape | None, options: Options | None) -> Row:
+    def _check(self, item: Item, shape: Shape | None, options: Options | None) -> Row:
+        """Check an item, tally its problems and notes, and return its row."""
         value, faults = item.value, item.faults
         if shape is not None and options is not None and isinstance(value, dict) and not faults:
             try:
                 value = shape(value, options)
             except Unshaped as unshaped:
                 faults = [unshaped.fault]
-        checked: Checked = check(self.words, item.line, value, faults, item.text, item.column)
+        checked = check(self.words, item.line, value, faults, item.text, item.column)
         self.problems.extend(checked.problems)
         self.bad_lines += bool(checked.problems)
         for note in checked.notes:
@@ -225,6 +237,7 @@ class _Ingest:
         return checked.row
 
     def _store(self, rows: list[Row]) -> None:
+        """Add rows to `predictions`; those of clips that are not of the split are noted or a problem."""
         self.connection.register("batch", _columns(rows))
         self.connection.execute(sql(__package__, "checked_add"))
         unknown = self.connection.execute(sql(__package__, "checked_unknown")).fetchall()
@@ -232,36 +245,47 @@ class _Ingest:
         for line, clip_id, outcome in unknown:
             if self.ignore_extra:
                 self.notes.add("clip", line)
-            elif outcome != INVALID:
+            elif outcome != INVALID:  # a rejected line has its problems already
                 self.problems.extend([self._unknown_clip(line, clip_id)])
                 self.bad_lines += 1
 
     def _unknown_clip(self, line: int, clip_id: str) -> Problem:
-        if self._folded is None:
-            clips = self.connection.execute("SELECT clip_id FROM truth.clips ORDER BY clip_id DESC").fetchall()
+        if self._folded is None:  # on first use: most files name no unknown clip
+            clips = self.connection.execute(sql(__package__, "clip_ids")).fetchall()
             self._folded = {skeleton(known): known for (known,) in clips}
         near = self._folded.get(skeleton(clip_id))
         odd = f" holds {code_points(clip_id)} and" if near is not None and not clip_id.isascii() else ""
-        where = f"a clip of {self.truth.world} / {self.truth.split}"
         other = "is it another --split's? --ignore-extra leaves other clips out"
-        hint = f"did you mean {quoted(near)}?" if near is not None else other
-        return Problem(line, 1, "CLIP_UNKNOWN", "clip_id", f"{quoted(clip_id)}{odd} is not of the split", where, hint)
+        return Problem(
+            line=line,
+            column=1,
+            code="CLIP_UNKNOWN",
+            field="clip_id",
+            wrong=f"{quote(clip_id)}{odd} is not of the split",
+            expected=f"a clip of {self.truth.world} / {self.truth.split}",
+            suggestion=f"did you mean {quote(near)}?" if near is not None else other,
+        )
 
     def _settle_duplicates(self) -> None:
-        places = self.connection.execute("SELECT place FROM predictions").fetchnumpy()["place"]
+        """Report the lines that name a clip again, and leave that clip one row without a valid answer.
+
+        Which of several answers was meant nobody can say, so none is taken: neither the first nor the best.
+        """
+        # numpy counts the places in a third of the time that DuckDB groups them in, and most files have no duplicates
+        places = self.connection.execute(sql(__package__, "places")).fetchnumpy()["place"]
         if len(places) == 0 or np.bincount(np.asarray(places)).max() == 1:
             return
         duplicates = self.connection.execute(sql(__package__, "duplicates")).fetchall()
         self.bad_lines += len(duplicates)
         self.problems.extend(
             Problem(
-                line,
-                1,
-                "CLIP_DUPLICATE",
-                "clip_id",
-                f"{quoted(clip_id)} stands on lines {first} and {line}",
-                "one line a clip",
-                "remove all but one",
+                line=line,
+                column=1,
+                code="CLIP_DUPLICATE",
+                field="clip_id",
+                wrong=f"{quote(clip_id)} stands on lines {first} and {line}",
+                expected="one line a clip",
+                suggestion="remove all but one",
             )
             for line, clip_id, first in duplicates
         )
@@ -269,7 +293,7 @@ class _Ingest:
 
 
 def _columns(rows: list[Row]) -> dict[str, np.ndarray]:
-    """Rows as arrays that DuckDB reads; None is masked."""
+    """Return rows as arrays that DuckDB reads; None is masked, and NULL there."""
     columns: dict[str, np.ndarray] = {}
     for name, values in zip(Row._fields, zip(*rows, strict=True), strict=True):
         if name == "clip_id":

@@ -1,8 +1,8 @@
-"""The strict checker of prediction lines: the authority on which lines are accepted and what they say.
+"""Strict checker of prediction lines: the authority on which lines are accepted and how they are read.
 
-sql/screen.sql takes over the lines that are plainly good; on those both agree, which its test proves on
-mutated lines. A checked line becomes a Row of the `predictions` table: labels as codes (255 for one that the world does
-not know, None for null), frames at 25 fps, confidence in millionths and latency in microseconds, both rounded half up.
+sql/screen.sql takes over the lines that are plainly good; on those both agree, which a test shows on mutated lines. A
+checked line becomes a Row of the `predictions` table: labels as codes (vocabulary.UNKNOWN_LABEL for one that the world
+does not know, None for null), frames at 25 fps, confidence in millionths and latency in microseconds, rounded half up.
 """
 
 from __future__ import annotations
@@ -12,11 +12,11 @@ import re
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from harness.ingestion.confusables import code_points, hidden
-from harness.ingestion.diagnostics import Problem, quoted
+from harness.ingestion.confusables import code_points, hidden_characters
+from harness.ingestion.diagnostics import Problem, quote
 from harness.ingestion.model_text import answer_in
-from harness.ingestion.strict_json import Fault, column_of, parse
-from harness.ingestion.vocabulary import Vocabulary, rounded
+from harness.ingestion.strict_json import Fault, column_of
+from harness.ingestion.vocabulary import Vocabulary, round_half_up
 
 ANSWERED, UNPARSEABLE, INVALID = 0, 1, 2
 SOURCES = ("model", "repaired", "fallback")
@@ -25,10 +25,10 @@ MAX_LATENCY_MS = 1_000_000_000
 
 ANSWER_FIELDS = ("dominant_operation", "temporal_segment", "next_operation", "anticipated_next_operation")
 SEGMENT_FIELDS = ("start_frame", "end_frame")
-SAYS_AN_ANSWER = frozenset((*ANSWER_FIELDS, *SEGMENT_FIELDS))
+ANSWERING_FIELDS = frozenset((*ANSWER_FIELDS, *SEGMENT_FIELDS))
 NUMBER_FIELDS = ("confidence", "next_confidence", "latency_ms")
 OPTIONAL_FIELDS = (*NUMBER_FIELDS, "source", "raw_output")
-FIELDS = SAYS_AN_ANSWER | {"clip_id", *OPTIONAL_FIELDS}
+FIELDS = ANSWERING_FIELDS | {"clip_id", *OPTIONAL_FIELDS}
 OFTEN_CALLED = {
     "clip_id": ("id", "clip", "video_id", "sample_id", "name"),
     "dominant_operation": ("operation", "label", "action", "current_operation"),
@@ -38,7 +38,7 @@ OFTEN_CALLED = {
 
 
 class Row(NamedTuple):
-    """A row of `predictions`; `clip_id` is None where a rejected line does not say it readably."""
+    """Row of `predictions`; `clip_id` is None where a rejected line holds no readable one."""
 
     clip_id: str | None
     line: int
@@ -54,7 +54,7 @@ class Row(NamedTuple):
 
 
 class Note(NamedTuple):
-    """Something that is accepted and said; `kind` is a key of problems.NOTES."""
+    """Note on something that is accepted; `kind` is a key of diagnostics.NOTES."""
 
     kind: str
     name: str = ""
@@ -62,34 +62,30 @@ class Note(NamedTuple):
 
 
 class Checked(NamedTuple):
+    """Result of checking a line. A line with problems has a row without an answer."""
+
     row: Row
     problems: list[Problem]
     notes: list[Note]
 
 
-def check_line(words: Vocabulary, number: int, text: str) -> Checked:
-    """Check one line of canonical JSONL, without its line end."""
-    value, faults = parse(text)
-    return check(words, number, value, faults, text)
-
-
 def check(words: Vocabulary, number: int, value: Any, faults: list[Fault], text: str = "", column: int = 1) -> Checked:
-    """Check a parsed object. `text` is where it stands from `column` on, for the columns of problems."""
+    """Check a parsed object. `text`: the JSON that it was parsed from, which begins at `column` of its line."""
     line = _Line(words, number, value if isinstance(value, dict) else {}, text, column)
     for fault in faults:
         line.problem(fault.code, fault.field, *fault[3:], at=fault.column)
     if not faults and not isinstance(value, dict):
-        line.problem("NOT_OBJECT", "", f"{quoted(value)} is not an object", "one prediction object", at=1)
+        line.problem("NOT_OBJECT", "", f"{quote(value)} is not an object", "one prediction object", at=1)
     if line.problems:
-        return line.rejected()
-    return line.checked()
+        return line.reject()
+    return line.check()
 
 
 def read_answer(words: Vocabulary, text: str) -> tuple[dict[str, Any] | None, bool]:
-    """The answer fields in what a model said (and confidences, where they are some), or None; whether it had to be cut
-    out or mended."""
+    """Return the answer fields in a model's text, with confidences, or None; and whether it was cut out or repaired."""
 
     def is_answer(candidate: dict[str, Any]) -> bool:
+        """Return True for an object that is a whole answer to some clip."""
         answer = answer_part(candidate)
         return bool(answer) and not check(words, 1, {"clip_id": "", **answer}, []).problems
 
@@ -98,7 +94,7 @@ def read_answer(words: Vocabulary, text: str) -> tuple[dict[str, Any] | None, bo
 
 
 class _Line:
-    """One object under check: collects its problems and notes."""
+    """Object under check: collects its problems and notes."""
 
     def __init__(self, words: Vocabulary, number: int, value: dict[str, Any], text: str, column: int):
         self.words, self.number, self.value = words, number, value
@@ -106,35 +102,57 @@ class _Line:
         self.problems: list[Problem] = []
         self.notes: list[Note] = []
 
-    def checked(self) -> Checked:
+    def check(self) -> Checked:
+        """Check all fields."""
         value = self.value
-        if isinstance(value.get("raw_output"), str) and value.keys().isdisjoint(SAYS_AN_ANSWER):
+        if isinstance(value.get("raw_output"), str) and value.keys().isdisjoint(ANSWERING_FIELDS):
             return self._read_text()
         self._check_keys()
         clip_id = self._clip_id()
         operation = self._label("dominant_operation")
         start, end = self._segment()
         following = self._label(self._next_name())
-        row = Row(clip_id, self.number, ANSWERED, operation, start, end, following, *self._extras())
-        return self.rejected() if self.problems else Checked(row, [], self.notes)
+        row = Row(
+            clip_id=clip_id,
+            line=self.number,
+            outcome=ANSWERED,
+            operation=operation,
+            start_frame=start,
+            end_frame=end,
+            next_operation=following,
+            **self._extras(),
+        )
+        return self.reject() if self.problems else Checked(row, [], self.notes)
 
-    def rejected(self) -> Checked:
+    def reject(self) -> Checked:
+        """Return the problems, with a row that has no answer."""
         clip_id = self.value.get("clip_id")
         readable = clip_id if isinstance(clip_id, str) else None
         return Checked(Row(readable, self.number, INVALID), self.problems, [])
 
     def problem(self, code: str, field: str, wrong: str, expected: str = "", suggestion: str = "", at: int = 0) -> None:
+        """Note a problem at column `at` of the text, by default where the value of `field` begins."""
         at = at or column_of(self.text, field)
         before = self.text[: at - 1]  # an element of a document may span lines
-        line, column = self.number + before.count("\n"), at - before.rfind("\n") - 1
-        column += 0 if "\n" in before else self.column - 1
-        self.problems.append(Problem(line, column, code, field, wrong, expected, suggestion))
+        # on its first line the element begins at self.column, on later ones at column 1
+        column = at - before.rfind("\n") - 1 + (0 if "\n" in before else self.column - 1)
+        self.problems.append(
+            Problem(
+                line=self.number + before.count("\n"),
+                column=column,
+                code=code,
+                field=field,
+                wrong=wrong,
+                expected=expected,
+                suggestion=suggestion,
+            )
+        )
 
     def _read_text(self) -> Checked:
-        """Judge what the model said, where the line gives no answer of its own."""
+        """Check the answer in raw_output, where the line gives no answer of its own."""
         answer, repaired = read_answer(self.words, self.value["raw_output"])
         answered = self.value | (answer or dict.fromkeys(ANSWER_FIELDS[:3]))
-        checked = _Line(self.words, self.number, answered, self.text, self.column).checked()
+        checked = _Line(self.words, self.number, answered, self.text, self.column).check()
         if checked.problems:
             return checked
         notes = [Note("text"), *checked.notes]
@@ -150,14 +168,14 @@ class _Line:
         self._check_case(self.value, "")
         for key in self.value:
             if key not in FIELDS:
-                self.notes.append(Note("field", quoted(key)))
+                self.notes.append(Note("field", quote(key)))
 
     def _check_case(self, value: dict[str, Any], where: str) -> None:
         seen: dict[str, str] = {}
         for key in value:
             other = seen.setdefault(key.casefold(), key)
             if other != key:
-                wrong = f"{quoted(other)} and {quoted(key)} differ only in case"
+                wrong = f"{quote(other)} and {quote(key)} differ only in case"
                 self.problem("KEY_CASE", where + key, wrong, "one of them")
 
     def _required(self, name: str) -> bool:
@@ -174,8 +192,8 @@ class _Line:
         if not isinstance(clip_id, str):
             self._wrong_type("clip_id", clip_id, "a text")
             return None
-        if not clip_id.isprintable() and (odd := hidden(clip_id)):
-            wrong = f"{quoted(clip_id)} holds {code_points(odd)}"
+        if not clip_id.isprintable() and (odd := hidden_characters(clip_id)):
+            wrong = f"{quote(clip_id)} holds {code_points(odd)}"
             self.problem("CHARACTERS", "clip_id", wrong, "a clip id of the split")
         return clip_id
 
@@ -200,9 +218,9 @@ class _Line:
         if label.verdict == "normalised":
             self.notes.append(Note("normalised"))
         elif label.verdict == "unknown":
-            self.notes.append(Note("label", quoted(text), f"; nearest: {label.more}" if label.more else ""))
+            self.notes.append(Note("label", quote(text), f"; nearest: {label.more}" if label.more else ""))
         elif label.verdict == "refused":
-            self.problem("CHARACTERS", name, f"{quoted(text)} holds {label.more}", "a label in its usual letters")
+            self.problem("CHARACTERS", name, f"{quote(text)} holds {label.more}", "a label in its usual letters")
         return label.code
 
     def _segment(self) -> tuple[int | None, int | None]:
@@ -230,11 +248,11 @@ class _Line:
         if len(segment) > len(SEGMENT_FIELDS):
             self._check_case(segment, "temporal_segment.")
             extra = [key for key in segment if key not in SEGMENT_FIELDS]
-            self.notes += [Note("field", quoted(f"temporal_segment.{key}")) for key in extra]
+            self.notes += [Note("field", quote(f"temporal_segment.{key}")) for key in extra]
         return self._frames(segment, "temporal_segment.")
 
     def _frames(self, holder: dict[str, Any], where: str, field: str = "") -> tuple[int | None, int | None]:
-        """Both frames at 25 fps. Beside the other fields both may be null, which abstains."""
+        """Return both frames at 25 fps. Beside the other fields both may be null, which abstains."""
         missing = [name for name in SEGMENT_FIELDS if name not in holder]
         for name in missing:
             at = column_of(self.text, "temporal_segment")
@@ -256,18 +274,19 @@ class _Line:
             self.problem("RANGE", name, f"{value} is out of range", expected, hint, at=at)
         return None
 
-    def _extras(self) -> tuple[int | None, int | None, int | None, int]:
+    def _extras(self) -> dict[str, Any]:
+        """Return the columns of the optional fields; empty, so that Row's defaults count, where there is none."""
         value = self.value
         if not any(name in value for name in OPTIONAL_FIELDS):
-            return None, None, None, 0
+            return {}
         if not isinstance(value.get("raw_output"), str | None):
             self._wrong_type("raw_output", value["raw_output"], "a text or null")
-        return (
-            self._number("confidence", 1, 1_000_000),
-            self._number("next_confidence", 1, 1_000_000),
-            self._number("latency_ms", MAX_LATENCY_MS, 1_000),
-            self._source(),
-        )
+        return {
+            "confidence_ppm": self._number("confidence", 1, 1_000_000),
+            "next_confidence_ppm": self._number("next_confidence", 1, 1_000_000),
+            "latency_us": self._number("latency_ms", MAX_LATENCY_MS, 1_000),
+            "source": self._source(),
+        }
 
     def _number(self, name: str, most: int, scale: int) -> int | None:
         number = self.value.get(name)
@@ -277,9 +296,9 @@ class _Line:
         if type(number) not in (int, float):
             self._wrong_type(name, number, expected)
         elif not 0 <= number <= most:
-            self.problem("RANGE", name, f"{quoted(number)} is out of range", expected)
+            self.problem("RANGE", name, f"{quote(number)} is out of range", expected)
         else:
-            return rounded(float(number) * scale)
+            return round_half_up(float(number) * scale)
         return None
 
     def _source(self) -> int:
@@ -287,7 +306,7 @@ class _Line:
         if source is None:
             return 0
         if source not in SOURCES:
-            self.problem("VALUE", "source", f"{quoted(source)} is none of the sources", f"one of {', '.join(SOURCES)}")
+            self.problem("VALUE", "source", f"{quote(source)} is none of the sources", f"one of {', '.join(SOURCES)}")
             return 0
         return SOURCES.index(source)
 
@@ -299,14 +318,14 @@ class _Line:
             hint = "remove the quotes"
         elif isinstance(value, float) and value.is_integer() and "integer" in expected:
             hint = f"write {int(value)}"
-        self.problem("TYPE", name, f"{quoted(value)} is {kind}", expected, hint, at=at)
+        self.problem("TYPE", name, f"{quote(value)} is {kind}", expected, hint, at=at)
 
 
-def answer_part(said: Mapping[str, Any]) -> dict[str, Any]:
-    """Of what a model said the answer, and its confidence where that is one."""
-    answer = {name: said[name] for name in (*ANSWER_FIELDS, *SEGMENT_FIELDS) if name in said}
+def answer_part(value: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the answer fields of an object, with its confidences where they are probabilities."""
+    answer = {name: value[name] for name in (*ANSWER_FIELDS, *SEGMENT_FIELDS) if name in value}
     for name in ("confidence", "next_confidence"):
-        sure = said.get(name)
+        sure = value.get(name)
         if answer and isinstance(sure, int | float) and not isinstance(sure, bool) and 0 <= sure <= 1:
             answer[name] = sure
     return answer
@@ -319,7 +338,7 @@ def _kind(value: Any) -> str:
 
 def _look_alike_key(value: dict[str, Any], name: str) -> str:
     near = next((key for key in value if key not in FIELDS and _resembles(key, name)), None)
-    return f"is {quoted(near)} meant to be {name}?" if near is not None else ""
+    return f"is {quote(near)} meant to be {name}?" if near is not None else ""
 
 
 def _resembles(key: str, name: str) -> bool:

@@ -1,7 +1,7 @@
-"""The answer inside what a model really said: JSON alone, in a fence, in prose, or slightly broken.
+"""Search for the answer in a model's text: JSON alone, in a fence, in prose, or slightly broken.
 
-Of several objects in a text the last that is a whole answer counts: models that think aloud end with their answer. What
-was not JSON alone is marked as repaired. Nothing is guessed: a text in which no complete answer stands is unreadable.
+Of several objects in a text the last that is a whole answer counts: models that think aloud end with their answer. Any
+answer but JSON alone is marked as repaired. Nothing is guessed: a text without a complete answer is unreadable.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ _TRAILING_COMMA = re.compile(r",(\s*[}\]])")
 
 
 def answer_in(text: str, is_answer: Callable[[dict[str, Any]], bool]) -> tuple[dict[str, Any] | None, bool]:
-    """(the answer or None, whether it had to be cut out or mended)."""
+    """Return the answer or None, and whether it had to be cut out or repaired."""
     value, faults = parse(text)
     if isinstance(value, dict) and not faults and is_answer(value):
         return value, False
@@ -28,10 +28,10 @@ def answer_in(text: str, is_answer: Callable[[dict[str, Any]], bool]) -> tuple[d
 
 
 def _readings(text: str) -> Iterator[str]:
-    """The text, then the text with the slips that models make undone, the likeliest first."""
+    """Yield the text, then repairs of the slips that models make, the likeliest first."""
     yield text
-    mended = _TRAILING_COMMA.sub(r"\1", text)
-    if '"' not in mended:
-        mended = mended.replace("'", '"')
-    yield mended
-    yield mended + "}"
+    repaired = _TRAILING_COMMA.sub(r"\1", text)
+    if '"' not in repaired:
+        repaired = repaired.replace("'", '"')
+    yield repaired
+    yield repaired + "}"

@@ -1,8 +1,8 @@
-"""One JSON value, read strictly: RFC 8259, and nothing that two readers could take differently.
+"""Strict reader of one JSON value: RFC 8259, and nothing that two readers could take differently.
 
 Refused beyond what the grammar refuses: a key twice in an object (at any depth), NaN and Infinity, integers outside 64
-bits and decimals that overflow, half surrogate pairs, nesting deeper than 64. The words of a fault are ours and not the
-json module's, whose messages differ between Python versions.
+bits and decimals that overflow, half surrogate pairs, nesting deeper than 64. A fault is worded here, since the json
+module's messages differ between Python versions.
 """
 
 from __future__ import annotations
@@ -12,10 +12,10 @@ import math
 import re
 from typing import Any, NamedTuple
 
-from harness.ingestion.diagnostics import quoted
+from harness.ingestion.diagnostics import quote
 
 DEPTH = 64
-FAULTS_TOLD = 5
+FAULTS_SHOWN = 5
 INT64 = range(-(1 << 63), 1 << 63)
 TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"?|[{}\[\],:]|[^\s{}\[\],:"]+', re.DOTALL)
 _COLON = re.compile(r"\s*:")
@@ -24,7 +24,7 @@ _SURROGATE_ESCAPE = re.compile(r"\\u[dD][89a-fA-F]")
 
 
 class Fault(NamedTuple):
-    """Why a text is not one acceptable JSON value; `column` counts characters of the text from 1."""
+    """Reason why a text is not one acceptable JSON value; `column` counts characters of the text from 1."""
 
     code: str
     column: int
@@ -35,7 +35,7 @@ class Fault(NamedTuple):
 
 
 def parse(text: str) -> tuple[Any, list[Fault]]:
-    """The value and its faults. With faults the value may be partly read (None where it cannot be), or be None."""
+    """Return the value and its faults. With faults the value may be read in part (None where it cannot be)."""
     if text.count("{") + text.count("[") > DEPTH and (column := _too_deep(text)):
         return None, [Fault("TOO_DEEP", column, "", f"nested deeper than {DEPTH}", "a flat object")]
     reader = _CAREFUL if _NUMBER_TO_CHECK.search(text) else _QUICK
@@ -50,7 +50,7 @@ def parse(text: str) -> tuple[Any, list[Fault]]:
 
 
 class _Reader:
-    """A json decoder that notes faults of values and goes on, so that the rest of the object is still known."""
+    """JSON decoder that notes the faults of values and reads on, so that the rest of the object is still known."""
 
     def __init__(self, check_numbers: bool):
         hooks: dict[str, Any] = {"parse_int": self._integer, "parse_float": self._decimal} if check_numbers else {}
@@ -58,26 +58,27 @@ class _Reader:
         self._faults: list[tuple[str, str]] = []
 
     def read(self, text: str) -> tuple[Any, list[Fault]]:
+        """Return the value and its faults. Raises JSONDecodeError for what the grammar refuses."""
         self._faults = []
         value = self._decoder.decode(text)
-        return value, [_value_fault(text, code, literal) for code, literal in self._faults[:FAULTS_TOLD]]
+        return value, [_value_fault(text, code, literal) for code, literal in self._faults[:FAULTS_SHOWN]]
 
     def read_at(self, text: str, start: int) -> tuple[Any, int, bool]:
-        """The value that starts at an offset, where it ends, and whether it has faults."""
+        """Return the value that starts at an offset, its end, and whether it has faults."""
         self._faults = []
         value, end = self._decoder.raw_decode(text, start)
         return value, end, bool(self._faults)
 
     def _object(self, pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-        made = dict(pairs)
-        if len(made) < len(pairs):
+        value = dict(pairs)
+        if len(value) < len(pairs):
             seen: set[str] = set()
             for key, _ in pairs:
                 if key in seen:
                     self._faults.append(("DUPLICATE_KEY", key))
-                    made[key] = None
+                    value[key] = None  # neither of two values is the right one
                 seen.add(key)
-        return made
+        return value
 
     def _constant(self, literal: str) -> None:
         self._faults.append(("NOT_FINITE", literal))
@@ -99,7 +100,8 @@ _QUICK, _CAREFUL = _Reader(check_numbers=False), _Reader(check_numbers=True)
 
 
 def objects_inside(text: str) -> list[dict[str, Any]]:
-    """The faultless JSON objects that stand in a text, outermost only, in order. The work is bounded, not the text."""
+    """Return the faultless JSON objects in a text, outermost only, in order."""
+    # a text of nothing but "{" would be read from each of them to its end: the longer the text, the fewer tries
     found, at, tries = [], text.find("{"), max(20, 2_000_000 // (len(text) + 1))
     while at >= 0 and tries:
         tries -= 1
@@ -115,7 +117,7 @@ def objects_inside(text: str) -> list[dict[str, Any]]:
 
 
 def column_of(text: str, field: str) -> int:
-    """Column of the value of a field, 1 where the text does not show it; the last part of a dotted name counts."""
+    """Return the column of a field's value, 1 where the text does not show it. Of `a.b` the last part counts."""
     key = re.escape(json.dumps(field.rpartition(".")[2], ensure_ascii=False))
     match = re.search(rf"{key}\s*:\s*", text)
     return match.end() + 1 if match else 1
@@ -142,7 +144,7 @@ def _value_fault(text: str, code: str, literal: str) -> Fault:
     if code == "DUPLICATE_KEY":
         found = [token.start() for token in TOKEN.finditer(text) if _is_key(text, token, literal)]
         column = found[1] + 1 if len(found) > 1 else 1
-        return Fault(code, column, literal, f"the key {quoted(literal)} stands twice in one object", "each key once")
+        return Fault(code, column, literal, f"the key {quote(literal)} stands twice in one object", "each key once")
     at = next((token.start() for token in TOKEN.finditer(text) if token[0] == literal), 0)
     if code == "NOT_FINITE":
         return Fault(code, at + 1, "", f"{literal} is not JSON", "a finite number or null")
@@ -167,7 +169,7 @@ def _grammar_fault(text: str, error: json.JSONDecodeError) -> Fault:
         return Fault("JSON", end + 1, "", "the value is not complete", "a closed object", "was the file cut off?")
     char, before = text[at], text[:at].rstrip(" \t\r\n")
     if error.msg.startswith("Extra data"):
-        wrong = "a second value stands on the line" if char in '{["' else f"{quoted(rest[:10])} after the value"
+        wrong = "a second value stands on the line" if char in '{["' else f"{quote(rest[:10])} after the value"
         return Fault("JSON", at + 1, "", wrong, "one object a line")
     if error.msg.startswith("Invalid control character"):
         return Fault("JSON", at + 1, "", f"control character U+{ord(char):04X} in a text", "its escape, or none")
@@ -179,4 +181,4 @@ def _grammar_fault(text: str, error: json.JSONDecodeError) -> Fault:
         return Fault("JSON", at + 1, "", "single quotes", "double quotes")
     if char in "/#":
         return Fault("JSON", at + 1, "", "a comment", "JSON, which has none")
-    return Fault("JSON", at + 1, "", f"unexpected {quoted(rest[:10])}", "JSON")
+    return Fault("JSON", at + 1, "", f"unexpected {quote(rest[:10])}", "JSON")

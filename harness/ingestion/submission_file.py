@@ -1,9 +1,9 @@
-"""The bytes of a submission -> a regular, capped, local file that both DuckDB and the strict checker can read by line.
+"""Bytes of a submission -> a regular, capped, local file that both DuckDB and the strict checker can read by line.
 
 A line ends at a line feed, nowhere else. `SubmissionFile.original` holds the decompressed bytes as they are, its `path`
 holds the same lines for DuckDB, whose CSV reader fails on what is not UTF-8 and on control characters: where there are
-any, it is a copy in which each such line is one placeholder, so that line numbers agree. Memory is bounded whatever
-the file holds: no line over the cap is ever read whole.
+any, it is a copy in which each such line is one placeholder, so that line numbers agree. Memory is bounded for every
+file: no line over the cap is ever read whole.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ JSON_SPACE = b" \t\r\n"
 
 @dataclass(frozen=True)
 class Limits:
-    """Caps that a file is refused at; `max_bytes` counts decompressed bytes."""
+    """Caps on size; a file above one of them is refused. `max_bytes` counts decompressed bytes."""
 
     max_line_bytes: int = 1 << 20
     max_lines: int = 20_000_000
@@ -44,7 +44,7 @@ class Limits:
 
 @dataclass
 class SubmissionFile:
-    """An opened submission. `sha256` is that of the bytes that were handed in."""
+    """Opened submission. `sha256`: of the bytes as the user has them, packed or not."""
 
     name: str
     sha256: str
@@ -55,11 +55,13 @@ class SubmissionFile:
     parquet: bool = False
     bom: bool = False
     _folder: Path | None = None
-    _given: tuple[Path, tuple[int, ...]] | None = None  # the file that was handed in, and its size, time and inode
+    _opened: tuple[Path, tuple[int, ...]] | None = None  # the user's file, and its size, time and inode when hashed
 
     def lines(self, wanted: np.ndarray | None = None) -> Iterator[tuple[int, bytes | None]]:
-        """(number, bytes) of the wanted lines (ascending numbers; default all) that are not blank; None for a line
-        over the cap."""
+        """Yield number and bytes of each line that is not blank; None instead of the bytes of a line over the cap.
+
+        `wanted`: ascending line numbers, by default all.
+        """
         chosen = None if wanted is None else iter(wanted.tolist())
         target = next(chosen, None) if chosen else None
         cap = self.limits.max_line_bytes
@@ -72,20 +74,20 @@ class SubmissionFile:
                     if chosen is not None and (target := next(chosen, None)) is None:
                         return
 
-    def settled(self) -> None:
-        """Raise unless the file is still the one that was hashed."""
-        if self._given is not None and _stamp(self._given[0]) != self._given[1]:
+    def check_unchanged(self) -> None:
+        """Raise UsageError unless the file is still the one that was hashed."""
+        if self._opened is not None and _stamp(self._opened[0]) != self._opened[1]:
             raise UsageError(f"{self.name}: the file changed while it was read")
 
     def discard(self) -> None:
-        """Remove what was unpacked beside the submission."""
+        """Remove the files that were unpacked or copied for this submission."""
         if self._folder is not None:
             shutil.rmtree(self._folder, ignore_errors=True)
 
 
 @contextlib.contextmanager
 def open_submission(submission: str | Path, scratch: Path, limits: Limits | None = None) -> Iterator[SubmissionFile]:
-    """Open a prediction file, or standard input for "-". `scratch` takes what has to be unpacked or copied.
+    """Open a prediction file, or standard input for "-". `scratch`: folder to unpack and copy into.
 
     Raises UsageError (no such file, not a regular file) and SubmissionError (nothing in it can be read).
     """
@@ -117,12 +119,22 @@ def _open(submission: str | Path, folder: Path, limits: Limits) -> SubmissionFil
         if original.stat().st_size > limits.max_bytes:
             raise SubmissionError(f"{name}: over the cap of {limits.max_bytes:,} bytes (--max-bytes)")
         original = original.absolute()
-        parquet, bom = magic.startswith(b"PAR1"), magic.startswith(BOM)
-        source = SubmissionFile(name, "", original, original, limits, magic, parquet, bom, folder, (path, stamp))
-        if not source.parquet and not _plain(source):
+        source = SubmissionFile(
+            name=name,
+            sha256="",
+            original=original,
+            path=original,
+            limits=limits,
+            magic=magic,
+            parquet=magic.startswith(b"PAR1"),
+            bom=magic.startswith(BOM),
+            _folder=folder,
+            _opened=(path, stamp),
+        )
+        if not source.parquet and not _is_plain(source):
             source.path = folder.absolute() / "screened"
             _copy_screenable(source)
-        elif not _literal(original):
+        elif not _is_literal(original):
             source.path = folder.absolute() / "submission"
             source.path.symlink_to(original)
         source.sha256 = digest.result()
@@ -130,13 +142,13 @@ def _open(submission: str | Path, folder: Path, limits: Limits) -> SubmissionFil
 
 
 def shown_name(submission: str | Path) -> str:
-    """The file's name as messages show it: no character that a terminal would obey."""
+    """Return the file's name for messages, without characters that a terminal would obey."""
     text = "standard input" if str(submission) == STDIN else str(submission)
     return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in text)
 
 
-def _literal(path: Path) -> bool:
-    """Whether DuckDB takes the path as it is: it reads all files that a pattern matches, and no name but UTF-8."""
+def _is_literal(path: Path) -> bool:
+    """Return True if DuckDB reads this path literally (no glob characters, valid UTF-8)."""
     text = str(path)
     return text.isprintable() and not set(text) & set("*?[{")
 
@@ -192,7 +204,7 @@ FOREIGN: tuple[tuple[str, Callable[[bytes], bool]], ...] = (
 
 
 def refuse_foreign(magic: bytes, name: str) -> None:
-    """Refuse by content what is certainly no prediction file."""
+    """Raise SubmissionError for content that is certainly no prediction file."""
     for what, is_it in FOREIGN:
         if is_it(magic):
             raise SubmissionError(f"{name}: this is {what}")
@@ -252,8 +264,11 @@ def _stamp(path: Path) -> tuple[int, ...]:
     return status.st_size, status.st_mtime_ns, status.st_ino
 
 
-def _plain(source: SubmissionFile) -> bool:
-    """One pass over the bytes: the line cap is held, and whether DuckDB can read the file as it is."""
+def _is_plain(source: SubmissionFile) -> bool:
+    """Return True if DuckDB can read the file as it is; in the same pass check the cap on lines.
+
+    Plain: UTF-8, no control characters but line feeds, no line over the cap.
+    """
     cap, lines, since, plain, valid = source.limits.max_line_bytes, 0, 0, True, True
     utf8 = codecs.getincrementaldecoder("utf-8")()
     with source.original.open("rb") as file:
@@ -280,6 +295,7 @@ def _decodes(decoder: codecs.IncrementalDecoder, chunk: bytes, final: bool = Fal
 
 
 def _copy_screenable(source: SubmissionFile) -> None:
+    """Write source.path: the same lines, with a placeholder for each that DuckDB cannot read."""
     with source.original.open("rb") as file, source.path.open("wb") as copy:
         file.seek(len(BOM) if source.bom else 0)
         for line in _capped_lines(file, source.limits.max_line_bytes):
@@ -302,7 +318,7 @@ def _screenable(line: bytes) -> bytes:
 
 
 def _capped_lines(file: IO[bytes], cap: int) -> Iterator[bytes | None]:
-    """Lines with their line feed; None for one that has more than `cap` bytes before it."""
+    """Yield lines with their line feed; None for a line of more than `cap` bytes."""
     while line := file.readline(cap + 1):
         if len(line) > cap and not line.endswith(b"\n"):
             while (rest := file.readline(CHUNK)) and not rest.endswith(b"\n"):

@@ -1,7 +1,11 @@
-"""What answers may say: the world's labels in any usual spelling, and frames at the answers' own rate.
+"""Vocabulary of answers: the world's labels in any usual spelling, and frames at the answers' own rate.
 
 A label is looked up as it stands, then after task.normalise_label. One that only looks like a known label, or hides
-characters, is refused; any other is accepted as UNKNOWN_LABEL, which no truth equals.
+characters, is refused; any other is accepted as UNKNOWN_LABEL.
+
+"No answer" is None here and NULL in SQL. UNKNOWN_LABEL is a code and not NULL because it is an answer: whoever names an
+operation that the world does not have is wrong, while null abstains, and tables tell the two apart. No truth equals it,
+since a world has at most 254 labels.
 """
 
 from __future__ import annotations
@@ -14,7 +18,7 @@ from fractions import Fraction
 from typing import NamedTuple
 
 from harness.errors import UsageError
-from harness.ingestion.confusables import code_points, hidden, skeleton
+from harness.ingestion.confusables import code_points, hidden_characters, skeleton
 from reference.task import CLIP_FRAMES, FPS, normalise_label
 
 UNKNOWN_LABEL = 255
@@ -23,13 +27,15 @@ MAX_CLIP_FRAMES, MAX_FPS = 1_000, 200
 
 
 class Label(NamedTuple):
+    """Result of looking a label up."""
+
     code: int
     verdict: str  # exact | normalised | unknown | refused
     more: str = ""  # unknown: the nearest label; refused: the characters
 
 
 class Vocabulary:
-    """What answers may say: the world's labels, and the frames of a clip with what they are at 25 fps."""
+    """Labels of a world, and the frames of a clip in the answers with their frames at 25 fps."""
 
     def __init__(self, operations: tuple[str, ...], fps: float | None = None, clip_frames: int | None = None):
         self.operations = operations
@@ -40,6 +46,7 @@ class Vocabulary:
         self._known: dict[str, Label] = {}
 
     def label(self, text: str) -> Label:
+        """Look a label up, and remember the result."""
         found = self._known.get(text)
         if found is None:
             found = self._look_up(text)
@@ -53,23 +60,25 @@ class Vocabulary:
         normal = normalise_label(text)
         if normal in self._normal:
             return Label(self._normal[normal], "normalised")
-        if hidden(text) or normalise_label(skeleton(text)) in self._looks:
+        if hidden_characters(text) or normalise_label(skeleton(text)) in self._looks:
             return Label(UNKNOWN_LABEL, "refused", code_points(text))
         near = difflib.get_close_matches(normal[:100], list(self._normal), 1)
         return Label(UNKNOWN_LABEL, "unknown", self.operations[self._normal[near[0]]] if near else "")
 
     def spellings(self) -> list[str]:
-        """The labels, then the labels in another usual spelling, and so on: position % labels is the code. What does
-        not stand unescaped in JSON, or stands there already, is replaced by a text that no line holds."""
+        """Return the labels, then the labels in another usual spelling, and so on: position % labels is the code.
+
+        A spelling that JSON would escape, or that occurs already, is replaced by a text that no line holds.
+        """
         styles: tuple[Callable[[str], str], ...] = (str, str.lower, str.upper, str.title)
-        made: dict[str, None] = {}
+        spellings: dict[str, None] = {}
         for joint in (" ", "_", "-"):
             for style in styles:
                 for code, label in enumerate(self.operations):
                     text = style(label).replace(" ", joint)
-                    usable = text not in made and self._is_plain(text, code)
-                    made[text if usable else f"\x01{len(made)}"] = None
-        return list(made)
+                    usable = text not in spellings and self._is_plain(text, code)
+                    spellings[text if usable else f"\x01{len(spellings)}"] = None
+        return list(spellings)
 
     def _is_plain(self, text: str, code: int) -> bool:
         found = self.label(text)
@@ -77,9 +86,9 @@ class Vocabulary:
 
 
 def frame_table(fps: float | None, clip_frames: int | None) -> tuple[Fraction, list[int]]:
-    """Frame rate of the answers, and for each frame 0..clip_frames of theirs the nearest one at 25 fps.
+    """Return the frame rate of the answers, and for each of their frames 0..clip_frames the nearest one at 25 fps.
 
-    Of rate and length the missing one follows from the clip's 5 seconds. Raises UsageError.
+    Of rate and length the missing one follows from the clip's 5 seconds. Raises UsageError where they do not fit.
     """
     if fps is not None and not (math.isfinite(fps) and 0 < fps <= MAX_FPS):
         raise UsageError(f"--fps {fps:g}: expected a frame rate above 0 and at most {MAX_FPS}")
@@ -87,13 +96,13 @@ def frame_table(fps: float | None, clip_frames: int | None) -> tuple[Fraction, l
         raise UsageError(f"--clip-frames {clip_frames}: expected 1 to {MAX_CLIP_FRAMES:,}")
     seconds = Fraction(CLIP_FRAMES, FPS)
     rate = Fraction(str(fps)) if fps is not None else Fraction(clip_frames or CLIP_FRAMES) / seconds
-    frames = clip_frames or rounded(rate * seconds)
-    table = [rounded(Fraction(frame * FPS) / rate) for frame in range(frames + 1)]
+    frames = clip_frames or round_half_up(rate * seconds)
+    table = [round_half_up(Fraction(frame * FPS) / rate) for frame in range(frames + 1)]
     if table[-1] > CLIP_FRAMES:
         raise UsageError(f"{frames} frames at {float(rate):g} fps are longer than a clip of {float(seconds):g} s")
     return rate, table
 
 
-def rounded(number: Fraction | float) -> int:
-    """To the nearest integer, half up: floor(x + 1/2), which SQL computes alike."""
+def round_half_up(number: Fraction | float) -> int:
+    """Round to the nearest integer, half up: floor(x + 1/2), which SQL computes alike (Python rounds half to even)."""
     return math.floor(number + (Fraction(1, 2) if isinstance(number, Fraction) else 0.5))

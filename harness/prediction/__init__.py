@@ -1,5 +1,6 @@
 """Ask a model about every clip of a split and write its answers as an entry.
 
-predict is the loop, predictor what a model must be, questions what it is shown, replies what its text means, journal
-what is on disk after a kill, floors the answers that stand in where a text holds none.
+predict is the loop, choices what a user may choose, predictor the contract of a model, questions what it is shown,
+replies the reader of its text, journal the answers on disk after a kill, floors the answers that stand in where a text
+holds none.
 """

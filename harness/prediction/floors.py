@@ -1,4 +1,4 @@
-"""What can be said of a split without looking: its clips, the constant answer, the usual successor of an operation.
+"""Answers about a split that need no look at it: its clips, the constant answer, the usual successor of an operation.
 
 All of it comes from the training split (imported worlds: from the other sessions), so a model may know it. `harness
 predict` falls back on it where a text holds no answer, and the floors among the baselines answer with it:
@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 from harness.baselines.write import BASELINES, Baseline, line, random_answer
 from harness.errors import UsageError
 from harness.prediction.predictor import Question, Reply
-from reference.rendering.sources import OPEN_SPLITS
-from reference.task import CLIP_FRAMES
+from reference.resources import sql
+from reference.task import CLIP_FRAMES, OPEN_SPLITS
 
 if TYPE_CHECKING:
     from reference.truth.store import Truth
@@ -24,11 +24,12 @@ BATCH = 256
 
 
 class Floors:
-    """Of an open split; nothing of the truth is kept. `clips`: in the order in which they are rendered."""
+    """Constant answers and usual successors for the clips of a split; nothing of the truth is kept.
+
+    `clips`: in the order in which they are rendered.
+    """
 
     def __init__(self, truth: Truth):
-        from reference.resources import sql
-
         rows = truth.connection.execute(sql(__package__, "floors")).fetchall()
         self.operations = truth.operations
         self._codes = {label: code for code, label in enumerate(truth.operations)}
@@ -37,15 +38,15 @@ class Floors:
         self.clips = tuple(self._constant if truth.split in OPEN_SPLITS else sorted(self._constant))
 
     def constant(self, clip_id: str) -> dict[str, Any]:
-        """The three answer fields that are right most often."""
+        """Return the three answer fields that are right most often."""
         return self._answer(clip_id, self._constant[clip_id])
 
     def after(self, clip_id: str, operation: str) -> str:
-        """T(operation): what follows it most often."""
+        """Return T(operation), the operation that follows it most often."""
         return self.operations[self._follows[clip_id][self._codes[operation]]]
 
     def answers(self, name: str, seed: int = 0) -> dict[str, dict[str, Any]]:
-        """Clip id -> the answer fields of a baseline that uses no truth, as `harness baseline` writes them."""
+        """Return clip id -> answer fields of a baseline that uses no truth, as `harness baseline` writes them."""
         generator = random.Random(seed)
         whole = {"start_frame": 0, "end_frame": CLIP_FRAMES}
         chosen = {
@@ -56,11 +57,12 @@ class Floors:
         return {clip_id: self._answer(clip_id, chosen(clip_id)) for clip_id in sorted(self.clips)}
 
     def _answer(self, clip_id: str, codes: dict[str, int]) -> dict[str, Any]:
-        return {field: said for field, said in line(clip_id, self.operations, codes).items() if field != "clip_id"}
+        fields = line(clip_id, self.operations, codes)
+        return {name: value for name, value in fields.items() if name != "clip_id"}
 
 
 class Floor:
-    """A baseline as a predictor. It needs no pictures, and is told the split's floors before it is asked."""
+    """Baseline as a predictor. It needs no pictures, but the split's floors before the first question (`prepare`)."""
 
     wants = None
     batch_size = BATCH
@@ -72,18 +74,21 @@ class Floor:
 
     @property
     def card(self) -> dict[str, Any]:
+        """Return the baseline's part of the card, with the seed where it counts."""
         run = {"seed": self.seed} if self.baseline.name == "random" else {}
         return {"kind": self.baseline.kind, "description": self.baseline.description, "run": run}
 
-    def know(self, floors: Floors) -> None:
+    def prepare(self, floors: Floors) -> None:
+        """Take the split's floors."""
         self._answers = floors.answers(self.baseline.name, self.seed)
 
     def ask(self, questions: Sequence[Question], operations: Sequence[str]) -> list[Reply]:
+        """Answer from the floors, by the clips' ids."""
         return [Reply(answer=self._answers[question.clip_id]) for question in questions]
 
 
 def load(name: str, options: Mapping[str, str]) -> Floor:
-    """`baseline:NAME`, with `--option seed=N`. Raises UsageError."""
+    """Return the predictor of `baseline:NAME`, with `--option seed=N`. Raises UsageError."""
     floors = [known for known, baseline in BASELINES.items() if baseline.kind == "baseline"]
     if name == "probe":
         raise UsageError("the probe learns before it answers: harness baseline probe --frames DIR -o FILE")

@@ -1,12 +1,12 @@
-"""Answers on disk as they come, so that a run that is killed loses none of them and asks nothing twice.
+"""Journal of a prediction run: answers are on disk as they come, so a run that is killed loses and repeats none.
 
 In the entry's folder, until it is whole:
 
-    run.json                 whose answers these are: model, card, split, pictures
+    run.json                 the run's identity: model, card, split, pictures
     predictions.jsonl.part   the answers so far, a whole line each, synced after every batch
 
-A run goes on where the same model is asked about the same pictures; anything else is refused and named. Of a line that
-was being written when the run was killed nothing is taken. One process writes into a folder at a time.
+A run resumes where the same model is asked about the same pictures; anything else is refused and named. A line that was
+cut off when the run was killed is dropped. One process writes into a folder at a time.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from typing import IO, Any
 
 from harness.cards import CARD, PREDICTIONS
 from harness.errors import UsageError
-from reference.files import write_atomically
+from reference.files import write_json
 
 IDENTITY, PART = "run.json", f"{PREDICTIONS}.part"
 
@@ -29,19 +29,20 @@ Line = dict[str, Any]
 
 
 def refuse_finished(folder: Path) -> None:
-    """Raise UsageError where the folder holds an entry, and no run that could go on."""
+    """Raise UsageError where the folder holds an entry, and no run that could resume."""
     if not (folder / PART).exists() and any((folder / name).exists() for name in (CARD, PREDICTIONS)):
         raise UsageError(f"{folder}: holds an entry already; --fresh replaces it")
 
 
 class Journal:
-    """The answers so far by clip id; `add` makes more of them last."""
+    """Answers so far by clip id; `add` writes more of them to disk."""
 
     def __init__(self, file: IO[bytes]):
         self._file = file
-        self.lines = _taken_up(file)
+        self.lines = _read_whole_lines(file)
 
     def add(self, lines: Iterable[Line]) -> None:
+        """Append lines and sync: once this returns, a kill does not lose them."""
         found = {line["clip_id"]: line for line in lines}
         self._file.write("".join(json.dumps(line) + "\n" for line in found.values()).encode())
         self._file.flush()
@@ -51,7 +52,10 @@ class Journal:
 
 @contextmanager
 def journal(folder: Path, identity: Mapping[str, Any], *, fresh: bool = False) -> Iterator[Journal]:
-    """The journal of this run, begun or taken up. `fresh`: what an earlier run left is given up."""
+    """Begin the journal of a run, or resume the one in the folder. `fresh`: discard what an earlier run left.
+
+    Raises UsageError where another process answers into the folder, or it holds the answers of another run.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / PART).open("a+b") as file:
         try:
@@ -63,13 +67,12 @@ def journal(folder: Path, identity: Mapping[str, Any], *, fresh: bool = False) -
             file.truncate(0)
         elif file.tell():
             _compare(folder, identity)
-        text = json.dumps(identity, ensure_ascii=False, indent=1) + "\n"
-        write_atomically(folder / IDENTITY, lambda path: path.write_text(text, encoding="utf-8"))
+        write_json(folder / IDENTITY, identity)
         yield Journal(file)
 
 
 def close(folder: Path) -> None:
-    """The entry is whole: what was there to go on from is not needed any more."""
+    """Remove the journal of a run whose entry is whole."""
     for name in (PART, IDENTITY):
         (folder / name).unlink(missing_ok=True)
 
@@ -82,18 +85,18 @@ def _compare(folder: Path, identity: Mapping[str, Any]) -> None:
         raise UsageError(f"{folder}: {PART} does not say whose answers it holds; --fresh starts over") from None
     if other:
         raise UsageError(
-            f"{folder}: holds the answers of another run ({', '.join(_differs(there, identity, other))}); "
-            "choose another folder, or give them up with --fresh"
+            f"{folder}: holds the answers of another run ({', '.join(_differences(there, identity, other))}); "
+            "choose another folder, or discard them with --fresh"
         )
 
 
-def _differs(there: Mapping[str, Any], identity: Mapping[str, Any], keys: Iterable[str]) -> Iterator[str]:
+def _differences(there: Mapping[str, Any], identity: Mapping[str, Any], keys: Iterable[str]) -> Iterator[str]:
     for key in keys:
         yield f"{key} {json.dumps(there.get(key))[:200]}, not {json.dumps(identity.get(key))[:200]}"
 
 
-def _taken_up(file: IO[bytes]) -> dict[str, Line]:
-    """The whole lines; the file is cut behind the last of them."""
+def _read_whole_lines(file: IO[bytes]) -> dict[str, Line]:
+    """Return the whole lines by clip id, and cut the file behind the last of them."""
     file.seek(0)
     found, end = dict[str, Line](), 0
     for text in file:

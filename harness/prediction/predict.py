@@ -5,13 +5,12 @@
 
 The entry is `predictions.jsonl` in the order of the clips, `card.toml` with what is needed to repeat the run, and
 `training.json` where the model has a training record. `latency_ms` is measured: the wall time of the call that answered
-the clip's batch, divided by the clips in it; reading and drawing pictures is not in it. A run that was cut off goes on
-where it was (`journal`). No truth reaches the model.
+the clip's batch, divided by the clips in it, without reading and drawing pictures. A run that was cut off resumes where
+it stopped (`journal`). No truth reaches the model.
 """
 
 from __future__ import annotations
 
-import hashlib
 import json
 import platform
 import shlex
@@ -23,32 +22,35 @@ from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 from harness.cards import PREDICTIONS, Card, fault_in, write_card
 from harness.errors import HarnessError, UsageError
+from harness.formatting import plural
 from harness.ingestion.line_checker import SOURCES
 from harness.prediction import journal as journals
+from harness.prediction.choices import Choices
 from harness.prediction.floors import Floor, Floors
 from harness.prediction.journal import Journal
-from harness.prediction.predictor import Predictor, Question, find
-from harness.prediction.questions import Blind, Questions, Say, batches_of, given, read_ahead, rendered
+from harness.prediction.predictor import Predictor, Question, Wants, find
+from harness.prediction.questions import Blind, Questions, make_rendering, open_rendering, read_ahead, split_in_batches
 from harness.prediction.replies import FALLBACK, Reader
+from harness.progress import counter
+from harness.scoring.training_record import check_training_record
 from harness.version import __version__
-from reference.files import write_atomically
-from reference.truth.store import open_truth
-
-if TYPE_CHECKING:
-    from reference.truth.store import Truth
+from reference.files import sha256, write_atomically, write_json
+from reference.truth.store import Truth
 
 FORMAT = "warehouse-harness/predict-1"
 TRAINING = "training.json"
 ON_CARD = ("kind", "description", "model", "authors", "license", "url", "run")
 KINDS = ("model", "baseline")
 
+Lines = Sequence[Mapping[str, Any]]
+
 
 class Prediction(NamedTuple):
-    """What came of it."""
+    """Outcome of a prediction run."""
 
     path: Path  # the predictions
     world: str
@@ -61,132 +63,134 @@ class Prediction(NamedTuple):
     sealed: bool
 
 
-@dataclass(frozen=True)
-class _Asked:
-    """Who is asked about what, as the user said it."""
-
-    model: str
-    named: bool  # the command line can ask it too
-    predictor: Predictor
-    options: dict[str, str]
-    folder: Path
-    world: str
-    split: str
-    frames: Path | None
-    limit: int | None
-    batch_size: int
-
-
 class _Split(NamedTuple):
-    """What is known of the split: nothing that a model may not know, but for the digest."""
+    """Facts about the split: nothing that a model may not know, but for the digest."""
 
     world: str
-    digest: str
+    name: str
+    truth_digest: str
     sealed: bool
     floors: Floors
 
+    @classmethod
+    def of(cls, truth: Truth) -> _Split:
+        """Read the facts from an open truth."""
+        return cls(
+            world=truth.world,
+            name=truth.split,
+            truth_digest=truth.digest,
+            sealed=bool(truth.sealed),
+            floors=Floors(truth),
+        )
 
-def predict(
-    model: str | Predictor,
-    folder: str | Path,
-    *,
-    world: str = "warehouse-v1",
-    split: str = "test",
-    frames: str | Path | None = None,
-    limit: int | None = None,
-    batch_size: int | None = None,
-    options: Mapping[str, str] | None = None,
-    fresh: bool = False,
-    workers: int = 2,
-    home: Path | None = None,
-    truth: Path | None = None,
-    say: Say = lambda text: None,
-) -> Prediction:
-    """Ask `model`, `NAME:REST` or a Predictor, and write the entry `folder`. `workers`: processes that draw pictures.
 
-    `frames`: a rendering, instead of one made for the model; `limit`: only the first clips; `fresh`: give up what an
-    earlier run left. Raises UsageError, and HarnessError where the model fails: what it answered is kept, and the same
-    call goes on.
+@dataclass(frozen=True, kw_only=True)
+class _Run:
+    """One model asked about one split: everything that is settled before the first question."""
+
+    model: str
+    by_name: bool  # the command line can ask it too
+    predictor: Predictor
+    folder: Path
+    choices: Choices
+    split: _Split
+    questions: Questions
+    reader: Reader
+
+    @property
+    def batch_size(self) -> int:
+        """Return the clips a question: the user's choice, else the model's."""
+        return max(1, self.choices.batch_size or self.predictor.batch_size)
+
+
+def predict(model: str | Predictor, output: str | Path, **choices: Any) -> Prediction:
+    """Ask `model`, `NAME:REST` or a Predictor, about a split, and write the entry into the folder `output`.
+
+    `choices`: fields of `harness.prediction.choices.Choices`, such as `split="validation"`, `frames=FOLDER` or
+    `limit=100`. Raises UsageError, and HarnessError where the model fails: its earlier answers are kept, and the same
+    call resumes.
     """
-    if not fresh:
-        journals.refuse_finished(Path(folder))
-    predictor = find(model, options or {}) if isinstance(model, str) else model
-    _check(predictor)
-    name = model if isinstance(model, str) else f"{type(model).__module__}.{type(model).__qualname__}"
-    asked = _Asked(
-        name,
-        isinstance(model, str),
-        predictor,
-        dict(options or {}),
-        Path(folder),
-        str(world),
-        split,
-        Path(frames) if frames else None,
-        limit,
-        max(1, batch_size or predictor.batch_size),
-    )
-    with open_truth(world, split, home=home, truth=truth) as opened:
-        known = _Split(opened.world, opened.digest, bool(opened.sealed), Floors(opened))
-        questions = _questions(asked, opened, known.floors, workers, home, say)
-    if isinstance(predictor, Floor):
-        predictor.know(known.floors)
-    reader = Reader(known.floors)
-    with journals.journal(asked.folder, _identity(asked, known, questions), fresh=fresh) as kept:
-        _ask(asked, known, questions, reader, kept, say)
-        lines = [kept.lines[clip_id] for clip_id in known.floors.clips if clip_id in kept.lines]
-        _write_entry(asked, known, questions, lines)
-        journals.close(asked.folder)
-    return _made(asked, known, questions, reader, lines)
+    chosen = Choices.of(**choices)
+    if not chosen.fresh:
+        journals.refuse_finished(Path(output))
+    run = _prepare(model, Path(output), chosen)
+    with journals.journal(run.folder, _identity(run), fresh=chosen.fresh) as journal:
+        _ask(run, journal)
+        lines = [journal.lines[clip_id] for clip_id in run.split.floors.clips if clip_id in journal.lines]
+        _write_entry(run, lines)
+        journals.close(run.folder)
+    return _outcome(run, lines)
 
 
-def _questions(asked: _Asked, truth: Truth, floors: Floors, workers: int, home: Path | None, say: Say) -> Questions:
-    wants = asked.predictor.wants
-    if wants is None and asked.frames:
-        raise UsageError(f"{asked.model} looks at no pictures: leave --frames out")
-    if wants is None:
-        return Blind(floors.clips)
-    if asked.frames:
-        return given(asked.frames, truth, floors.clips, wants)
-    return rendered(asked.world, truth, floors.clips, wants, limit=asked.limit, workers=workers, home=home, say=say)
-
-
-def _made(
-    asked: _Asked, known: _Split, questions: Questions, reader: Reader, lines: Sequence[dict[str, Any]]
-) -> Prediction:
-    sources = Counter(line["source"] for line in lines)
-    said = [reader.operation_in(line["raw_output"]) for line in lines if line["source"] == FALLBACK]
-    expected = len(known.floors.clips)
-    return Prediction(
-        path=asked.folder / PREDICTIONS,
-        world=known.world,
-        split=asked.split,
-        answered=len(lines),
-        expected=expected,
-        without_pictures=0 if asked.limit else expected - len(questions.clips),
-        sources={name: sources[name] for name in SOURCES},
-        kept=sum(operation is not None for operation in said),
-        sealed=known.sealed,
-    )
-
-
-def told(made: Prediction) -> list[str]:
-    """The same for a reader."""
-    model, repaired, fallback = made.sources.values()
+def summary_lines(prediction: Prediction) -> list[str]:
+    """Summary lines for the terminal: how many clips are answered, from which sources, and what a score will miss."""
+    model, repaired, fallback = prediction.sources.values()
     lines = [
-        f"{made.answered:,} of {made.expected:,} clips of {made.world} / {made.split} answered in {made.path}",
+        f"{prediction.answered:,} of {plural(prediction.expected, 'clip')} of {prediction.world} / {prediction.split} "
+        f"answered in {prediction.path}",
         f"  {model:,} as the model said it, {repaired:,} repaired, {fallback:,} fallback"
-        + (f" ({made.kept:,} with the operation that it said)" if made.kept else ""),
+        + (f" ({prediction.kept:,} with the operation that it said)" if prediction.kept else ""),
     ]
-    if made.answered < made.expected:
-        why = f", {made.without_pictures:,} of them without pictures" if made.without_pictures else ""
-        lines.append(f"  {made.expected - made.answered:,} have no answer{why}: a score counts them as wrong")
+    if prediction.answered < prediction.expected:
+        blind = prediction.without_pictures
+        why = f", {blind:,} of them without pictures" if blind else ""
+        lines.append(
+            f"  {prediction.expected - prediction.answered:,} have no answer{why}: a score counts them as wrong"
+        )
     return lines
 
 
-def _check(predictor: Predictor) -> None:
-    """What would fail only when hours have gone by."""
-    from harness.scoring.training_record import check_training_record
+def _prepare(model: str | Predictor, folder: Path, choices: Choices) -> _Run:
+    """Find and check the model, read the split's facts, find or make its pictures."""
+    predictor = find(model, choices.options) if isinstance(model, str) else model
+    _check(predictor)
+    name = model if isinstance(model, str) else f"{type(model).__module__}.{type(model).__qualname__}"
+    with choices.open() as truth:
+        split = _Split.of(truth)
+        questions = _questions(name, predictor.wants, truth, split.floors.clips, choices)
+    if isinstance(predictor, Floor):
+        predictor.prepare(split.floors)
+    return _Run(
+        model=name,
+        by_name=isinstance(model, str),
+        predictor=predictor,
+        folder=folder,
+        choices=choices,
+        split=split,
+        questions=questions,
+        reader=Reader(split.floors),
+    )
 
+
+def _questions(model: str, wants: Wants | None, truth: Truth, clips: tuple[str, ...], choices: Choices) -> Questions:
+    if wants is None and choices.frames:
+        raise UsageError(f"{model} looks at no pictures: leave --frames out")
+    if wants is None:
+        return Blind(clips)
+    if choices.frames:
+        return open_rendering(choices.frames, truth, clips, wants)
+    return make_rendering(truth, clips, wants, choices)
+
+
+def _outcome(run: _Run, lines: Lines) -> Prediction:
+    sources = Counter(line["source"] for line in lines)
+    fallbacks = [line["raw_output"] for line in lines if line["source"] == FALLBACK]
+    expected = len(run.split.floors.clips)
+    return Prediction(
+        path=run.folder / PREDICTIONS,
+        world=run.split.world,
+        split=run.split.name,
+        answered=len(lines),
+        expected=expected,
+        without_pictures=0 if run.choices.limit else expected - len(run.questions.clips),
+        sources={name: sources[name] for name in SOURCES},
+        kept=sum(run.reader.operation_in(text) is not None for text in fallbacks),
+        sealed=run.split.sealed,
+    )
+
+
+def _check(predictor: Predictor) -> None:
+    """Raise UsageError at once for a card or record that would be refused only when hours have passed."""
     card = predictor.card
     if unknown := sorted(set(card) - set(ON_CARD)):
         raise UsageError(f"the model's card says {', '.join(unknown)}; it may say {', '.join(ON_CARD)}")
@@ -202,117 +206,119 @@ def _check(predictor: Predictor) -> None:
         check_training_record(dict(predictor.training), Path(TRAINING))
 
 
-def _identity(asked: _Asked, known: _Split, questions: Questions) -> dict[str, Any]:
-    """Answers with another one are not the same run's. How many clips are asked, and how many at once, is not in it."""
-    card = json.dumps(asked.predictor.card, sort_keys=True, default=dict)
+def _identity(run: _Run) -> dict[str, Any]:
+    """Return what makes this run the one that an earlier start began.
+
+    The number of clips that are asked about, and how many at once, is left out: a run may resume with another.
+    """
+    card = json.dumps(run.predictor.card, sort_keys=True, default=dict)
     return {
         "format": FORMAT,
-        "model": asked.model,
-        "options": asked.options,
-        "card": hashlib.sha256(card.encode()).hexdigest(),
-        "world": known.world,
-        "split": asked.split,
-        "truth": known.digest[:16],
-        "pictures": questions.shown,
+        "model": run.model,
+        "options": run.choices.options,
+        "card": sha256(card.encode()),
+        "world": run.split.world,
+        "split": run.split.name,
+        "truth": run.split.truth_digest[:16],
+        "pictures": run.questions.pictures,
     }
 
 
-def _ask(asked: _Asked, known: _Split, questions: Questions, reader: Reader, kept: Journal, say: Say) -> None:
-    from harness.progress import counter
-
-    clips = questions.clips[: asked.limit]
-    waiting = [clip_id for clip_id in clips if clip_id not in kept.lines]
+def _ask(run: _Run, journal: Journal) -> None:
+    """Ask about every clip that has no answer yet, batch by batch; each batch is on disk before the next is asked."""
+    clips = run.questions.clips[: run.choices.limit]
+    waiting = [clip_id for clip_id in clips if clip_id not in journal.lines]
     done = len(clips) - len(waiting)
     if done:
-        say(f"{done:,} of {len(clips):,} clips were answered before, {len(waiting):,} to go")
+        run.choices.say(f"{done:,} of {len(clips):,} clips were answered before, {len(waiting):,} to go")
     with (
-        counter(f"{known.world} / {asked.split}", done=done, logged=True) as report,
-        closing(read_ahead(questions, batches_of(waiting, asked.batch_size))) as batches,
+        counter(f"{run.split.world} / {run.split.name}", done=done, logged=True) as report,
+        closing(read_ahead(run.questions, split_in_batches(waiting, run.batch_size))) as batches,
     ):
         for batch in batches:
-            kept.add(_answered(asked, batch, reader))
+            journal.add(_answer(run, batch))
             done += len(batch)
             report(done, len(clips))
 
 
-def _answered(asked: _Asked, batch: Sequence[Question], reader: Reader) -> list[dict[str, Any]]:
+def _answer(run: _Run, batch: Sequence[Question]) -> list[dict[str, Any]]:
     begun = time.perf_counter()
     try:
-        replies = list(asked.predictor.ask(batch, reader.floors.operations))
+        replies = list(run.predictor.ask(batch, run.split.floors.operations))
     except Exception as error:  # a model may raise anything, and whoever runs it has to know on which clips
         raise HarnessError(
-            f"{_named(asked, batch)}: {_shown(error)}; what was answered before is kept, and the same "
-            "command goes on from there"
+            f"{_failure(run, batch)}: {_cause(error)}; earlier answers are kept, and the same command resumes"
         ) from error
     latency_ms = (time.perf_counter() - begun) * 1000 / len(batch)
     if len(replies) != len(batch):
-        raise HarnessError(f"{_named(asked, batch)}: gave {len(replies)} replies to {len(batch)} questions")
+        raise HarnessError(f"{_failure(run, batch)}: gave {len(replies)} replies to {len(batch)} questions")
     pairs = zip(batch, replies, strict=True)
-    return [reader.line(question.clip_id, reply, latency_ms) for question, reply in pairs]
+    return [run.reader.line(question.clip_id, reply, latency_ms) for question, reply in pairs]
 
 
-def _named(asked: _Asked, batch: Sequence[Question]) -> str:
-    return f"{asked.model} failed on {', '.join(question.clip_id for question in batch)}"
+def _failure(run: _Run, batch: Sequence[Question]) -> str:
+    return f"{run.model} failed on {', '.join(question.clip_id for question in batch)}"
 
 
-def _shown(error: Exception) -> str:
-    """The error, and the line that raised it: the command line shows no traceback."""
+def _cause(error: Exception) -> str:
+    """Return the error and the line that raised it: the command line shows no traceback."""
     last = traceback.extract_tb(error.__traceback__)[-1]
     return f"{type(error).__name__}: {error} ({Path(last.filename).name}:{last.lineno})"
 
 
-def _write_entry(asked: _Asked, known: _Split, questions: Questions, lines: Sequence[dict[str, Any]]) -> None:
-    """The card comes last: with it the entry is there."""
-    folder, training = asked.folder, asked.predictor.training
+def _write_entry(run: _Run, lines: Lines) -> None:
+    """Write predictions, training record and card. The card comes last: with it the entry is whole."""
     content = "".join(json.dumps(line) + "\n" for line in lines).encode()
-    write_atomically(folder / PREDICTIONS, lambda path: path.write_bytes(content))
+    write_atomically(run.folder / PREDICTIONS, lambda path: path.write_bytes(content))
+    training = run.predictor.training
     if training is None:
-        (folder / TRAINING).unlink(missing_ok=True)
+        (run.folder / TRAINING).unlink(missing_ok=True)
     else:
-        text = json.dumps(dict(training), ensure_ascii=False, indent=1) + "\n"
-        write_atomically(folder / TRAINING, lambda path: path.write_text(text, encoding="utf-8"))
-    said = dict(asked.predictor.card)
-    run = _run(asked, questions, lines, said.pop("run", {}))
-    write_card(
-        folder,
-        Card(
-            **{
-                "name": folder.resolve().name,
-                "kind": "model",
-                "description": f"answers of {asked.model}",
-                **said,
-                "world": known.world,
-                "split": asked.split,
-                "truth_digest": known.digest,
-                "predictions_sha256": hashlib.sha256(content).hexdigest(),
-                "date": datetime.now(UTC).date().isoformat(),
-                "run": run,
-            }
-        ),
+        write_json(run.folder / TRAINING, dict(training))
+    write_card(run.folder, _card(run, lines, sha256(content)))
+
+
+def _card(run: _Run, lines: Lines, predictions_sha256: str) -> Card:
+    """Return the entry's card: the model's own words, then what only the harness knows."""
+    own = dict(run.predictor.card)
+    details = _run_table(run, lines, own.pop("run", {}))
+    return Card(
+        **{
+            "name": run.folder.resolve().name,
+            "kind": "model",
+            "description": f"answers of {run.model}",
+            **own,
+            "world": run.split.world,
+            "split": run.split.name,
+            "truth_digest": run.split.truth_digest,
+            "predictions_sha256": predictions_sha256,
+            "date": datetime.now(UTC).date().isoformat(),
+            "run": details,
+        }
     )
 
 
-def _run(
-    asked: _Asked, questions: Questions, lines: Sequence[dict[str, Any]], own: Mapping[str, Any]
-) -> dict[str, Any]:
-    """How the answers were made. `wall_s`: the model's time over all runs that it took, as latency_ms adds up."""
+def _run_table(run: _Run, lines: Lines, own: Mapping[str, Any]) -> dict[str, Any]:
+    """Return how the answers were made. `wall_s`: the model's time over all starts, the sum of latency_ms."""
+    pictures = run.questions.pictures
     return {
-        **({"command": _command(asked)} if asked.named else {}),
-        "batch_size": asked.batch_size,
+        **({"command": _command(run)} if run.by_name else {}),
+        "batch_size": run.batch_size,
         "harness": __version__,
         "python": platform.python_version(),
         "platform": platform.platform(),
         "wall_s": round(sum(line["latency_ms"] for line in lines) / 1000, 3),
         "answers": {name: sum(line["source"] == name for line in lines) for name in SOURCES},
-        **({"pictures": questions.shown} if questions.shown else {}),
+        **({"pictures": pictures} if pictures else {}),
         **({"predictor": dict(own)} if own else {}),
     }
 
 
-def _command(asked: _Asked) -> str:
-    words = ["harness", "predict", "--model", asked.model, "--world", asked.world, "--split", asked.split]
-    words += ["--batch-size", str(asked.batch_size), "-o", str(asked.folder)]
-    words += ["--frames", str(asked.frames)] if asked.frames else []
-    words += ["--limit", str(asked.limit)] if asked.limit else []
-    words += [word for key, value in asked.options.items() for word in ("--option", f"{key}={value}")]
+def _command(run: _Run) -> str:
+    choices = run.choices
+    words = ["harness", "predict", "--model", run.model, "--world", choices.world, "--split", choices.split]
+    words += ["--batch-size", str(run.batch_size), "-o", str(run.folder)]
+    words += ["--frames", str(choices.frames)] if choices.frames else []
+    words += ["--limit", str(choices.limit)] if choices.limit else []
+    words += [word for key, value in choices.options.items() for word in ("--option", f"{key}={value}")]
     return shlex.join(words)

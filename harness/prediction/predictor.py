@@ -1,15 +1,15 @@
-"""What a model must be to be asked by the harness, and how one is found by name.
+"""Contract of a model that the harness asks, and the search for one by name.
 
-The harness shows the clips, reads the answers, measures, and keeps what was answered; a model only answers. Any
-installed package brings one by an entry point of the group `harness.predictors`:
+The harness shows the clips, reads the answers, measures, and stores every answer; a model only answers. Any installed
+package brings one by an entry point of the group `harness.predictors`:
 
     [options.entry_points]
     harness.predictors =
         mine = my_package.model:load
 
 `--model mine:REST` calls `load(REST, options)`, `options` being the `--option key=value` of the command as texts, and
-asks what it returns, a `Predictor`. `load` raises HarnessError where the user can mend something; a package that it
-does not find is told with the extra named like the entry point, if the distribution has such an extra.
+asks what it returns, a `Predictor`. `load` raises HarnessError for what the user can repair. Where it misses a package,
+the error names the extra that is called like the entry point, if the distribution has such an extra.
 """
 
 from __future__ import annotations
@@ -22,20 +22,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.errors import UsageError
+from reference.task import DEFAULT_FRAMES, DEFAULT_SAMPLER, DEFAULT_SIZE
 
 GROUP = "harness.predictors"
 
 
 class Wants(NamedTuple):
-    """How clips are to be shown; the same words as `harness world render`."""
+    """Pictures that a model wants of a clip; the fields are options of `harness world render`."""
 
-    frames: int = 8
-    size: int = 336
-    sampler: str = "uniform"
+    frames: int = DEFAULT_FRAMES
+    size: int = DEFAULT_SIZE
+    sampler: str = DEFAULT_SAMPLER
 
 
 class Question(NamedTuple):
-    """What a model is shown of one clip. Without pictures the arrays have length 0 and the prompt names no frame."""
+    """One clip as a model sees it. Without pictures the arrays have length 0 and the prompt is empty."""
 
     clip_id: str  # to name the clip in an error or a log, never to answer from
     frames: NDArray[np.uint8]  # [n, h, w, 3] RGB
@@ -45,10 +46,10 @@ class Question(NamedTuple):
 
 
 class Reply(NamedTuple):
-    """An answer as `text` or as fields. With both the fields count, and the text is kept as what the model said.
+    """Answer of a model, as `text` or as fields. With both the fields count, and the text becomes `raw_output`.
 
-    Text is read as `harness score` reads `raw_output`: JSON alone, in a fence, in prose, slightly broken. A text that
-    holds no answer is answered by the harness (`source` is then `fallback`); fields that are no answer are an error of
+    Text is read as `harness score` reads `raw_output`: JSON alone, in a fence, in prose, slightly broken. For a text
+    that holds no answer the harness answers (`source` is then `fallback`); fields that are no answer are an error of
     the predictor and stop the run. Confidences are probabilities that the operation, and the next one, is right.
     """
 
@@ -59,40 +60,43 @@ class Reply(NamedTuple):
 
 
 class Predictor(Protocol):
-    """A model that can be asked."""
+    """Contract of a model that can be asked."""
 
     @property
     def wants(self) -> Wants | None:
-        """How clips are to be shown; None where no pictures are needed."""
+        """Return the pictures that the model wants; None where it needs no pictures."""
 
     @property
     def batch_size(self) -> int:
-        """Clips a call of `ask`, where the user does not say otherwise."""
+        """Return the clips a call of `ask`, where the user does not choose a number."""
 
     @property
     def card(self) -> Mapping[str, Any]:
-        """For the entry's card: `description`, `model` (id of the base model), and `run`, a table of what is needed to
-        repeat it (plain TOML values, tables allowed); also `kind`, `authors`, `license`, `url`. A run that was cut off
-        goes on only under the same card, so nothing in it may change from start to start."""
+        """Return fields of the entry's card: `description`, `model` (id of the base model), and `run`, a table of what
+        is needed to repeat the run (plain TOML values and tables); also `kind`, `authors`, `license`, `url`. A run that
+        was cut off resumes only under the same card, so nothing in it may change from start to start."""
 
     @property
     def training(self) -> Mapping[str, Any] | None:
-        """A training record (`harness schema training`), written as training.json beside the predictions."""
+        """Return a training record (`harness schema training`) for training.json beside the predictions, or None."""
 
     def ask(self, questions: Sequence[Question], operations: Sequence[str]) -> Sequence[Reply]:
-        """One reply a question, in order. `operations`: the world's labels. What is raised stops the run; the answers
-        of earlier calls are kept, and these clips are asked again when it goes on."""
+        """Return one reply a question, in order. `operations`: the world's labels.
+
+        An exception stops the run; the answers of earlier calls are kept, and these clips are asked again when the run
+        resumes.
+        """
 
 
-def installed() -> dict[str, metadata.EntryPoint]:
-    """The entry points by name."""
+def entry_points() -> dict[str, metadata.EntryPoint]:
+    """Return the entry points of all installed packages by name."""
     return {point.name: point for point in metadata.entry_points(group=GROUP)}
 
 
 def find(model: str, options: Mapping[str, str]) -> Predictor:
-    """The predictor that `NAME:REST` names. Raises UsageError, and what its `load` raises."""
+    """Return the predictor that `NAME:REST` names. Raises UsageError, and what its `load` raises."""
     name, _, rest = model.partition(":")
-    points = installed()
+    points = entry_points()
     if name not in points:
         known = ", ".join(sorted(points)) or "none"
         raise UsageError(f"--model {model}: no model {name!r} is installed, expected NAME:REST with one of {known}")
@@ -103,7 +107,10 @@ def find(model: str, options: Mapping[str, str]) -> Predictor:
 
 
 def _remedy(point: metadata.EntryPoint) -> str:
-    """The extra named like the entry point, where its distribution has one; a module's name need not be a package's."""
+    """Return how to install a missing module, as the end of a sentence.
+
+    Only an extra that is called like the entry point is sure to bring it: a module's name need not be a package's.
+    """
     extras = (point.dist.metadata.get_all("Provides-Extra") or []) if point.dist else []
     if point.dist and point.name in extras:
         return f": pip install '{point.dist.metadata['Name']}[{point.name}]'"

@@ -1,11 +1,11 @@
-"""A model's reply -> a prediction line. What the model really said stays in it as `raw_output`.
+"""A model's reply -> a prediction line. The model's own words stay in it as `raw_output`.
 
 source `model`     the reply was an answer as it stood
-source `repaired`  the answer was cut out of a text, or mended, by the reader that `harness score` uses
+source `repaired`  the answer was cut out of a text, or repaired, by the reader that `harness score` uses
 source `fallback`  the text holds no whole answer: the constant answer of the training split stands in. An operation
                    that can still be read is kept, and what follows it is T(operation), its usual successor
 
-Labels are written as the world spells them; one that the world does not know stays as the model said it, and is wrong.
+Labels are written as the world spells them; one that the world does not know stays as the model wrote it, and is wrong.
 A confidence in an answer that is not the model's own is left out.
 """
 
@@ -31,15 +31,15 @@ _OPERATION = re.compile(r"""dominant_operation["']?\s*[:=]\s*(["'])(?P<label>[^"
 
 
 class Reader:
-    """Reads replies about the clips of one split."""
+    """Reader of replies about the clips of one split."""
 
     def __init__(self, floors: Floors):
         self.floors, self.words = floors, Vocabulary(floors.operations)
 
     def line(self, clip_id: str, reply: Reply, latency_ms: float) -> dict[str, Any]:
-        """The prediction line. Raises HarnessError where the predictor, not the model, is at fault."""
+        """Return the prediction line. Raises HarnessError where the predictor, not the model, is at fault."""
         if reply.answer is not None:
-            fields, source = self._vouched(clip_id, reply.answer), MODEL
+            fields, source = self._fields(clip_id, reply.answer), MODEL
         elif reply.text is not None:
             fields, source = self._read(clip_id, reply.text)
         else:
@@ -51,37 +51,34 @@ class Reader:
         return line | {"source": source}
 
     def operation_in(self, text: str) -> str | None:
-        """The dominant operation that a text without a whole answer still says, the last if it says several."""
+        """Return the dominant operation that a text without a whole answer still names, the last of several."""
         for found in reversed(list(_OPERATION.finditer(text))):
             label = self.words.label(found["label"].strip())
             if label.verdict in ("exact", "normalised"):
                 return self.floors.operations[label.code]
         return None
 
-    def _vouched(self, clip_id: str, answer: Mapping[str, Any]) -> dict[str, Any]:
-        said = answer_part(answer)
-        if problems := check(self.words, 1, {"clip_id": clip_id, **said}, []).problems:
+    def _fields(self, clip_id: str, answer: Mapping[str, Any]) -> dict[str, Any]:
+        """Return checked answer fields of a predictor, which must be an answer as they stand."""
+        part = answer_part(answer)
+        if problems := check(self.words, 1, {"clip_id": clip_id, **part}, []).problems:
             first = problems[0]
             raise HarnessError(f"clip {clip_id}: {first.field} {first.wrong}, expected {first.expected}")
-        return self._spelt(said)
+        return self._canonical(part)
 
     def _read(self, clip_id: str, text: str) -> tuple[dict[str, Any], str]:
+        """Return the answer fields in a text and their source: the model's own, repaired, or a fallback."""
         answer, repaired = read_answer(self.words, text)
         if answer is not None:
-            return self._spelt(answer), REPAIRED if repaired else MODEL
-        operation = self.operation_in(text)
-        kept = (
-            {}
-            if operation is None
-            else {
-                "dominant_operation": operation,
-                "next_operation": self.floors.after(clip_id, operation),
-            }
-        )
-        return self.floors.constant(clip_id) | kept, FALLBACK
+            return self._canonical(answer), REPAIRED if repaired else MODEL
+        fallback = self.floors.constant(clip_id)
+        if operation := self.operation_in(text):
+            following = self.floors.after(clip_id, operation)
+            fallback |= {"dominant_operation": operation, "next_operation": following}
+        return fallback, FALLBACK
 
-    def _spelt(self, answer: Mapping[str, Any]) -> dict[str, Any]:
-        """A checked answer in the words and keys of the format."""
+    def _canonical(self, answer: Mapping[str, Any]) -> dict[str, Any]:
+        """Return a checked answer with the labels and keys of the canonical format."""
         row = check(self.words, 1, {"clip_id": "", **answer}, []).row
         following = answer.get("next_operation", answer.get("anticipated_next_operation"))
         segment = {"start_frame": row.start_frame, "end_frame": row.end_frame}
@@ -92,13 +89,13 @@ class Reader:
             "next_operation": self._label(row.next_operation, following),
         } | confidences
 
-    def _label(self, code: int | None, said: str | None) -> str | None:
-        if code is None or said is None:
+    def _label(self, code: int | None, text: str | None) -> str | None:
+        if code is None or text is None:
             return None
-        return said[:LABEL_CHARACTERS] if code == UNKNOWN_LABEL else self.floors.operations[code]
+        return text[:LABEL_CHARACTERS] if code == UNKNOWN_LABEL else self.floors.operations[code]
 
     def _confidences(self, clip_id: str, reply: Reply, fields: Mapping[str, Any], source: str) -> dict[str, float]:
-        """Those that the reply states: they are about the model's own answer."""
+        """Return the confidences that the reply states, without those in an answer that is not the model's own."""
         own = {"confidence": reply.confidence, "next_confidence": reply.next_confidence}
         if source == FALLBACK:
             kept = self.operation_in(reply.text or "") is not None
@@ -114,5 +111,5 @@ def _probability(clip_id: str, name: str, value: float) -> float:
 
 
 def _writable(text: str) -> str:
-    """Half a surrogate pair, which no UTF-8 file can hold, as its escape."""
+    """Return a text with half surrogate pairs, which no UTF-8 file can hold, as escapes."""
     return text.encode("utf-8", "backslashreplace").decode()

@@ -1,7 +1,8 @@
-"""Clip by clip: the truth of a split and the answers of each entry, as columns of equal length in one order.
+"""Truth of a split and answers of each entry, clip by clip: columns of equal length in session and time order.
 
-Codes are positions in the world's list of operations; 254 stands for "no answer", 255 for "a label that is none".
-`right` [N, 3] says whether operation, segment (tIoU at least one half) and next operation are right.
+A label's code is its position in the world's list of operations. The page packs its columns as small integers, so three
+values stand for what the facts hold as NULL or as an unknown label: NO_ANSWER, OTHER_LABEL and, for frames, NO_FRAME.
+No other code uses them.
 """
 
 from __future__ import annotations
@@ -14,20 +15,28 @@ from typing import Any
 
 import numpy as np
 
+from harness.ingestion.vocabulary import UNKNOWN_LABEL
 from harness.rules import Rules
-from harness.scoring.clip_facts import judge, restore_answers
+from harness.scoring.clip_facts import make_clip_facts, restore_answers
 from harness.scoring.request import Request
 from harness.scoring.result import Score
 from reference.resources import sql
 
 NO_ANSWER, OTHER_LABEL = 254, 255
 NO_FRAME = -1
+CODES = {
+    "no_answer": NO_ANSWER,
+    "other_label": OTHER_LABEL,
+    "no_frame": NO_FRAME,
+    "unknown_label": UNKNOWN_LABEL,
+}
+"""Parameters of sql/page_answers.sql."""
 Columns = dict[str, np.ndarray]
 
 
 @dataclass(frozen=True)
 class Answers:
-    """Of one entry: the columns of sql/page_answers.sql."""
+    """Answers of one entry: the columns of sql/page_answers.sql, each [N]."""
 
     columns: Columns
 
@@ -36,21 +45,23 @@ class Answers:
 
     @cached_property
     def right(self) -> np.ndarray:
+        """Return whether operation, segment (tIoU at least one half) and next operation are right, bool [N, 3]."""
         return np.stack([self[name] for name in ("operation_right", "segment_hit", "next_right")], 1).astype(bool)
 
     @cached_property
     def all_right(self) -> np.ndarray:
+        """Return whether all three are right, bool [N]."""
         return np.asarray(self.right.all(axis=1))
 
     @cached_property
     def has_segment(self) -> np.ndarray:
-        """With start < end: only there is an error in frames."""
+        """Return whether the answer has a segment with start < end, bool [N]; only such a one has errors."""
         return np.greater(self["end_frame"], self["start_frame"]) & np.greater_equal(self["start_frame"], 0)
 
 
 @dataclass(frozen=True)
 class Clips:
-    """The split: the columns of sql/page_truth.sql, and what its codes mean."""
+    """Clips of the split: the columns of sql/page_truth.sql, each [N], the operations by code, the entries' answers."""
 
     columns: Columns
     operations: tuple[str, ...]
@@ -61,33 +72,38 @@ class Clips:
 
     @property
     def n(self) -> int:
+        """Return the number of clips."""
         return len(self.columns["clip_id"])
 
     @cached_property
     def session(self) -> np.ndarray:
-        """Rows of sessions, 0 to G-1, [N]."""
+        """Return each clip's session as a number from 0 to G-1, [N]."""
         return np.unique(self["session_index"], return_inverse=True)[1]
 
     @cached_property
     def hidden(self) -> np.ndarray:
+        """Return whether the next operation has not begun when the clip ends, bool [N]."""
         return ~self["next_visible"].astype(bool)
 
     @cached_property
     def prior_right(self) -> np.ndarray:
+        """Return whether the usual successor of the true operation follows, bool [N]."""
         return self["prior_next"] == self["next_operation"]
 
     @cached_property
     def ceiling(self) -> np.ndarray | None:
-        """Per clip, None where the world has no process."""
+        """Return the best possible AA@1 of each clip, [N]; None where the world has no process."""
         column = self["ceiling_ppm"]
         return None if _unknown(column) else np.asarray(column, float) / 1e6
 
     @cached_property
     def off_script(self) -> np.ndarray | None:
+        """Return whether another operation than the usual one follows, bool [N]; None where the world has no script."""
         return self._flags("off_script")
 
     @cached_property
     def randomised(self) -> np.ndarray | None:
+        """Return whether the clip's session is randomised, bool [N]; None where the world does not say."""
         return self._flags("randomised")
 
     def _flags(self, name: str) -> np.ndarray | None:
@@ -95,7 +111,7 @@ class Clips:
         return None if _unknown(column) else np.asarray(column, bool)
 
     def texts(self, name: str) -> tuple[list[str], np.ndarray]:
-        """Levels of a text column, in order, and the code of each clip; -1 where the world does not say."""
+        """Return the levels of a text column, in order, and each clip's place among them, -1 for unknown."""
         column = self[name]
         known = [None if value is None or value is np.ma.masked else str(value) for value in column.tolist()]
         levels = sorted({value for value in known if value is not None})
@@ -108,7 +124,7 @@ def _unknown(column: np.ndarray) -> bool:
 
 
 def load(request: Request, scores: Iterable[Score]) -> Clips:
-    """The split's clips with the answers of these scores, judged under the request's rules."""
+    """Load the split's clips with the answers of these scores, judged under the request's rules."""
     scores = list(scores)
     for score in scores:
         score.need_clips()
@@ -120,9 +136,9 @@ def load(request: Request, scores: Iterable[Score]) -> Clips:
 
 def _answers(truth: Any, path: Path, rules: Rules) -> Answers:
     restore_answers(truth, path)
-    judge(truth, rules)
-    return Answers(_columns(truth.connection, "page_answers"))
+    make_clip_facts(truth, rules)
+    return Answers(_columns(truth.connection, "page_answers", CODES))
 
 
-def _columns(connection: Any, name: str) -> Columns:
-    return connection.execute(sql(__package__, name)).fetchnumpy()
+def _columns(connection: Any, name: str, parameters: dict[str, int] | None = None) -> Columns:
+    return connection.execute(sql(__package__, name), parameters or {}).fetchnumpy()

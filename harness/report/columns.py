@@ -1,7 +1,7 @@
-"""Clips and answers as the page's script reads them: JSON lists of equal length, texts as codes into lists of levels.
+"""Data for the page's script: clips and answers as JSON lists of equal length, texts as codes into lists of levels.
 
-Raw lines are given where they say more than the answer that was read: they hold `raw_output`, could not be read, or
-were rejected. Of those the first RAW_SHOWN characters, until the page's allowance is spent.
+A raw line is included where it says more than the answer read from it: it holds `raw_output`, could not be read, or was
+rejected. The page holds the first RAW_SHOWN characters of such lines, until its allowance is spent.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from harness.report.clips import Answers, Clips
+from harness.report.clips import NO_ANSWER, NO_FRAME, OTHER_LABEL, Answers, Clips
 from harness.report.gather import Gathered
 from harness.scoring.failure_modes import MODES
 
@@ -22,11 +22,13 @@ RAW_SHOWN, RAW_ALLOWANCE = 600, 400_000
 TEXTS = ("session", "cut_kind", "domain", "worker")
 
 
-def columns(gathered: Gathered) -> dict[str, Any]:
+def script_data(gathered: Gathered) -> dict[str, Any]:
+    """Return all that the script works on, as JSON values."""
     clips = gathered.clips
     raw = RawLines(RAW_ALLOWANCE)
     return {
         "operations": list(clips.operations),
+        "codes": {"noAnswer": NO_ANSWER, "otherLabel": OTHER_LABEL, "noFrame": NO_FRAME},
         "modes": [{"name": mode.name, "title": mode.title, "meaning": mode.meaning} for mode in MODES],
         "weights": list(gathered.field.facts["weights"].values()),
         "clips": _clips(clips),
@@ -35,7 +37,7 @@ def columns(gathered: Gathered) -> dict[str, Any]:
                 "name": entry.name,
                 "kind": entry.card.kind,
                 "answers": _answers(answers),
-                "raw": raw.of(file, entry.score.record, answers),
+                "raw": raw.select(file, entry.score.record, answers),
                 "problems": _problems(entry.score.record, answers),
             }
             for entry, answers, file in zip(gathered.entries, clips.answers, gathered.files, strict=True)
@@ -78,24 +80,24 @@ def _answers(answers: Answers) -> dict[str, Any]:
 
 
 def _problems(record: dict[str, Any], answers: Answers) -> dict[str, str]:
-    """Line -> diagnosis, of the lines that belong to a clip."""
+    """Return the diagnosis of each rejected line that belongs to a clip, by line number."""
     named = set(answers["line"].tolist())
     found: dict[str, str] = {}
     for problem in record["diagnostics"]["problems"]:
         if problem["line"] in named:
-            said = ", ".join(part for part in (problem["wrong"], problem["expected"], problem["suggestion"]) if part)
-            found.setdefault(str(problem["line"]), f"{problem['code']} {problem['field']}: {said}")
+            text = ", ".join(part for part in (problem["wrong"], problem["expected"], problem["suggestion"]) if part)
+            found.setdefault(str(problem["line"]), f"{problem['code']} {problem['field']}: {text}")
     return found
 
 
 class RawLines:
-    """Hands out raw lines until so many characters are given."""
+    """Selection of raw lines, over all entries at most `allowance` characters."""
 
     def __init__(self, allowance: int):
         self._left = allowance
 
-    def of(self, file: Path | None, record: dict[str, Any], answers: Answers) -> dict[str, str]:
-        """Line number -> text, of the lines that say more than their answer."""
+    def select(self, file: Path | None, record: dict[str, Any], answers: Answers) -> dict[str, str]:
+        """Return the text, by line number, of an entry's lines that say more than their answer."""
         if file is None or file.suffix in (".parquet", ".zst"):
             return {}
         wanted = set(answers["line"].tolist()) - {0}
@@ -115,13 +117,13 @@ class RawLines:
 
 
 def _lines(file: Path) -> Iterator[tuple[int, str]]:
-    """Numbered from 1, as submissions count them; whatever is no text becomes U+FFFD."""
+    """Yield the lines numbered from 1, as ingestion counts them; bytes that are no UTF-8 become U+FFFD."""
     with gzip.open(file) if file.suffix == ".gz" else file.open("rb") as stream:
         for number, line in enumerate(stream, 1):
             yield number, line.decode("utf-8", "replace").rstrip("\r\n")
 
 
-def packed(value: Any) -> bytes:
-    """Canonical JSON, gzipped with nothing of time or place in it."""
+def pack(value: Any) -> bytes:
+    """Return a JSON value gzipped; equal values give equal bytes, because no time and no name is stored."""
     text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
     return gzip.compress(text.encode("utf-8", "surrogatepass"), compresslevel=9, mtime=0)

@@ -1,4 +1,4 @@
-"""The panels of a page in reading order, as dataclasses: all numbers, no HTML. `snapshot` is the same as JSON."""
+"""Panels of a page in reading order, as dataclasses: all its numbers and no HTML."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from typing import Any
 
 from harness.comparison.leaderboard import Entry
 from harness.comparison.pairwise import ALPHA
-from harness.report import columns
 from harness.report.gather import Gathered
 from harness.report.panels.anticipation import Anticipation, anticipation
 from harness.report.panels.certainty import Certainty, certainty
@@ -26,7 +25,7 @@ FORMAT = "warehouse-harness/page-1"
 
 @dataclass(frozen=True)
 class Model:
-    """Everything about one entry. `place`: its number on the page."""
+    """Panels of one entry; `place` is its number on the page."""
 
     place: int
     name: str
@@ -45,11 +44,14 @@ class Model:
 
 @dataclass(frozen=True)
 class Page:
-    """`made`: what `harness verify` needs to make the page again. `focus`: the entry that is shown first."""
+    """All numbers of one page.
+
+    `recipe` is what `harness verify` needs to make the page again, `focus` the place of the entry that is shown first.
+    """
 
     kind: str
     title: str
-    made: dict[str, Any]
+    recipe: dict[str, Any]
     verdict: list[str]
     chips: list[Chip]
     notices: list[Notice]
@@ -65,35 +67,36 @@ class Page:
 
 
 def page(gathered: Gathered) -> Page:
-    shown = standings(gathered)
+    """Compute every panel of a page."""
+    board = standings(gathered)
     facts = gathered.field.facts
     models = [_model(gathered, place, entry) for place, entry in enumerate(gathered.entries)]
     return Page(
-        gathered.kind,
-        gathered.title,
-        _made(gathered),
-        verdict(gathered, shown),
-        chips(gathered, gathered.entries),
-        notices(gathered, shown),
-        shown,
-        certainty(gathered),
-        _focus(gathered.entries),
-        models,
-        pairs(gathered),
-        ALPHA,
-        gathered.margin,
-        facts["n"],
-        facts["sessions"],
+        kind=gathered.kind,
+        title=gathered.title,
+        recipe=_recipe(gathered),
+        verdict=verdict(gathered, board),
+        chips=chips(gathered),
+        notices=notices(gathered, board),
+        standings=board,
+        certainty=certainty(gathered),
+        focus=_focus(gathered.entries),
+        models=models,
+        pairs=pairs(gathered),
+        alpha=ALPHA,
+        margin=gathered.margin,
+        n=facts["n"],
+        sessions=facts["sessions"],
     )
 
 
-def _made(gathered: Gathered) -> dict[str, Any]:
+def _recipe(gathered: Gathered) -> dict[str, Any]:
     request, facts = gathered.request, gathered.field.facts
     return {
         "format": FORMAT,
         "kind": gathered.kind,
         "title": gathered.title,
-        "named": gathered.named,
+        "name": gathered.name,
         "world": facts["world"],
         "split": facts["split"],
         "truth_digest": facts["truth_digest"],
@@ -107,7 +110,7 @@ def _made(gathered: Gathered) -> dict[str, Any]:
             {"name": entry.name, "kind": entry.card.kind, "command": command, "sha256": _sha256(entry)}
             for entry, command in zip(gathered.entries, gathered.commands, strict=True)
         ],
-        "operands": [{"name": entry.name, "sha256": _sha256(entry)} for entry in gathered.asked],
+        "operands": [{"name": entry.name, "sha256": _sha256(entry)} for entry in gathered.operands],
     }
 
 
@@ -116,7 +119,7 @@ def _sha256(entry: Entry) -> str:
 
 
 def _focus(entries: list[Entry]) -> int:
-    """The best model; where there is none, the best entry."""
+    """Return the place of the best model; where there is none, of the best entry."""
     models = (place for place, entry in enumerate(entries) if entry.card.kind == "model")
     return next(models, 0)
 
@@ -126,27 +129,22 @@ def _model(gathered: Gathered, place: int, entry: Entry) -> Model:
     answers = clips.answers[place]
     weights = gathered.field.facts["weights"]
     return Model(
-        place,
-        entry.name,
-        entry.card.kind,
-        entry.card.description,
-        gathered.commands[place],
-        record["signature"],
-        losses(record),
-        anticipation(record, clips, answers),
-        temporal(record, clips, answers, gathered.floor.record, gathered.constant),
-        slices(record),
-        confusion(record),
-        details(record),
-        first(record, clips, answers, weights),
+        place=place,
+        name=entry.name,
+        kind=entry.card.kind,
+        description=entry.card.description,
+        command=gathered.commands[place],
+        signature=record["signature"],
+        losses=losses(record),
+        anticipation=anticipation(record, clips, answers),
+        temporal=temporal(record, clips, answers, gathered.floor.record, gathered.constant),
+        slices=slices(record),
+        confusion=confusion(record),
+        details=details(record),
+        first=first(record, clips, answers, weights),
     )
 
 
-def snapshot(made: Page) -> dict[str, Any]:
-    """JSON values; floats as they are."""
-    return clean(asdict(made))
-
-
-def client(gathered: Gathered) -> dict[str, Any]:
-    """What the page's script works on: clips and answers as columns."""
-    return columns.columns(gathered)
+def snapshot(page: Page) -> dict[str, Any]:
+    """Return a page's data as JSON values; floats keep all their digits."""
+    return clean(asdict(page))

@@ -1,8 +1,8 @@
-"""Contact sheets of chosen clips, drawn anew from the world: eight frames side by side as WebP, under a byte budget.
+"""Contact sheets of the clips most worth seeing, under a byte budget: eight frames side by side as WebP.
 
-Chosen are the clips to look at first, then failures: one of each mode in turn, dearest mode first, of each ranked entry
-in turn, within a mode in an order drawn with a fixed seed; then clips that are right. Needs the `video` extra, and a
-world with a process: an imported recording is not in the world's file.
+The order is: the clips to look at first; then failures, one of each mode in turn (costliest mode first) and of each
+ranked entry in turn, within a mode shuffled with a fixed seed; then all other clips. The frames are drawn from the
+world, so this needs the `video` extra and a world with a process; an imported recording is not in the world's file.
 """
 
 from __future__ import annotations
@@ -22,19 +22,19 @@ from harness.report.render import Sheet
 from harness.scoring.failure_modes import MODES
 from harness.scoring.request import Request
 from reference.process.world import World
+from reference.task import DEFAULT_INDICES
+from reference.truth.catalog import locate
 
 SIZE, QUALITY, SEED = 96, 55, 0
-FRAMES = tuple(124 * place // 7 for place in range(8))
-"""Those of the uniform sampler."""
 
 
 def sheets(page: Page, gathered: Gathered, budget: int, progress: Callable[[int, int], None]) -> list[Sheet]:
-    """As many as fit into `budget` bytes of the page, in the order of the clips."""
+    """Draw as many sheets as fit into `budget` bytes of the page; return them in the order of the clips."""
     world = _world(gathered.request)
     clips, found, spent = gathered.clips, [], 0
-    for place in chosen(page, gathered):
+    for place in priority(page, gathered):
         session, index = int(clips["session_index"][place]), int(clips["clip_index"][place])
-        webp = _drawn(world, gathered.request.split, session, index)
+        webp = _draw(world, gathered.request.split, session, index)
         size = len(f"{place} \n") + 4 * -(-len(webp) // 3)  # base64
         if spent + size > budget:
             break
@@ -44,43 +44,37 @@ def sheets(page: Page, gathered: Gathered, budget: int, progress: Callable[[int,
     return sorted(found, key=lambda sheet: sheet.place)
 
 
-def chosen(page: Page, gathered: Gathered) -> Iterator[int]:
-    """Places of clips, the most worth seeing first; each once."""
+def priority(page: Page, gathered: Gathered) -> Iterator[int]:
+    """Yield the place of each clip once, the most worth seeing first."""
     ranked = [model for model in page.models if model.kind != "reference"] or page.models
     ranked.sort(key=lambda model: model.place != page.focus)
     looks = [look.place for model in ranked for look in model.first]
-    failures = _in_turn([_failures(model, gathered) for model in ranked])
-    right = _shuffled(np.arange(gathered.clips.n))
+    failures = _round_robin([_failures(model, gathered) for model in ranked])
+    right = _shuffle(np.arange(gathered.clips.n))
     return iter(dict.fromkeys(chain(looks, failures, right)))
 
 
 def _failures(model: Model, gathered: Gathered) -> Iterator[int]:
-    """One of each mode in turn."""
+    """Yield the places of an entry's failures, one of each mode in turn."""
     codes = {mode.name: code for code, mode in enumerate(MODES)}
     mine = gathered.clips.answers[model.place]["mode"]
-    return _in_turn([iter(_shuffled(np.flatnonzero(mine == codes[mode.name]))) for mode in model.losses.modes])
+    return _round_robin([iter(_shuffle(np.flatnonzero(mine == codes[mode.name]))) for mode in model.losses.modes])
 
 
-def _in_turn(queues: list[Iterator[int]]) -> Iterator[int]:
+def _round_robin(queues: list[Iterator[int]]) -> Iterator[int]:
     return (place for turn in zip_longest(*queues) for place in turn if place is not None)
 
 
-def _shuffled(places: np.ndarray) -> list[int]:
+def _shuffle(places: np.ndarray) -> list[int]:
     draw = random.Random(SEED).random
     return [place for _, place in sorted((draw(), int(place)) for place in places)]
 
 
 def _world(request: Request) -> World:
-    from reference.home import cache_home
-    from reference.process.world import load_world, world_names
-    from reference.truth.sealed import registered
-
-    seal = registered(request.world, cache_home(request.home))
-    if seal:
-        return seal.world()
-    if request.world not in world_names() and not str(request.world).endswith(".toml"):
+    origin = locate(request.world, request.home)
+    if origin.process is None:
         raise UsageError(f"--frames: {request.world} was imported, its pictures are in no world file")
-    return load_world(request.world)
+    return origin.process
 
 
 @lru_cache(maxsize=256)
@@ -90,7 +84,7 @@ def _states(world: World, split: str, session: int) -> list:
     return list(session_states(world, split, session))
 
 
-def _drawn(world: World, split: str, session: int, index: int) -> bytes:
+def _draw(world: World, split: str, session: int, index: int) -> bytes:
     try:
         from PIL import Image
 
@@ -98,7 +92,9 @@ def _drawn(world: World, split: str, session: int, index: int) -> bytes:
         from reference.randomness import render_seed
 
         clip, state = _states(world, split, session)[index]
-        frames = render_frames(world, state, render_seed(world.key, clip.session, clip.clip_index), FRAMES, SIZE)
+        frames = render_frames(
+            world, state, render_seed(world.key, clip.session, clip.clip_index), DEFAULT_INDICES, SIZE
+        )
     except ModuleNotFoundError as error:
         wanted = "pip install 'warehouse-harness[video]'"
         raise UsageError(f"--frames needs the video extra (no {error.name}): {wanted}") from None

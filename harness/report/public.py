@@ -1,4 +1,4 @@
-"""The page of a sealed split's public leaderboard: four rounded numbers an entry, and how often it was tried."""
+"""Page of a sealed split's public leaderboard: four rounded numbers for each entry, and how many files were scored."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 from markupsafe import Markup
 
 from harness.comparison.board_text import sealed_note
-from harness.metrics_table import PARTS
+from harness.metrics_table import PUBLIC
 from harness.report.panels.measure import UNIT, measure
 from harness.report.render import environment, policy, static
 from harness.report.write import Written
@@ -16,15 +16,9 @@ from reference.files import write_atomically
 
 
 def html(board: dict[str, Any]) -> str:
+    """Return the text of the page."""
     style = static("style.css")
-    rows = [
-        row
-        | {
-            "score": measure(row["metrics"]["score"]),
-            "others": [measure(row["metrics"][metric.key]) for metric in PARTS],
-        }
-        for row in board["entries"]
-    ]
+    rows = [row | {"measures": [measure(row["metrics"][metric.key]) for metric in PUBLIC]} for row in board["entries"]]
     return (
         environment()
         .get_template("public.html.j2")
@@ -41,7 +35,7 @@ def html(board: dict[str, Any]) -> str:
 
 
 def verdict(board: dict[str, Any]) -> str:
-    """Never a bare first place; no test of a sealed split leaves it."""
+    """Return the sentence above the board: the highest score, and that no test leaves a sealed split."""
     if not board["entries"]:
         return "No entry yet."
     first = board["entries"][0]
@@ -52,6 +46,7 @@ def verdict(board: dict[str, Any]) -> str:
 
 
 def write(board: dict[str, Any], path: Path) -> Written:
+    """Write the page to `path`."""
     text = html(board).encode("utf-8", "replace")
     write_atomically(path, lambda temporary: temporary.write_bytes(text))
     return Written(path, len(text), 0, [verdict(board)])

@@ -1,13 +1,12 @@
-"""Is a page what these submissions give? Everything is made again and compared: the packed data, and all text and every
-number that stands in the HTML, so that neither can be altered alone. The first that differs is named.
+"""Verify that a page shows what its submissions give: make it again, compare, and name the first difference.
 
-Pictures are not drawn again. A page made by another version is compared by its numbers alone.
+Both the packed data and every text and number in the HTML are compared, so that neither can be altered alone. Pictures
+are not drawn again. A page of another version is compared by its texts and numbers, not by its markup.
 """
 
 from __future__ import annotations
 
 import base64
-import hashlib
 import json
 import re
 import zlib
@@ -21,11 +20,13 @@ from harness.baselines.write import BASELINES
 from harness.errors import UsageError
 from harness.ingestion.submission_file import shown_name
 from harness.report import data, gather
+from harness.report.columns import script_data
 from harness.report.gather import Gathered
 from harness.report.render import Sheet, html
 from harness.rules import Weights, find_rules
 from harness.scoring.request import Request
 from harness.version import __version__
+from reference.files import sha256
 
 PACKED = re.compile(r'<script type="application/octet-stream" id="data">([A-Za-z0-9+/=\s]*)</script>')
 SHEETS = re.compile(r'<script type="application/octet-stream" id="sheets">([^<]*)</script>')
@@ -34,40 +35,44 @@ MAX_UNPACKED = 1 << 30
 
 @dataclass(frozen=True)
 class Checked:
-    """`difference` None: the page is what the submissions give. `numbers`: how many stand in it."""
+    """Outcome of a comparison: the first difference, None where there is none, and how many numbers the page holds."""
 
     numbers: int
     difference: str | None
 
 
 def verify(path: Path, submissions: Path, request: Request) -> Checked:
-    """Compare a page with what is made anew. `request`: where truth and scores are kept; the page says the rest."""
+    """Compare a page with the one that `submissions` give.
+
+    `request` says where truth and scores are kept; the rest stands in the page. Fails with a UsageError where the file
+    is no page, or where a prediction file is missing.
+    """
     text = _read(path)
     packed = unpack(text, path)
     if not submissions.is_dir():
         raise UsageError(f"--submissions {shown_name(submissions)}: no such folder")
-    gathered = _again(packed["made"], submissions, request)
-    made = html(data.page(gathered), data.client(gathered), _sheets(text))
-    mine = list(tokens(made))
-    return Checked(_numbers(made, mine), _difference(text, packed, made, mine))
+    gathered = _regather(packed["recipe"], submissions, request)
+    expected = html(data.page(gathered), script_data(gathered), _sheets(text))
+    mine = list(tokens(expected))
+    return Checked(_numbers(expected, mine), _difference(text, packed, expected, mine))
 
 
-def _numbers(made: str, shown: list[Token]) -> int:
-    """In the page and in the panels that it holds packed."""
-    again = unpack(made, Path())
-    hidden = [token for panel in (*again["models"], *again["pairs"].values()) for token in tokens(panel)]
-    return sum(token.value is not None for token in (*shown, *hidden))
+def _numbers(page: str, visible: list[Token]) -> int:
+    """Count the numbers of a page, in its HTML and in the panels that it holds packed."""
+    packed = unpack(page, Path())
+    hidden = [token for panel in (*packed["models"], *packed["pairs"].values()) for token in tokens(panel)]
+    return sum(token.value is not None for token in (*visible, *hidden))
 
 
 def unpack(text: str, path: Path) -> dict[str, Any]:
-    """The data in a page's text."""
+    """Return the data packed in a page's text. Fails with a UsageError where there is none of this format."""
     found = PACKED.search(text)
     try:
         if not found:
             raise ValueError
         inflater = zlib.decompressobj(wbits=31)
         packed = json.loads(inflater.decompress(base64.b64decode(found[1]), MAX_UNPACKED))
-        if packed["made"]["format"] != data.FORMAT:
+        if packed["recipe"]["format"] != data.FORMAT:
             raise ValueError
         return packed
     except (ValueError, KeyError, TypeError, zlib.error, RecursionError):
@@ -88,54 +93,55 @@ def _sheets(text: str) -> list[Sheet]:
     return [Sheet(int(place), base64.b64decode(webp)) for place, webp in lines]
 
 
-def _again(made: dict[str, Any], folder: Path, request: Request) -> Gathered:
+def _regather(recipe: dict[str, Any], folder: Path, request: Request) -> Gathered:
+    """Gather what the page was made of; title and commands are the page's, because they name its maker's files."""
     try:
-        asked = _request(made, request)
-        if made["kind"] == "leaderboard":
-            gathered = gather.gather_leaderboard(folder, asked, made["baseline"])
+        request = _request(recipe, request)
+        if recipe["kind"] == "leaderboard":
+            gathered = gather.gather_leaderboard(folder, request, recipe["baseline"])
         else:
-            gathered = _of_files(made, folder, asked)
-        commands = [entry["command"] for entry in made["entries"]]
+            gathered = _gather_files(recipe, folder, request)
+        commands = [entry["command"] for entry in recipe["entries"]]
         alike = len(commands) == len(gathered.entries)
-        return replace(gathered, title=made["title"], commands=commands if alike else gathered.commands)
+        return replace(gathered, title=recipe["title"], commands=commands if alike else gathered.commands)
     except (KeyError, TypeError) as error:
         raise UsageError(f"the page does not say how it was made ({error})") from None
 
 
-def _request(made: dict[str, Any], request: Request) -> Request:
-    reading = dict(made["reading"])
+def _request(recipe: dict[str, Any], request: Request) -> Request:
+    reading = dict(recipe["reading"])
     if reading.pop("clip_map") is not None:
         raise UsageError("the page was made with --clip-map, which it does not hold: it cannot be made again from it")
     return replace(
         request,
-        world=made["world"],
-        split=made["split"],
-        rules=find_rules(made["rules"]),
-        weights=Weights(**made["weights"]),
+        world=recipe["world"],
+        split=recipe["split"],
+        rules=find_rules(recipe["rules"]),
+        weights=Weights(**recipe["weights"]),
         **reading,
     )
 
 
-def _of_files(made: dict[str, Any], folder: Path, request: Request) -> Gathered:
-    """The operands are found by their digests; a baseline that has no file is made."""
+def _gather_files(recipe: dict[str, Any], folder: Path, request: Request) -> Gathered:
+    """Gather the operands of a report or comparison: files by their digests, and baselines that have no file."""
     files = [file for file in sorted(folder.rglob("*")) if file.is_file()]
-    known = {hashlib.sha256(file.read_bytes()).hexdigest(): file for file in files}
+    known = {sha256(file): file for file in files}
     operands: list[str | Path] = []
-    for entry in made["operands"]:
+    for entry in recipe["operands"]:
         file = known.get(entry["sha256"])
         if file is None and entry["name"] not in BASELINES:
             what = f"the digest {entry['sha256'][:16]} of {entry['name']}"
             raise UsageError(f"{shown_name(folder)} holds no file with {what}")
         operands.append(file or entry["name"])
-    names = [entry["name"] for entry in made["operands"]]
-    if made["kind"] == "report":
-        return gather.gather_report(operands[0], request, name=made["named"], shown=names[0])
-    return gather.gather_comparison(operands, request, made["margin"], names=names)
+    names = [entry["name"] for entry in recipe["operands"]]
+    if recipe["kind"] == "report":
+        return gather.gather_report(operands[0], request, name=recipe["name"], shown=names[0])
+    return gather.gather_comparison(operands, request, recipe["margin"], names=names)
 
 
 @dataclass(frozen=True)
 class Token:
-    """A text or a number of the page, and where it stands. `value`: what a number is exactly."""
+    """Text or number of a page, and where it stands; `value` holds a number's exact digits."""
 
     where: str
     text: str
@@ -143,10 +149,10 @@ class Token:
 
 
 class _Reader(HTMLParser):
-    """Texts and the attributes that say numbers, with the nearest heading and row."""
+    """Reader of a page's texts and of the attributes that say numbers, with the nearest heading and row."""
 
     SKIPPED = frozenset({"script", "style"})
-    SAID = ("data-trace", "data-value", "aria-label", "title")
+    READ_ALOUD = ("data-trace", "data-value", "data-parts", "aria-label", "title")
     DRAWN = frozenset({"x", "x1", "x2", "y", "y1", "y2", "cx", "cy", "r", "width", "height", "points"})
 
     def __init__(self) -> None:
@@ -162,7 +168,7 @@ class _Reader(HTMLParser):
             self._row = ""
         self._tag, self._value = tag, found.get("value") if tag == "data" else None
         for name, value in attrs:
-            if name in self.SAID or name in self.DRAWN:
+            if name in self.READ_ALOUD or name in self.DRAWN:
                 self._add(f"{name}={value}", value if name == "data-value" else None)
 
     def handle_endtag(self, tag: str) -> None:
@@ -184,41 +190,41 @@ class _Reader(HTMLParser):
 
 
 def tokens(text: str) -> Iterator[Token]:
-    """All that a page says, in reading order."""
+    """Return everything that a page says, in reading order."""
     reader = _Reader()
     reader.feed(text)
     reader.close()
     return iter(reader.tokens)
 
 
-def _difference(text: str, packed: dict[str, Any], made: str, mine: list[Token]) -> str | None:
-    if text == made:
+def _difference(text: str, packed: dict[str, Any], expected: str, mine: list[Token]) -> str | None:
+    """Return the first difference of a page and the expected one: of texts and numbers, packed data, markup."""
+    if text == expected:
         return None
     theirs = list(tokens(text))
     for theirs_one, mine_one in zip(theirs, mine, strict=False):
         if theirs_one != mine_one:
-            return _told(theirs_one, mine_one)
+            return _describe(theirs_one, mine_one)
     if len(theirs) != len(mine):
         return f"the page says {len(theirs):,} things where the submissions give {len(mine):,}"
-    again = unpack(made, Path())
-    if found := _differs(packed, again, ""):
+    if found := _differs(packed, unpack(expected, Path()), ""):
         return found
-    if packed["made"]["version"] == __version__ and _rest(text) != _rest(made):
+    if packed["recipe"]["version"] == __version__ and _without_data(text) != _without_data(expected):
         return "the page's numbers are right, but its markup, script or style is not what this version writes"
     return None
 
 
-def _rest(text: str) -> str:
-    """The page without its packed data, which may be packed otherwise elsewhere."""
+def _without_data(text: str) -> str:
+    """Return the page without its packed data, because another zlib packs equal data otherwise."""
     return PACKED.sub("", text)
 
 
-def _told(theirs: Token, mine: Token) -> str:
+def _describe(theirs: Token, mine: Token) -> str:
     where = mine.where or "the top"
     if theirs.value != mine.value or theirs.text != mine.text:
         page = f"{theirs.text}" + (f" ({theirs.value})" if theirs.value not in (None, theirs.text) else "")
-        made = f"{mine.text}" + (f" ({mine.value})" if mine.value not in (None, mine.text) else "")
-        return f"{where}: the page says {_short(page)}, the submissions give {_short(made)}"
+        expected = f"{mine.text}" + (f" ({mine.value})" if mine.value not in (None, mine.text) else "")
+        return f"{where}: the page says {_short(page)}, the submissions give {_short(expected)}"
     return f"{where}: the page has {_short(theirs.text)} in another place"
 
 
@@ -227,7 +233,7 @@ def _short(text: str) -> str:
 
 
 def _differs(theirs: Any, mine: Any, at: str) -> str | None:
-    """Path and values of the first difference between two JSON values."""
+    """Return path and values of the first difference between two JSON values."""
     if isinstance(theirs, dict) and isinstance(mine, dict) and theirs.keys() == mine.keys():
         return next((found for key in mine if (found := _differs(theirs[key], mine[key], f"{at}.{key}"))), None)
     if isinstance(theirs, list) and isinstance(mine, list) and len(theirs) == len(mine):
@@ -244,5 +250,5 @@ def _differs(theirs: Any, mine: Any, at: str) -> str | None:
 def _differs_html(theirs: str, mine: str, at: str) -> str:
     for theirs_one, mine_one in zip(tokens(theirs), tokens(mine), strict=False):
         if theirs_one != mine_one:
-            return f"panel {at.lstrip('.')}, {_told(theirs_one, mine_one)}"
+            return f"panel {at.lstrip('.')}, {_describe(theirs_one, mine_one)}"
     return f"panel {at.lstrip('.')}: the page's markup differs"

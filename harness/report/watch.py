@@ -1,6 +1,6 @@
-"""The page of a file that is still growing: made again whenever it has grown, until every clip has its line.
+"""Write the page of a growing file again whenever the file has grown, until every clip has its line.
 
-A line that is being written is left for the next time. Lines that would be refused count as wrong meanwhile, as with
+An incomplete last line is left for the next time. Lines that would be refused count as wrong meanwhile, as with
 --lenient, and the page says so.
 """
 
@@ -11,8 +11,10 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from harness.errors import HarnessError, UsageError
+from harness.formatting import count, number, percent
 from harness.ingestion.submission_file import shown_name
 from harness.report import gather
 from harness.report.write import write
@@ -25,25 +27,34 @@ def watch(
     path: Path,
     request: Request,
     *,
-    name: str | None,
-    training: Path | None,
     seconds: float,
     say: Callable[[str], object],
     rest: Callable[[float], object] = time.sleep,
+    **choices: Any,
 ) -> None:
-    """Until complete, or until interrupted."""
+    """Write the page until the file is complete.
+
+    Looks at the file every `seconds` and reports each page with `say`. `choices` are `name` and `training` of a report.
+    """
     size = -1
     while True:
         whole = _whole_lines(file)
         if whole and len(whole) != size:
             size = len(whole)
-            if _made(whole, file, path, replace(request, lenient=True), name, training, say):
-                return
+            beside = choices | {"training": _training_record(file, choices.get("training"))}
+            try:
+                record = _write_page(whole, file, path, replace(request, lenient=True), **beside)
+            except HarnessError as error:
+                say(f"{shown_name(file)}: {str(error).splitlines()[0]}; waiting for more")
+            else:
+                say(f"{path}: {_progress(record)}")
+                if record["coverage"] >= 1:
+                    return
         rest(seconds)
 
 
 def _whole_lines(file: Path) -> bytes:
-    """All of the file up to its last line end; nothing where it does not exist yet."""
+    """Return the file's bytes up to its last line end; nothing where it does not exist yet."""
     if not file.exists():
         return b""
     if not file.is_file():
@@ -52,33 +63,26 @@ def _whole_lines(file: Path) -> bytes:
     return text[: text.rfind(b"\n") + 1]
 
 
-def _made(
-    whole: bytes,
-    file: Path,
-    path: Path,
-    request: Request,
-    name: str | None,
-    training: Path | None,
-    say: Callable[[str], object],
-) -> bool:
-    """Write the page of these lines; True when every clip has its line."""
+def _training_record(file: Path, training: Path | None) -> Path | None:
+    """Return the path of the training record. Fails with a UsageError where it cannot be read."""
     beside = file.parent / "training.json"
     if training is None and beside.is_file():
         training = beside
     read_training_record(file, training)
+    return training
+
+
+def _write_page(whole: bytes, file: Path, path: Path, request: Request, **choices: Any) -> dict[str, Any]:
+    """Write the page of these lines and return their score record."""
     with tempfile.TemporaryDirectory() as folder:
         copy = Path(folder) / file.name
         copy.write_bytes(whole)
-        try:
-            gathered = gather.gather_report(copy, request, name=name, training=training, shown=gather.called(file))
-        except HarnessError as error:
-            say(f"{shown_name(file)}: {str(error).splitlines()[0]}; waiting for more")
-            return False
+        gathered = gather.gather_report(copy, request, shown=gather.display_name(file), **choices)
         write(gathered, path)
-    record = gathered.asked[0].score.record
-    have = round(record["coverage"] * record["n"])
-    say(
-        f"{path}: {have:,} of {record['n']:,} clips ({record['coverage']:.1%}), "
-        f"score so far {record['metrics']['score']['value']:.3f}"
-    )
-    return record["coverage"] >= 1
+    return gathered.operands[0].score.record
+
+
+def _progress(record: dict[str, Any]) -> str:
+    clips = f"{count(round(record['coverage'] * record['n']))} of {count(record['n'])} clips"
+    score = number(record["metrics"]["score"]["value"])
+    return f"{clips} ({percent(record['coverage'], 1)}), score so far {score}"

@@ -12,24 +12,43 @@ from harness.scoring.metrics import Totals, own_prior, ratio
 from reference.task import CLIP_FRAMES
 
 CEILING_LEVEL = 0.999
+"""Level of the one-sided test of `above_the_ceiling`: one honest model in a thousand is flagged."""
+
 PRIOR_ROOM = 0.05
+"""Below this distance between prior and ceiling, following the prior is no sign of anything."""
+PRIOR_SHARE = 0.95
+"""Share of answers that follow T(answered operation) which is flagged whatever else the model does."""
+PRIOR_SHARE_WITHOUT_GAIN, GAIN_LIMIT = 0.80, 0.02
+"""A smaller share, flagged where the hidden gain from context is below GAIN_LIMIT at its upper limit."""
+
+MIN_ANSWERS = 20
+"""Fewer answers may be the same by chance."""
 CONSTANT_SHARE = 0.98
 EXAMPLE_SEGMENT = (14, 98)
 """The segment of the documented prediction line: a model that copies its prompt's example answers it everywhere."""
 EXAMPLE_SHARE = 0.10
 FRAME_RATE_ANSWERS, FRAME_RATE_LIMIT = 100, 75
 
+COPY_SHARE = 0.98
+"""Share of clips on which two entries must be equal to be called copies."""
+COPY_ERRORS, COPY_ERROR_SHARE = 20, 0.90
+"""Two good models agree because both are right, so that many shared errors, mostly the same ones, are needed too."""
+
 
 def flag(name: str, raised: bool | None, number: float | None, limit: float | None, text: str) -> dict[str, Any]:
-    """One row of the audit; `raised` None: the check does not apply here."""
+    """Return one row of the audit. `raised` is None where the check does not apply."""
     return {"flag": name, "raised": raised, "number": number, "limit": limit, "text": text}
 
 
 def above_the_ceiling(name: str, right: np.ndarray, ceiling_ppm: np.ndarray) -> dict[str, Any]:
-    """t of the per-session sums of (right - ceiling) [G] against t(.999, G-1): nobody beats the ceiling but by luck."""
+    """Flag a model that is right more often than the clips allow.
+
+    Compares the t of the per-session sums of (right - ceiling) [G] with t(.999, G-1). `ceiling_ppm` [G]: sums of the
+    clips' ceilings in millionths, NaN where the world has none.
+    """
     known = not np.isnan(ceiling_ppm).any() and len(right) >= statistics.MIN_SESSIONS
     if not known:
-        return flag(name, None, None, None, "no ceiling, or too few sessions")
+        return flag(name, None, None, None, "the world has no ceiling, or the split has too few sessions")
     excess = right - ceiling_ppm / 1e6
     error = excess.std(ddof=1) / math.sqrt(len(excess))
     t = float(excess.mean() / error) if error > 0 else 0.0
@@ -38,45 +57,38 @@ def above_the_ceiling(name: str, right: np.ndarray, ceiling_ppm: np.ndarray) -> 
 
 
 def prior_shaped(sums: Totals, totals: Totals) -> dict[str, Any]:
-    """Does the next operation follow from the answered one by the training transitions, and from nothing else?"""
+    """Flag a model whose next operation follows from the answered one by the training transitions alone.
+
+    `sums` [G] per session and `totals` are those of `ClipFacts.sessions` and `ClipFacts.totals`.
+    """
     answered = float(totals["pairs_answered"])
     room = (totals["ceiling_ppm"] / 1e6 - totals["prior_right"]) / totals["n"]
     if not answered or np.isnan(room) or room < PRIOR_ROOM:
-        return flag("prior_shaped", None, None, None, "no room between prior and ceiling, or no answers")
+        text = "prior and ceiling are too close, or there are no answers"
+        return flag("prior_shaped", None, None, None, text)
     share = float(totals["pairs_prior"]) / answered
     gain = float(own_prior(totals)["context_gain_hidden"])
     replicates = own_prior({key: totals[key] - sums[key] for key in sums})["context_gain_hidden"][sums["n_hidden"] > 0]
     upper = statistics.identity_interval(gain, replicates).high
-    raised = share >= 0.95 or (share >= 0.80 and upper is not None and upper < 0.02)
+    no_gain = upper is not None and upper < GAIN_LIMIT
+    raised = share >= PRIOR_SHARE or (share >= PRIOR_SHARE_WITHOUT_GAIN and no_gain)
     shown = "not supported" if upper is None else f"{upper:+.3f}"
-    text = f"{share:.1%} of answers follow T(answered operation); hidden context gain's upper limit {shown}"
-    return flag("prior_shaped", raised, share, 0.95, text)
+    text = f"{share:.1%} of answers follow T(answered operation); the upper limit of the hidden gain is {shown}"
+    return flag("prior_shaped", raised, share, PRIOR_SHARE, text)
 
 
 def constants(counts: dict[str, Any]) -> list[dict[str, Any]]:
-    """Same segment, label or confidence on (nearly) every clip; the example's figures; the truth itself."""
-    answered = counts["answered"]
+    """Flag answers that are the same on (nearly) every clip, the format example's, or the truth itself.
 
-    def most(name: str, what: str, n: int, of: int) -> dict[str, Any]:
-        share = n / of if of else None
-        raised = bool(of >= 20 and n >= CONSTANT_SHARE * of) if of else None
-        return flag(name, raised, share, CONSTANT_SHARE, f"{n} of {of} answers hold the same {what}")
-
-    example = counts["example_segment"] / answered if answered else None
-    copied = None if example is None else bool(answered >= 20 and example >= EXAMPLE_SHARE)
-    equal, n = counts["equal_truth"], counts["n"]
+    `counts`: the row of sql/audit.sql.
+    """
+    answered, equal, n = counts["answered"], counts["equal_truth"], counts["n"]
     return [
-        most("constant_segment", "segment", counts["same_segment"], answered),
-        most("constant_operation", "operation", counts["same_operation"], answered),
-        most("constant_next", "next operation", counts["same_next"], answered),
-        most("constant_confidence", "confidence", counts["same_confidence"], counts["with_confidence"]),
-        flag(
-            "example_figures",
-            copied,
-            example,
-            EXAMPLE_SHARE,
-            f"{counts['example_segment']} of {answered} answers hold the format example's segment 14-98",
-        ),
+        _constant("constant_segment", "segment", counts["same_segment"], answered),
+        _constant("constant_operation", "operation", counts["same_operation"], answered),
+        _constant("constant_next", "next operation", counts["same_next"], answered),
+        _constant("constant_confidence", "confidence", counts["same_confidence"], counts["with_confidence"]),
+        _example(counts["example_segment"], answered),
         _frame_rate(counts["last_frame"], answered),
         flag(
             "copy_of_truth",
@@ -88,27 +100,41 @@ def constants(counts: dict[str, Any]) -> list[dict[str, Any]]:
     ]
 
 
+def _constant(name: str, what: str, n: int, of: int) -> dict[str, Any]:
+    share = n / of if of else None
+    raised = bool(of >= MIN_ANSWERS and n >= CONSTANT_SHARE * of) if of else None
+    return flag(name, raised, share, CONSTANT_SHARE, f"{n} of {of} answers hold the same {what}")
+
+
+def _example(n: int, answered: int) -> dict[str, Any]:
+    share = n / answered if answered else None
+    raised = None if share is None else bool(answered >= MIN_ANSWERS and share >= EXAMPLE_SHARE)
+    start, end = EXAMPLE_SEGMENT
+    text = f"{n} of {answered} answers hold the format example's segment {start}-{end}"
+    return flag("example_figures", raised, share, EXAMPLE_SHARE, text)
+
+
 def _frame_rate(last: int | None, answered: int) -> dict[str, Any]:
-    """Answers that never reach the last third of a clip were probably counted at another frame rate."""
+    """Flag answers that never reach the last third of a clip: their frames probably count another frame rate."""
     raised = None if last is None else bool(answered >= FRAME_RATE_ANSWERS and last <= FRAME_RATE_LIMIT)
     text = f"no answered segment ends after frame {last} of {CLIP_FRAMES}: if frames were counted otherwise, say --fps"
     return flag("frame_rate", raised, last, FRAME_RATE_LIMIT, text)
 
 
 def copies(answers: np.ndarray, wrong: np.ndarray, names: list[str]) -> list[dict[str, Any]]:
-    """Pairs of entries that answer alike.
+    """Flag pairs of entries whose answers are nearly all equal, errors included.
 
-    `answers` [M, N, 4]: operation, start, end, next as codes, -1 where there is none; `wrong` [M, N]: not fully right.
-    Flagged: equal triples on >= 98% of clips, and the same wrong answer on >= 90% of the clips both get wrong (>= 20).
+    `answers` [M, N, 4]: operation, start, end, next as integers; `wrong` [M, N]: not fully right. Returns the flagged
+    pairs, each with the names in `entries`.
     """
-    found = []
+    flagged = []
     for i in range(len(names)):
         for j in range(i + 1, len(names)):
             same = (answers[i] == answers[j]).all(axis=1)
             both = wrong[i] & wrong[j]
             alike = float(ratio((same & both).sum(), both.sum()))
-            if same.mean() >= 0.98 and both.sum() >= 20 and alike >= 0.90:
+            if same.mean() >= COPY_SHARE and both.sum() >= COPY_ERRORS and alike >= COPY_ERROR_SHARE:
                 text = f"{names[i]} and {names[j]}: equal on {same.mean():.1%} of clips, {alike:.1%} of shared errors"
                 pair = {"entries": [names[i], names[j]]}
-                found.append(flag("copy_of_entry", True, float(same.mean()), 0.98, text) | pair)
-    return found
+                flagged.append(flag("copy_of_entry", True, float(same.mean()), COPY_SHARE, text) | pair)
+    return flagged

@@ -1,6 +1,7 @@
-"""Checked predictions + truth -> one row per judged clip (`facts`), and everything that is read from those rows.
+"""Checked predictions + truth -> one row per clip (the table `facts`), and everything that is read from those rows.
 
-The only room that runs scoring SQL. Results are numpy columns; sums are float64 holding exact integers.
+The only module that runs scoring SQL. Results are numpy columns; sums are float64 holding exact integers. "No answer"
+is NULL in SQL, a masked element in numpy and None in Python.
 """
 
 from __future__ import annotations
@@ -15,8 +16,9 @@ import numpy as np
 
 from harness.errors import HarnessError
 from harness.rules import Rules
+from harness.scoring.audit import EXAMPLE_SEGMENT
 from harness.scoring.failure_modes import MODES
-from harness.scoring.slices import MAX_LEVELS
+from harness.scoring.slices import CUTS, MAX_LEVELS
 from reference.resources import sql
 
 if TYPE_CHECKING:
@@ -27,12 +29,15 @@ if TYPE_CHECKING:
 Columns = dict[str, np.ndarray]
 
 CONFUSED = (("operation", "answered_operation", "operation_right"), ("next_operation", "answered_next", "next_right"))
-"""Truth, answer and hit of a field, columns of sql/codes.sql."""
+"""Truth, answer and hit of OPERATION and NEXT, columns of sql/codes.sql."""
 
 
 @dataclass
-class Facts:
-    """The facts table of one submission inside the truth's connection. Build with `judge`."""
+class ClipFacts:
+    """Table `facts` of one submission inside the truth's connection; `make_clip_facts` fills it.
+
+    `domains` and `workers` are the names whose positions the columns `domain` and `worker` hold.
+    """
 
     truth: Truth
     domains: list[str]
@@ -40,105 +45,119 @@ class Facts:
 
     @cached_property
     def sessions(self) -> Columns:
-        """Sums per session (sql/sessions.sql): column -> [G], only sessions that hold a judged clip."""
-        return {name: _float(column, "ceiling" in name) for name, column in self._fetch("sessions").items()}
+        """Return sums per session (sql/sessions.sql): column -> [G], of the sessions that have a row in `facts`."""
+        return {name: _sums(column, "ceiling" in name) for name, column in self._fetch("sessions").items()}
 
     @cached_property
     def row_of_session(self) -> np.ndarray:
-        """Position of each session_index in `sessions`, [truth.sessions]."""
+        """Return the position of each session_index in `sessions`, [truth.sessions]."""
         index = self.sessions["session_index"].astype(int)
         rows = np.zeros(self.truth.sessions, int)
         rows[index] = np.arange(len(index))
         return rows
 
     def totals(self) -> dict[str, np.ndarray]:
+        """Return the sums over all sessions: column -> scalar."""
         return {name: column.sum() for name, column in self.sessions.items()}
 
     @cached_property
     def session_names(self) -> list[str]:
-        """In the order of `sessions`; none where they are too many to be listed."""
+        """Return the sessions' names in the order of `sessions`, or an empty list for more than MAX_LEVELS sessions."""
         if len(self.sessions["n"]) > MAX_LEVELS:
             return []
         return [name for (name,) in self.truth.connection.execute(sql(__package__, "session_names")).fetchall()]
 
     @cached_property
     def codes(self) -> Columns:
-        """Every judged clip as codes (sql/codes.sql), session_index replaced by its row, which is also the code of the
-        dimension `session`."""
+        """Return every clip as codes (sql/codes.sql): column -> [N], masked where the code is NULL.
+
+        `session_index` is replaced by the session's row, which is also the code of the dimension `session`.
+        """
         rows = self._by_row(self._fetch("codes"))
         return rows | {"session": rows["session_index"]}
 
     def confusion(self, field: int) -> tuple[np.ndarray, np.ndarray]:
-        """Counts by class of operation (0) or next operation (1): per session hit, answered, support [3, G, C], and the
-        whole matrix [C, C + 2], whose last two columns are "no answer" and "other label"."""
+        """Count the answers to one label (metrics.OPERATION or NEXT) by class.
+
+        Returns hits, answers and support per session [3, G, C], and the confusion matrix [C, C + 2], whose last two
+        columns are "no answer" and "other label".
+        """
         true, answer, right = (self.codes[name] for name in CONFUSED[field])
         classes = len(self.truth.operations)
-        matrix = np.bincount(true.astype(int) * 256 + answer, minlength=classes * 256).reshape(classes, 256)
+        column = matrix_columns(answer, classes)
+        matrix = np.bincount(true.astype(int) * (classes + 2) + column, minlength=classes * (classes + 2))
         per_session = [
             self._per_session(code, classes, chosen)
-            for code, chosen in ((true, right == 1), (answer, answer < classes), (true, None))
+            for code, chosen in ((true, right == 1), (column, column < classes), (true, None))
         ]
-        return np.stack(per_session), matrix[:, [*range(classes), 254, 255]]
+        return np.stack(per_session), matrix.reshape(classes, classes + 2)
 
     def levels(self) -> np.ndarray:
-        """Histogram of tIoU in twentieths per session, [G, 21], of clips whose segment counts."""
+        """Return the histogram of tIoU in twentieths per session, [G, 21], of clips whose segment counts."""
         return self._per_session(self.codes["tiou_level"], 21, self.codes["segment_counted"] == 1)
 
     def _per_session(self, code: np.ndarray, size: int, chosen: np.ndarray | None) -> np.ndarray:
-        """How often each of `size` codes occurs in each session [G, size], on the chosen clips."""
+        """Count each of `size` codes in each session, [G, size], on the chosen clips (all, where None)."""
         key = self.codes["session_index"] * size + code
         sessions = len(self.sessions["n"])
         counts = np.bincount(key if chosen is None else key[chosen], minlength=sessions * size)
         return counts.reshape(sessions, size).astype(float)
 
     def detections(self) -> Columns:
+        """Return the detections for mean average precision (sql/detections.sql): column -> [D]."""
         return self._by_row(self._fetch("detections"))
 
     def edit(self) -> np.ndarray:
-        """Edit score of each session in percent, [G]."""
+        """Return the edit score of each session in percent, [G]."""
         rows = self._fetch("segmental")
         return 100 * (1 - rows["distance"] / rows["longest"])
 
     def calibration_counts(self, field: int) -> Columns:
+        """Return answers and right answers by confidence of one label (sql/calibration.sql): column -> [V]."""
         rows = self._calibration
-        return {name: _float(column[rows["field"] == field]) for name, column in rows.items()}
+        return {name: _sums(column[rows["field"] == field]) for name, column in rows.items()}
 
     @cached_property
     def _calibration(self) -> Columns:
         return self._fetch("calibration")
 
-    def record(self, name: str) -> dict[str, Any]:
-        """The single row of a query, as plain Python values."""
-        relation = self.truth.connection.execute(sql(__package__, name))
+    def audit_counts(self) -> dict[str, Any]:
+        """Return the counts that `audit.constants` looks at (sql/audit.sql)."""
+        start, end = EXAMPLE_SEGMENT
+        return self.single_row("audit", example_start=start, example_end=end)
+
+    def single_row(self, name: str, **parameters: Any) -> dict[str, Any]:
+        """Return the single row of the query sql/NAME.sql as plain Python values."""
+        relation = self.truth.connection.execute(sql(__package__, name), parameters or None)
         columns = [column[0] for column in relation.description]
         row = relation.fetchone()
         assert row is not None
         return dict(zip(columns, row, strict=True))
 
     def examples(self) -> dict[str, list[str]]:
-        """A few clip ids of each failure mode, in session and time order."""
+        """Return a few clip ids of each failure mode, in session and time order."""
         rows = self.truth.connection.execute(sql(__package__, "examples")).fetchall()
         return dict(rows)
 
     def unseen_domains(self) -> frozenset[str]:
+        """Return the domains of this split that the training split does not hold."""
         return frozenset(domain for (domain,) in self.truth.connection.execute(sql(__package__, "domains")).fetchall())
 
     def clips(self) -> pandas.DataFrame:
-        """The per-clip facts with labels, in session and time order."""
+        """Return the facts with labels instead of codes, a row a clip, in session and time order."""
         return self.truth.connection.execute(sql(__package__, "clips")).df()
 
     def write_answers(self, path: Path) -> None:
-        """Write the checked answers, and what was right about them, as Parquet; `restore_answers` reads them."""
-        self.copy(sql(__package__, "answers"), path)
+        """Write the checked answers, and what is right about them, as Parquet; `restore_answers` reads them."""
+        self._write("answers", path)
 
     def write_clips(self, path: Path) -> None:
-        """The per-clip facts with labels as Parquet: the same rows write the same bytes."""
-        self.copy(sql(__package__, "clips"), path)
+        """Write the facts with labels as Parquet: the same rows write the same bytes."""
+        self._write("clips", path)
 
-    def copy(self, query: str, path: Path) -> None:
-        target = str(path).replace("'", "''")
+    def _write(self, name: str, path: Path) -> None:
         try:
-            self.truth.connection.execute(f"COPY ({query}) TO '{target}' (FORMAT parquet, COMPRESSION zstd)")
+            self.truth.connection.sql(sql(__package__, name)).write_parquet(str(path), compression="zstd")
         except duckdb.IOException as error:
             raise HarnessError(f"cannot write {path}: {str(error).splitlines()[0]}") from None
 
@@ -150,38 +169,44 @@ class Facts:
         return columns | {"session_index": self.row_of_session[columns["session_index"].astype(int)]}
 
 
+def matrix_columns(answer: np.ndarray, classes: int) -> np.ndarray:
+    """Return the column of a confusion matrix for each answered code [N], masked where there is no answer.
+
+    The classes come first, then "no answer" (column `classes`), then "other label" (`classes + 1`).
+    """
+    code = np.ma.getdata(answer).astype(np.int16)
+    return np.where(np.ma.getmaskarray(answer), classes, np.where(code < classes, code, classes + 1))
+
+
 def restore_answers(truth: Truth, path: Path) -> None:
-    """Make the table `predictions` from answers that `Facts.write_answers` wrote; the truth was opened with `path`."""
+    """Fill the table `predictions` with answers that `write_answers` wrote; `truth` must be opened with `path`."""
     truth.connection.execute(sql(__package__, "restore"), [str(path)])
 
 
-def judge(truth: Truth, rules: Rules) -> Facts:
-    """Turn the `predictions` of the truth's connection into `facts` under a rule set."""
+def make_clip_facts(truth: Truth, rules: Rules) -> ClipFacts:
+    """Compare the table `predictions` of the truth's connection with the truth under a rule set, clip by clip."""
     connection = truth.connection
     connection.execute("DROP TABLE IF EXISTS facts; DROP TYPE IF EXISTS failure_mode")
-    modes = ", ".join(f"'{mode.name}'" for mode in MODES)
-    connection.execute(f"CREATE TYPE failure_mode AS ENUM ({modes})")
-    connection.execute("SET VARIABLE script = ?::UTINYINT[]", [truth.script])
-    connection.execute(f"SET VARIABLE end_inclusive = {int(rules.end_inclusive)}::SMALLINT")
-    connection.execute(f"SET VARIABLE drop_missing = {rules.drop_missing}")
-    connection.execute(f"SET VARIABLE drop_degenerate = {rules.drop_degenerate}")
-    named = [_named(connection, column) for column in ("domain", "worker")]
+    connection.execute(
+        "CREATE TYPE failure_mode AS ENUM (SELECT unnest(?::VARCHAR[]))", [[mode.name for mode in MODES]]
+    )
+    domains, workers = connection.execute(sql(__package__, "names"), {"most": MAX_LEVELS}).fetchall()[0]
+    for statement, value in (
+        ("SET VARIABLE cuts = ?::VARCHAR[]", list(CUTS)),
+        ("SET VARIABLE domains = ?::VARCHAR[]", domains),
+        ("SET VARIABLE workers = ?::VARCHAR[]", workers),
+        ("SET VARIABLE script = ?::UTINYINT[]", truth.script),
+        ("SET VARIABLE end_inclusive = ?::SMALLINT", int(rules.end_inclusive)),
+        ("SET VARIABLE drop_missing = ?::BOOLEAN", rules.drop_missing),
+        ("SET VARIABLE drop_degenerate = ?::BOOLEAN", rules.drop_degenerate),
+    ):
+        connection.execute(statement, [value])
     connection.execute(sql(__package__, "facts"))
-    return Facts(truth, *named)
+    return ClipFacts(truth, domains, workers)
 
 
-def _named(connection: Any, column: str) -> list[str]:
-    """The values of a column of the truth in order, also as the variable that sql/facts.sql reads; none where they are
-    too many to be listed."""
-    query = f"SELECT DISTINCT {column} FROM truth.clips WHERE {column} IS NOT NULL ORDER BY ALL LIMIT {MAX_LEVELS + 1}"
-    found = [value for (value,) in connection.execute(query).fetchall()]
-    named = found if len(found) <= MAX_LEVELS else []
-    connection.execute(f"SET VARIABLE {column}s = ?::VARCHAR[]", [named])
-    return named
-
-
-def _float(column: np.ndarray, can_be_unknown: bool = False) -> np.ndarray:
-    """NULL is the sum over no clip, 0; but a ceiling that the world does not know is NaN."""
+def _sums(column: np.ndarray, can_be_unknown: bool = False) -> np.ndarray:
+    """Return sums as float64: 0 for the sum over no clip, which is NULL in SQL, but NaN for a ceiling that none has."""
     if not isinstance(column, np.ma.MaskedArray):
         return np.asarray(column, float)
     return np.ma.filled(column.astype(float), np.nan if can_be_unknown and column.mask.all() else 0.0)

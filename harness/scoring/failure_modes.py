@@ -1,8 +1,8 @@
-"""Why clips are lost: the funnel, exclusive failure modes, and what the score would gain if one were mended.
+"""Why clips are lost: the funnel, exclusive failure modes, and what the score would gain if one were repaired.
 
-Every clip has exactly one mode, the first of MODES that applies (sql/facts.sql). *Gain* is the weight lost on a mode's
-clips if all three fields were right; over all modes the gains sum to 1 - score. *Field gain* mends only the field that
-names the mode; field gains do not add up, since a clip may hold several faults.
+Every clip has exactly one mode, the first of MODES that applies (sql/facts.sql). *Gain* is what the score would gain if
+all three fields were right on a mode's clips; over all modes the gains sum to 1 - score. *Field gain* repairs only the
+field that names the mode; field gains do not add up, since a clip may hold several faults.
 """
 
 from __future__ import annotations
@@ -18,8 +18,10 @@ from harness.scoring.metrics import Totals
 
 
 class Mode(NamedTuple):
+    """One failure mode: its name in records, its title for readers, and what it means."""
+
     name: str
-    field: str  # all | operation | segment | next: what the field gain mends; "" for correct
+    field: str  # all | operation | segment | next: what the field gain repairs; "" for correct
     title: str
     meaning: str
 
@@ -58,23 +60,23 @@ STAGES = (
     ("segment", "funnel_segment"),
     ("next", "all_right"),
 )
-"""Stage and the column of sql/sessions.sql that counts the clips which pass it."""
+"""Stages of the funnel, each with the column of sql/sessions.sql that counts the clips which pass it."""
 
 
 def funnel(totals: Totals) -> list[dict[str, Any]]:
-    """Clips that pass each stage and those that stop there; the lost and the all-right sum to n."""
+    """Return the clips that pass each stage and those that stop there; all that stop and the last passed sum to n."""
     passed = [int(totals[column]) for _, column in STAGES]
     lost = [0, *(before - after for before, after in pairwise(passed))]
     return [{"stage": stage, "passed": passed[i], "lost": lost[i]} for i, (stage, _) in enumerate(STAGES)]
 
 
 def modes(cells: dict[str, np.ndarray], examples: dict[str, list[str]], weights: Weights, sums: Totals) -> list[dict]:
-    """Count, gain with interval, field gain and some clips of each mode that occurs, largest gain first.
+    """Return count, gain with interval, field gain and some clips of each mode that occurs, largest gain first.
 
     `cells`: mode name -> sums [G, 5] of clips, clips whose segment counts, operation, segment and next right; `sums`:
-    of all clips. Gains are over n, in units of score. CR3, identity scale, cut at 0.
+    those of all clips. Gains are in units of score, their intervals CR3 on the identity scale, cut at 0.
     """
-    n, found = sums["n"], []
+    n, rows = sums["n"], []
     counted = np.stack([n, sums["n_segment"], n], axis=1)
     whole, left = counted.sum(axis=0), counted.sum(axis=0) - counted
     for mode in MODES:
@@ -86,7 +88,7 @@ def modes(cells: dict[str, np.ndarray], examples: dict[str, list[str]], weights:
         replicates = gains(lost.sum(axis=0) - lost, left).sum(axis=-1)
         interval = statistics.identity_interval(gain.sum(), replicates, clip_at_zero=True)
         named = {"all": [0, 1, 2], "operation": [0], "segment": [1], "next": [2]}[mode.field]
-        found.append(
+        rows.append(
             {
                 "mode": mode.name,
                 "title": mode.title,
@@ -102,14 +104,15 @@ def modes(cells: dict[str, np.ndarray], examples: dict[str, list[str]], weights:
             }
         )
     order = {mode.name: i for i, mode in enumerate(MODES)}
-    return sorted(found, key=lambda row: (-row["gain"], order[row["mode"]]))
+    return sorted(rows, key=lambda row: (-row["gain"], order[row["mode"]]))
 
 
 def lost_weight(sums: np.ndarray, weights: Weights) -> np.ndarray:
-    """Weight lost per session and field [G, 3] on the clips counted in `sums` [G, 5]."""
+    """Return the weight lost per session and field [G, 3] on the clips counted in `sums` [G, 5]."""
+    # Sums over a strided view and over a contiguous array add in another order; records must not differ by that.
     return np.ascontiguousarray(sums[:, [0, 1, 0]] - sums[:, 2:5]) * np.array(weights.values())
 
 
 def gains(lost: np.ndarray, counted: np.ndarray) -> np.ndarray:
-    """Lost weight over the clips each field counts [..., 3]: all of them, but for a segment that the rule set drops."""
+    """Divide lost weight by the clips that each field counts [..., 3]; the rule set may drop some for the segment."""
     return lost / np.maximum(counted, 1)

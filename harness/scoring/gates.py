@@ -1,4 +1,4 @@
-"""Conditions on a score that a build can fail on: `aa1=0.6,aa1.low=0.55,coverage=1`."""
+"""Gates: conditions on a score that a build can fail on, such as `aa1=0.6,aa1.low=0.55,coverage=1`."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ PARTS = ("value", "low", "high", "skill")
 
 
 class Gate(NamedTuple):
-    """`metric.part` must reach `least`."""
+    """Condition that `metric.part` is at least `least`."""
 
     metric: str
     part: str
@@ -23,7 +23,10 @@ class Gate(NamedTuple):
 
 
 def parse(text: str) -> list[Gate]:
-    """Raises UsageError; an empty text (an unset variable of a build, say) is no condition that holds."""
+    """Return the gates of a text such as `aa1=0.6,coverage=1`.
+
+    Raises UsageError, also for an empty text: an unset variable of a build must not pass for a gate that holds.
+    """
     return [_parse_one(item.strip()) for item in text.split(",")]
 
 
@@ -45,20 +48,20 @@ def _parse_one(item: str) -> Gate:
     return Gate(metric, part or "value", value)
 
 
-def judged(record: dict[str, Any], gates: list[Gate]) -> list[tuple[Gate, str]]:
-    """Each gate with what is wrong, empty where it holds; a number that does not exist does not hold."""
-    found = []
+def evaluate(record: dict[str, Any], gates: list[Gate]) -> list[tuple[Gate, str]]:
+    """Return each gate with what is wrong, empty where the gate holds. It fails where its number does not exist."""
+    results = []
     for gate in gates:
         row = record["metrics"].get(gate.metric, {})
         value = record["coverage"] if gate.metric == "coverage" else row.get(gate.part)
         shown = "not available" if value is None else f"{value:.4f}"
         holds = value is not None and value >= gate.least
-        found.append((gate, "" if holds else f"{gate} is {shown}, at least {gate.least:g} is asked"))
-    return found
+        results.append((gate, "" if holds else f"{gate} is {shown}, at least {gate.least:g} is required"))
+    return results
 
 
 def check(record: dict[str, Any], gates: list[Gate]) -> None:
-    """Raise GateFailed naming every gate that does not hold."""
-    failed = [f"gate failed: {wrong}" for _, wrong in judged(record, gates) if wrong]
+    """Raise GateFailed with every gate that does not hold."""
+    failed = [f"gate failed: {wrong}" for _, wrong in evaluate(record, gates) if wrong]
     if failed:
         raise GateFailed("\n".join(failed))

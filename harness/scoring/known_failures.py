@@ -1,8 +1,11 @@
-"""The six failure modes that models of this task are known for, a section each, read off the score record.
+"""Sections on the six failure modes that models of this task are known for, made from the score record.
 
-boundary confusion (errors in frames, the 10-frame line) - sequence memorised (off-script against on-script AA@1) -
-out of memory (predicted against measured memory, from the training record) - transfer gap (clean against shifted
-domains) - JSON breakdown (unreadable and repaired answers) - latency (p50, p95, share above 10 s).
+- boundary confusion: errors in frames, and whether they are above 10 frames
+- sequence memorised: AA@1 on off-script against on-script clips
+- out of memory: predicted against measured memory, from the training record
+- transfer gap: shifted domains against the clean one
+- JSON breakdown: unreadable, invalid, repaired and fallback answers
+- latency: p50, p95, share above 10 s
 """
 
 from __future__ import annotations
@@ -18,7 +21,7 @@ Section = dict[str, Any]
 def known_failures(
     record: dict[str, Any], training: dict[str, Any] | None, unseen_domains: frozenset[str]
 ) -> dict[str, Section]:
-    """All six, always present; `applies` is False, with the reason, where nothing was measured."""
+    """Return all six sections. `applies` is False, and `text` holds the reason, where nothing was measured."""
     return {
         "boundary_confusion": boundary_confusion(record),
         "sequence_memorised": sequence_memorised(record),
@@ -30,53 +33,64 @@ def known_failures(
 
 
 def section(applies: bool, text: str, **numbers: Any) -> Section:
+    """Return a section: whether it applies, a sentence, and the numbers behind it."""
     return {"applies": applies, "text": text, **numbers}
 
 
 def boundary_confusion(record: dict[str, Any]) -> Section:
+    """Return the errors of start and end in frames, over the answers with start < end."""
     errors = record["temporal"]["boundary_errors"]
     if not errors["n"]:
         return section(False, "no answer holds a segment with start < end")
     start, end = errors["start_mean_abs"]["value"], errors["end_mean_abs"]["value"]
     text = (
-        f"start off by {start:.1f} frames on average, end by {end:.1f}; within {BOUNDARY_LINE_FRAMES} frames: "
-        f"start {errors['start_within_10']['value']:.0%}, end {errors['end_within_10']['value']:.0%}"
+        f"starts are off by {start:.1f} frames on average, ends by {end:.1f}; "
+        f"{errors['start_within_10']['value']:.0%} of starts and {errors['end_within_10']['value']:.0%} of ends lie "
+        f"within {BOUNDARY_LINE_FRAMES} frames"
     )
     over = max(start, end) > BOUNDARY_LINE_FRAMES
     return section(True, text, line_frames=BOUNDARY_LINE_FRAMES, above_line=over, errors=errors)
 
 
 def sequence_memorised(record: dict[str, Any]) -> Section:
+    """Return AA@1 on on-script and off-script clips, and how often the usual successor was the wrong answer."""
     levels = {row["level"]: row for row in record["slices"] if row["dimension"] == "script"}
     if set(levels) != {"off-script", "on-script"}:
         return section(False, "this split does not have both on-script and off-script clips")
     off, on = (levels[name]["metrics"]["aa1"] for name in ("off-script", "on-script"))
     script = sum(row["n"] for row in record["modes"] if row["mode"] == "next_script")
     text = (
-        f"AA@1 {on['value']:.3f} on script, {off['value']:.3f} off script; the usual successor was answered on "
-        f"{script} off-script clips that were right until then"
+        f"AA@1 is {on['value']:.3f} on script and {off['value']:.3f} off script; {script} off-script clips that were "
+        "right until then have the usual successor as their answer"
     )
     return section(True, text, on_script=on, off_script=off, gap=on["value"] - off["value"], script_answers=script)
 
 
 def out_of_memory(training: dict[str, Any] | None) -> Section:
+    """Return the predicted and the measured peak of a training record in GiB."""
     if training is None:
-        return section(False, "no training record (training.json beside the predictions, `harness schema training`)")
+        return section(
+            False, "there is no training record (training.json beside the predictions, `harness schema training`)"
+        )
     predicted, peak, events = (training.get(key) for key in ("predicted_peak_gib", "measured_peak_gib", "oom_events"))
-    shown = [f"on {training['device']}"]
-    shown += [f"predicted peak {predicted:.2f} GiB"] if predicted is not None else []
-    shown += [f"measured {peak:.2f} GiB"] if peak is not None else []
-    shown += [f"{events} out-of-memory events"] if events is not None else []
+    parts = [f"trained on {training['device']}"]
+    parts += [f"predicted peak {predicted:.2f} GiB"] if predicted is not None else []
+    parts += [f"measured {peak:.2f} GiB"] if peak is not None else []
+    parts += [f"{events} out-of-memory events"] if events is not None else []
     ratio = peak / predicted if predicted and peak is not None else None
-    return section(True, ", ".join(shown), measured_over_predicted=ratio, record=training)
+    return section(True, ", ".join(parts), measured_over_predicted=ratio, record=training)
 
 
 def transfer_gap(record: dict[str, Any], unseen: frozenset[str]) -> Section:
+    """Return the score on each shifted domain minus that on the clean one, and its mean by clips.
+
+    `unseen`: the domains that the training split does not hold.
+    """
     rows = [row for row in record["slices"] if row["dimension"] == "domain"]
     rows = [row for row in rows if row["metrics"]["score"]["value"] is not None]
     clean = next((row for row in rows if row["level"] == "clean"), None)
     if clean is None or len(rows) < 2:
-        return section(False, "this split has no clean and shifted domains")
+        return section(False, "this split does not have both clean and shifted domains")
     gaps = [
         {
             "domain": row["level"],
@@ -91,17 +105,19 @@ def transfer_gap(record: dict[str, Any], unseen: frozenset[str]) -> Section:
     worst = min(gaps, key=lambda gap: gap["gap"])
     mean = {seen: _mean([gap for gap in gaps if gap["seen_in_training"] is seen]) for seen in (True, False)}
     named = (("seen", mean[True]), ("unseen", mean[False]))
-    parts = [f"{label} {gap:+.3f}" for label, gap in named if gap is not None]
-    text = f"score against clean: {', '.join(parts)} domains; worst {worst['domain']} {worst['gap']:+.3f}"
+    parts = " and by ".join(f"{gap:+.3f} on {label} domains" for label, gap in named if gap is not None)
+    text = f"against clean, the score changes by {parts}; {worst['domain']} is worst with {worst['gap']:+.3f}"
     return section(True, text, clean=clean["metrics"]["score"]["value"], gaps=gaps, seen=mean[True], unseen=mean[False])
 
 
 def _mean(gaps: list[dict[str, Any]]) -> float | None:
+    """Return the mean gap, each domain weighted by its clips."""
     n = sum(gap["n"] for gap in gaps)
     return sum(gap["gap"] * gap["n"] for gap in gaps) / n if n else None
 
 
 def json_breakdown(record: dict[str, Any]) -> Section:
+    """Return how many answers were unreadable, invalid, repaired or a fallback."""
     counts = {row["mode"]: row["n"] for row in record["modes"]}
     broken = counts.get("unparseable", 0) + counts.get("invalid", 0)
     sources = record["submission"]["sources"]
@@ -109,19 +125,20 @@ def json_breakdown(record: dict[str, Any]) -> Section:
     model_only = record["model_only"]["score"]
     shown = "not available" if model_only is None else f"{model_only:.4f}"
     text = (
-        f"{broken} of {present} answers unreadable or invalid, {sources['repaired']} repaired, "
-        f"{sources['fallback']} fallback; score with fallbacks as wrong {shown}"
+        f"{broken} of {present} answers are unreadable or invalid, {sources['repaired']} repaired, "
+        f"{sources['fallback']} marked as fallback; with those counted as wrong the score is {shown}"
     )
     share = broken / present if present else None
     return section(True, text, broken=broken, share=share, **sources)
 
 
 def latency(record: dict[str, Any]) -> Section:
+    """Return the latency in milliseconds of the answers that state one."""
     row = record["latency"]
     if row is None:
         return section(False, "no answer states latency_ms")
     text = (
-        f"p50 {row['p50_ms']:.0f} ms, p95 {row['p95_ms']:.0f} ms; "
-        f"{row['share_above_10s']:.1%} above {SLOW_SECONDS} s (of {row['n']} answers)"
+        f"p50 is {row['p50_ms']:.0f} ms, p95 {row['p95_ms']:.0f} ms; "
+        f"{row['share_above_10s']:.1%} of {row['n']} answers took longer than {SLOW_SECONDS} s"
     )
     return section(True, text, **row)

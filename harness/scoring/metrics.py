@@ -1,8 +1,8 @@
 """Metric definitions: from sums over clips to values. Arrays in, arrays out; no SQL, no intervals.
 
-Every function takes *totals*: a mapping of column name (sql/sessions.sql) to an array of any one shape. Given the sums
-of the whole split it returns the value; given delete-one-session sums `[G]` it returns the `[G]` replicates that
-statistics.py makes an interval of. So a metric is written once.
+Every function takes *totals*: a mapping of column name (sql/sessions.sql) to an array of any one shape. From the sums
+of the whole split it returns the value; from delete-one-session sums `[G]` it returns the `[G]` replicates, of which
+statistics.py makes an interval. So each metric is written once.
 
 Ratios over an empty denominator are NaN: "there is no such clip". Shares are in [0, 1], edit and F1@k in [0, 100],
 errors in frames.
@@ -13,6 +13,7 @@ calibration error as Guo et al. 2017, risk-coverage as Geifman & El-Yaniv 2017.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -26,32 +27,44 @@ Totals = Mapping[str, np.ndarray]
 ROLES = ("value", "floor", "prior", "ceiling")
 
 IOU_THRESHOLDS = tuple(range(2, 20))
-"""In twentieths: .10, .15, ..., .95."""
+"""Thresholds of the tIoU curve in twentieths: .10, .15, ..., .95."""
 MAP_THRESHOLDS = tuple(range(10, 20))
-"""In twentieths: .50, .55, ..., .95."""
+"""Thresholds of mean average precision in twentieths: .50, .55, ..., .95."""
+
+OPERATION, NEXT = 0, 1
+"""Numbers of the two labels that an answer holds, as in sql/calibration.sql."""
 
 SKILL_ROOM = 0.05
-"""Below this distance between prior (or floor) and ceiling there is nothing to measure, and skill is null."""
+"""Below this distance between prior (or floor) and ceiling nothing is left to measure, and skill is null."""
 
 
 def ratio(numerator: Any, denominator: Any, empty: float = np.nan) -> np.ndarray:
-    """Elementwise, `empty` where the denominator is 0."""
+    """Divide elementwise; return `empty` where the denominator is 0."""
     numerator, denominator = np.broadcast_arrays(np.asarray(numerator, float), np.asarray(denominator, float))
     return np.divide(numerator, denominator, out=np.full(numerator.shape, empty), where=denominator > 0)
 
 
+def float_or_none(value: Any) -> float | None:
+    """Return a number as Python's float; None for None and NaN."""
+    return None if value is None or math.isnan(value) else float(value)
+
+
 def composite(parts: Sequence[np.ndarray], weights: Weights) -> np.ndarray:
-    """Weighted mean of OCA, tIoU@0.5, AA@1, by integer weights: three ones give exactly 1; .7 + .1 + .2 does not."""
+    """Return the weighted mean of OCA, tIoU@0.5 and AA@1, arrays of one shape."""
+    # Integer weights, because three ones must give exactly 1: (.7 + .1) + .2 does not.
     a, b, c = weights.integers()
     oca, tiou, aa = parts
     return (a * oca + b * tiou + c * aa) / (a + b + c)
 
 
 def headline(t: Totals, weights: Weights) -> dict[str, dict[str, np.ndarray]]:
-    """Value, floor, prior, ceiling of each headline metric (DEFINITIONS: floors are the one constant submission's)."""
+    """Return value, floor, prior and ceiling of each headline metric: key -> role -> array.
+
+    The floors of all metrics are those of one constant submission, so that the floor of the composite can be reached.
+    """
     table = {metric.key: _single(t, metric) for metric in SINGLE}
     parts = [table[metric.key] for metric in PARTS]
-    # A perfect recogniser knows the operation, but no more of segment and next operation than training told it.
+    # A perfect recogniser knows the operation; of segment and next operation it knows only what training shows.
     recogniser = [table["oca"]["ceiling"], table["tiou50"]["floor"], table["aa1"]["prior"]]
     roles = {role: composite([part[role] for part in parts], weights) for role in ("value", "floor", "ceiling")}
     table[COMPOSITE.key] = roles | {"prior": composite(recogniser, weights)}
@@ -59,7 +72,7 @@ def headline(t: Totals, weights: Weights) -> dict[str, dict[str, np.ndarray]]:
 
 
 def _single(t: Totals, metric: Metric) -> dict[str, np.ndarray]:
-    """The roles of a metric that has columns of its own; NaN where it has no prior, 1 where it has no ceiling."""
+    """Return the roles of a metric that has columns of its own: NaN for a prior, 1 for a ceiling that it lacks."""
     clips = t[metric.clips]
     value = ratio(t[metric.right], t[metric.counted])
     return {
@@ -71,20 +84,20 @@ def _single(t: Totals, metric: Metric) -> dict[str, np.ndarray]:
 
 
 def skill(roles: Mapping[str, np.ndarray]) -> np.ndarray:
-    """(value - b) / (ceiling - b), b the prior where there is one, else the floor."""
+    """Return (value - b) / (ceiling - b), where b is the prior if there is one, else the floor."""
     base = np.where(np.isnan(roles["prior"]), roles["floor"], roles["prior"])
     room = roles["ceiling"] - base
     return np.divide(roles["value"] - base, room, out=np.full(room.shape, np.nan), where=room > 0)
 
 
 def model_only(t: Totals, weights: Weights) -> dict[str, np.ndarray]:
-    """The headline values with the answers marked `fallback` counted as wrong."""
+    """Return the headline values with the answers marked `fallback` counted as wrong."""
     model = {metric.right: t[f"model_{metric.right}"] for metric in SINGLE}
     return {name: roles["value"] for name, roles in headline({**t, **model}, weights).items()}
 
 
 def own_prior(t: Totals) -> dict[str, np.ndarray]:
-    """Accuracy of T(answered operation), and what the model gains over it, on all clips and on the hidden ones."""
+    """Return the accuracy of T(answered operation) and the gain of AA@1 over it, on all and on the hidden clips."""
     everywhere = ratio(t["own_prior_right"], t["n"])
     hidden = ratio(t["hidden_own_prior_right"], t["n_hidden"])
     return {
@@ -96,17 +109,18 @@ def own_prior(t: Totals) -> dict[str, np.ndarray]:
 
 
 def tiou_curve(levels: np.ndarray) -> np.ndarray:
-    """Histogram of tIoU in twentieths `[..., 21]` -> share of clips with tIoU >= k/20, `[..., 18]`."""
+    """Return the share of clips with tIoU >= k/20 `[..., 18]` from the histogram of tIoU in twentieths `[..., 21]`."""
     reached = np.cumsum(levels[..., ::-1], axis=-1)[..., ::-1]
     return ratio(reached[..., IOU_THRESHOLDS], reached[..., :1])
 
 
 def mean_tiou(t: Totals) -> np.ndarray:
+    """Return the mean tIoU over the clips whose segment counts."""
     return ratio(t["iou_e12"] / 1e12, t["n_segment"])
 
 
 def boundary_errors(t: Totals) -> dict[str, np.ndarray]:
-    """Signed and absolute mean error in frames and the share within 10 frames, of answers with start < end."""
+    """Return signed and absolute mean error in frames and the share within 10 frames, over answers with start < end."""
     n = t["n_segment_answered"]
     return {
         f"{edge}_{name}": ratio(t[column.format(edge)], n)
@@ -116,12 +130,13 @@ def boundary_errors(t: Totals) -> dict[str, np.ndarray]:
 
 
 def segmental_f1(t: Totals, k: int) -> np.ndarray:
-    """F1@k in percent. A clip holds one true and at most one answered segment, so matching needs no search."""
+    """Return F1@k in percent."""
+    # A clip holds one true and at most one answered segment, so that matching needs no search.
     return 100 * ratio(2 * t[f"segments_matched_{k}"], t["segments_answered"] + t["n"])
 
 
 def per_class(hit: np.ndarray, answered: np.ndarray, support: np.ndarray) -> dict[str, np.ndarray]:
-    """Precision, recall, F1 `[..., C]` from true positives, answers and support; an empty denominator gives 0."""
+    """Return precision, recall and F1 `[..., C]` from true positives, answers and support; 0 / 0 is 0."""
     return {
         "precision": ratio(hit, answered, empty=0.0),
         "recall": ratio(hit, support, empty=0.0),
@@ -130,7 +145,11 @@ def per_class(hit: np.ndarray, answered: np.ndarray, support: np.ndarray) -> dic
 
 
 def macro(values: np.ndarray, occurs: np.ndarray, present: np.ndarray, full: np.ndarray | None = None) -> np.ndarray:
-    """Mean over the classes `present` [C]; where a class does not occur in a replicate it keeps its full value."""
+    """Return the mean over the classes `present` [C].
+
+    `occurs` and `full`: a class that does not occur in a replicate keeps its value on the full split, because a 0 there
+    would pass for an error of the model.
+    """
     if full is not None:
         values = np.where(occurs, values, full)
     return values[..., present].mean(axis=-1)
@@ -139,7 +158,7 @@ def macro(values: np.ndarray, occurs: np.ndarray, present: np.ndarray, full: np.
 def average_precision(
     matched: np.ndarray, session: np.ndarray, support: np.ndarray, thresholds: tuple[int, ...] = MAP_THRESHOLDS
 ) -> np.ndarray:
-    """All-points interpolated AP of one class at each threshold, whole and with each session deleted.
+    """Return the all-points interpolated AP of one class at each threshold, whole and with each session deleted.
 
     `matched` [D]: largest matched twentieth of each detection, best first; `session` [D]: row of its session;
     `support` [1 + R]: true clips, first whole, then without each of R sessions. Returns [1 + R, thresholds]; a class
@@ -152,6 +171,8 @@ def average_precision(
     for column, threshold in enumerate(thresholds):
         true_positive = keep & (matched >= threshold)
         precision = np.cumsum(true_positive, axis=1) / rank
+        # All-points interpolation (PASCAL VOC since 2010, ActivityNet): the precision at a recall is the best precision
+        # at that recall or a larger one, summed over the detections that raise the recall.
         envelope = np.maximum.accumulate(precision[:, ::-1], axis=1)[:, ::-1]
         result[:, column] = ratio((envelope * true_positive).sum(axis=1), support, empty=0.0)
     result[(support == 0) & ~keep.any(axis=1)] = result[0]
@@ -159,9 +180,9 @@ def average_precision(
 
 
 def calibration(ppm: np.ndarray, n: np.ndarray, right: np.ndarray, bins: int = 15) -> dict:
-    """ECE over equal-width bins, Brier score and the risk-coverage curve from counts by confidence, best first.
+    """Return ECE over equal-width bins, Brier score and the risk-coverage curve from counts by confidence.
 
-    `ppm` [V] distinct confidences in millionths, descending; `n`, `right` [V] answers and right answers there.
+    `ppm` [V]: distinct confidences in millionths, descending; `n`, `right` [V]: answers and right answers there.
     Risk at a coverage is the error among the most confident answers, equal confidences together; the area is the mean
     risk over the answers.
     """
@@ -170,6 +191,7 @@ def calibration(ppm: np.ndarray, n: np.ndarray, right: np.ndarray, bins: int = 1
     count, hits, mass = (np.bincount(which, weights, bins) for weights in (n, right, n * confidence))
     covered, errors = np.cumsum(n), np.cumsum(n - right)
     risk = errors / covered
+    # One mark for each twentieth of coverage; the small offset keeps a share that is exactly reached from rounding up.
     marks = np.unique(np.searchsorted(covered, total * np.arange(1, 21) / 20 - 1e-9))
     return {
         "n": int(total),

@@ -1,7 +1,7 @@
-"""The score record: one JSON object that holds everything said about one submission (schemas/score.json).
+"""The score record: one JSON object that holds all results on one submission (schemas/score.json).
 
-Built from facts alone, in the order in which a reader asks: how good, how certain, where, why, is it genuine. Values
-are floats or null, never rounded; the same signature has the same bytes.
+Made from the clip facts alone, in the order in which a reader asks: how good, how certain, where, why, is it genuine.
+Values are floats or null, never rounded; the same signature has the same bytes.
 """
 
 from __future__ import annotations
@@ -16,44 +16,46 @@ from harness import statistics
 from harness.metrics_table import METRICS
 from harness.rules import Weights
 from harness.scoring import audit, failure_modes, metrics, slices
-from harness.scoring.metrics import Totals
+from harness.scoring.metrics import Totals, float_or_none
 
 if TYPE_CHECKING:
-    from harness.scoring.clip_facts import Facts
+    from harness.scoring.clip_facts import ClipFacts
 
 FORMAT = "warehouse-harness/score-1"
 MAP_INTERVAL_SESSIONS = 500
+"""Mean average precision sorts all detections anew for each deleted session; above this many it has no interval."""
 ALL = slice(None)
+FIELDS = (("operation", metrics.OPERATION), ("next", metrics.NEXT))
 
 
-def measure(facts: Facts, weights: Weights) -> dict[str, Any]:
-    """Every section that is computed from the facts; the caller adds what identifies the submission."""
+def measure(facts: ClipFacts, weights: Weights) -> dict[str, Any]:
+    """Return every section that is computed from the facts; the caller adds what identifies the submission."""
     sums = facts.sessions
     totals = facts.totals()
     if not totals["n"]:
-        return _nothing()
+        return _empty_sections()
     replicates = {name: totals[name] - sums[name] for name in sums}
     names = slices.levels(facts.truth.operations, facts.domains, facts.workers, facts.session_names)
     cells = slices.Cells(facts.codes, names, len(sums["n"]))
     return {
         "metrics": headline(sums, totals, replicates, weights),
         "own_prior": own_prior(sums, totals, replicates),
-        "model_only": {name: number(value) for name, value in metrics.model_only(totals, weights).items()},
+        "model_only": {name: float_or_none(value) for name, value in metrics.model_only(totals, weights).items()},
         "temporal": temporal(facts, totals, replicates),
-        "operation": classification(facts, 0),
-        "next": classification(facts, 1),
+        **{name: classification(facts, field) for name, field in FIELDS},
         "detection": detection(facts),
         "segmental": segmental(facts, totals, replicates),
-        "calibration": {"operation": calibration(facts, 0), "next": calibration(facts, 1)},
+        "calibration": {name: calibration(facts, field) for name, field in FIELDS},
         "latency": latency(facts),
         "funnel": failure_modes.funnel(totals),
         "modes": failure_modes.modes(cells["mode"], facts.examples(), weights, sums),
         "slices": slices.table(cells, weights),
-        "audit": audited(facts, sums, totals),
+        "audit": audit_flags(facts, sums, totals),
     }
 
 
 def headline(sums: Totals, totals: Totals, replicates: Totals, weights: Weights) -> dict[str, Any]:
+    """Return every headline metric with its interval, what it is measured against, and its skill."""
     values, deleted = metrics.headline(totals, weights), metrics.headline(replicates, weights)
     table = {}
     for metric in METRICS:
@@ -66,12 +68,13 @@ def headline(sums: Totals, totals: Totals, replicates: Totals, weights: Weights)
 
 
 def _metric(roles: dict, others: dict, n: int, sessions: int) -> dict[str, Any]:
+    """Return one metric from its roles, their delete-one-session replicates, and the clips and sessions it counts."""
     interval = statistics.proportion_interval(roles["value"], others["value"], n) if n else statistics.NOT_SUPPORTED
-    row = {"value": number(roles["value"]), "low": interval.low, "high": interval.high}
-    row |= {role: number(roles[role]) for role in metrics.ROLES[1:]}
+    row = {"value": float_or_none(roles["value"]), "low": interval.low, "high": interval.high}
+    row |= {role: float_or_none(roles[role]) for role in metrics.ROLES[1:]}
     base = roles["floor"] if np.isnan(roles["prior"]) else roles["prior"]
     measurable = bool(roles["ceiling"] - base >= metrics.SKILL_ROOM)
-    skill = number(metrics.skill(roles)) if measurable else None
+    skill = float_or_none(metrics.skill(roles)) if measurable else None
     around = statistics.NOT_SUPPORTED
     if skill is not None:
         around = _skill_interval(skill, metrics.skill(others), interval, base, roles["ceiling"])
@@ -86,8 +89,11 @@ def _metric(roles: dict, others: dict, n: int, sessions: int) -> dict[str, Any]:
     }
 
 
-def _skill_interval(skill: float, replicates: np.ndarray, interval: statistics.Interval, base: Any, ceiling: Any):
-    """CR3 of the whole ratio; where the value's interval is one-sided, and no replicate shows an error, its ends."""
+def _skill_interval(
+    skill: float, replicates: np.ndarray, interval: statistics.Interval, base: Any, ceiling: Any
+) -> statistics.Interval:
+    """Return the CR3 interval of the whole ratio; `interval` is that of the metric's value."""
+    # At 0 or 1 no replicate shows an error, so that the ends of the value's one-sided interval are carried over.
     if not interval.one_sided:
         return statistics.identity_interval(skill, replicates)
     low, high = (float((end - base) / (ceiling - base)) for end in (interval.low, interval.high))
@@ -96,7 +102,7 @@ def _skill_interval(skill: float, replicates: np.ndarray, interval: statistics.I
 
 def _note(value: Any, interval: statistics.Interval, sessions: int) -> str | None:
     if np.isnan(value):
-        return "no clip that it counts"
+        return "there is no clip that it counts"
     if not interval.supported and sessions >= statistics.MIN_SESSIONS:
         return "interval not supported: one session holds all that it counts"
     if not interval.supported:
@@ -109,7 +115,7 @@ def _note(value: Any, interval: statistics.Interval, sessions: int) -> str | Non
 def with_interval(
     value: Any, replicates: np.ndarray, n: Any = None, scale: float = 1.0, holds: np.ndarray | slice = ALL
 ) -> dict[str, Any]:
-    """Value and interval: on the logit scale for a statistic in [0, scale] when `n` is given, else on its own.
+    """Return a value with its interval, on the logit scale for a statistic in [0, scale] with `n`, else on its own.
 
     `holds` [G]: sessions with a clip that the statistic counts; the others are no clusters of it.
     """
@@ -125,7 +131,7 @@ def with_interval(
 
 
 def own_prior(sums: Totals, totals: Totals, replicates: Totals) -> dict[str, Any]:
-    """Accuracy of T(answered operation), and AA@1 above it: what the model gains from context."""
+    """Return the accuracy of T(answered operation), and AA@1 minus it: what the model gains from context."""
     values, deleted = metrics.own_prior(totals), metrics.own_prior(replicates)
     sizes = {"own_prior": totals["n"], "own_prior_hidden": totals["n_hidden"]}
     hidden = sums["n_hidden"] > 0
@@ -135,7 +141,8 @@ def own_prior(sums: Totals, totals: Totals, replicates: Totals) -> dict[str, Any
     }
 
 
-def temporal(facts: Facts, totals: Totals, replicates: Totals) -> dict[str, Any]:
+def temporal(facts: ClipFacts, totals: Totals, replicates: Totals) -> dict[str, Any]:
+    """Return the share of clips above each tIoU threshold, the mean tIoU and the boundary errors in frames."""
     levels = facts.levels()
     whole, n, sums = levels.sum(axis=0), totals["n_segment"], facts.sessions
     holds, answered = sums["n_segment"] > 0, sums["n_segment_answered"] > 0
@@ -159,13 +166,16 @@ def temporal(facts: Facts, totals: Totals, replicates: Totals) -> dict[str, Any]
                 )
                 for name, value in edges.items()
             },
-            **{f"{name}_abs": value for name, value in facts.record("endpoints").items()},
+            **{f"{name}_abs": value for name, value in facts.single_row("endpoints").items()},
         },
     }
 
 
-def classification(facts: Facts, field: int) -> dict[str, Any]:
-    """Precision, recall, F1 per class and their means; classes present in the split's truth count in the means."""
+def classification(facts: ClipFacts, field: int) -> dict[str, Any]:
+    """Return precision, recall and F1 per class, their means and the confusion matrix of one label (OPERATION or NEXT).
+
+    The means run over the classes that the split's truth holds.
+    """
     counts, matrix = facts.confusion(field)
     whole = counts.sum(axis=1)
     hit, answered, support = whole
@@ -199,10 +209,10 @@ def classification(facts: Facts, field: int) -> dict[str, Any]:
     }
 
 
-def detection(facts: Facts) -> dict[str, Any]:
-    """mAP over tIoU .5 to .95, one truth and one detection a clip; with an interval up to 500 sessions."""
+def detection(facts: ClipFacts) -> dict[str, Any]:
+    """Return mAP over tIoU .5 to .95, one truth and one detection a clip, and the AP at each threshold."""
     rows = facts.detections()
-    counts, _ = facts.confusion(0)
+    counts, _ = facts.confusion(metrics.OPERATION)
     support = counts[2]
     sessions = len(support) if len(support) <= MAP_INTERVAL_SESSIONS else 0
     present = np.flatnonzero(support.sum(axis=0))
@@ -223,7 +233,8 @@ def detection(facts: Facts) -> dict[str, Any]:
     }
 
 
-def segmental(facts: Facts, totals: Totals, replicates: Totals) -> dict[str, Any]:
+def segmental(facts: ClipFacts, totals: Totals, replicates: Totals) -> dict[str, Any]:
+    """Return the edit score and F1@10, 25, 50 in percent."""
     edit = facts.edit()
     deleted = (edit.sum() - edit) / max(len(edit) - 1, 1)
     table = {"edit": with_interval(edit.mean(), deleted, totals["n"], 100.0)}
@@ -233,13 +244,15 @@ def segmental(facts: Facts, totals: Totals, replicates: Totals) -> dict[str, Any
     return table
 
 
-def calibration(facts: Facts, field: int) -> dict[str, Any] | None:
+def calibration(facts: ClipFacts, field: int) -> dict[str, Any] | None:
+    """Return the calibration of one label (OPERATION or NEXT); None where no answer states a confidence."""
     rows = facts.calibration_counts(field)
     return metrics.calibration(rows["ppm"], rows["n"], rows["n_right"]) if len(rows["n"]) else None
 
 
-def latency(facts: Facts) -> dict[str, Any] | None:
-    row = facts.record("latency")
+def latency(facts: ClipFacts) -> dict[str, Any] | None:
+    """Return percentiles of the latency in milliseconds; None where no answer states one."""
+    row = facts.single_row("latency")
     if not row["n"]:
         return None
     return {
@@ -250,7 +263,8 @@ def latency(facts: Facts) -> dict[str, Any] | None:
     }
 
 
-def audited(facts: Facts, sums: Totals, totals: Totals) -> list[dict[str, Any]]:
+def audit_flags(facts: ClipFacts, sums: Totals, totals: Totals) -> list[dict[str, Any]]:
+    """Return all checks of a single submission, raised or not."""
     hidden = sums["n_hidden"] > 0
     return [
         audit.above_the_ceiling("above_ceiling", sums["next_right"], sums["ceiling_ppm"]),
@@ -258,12 +272,12 @@ def audited(facts: Facts, sums: Totals, totals: Totals) -> list[dict[str, Any]]:
             "above_ceiling_hidden", sums["hidden_next_right"][hidden], sums["hidden_ceiling_ppm"][hidden]
         ),
         audit.prior_shaped(sums, totals),
-        *audit.constants(facts.record("audit")),
+        *audit.constants(facts.audit_counts()),
     ]
 
 
-def _nothing() -> dict[str, Any]:
-    """A rule set that drops every clip leaves nothing to measure, and says so instead of dividing by zero."""
+def _empty_sections() -> dict[str, Any]:
+    """Return the sections of a rule set that drops every clip: nulls with a note, instead of a division by zero."""
     empty: dict[str, Any] = dict.fromkeys((*metrics.ROLES, "low", "high", "skill", "skill_low", "skill_high"))
     metric = empty | {"n": 0, "sessions": 0, "one_sided": False, "note": "the rule set leaves no clip"}
     return {
@@ -275,12 +289,9 @@ def _nothing() -> dict[str, Any]:
     }
 
 
-def number(value: Any) -> float | None:
-    return None if value is None or math.isnan(value) else float(value)
-
-
 def to_bytes(record: dict[str, Any]) -> bytes:
-    """UTF-8 JSON, a line a section, in the order they were made. (Indented, json takes ten times as long.)"""
+    """Return a record as UTF-8 JSON, a line a section, in the order of its keys."""
+    # Not json's own indentation, with which it takes ten times as long.
     sections = (f"{json.dumps(key)}: {_line(value)}" for key, value in clean(record).items())
     return ("{\n" + ",\n".join(sections) + "\n}\n").encode()
 
@@ -290,7 +301,7 @@ def _line(value: Any) -> str:
 
 
 def clean(value: Any) -> Any:
-    """NaN becomes null, numpy scalars become Python's."""
+    """Return a value that JSON can hold: None for NaN, Python's numbers for numpy's."""
     if isinstance(value, dict):
         return {key: clean(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):

@@ -1,4 +1,4 @@
-"""Everything a score depends on besides the submission and the truth, as one frozen Request made from keywords.
+"""Request: everything a score depends on besides the submission and the truth, frozen and made from keywords.
 
 Every verb of the Python API takes these keywords, or a Request, or both: `score("x.jsonl", split="test-large")`.
 """
@@ -8,11 +8,11 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from harness.errors import UsageError
+from harness.errors import UsageError, check_choices
 from harness.ingestion.submission_file import Limits
 from harness.rules import AA40, STANDARD, Rules, Weights, find_rules
 from harness.scoring.score_cache import ScoreCache
@@ -26,7 +26,7 @@ CAPS = ("max_line_bytes", "max_lines", "max_bytes")
 
 @dataclass(frozen=True, kw_only=True)
 class Request:
-    """What to score against, how to read the submission, and by which rules.
+    """Choices of a scoring: what to score against, how to read the submission, and by which rules.
 
     `rules` may be given by name, paths as texts, `weights` as None for the default scheme. Raises UsageError for rules
     or weights that do not exist.
@@ -47,7 +47,7 @@ class Request:
     max_bytes: int | None = None
     home: Path | None = None  # the cache; by default HARNESS_HOME
     truth: Path | None = None  # a truth database, or a folder of them, instead of the cache
-    organiser: bool = False  # of a sealed split: sees everything
+    organiser: bool = False  # a sealed split's record is not redacted
 
     def __post_init__(self) -> None:
         if not isinstance(self.weights, Weights | None):
@@ -65,9 +65,7 @@ class Request:
     @classmethod
     def of(cls, request: Request | None = None, **choices: Any) -> Request:
         """Return `request`, or the default one, with these fields changed. Raises UsageError for other names."""
-        known = [field.name for field in fields(cls)]
-        if unknown := [name for name in choices if name not in known]:
-            raise UsageError(f"no choice {unknown[0]!r}; there are {', '.join(known)}")
+        check_choices(cls, choices)
         return replace(request, **choices) if request else cls(**choices)
 
     def ingestion(self) -> dict[str, Any]:
@@ -79,7 +77,7 @@ class Request:
         return Limits(**{name: getattr(self, name) for name in CAPS if getattr(self, name) is not None})
 
     def reading(self) -> dict[str, Any]:
-        """Return all that decides how a submission is read, as JSON values: the clip map by its digest."""
+        """Return the choices that decide how a submission is read, as JSON values; the clip map as its digest."""
         pinned = self.ingestion() | {name: getattr(self, name) for name in CAPS}
         if self.clip_map is not None:
             text = json.dumps(dict(self.clip_map), sort_keys=True)
@@ -97,5 +95,5 @@ class Request:
         )
 
     def open_for_many(self, submissions: Iterable[Path]) -> Truth:
-        """Open the truth once for scoring each of these: opening and checking it takes as long as a small file."""
+        """Open the truth once for scoring each of these, because opening it takes as long as scoring a small file."""
         return self.open(submissions, (self.score_cache().folder,))

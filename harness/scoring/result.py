@@ -1,4 +1,4 @@
-"""The result of scoring one submission: its record, its headline metrics, its clips."""
+"""Score: the result of scoring one submission, with its record, its headline metrics and its clips."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.errors import UsageError
-from harness.scoring.clip_facts import Facts, judge, restore_answers
+from harness.scoring.clip_facts import ClipFacts, make_clip_facts, restore_answers
 from harness.scoring.record import to_bytes
 from harness.scoring.request import Request
 from reference.files import write_atomically
@@ -20,7 +20,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class MetricValue:
-    """One headline metric. `None` where a thing does not exist: no prior, no ceiling, too few sessions."""
+    """Value of one headline metric, all it is measured against, and its interval.
+
+    None where a thing does not exist: no prior, no ceiling, too few sessions for an interval.
+    """
 
     value: float | None
     low: float | None
@@ -38,55 +41,61 @@ class MetricValue:
 
 
 class Score:
-    """A score record, and where its checked answers are kept."""
+    """Result of scoring one submission: the score record, and the checked answers in the score cache.
+
+    `answers`: the path of the checked answers (Parquet, sql/answers.sql); `request`: the choices behind the record.
+    """
 
     def __init__(self, record: dict[str, Any], answers: Path, request: Request):
         self.record, self.answers, self.request = record, answers, request
 
     @cached_property
     def metrics(self) -> dict[str, MetricValue]:
-        """Headline metrics by key: oca, tiou50, aa1, score, aa1_hidden."""
+        """Return the headline metrics by key; of a sealed split only those that may be published."""
         names = [field.name for field in fields(MetricValue)]
         rows = self.record["metrics"].items()
         return {key: MetricValue(**{name: row.get(name) for name in names}) for key, row in rows}
 
     @property
     def signature(self) -> str:
-        """The line that pins every number of the record."""
+        """Return the line that pins every number of the record."""
         return self.record["signature"]
 
     @property
     def sealed(self) -> bool:
-        """True where the record holds only what may leave a sealed split."""
+        """Return True for a redacted record, which holds only what may leave a sealed split."""
         return "commitment" in self.record
 
     @cached_property
     def clips(self) -> pandas.DataFrame:
-        """The per-clip facts with labels, in session and time order. Raises UsageError on a sealed split."""
+        """Return the clip facts with labels, a row a clip, in session and time order.
+
+        Raises UsageError on a sealed split.
+        """
         self.need_clips()
         with self.request.open(files=(self.answers,)) as truth:
-            return self._judge(truth).clips()
+            return self._facts(truth).clips()
 
     def write(self, folder: str | Path) -> None:
-        """Write `score.json` and, but for a sealed split, `clips.parquet`; each appears whole or not at all."""
+        """Write `score.json` and, unless the split is sealed, `clips.parquet`; each appears whole or not at all."""
         folder = Path(folder)
         folder.mkdir(parents=True, exist_ok=True)
         if not self.sealed:
             with self.request.open(files=(self.answers,), folders=(folder,)) as truth:
-                facts = self._judge(truth)
+                facts = self._facts(truth)
                 write_atomically(folder / "clips.parquet", facts.write_clips)
         self.write_record(folder / "score.json")
 
     def write_record(self, path: str | Path) -> None:
-        """Write the record alone."""
+        """Write the record alone, whole or not at all."""
         write_atomically(Path(path), lambda temporary: temporary.write_bytes(to_bytes(self.record)))
 
     def need_clips(self) -> None:
-        """Raise UsageError where nothing may be said about single clips."""
+        """Raise UsageError where single clips must stay hidden."""
         if self.sealed:
             world = self.record["world"]
-            raise UsageError(f"{world} is sealed, nothing is said about single clips; --organiser shows them")
+            raise UsageError(f"{world} is sealed and its single clips stay hidden; --organiser shows them")
 
-    def _judge(self, truth: Truth) -> Facts:
+    def _facts(self, truth: Truth) -> ClipFacts:
         restore_answers(truth, self.answers)
-        return judge(truth, self.request.rules)
+        return make_clip_facts(truth, self.request.rules)

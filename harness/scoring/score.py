@@ -1,4 +1,4 @@
-"""From a prediction file to a score: truth -> ingestion -> facts -> record -> cache. The order of `score` is the story.
+"""From a prediction file to a score: truth -> ingestion -> clip facts -> record -> cache, in the order of `score`.
 
 result = harness.score("submission.jsonl")
 result.metrics["aa1"].low      # lower end of the 95% interval
@@ -16,7 +16,7 @@ from typing import Any
 from harness import disclosure
 from harness.ingestion.ingest import Ingestion, ingest
 from harness.ingestion.submission_file import SubmissionFile, open_submission
-from harness.scoring.clip_facts import Facts, judge
+from harness.scoring.clip_facts import ClipFacts, make_clip_facts
 from harness.scoring.known_failures import known_failures
 from harness.scoring.record import FORMAT, measure, to_bytes
 from harness.scoring.request import Request
@@ -42,10 +42,12 @@ def score(
     """Score a prediction file (or "-" for standard input) against the truth of a split.
 
     `choices`: fields of a Request, such as `split="test-large"` or `lenient=True`; `request`: the Request that they
-    change. `name`: the model's, shown and pinned in the signature; scorings of a sealed split are logged by it.
-    `training`: a training record; by default `training.json` beside the submission, where there is one.
-    `opened`: the truth, opened by `Request.open_for_many` for this submission among others.
-    Raises SubmissionError (lines were rejected), TruthError, UsageError; all are HarnessError.
+    change. `name`: the model's name, shown and pinned in the signature; scorings of a sealed split are logged by it.
+    `training`: a training record, by default `training.json` beside the submission where that exists.
+    `opened`: the truth, if `Request.open_for_many` opened it for this submission among others.
+
+    Returns a Score; of a sealed split it is redacted unless its organiser asks. Raises SubmissionError (lines were
+    rejected), TruthError, UsageError; all are HarnessError.
     """
     request = Request.of(request, **choices)
     check_name(name)
@@ -55,24 +57,24 @@ def score(
         scratch = stack.enter_context(cache.scratch())
         source = stack.enter_context(open_submission(submission, scratch, request.limits()))
         truth = opened or stack.enter_context(request.open((source.path,), (scratch,)))
-        if truth.sealed and not request.organiser:
+        commitment = None if request.organiser else truth.sealed  # of a sealed split, which needs a redacted record
+        if commitment:
             disclosure.check_request(truth.world, name, request.rules, request.weights)
-        commitment = truth.sealed
         entry = key(_dependencies(source, truth, request, training_record))
         folder = cache.find(entry)
         if folder is None:
             _score_into(scratch, source, truth, request, training_record)
             folder = cache.keep(scratch, entry)
     record = with_name(json.loads((folder / RECORD).read_bytes()), name)
-    if commitment and not request.organiser:
-        record = disclosure.redacted(record, commitment, cache_home(request.home))
+    if commitment:
+        record = disclosure.log_and_redact(record, commitment, cache_home(request.home))
     return Score(record, folder / ANSWERS, request)
 
 
 def validate(submission: str | Path, *, request: Request | None = None, **choices: Any) -> Ingestion:
-    """Read a prediction file without scoring it: what would be scored, and every problem of the file.
+    """Read a prediction file without scoring it; return what would be scored, and every problem of the file.
 
-    Takes the choices of `score`; never raises SubmissionError, the problems are in the result.
+    Takes the choices of `score`. Never raises SubmissionError, because the problems are in the result.
     """
     request = Request.of(request, **choices)
     with (
@@ -88,24 +90,27 @@ def _score_into(
 ) -> None:
     """Write the record and the checked answers of a submission into an empty folder."""
     ingestion = ingest(truth, source, **request.ingestion())
-    facts = judge(truth, request.rules)
-    truth.connection.execute("DROP TABLE predictions")  # of ten million lines half a gigabyte
+    facts = make_clip_facts(truth, request.rules)
+    truth.connection.execute("DROP TABLE predictions")  # half a gigabyte for ten million lines
     facts.write_answers(scratch / ANSWERS)
     record = _record(ingestion, facts, request, training)
     (scratch / RECORD).write_bytes(to_bytes(record))
 
 
-def _record(ingestion: Ingestion, facts: Facts, request: Request, training: dict[str, Any] | None) -> dict[str, Any]:
-    """The whole score record: what identifies it, what was measured, what is known of the task, what was read."""
+def _record(
+    ingestion: Ingestion, facts: ClipFacts, request: Request, training: dict[str, Any] | None
+) -> dict[str, Any]:
+    """Return the score record: what identifies it, the measurements, known failures of the task, what was read."""
     measured = measure(facts, request.weights)
     record = _identity(ingestion, facts.truth, request, training) | measured
-    record["submission"]["sources"] = facts.record("sources")
+    record["submission"]["sources"] = facts.single_row("sources")
     record["sections"] = known_failures(record, training, facts.unseen_domains()) if measured["funnel"] else {}
     record["diagnostics"] = ingestion.diagnostics()
     return record
 
 
 def _identity(ingestion: Ingestion, truth: Truth, request: Request, training: dict[str, Any] | None) -> dict[str, Any]:
+    """Return the sections that identify a record: signature, truth, choices, submission."""
     return {
         "format": FORMAT,
         "signature": signature(ingestion, truth, request, training),
@@ -128,7 +133,7 @@ def _identity(ingestion: Ingestion, truth: Truth, request: Request, training: di
 def _dependencies(
     source: SubmissionFile, truth: Truth, request: Request, training: dict[str, Any] | None
 ) -> dict[str, Any]:
-    """All that a stored score depends on: a change of any of these makes a new entry of the cache."""
+    """Return all that a stored score depends on: a change of any of these makes a new entry of the cache."""
     return {
         "submission": source.sha256,
         "truth": truth.digest,

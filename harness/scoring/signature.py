@@ -17,7 +17,7 @@ DIVIDER = "|"
 
 
 def signature(ingestion: Ingestion, truth: Truth, request: Request, training: dict[str, Any] | None) -> str:
-    """Return the signature of a scoring: world, truth, split, rules, weights, submission, and what was chosen."""
+    """Return the signature of a scoring: world, truth, split, rules, weights, submission, and the other choices."""
     parts = [
         f"world:{truth.world}",
         f"truth:{truth.digest[:16]}",

@@ -1,11 +1,9 @@
 """Metrics on parts of a split, and which parts differ from the rest.
 
 A slice cell is one level of one dimension (operation = Tape, domain = occlusion, ...). It carries n, sessions and the
-values of OCA, tIoU@0.5, AA@1 and the composite. Below 5 sessions or 20 clips a cell has value and n only. Cells with
-at least 8 sessions and 20 clips are tested against the rest of the split: t(G-1) on the CR3 difference, G the sessions
-of the cell or of the rest, whichever are fewer (with all 72, a domain of 8 is called different ten times too often at
-the levels Holm asks for). All tests of one model form one Holm family.
-A session is a cell too, with value and n; none is tested.
+values of OCA, tIoU@0.5, AA@1 and the composite. A cell with fewer than 5 sessions or 20 clips has value and n only. A
+cell with at least 8 sessions and 20 clips is tested against the rest of the split, by t(G-1) on the CR3 difference. All
+tests of one model form one Holm family. A session is a cell too, with value and n; none is tested.
 """
 
 from __future__ import annotations
@@ -20,13 +18,19 @@ from harness import statistics
 from harness.metrics_table import COMPOSITE, PARTS
 from harness.rules import Weights
 from harness.scoring.failure_modes import MODES
-from harness.scoring.metrics import composite, ratio
+from harness.scoring.metrics import composite, float_or_none, ratio
 
-METRICS = (*(metric.key for metric in PARTS), COMPOSITE.key)
+SLICE_METRICS = (*(metric.key for metric in PARTS), COMPOSITE.key)
 COUNTS = ("segment_counted", "operation_right", "segment_hit", "next_right")
+"""Columns of sql/codes.sql that a cell sums besides its clips."""
 
-MIN_CLIPS, MIN_SESSIONS, MIN_TESTED_SESSIONS, MAX_LEVELS = 20, 5, 8, 500
+MIN_CLIPS = 20
+MIN_SESSIONS = statistics.MIN_SESSIONS
+MIN_TESTED_SESSIONS = 8
+MAX_LEVELS = 500
+"""A dimension with more levels (workers of an imported world, say) is left out of the record."""
 
+CUTS = ("mid", "boundary", "dense")
 DIMENSIONS = (
     "operation", "next_operation", "cut", "next_visible", "dense", "script", "session_kind", "domain", "worker",
     "session",
@@ -36,11 +40,11 @@ DIMENSIONS = (
 def levels(
     operations: tuple[str, ...], domains: list[str], workers: list[str], sessions: list[str]
 ) -> dict[str, list[str]]:
-    """Names of the codes of Facts.codes, by dimension; one with more than MAX_LEVELS levels is left out."""
+    """Return the names of the codes in `ClipFacts.codes` by dimension; none for more than MAX_LEVELS levels."""
     return {
         "operation": list(operations),
         "next_operation": list(operations),
-        "cut": ["mid", "boundary", "dense"],
+        "cut": list(CUTS),
         "next_visible": ["visible", "hidden"],
         "dense": ["dense", "sparse"],
         "script": ["off-script", "on-script"],
@@ -53,9 +57,9 @@ def levels(
 
 
 class Cells(Mapping[str, dict[str, np.ndarray]]):
-    """Dimension -> level -> sums [G, 5]: clips, segments counted, operation, segment, next right.
+    """Mapping of dimension -> level -> sums [G, 5]: clips, segments that count, operation, segment, next right.
 
-    A dimension is summed when it is asked for, and not kept: over a million sessions each takes hundreds of megabytes.
+    A dimension is summed anew at every access, because over a million sessions each takes hundreds of megabytes.
     """
 
     def __init__(self, rows: dict[str, np.ndarray], names: dict[str, list[str]], sessions: int):
@@ -64,7 +68,7 @@ class Cells(Mapping[str, dict[str, np.ndarray]]):
 
     def __getitem__(self, dimension: str) -> dict[str, np.ndarray]:
         names, code, sessions = self._names[dimension], self._rows[dimension], self._sessions
-        known = np.where((code >= 0) & (code < len(names)), code, len(names)).astype(np.int64)
+        known = _codes_below(code, len(names))
         key, shape = known * sessions + self._rows["session_index"], (len(names) + 1, sessions)
         columns = [None, *(self._rows[name] for name in COUNTS)]
         counts = [np.bincount(key, column, math.prod(shape)) for column in columns]
@@ -78,19 +82,24 @@ class Cells(Mapping[str, dict[str, np.ndarray]]):
         return len(self._names)
 
 
+def _codes_below(code: np.ndarray, size: int) -> np.ndarray:
+    """Return codes [N] as integers, with `size` for those that have no name or are masked."""
+    return np.where(np.ma.getmaskarray(code), size, np.minimum(np.ma.getdata(code).astype(np.int64), size))
+
+
 def values(sums: np.ndarray, weights: Weights) -> np.ndarray:
-    """Sums [..., 5] -> OCA, tIoU@0.5, AA@1, composite [..., 4]."""
+    """Return OCA, tIoU@0.5, AA@1 and the composite [..., 4] from sums [..., 5]."""
     n, segments, operation, segment, following = np.moveaxis(sums, -1, 0)
     parts = [ratio(operation, n), ratio(segment, segments), ratio(following, n)]
     return np.moveaxis(np.stack([*parts, composite(parts, weights)]), 0, -1)
 
 
 def table(cells: Mapping[str, dict[str, np.ndarray]], weights: Weights) -> list[dict[str, Any]]:
-    """All cells in dimension and level order, with intervals, differences from the rest and Holm-adjusted p."""
+    """Return all cells in dimension and level order, with intervals, differences from the rest and Holm-adjusted p."""
     rows = [row for dimension in DIMENSIONS for row in _dimension(dimension, cells.get(dimension, {}), weights)]
-    tested = [row["metrics"][name] for row in rows for name in METRICS if row["metrics"][name]["p"] is not None]
+    tested = [row["metrics"][name] for row in rows for name in SLICE_METRICS if row["metrics"][name]["p"] is not None]
     for metric, adjusted in zip(tested, statistics.holm([metric["p"] for metric in tested]), strict=True):
-        metric["p_adjusted"], metric["star"] = float(adjusted), bool(adjusted <= 0.05)
+        metric["p_adjusted"], metric["star"] = float(adjusted), bool(adjusted <= statistics.ALPHA)
     return rows
 
 
@@ -113,40 +122,39 @@ def _dimension(dimension: str, members: dict[str, np.ndarray], weights: Weights)
 def _cell(
     inside: np.ndarray, whole: np.ndarray, here: np.ndarray, there: np.ndarray, weights: Weights
 ) -> dict[str, Any]:
-    """Sums [G, 5] of the cell and of all levels, values [4] of the cell and of the rest."""
+    """Return one cell from its sums and those of all levels [G, 5], and the values of cell and rest [4]."""
     n, sessions = int(inside[:, 0].sum()), int((inside[:, 0] > 0).sum())
     metrics: dict[str, dict[str, Any]] = {
         name: {
-            "value": _number(here[i]),
+            "value": float_or_none(here[i]),
             "low": None,
             "high": None,
-            "difference": _number(here[i] - there[i]),
+            "difference": float_or_none(here[i] - there[i]),
             "p": None,
             "p_adjusted": None,
             "star": False,
         }
-        for i, name in enumerate(METRICS)
+        for i, name in enumerate(SLICE_METRICS)
     }
     if n >= MIN_CLIPS and sessions >= MIN_SESSIONS:
         without, rest = values(inside.sum(axis=0) - inside, weights), whole - inside
-        _intervals(metrics, inside, here, without)
+        _add_intervals(metrics, inside, here, without)
         if sessions >= MIN_TESTED_SESSIONS and rest[:, 0].sum() >= MIN_CLIPS:
+            # t has the degrees of freedom of the side with fewer sessions, because the error of a difference comes
+            # from that side. With those of all 72 sessions, a domain of 8 that does not differ is called different ten
+            # times too often at the levels that Holm needs.
             fewer = min(sessions, int((rest[:, 0] > 0).sum()))
-            _tests(metrics, here - there, without - values(rest.sum(axis=0) - rest, weights), fewer)
+            _add_tests(metrics, here - there, without - values(rest.sum(axis=0) - rest, weights), fewer)
     return {"n": n, "sessions": sessions, "metrics": metrics}
 
 
-def _intervals(metrics: dict, inside: np.ndarray, here: np.ndarray, replicates: np.ndarray) -> None:
-    for i, name in enumerate(METRICS):
+def _add_intervals(metrics: dict, inside: np.ndarray, here: np.ndarray, replicates: np.ndarray) -> None:
+    for i, name in enumerate(SLICE_METRICS):
         counted = inside[:, 1 if name == "tiou50" else 0]
         interval = statistics.proportion_interval(here[i], replicates[counted > 0, i], int(counted.sum()))
         metrics[name] |= {"low": interval.low, "high": interval.high}
 
 
-def _tests(metrics: dict, difference: np.ndarray, replicates: np.ndarray, sessions: int) -> None:
-    for i, name in enumerate(METRICS):
+def _add_tests(metrics: dict, difference: np.ndarray, replicates: np.ndarray, sessions: int) -> None:
+    for i, name in enumerate(SLICE_METRICS):
         metrics[name]["p"] = statistics.t_test_p(difference[i], replicates[:, i], sessions)
-
-
-def _number(value: float) -> float | None:
-    return None if np.isnan(value) else float(value)

@@ -1,4 +1,4 @@
-"""The training record of a model (schemas/training.json): what its training was predicted to need, and what it took."""
+"""The training record of a model (schemas/training.json): predicted and measured memory, steps and hours."""
 
 from __future__ import annotations
 
@@ -26,14 +26,18 @@ def read_training_record(submission: str | Path, training: str | Path | None) ->
         training = beside
     try:
         record = json.loads(Path(training).read_text(encoding="utf-8"))
-        json.dumps(record, allow_nan=False, ensure_ascii=False).encode()  # what no score record could hold
+        # Refuses NaN and lone surrogates, which no score record could hold.
+        json.dumps(record, allow_nan=False, ensure_ascii=False).encode()
     except (OSError, ValueError, RecursionError) as error:
         raise UsageError(f"{training}: not a readable training record ({error})") from None
     return check_training_record(record, Path(training))
 
 
 def check_training_record(record: Any, path: Path) -> dict[str, Any]:
-    """Return the record where it keeps the rules of schemas/training.json, which need no schema library here."""
+    """Return a record that keeps the rules of schemas/training.json, checked without a schema library.
+
+    Raises UsageError for any other.
+    """
     if not isinstance(record, dict) or not isinstance(record.get("device"), str):
         raise UsageError(f"{path}: a training record is an object with a text field `device` (harness schema training)")
     for key in NUMBERS:

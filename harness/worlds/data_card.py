@@ -1,6 +1,6 @@
-"""The data card of a world: what it holds, what can be reached on it, what it cannot say. Made from the world itself.
+"""Data card of a world, made from the world itself: its content, its floors and ceilings, its known limits.
 
-The cards of the worlds that ship stand beside their files; a test compares them with what is made.
+The cards of the worlds that ship lie beside their files; a test compares them with what this module makes.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from reference.task import MEANINGS
 
 
 def card(name: str, *, home: Path | None = None) -> str:
-    """Markdown. Makes the truth of every split where it is not there yet."""
+    """Return the data card as Markdown. Makes the truth of every split that is not there yet."""
     import jinja2
 
     world = load_world(name)
@@ -46,7 +46,7 @@ def card(name: str, *, home: Path | None = None) -> str:
 
 
 def _about(name: str) -> list[str]:
-    """The comment that a world file begins with."""
+    """Return the lines of the comment that a world file begins with."""
     lines = world_file(name).decode().splitlines()
     end = next(place for place, line in enumerate(lines) if not line.startswith("#"))
     return [line.removeprefix("#").strip() for line in lines[:end]]
@@ -57,7 +57,7 @@ def _share(value: float | None) -> str:
 
 
 def _operations(world: World, splits: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """By operation that occurs: its steps, its durations in seconds, its share of each split's clips."""
+    """Return a row for each operation that occurs: steps, durations in seconds, share of each split's clips."""
     rows = []
     for operation, table in world.durations.items():
         steps = [step.name for step in world.steps.values() if step.operation == operation]
@@ -88,16 +88,16 @@ def _level(split: dict[str, Any], dimension: str, level: str) -> int:
 
 
 def _domains(world: World, splits: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Clips of each cut kind and of each domain, by split."""
+    """Return a row for each cut kind and each domain: its clips by split."""
     rows = [("cut", kind, f"cut: {kind}", "-", "-") for kind in ("mid", "boundary", "dense")]
     for name, domain in world.domains.items():
         rows.append(("domain", name, name, f"{domain.strength / 10:g}%", "yes" if world.domain_seen(name) else "no"))
     return [
         {
-            "level": shown,
+            "level": title,
             "strength": strength,
             "seen": seen,
             "clips": [_level(split, dimension, level) for split in splits],
         }
-        for dimension, level, shown, strength, seen in rows
+        for dimension, level, title, strength, seen in rows
     ]

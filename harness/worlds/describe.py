@@ -1,4 +1,4 @@
-"""What a split of a world can measure: sizes, distributions, floors, prior, ceiling, and the differences it can detect.
+"""Description of a split: sizes, distributions, floors, prior, ceiling, and the differences that it can detect.
 
 The table of detectable differences assumes two models of which, on a share *d* of the clips, exactly one is right, with
 a correlation of 0.03 within a session: the standard error of their difference is sqrt(d (1 + 0.03 (m - 1)) / n) with m
@@ -9,32 +9,41 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from harness import disclosure, statistics
+from harness.errors import UsageError
 from harness.metrics_table import SINGLE
+from harness.progress import counter
+from reference.home import cache_home, user_key
+from reference.process import frame_limits
+from reference.process.split import session_states
+from reference.process.world import scaled_name
 from reference.resources import sql
-
-if TYPE_CHECKING:
-    from reference.truth.store import Truth
+from reference.task import DEFAULT_SPLIT, DEFAULT_WORLD
+from reference.truth import store
+from reference.truth.catalog import locate, names
+from reference.truth.store import Truth, open_truth
 
 FORMAT = "warehouse-harness/world-1"
 DISAGREEMENTS = (0.1, 0.25, 0.4)
 CORRELATION = 0.03
 LIMIT_SESSIONS = 288
-"""Of a larger split the frame limit is worked out on so many sessions: it is a mean, known to a point by then."""
+"""Sessions that the frame limit of a larger split is computed on: it is a mean, known to a point by then."""
 
 
-def listed(home: Path | None = None) -> list[dict[str, Any]]:
-    """A row for every split of every world that is known here."""
-    from reference.home import cache_home
-    from reference.truth.catalog import locate, names
-    from reference.truth.store import built
-
+def list_splits(home: Path | None = None) -> list[dict[str, Any]]:
+    """Return a row for every split of every world that ships or was made on this machine."""
     folder = cache_home(home)
     return [
-        {"world": origin.name, "split": split, "kind": origin.kind, "built": built(origin, split, home=folder).exists()}
+        {
+            "world": origin.name,
+            "split": split,
+            "kind": origin.kind,
+            "built": store.truth_path(origin, split, home=folder).exists(),
+        }
         for origin in (locate(name, folder) for name in names(folder))
         for split in origin.splits
     ]
@@ -49,34 +58,29 @@ def build(
     truth: Path | None = None,
     check: bool = True,
 ) -> list[dict[str, Any]]:
-    """Make the truth of some or all splits; a row each. `check=False` ignores the pinned digests."""
-    from dataclasses import replace
+    """Make the truth of some or all splits and return a row each. `check=False` ignores the pinned digests.
 
-    from harness.progress import counter
-    from reference.home import cache_home, user_key
-    from reference.truth.catalog import locate
-    from reference.truth.store import attach, build_truth, built
-
+    Raises TruthError where a digest is not the pinned one.
+    """
     folder = cache_home(home)
-    origin = locate(world if scale == 1 else f"{world}-x{scale}", folder)
+    origin = locate(scaled_name(world, scale), folder)
     pinned = origin.pinned
     if not check:
         origin = replace(origin, pinned={})
     rows = []
     for split in splits or origin.splits:
-        path = built(origin, split, home=folder, truth=truth)
+        path = store.truth_path(origin, split, home=folder, truth=truth)
         with counter(f"{origin.name} / {split}") as report:
-            build_truth(origin, split, path, key=user_key(folder), progress=report)
-        with attach(path, folder) as made:
-            as_pinned = pinned.get(split) == made.digest
+            store.build_truth(origin, split, path, key=user_key(folder), progress=report)
+        with store.attach(path, folder) as opened:
             rows.append(
                 {
-                    "world": made.world,
+                    "world": opened.world,
                     "split": split,
-                    "n": made.n,
-                    "sessions": made.sessions,
-                    "truth_digest": made.digest,
-                    "pinned": as_pinned,
+                    "n": opened.n,
+                    "sessions": opened.sessions,
+                    "truth_digest": opened.digest,
+                    "pinned": pinned.get(split) == opened.digest,
                     "path": str(path),
                 }
             )
@@ -93,36 +97,38 @@ def export(
     truth: Path | None = None,
     organiser: bool = False,
 ) -> int:
-    """Write a split's truth by the extension of `path`; returns the number of clips. Test splits only when asked."""
-    from harness.errors import UsageError
-    from reference.truth import store
+    """Write a split's truth in the format that the extension of `path` names; return the number of clips.
 
+    Raises UsageError for a test split without `include_test`, and for a sealed one without `organiser`.
+    """
     disclosure.refuse(world, "its export", organiser=organiser, home=home)
     if split.startswith("test") and not include_test:
         raise UsageError(f"split {split!r} is what models are judged on; --include-test exports it all the same")
     path.parent.mkdir(parents=True, exist_ok=True)
-    with store.open_truth(world, split, home=home, truth=truth, allow_directories=(path.absolute().parent,)) as opened:
+    with open_truth(world, split, home=home, truth=truth, allow_directories=(path.absolute().parent,)) as opened:
         store.export(opened, path)
         return opened.n
 
 
 def describe(
-    world: str = "warehouse-v1",
-    split: str = "test",
+    world: str = DEFAULT_WORLD,
+    split: str = DEFAULT_SPLIT,
     *,
     home: Path | None = None,
     truth: Path | None = None,
     organiser: bool = False,
 ) -> dict[str, Any]:
-    """One object about a split (shares in [0, 1], null where the world has no such thing)."""
-    from reference.truth.store import open_truth
+    """Return one object about a split (shares in [0, 1], null where the world has no such thing).
 
+    Raises UsageError for a sealed split without `organiser`.
+    """
     disclosure.refuse(world, "its distributions", organiser=organiser, home=home)
     with open_truth(world, split, home=home, truth=truth) as opened:
-        return described(opened) | {"frame_limit": frame_limit(world, split)}
+        return describe_truth(opened) | {"frame_limit": frame_limit(world, split, home)}
 
 
-def described(truth: Truth) -> dict[str, Any]:
+def describe_truth(truth: Truth) -> dict[str, Any]:
+    """Return the object about an open split, its frame limit left out."""
     row = _row(truth, "world")
     metrics = {
         metric.key: {role: row.get(f"{role}_{metric.key}") for role in ("floor", "prior", "ceiling", "oracle")}
@@ -160,27 +166,25 @@ def described(truth: Truth) -> dict[str, Any]:
     }
 
 
-def frame_limit(world: str, split: str) -> dict[str, dict[str, float | int]] | None:
-    """What perfect labels of the 8 uniform frames reach, on all, dense and other clips; None without a process."""
-    from reference.process import frame_limits
-    from reference.process.split import session_states
-    from reference.process.world import load_world, world_names
-    from reference.truth.synthetic import SCALED
-
-    scaled = SCALED.fullmatch(world)
-    name, scale = (scaled["base"], int(scaled["scale"])) if scaled else (world, 1)
-    if name not in world_names() and not Path(name).is_file():
+def frame_limit(world: str, split: str, home: Path | None = None) -> dict[str, dict[str, float | int]] | None:
+    """Return scores of perfect labels of 8 uniform frames, on all, dense and other clips; None without a process."""
+    origin = locate(world, home)
+    if origin.process is None:
         return None
-    found = load_world(name)
-    sessions = min(found.split(split).sessions * scale, LIMIT_SESSIONS)
-    shown = (pair for index in range(sessions) for pair in session_states(found, split, index))
-    return {part: limit._asdict() for part, limit in frame_limits.frame_limit(shown).items()}
+    process = origin.process
+    sessions = min(process.split(split).sessions * origin.scale, LIMIT_SESSIONS)
+    states = (pair for index in range(sessions) for pair in session_states(process, split, index))
+    return {part: limit._asdict() for part, limit in frame_limits.frame_limit(states).items()}
 
 
 def detectable(n: int, sessions: int) -> list[dict[str, float]]:
-    """Smallest difference between two models that `n` clips in `sessions` sessions find; empty below 5 sessions."""
+    """Return the smallest difference between two models that `n` clips in `sessions` sessions find, by disagreement.
+
+    Empty below 5 sessions.
+    """
     if sessions < statistics.MIN_SESSIONS:
         return []
+    # design effect of a cluster sample (Kish 1965): 1 + correlation x (clips a session - 1)
     inflation = 1 + CORRELATION * (n / sessions - 1)
     return [
         {"disagreement": share, "mde": statistics.minimum_detectable(math.sqrt(share * inflation / n), sessions)}
@@ -197,15 +201,13 @@ def _row(truth: Truth, name: str) -> dict[str, Any]:
 
 
 def _finite(value: Any) -> Any:
-    """A share over no clips, or of what the world does not say, is null."""
+    """Return a number as it is, and None for NaN: a share over no clips, or of what the world does not say."""
     return None if isinstance(value, float) and math.isnan(value) else value
 
 
 def _constant(truth: Truth) -> dict[str, Any] | None:
-    """The floors' one submission; None where each session has its own."""
-    rows = truth.connection.execute(
-        "SELECT dominant_operation, start_frame, end_frame, next_operation FROM truth.constants"
-    ).fetchall()
+    """Return the constant answer; None where each session has its own."""
+    rows = truth.connection.execute(sql(__package__, "constant")).fetchall()
     if len(rows) != 1:
         return None
     operation, start, end, following = rows[0]
@@ -218,13 +220,9 @@ def _constant(truth: Truth) -> dict[str, Any] | None:
 
 
 def _transition(truth: Truth) -> dict[str, str] | None:
-    """T, the usual successor by operation; None where each session has its own."""
-    if truth.connection.execute("SELECT max(fold) FROM truth.transition").fetchone() != (0,):
-        return None
-    rows = truth.connection.execute(
-        "SELECT operation, next_operation FROM truth.transition ORDER BY operation"
-    ).fetchall()
-    return {truth.operations[operation]: truth.operations[following] for operation, following in rows}
+    """Return T, the usual successor by operation; None where each session has its own."""
+    rows = truth.connection.execute(sql(__package__, "transition")).fetchall()
+    return {truth.operations[operation]: truth.operations[following] for operation, following in rows} or None
 
 
 def _distributions(truth: Truth) -> dict[str, list[dict[str, Any]]]:

@@ -1,62 +1,49 @@
-"""Renderings as the command line and `import harness` ask for them; `reference.rendering.render_split` makes them."""
+"""Renderings for the command line and `import harness`; `reference.rendering.render_split` makes them."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from harness.errors import UsageError
+from harness.formatting import plural
+from harness.progress import counter
 from reference.files import write_atomically
-
-if TYPE_CHECKING:
-    pass
+from reference.rendering import render_split
+from reference.rendering.recordings import moment_ms
+from reference.rendering.request import Request
+from reference.truth.catalog import locate
 
 FORMAT = "warehouse-harness/rendered-1"
 
 
 def render(
-    world: str,
-    folder: str | Path,
-    *,
-    workers: int = 2,
-    domains: str | None = None,
-    paint_out: str | None = None,
-    video: str | Path | None = None,
-    video_start: str | None = None,
-    home: Path | None = None,
-    **asked: Any,
+    world: str, folder: str | Path, *, workers: int = 2, home: Path | None = None, **choices: Any
 ) -> dict[str, Any]:
-    """Render and say what came of it. Lists are texts with commas; further options: reference.rendering.request."""
-    from harness.progress import counter
-    from reference.rendering.recordings import moment_ms
-    from reference.rendering.render_split import render as make
-    from reference.rendering.request import Request
+    """Render a split into `folder`, or resume there; return one object about the rendering.
 
-    request = Request(
-        world=str(world),
-        domains=_listed(domains),
-        paint_out=_listed(paint_out),
-        video=None if video is None else str(video),
-        video_start_ms=None if video_start is None else moment_ms(video_start),
-        **asked,
-    )
+    `choices`: fields of `reference.rendering.request.Request`; `domains` and `paint_out` are texts with commas, and
+    `video_start` is the time of the recording's first frame as a text.
+    """
+    request = _request(str(world), **choices)
     with counter(f"{request.world} / {request.split}") as report:
-        made = make(request, folder, workers=workers, progress=report, home=home)
+        done = render_split.render(request, folder, workers=workers, progress=report, home=home)
+    truth = Path(folder) / "truth.jsonl"
     return {
         "format": FORMAT,
         "world": request.world,
         "split": request.split,
         "form": request.form,
         "folder": str(folder),
-        "clips": made.clips,
-        "rendered": made.rendered,
-        "left_out": made.left_out,
-        "bytes": made.bytes,
+        "clips": done.clips,
+        "rendered": done.rendered,
+        "left_out": done.left_out,
+        "bytes": done.bytes,
         "scored": request.scored,
-        "whole": request.scored and not (request.limit or request.domains or made.left_out),
+        "whole": request.scored and not (request.limit or request.domains or done.left_out),
         "list": str(Path(folder) / "clips.jsonl"),
-        "truth": str(Path(folder) / "truth.jsonl") if (Path(folder) / "truth.jsonl").exists() else None,
+        "truth": str(truth) if truth.exists() else None,
     }
 
 
@@ -65,53 +52,73 @@ def preview(
     path: Path | None,
     *,
     split: str = "train",
-    clips: Sequence[str] = (),
-    count: int = 6,
+    clips: Sequence[str] | int = 6,
     blind: bool = False,
     size: int = 168,
     home: Path | None = None,
 ) -> Path:
-    """Write a contact sheet as PNG; returns where it is. A sealed split shows no truth."""
-    from reference.home import cache_home
-    from reference.process.world import load_world
-    from reference.truth.imported import find
-    from reference.truth.sealed import registered
+    """Write a contact sheet as PNG, by default WORLD-SPLIT.png; return its path. A sealed split shows no truth.
 
-    seal = registered(world, cache_home(home))
-    if find(world, cache_home(home)) is not None:
+    `clips`: ids, or how many, spread evenly; `size`: side of a frame in pixels. Raises UsageError for an imported
+    world.
+    """
+    origin = locate(world, home)
+    if origin.process is None:
         raise UsageError(f"{world} was imported, its pictures are a recording: harness world render {world} --video")
     try:
         from reference.drawing.contact_sheet import contact_sheet
     except ModuleNotFoundError as error:
         raise UsageError(f"drawing needs {error.name}: pip install 'warehouse-harness[video]'") from None
-    found = seal.world() if seal else load_world(world)
-    path = path or Path(f"{found.name}-{split}.png")
-    sheet = contact_sheet(found, split, list(clips) or count, blind=blind or seal is not None, size=size)
+    path = path or Path(f"{origin.process.name}-{split}.png")
+    chosen = clips if isinstance(clips, int) else list(clips)
+    blind = blind or origin.seal is not None
+    sheet = contact_sheet(origin.process, split, chosen, blind=blind, size=size)
     write_atomically(path, lambda temporary: sheet.save(temporary, format="PNG"))
     return path
 
 
-def told(made: dict[str, Any]) -> list[str]:
-    """The same for a reader: what is where, and what to do next."""
-    here = made["clips"] - made["rendered"]
+def summary_lines(rendering: dict[str, Any]) -> list[str]:
+    """Summary lines for the terminal: the files that `render` wrote, and what to do next with them."""
+    world, split = rendering["world"], rendering["split"]
+    clips, here = plural(rendering["clips"], "clip"), rendering["clips"] - rendering["rendered"]
     lines = [
-        f"{made['world']} / {made['split']}: {made['clips']:,} clips as {made['form']}, {made['bytes'] / 1e6:,.1f} MB"
-        + (f" ({here:,} were there already)" if here else ""),
-        f"  {made['list']}: clip id, paths, frame indices and times, prompt; a line a clip",
+        f"{world} / {split}: {clips} as {rendering['form']}, {rendering['bytes'] / 1e6:,.1f} MB"
+        + (f" ({here:,} {'was' if here == 1 else 'were'} there already)" if here else ""),
+        f"  {rendering['list']}: clip id, paths, frame indices and times, prompt; a line a clip",
     ]
-    if made["left_out"]:
-        lines.append(f"  {made['left_out']:,} clips lie outside the video and were left out")
-    if made["truth"]:
-        lines.append(f"  {made['truth']}: what to learn from them")
-    elif made["whole"]:
-        lines.append("Next: answer each line with your model, one JSON object a line with its clip_id, and judge it:")
-        lines.append(f"  harness score predictions.jsonl --world {made['world']} --split {made['split']}")
-    elif made["scored"]:
+    if rendering["left_out"]:
+        lines.append(f"  left out, because they lie outside the video: {plural(rendering['left_out'], 'clip')}")
+    if rendering["truth"]:
+        lines.append(f"  {rendering['truth']}: their truth, to learn from")
+    elif rendering["whole"]:
+        lines.append("Next: answer each line with your model, one JSON object a line with its clip_id, and score them:")
+        lines.append(f"  harness score predictions.jsonl --world {world} --split {split}")
+    elif rendering["scored"]:
         lines.append("  a part of the split: a score counts the clips that have no answer as wrong")
     else:
         lines.append("  not as the split is judged: every line is marked, use it for comparisons")
     return lines
 
 
-def _listed(text: str | None) -> tuple[str, ...]:
+def _request(
+    world: str,
+    domains: str | None = None,
+    paint_out: str | None = None,
+    video: str | Path | None = None,
+    video_start: str | None = None,
+    **choices: Any,
+) -> Request:
+    """Return the request, its lists, path and time read from texts."""
+    return Request(
+        world=world,
+        domains=_names(domains),
+        paint_out=_names(paint_out),
+        video=None if video is None else str(video),
+        video_start_ms=None if video_start is None else moment_ms(video_start),
+        **choices,
+    )
+
+
+def _names(text: str | None) -> tuple[str, ...]:
+    """Split a text at its commas."""
     return tuple(part.strip() for part in (text or "").split(",") if part.strip())

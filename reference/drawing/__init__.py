@@ -1,5 +1,5 @@
-"""Pictures of a clip, drawn from what it shows and a seed alone.
+"""Pictures of a clip, drawn from its visible state and a seed alone.
 
-scenery holds what can be drawn, scene puts a clip's picture together, effects add the domain, frame gives pixels,
-contact_sheet shows several clips at once.
+scenery draws the parts of the station, scene composes the picture of a clip, effects add the domain, frame gives
+pixels, contact_sheet shows several clips at once.
 """

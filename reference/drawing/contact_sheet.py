@@ -1,8 +1,7 @@
-"""Contact sheets: clips x 8 frames, made to be looked at. Needs the `video` extra.
+"""Contact sheets: clips x 8 frames, for people to look at. Needs the `video` extra.
 
 The frames are those of the uniform sampler, floor(linspace(0, 124, 8)). Under each frame stands its index, under each
-clip its truth and a bar with the segment. A blind sheet names the clip
-and the frames only.
+clip its truth and a bar with the segment. A blind sheet names the clip and the frames only.
 """
 
 from __future__ import annotations
@@ -17,12 +16,10 @@ from reference.process.split import session_states
 from reference.process.visible import VisibleState
 from reference.process.world import World
 from reference.randomness import render_seed
-from reference.task import CLIP_FRAMES, Clip
+from reference.task import CLIP_FRAMES, DEFAULT_INDICES, Clip
 
 if TYPE_CHECKING:
     from PIL import Image, ImageDraw
-
-FRAMES = tuple(124 * place // 7 for place in range(8))
 
 _GAP, _CAPTION = 6, 40
 _INK, _PALE, _PAPER, _ACCENT = (38, 42, 46), (120, 126, 132), (250, 248, 244), (47, 111, 214)
@@ -31,18 +28,21 @@ _INK, _PALE, _PAPER, _ACCENT = (38, 42, 46), (120, 126, 132), (250, 248, 244), (
 def contact_sheet(
     world: World, split: str, clips: int | Sequence[str] = 6, blind: bool = False, size: int = 168
 ) -> Image.Image:
-    """A sheet of those clips (ids), or of that many spread over the split. Raises WorldError for an unknown clip."""
+    """Draw a sheet of those clips (ids), or of that many spread over the split.
+
+    Raises WorldError for an unknown clip.
+    """
     from PIL import Image, ImageDraw
 
-    chosen = _spread(world, split, clips) if isinstance(clips, int) else _named(world, split, clips)
-    wide = len(FRAMES) * (size + _GAP) + _GAP
+    chosen = _spread_clips(world, split, clips) if isinstance(clips, int) else _clips_by_id(world, split, clips)
+    wide = len(DEFAULT_INDICES) * (size + _GAP) + _GAP
     tall = size + _CAPTION + _GAP
     sheet = Image.new("RGB", (wide, tall * len(chosen) + _GAP), _PAPER)
     pen = ImageDraw.Draw(sheet)
     for row, (clip, state) in enumerate(chosen):
         top = _GAP + row * tall
         seed = render_seed(world.key, clip.session, clip.clip_index)
-        for place, frame in enumerate(render_frames(world, state, seed, FRAMES, size)):
+        for place, frame in enumerate(render_frames(world, state, seed, DEFAULT_INDICES, size)):
             sheet.paste(Image.fromarray(frame), (_GAP + place * (size + _GAP), top))
         _caption(pen, clip, (_GAP, top + size), wide - 2 * _GAP, size, blind)
     return sheet
@@ -53,8 +53,8 @@ def _states(world: World, split: str) -> Iterator[tuple[Clip, VisibleState]]:
         yield from session_states(world, split, session)
 
 
-def _spread(world: World, split: str, count: int) -> list[tuple[Clip, VisibleState]]:
-    """Evenly spaced over the split's sessions, from one domain after the other, and at another place in each."""
+def _spread_clips(world: World, split: str, count: int) -> list[tuple[Clip, VisibleState]]:
+    """Return `count` clips: sessions evenly spaced, domains in turn, at another place within each session."""
     plan = world.split(split)
     turn = len(plan.domains)
     chosen = []
@@ -66,7 +66,7 @@ def _spread(world: World, split: str, count: int) -> list[tuple[Clip, VisibleSta
     return chosen
 
 
-def _named(world: World, split: str, names: Sequence[str]) -> list[tuple[Clip, VisibleState]]:
+def _clips_by_id(world: World, split: str, names: Sequence[str]) -> list[tuple[Clip, VisibleState]]:
     found = {clip.clip_id: (clip, state) for clip, state in _states(world, split) if clip.clip_id in names}
     for name in names:
         if name not in found:
@@ -79,7 +79,7 @@ def _caption(pen: ImageDraw.ImageDraw, clip: Clip, corner: tuple[int, int], wide
 
     x, y = corner
     small, plain = ImageFont.load_default(10), ImageFont.load_default(13)
-    for place, frame in enumerate(FRAMES):
+    for place, frame in enumerate(DEFAULT_INDICES):
         pen.text((x + place * (size + _GAP) + 2, y + 1), f"{frame}", fill=_PALE, font=small)
     pen.text((x, y + 21), _words(clip, blind), fill=_INK, font=plain)
     if not blind:
@@ -102,8 +102,11 @@ def _bar(pen: ImageDraw.ImageDraw, clip: Clip, x: int, y: int, wide: int) -> Non
 
 
 def _place(frame: int, wide: int) -> int:
-    """Where a boundary lies under pictures of equal width: frame FRAMES[i] begins at the left of picture i or later."""
-    marks = [0, *((low + high + 1) // 2 for low, high in pairwise(FRAMES)), CLIP_FRAMES]
+    """Return the x of a frame boundary in a bar of `wide` pixels under pictures of equal width.
+
+    Each picture stands for the frames nearest to its own, so the scale differs from picture to picture.
+    """
+    marks = [0, *((low + high + 1) // 2 for low, high in pairwise(DEFAULT_INDICES)), CLIP_FRAMES]
     cell = max(place for place, mark in enumerate(marks[:-1]) if mark <= min(frame, CLIP_FRAMES - 1))
     low, high = marks[cell], marks[cell + 1]
-    return (wide * cell + wide * (frame - low) // (high - low)) // len(FRAMES)
+    return (wide * cell + wide * (frame - low) // (high - low)) // len(DEFAULT_INDICES)

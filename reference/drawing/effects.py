@@ -1,8 +1,8 @@
 """The domains that change pixels, in integer arithmetic: light, noise, motion blur, compression.
 
-Each film says at which moments before the frame the shutter is open (ms) and makes one picture of these takes.
-`strength` is per mille of what can be done. Parameters come from the render seed's `random()`, noise from raw words of
-a counter-based generator keyed by seed and frame, so that any frame can be made alone.
+Each film tells at which moments before the frame the shutter is open (ms) and makes one picture of these takes.
+`strength` is per mille of the greatest effect. Parameters come from the render seed's `random()`, noise from raw words
+of a counter-based generator keyed by seed and frame, so that any frame can be made alone.
 """
 
 from __future__ import annotations
@@ -30,12 +30,14 @@ def _plain(takes: Pixels, index: int) -> Pixels:
 
 @dataclass(frozen=True)
 class Film:
+    """Effect of a domain: the moments of exposure before a frame (ms), and how their takes become one picture."""
+
     exposures: tuple[int, ...] = (0,)
     develop: Develop = _plain
 
 
 def film(state: VisibleState, seed: int, size: int) -> Film:
-    """The film of the clip's domain; domains that change no pixels get a plain one."""
+    """Return the film of the clip's domain; domains that change no pixels get a plain one."""
     make = _FILMS.get(state.domain)
     return Film() if make is None else make(state.strength, seed, size)
 
@@ -48,7 +50,7 @@ _LAMPS = ((1060, 900, 640), (720, 900, 1080), (980, 1000, 700), (820, 780, 900))
 
 
 def _light(strength: int, seed: int, size: int) -> Film:
-    """A lamp of another colour, dimmer, and falling off to one side."""
+    """Return the film of a lamp: another colour, dimmer, and falling off to one side."""
     draw = _draws(seed)
     lamp = _LAMPS[int(draw() * len(_LAMPS))]
     dim = strength * (0.15 + 0.30 * draw()) / 1000
@@ -66,7 +68,7 @@ def _light(strength: int, seed: int, size: int) -> Film:
 
 
 def _noise(strength: int, seed: int, size: int) -> Film:
-    """Sensor noise, grain of its own in each frame: the sum of two bytes, scaled."""
+    """Return the film of a noisy sensor: grain of its own in each frame, the sum of two bytes, scaled."""
     most = 130 * strength // 1000
 
     def develop(takes: Pixels, index: int) -> Pixels:
@@ -85,7 +87,7 @@ def _noise(strength: int, seed: int, size: int) -> Film:
 
 
 def _motion_blur(strength: int, seed: int, size: int) -> Film:
-    """A long exposure with a shaking hand: four takes, moved on along one line in eight steps."""
+    """Return the film of a long exposure with a shaking hand: four takes, moved along one line in eight steps."""
     draw = _draws(seed)
     reach = 24 * strength * size // (1000 * 336)
     across, down = int((draw() * 2 - 1) * reach), int((draw() * 2 - 1) * reach)
@@ -94,15 +96,15 @@ def _motion_blur(strength: int, seed: int, size: int) -> Film:
     def develop(takes: Pixels, index: int) -> Pixels:
         total = np.zeros(takes.shape[1:], np.uint16)
         for step in range(8):
-            total += _shifted(takes[step // 2], across * step // 7, down * step // 7)
+            total += _shift(takes[step // 2], across * step // 7, down * step // 7)
         total >>= 3
         return total.astype(np.uint8)
 
     return Film(exposures, develop)
 
 
-def _shifted(picture: Pixels, across: int, down: int) -> Pixels:
-    """Moved by whole pixels, edges repeated."""
+def _shift(picture: Pixels, across: int, down: int) -> Pixels:
+    """Return the picture moved by whole pixels, edges repeated."""
     most = max(abs(across), abs(down))
     if not most:
         return picture
@@ -119,7 +121,7 @@ _Plane = NDArray[np.int16]
 
 
 def _compression(strength: int, seed: int, size: int) -> Film:
-    """Blocks of 8 x 8 in luma and halved chroma, coarsely quantised after a Walsh-Hadamard transform."""
+    """Return the film of a codec: 8 x 8 blocks of luma and halved chroma, coarse after a Walsh-Hadamard transform."""
     full = -(-size // 16) * 16
     bits = _bits(1500 * strength // 1000)
 
@@ -127,8 +129,8 @@ def _compression(strength: int, seed: int, size: int) -> Film:
         picture = np.pad(takes[0], ((0, full - size), (0, full - size), (0, 0)), "edge") if full > size else takes[0]
         red, green, blue = (picture[:, :, channel].astype(np.int16) for channel in range(3))
         bright = (red + 2 * green + blue) >> 2
-        reddish, bluish = (_doubled(_coarse(_halved(part - bright), bits), full) for part in (red, blue))
-        bright = _coarse(bright, bits)
+        reddish, bluish = (_double(_quantise(_halve(part - bright), bits), full) for part in (red, blue))
+        bright = _quantise(bright, bits)
         out = np.empty((full, full, 3), np.uint8)
         planes = (bright + reddish, bright - ((reddish + bluish) >> 1), bright + bluish)
         for channel, plane in enumerate(planes):
@@ -139,22 +141,22 @@ def _compression(strength: int, seed: int, size: int) -> Film:
 
 
 def _bits(rise: int) -> _Plane:
-    """How many low bits each coefficient loses: more, the higher its two sequencies."""
+    """Return how many low bits each coefficient loses: more, the higher its two sequencies."""
     steps = 64 + (_SEQUENCY[:, None] + _SEQUENCY[None, :]) * rise
     return np.array([[int(step).bit_length() - 1 for step in row] for row in steps], np.int16)[:, :, None, None]
 
 
-def _halved(plane: _Plane) -> _Plane:
+def _halve(plane: _Plane) -> _Plane:
     half = (plane[0::2, 0::2] + plane[1::2, 0::2] + plane[0::2, 1::2] + plane[1::2, 1::2]) >> 2
     ragged = -len(half) % 8
     return np.pad(half, ((0, ragged), (0, ragged)), "edge") if ragged else half
 
 
-def _doubled(plane: _Plane, side: int) -> _Plane:
+def _double(plane: _Plane, side: int) -> _Plane:
     return plane.repeat(2, 0).repeat(2, 1)[:side, :side]
 
 
-def _coarse(plane: _Plane, bits: _Plane) -> _Plane:
+def _quantise(plane: _Plane, bits: _Plane) -> _Plane:
     side = len(plane)
     blocks = plane.reshape(side // 8, 8, side // 8, 8).transpose(1, 3, 0, 2).copy()
     _hadamard(blocks)
@@ -167,7 +169,7 @@ def _coarse(plane: _Plane, bits: _Plane) -> _Plane:
 
 
 def _hadamard(blocks: NDArray[np.signedinteger]) -> None:
-    """In place, along the first two axes; twice is 64 times the identity."""
+    """Transform the blocks in place along the first two axes; twice is 64 times the identity."""
     for turned in (blocks, blocks.swapaxes(0, 1)):
         for half in (1, 2, 4):
             for low in (place for place in range(8) if not place & half):

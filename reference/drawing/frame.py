@@ -20,6 +20,7 @@ from reference.drawing.scenery.domains import View
 from reference.drawing.scenery.shapes import SIDE, Colour, Gradient, Shape
 from reference.process.visible import VisibleState
 from reference.process.world import World
+from reference.task import DEFAULT_SIZE
 
 _FINE = 64.0
 _ROUND = 1  # ThorVG's round stroke caps and joins
@@ -31,10 +32,10 @@ def render_frames(
     state: VisibleState,
     seed: int,
     indices: Sequence[int],
-    size: int = 336,
+    size: int = DEFAULT_SIZE,
     paint_out: Iterable[str] = (),
 ) -> Pixels:
-    """The frames at `indices` (0 to 124) of the clip, uint8 RGB [n, size, size, 3].
+    """Draw the frames at `indices` (0 to 124) of the clip; returns uint8 RGB [n, size, size, 3].
 
     `paint_out` blanks surfaces that show attributes (`slip`, `items`, `table`). Raises ValueError for an index or a
     surface that does not exist, and ModuleNotFoundError without the `video` extra.
@@ -58,7 +59,7 @@ def _painter(size: int) -> Painter:
 
 
 class Painter:
-    """A canvas of one size, reused for all frames."""
+    """Canvas of one size, reused for all frames."""
 
     def __init__(self, size: int):
         self.size = size
@@ -74,7 +75,7 @@ class Painter:
         self._ground = np.zeros_like(self._target)
 
     def paint(self, scene: Scene, out: Pixels) -> None:
-        """Into `out`, RGB [size, size, 3]."""
+        """Draw a scene into `out`, RGB [size, size, 3]."""
         if scene.still is not self._still:
             self._draw(scene.still, scene.view, clear=True)
             self._ground[:] = self._target
@@ -87,7 +88,7 @@ class Painter:
 
     def _draw(self, shapes: tuple[Shape, ...], view: View, clear: bool) -> None:
         lib, canvas = self._lib, self._canvas
-        points, view = self._mapped(shapes, view)
+        points, view = self._map_points(shapes, view)
         address, begin = points.ctypes.data, 0
         for shape in shapes:
             count = len(shape.points) // 2
@@ -100,8 +101,8 @@ class Painter:
         lib.tvg_canvas_sync(canvas)
         lib.tvg_canvas_remove(canvas, None)
 
-    def _mapped(self, shapes: tuple[Shape, ...], view: View) -> tuple[NDArray[np.float32], View]:
-        """All points in picture coordinates, snapped; and the view scaled to the picture's size."""
+    def _map_points(self, shapes: tuple[Shape, ...], view: View) -> tuple[NDArray[np.float32], View]:
+        """Return all points in picture coordinates, snapped, and the view scaled to the picture's size."""
         zoom = self.size / SIDE
         a, b, c, d, e, f = (value * zoom for value in view)
         flat = np.array([value for shape in shapes for value in shape.points])
@@ -148,7 +149,7 @@ def _map(view: View, x: float, y: float) -> tuple[float, float]:
 
 
 def _scale(view: View) -> float:
-    """How much longer a horizontal line becomes, to first order."""
+    """Return how much longer a horizontal line becomes under the view, to first order."""
     return view[0]
 
 
@@ -194,7 +195,10 @@ _PROTOTYPES: dict[str, tuple[Any, tuple[Any, ...]]] = {
 
 @lru_cache(maxsize=1)
 def _library() -> ctypes.CDLL:
-    """ThorVG's C interface from the wheel's shared object. The package sets prototypes at every call, this once."""
+    """Load ThorVG's C interface from the wheel's shared object and set its prototypes, once.
+
+    The wheel's own wrapper sets them at every call.
+    """
     from thorvg_python.engine import THORVG_LIB
 
     if THORVG_LIB is None:

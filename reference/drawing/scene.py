@@ -6,8 +6,8 @@ worker's tempo, so that no picture tells when a run will end. What is hidden beh
 hence not in the scene.
 
 Layers, from back to front: `still` (one object for all frames of a run, so that it can be drawn once), `moving`,
-`front` (one object for the clip). `view` maps the station's 336 x 336 pixels to the picture's: x' = a x + c y + e,
-y' = b x + d y + f.
+`front` (one object for the clip). `view` maps the station's 336 x 336 pixels to the picture's: x' = a x + c y + e, y' =
+b x + d y + f.
 """
 
 from __future__ import annotations
@@ -34,6 +34,8 @@ PAINT_OUT = ("slip", "items", "table")
 
 
 class Scene(NamedTuple):
+    """Picture of one moment: three layers of shapes, and the view of the camera."""
+
     still: tuple[Shape, ...]
     moving: tuple[Shape, ...]
     front: tuple[Shape, ...]
@@ -41,7 +43,7 @@ class Scene(NamedTuple):
 
 
 class Stage:
-    """The scenes of one clip. Raises ValueError for a surface that cannot be painted out."""
+    """All scenes of one clip. Raises ValueError for a surface that cannot be painted out."""
 
     def __init__(self, world: World, state: VisibleState, seed: int, paint_out: Iterable[str] = ()):
         self.state = state
@@ -60,7 +62,7 @@ class Stage:
         self._stills: dict[int, tuple[Shape, ...]] = {}
 
     def scene(self, index: int, earlier_ms: int = 0) -> Scene:
-        """Frame `index`, or the same run that many ms before (not before it began)."""
+        """Return frame `index`, or the moment that many ms before it (but not before its run began)."""
         if not 0 <= index < CLIP_FRAMES:
             raise ValueError(f"a clip has frames 0 to {CLIP_FRAMES - 1}, not {index}")
         number = self._run_at(index)
@@ -117,7 +119,7 @@ def _pick(choices: tuple[Colour, ...], share: float) -> Colour:
 
 
 def _jitter(share: float, most: int) -> float:
-    """A whole number of half pixels from -most to most."""
+    """Return a whole number of half pixels from -most to most."""
     return int(share * (4 * most + 1)) / 2 - most
 
 

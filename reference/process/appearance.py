@@ -1,7 +1,7 @@
-"""How a world's file says what a step looks like: `look`, how box, table and screen stand when the step begins.
+"""The appearance of a step in a world file: `look` tells how box, table and screen stand when the step begins.
 
-Steps of one operation are told apart by it, so that a picture shows the step and not the operation alone. What a run
-adds (tape, a label, fill) stays for the rest of the order and need not be said.
+Steps of one operation look different, so that a picture shows the step and not the operation alone. What a run adds
+(tape, a label, fill) stays for the rest of the order, and later steps need not repeat it.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ SCREENS = ("off", "pass", "fail")
 
 @dataclass(frozen=True)
 class Look:
-    """What the station shows when a step begins."""
+    """Appearance of the station when a step begins."""
 
     box: str = "open"  # one of BOXES
     inside: tuple[str, ...] = ()  # of INSIDE
@@ -30,13 +30,13 @@ class Look:
 
 
 def read_look(table: dict[str, Any]) -> Look:
-    """The look in a step's table. Raises TypeError for a key that a look does not have."""
+    """Return the look in a step's table. Raises TypeError for a key that a look does not have."""
     fields: dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value for key, value in table.items()}
     return Look(**fields)
 
 
 def look_faults(look: Look) -> Iterator[str]:
-    """What is wrong with a look, each with the key at fault."""
+    """Yield the faults of a look, each with its key."""
     named = (("box", (look.box,), BOXES), ("screen", (look.screen,), SCREENS))
     for key, values, known in (*named, ("inside", look.inside, INSIDE), ("marks", look.marks, ON_BOX)):
         for value in values:

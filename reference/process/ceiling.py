@@ -6,7 +6,7 @@ occluder, whether the session is randomised, the next order's attributes). The c
 
 Inference is Bayes over orders, which are independent given the regime (habit, randomised or not). The first shown step
 of a clip weighs a hypothesis by the expected visits to that step: clips are cut from long sessions, so steps are met as
-often as the process makes them. All sums are plain IEEE + - * / in a fixed order, hence equal on every processor.
+often as the process visits them. All sums are plain IEEE + - * / in a fixed order, hence equal on every processor.
 """
 
 from __future__ import annotations
@@ -24,21 +24,21 @@ PPM = 1_000_000
 
 
 class Forecast(NamedTuple):
-    """The best answer a clip's frames allow. Ties go to the earlier operation in canonical order."""
+    """Best answer that a clip's frames allow. Ties go to the earlier operation in canonical order."""
 
     ceiling: float
     oracle_next: str
 
 
 def forecast(world: World, state: VisibleState) -> Forecast:
-    """The ceiling of a clip and the answer that reaches it."""
+    """Return the ceiling of a clip, in [0, 1], and the answer that reaches it."""
     if state.next_operation is not None:
         return Forecast(1.0, state.next_operation)
     return _best(world, *_essence(world, state))
 
 
 def next_distribution(world: World, state: VisibleState) -> dict[str, float]:
-    """P(next = k | state) for every k that can follow, in canonical order; the values sum to 1."""
+    """Return P(next = k | state) for every k that can follow, in canonical order; the values sum to 1."""
     if state.next_operation is not None:
         return {state.next_operation: 1.0}
     return dict(_distribution(world, *_essence(world, state)))
@@ -49,7 +49,7 @@ Chain = tuple[tuple[tuple[str, bool], ...], tuple[bool | None, ...]]
 
 
 def _essence(world: World, state: VisibleState) -> tuple[str, tuple[Chain, ...]]:
-    """What of the state bears on the next operation."""
+    """Return the part of the state that bears on the next operation: the habit, and the chain of each order."""
     chains: list[list[tuple[str, bool]]] = [[] for _ in state.orders]
     for run in state.runs:
         chains[run.order].append((run.step, run.operation == IDLE))
@@ -60,6 +60,8 @@ def _essence(world: World, state: VisibleState) -> tuple[str, tuple[Chain, ...]]
 @lru_cache(maxsize=1 << 18)
 def _best(world: World, habit: str, chains: tuple[Chain, ...]) -> Forecast:
     distribution = _distribution(world, habit, chains)
+    # Rounded before the comparison: two operations that differ by less than the ceiling's precision are a tie, which
+    # canonical order decides, and not the last bit of a sum.
     ppm = {operation: int(value * PPM + 0.5) for operation, value in distribution}
     best = max(ppm, key=lambda operation: ppm[operation])
     return Forecast(ppm[best] / PPM, best)
@@ -70,7 +72,11 @@ def _distribution(world: World, habit: str, chains: tuple[Chain, ...]) -> tuple[
     grammar = grammar_of(world)
     weights = dict.fromkeys(OPERATIONS, 0.0)
     for regime, prior in _regimes(grammar, habit):
+        # A clip begins at some moment of the session, so it meets a step as often as the step occurs per unit of time:
+        # expected visits per order (in _entry) over the mean length of an order.
         weight = prior / grammar.order_length(regime)
+        # Orders are independent given the regime. An order that ends on screen counts by its likelihood alone, so its
+        # attributes are summed out; those of the last order also decide what follows.
         for place, chain in enumerate(chains[:-1]):
             weight *= sum(share for _, share in _order_weights(grammar, regime, chain, place == 0, True))
         for mask, share in _order_weights(grammar, regime, chains[-1], len(chains) == 1, False):
@@ -81,6 +87,7 @@ def _distribution(world: World, habit: str, chains: tuple[Chain, ...]) -> tuple[
 
 
 def _regimes(grammar: Grammar, habit: str) -> list[tuple[Regime, float]]:
+    """Return the regimes that a session of this habit can have, each with its prior probability."""
     one_in = grammar.world.randomised_one_in
     by_habit = (grammar.regime(habit, False), 1.0 if not one_in else (one_in - 1) / one_in)
     return [by_habit, (grammar.regime(habit, True), 1 / one_in)] if one_in else [by_habit]
@@ -89,7 +96,7 @@ def _regimes(grammar: Grammar, habit: str) -> list[tuple[Regime, float]]:
 def _order_weights(
     grammar: Grammar, regime: Regime, chain: Chain, first: bool, finished: bool
 ) -> list[tuple[int, float]]:
-    """For each attribute mask that fits what is shown: P(mask) times the likelihood of what the order shows."""
+    """Return, for each attribute mask that fits the frames, P(mask) times the likelihood of the order's chain."""
     nodes, attributes = chain
     weights = []
     for mask in _fitting(attributes):
@@ -112,43 +119,49 @@ def _fitting(attributes: tuple[bool | None, ...]) -> tuple[int, ...]:
 
 
 def _entry(grammar: Grammar, regime: Regime, mask: int, node: tuple[str, bool], first: bool) -> float:
+    """Return the likelihood of the first step that is shown of an order; `first`: of the clip's first order."""
     step, idle = node
     if not first:
         return grammar.successors(START, mask, regime).probability.get(step, 0.0)
+    # The clip may begin anywhere in its first order, hence expected visits and not the probability of starting there.
+    # An idle run is one that interrupts a visit to its step.
     return grammar.visits(mask, regime)[step] * (grammar.idle if idle else 1.0)
 
 
 def _step(grammar: Grammar, regime: Regime, mask: int, before: tuple[str, bool], after: tuple[str, bool]) -> float:
+    """Return the probability of one step (or interruption) after another within an order."""
     if after[1]:
         return grammar.idle
     return _onward(grammar, regime, mask, before).get(after[0], 0.0)
 
 
 def _onward(grammar: Grammar, regime: Regime, mask: int, node: tuple[str, bool]) -> dict[str, float]:
-    """P(next step, no interruption before it)."""
+    """Return P(next step, no interruption before it) by step."""
     step, idle = node
     probability = grammar.successors(step, mask, regime).probability
-    if idle or not grammar.idle:
+    if idle or not grammar.idle:  # after an interruption the work continues; two never follow each other
         return probability
     return {target: share * (1.0 - grammar.idle) for target, share in probability.items()}
 
 
 def _after(grammar: Grammar, regime: Regime, mask: int, node: tuple[str, bool]) -> list[tuple[str, float]]:
-    """(operation, probability) of the run after the last one shown; an operation may stand there more than once."""
+    """Return (operation, probability) pairs of the run after the last one on screen; an operation may occur twice."""
     found = [] if node[1] or not grammar.idle else [(IDLE, grammar.idle)]
     for target, share in _onward(grammar, regime, mask, node).items():
         if target != DONE:
             found.append((grammar.operation[target], share))
             continue
+        # The order is done: the next one's first step, over all attributes, since nothing of it is on screen.
         for step, part in grammar.first_steps(regime).items():
             found.append((grammar.operation[step], share * part))
     return found
 
 
 def script(world: World) -> dict[str, str]:
-    """Per operation the process's most probable successor: base grammar, workers alike, attributes summed over.
+    """Return, per operation, the process's most probable successor.
 
-    A clip is off-script when its next operation is another. Ties go to the earlier operation in canonical order.
+    Base grammar, all workers alike, attributes summed over. A clip is off-script when its next operation is another.
+    Ties go to the earlier operation in canonical order.
     """
     grammar = grammar_of(world)
     counts = {operation: dict.fromkeys(OPERATIONS, 0.0) for operation in OPERATIONS}

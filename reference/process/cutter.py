@@ -32,7 +32,7 @@ NEXT_OPERATIONS = 3
 
 
 class Label(NamedTuple):
-    """The truth that a clip's own frames decide. `run_index` is -1 where the segment lies outside every run."""
+    """Truth that a clip's own frames decide. `run_index` is -1 where the segment lies outside every run."""
 
     dominant_operation: str
     temporal_segment: Segment
@@ -40,7 +40,7 @@ class Label(NamedTuple):
 
 
 class Part(NamedTuple):
-    """The frames `[start_frame, end_frame)` of a clip that one run fills; `run_index` -1: outside every run."""
+    """Frames `[start_frame, end_frame)` of a clip that one run fills; `run_index` is -1 outside every run."""
 
     run_index: int
     operation: str
@@ -49,11 +49,12 @@ class Part(NamedTuple):
 
     @property
     def frames(self) -> int:
+        """Return the number of frames."""
         return self.end_frame - self.start_frame
 
 
 class Cut(NamedTuple):
-    """One accepted clip: where it starts, what the cutter aimed at, what it shows, and its label."""
+    """One accepted clip: its start, the kind that the cutter tried for, the runs it shows, and its label."""
 
     start_ms: int
     kind: str
@@ -63,10 +64,10 @@ class Cut(NamedTuple):
 
 @dataclass(frozen=True)
 class CutPlan:
-    """How often the cutter aims at each kind (integer weights), and how far from a run's start (milliseconds).
+    """Shares of the kinds of clips (integer weights), and their distances from a run's start (milliseconds).
 
     At each start of a run one kind is drawn. "mid": a window wholly inside the run, `offset_ms` after its start.
-    "boundary": a window that begins `lead_ms` before it. "dense": a window round the short run that has just ended,
+    "boundary": a window that begins `lead_ms` before it. "dense": a window around the short run that has just ended,
     kept when its segment has at most 62 frames.
     """
 
@@ -77,6 +78,7 @@ class CutPlan:
     lead_ms: tuple[int, int] = (1000, 4000)
 
     def kind(self, share: float) -> str:
+        """Return the kind at `share` in [0, 1) of the weights."""
         ticket = int(share * (self.mid + self.boundary + self.dense))
         return KINDS[(ticket >= self.mid) + (ticket >= self.mid + self.boundary)]
 
@@ -86,10 +88,11 @@ DEFAULT_PLAN = CutPlan(mid=1, boundary=2, dense=2)
 
 
 def join_events(events: Iterable[Run]) -> list[Run]:
-    """Events in time order -> a session's runs: equal neighbours merged, a gap of a frame or more an `Unknown` run.
+    """Return a session's runs from events in time order.
 
-    A shorter gap is a matter of rounding and goes to the event before it. Raises ValueError where an event is empty or
-    begins before the one before it has ended.
+    Equal neighbours are merged, and a gap of a frame or more becomes an `Unknown` run. A shorter gap is a matter of
+    rounding and goes to the event before it. Raises ValueError where an event is empty or begins before the one before
+    it has ended.
     """
     runs: list[Run] = []
     for event in events:
@@ -119,13 +122,15 @@ def _append(runs: list[Run], operation: str, start_ms: int, end_ms: int) -> None
         runs.append(Run(operation, start_ms, end_ms))
 
 
-def shown_parts(runs: Sequence[Run], start_ms: int) -> list[Part]:
-    """The parts of the clip at `start_ms` in time order; together they fill all 125 frames."""
+def visible_parts(runs: Sequence[Run], start_ms: int) -> list[Part]:
+    """Return the parts of the clip at `start_ms` in time order; together they fill all 125 frames."""
     index = max(0, bisect_right(runs, start_ms, key=_start) - 1)
     parts: list[Part] = []
     frame = 0
     while frame < CLIP_FRAMES and index < len(runs):
         run = runs[index]
+        # The first frame f with start_ms + 40 f >= t is ceil((t - start_ms) / 40), written as -((start_ms - t) // 40):
+        # floor division keeps it exact for runs that began before the clip, too.
         first = -((start_ms - run.start_ms) // FRAME_MS)
         end = min(CLIP_FRAMES, -((start_ms - run.end_ms) // FRAME_MS))
         if first > frame:
@@ -141,8 +146,8 @@ def shown_parts(runs: Sequence[Run], start_ms: int) -> list[Part]:
 
 
 def label_clip(runs: Sequence[Run], start_ms: int) -> Label:
-    """`(dominant_operation, temporal_segment, run_index)` of the 125 frames that start at `start_ms`."""
-    return _label(shown_parts(runs, start_ms))
+    """Return the label of the 125 frames that start at `start_ms`."""
+    return _label(visible_parts(runs, start_ms))
 
 
 def _label(parts: list[Part]) -> Label:
@@ -159,7 +164,7 @@ def _label(parts: list[Part]) -> Label:
 
 
 def cut(runs: Iterable[Run], plan: CutPlan, rng: random.Random, limit: int | None = None) -> Iterator[Cut]:
-    """Cuts in time order, at most `limit`; `runs` is read only as far as needed, so it may be endless.
+    """Yield cuts in time order, at most `limit`; `runs` is read only as far as needed, so it may be endless.
 
     Two numbers are drawn from `rng` at each start of a run, used or not.
     """
@@ -168,7 +173,7 @@ def cut(runs: Iterable[Run], plan: CutPlan, rng: random.Random, limit: int | Non
     while found != limit and cutter.has(index):
         kind = plan.kind(rng.random())
         start_ms = cutter.aim(kind, plan, index, rng.random())
-        chosen = None if start_ms is None else cutter.judge(kind, index, start_ms)
+        chosen = None if start_ms is None else cutter.accept(kind, index, start_ms)
         index += 1
         if chosen is not None:
             found += 1
@@ -178,7 +183,7 @@ def cut(runs: Iterable[Run], plan: CutPlan, rng: random.Random, limit: int | Non
 
 
 class _Cutter:
-    """The runs read so far, and two times: no clip may start before `free_ms` or end before `seen_ms`.
+    """Runs read so far, and two times: no clip may start before `free_ms` or end before `seen_ms`.
 
     `seen_ms` keeps decisions causal: a rejected window has been looked at up to its end, and a clip that ended earlier
     would have been chosen by its future.
@@ -191,6 +196,7 @@ class _Cutter:
         self.seen_ms = 0
 
     def has(self, index: int) -> bool:
+        """Read runs up to `index`; return whether there is one."""
         while len(self.runs) <= index:
             run = next(self.source, None)
             if run is None:
@@ -199,13 +205,14 @@ class _Cutter:
         return True
 
     def covers(self, ms: int) -> bool:
+        """Read runs until one ends after `ms`; return whether there is one."""
         while not self.runs or self.runs[-1].end_ms <= ms:
             if not self.has(len(self.runs)):
                 return False
         return True
 
     def aim(self, kind: str, plan: CutPlan, index: int, share: float) -> int | None:
-        """The start of the window that this kind wants at the start of run `index`, or None."""
+        """Return the start of the window that this kind wants at the start of run `index`, or None."""
         run = self.runs[index]
         if kind == "mid":
             start_ms = max(run.start_ms, self.free_ms) + _between(plan.offset_ms, share)
@@ -213,26 +220,33 @@ class _Cutter:
             start_ms = run.start_ms - _between(plan.lead_ms, share)
         else:
             start_ms = self._aim_dense(index, share)
+        # A window that ends before `seen_ms` would be chosen by what happens after it, see the class.
         allowed = start_ms >= self.free_ms and start_ms + LAST_FRAME_MS >= self.seen_ms
         return start_ms if allowed else None
 
     def _aim_dense(self, index: int, share: float) -> int:
-        """The run before `index`, if short, amid the window: then neither neighbour can show more than 62 frames."""
+        """Return the start of a window around the run before `index`, or -1 where that run is no short one.
+
+        The window leaves at most 62 frames to either neighbour, so that the short run can be its segment.
+        """
         short = self.runs[index - 1] if index else None
         if short is None or short.end_ms - short.start_ms > DENSE_MS:
             return -1
+        # With a lead of L and a run of length D the neighbours show L and 5000 - L - D ms. Both stay within 62 frames
+        # (2480 ms) for 2520 - D <= L <= 2480. A run shorter than a frame leaves no such L: accept() checks again.
         return short.start_ms - _between((DENSE_MS + FRAME_MS - (short.end_ms - short.start_ms), DENSE_MS), share)
 
-    def judge(self, kind: str, index: int, start_ms: int) -> Cut | None:
-        """The window as a cut, if it is what `kind` asks for and not dropped."""
+    def accept(self, kind: str, index: int, start_ms: int) -> Cut | None:
+        """Return the window as a cut, or None where it is not of this kind or must be dropped."""
         end = start_ms + LAST_FRAME_MS
         if kind == "mid" and self.runs[index].end_ms <= end:
+            # The run does not fill the window. That is known when it ends, so no later time counts as looked at.
             self.seen_ms = max(self.seen_ms, self.runs[index].end_ms)
             return None
         if not self.covers(end):
             return None
         self.seen_ms = max(self.seen_ms, end)
-        parts = shown_parts(self.runs, start_ms)
+        parts = visible_parts(self.runs, start_ms)
         label = _label(parts)
         if kind == "dense" and label.temporal_segment.frames > DENSE_FRAMES:
             return None
@@ -244,12 +258,14 @@ class _Cutter:
         return self.runs[label.run_index + 1].operation == UNKNOWN
 
     def release(self, chosen: Cut) -> None:
-        """The next clip starts after this one, and after the end of its answer's run where that is not visible."""
+        """Reserve the time of a cut, and that of its next operation's run where the cut does not show it."""
         self.free_ms = chosen.start_ms + CLIP_MS
+        # An answer that is not on screen must not be on screen elsewhere: no later clip shows a frame of its run.
         if chosen.label.temporal_segment.end_frame == CLIP_FRAMES:
             self.free_ms = max(self.free_ms, self.runs[chosen.label.run_index + 1].end_ms)
 
     def free_index(self, index: int) -> int:
+        """Return the first run from `index` on that ends after the reserved time."""
         while self.has(index) and self.runs[index].end_ms <= self.free_ms:
             index += 1
         return index
@@ -258,13 +274,16 @@ class _Cutter:
 def session_clips(
     session: str, runs: Sequence[Run], plan: CutPlan, key: bytes, limit: int | None = None
 ) -> Iterator[Clip]:
-    """Clips of an imported session: no domain, process or ceiling. `key` is the world's; times as in `runs`."""
+    """Yield the clips of an imported session: no domain, process or ceiling.
+
+    `key` is the world's; times as in `runs`.
+    """
     for index, chosen in enumerate(cut(runs, plan, stream(key, "cut", session), limit)):
         yield make_clip(key, session, index, chosen, runs)
 
 
 def make_clip(key: bytes, session: str, index: int, chosen: Cut, runs: Sequence[Run], **facts) -> Clip:
-    """The truth row of a cut; `facts` are the fields that only a synthetic world knows."""
+    """Return the truth row of a cut; `facts` are the fields that only a synthetic world knows."""
     operation, segment, run = chosen.label
     following = tuple(after.operation for after in runs[run + 1 : run + 1 + NEXT_OPERATIONS])
     return Clip(

@@ -1,9 +1,9 @@
-"""How far sampled frames can lead: what a perfect recogniser of single frames gets, before any model is asked.
+"""Limits of sampled frames: what a perfect recogniser of single frames achieves, before any model is asked.
 
 Every sampled frame has its true label, every other frame takes that of the nearest sampled one (of two equally near,
-the earlier). The labels are then read as a clip's own: dominant operation and longest run as in `cutter`. OCA
-is the share of clips whose operation is right, tIoU@0.5 the share with 2 x intersection >= union, in whole frames.
-Nothing is said about the next operation: it may have to be foreseen, and that limit is the ceiling of `visible`.
+the earlier). The labels are then read as a clip's own: dominant operation and longest run as in `cutter`. OCA is the
+share of clips whose operation is right, tIoU@0.5 the share with 2 x intersection >= union, in whole frames. Nothing is
+said about the next operation: it may have to be predicted, and that limit is the ceiling of `ceiling`.
 """
 
 from __future__ import annotations
@@ -14,67 +14,65 @@ from typing import NamedTuple
 
 from reference.process.cutter import Label, join_events, label_clip
 from reference.process.visible import VisibleState
-from reference.task import CLIP_FRAMES, FRAME_MS, Clip, Run, Segment
+from reference.task import CLIP_FRAMES, DEFAULT_INDICES, FRAME_MS, Clip, Run, Segment
 
-UNIFORM = (0, 17, 35, 53, 70, 88, 106, 124)
-"""floor(linspace(0, 124, 8)): the frames shown by default."""
-
-Shown = tuple[Clip, VisibleState]
-Indices = Sequence[int] | Callable[[Shown], Sequence[int]]
+ClipState = tuple[Clip, VisibleState]
+Indices = Sequence[int] | Callable[[ClipState], Sequence[int]]
 """The frames looked at, ascending: the same for all clips, or chosen for each."""
 
 
 class Limit(NamedTuple):
-    """Shares of `clips` clips; not a number where there are none."""
+    """Limits over `clips` clips, as shares in [0, 1]; NaN where there are none."""
 
     clips: int
     oca: float
     tiou50: float
 
 
-def frame_limit(shown: Iterable[Shown], indices: Indices = UNIFORM) -> dict[str, Limit]:
-    """The limits over all clips, the dense ones and the others: keys `all`, `dense`, `not_dense`."""
+def frame_limit(shown: Iterable[ClipState], indices: Indices = DEFAULT_INDICES) -> dict[str, Limit]:
+    """Return the limits over all clips, the dense ones and the others: keys `all`, `dense`, `not_dense`."""
     hits: dict[str, list[tuple[bool, bool]]] = {"all": [], "dense": [], "not_dense": []}
     for clip, state in shown:
         chosen = indices((clip, state)) if callable(indices) else indices
-        hit = judge(clip, reconstruct(labels_at(state, chosen), chosen))
+        hit = check_answer(clip, reconstruct(labels_at(state, chosen), chosen))
         hits["all"].append(hit)
         hits["dense" if clip.dense else "not_dense"].append(hit)
     return {name: _shares(found) for name, found in hits.items()}
 
 
 def labels_at(state: VisibleState, indices: Sequence[int]) -> list[str]:
-    """The operation on screen at each of these frames."""
+    """Return the operation on screen at each of these frames."""
     return [next(run.operation for run in state.runs if index < run.end_frame) for index in indices]
 
 
 def reconstruct(labels: Sequence[str], indices: Sequence[int]) -> Label:
-    """Operation and segment of a clip whose frames take the label of the nearest of `indices` (ascending)."""
-    return label_clip(join_events(spread(labels, indices)), 0)
+    """Return operation and segment of a clip whose frames take the label of the nearest of `indices` (ascending)."""
+    return label_clip(join_events(nearest_events(labels, indices)), 0)
 
 
-def spread(labels: Sequence[str], indices: Sequence[int]) -> list[Run]:
-    """One event a sampled frame: the frames nearest to it."""
+def nearest_events(labels: Sequence[str], indices: Sequence[int]) -> list[Run]:
+    """Return one event for each sampled frame: the frames nearest to it."""
+    # (low + high) // 2 is the last frame that is not nearer to `high`; one that is equally near to both is among them.
     edges = [0, *((low + high) // 2 + 1 for low, high in pairwise(indices)), CLIP_FRAMES]
     spans = zip(labels, pairwise(edges), strict=True)
     return [Run(label, FRAME_MS * start, FRAME_MS * end) for label, (start, end) in spans]
 
 
-def judge(clip: Clip, answer: Label) -> tuple[bool, bool]:
-    """Operation right, segment hit."""
+def check_answer(clip: Clip, answer: Label) -> tuple[bool, bool]:
+    """Return (operation right, segment hit)."""
     right = answer.dominant_operation == clip.dominant_operation
     return right, overlaps(clip.temporal_segment, answer.temporal_segment)
 
 
 def overlaps(truth: Segment, answer: Segment) -> bool:
-    """Temporal IoU of at least one half."""
+    """Return whether temporal IoU is at least one half, in integers."""
     shared = min(truth.end_frame, answer.end_frame) - max(truth.start_frame, answer.start_frame)
     union = truth.frames + answer.frames - max(0, shared)
-    return 2 * shared >= union
+    return 2 * shared >= union  # `shared` is negative for disjoint segments, and then never large enough
 
 
 def transitions(state: VisibleState) -> list[int]:
-    """The first frame of each operation that begins on screen."""
+    """Return the first frame of each operation that begins on screen."""
     return [run.start_frame for run in state.runs[1:]]
 
 

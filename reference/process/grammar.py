@@ -16,25 +16,26 @@ _NEGLIGIBLE = 1e-13
 
 
 class Successors(NamedTuple):
-    """Targets with cumulative integer weights, and each target's probability."""
+    """Successors of a step: targets with cumulative integer weights, and the probability of each target."""
 
     targets: tuple[str, ...]
     cumulative: tuple[int, ...]
     probability: dict[str, float]
 
     def draw(self, share: float) -> str:
+        """Return the target at `share` in [0, 1) of the weights."""
         return self.targets[bisect_right(self.cumulative, int(share * self.cumulative[-1]))]
 
 
 class Regime(NamedTuple):
-    """What decides successors and stays the same for a whole session. The flattened grammar has no habit."""
+    """Conditions that hold for a whole session and decide successors. The flattened grammar has no habit."""
 
     randomised: bool
     habit: str
 
 
 class Grammar:
-    """Successors and expected visits, each worked out once when first asked for."""
+    """Compiled grammar of a world: successors and expected visits, each computed on first use."""
 
     def __init__(self, world: World):
         self.world = world
@@ -49,9 +50,11 @@ class Grammar:
         self._length: dict[Regime, float] = {}
 
     def regime(self, habit: str, randomised: bool) -> Regime:
+        """Return the regime of a session."""
         return Regime(randomised, "" if randomised else habit)
 
     def successors(self, step: str, mask: int, regime: Regime) -> Successors:
+        """Return the successors of a step (or START) in an order with these attributes."""
         key = (step, 0 if regime.randomised else mask, regime)
         found = self._successors.get(key)
         if found is None:
@@ -77,7 +80,10 @@ class Grammar:
         return product
 
     def visits(self, mask: int, regime: Regime) -> dict[str, float]:
-        """Expected visits to each step in one order with these attributes (summed along the order, loops included)."""
+        """Return the expected visits to each step in one order with these attributes.
+
+        Visits are summed along the order, loops included.
+        """
         key = (0 if regime.randomised else mask, regime)
         if key not in self._visits:
             self._visits[key] = self._propagate(*key)
@@ -85,6 +91,7 @@ class Grammar:
 
     def _propagate(self, mask: int, regime: Regime) -> dict[str, float]:
         total = dict.fromkeys(self.operation, 0.0)
+        # Follow the probability of being at each step; loops return some of it, so repeat until almost none is left.
         mass = dict(self.successors(START, mask, regime).probability)
         while sum(mass.values()) > _NEGLIGIBLE:
             onward: dict[str, float] = {}
@@ -97,7 +104,7 @@ class Grammar:
         return total
 
     def first_steps(self, regime: Regime) -> dict[str, float]:
-        """P(first step of an order whose attributes are not known)."""
+        """Return P(first step) of an order whose attributes are not known."""
         if regime not in self._first:
             first: dict[str, float] = {}
             for mask in self.masks:
@@ -107,7 +114,7 @@ class Grammar:
         return self._first[regime]
 
     def order_length(self, regime: Regime) -> float:
-        """Mean length of an order in ms at tempo 100: what turns visits an order into visits in a given time."""
+        """Return the mean length of an order in ms at tempo 100; visits per order divided by it are visits per time."""
         if regime not in self._length:
             pause = self.idle * self._mean(IDLE) if self.idle else 0.0
             length = 0.0
@@ -118,6 +125,7 @@ class Grammar:
         return self._length[regime]
 
     def _mean(self, operation: str) -> float:
+        # Durations are interpolated linearly between the quantiles, so their mean is the trapezoid rule.
         quantiles = self.world.durations[operation]
         return (2 * sum(quantiles) - quantiles[0] - quantiles[-1]) / (2 * (len(quantiles) - 1))
 
@@ -130,4 +138,5 @@ def _successors(to: tuple[tuple[str, int], ...]) -> Successors:
 
 @lru_cache(maxsize=8)
 def grammar_of(world: World) -> Grammar:
+    """Return the compiled grammar of a world; the last eight are kept."""
     return Grammar(world)

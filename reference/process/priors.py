@@ -1,10 +1,10 @@
 """What memory alone achieves: the best constant answers and the usual successors, fitted on training clips.
 
-Constants are the floors' one submission: the majority operation, the constant segment that hits most clips at
-tIoU >= 0.5, the majority next operation. The transition table T maps an operation to its most frequent next operation;
-an unseen operation gets the majority next. Ties go to the earlier operation in canonical order, then to the lowest
-start, then to the lowest end. A *fold* is the set of clips that one fit is quoted on: a synthetic world has one fit, on
-its train split; an imported world leaves one session out in turn.
+Constants are the floors' one submission: the majority operation, the constant segment that hits most clips at tIoU >=
+0.5, the majority next operation. The transition table T maps an operation to its most frequent next operation; an
+unseen operation gets the majority next. Ties go to the earlier operation in canonical order, then to the lowest start,
+then to the lowest end. A *fold* is the set of clips that share one fit: a synthetic world has one fit, on its train
+split; an imported world has one for each session, on all other sessions.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _CHUNK = 256
 
 @dataclass(frozen=True)
 class Fit:
-    """Codes are positions in the world's canonical order of operations."""
+    """Fitted answers as codes: positions in the world's canonical order of operations."""
 
     operation: int
     start_frame: int
@@ -34,7 +34,7 @@ class Fit:
 
 
 class Counts:
-    """What fits are made of, summed per group (a session, or everything)."""
+    """Counts of clips that fits are computed from, per group (a session, or everything)."""
 
     def __init__(self, clips: Sequence[Clip], groups: Sequence[int], operations: Sequence[str]):
         code = {operation: place for place, operation in enumerate(operations)}
@@ -52,20 +52,22 @@ class Counts:
         self.group_segments, self.hits = counts, hits
 
     def segment_hits(self, groups: slice | None = None) -> np.ndarray:
-        """Clips that each constant segment hits, per group `[groups, 7875]`, or over all groups `[7875]`."""
+        """Return how many clips each constant segment hits, per group `[groups, 7875]`, or over all groups `[7875]`."""
         counts = self.group_segments.sum(axis=0) if groups is None else self.group_segments[groups]
         return counts @ self.hits
 
 
 def fit(clips: Sequence[Clip], operations: Sequence[str]) -> Fit:
-    """One fit on all clips."""
+    """Return one fit on all clips."""
     counts = Counts(clips, [0] * len(clips), operations)
     return _fit(counts.transition[0], counts.segment_hits())
 
 
 def fit_leave_one_out(clips: Sequence[Clip], sessions: Sequence[int], operations: Sequence[str]) -> list[Fit]:
-    """By session number (0-based, dense): the fit on the clips of all other sessions."""
+    """Return, by session number (0-based, dense), the fit on the clips of all other sessions."""
     counts = Counts(clips, sessions, operations)
+    # All counts minus a session's own are the counts of the others, without counting again for each session. Exact:
+    # segment hits are float32 for the speed of a matrix product, and float32 holds all integers up to 2^24.
     transition, hits = counts.transition.sum(axis=0), counts.segment_hits()
     fits: list[Fit] = []
     for start in range(0, len(counts.transition), _CHUNK):
@@ -76,15 +78,16 @@ def fit_leave_one_out(clips: Sequence[Clip], sessions: Sequence[int], operations
 
 
 def _hits(segments: np.ndarray) -> np.ndarray:
-    """Which of all constant segments hit which true ones, `[len(segments), 7875]` as float32: 2 x overlap >= union."""
+    """Return which constant segments hit which true ones, `[len(segments), 7875]` as float32: 2 x overlap >= union."""
     start, end = segments[:, :1], segments[:, 1:]
+    # The hull stands for the union: they differ for disjoint segments only, whose overlap is negative here.
     overlap = np.minimum(end, _ENDS) - np.maximum(start, _STARTS)
     union = np.maximum(end, _ENDS) - np.minimum(start, _STARTS)
     return (2 * overlap >= union).astype(np.float32)
 
 
 def _fit(transition: np.ndarray, hits: np.ndarray) -> Fit:
-    """`argmax` takes the first of equals, which is the rule for ties."""
+    """Return the fit of these counts; `argmax` takes the first of equals, which is the rule for ties."""
     best, majority = int(hits.argmax()), int(transition.sum(axis=0).argmax())
     usual = np.where(transition.any(axis=1), transition.argmax(axis=1), majority)
     operation = int(transition.sum(axis=1).argmax())

@@ -1,8 +1,8 @@
-"""order -> stochastic grammar -> session timeline: worked runs, drawn lazily from one keyed stream a session.
+"""Orders -> stochastic grammar -> session timeline: runs, drawn lazily from one keyed stream for each session.
 
 Times are integer milliseconds. A session belongs to one domain, one worker, and is randomised (drawn from the flattened
 grammar) or not: domains rotate by session index, workers rotate within a domain, and in each block of `one_in` sessions
-of a domain one is randomised, which one is drawn. The stream gives, in this order: one number for each attribute of an
+of a domain one, chosen by a draw, is randomised. The stream gives, in this order: one number for each attribute of an
 order, one for its first step, then for each step one for its duration, one for an interruption (with one more for its
 duration), one for the successor.
 """
@@ -20,12 +20,12 @@ from reference.process.world import DONE, IDLE, START, Worker, World
 from reference.randomness import below, stream
 from reference.task import Run
 
-_FINE = 1 << 32
+_FINE = 1 << 32  # share * 2^32 is exact in a double, so every processor gets the same integer
 
 
 @dataclass(frozen=True, slots=True)
 class StepRun(Run):
-    """A run with the grammar step behind it. Idle carries the step it interrupted: the box stays as it was left."""
+    """A run with its grammar step. Idle has the step that it interrupted: the box stays as it was left."""
 
     step: str
     order: int  # 0-based within the session
@@ -33,7 +33,7 @@ class StepRun(Run):
 
 @dataclass
 class Session:
-    """One session of a split. Iterating makes its endless timeline grow; `runs` holds what was drawn so far."""
+    """One session of a split. Iteration extends its endless timeline; `runs` has what was drawn so far."""
 
     name: str
     domain: str
@@ -45,7 +45,7 @@ class Session:
     orders: list[int] = field(default_factory=list)  # attribute mask of each order, by StepRun.order
 
     def __iter__(self) -> Iterator[StepRun]:
-        """Runs from the first; each is drawn when needed, the three after it at the same time. Iterate once."""
+        """Yield the runs from the first; each is drawn when needed, together with the three after it. Iterate once."""
         drawn = self._draw()
         for index in count():
             while len(self.runs) <= index + NEXT_OPERATIONS:
@@ -78,25 +78,29 @@ class Session:
 
 
 def timeline(world: World, split: str, index: int) -> Session:
-    """Session `index` (0-based, beyond the split's size too) of a split, nothing drawn yet."""
+    """Return session `index` (0-based, also beyond the size of the split) of a split, with nothing drawn yet."""
     domains = world.split(split).domains
     turn, place = divmod(index, len(domains))
     return Session(
         name=session_name(split, index),
         domain=domains[place],
         worker=world.workers[turn % len(world.workers)],
-        randomised=_randomised(world, split, turn, place),
+        randomised=_is_randomised(world, split, turn, place),
         rng=stream(world.key, "timeline", split, index),
         grammar=grammar_of(world),
     )
 
 
 def session_name(split: str, index: int) -> str:
+    """Return the public name of a session."""
     return f"{split}-{index:04d}"
 
 
-def _randomised(world: World, split: str, turn: int, place: int) -> bool:
-    """One of `one_in` turns of each domain; the domains of a block take different turns, so workers share alike."""
+def _is_randomised(world: World, split: str, turn: int, place: int) -> bool:
+    """Return whether a session is randomised: one of `one_in` turns of each domain is.
+
+    The domains of a block take different turns, so that no worker gets more randomised sessions than another.
+    """
     one_in = world.randomised_one_in
     if not one_in:
         return False
@@ -106,7 +110,7 @@ def _randomised(world: World, split: str, turn: int, place: int) -> bool:
 
 
 def quantile(quantiles: tuple[int, ...], share: float) -> int:
-    """The value at `share` of a table of equally spaced quantiles, interpolated in integers."""
+    """Return the value at `share` of a table of equally spaced quantiles, interpolated in integers."""
     place, rest = divmod(int(share * _FINE) * (len(quantiles) - 1), _FINE)
     low = quantiles[place]
     return low + (quantiles[place + 1] - low) * rest // _FINE

@@ -1,8 +1,8 @@
-"""What a clip shows: all that its 125 frames may depend on.
+"""The visible state: all that the 125 frames of a clip may depend on.
 
-Pictures are drawn from a VisibleState and a render seed and from nothing else; ceiling.py works out from the same state
-what can be known about the next operation. A clip's surfaces may stand behind an occluder: what it hides in all frames
-is not in the state.
+Pictures are drawn from a VisibleState and a render seed and from nothing else; `ceiling` computes from the same state
+what can be known about the next operation. An occluder may hide a clip's surfaces: what it hides in all frames is not
+in the state.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from reference.randomness import below
 
 
 class ShownRun(NamedTuple):
-    """The part of a run on screen. `step` is the state of the box; Idle leaves it as it was."""
+    """Part of a run on screen. `step` is the state of the box; Idle does not change it."""
 
     operation: str
     step: str
@@ -29,7 +29,7 @@ class ShownRun(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class VisibleState:
-    """All that a clip's frames may depend on, in their order on screen; times in ms."""
+    """Everything that a clip's frames may depend on, in the order on screen; times in ms."""
 
     runs: tuple[ShownRun, ...]
     orders: tuple[tuple[bool | None, ...], ...]  # per order, by the world's attributes; None: behind the occluder
@@ -42,17 +42,19 @@ class VisibleState:
 
 
 def visible(world: World, session: Session, index: int, chosen: Cut) -> VisibleState:
-    """The state shown by clip `index` of a session, whose timeline has been drawn up to the clip's end."""
+    """Return the state that clip `index` of a session shows; the session's timeline is drawn up to the clip's end."""
     runs = [session.runs[part.run_index] for part in chosen.parts]
     first = runs[0].order
-    occluded = _occluded(world, session, index)
+    occluded = _occluded_surfaces(world, session, index)
     segment_end = chosen.label.temporal_segment.end_frame
     return VisibleState(
         runs=tuple(
             ShownRun(run.operation, run.step, run.order - first, part.start_frame, part.end_frame)
             for run, part in zip(runs, chosen.parts, strict=True)
         ),
-        orders=tuple(_shown(world, session.orders[order], occluded) for order in range(first, runs[-1].order + 1)),
+        orders=tuple(
+            _visible_attributes(world, session.orders[order], occluded) for order in range(first, runs[-1].order + 1)
+        ),
         elapsed_ms=chosen.start_ms - runs[0].start_ms,
         worker=session.worker.name,
         domain=session.domain,
@@ -62,8 +64,8 @@ def visible(world: World, session: Session, index: int, chosen: Cut) -> VisibleS
     )
 
 
-def _occluded(world: World, session: Session, index: int) -> tuple[str, ...]:
-    """Drawn from the noise key: where an occluder stands tells nothing about the order."""
+def _occluded_surfaces(world: World, session: Session, index: int) -> tuple[str, ...]:
+    """Return the surfaces that an occluder hides, drawn from the noise key: it tells nothing about the order."""
     occluders = world.domains[session.domain].occluders
     if not occluders:
         return ()
@@ -75,9 +77,9 @@ def _occluded(world: World, session: Session, index: int) -> tuple[str, ...]:
     raise AssertionError("a ticket is below the sum of the weights")
 
 
-def _shown(world: World, mask: int, occluded: tuple[str, ...]) -> tuple[bool | None, ...]:
+def _visible_attributes(world: World, mask: int, occluded: tuple[str, ...]) -> tuple[bool | None, ...]:
     if not occluded:
-        return _all_shown(mask, len(world.attributes))
+        return _all_attributes(mask, len(world.attributes))
     return tuple(
         None if attribute.shown_by in occluded else bool(mask >> bit & 1)
         for bit, attribute in enumerate(world.attributes)
@@ -85,5 +87,5 @@ def _shown(world: World, mask: int, occluded: tuple[str, ...]) -> tuple[bool | N
 
 
 @lru_cache(maxsize=4096)
-def _all_shown(mask: int, count: int) -> tuple[bool | None, ...]:
+def _all_attributes(mask: int, count: int) -> tuple[bool | None, ...]:
     return tuple(bool(mask >> bit & 1) for bit in range(count))

@@ -3,19 +3,18 @@
 Probabilities are integer weights or per-mille, durations integer milliseconds, so that every processor draws the same
 session. An order has attributes (drawn independently); a step of the grammar emits one operation; its successor is
 drawn from the first rule whose conditions all hold. `done` ends the order, and the next one begins with `start`. At
-each boundary between steps the worker may be interrupted (Idle); afterwards the order goes on from where it was left.
+each boundary between steps the worker may be interrupted (Idle); afterwards the order continues with the next step.
 
-What a step looks like is data too: `look` says how box, table and screen stand when the step begins, `mark` which sign
-an attribute is drawn as, `sleeve` and `skin` who the worker is. All of it may be left out; the truth depends on none.
+The appearance of a step is data too: `look` tells how box, table and screen stand when the step begins, `mark` which
+sign an attribute is drawn as, `sleeve` and `skin` the worker's colours. All of it is optional, and no truth depends on
+it.
 
 The world key is the public seed (UTF-8), or the secret of a sealed split: `dataclasses.replace(world, key=secret)`.
 """
 
 from __future__ import annotations
 
-import hashlib
 import re
-import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from importlib import resources
@@ -23,20 +22,24 @@ from pathlib import Path
 from typing import Any
 
 from reference.errors import WorldError
+from reference.files import sha256
 from reference.process.appearance import MARKS, Look, look_faults, read_look
 from reference.process.cutter import CutPlan
 from reference.task import CLIP_MS, OPERATIONS, UNKNOWN
+from reference.toml import parse_toml
 
 FORMAT = 1
 DONE = "done"
 START = "start"
 IDLE = "Idle"
 SURFACES = ("slip", "items")
-"""Where an attribute of an order can be seen: on the order slip or on the items; an occluder may hide either."""
+"""Surfaces that can show an attribute: the order slip or the items; an occluder may hide either."""
 
 
 @dataclass(frozen=True)
 class Attribute:
+    """Property that an order has or lacks, such as a gift wrap."""
+
     name: str
     per_mille: int
     shown_by: str  # one of SURFACES
@@ -45,7 +48,7 @@ class Attribute:
 
 @dataclass(frozen=True)
 class Rule:
-    """Holds when every attribute in `required` is present, none in `excluded` is, and the habit (if named) fits."""
+    """Successors of a step under a condition: all `required` attributes, no `excluded` one, the habit (if named)."""
 
     required: frozenset[str]
     excluded: frozenset[str]
@@ -53,12 +56,15 @@ class Rule:
     to: tuple[tuple[str, int], ...]  # step or `done`, weight; in the file's order
 
     def holds(self, attributes: Iterable[str], habit: str) -> bool:
+        """Return whether the condition is met by an order with these attributes and a worker of this habit."""
         present = set(attributes)
         return self.required <= present and not self.excluded & present and self.habit in (None, habit)
 
 
 @dataclass(frozen=True)
 class Step:
+    """State of the grammar: it emits one operation, and its first rule that holds gives the successors."""
+
     name: str
     operation: str
     rules: tuple[Rule, ...]
@@ -67,6 +73,8 @@ class Step:
 
 @dataclass(frozen=True)
 class Worker:
+    """Person at the station: tempo, habit (which rules apply) and colours."""
+
     name: str
     tempo_percent: int  # of the table's durations
     habit: str
@@ -76,12 +84,16 @@ class Worker:
 
 @dataclass(frozen=True)
 class Occluder:
+    """Object that hides surfaces, drawn among a domain's occluders by weight."""
+
     hides: tuple[str, ...]  # of SURFACES, for all frames of a clip
     weight: int
 
 
 @dataclass(frozen=True)
 class Domain:
+    """Condition under which sessions are recorded: light, noise, camera, ..."""
+
     name: str
     strength: int  # per mille of what the renderer can do
     occluders: tuple[Occluder, ...]
@@ -89,6 +101,8 @@ class Domain:
 
 @dataclass(frozen=True)
 class Split:
+    """Part of a world's data: so many sessions of so many clips, in these domains."""
+
     name: str
     sessions: int
     clips: int  # a session
@@ -97,7 +111,7 @@ class Split:
 
 @dataclass(frozen=True, eq=False)
 class World:
-    """A checked world. Compared and hashed by identity, so that what is derived from it can be cached."""
+    """A checked world. Equality and hash are those of the object, so that functions of a world can be cached."""
 
     name: str
     seed: str
@@ -117,32 +131,38 @@ class World:
 
     @property
     def operations(self) -> tuple[str, ...]:
-        """Labels in canonical order; truth stores positions in it."""
+        """Return the labels in canonical order; truth stores positions in it."""
         return OPERATIONS
 
     def split(self, name: str) -> Split:
+        """Return the split of that name. Raises WorldError where there is none."""
         if name not in self.splits:
             raise WorldError(f"world {self.name} has no split {name!r}; it has {', '.join(self.splits)}")
         return self.splits[name]
 
     def domain_seen(self, domain: str) -> bool:
-        """Whether the train split holds this domain."""
+        """Return whether the train split has this domain."""
         return domain in self.splits["train"].domains
 
 
 def world_names() -> tuple[str, ...]:
-    """Names of the worlds that ship with the package."""
+    """Return the names of the worlds that ship with the package, sorted."""
     folder = resources.files("reference").joinpath("worlds")
     return tuple(sorted(item.name.removesuffix(".toml") for item in folder.iterdir() if item.name.endswith(".toml")))
 
 
+def scaled_name(name: str, scale: int) -> str:
+    """Return the name of a world with `scale` times its sessions, such as warehouse-v1-x4."""
+    return name if scale == 1 else f"{name}-x{scale}"
+
+
 def load_world(name_or_path: str | Path) -> World:
-    """The checked world of that name, or of the TOML file at that path. Raises WorldError with the place at fault."""
+    """Return the checked world of that name, or of the TOML file at that path. Raises WorldError with the place."""
     return parse_world(world_file(name_or_path), str(name_or_path))
 
 
 def world_file(name_or_path: str | Path) -> bytes:
-    """The content of the world file of that name, or at that path."""
+    """Return the bytes of the world file of that name, or at that path. Raises WorldError where there is none."""
     name = str(name_or_path)
     if name in world_names():
         return resources.files("reference").joinpath("worlds", f"{name}.toml").read_bytes()
@@ -153,12 +173,11 @@ def world_file(name_or_path: str | Path) -> bytes:
 
 
 def parse_world(content: bytes, place: str) -> World:
-    """The checked world in `content`; `place` names it in error messages."""
+    """Return the checked world in `content`. Raises WorldError; `place` names the file in its message."""
+    table = parse_toml(content, place, WorldError)
     try:
-        world = _read(tomllib.loads(content.decode("utf-8")), hashlib.sha256(content).hexdigest())
+        world = _read(table, sha256(content))
         _check(world)
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise WorldError(f"{place}: not a TOML file: {error}") from error
     except KeyError as error:
         raise WorldError(f"{place}: {error.args[0]} is missing") from error
     except (AttributeError, TypeError, ValueError) as error:
@@ -192,7 +211,7 @@ def _read(table: dict[str, Any], digest: str) -> World:
 
 
 def _attributes(table: dict[str, dict[str, Any]]) -> tuple[Attribute, ...]:
-    """Attributes without a mark get the marks that are left, in order."""
+    """Return the attributes; those without a mark get the unused marks, in order."""
     named = [fields["mark"] for fields in table.values() if "mark" in fields]
     free = iter([mark for mark in MARKS if mark not in named])
     return tuple(
@@ -210,7 +229,7 @@ def _rules(entries: list[dict[str, Any]]) -> tuple[Rule, ...]:
 
 
 def _rule(when: list[str], to: dict[str, int]) -> Rule:
-    """`when` lists `name`, `not name` and `habit name`."""
+    """Return a rule; `when` lists conditions `name`, `not name` and `habit name`."""
     words = [condition.split() for condition in when]
     habits = [" ".join(word[1:]) for word in words if word[0] == "habit"]
     return Rule(
@@ -238,7 +257,7 @@ def _check(world: World) -> None:
         for fault in look_faults(step.look):
             raise WorldError(f"steps.{step.name}.look.{fault}")
     _check_repeats(world)
-    _check_ways(world)
+    _check_reachability(world)
     _check_durations(world)
     _check_sessions(world)
 
@@ -291,7 +310,10 @@ def _targets(rules: tuple[Rule, ...]) -> set[str]:
 
 
 def _check_repeats(world: World) -> None:
-    """Equal neighbours would merge into one run, and a step would be no run any more."""
+    """Raise WorldError where a step can be followed by one of the same operation.
+
+    The cutter merges equal neighbours into one run, so such a step would not be a run.
+    """
     first = _targets(world.start)
     for step in world.steps.values():
         targets = _targets(step.rules)
@@ -300,8 +322,8 @@ def _check_repeats(world: World) -> None:
             _demand(not same, f"steps.{step.name}: {target} follows with the same operation, {step.operation}")
 
 
-def _check_ways(world: World) -> None:
-    """Every step can be reached, and from every step an order can be finished."""
+def _check_reachability(world: World) -> None:
+    """Raise WorldError unless every step can be reached, and every step can lead to the end of its order."""
     reached = _closure(_targets(world.start), {name: _targets(step.rules) for name, step in world.steps.items()})
     for name in world.steps:
         _demand(name in reached, f"steps.{name}: no way leads here")

@@ -1,14 +1,14 @@
-"""What a rendering looks like on disk, one clip at a time: pictures as JPEG or WebP, folders of them, videos.
+"""Files of a rendering, one clip at a time: pictures as JPEG or WebP, folders of them, videos.
 
     frames/CLIP_ID/017.jpg    the frame with index 17
     videos/CLIP_ID.mp4        all 125 frames
     shards/SPLIT-00003.tar    reference.rendering.shards
-    clips.jsonl               what a model may see: a line a clip
+    clips.jsonl               what a model may see: a line for each clip
     truth.jsonl               train and validation only
-    render.json, index.json   what was asked for; what came of it, with digests
+    render.json, index.json   the request; the files that it gave, with digests
 
-A file or folder gets its name when it is whole, so a rendering that was cut off holds only whole ones. `is_whole` is a
-second look, cheap and structural, for what a power cut may have left behind.
+A file or folder gets its name when it is whole, so an interrupted rendering holds only whole ones. `is_whole` is a
+second check, cheap and structural, for damage by a power cut.
 """
 
 from __future__ import annotations
@@ -25,25 +25,26 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reference.errors import RenderError, ShardError
+from reference.rendering.shards import read_shard
 
 Pixels = NDArray[np.uint8]
 PARTIAL = ".partial"
 """Beside frames/, videos/ and shards/: what is being written."""
 IMAGES: dict[str, dict[str, Any]] = {
-    "jpg": {"format": "JPEG", "quality": 90, "subsampling": "4:4:4"},  # marks are told apart by colour, down to 84 x 84
+    "jpg": {"format": "JPEG", "quality": 90, "subsampling": "4:4:4"},  # marks differ by colour, down to 84 x 84
     "webp": {"format": "WEBP", "quality": 80, "method": 4},
 }
 
 
 def image_bytes(picture: Pixels, kind: str) -> bytes:
-    """RGB [h, w, 3] as a JPEG or WebP file; always by Pillow, so that what is installed beside it changes no byte."""
+    """Return RGB [h, w, 3] as a JPEG or WebP file. Pillow alone writes it: no other library may change a byte."""
     buffer = io.BytesIO()
     _pillow().fromarray(picture).save(buffer, **IMAGES[kind])
     return buffer.getvalue()
 
 
 def image_pixels(content: bytes, name: str) -> Pixels:
-    """The RGB pixels of a JPEG or WebP file. Raises RenderError naming `name`."""
+    """Return the RGB pixels [h, w, 3] of a JPEG or WebP file. Raises RenderError naming `name`."""
     try:
         with _pillow().open(io.BytesIO(content), formats=("JPEG", "WEBP")) as picture:
             return np.asarray(picture.convert("RGB"))
@@ -60,16 +61,17 @@ def _pillow() -> Any:
 
 
 def frame_name(index: int, kind: str) -> str:
+    """Return the file name of the frame with this index."""
     return f"{index:03d}.{kind}"
 
 
 def frame_indices(folder: Path) -> list[int]:
-    """The frame indices that a clip's folder holds, sorted."""
+    """Return the frame indices that a clip's folder holds, sorted."""
     return sorted(int(path.stem) for path in folder.iterdir())
 
 
 def write_folder(path: Path, files: Mapping[str, bytes], partial: Path) -> None:
-    """A folder with these files, there at once or not at all."""
+    """Write a folder with these files, whole or not at all."""
     scratch = partial / f"{os.getpid()}-{path.name}"
     shutil.rmtree(path, ignore_errors=True)
     shutil.rmtree(scratch, ignore_errors=True)
@@ -81,11 +83,12 @@ def write_folder(path: Path, files: Mapping[str, bytes], partial: Path) -> None:
 
 
 def is_whole_folder(path: Path, n: int) -> bool:
+    """Return whether a folder holds n whole files and no other."""
     return path.is_dir() and [is_whole(file) for file in path.iterdir()] == [True] * n
 
 
 def is_whole(path: Path) -> bool:
-    """Ends as a file of its kind must."""
+    """Return whether a file ends as one of its kind must."""
     try:
         return _CHECKS[path.suffix](path)
     except (OSError, KeyError, ShardError):
@@ -103,7 +106,7 @@ def _whole_webp(path: Path) -> bool:
 
 
 def _whole_mp4(path: Path) -> bool:
-    """Its boxes fill it, and the last one is the pictures'."""
+    """Return whether a file's boxes fill it, and the last one holds the pictures."""
     content, place, kind = path.read_bytes(), 0, b""
     while 0 <= place < len(content):
         size, kind = int.from_bytes(content[place : place + 4], "big"), content[place + 4 : place + 8]
@@ -114,8 +117,6 @@ def _whole_mp4(path: Path) -> bool:
 
 
 def _whole_tar(path: Path) -> bool:
-    from reference.rendering.shards import read_shard
-
     return sum(1 for _ in read_shard(path)) > 0
 
 
@@ -123,7 +124,7 @@ _CHECKS = {".jpg": _whole_jpeg, ".webp": _whole_webp, ".mp4": _whole_mp4, ".tar"
 
 
 def digest(path: Path) -> dict[str, Any]:
-    """`bytes` and `sha256` of a file; of a folder over its files in order: name, length, content."""
+    """Return `bytes` and `sha256` of a file; for a folder over its files in order: name, length, content."""
     total, size = hashlib.sha256(), 0
     for file in sorted(path.iterdir()) if path.is_dir() else [path]:
         content = file.read_bytes()

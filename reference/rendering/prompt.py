@@ -1,4 +1,4 @@
-"""The question put to a model: one template (prompts/task.txt), filled with the frames shown and the world's labels."""
+"""The prompt for a model: one template (prompts/task.txt), filled with the clip's frames and the world's labels."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from reference.task import FPS, MEANINGS, UNKNOWN
 
 
 def task_prompt(operations: Iterable[str], indices: Iterable[int | float]) -> str:
-    """The prompt for a clip of which the frames at `indices` are shown. It depends on nothing else."""
+    """Return the prompt for a clip of which the frames at `indices` are shown. It depends on nothing else."""
     shown = [f"{index:g} (at {index / FPS:.2f} s)" for index in indices]
     return _template().substitute(
         count=len(shown),
@@ -25,7 +25,7 @@ def _described(label: str) -> str:
 
 
 def times_s(indices: Iterable[int | float]) -> list[float]:
-    """When the frames are shown, in seconds from the clip's start."""
+    """Return the times of the frames, in seconds from the clip's start."""
     return [round(index / FPS, 3) for index in indices]
 
 

@@ -1,16 +1,16 @@
 """A recording with annotations -> clips with pictures: OpenPack's cameras, or any video whose start is known.
 
 Frame f of a clip is what the video shows at the clip's start + 40 f ms: the last video frame whose time is not later,
-whatever the video's frame rate, worked out in exact fractions from the frames' own times. The video's first frame was
-taken at `start_ms` (Unix time, as the annotations have it). Clips that the video does not cover whole are left out.
+whatever the video's frame rate, computed in exact fractions from the frames' own times. The video's first frame was
+taken at `start_ms` (Unix time, like the annotations' times). Clips that the video does not cover whole are left out.
 
-Pictures are fitted into the square and padded with black. The video is the user's own: it is decoded in the process
-that asks, with wider limits than a clip from elsewhere.
+Pictures are scaled to fit the square and padded with black. The video is the user's own: it is decoded in the calling
+process, with wider limits than a clip of unknown origin.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from fractions import Fraction
 from pathlib import Path
@@ -20,35 +20,32 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reference.errors import RenderError, VideoError
-from reference.rendering.sources import OPEN_SPLITS, Job, Pixels
-from reference.task import CLIP_FRAMES, FRAME_MS, Clip
-from reference.truth.catalog import locate
-from reference.truth.imported import session_starts
+from reference.rendering.sources import Job, Pixels
+from reference.task import CLIP_FRAMES, FRAME_MS, OPEN_SPLITS, Clip
 from reference.truth.openpack import EPOCH
-from reference.video.decoders import Limits, inspect, opened
+from reference.truth.origin import Origin
+from reference.video.decoders import Limits, inspect, open_video
 from reference.video.samplers import LUMA_SIDE, luma_of
 
 RECORDING = Limits(side=4096, frames=5_000_000, seconds=24 * 3600)
 
 
 class Recording:
-    """The clips of an imported world that one video shows."""
+    """Clips of an imported world that one video shows. Raises RenderError where it shows none, or two sessions."""
 
-    def __init__(self, world: str, split: str, home: Path, video: Path, start_ms: int, session: str | None = None):
-        origin = locate(world, home)
-        if origin.kind != "imported":
-            raise RenderError(f"world {world} draws its own pictures; a video belongs to an imported world")
-        if split not in origin.splits:
-            raise RenderError(f"world {world} has no split {split!r}; it has {', '.join(origin.splits)}")
+    def __init__(self, origin: Origin, split: str, video: Path, start_ms: int, session: str | None = None):
+        if not origin.imported:
+            raise RenderError(f"world {origin.name} draws its own pictures; a video belongs to an imported world")
+        origin.check_split(split)
         content = origin.content(split)
-        self.world, self.digest, self.split, self.splits = world, origin.digest, split, origin.splits
+        self.world, self.digest, self.split, self.splits = origin.name, origin.digest, split, origin.splits
         self.operations = tuple(content.operations)
         self.video, self.start_ms = video.absolute(), start_ms
-        self.clips = self._shown(list(content.clips), session_starts(world, home), session)
+        self.clips = self._covered(list(content.clips), content.starts, session)
         self.expected = len(self.clips)
 
-    def _shown(self, clips: list[Clip], starts: dict[str, int], session: str | None) -> list[tuple[Clip, int]]:
-        """Clips with their start in ms of the video."""
+    def _covered(self, clips: list[Clip], starts: Mapping[str, int], session: str | None) -> list[tuple[Clip, int]]:
+        """Return the clips that the video shows whole, each with its start in ms after the video's first frame."""
         length_ms = inspect(self.video, RECORDING).seconds * 1000
         sessions = dict.fromkeys(clip.session for clip in clips)
         if session is not None and session not in sessions:
@@ -59,36 +56,38 @@ class Recording:
             if session in (None, clip.session)
         ]
         last_ms = (CLIP_FRAMES - 1) * FRAME_MS
-        shown = [(clip, at) for clip, at in timed if at >= 0 and at + last_ms < length_ms]
-        found = {clip.session for clip, _ in shown}
-        if not shown:
-            raise RenderError(_nothing(self.video, self.world, timed, length_ms))
-        if len(found) > 1:
-            raise RenderError(f"{self.video}: {', '.join(sorted(found))} fall into its time; name one with --session")
-        self.left_out = len(clips) - len(shown)
-        return shown
+        covered = [(clip, at) for clip, at in timed if at >= 0 and at + last_ms < length_ms]
+        recorded = {clip.session for clip, _ in covered}
+        if not covered:
+            raise RenderError(_not_covered(self.video, self.world, timed, length_ms))
+        if len(recorded) > 1:
+            raise RenderError(
+                f"{self.video}: {', '.join(sorted(recorded))} fall into its time; name one with --session"
+            )
+        self.left_out = len(clips) - len(covered)
+        return covered
 
     def jobs(self) -> Iterator[Job]:
         for clip, at in self.clips:
             yield Job(clip.clip_id, clip.session, at, clip if self.split in OPEN_SPLITS else None)
 
     def frames(self, job: Job, indices: Sequence[int], size: int) -> Pixels:
-        instants = [Fraction(job.look + index * FRAME_MS, 1000) for index in indices]
-        return np.stack([_fitted(picture, size) for picture in pictures_at(self.video, instants)])
+        instants = [Fraction(job.scene + index * FRAME_MS, 1000) for index in indices]
+        return np.stack([_letterbox(picture, size) for picture in pictures_at(self.video, instants)])
 
     def luma(self, job: Job) -> NDArray[Any]:
         return luma_of(self.frames(job, range(CLIP_FRAMES), 2 * LUMA_SIDE))
 
 
-def _nothing(video: Path, world: str, timed: Sequence[tuple[Clip, int]], length_ms: float) -> str:
+def _not_covered(video: Path, world: str, timed: Sequence[tuple[Clip, int]], length_ms: float) -> str:
     span = f"clips begin {min(at for _, at in timed):,} to {max(at for _, at in timed):,} ms after its first frame"
     return f"{video}: shows no whole clip of {world}: by --video-start, {span}, and it lasts {length_ms:,.0f} ms"
 
 
 def pictures_at(path: Path, instants: Iterable[Fraction]) -> Iterator[Any]:
-    """For each instant (seconds after the first frame, rising) the PyAV frame on show. Raises VideoError."""
+    """Yield the PyAV frame on show at each instant (seconds after the first frame, rising). Raises VideoError."""
     waiting = list(instants)
-    with opened(path) as (container, stream):
+    with open_video(path) as (container, stream):
         first = stream.start_time or 0
         _seek(container, stream, first, waiting[0])
         before = None
@@ -104,18 +103,21 @@ def pictures_at(path: Path, instants: Iterable[Fraction]) -> Iterator[Any]:
             before = picture
         if before is None:
             raise VideoError(f"{path}: ends before {float(waiting[0]):.3f} s")
-        for _ in waiting:  # on the last frame: that the video lasts so long was checked by its header
+        for _ in waiting:  # the last frame stays on show to the end of the video; the header says how long that is
             yield before
 
 
 def _seek(container: Any, stream: Any, first: int, instant: Fraction) -> None:
-    """To the key frame before; a little earlier, since some files index by decoding time."""
+    """Move the container to the last key frame at or before an instant.
+
+    One second of margin, because some files index key frames by decoding time, which is earlier than display time.
+    """
     target = max(Fraction(0), instant - 1)
     container.seek(first + int(target / stream.time_base), stream=stream, backward=True)
 
 
-def _fitted(picture: Any, size: int) -> Pixels:
-    """The whole picture in a square, its sides in proportion."""
+def _letterbox(picture: Any, size: int) -> Pixels:
+    """Return the whole picture in a square [size, size, 3], its sides in proportion, padded with black."""
     longer = max(picture.width, picture.height)
     width, height = (max(1, side * size // longer) for side in (picture.width, picture.height))
     square = np.zeros((size, size, 3), np.uint8)
@@ -126,7 +128,7 @@ def _fitted(picture: Any, size: int) -> Pixels:
 
 
 def moment_ms(text: str) -> int:
-    """Unix time in ms from an integer of ms, or from ISO 8601 with an offset from UTC. Raises RenderError."""
+    """Return Unix time in ms from an integer of ms, or from ISO 8601 with an offset from UTC. Raises RenderError."""
     if text.isascii() and text.isdigit():
         return int(text)
     try:

@@ -1,13 +1,13 @@
 """A split -> a folder of pictures, videos or shards, and `clips.jsonl`: all that a model needs, in any language.
 
-`layout` says what lies where. `clips.jsonl` holds what a model may see: clip id, paths, the indices and times (s) of
-the frames, the prompt; never the truth, and for splits that models are judged on no session either: sorted by clip id.
+`artifacts` describes the files. `clips.jsonl` holds what a model may see: clip id, paths, the indices and times (s) of
+the frames, the prompt; never the truth, and for splits that models are scored on no session either: sorted by clip id.
 `truth.jsonl` stands beside it for train and validation. A rendering in another domain (`as_domain`) or with surfaces
 painted out is marked in every line, and never lies in a folder with a split's name.
 
-A rendering that was cut off is taken up where it was: what is there and whole is not made again. The same request gives
-the same bytes, whatever the number of workers; one folder holds one request. Memory does not grow with the pictures: a
-few tasks are in flight.
+An interrupted rendering is resumed: files that are whole are not written again. The same request gives the same bytes,
+whatever the number of workers; one folder holds one request. Memory does not grow with the pictures: few tasks are in
+flight.
 """
 
 from __future__ import annotations
@@ -17,27 +17,26 @@ import fcntl
 import json
 import os
 import shutil
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import asdict, dataclass, field
 from importlib import metadata
 from itertools import chain, groupby, islice
-from multiprocessing import get_context
 from pathlib import Path
 from typing import IO, Any
 
 from reference.code_digest import code_digest
-from reference.errors import RenderError, WorldError
-from reference.files import TEMPORARY, replacement, write_atomically
-from reference.process.world import World
-from reference.rendering import writers
+from reference.drawing.frame import render_frames
+from reference.errors import RenderError
+from reference.files import TEMPORARY, replacement, write_json
+from reference.pool import in_processes
 from reference.rendering.artifacts import IMAGES, PARTIAL
+from reference.rendering.recordings import Recording
 from reference.rendering.request import Request
-from reference.rendering.sources import OPEN_SPLITS, Draw, Job, Scenes, Source
-from reference.rendering.writers import Done, Maker
-from reference.truth.synthetic import SCALED
+from reference.rendering.sources import DrawFrames, Job, Scenes, Source
+from reference.rendering.writers import FORMS, Writer, WrittenFile
+from reference.task import OPEN_SPLITS
+from reference.truth.catalog import locate
 from reference.video.samplers import SAMPLERS
 
 FORMAT = "warehouse-harness/rendering-1"
@@ -52,12 +51,12 @@ Progress = Callable[[int, int], None]
 
 
 @dataclass
-class Rendered:
-    """What came of it."""
+class RenderSummary:
+    """Outcome of a rendering: counts, bytes and files."""
 
     folder: Path
     clips: int = 0
-    rendered: int = 0  # the others were there
+    rendered: int = 0  # the others were there already
     left_out: int = 0  # clips that a recording does not cover
     bytes: int = 0
     files: list[dict[str, Any]] = field(default_factory=list)
@@ -69,15 +68,15 @@ def render(
     *,
     workers: int = 1,
     progress: Progress | None = None,
-    draw: Draw | None = None,
+    draw: DrawFrames = render_frames,
     home: Path | None = None,
     source: Source | None = None,
-) -> Rendered:
-    """Render into `folder`, or go on with what is there. `draw` stands in for reference.drawing.frame.render_frames.
+) -> RenderSummary:
+    """Render into `folder`, or resume the rendering there.
 
-    `source`: where the clips come from, if not from the world that the request names (a world with a secret key, say).
-    Raises RenderError where the request or the folder is at fault. With several workers the calling script needs the
-    usual `if __name__ == "__main__"`.
+    `source` lists the clips, if not the world that the request names (but a world with a secret key, say); `draw`
+    replaces reference.drawing.frame.render_frames. Raises RenderError where the request or the folder is at fault. With
+    several workers the calling script needs the usual `if __name__ == "__main__"`.
     """
     folder = Path(folder)
     _check(request)
@@ -86,13 +85,13 @@ def render(
         raise RenderError(
             f"{folder}: is named after a split; pictures of another domain, or painted out, need another name"
         )
-    with _claimed(folder, description(request, source)):
-        return _write(request, source, Maker(folder, request, source), workers, progress)
+    with _exclusive(folder, description(request, source)):
+        return _write(Writer(folder, request, source), workers, progress)
 
 
 def _check(request: Request) -> None:
     for what, value, known in (
-        ("form", request.form, writers.FORMS),
+        ("form", request.form, FORMS),
         ("sampler", request.sampler, SAMPLERS),
         ("image", request.image, IMAGES),
     ):
@@ -104,38 +103,22 @@ def _check(request: Request) -> None:
         raise RenderError(f"size {request.size}: an even number from {SIDES[0]} to {SIDES[1]} is needed")
 
 
-def source_of(request: Request, *, home: Path | None = None, draw: Draw | None = None) -> Source:
-    """The scenes of a synthetic world, or a recording of an imported one."""
-    from reference.home import cache_home
-    from reference.process.world import load_world
-    from reference.truth.sealed import registered
-
+def source_of(request: Request, *, home: Path | None = None, draw: DrawFrames = render_frames) -> Source:
+    """Return the scenes of a synthetic world, or the recording of an imported one. Raises RenderError, WorldError."""
+    origin = locate(request.world, home)
     if request.video is not None:
-        from reference.rendering.recordings import Recording
-
         if request.video_start_ms is None:
             raise RenderError("a video needs its start: --video-start with Unix ms or an ISO 8601 time")
         if request.domains or not request.scored:
             raise RenderError("a recording has no domains and nothing to paint out")
-        return Recording(
-            request.world, request.split, cache_home(home), Path(request.video), request.video_start_ms, request.session
-        )
-    seal = registered(request.world, cache_home(home))
-    if seal is not None and request.split == seal.split:
-        return _scenes(seal.world(), request, draw)
-    scaled = SCALED.fullmatch(request.world)
-    try:
-        world = load_world(scaled["base"] if scaled else request.world)
-    except WorldError as error:
-        raise RenderError(f"{error}; an imported world needs --video and --video-start") from None
-    return _scenes(world, request, draw, int(scaled["scale"]) if scaled else 1)
-
-
-def _scenes(world: World, request: Request, draw: Draw | None, scale: int = 1) -> Source:
+        return Recording(origin, request.split, Path(request.video), request.video_start_ms, request.session)
+    if origin.process is None:
+        raise RenderError(f"world {origin.name} was imported: it needs its recording, --video and --video-start")
+    origin.check_split(request.split)
     return Scenes(
-        world,
+        origin.process,
         request.split,
-        scale=scale,
+        scale=origin.scale,
         domains=request.domains,
         as_domain=request.as_domain,
         paint_out=request.paint_out,
@@ -144,7 +127,7 @@ def _scenes(world: World, request: Request, draw: Draw | None, scale: int = 1) -
 
 
 def description(request: Request, source: Source) -> dict[str, Any]:
-    """What render.json holds: all that the bytes depend on; without machine paths."""
+    """Return the content of render.json: all that the bytes depend on, without machine paths."""
     asked = asdict(request) | {"world": source.world, "video": request.video and Path(request.video).name}
     return {
         "format": FORMAT,
@@ -163,25 +146,25 @@ def _version(package: str) -> str | None:
 
 
 def generator() -> str:
-    """Return a short digest of the code that makes clips and pictures."""
+    """Return a short digest of the code that computes clips and pictures."""
     return code_digest(__name__)[:16]
 
 
 @contextlib.contextmanager
-def _claimed(folder: Path, description: dict[str, Any]) -> Iterator[None]:
-    """The folder is ours alone while we write, and holds this request or nothing."""
+def _exclusive(folder: Path, description: dict[str, Any]) -> Iterator[None]:
+    """Hold the folder for this process alone. Raises RenderError where it holds another request, or anything else."""
     folder.mkdir(parents=True, exist_ok=True)
-    with _locked(folder):
+    with _lock(folder):
         _compare(folder, description)
         _sweep(folder)
-        write_atomically(folder / "render.json", lambda path: path.write_text(_pretty(description), encoding="utf-8"))
+        write_json(folder / "render.json", description)
         yield
         _sweep(folder)
 
 
 @contextlib.contextmanager
-def _locked(folder: Path) -> Iterator[None]:
-    """A lock on the folder itself: it ends with the process, and leaves no file."""
+def _lock(folder: Path) -> Iterator[None]:
+    """Lock the folder itself, so that the lock ends with the process and leaves no file."""
     lock = os.open(folder, os.O_RDONLY)
     try:
         try:
@@ -194,15 +177,16 @@ def _locked(folder: Path) -> Iterator[None]:
 
 
 def _sweep(folder: Path) -> None:
-    """What was being written when a rendering was cut off: nobody else writes here now."""
+    """Remove files that an interrupted rendering left half written; the lock keeps other writers out."""
     shutil.rmtree(folder / PARTIAL, ignore_errors=True)
     for leftover in folder.glob(f"{TEMPORARY}*"):
         leftover.unlink()
 
 
 def _compare(folder: Path, description: dict[str, Any]) -> None:
+    """Raise RenderError unless the folder is empty or holds a rendering of the same description."""
     try:
-        found = json.loads((folder / "render.json").read_text(encoding="utf-8"))
+        present = json.loads((folder / "render.json").read_text(encoding="utf-8"))
     except FileNotFoundError:
         if any(not path.name.startswith(TEMPORARY) for path in folder.iterdir()):
             raise RenderError(f"{folder}: is not empty and holds no rendering; choose another folder") from None
@@ -215,36 +199,36 @@ def _compare(folder: Path, description: dict[str, Any]) -> None:
             **part.get("libraries", {}),
             **{key: part.get(key) for key in ("format", "world_digest", "code")},
         }
-        for part in (found, description)
+        for part in (present, description)
     )
     other = [f"{key} {there.get(key)!r}, not {value!r}" for key, value in wanted.items() if there.get(key) != value]
     if other:
         raise RenderError(f"{folder}: holds another rendering ({', '.join(other)}); choose another folder or delete it")
 
 
-def _write(request: Request, source: Source, maker: Maker, workers: int, progress: Progress | None) -> Rendered:
-    """Tasks in the layout's order, their lines as they come; the lists appear when all is there."""
-    folder = maker.folder
+def _write(writer: Writer, workers: int, progress: Progress | None) -> RenderSummary:
+    """Write all files, then the lists: clips.jsonl and truth.jsonl appear when every clip in them is there."""
+    folder, request, source = writer.folder, writer.request, writer.source
     expected = min(source.expected, request.limit or source.expected)
-    summary = Rendered(folder, left_out=source.left_out)
+    summary = RenderSummary(folder, left_out=source.left_out)
     with contextlib.ExitStack() as stack:
-        clips, truth = _lists(stack, folder, request)
-        for done in _made(maker, _tasks(request, source), workers):
-            summary.clips += len(done.rows)
-            summary.rendered += len(done.rows) if done.fresh else 0
-            summary.files.append(done.file)
-            clips.writelines(_line(row) for row in done.rows)
+        clips, truth = _open_lists(stack, folder, request)
+        for written in _written_files(writer, _tasks(request, source), workers):
+            summary.clips += len(written.rows)
+            summary.rendered += len(written.rows) if written.is_new else 0
+            summary.files.append(written.file)
+            clips.writelines(_line(row) for row in written.rows)
             if truth is not None:
-                truth.writelines(_line(row) for row in done.truths)
+                truth.writelines(_line(row) for row in written.truths)
             if progress is not None:
                 progress(summary.clips, expected)
     summary.bytes = sum(file["bytes"] for file in summary.files)
     index = {"format": FORMAT, "clips": summary.clips, "bytes": summary.bytes, "files": summary.files}
-    write_atomically(folder / "index.json", lambda path: path.write_text(_pretty(index), encoding="utf-8"))
+    write_json(folder / "index.json", index)
     return summary
 
 
-def _lists(stack: contextlib.ExitStack, folder: Path, request: Request) -> tuple[IO[str], IO[str] | None]:
+def _open_lists(stack: contextlib.ExitStack, folder: Path, request: Request) -> tuple[IO[str], IO[str] | None]:
     names = ["clips.jsonl", *(["truth.jsonl"] if request.split in OPEN_SPLITS else [])]
     files = []
     for name in names:
@@ -254,7 +238,10 @@ def _lists(stack: contextlib.ExitStack, folder: Path, request: Request) -> tuple
 
 
 def _tasks(request: Request, source: Source) -> Iterator[list[Job]]:
-    """Open splits by session; the others by clip id, which tells nothing of session or time."""
+    """Yield the jobs of one file or of a few clips at a time, in the order of clips.jsonl.
+
+    Open splits keep the order of their sessions; the others are sorted by clip id, which tells no session and no time.
+    """
     jobs: Iterable[Job] = source.jobs()
     if request.split not in OPEN_SPLITS:
         jobs = sorted(jobs, key=lambda job: job.clip_id)
@@ -273,42 +260,25 @@ def _batched(items: Iterable[Any], n: int) -> Iterator[list[Any]]:
         yield batch
 
 
-def _made(maker: Maker, tasks: Iterator[list[Job]], workers: int) -> Iterator[Done]:
+def _written_files(writer: Writer, tasks: Iterator[list[Job]], workers: int) -> Iterator[WrittenFile]:
     numbered = enumerate(tasks)
     if workers <= 1:
-        for number, jobs in numbered:
-            yield from maker.make(number, jobs)
+        for task in numbered:
+            yield from writer.write(*task)
         return
     try:
-        # forking a process that runs threads can deadlock
-        with ProcessPoolExecutor(workers, get_context("spawn"), initializer=_adopt, initargs=(maker,)) as pool:
-            waiting = deque(pool.submit(_make, *task) for task in islice(numbered, 2 * workers))
-            while waiting:
-                yield from waiting.popleft().result()
-                waiting.extend(pool.submit(_make, *task) for task in islice(numbered, 1))
+        for files in in_processes(_write_task, writer, numbered, workers, ahead=2 * workers):
+            yield from files
     except BrokenProcessPool:
         raise RenderError(
-            f"{maker.folder}: a worker died (out of memory, stopped from outside, or the calling script has no "
-            '`if __name__ == "__main__"`); the same request goes on from here'
+            f"{writer.folder}: a worker died (out of memory, stopped from outside, or the calling script has no "
+            '`if __name__ == "__main__"`); the same request resumes here'
         ) from None
 
 
-_adopted: Maker | None = None
-
-
-def _adopt(maker: Maker) -> None:
-    global _adopted
-    _adopted = maker
-
-
-def _make(number: int, jobs: list[Job]) -> list[Done]:
-    assert _adopted is not None
-    return list(_adopted.make(number, jobs))
+def _write_task(writer: Writer, task: tuple[int, list[Job]]) -> list[WrittenFile]:
+    return list(writer.write(*task))
 
 
 def _line(row: dict[str, Any]) -> str:
     return json.dumps(row, ensure_ascii=False) + "\n"
-
-
-def _pretty(value: Any) -> str:
-    return json.dumps(value, ensure_ascii=False, indent=1) + "\n"

@@ -1,21 +1,23 @@
-"""What to render: one request describes all that the bytes of a rendering depend on besides code and world."""
+"""Request for a rendering: all that its bytes depend on besides code and world."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
+from reference.task import DEFAULT_FRAMES, DEFAULT_SAMPLER, DEFAULT_SIZE, DEFAULT_SPLIT, DEFAULT_WORLD
+
 
 @dataclass(frozen=True)
 class Request:
-    """What to render. `image`: jpg or webp. `video` and `video_start_ms`: an imported world's recording."""
+    """Choices of a rendering. `video`, `video_start_ms` and `session` belong to an imported world's recording."""
 
-    world: str = "warehouse-v1"
-    split: str = "test"
+    world: str = DEFAULT_WORLD
+    split: str = DEFAULT_SPLIT
     form: str = "frames"  # frames | video | shards
-    frames: int = 8
-    sampler: str = "uniform"
-    size: int = 336
-    image: str = "jpg"
+    frames: int = DEFAULT_FRAMES
+    sampler: str = DEFAULT_SAMPLER
+    size: int = DEFAULT_SIZE
+    image: str = "jpg"  # jpg | webp
     domains: tuple[str, ...] = ()
     as_domain: str | None = None
     paint_out: tuple[str, ...] = ()
@@ -26,5 +28,5 @@ class Request:
 
     @property
     def scored(self) -> bool:
-        """Pictures as the split is judged on them."""
+        """Return whether the pictures are those that models are scored on: own domain, nothing painted out."""
         return self.as_domain is None and not self.paint_out

@@ -1,12 +1,12 @@
 """Tar shards in WebDataset's layout: members of one sample stand together, its key is the name up to the first dot.
 
-A sample has `KEY.json` (what a model may see of the clip), `KEY.00.jpg`, `KEY.01.jpg`, ... (or .webp) and, where
-models may train on it, `KEY.truth.json`. Shards are plain ustar with times, owners and modes set to constants: equal
-samples give equal bytes.
+A sample has `KEY.json` (what a model may see of the clip), `KEY.00.jpg`, `KEY.01.jpg`, ... (or .webp) and, where models
+may train on it, `KEY.truth.json`. Shards are plain ustar with times, owners and modes set to constants: equal samples
+give equal bytes.
 
-Reading is strict, since a tar from elsewhere can hold anything: only regular files with such names; no folders, links
-or devices, no other extensions (`.pyd` and `.pkl` members would be run by WebDataset's default decoders), no extended
-headers; a size limit; an end. Every refusal is a ShardError that names file and member.
+Reading is strict, since a tar of unknown origin can hold anything: only regular files with such names; no folders,
+links or devices, no other extensions (`.pyd` and `.pkl` members would be run by WebDataset's default decoders), no
+extended headers; a size limit; an end. Every refusal is a ShardError that names file and member.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ _KINDS = {
 
 
 class Sample(NamedTuple):
-    """One clip: its key, its members by the rest of their names, and where in the file its first header stands."""
+    """One clip in a shard: its key, its members by the rest of their names, and the byte at which it begins."""
 
     key: str
     members: Mapping[str, bytes]
@@ -43,22 +43,24 @@ class Sample(NamedTuple):
 
     @property
     def facts(self) -> dict[str, Any]:
-        """What a model may see."""
+        """Return the clip's line of clips.jsonl without paths: what a model may see."""
         return json.loads(self.members["json"])
 
     @property
     def truth(self) -> dict[str, Any] | None:
+        """Return the clip's truth, or None where the shard has none."""
         return json.loads(self.members["truth.json"]) if "truth.json" in self.members else None
 
     @property
     def pictures(self) -> list[bytes]:
+        """Return the image files in the order of the frames."""
         return [self.members[field] for field in sorted(self.members) if field[0].isdigit()]
 
 
 def members_of(
     facts: Mapping[str, Any], pictures: Iterable[bytes], image: str, truth: Mapping[str, Any] | None
 ) -> dict[str, bytes]:
-    """The members of a sample, by the names that follow its key."""
+    """Return the members of a sample, by the names that follow its key."""
     members = {f"{place:02d}.{image}": picture for place, picture in enumerate(pictures)}
     members["json"] = _json(facts)
     if truth is not None:
@@ -67,7 +69,7 @@ def members_of(
 
 
 def write_shard(path: Path, samples: Iterable[tuple[str, Mapping[str, bytes]]]) -> None:
-    """Write (key, members) as a tar. `path` is a name that nobody reads before it is whole."""
+    """Write (key, members) pairs as a tar, in place: for a path that nobody reads before this function returns."""
     with tarfile.open(path, "w", format=tarfile.USTAR_FORMAT) as archive:
         for key, members in samples:
             for field, content in members.items():
@@ -79,12 +81,12 @@ def write_shard(path: Path, samples: Iterable[tuple[str, Mapping[str, bytes]]]) 
 
 
 def read_shard(path: Path) -> Iterator[Sample]:
-    """The samples of a shard in turn. Raises ShardError at the first member that does not belong into one."""
+    """Yield the samples of a shard in turn. Raises ShardError at the first member that does not belong into one."""
     yield from _samples(path, 0)
 
 
 def read_sample(path: Path, offset: int) -> Sample:
-    """The sample whose first header stands at `offset`. Raises ShardError."""
+    """Return the sample whose first header stands at byte `offset`. Raises ShardError."""
     found = next(_samples(path, offset), None)
     if found is None:
         raise ShardError(f"{path}: no sample at byte {offset}")
@@ -100,14 +102,17 @@ def _samples(path: Path, start: int) -> Iterator[Sample]:
             done.add(key)
             key, offset, members = found, place, {}
         if found in done or field in members:
-            raise ShardError(f"{path}: member {found}.{field} stands there twice, or apart from its sample")
+            raise ShardError(f"{path}: member {found}.{field} occurs twice, or apart from its sample")
         members[field] = content
     if members:
         yield Sample(key, members, offset)
 
 
 def _members(path: Path, start: int) -> Iterator[tuple[int, str, str, bytes]]:
-    """(offset, key, field, content). Block by block: tarfile would follow headers that no shard of ours has."""
+    """Yield (offset, key, field, content) of each member, read block by block.
+
+    tarfile would follow links and extended headers, which no shard of ours has.
+    """
     try:
         with path.open("rb") as file:
             file.seek(start)
@@ -131,7 +136,7 @@ def _header(path: Path, file: IO[bytes], last: str) -> tarfile.TarInfo | None:
         raise ShardError(f"{path}: truncated {f'after member {last}' if last else 'before its first member'}")
     if not any(block):
         if any(file.read()):
-            raise ShardError(f"{path}: something stands behind its end")
+            raise ShardError(f"{path}: data follow its end")
         return None
     try:
         member = tarfile.TarInfo.frombuf(block, "utf-8", "strict")

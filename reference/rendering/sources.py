@@ -1,7 +1,7 @@
-"""Where a rendering's clips and pictures come from: a synthetic world's scenes, or a recording with annotations.
+"""Sources of clips and pictures: the scenes of a synthetic world; `recordings` has another, videos with annotations.
 
-A source lists jobs (one a clip, by session and in time order) and gives the frames of a job. It is sent to worker
-processes, and holds no open file.
+A source lists jobs (one a clip, by session and in time order) and gives the frames of a job. It can be sent to worker
+processes: it holds no open file.
 """
 
 from __future__ import annotations
@@ -12,35 +12,34 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from reference.drawing.frame import render_frames
 from reference.errors import RenderError
 from reference.process.sessions import timeline
 from reference.process.split import session_states
-from reference.process.world import World
+from reference.process.world import World, scaled_name
 from reference.randomness import render_seed
-from reference.task import CLIP_FRAMES, Clip
+from reference.task import CLIP_FRAMES, OPEN_SPLITS, Clip
 from reference.video.samplers import LUMA_SIDE, luma_of
 
 Pixels = NDArray[np.uint8]
-Draw = Callable[..., Pixels]
-"""`draw(world, state, seed, indices, size, paint_out)` -> uint8 [n, size, size, 3]: drawing.frame.render_frames."""
+DrawFrames = Callable[..., Pixels]
+"""`draw(world, state, seed, indices, size, paint_out)` -> uint8 [n, size, size, 3], as drawing.frame.render_frames."""
 
 SURFACES = ("slip", "items", "table")
-"""Where attributes of an order can be seen: what the renderer can paint out."""
-OPEN_SPLITS = ("train", "validation")
-"""Splits whose truth is given out, and whose clips keep the order of their sessions."""
+"""Surfaces that show attributes of an order, and that the renderer can paint out."""
 
 
 class Job(NamedTuple):
-    """One clip to render. `look` is what its source draws it from; `truth` only where it may be given out."""
+    """One clip to render. `scene` is for its source alone; `truth` is None where it must not be published."""
 
     clip_id: str
     session: str
-    look: Any
+    scene: Any  # (VisibleState, render seed), or the ms of a recording at which the clip begins
     truth: Clip | None
 
 
 class Source(Protocol):
-    """`expected`: jobs, at most. `left_out`: clips of the split that there are no pictures of."""
+    """Clips of a split and their pictures. `expected`: jobs, at most; `left_out`: clips without pictures."""
 
     world: str
     digest: str
@@ -50,15 +49,21 @@ class Source(Protocol):
     expected: int
     left_out: int
 
-    def jobs(self) -> Iterator[Job]: ...
+    def jobs(self) -> Iterator[Job]:
+        """Yield a job for each clip, by session and in time order."""
 
-    def frames(self, job: Job, indices: Sequence[int], size: int) -> Pixels: ...
+    def frames(self, job: Job, indices: Sequence[int], size: int) -> Pixels:
+        """Return the frames of a clip at `indices`, uint8 RGB [n, size, size, 3]."""
 
-    def luma(self, job: Job) -> NDArray[Any]: ...
+    def luma(self, job: Job) -> NDArray[Any]:
+        """Return the small luma of all 125 frames, [125, h, w], for samplers."""
 
 
 class Scenes:
-    """A split of a synthetic world. `as_domain` draws every clip in that domain instead of its own."""
+    """Clips of a synthetic world's split. `as_domain` draws every clip in that domain instead of its own.
+
+    Raises RenderError for a domain or surface that the world does not have.
+    """
 
     def __init__(
         self,
@@ -69,10 +74,10 @@ class Scenes:
         domains: Sequence[str] = (),
         as_domain: str | None = None,
         paint_out: Sequence[str] = (),
-        draw: Draw | None = None,
+        draw: DrawFrames = render_frames,
     ):
         self.definition, self.scale, self.split = world, scale, split
-        self.world = world.name if scale == 1 else f"{world.name}-x{scale}"
+        self.world = scaled_name(world.name, scale)
         self.digest = world.digest
         self.splits, self.operations = tuple(world.splits), world.operations
         self.domains, self.as_domain, self.paint_out, self.draw = tuple(domains), as_domain, tuple(paint_out), draw
@@ -82,13 +87,13 @@ class Scenes:
         for surface in paint_out:
             if surface not in SURFACES:
                 raise RenderError(f"{surface!r} cannot be painted out; {', '.join(SURFACES)} can")
-        self.sessions = [index for index in range(world.split(split).sessions * scale) if self._wanted(index)]
+        self.sessions = [index for index in range(world.split(split).sessions * scale) if self._has_domain(index)]
         self.expected = len(self.sessions) * world.split(split).clips
         self.left_out = 0
         if not self.sessions:
             raise RenderError(f"split {split} has no session in {', '.join(domains)}")
 
-    def _wanted(self, index: int) -> bool:
+    def _has_domain(self, index: int) -> bool:
         return not self.domains or timeline(self.definition, self.split, index).domain in self.domains
 
     def jobs(self) -> Iterator[Job]:
@@ -99,18 +104,12 @@ class Scenes:
                 yield Job(clip.clip_id, clip.session, (state, seed), clip if self.split in OPEN_SPLITS else None)
 
     def frames(self, job: Job, indices: Sequence[int], size: int) -> Pixels:
-        state, seed = job.look
+        state, seed = job.scene
         try:
-            return (self.draw or _drawing())(self.definition, state, seed, indices, size, self.paint_out)
+            return self.draw(self.definition, state, seed, indices, size, self.paint_out)
         except ModuleNotFoundError as error:
             raise RenderError(f"drawing needs {error.name}: pip install 'warehouse-harness[video]'") from None
 
     def luma(self, job: Job) -> NDArray[Any]:
-        """Drawn small: samplers look at all 125 frames."""
+        # drawn small: all 125 frames are needed
         return luma_of(self.frames(job, range(CLIP_FRAMES), 2 * LUMA_SIDE))
-
-
-def _drawing() -> Draw:
-    from reference.drawing.frame import render_frames
-
-    return render_frames

@@ -1,7 +1,7 @@
-"""The forms a rendering can take: a folder of frames a clip, a video a clip, or shards of many clips.
+"""The forms of a rendering: a folder of frames a clip, a video a clip, or shards of many clips.
 
-A Maker is sent to the workers once; `make` turns a task (the jobs of a few clips, or of one shard) into what stands in
-the lists, and makes only what is not there and whole.
+A Writer is sent to each worker process once. Its `write` takes a task (the jobs of a few clips, or of one shard),
+writes the files that are missing or damaged, and yields the lines of the lists.
 """
 
 from __future__ import annotations
@@ -19,45 +19,50 @@ from reference.rendering import artifacts, shards
 from reference.rendering.prompt import task_prompt, times_s
 from reference.rendering.request import Request
 from reference.rendering.sources import Job, Source
-from reference.task import CLIP_FRAMES, Clip
+from reference.task import CLIP_FRAMES, DEFAULT_SAMPLER
+from reference.truth.truth_rows import truth_row
+from reference.video.encode import encode
 from reference.video.samplers import SAMPLERS, uniform_indices
 
 
-class Done(NamedTuple):
-    """One file or folder: the lines of its clips for clips.jsonl and truth.jsonl, and its entry in the index."""
+class WrittenFile(NamedTuple):
+    """Record of one file or folder: its clips' lines for clips.jsonl and truth.jsonl, and its entry in the index."""
 
     rows: list[dict[str, Any]]
     truths: list[dict[str, Any]]
     file: dict[str, Any]
-    fresh: bool  # made now
+    is_new: bool  # written by this run
 
 
 @dataclass
-class Maker:
+class Writer:
+    """Writer of one rendering: its folder, what was requested, and where the pictures come from."""
+
     folder: Path
     request: Request
     source: Source
 
-    def make(self, number: int, jobs: list[Job]) -> Iterator[Done]:
+    def write(self, number: int, jobs: list[Job]) -> Iterator[WrittenFile]:
+        """Write the files of task `number`. Raises RenderError for a clip id that cannot name a file."""
         for job in jobs:
             if not shards.KEY.fullmatch(job.clip_id):
                 raise RenderError(f"clip id {job.clip_id!r} cannot name a file: up to 80 of A-Z a-z 0-9 _ -")
         return FORMS[self.request.form](self, number, jobs)
 
     def indices(self, job: Job) -> tuple[int, ...]:
-        """The sampled frames; only samplers that look need pictures."""
-        if self.request.sampler == "uniform":
+        """Return the indices of the sampled frames, sorted; every sampler but the uniform one needs pictures."""
+        if self.request.sampler == DEFAULT_SAMPLER:
             return uniform_indices(CLIP_FRAMES, self.request.frames)
         return SAMPLERS[self.request.sampler](self.source.luma(job), self.request.frames)
 
     def pictures(self, job: Job, indices: Sequence[int]) -> list[bytes]:
+        """Return the frames at `indices` as image files."""
         frames = self.source.frames(job, indices, self.request.size)
         return [artifacts.image_bytes(frame, self.request.image) for frame in frames]
 
     def row(self, job: Job, indices: Sequence[int], **paths: Any) -> dict[str, Any]:
-        """What a model may see."""
-        asked = self.request
-        marks = {"as_domain": asked.as_domain, "paint_out": list(asked.paint_out)}
+        """Return a clip's line of clips.jsonl: what a model may see."""
+        marks = {"as_domain": self.request.as_domain, "paint_out": list(self.request.paint_out)}
         return {
             "clip_id": job.clip_id,
             **paths,
@@ -69,58 +74,57 @@ class Maker:
 
     @property
     def partial(self) -> Path:
+        """Return the folder for files that are being written."""
         return self.folder / artifacts.PARTIAL
 
 
-def _frames(maker: Maker, number: int, jobs: list[Job]) -> Iterator[Done]:
-    image, n = maker.request.image, maker.request.frames
+def _frames(writer: Writer, number: int, jobs: list[Job]) -> Iterator[WrittenFile]:
+    image, n = writer.request.image, writer.request.frames
     for job in jobs:
-        path = maker.folder / "frames" / job.clip_id
-        fresh = not artifacts.is_whole_folder(path, n)
-        if fresh:
-            indices = maker.indices(job)
+        path = writer.folder / "frames" / job.clip_id
+        is_new = not artifacts.is_whole_folder(path, n)
+        if is_new:
+            indices = writer.indices(job)
             names = [artifacts.frame_name(index, image) for index in indices]
-            artifacts.write_folder(path, dict(zip(names, maker.pictures(job, indices), strict=True)), maker.partial)
+            artifacts.write_folder(path, dict(zip(names, writer.pictures(job, indices), strict=True)), writer.partial)
         shown = artifacts.frame_indices(path)
         paths = [f"frames/{job.clip_id}/{artifacts.frame_name(index, image)}" for index in shown]
-        yield _done(maker, job, path, maker.row(job, shown, frames=paths), fresh)
+        yield _one_clip(writer, job, path, writer.row(job, shown, frames=paths), is_new)
 
 
-def _videos(maker: Maker, number: int, jobs: list[Job]) -> Iterator[Done]:
-    from reference.video.encode import encode
-
+def _videos(writer: Writer, number: int, jobs: list[Job]) -> Iterator[WrittenFile]:
     for job in jobs:
-        path = maker.folder / "videos" / f"{job.clip_id}.mp4"
-        fresh = not artifacts.is_whole(path)
-        if fresh:
-            frames = maker.source.frames(job, range(CLIP_FRAMES), maker.request.size)
-            with _placed(maker, path) as scratch:
-                encode(scratch, frames, maker.request.size)
-        row = maker.row(job, maker.indices(job), video=f"videos/{job.clip_id}.mp4")
-        yield _done(maker, job, path, row, fresh)
+        path = writer.folder / "videos" / f"{job.clip_id}.mp4"
+        is_new = not artifacts.is_whole(path)
+        if is_new:
+            frames = writer.source.frames(job, range(CLIP_FRAMES), writer.request.size)
+            with _moved_into_place(writer, path) as scratch:
+                encode(scratch, frames, writer.request.size)
+        row = writer.row(job, writer.indices(job), video=f"videos/{job.clip_id}.mp4")
+        yield _one_clip(writer, job, path, row, is_new)
 
 
-def _shards(maker: Maker, number: int, jobs: list[Job]) -> Iterator[Done]:
-    path = maker.folder / "shards" / f"{maker.request.split}-{number:05d}.tar"
-    fresh = _keys(path) != [job.clip_id for job in jobs]
-    if fresh:
-        with _placed(maker, path) as scratch:
-            shards.write_shard(scratch, (_sample(maker, job) for job in jobs))
+def _shards(writer: Writer, number: int, jobs: list[Job]) -> Iterator[WrittenFile]:
+    path = writer.folder / "shards" / f"{writer.request.split}-{number:05d}.tar"
+    is_new = _keys(path) != [job.clip_id for job in jobs]
+    if is_new:
+        with _moved_into_place(writer, path) as scratch:
+            shards.write_shard(scratch, (_sample(writer, job) for job in jobs))
     samples = [(sample.key, sample.facts, sample.offset) for sample in shards.read_shard(path)]
-    file = _entry(maker, path) | {"samples": len(samples), "offsets": {key: offset for key, _, offset in samples}}
+    file = _entry(writer, path) | {"samples": len(samples), "offsets": {key: offset for key, _, offset in samples}}
     rows = [{"clip_id": key, "shard": f"shards/{path.name}", **facts} for key, facts, _ in samples]
-    yield Done(rows, [truth_row(job.truth) for job in jobs if job.truth], file, fresh)
+    yield WrittenFile(rows, [truth_row(job.truth) for job in jobs if job.truth], file, is_new)
 
 
-def _sample(maker: Maker, job: Job) -> tuple[str, dict[str, bytes]]:
-    indices = maker.indices(job)
+def _sample(writer: Writer, job: Job) -> tuple[str, dict[str, bytes]]:
+    indices = writer.indices(job)
     truth = truth_row(job.truth) if job.truth else None
-    facts = maker.row(job, indices)
-    return job.clip_id, shards.members_of(facts, maker.pictures(job, indices), maker.request.image, truth)
+    facts = writer.row(job, indices)
+    return job.clip_id, shards.members_of(facts, writer.pictures(job, indices), writer.request.image, truth)
 
 
 def _keys(path: Path) -> list[str]:
-    """Of a shard as we write them: also its padding is there, which readers do not look at."""
+    """Return the clip ids of a whole shard; none where it is missing or damaged, also in padding that readers skip."""
     try:
         keys = [sample.key for sample in shards.read_shard(path)]
         return keys if path.stat().st_size % tarfile.RECORDSIZE == 0 else []
@@ -129,40 +133,25 @@ def _keys(path: Path) -> list[str]:
 
 
 @contextmanager
-def _placed(maker: Maker, path: Path) -> Iterator[Path]:
-    """A path to write to; it becomes `path` when the block ends well."""
-    scratch = maker.partial / f"{os.getpid()}-{path.name}"
+def _moved_into_place(writer: Writer, path: Path) -> Iterator[Path]:
+    """Yield a path to write to; the file there becomes `path` when the block ends well."""
+    scratch = writer.partial / f"{os.getpid()}-{path.name}"
     scratch.parent.mkdir(parents=True, exist_ok=True)
     path.parent.mkdir(parents=True, exist_ok=True)
     yield scratch
     scratch.replace(path)
 
 
-def _done(maker: Maker, job: Job, path: Path, row: dict[str, Any], fresh: bool) -> Done:
-    return Done([row], [truth_row(job.truth)] if job.truth else [], _entry(maker, path), fresh)
+def _one_clip(writer: Writer, job: Job, path: Path, row: dict[str, Any], is_new: bool) -> WrittenFile:
+    return WrittenFile([row], [truth_row(job.truth)] if job.truth else [], _entry(writer, path), is_new)
 
 
-def _entry(maker: Maker, path: Path) -> dict[str, Any]:
-    return {"path": path.relative_to(maker.folder).as_posix(), **artifacts.digest(path)}
+def _entry(writer: Writer, path: Path) -> dict[str, Any]:
+    return {"path": path.relative_to(writer.folder).as_posix(), **artifacts.digest(path)}
 
 
-FORMS: dict[str, Callable[[Maker, int, list[Job]], Iterator[Done]]] = {
-    "frames": _frames, "video": _videos, "shards": _shards,
-}  # fmt: skip
-
-
-def truth_row(clip: Clip) -> dict[str, Any]:
-    """A clip's truth as training code wants it."""
-    return {
-        "clip_id": clip.clip_id,
-        "session": clip.session,
-        "clip_index": clip.clip_index,
-        "start_ms": clip.start_ms,
-        "dominant_operation": clip.dominant_operation,
-        "temporal_segment": clip.temporal_segment._asdict(),
-        "next_operation": clip.next_operation,
-        "previous_operation": clip.previous_operation,
-        "next_operations": list(clip.next_operations),
-        "domain": clip.domain,
-        "randomised": clip.randomised,
-    }
+FORMS: dict[str, Callable[[Writer, int, list[Job]], Iterator[WrittenFile]]] = {
+    "frames": _frames,
+    "video": _videos,
+    "shards": _shards,
+}

@@ -1,1 +1,1 @@
-"""What a training script reads: data sets over renderings, augmentation, hard negatives."""
+"""Training data: data sets over renderings, augmentation, hard negatives."""

@@ -4,9 +4,9 @@ Pictures: random crop, colour jitter, Gaussian blur, noise, frames interpolated 
 that moves the truth along. All frames of a clip get the same treatment, noise aside.
 
 A shift by d moves the content d frames later: frame f shows what was frame f - d, and beyond an edge the edge's frame
-is held. The truth moves along. It stays the truth by the task's definitions where that is certain from the segment
-alone: it still has most of the clip's frames, or it lost none and what is held is itself. `shifts` lists those. A next
-operation that was on screen stays there, one that was not stays off.
+is repeated. The truth moves along. It stays the truth by the task's definitions where that is certain from the segment
+alone: it still has most of the clip's frames, or it lost none and the repeated frames are its own. `shifts` lists
+those. A next operation that was on screen stays there, one that was not stays off.
 """
 
 from __future__ import annotations
@@ -29,7 +29,10 @@ MAJORITY = CLIP_FRAMES // 2 + 1
 
 @dataclass(frozen=True)
 class Augmentation:
-    """How much of each; 0 is none. Shares and percentages are upper ends, drawn anew for each clip and epoch."""
+    """Strength of each augmentation; 0 is none.
+
+    Shares and percentages are upper ends, drawn for each clip and epoch.
+    """
 
     crop_percent: int = 12  # of the side, cut away
     colour_percent: int = 20  # brightness, contrast and saturation, up or down
@@ -40,14 +43,14 @@ class Augmentation:
     seed: int = 0
 
     def draw_shift(self, epoch: int, clip_id: str, truth: Mapping[str, Any]) -> int:
-        """The temporal jitter of a clip: one of the shifts that keep its truth certain."""
+        """Return the temporal jitter of a clip in frames: one of the shifts that keep its truth certain."""
         segment = truth["temporal_segment"]
         allowed = shifts(segment["start_frame"], segment["end_frame"], self.shift)
         share = stream(str(self.seed).encode(), "shift", epoch, clip_id).random()
         return allowed[int(share * len(allowed))]
 
     def __call__(self, sample: Mapping[str, Any], epoch: int, operations: Sequence[str]) -> dict[str, Any]:
-        """A sample of `reference.training.datasets` with other pictures; added frames get their times, and a prompt."""
+        """Return a sample of `reference.training.datasets` with other pictures; added frames get times and a prompt."""
         share = stream(str(self.seed).encode(), "picture", epoch, sample["clip_id"]).random
         frames = crop(sample["frames"], int(share() * (self.crop_percent + 1)), share(), share())
         spread = [100 + int((2 * share() - 1) * self.colour_percent) for _ in range(3)]
@@ -57,7 +60,7 @@ class Augmentation:
         frames = noise(frames, int(share() * (self.noise + 1)), key)
         if not self.interpolate:
             return {**sample, "frames": frames}
-        frames, indices = interpolated(frames, sample["indices"])
+        frames, indices = interpolate_frames(frames, sample["indices"])
         return {
             **sample,
             "frames": frames,
@@ -73,12 +76,12 @@ def crop(frames: Pixels, percent: int, down: float, right: float) -> Pixels:
     tall, wide = (side - side * percent // 100 for side in (height, width))
     top, left = int(down * (height - tall + 1)), int(right * (width - wide + 1))
     part = frames[:, top : top + tall, left : left + wide].astype(np.int32)
-    rows = _stretched(part, height, axis=1)
-    return _stretched(rows, width, axis=2).astype(np.uint8)
+    rows = _resize(part, height, axis=1)
+    return _resize(rows, width, axis=2).astype(np.uint8)
 
 
-def _stretched(pictures: NDArray[np.int32], size: int, axis: int) -> NDArray[np.int32]:
-    """To `size` along an axis; weights in 1/256."""
+def _resize(pictures: NDArray[np.int32], size: int, axis: int) -> NDArray[np.int32]:
+    """Return the pictures scaled to `size` along an axis; weights in 1/256."""
     old = pictures.shape[axis]
     place = np.arange(size, dtype=np.int64) * (old - 1) * 256 // max(1, size - 1)
     low = place // 256
@@ -90,7 +93,7 @@ def _stretched(pictures: NDArray[np.int32], size: int, axis: int) -> NDArray[np.
 
 
 def colour(frames: Pixels, brightness: int, contrast: int, saturation: int) -> Pixels:
-    """Each in per cent of what it is."""
+    """Change brightness, contrast and saturation, each in per cent of its value."""
     pixels = frames.astype(np.int32) * brightness // 100
     pixels = 128 + (pixels - 128) * contrast // 100
     grey = ((pixels @ np.array([77, 150, 29], np.int32)) >> 8)[..., None]
@@ -98,22 +101,22 @@ def colour(frames: Pixels, brightness: int, contrast: int, saturation: int) -> P
 
 
 def blur(frames: Pixels, passes: int) -> Pixels:
-    """The binomial kernel 1 4 6 4 1, along both axes, `passes` times: a Gaussian of about that many pixels squared."""
+    """Convolve with the binomial kernel 1 4 6 4 1 along both axes, `passes` times; its variance is `passes`."""
     pixels = frames.astype(np.int32)
     for axis in [1, 2] * passes:
-        around = [_moved(pixels, step, axis) for step in (-2, -1, 0, 1, 2)]
+        around = [_move(pixels, step, axis) for step in (-2, -1, 0, 1, 2)]
         pixels = (around[0] + around[4] + 4 * (around[1] + around[3]) + 6 * around[2] + 8) >> 4
     return pixels.astype(np.uint8)
 
 
-def _moved(pictures: NDArray[np.int32], step: int, axis: int) -> NDArray[np.int32]:
-    """Along an axis, edges held."""
+def _move(pictures: NDArray[np.int32], step: int, axis: int) -> NDArray[np.int32]:
+    """Return the pictures moved by `step` pixels along an axis, edges repeated."""
     size = pictures.shape[axis]
     return np.take(pictures, np.clip(np.arange(size) + step, 0, size - 1), axis=axis)
 
 
 def noise(frames: Pixels, strength: int, key: bytes) -> Pixels:
-    """Near-Gaussian grain of `strength` grey levels: sums of four bytes of raw PRNG words, whose deviation is 148."""
+    """Add near-Gaussian grain of `strength` grey levels: sums of four bytes of raw PRNG words, of deviation 148."""
     if not strength:
         return frames
     words = np.random.Philox(key=int.from_bytes(key[:16], "big")).random_raw((frames.size + 1) // 2)
@@ -121,8 +124,8 @@ def noise(frames: Pixels, strength: int, key: bytes) -> Pixels:
     return np.clip(frames.astype(np.int32) + (grain - 510) * strength // 148, 0, 255).astype(np.uint8)
 
 
-def interpolated(frames: Pixels, indices: Sequence[int]) -> tuple[Pixels, NDArray[np.int64]]:
-    """A frame halfway between each two sampled ones that are apart, blended by distance."""
+def interpolate_frames(frames: Pixels, indices: Sequence[int]) -> tuple[Pixels, NDArray[np.int64]]:
+    """Add a frame halfway between each two sampled ones that are apart, blended by distance."""
     found, places = [frames[0]], [int(indices[0])]
     for number, (before, after) in enumerate(pairwise(map(int, indices))):
         middle = (before + after) // 2
@@ -137,32 +140,32 @@ def interpolated(frames: Pixels, indices: Sequence[int]) -> tuple[Pixels, NDArra
 
 
 def shifts(start: int, end: int, most: int) -> list[int]:
-    """The shifts of at most `most` frames after which the moved segment is certainly the truth."""
+    """Return the shifts of at most `most` frames after which the moved segment is certainly the truth."""
     return [shift for shift in range(-most, most + 1) if _certain(start, end, shift)]
 
 
 def _certain(start: int, end: int, shift: int) -> bool:
-    low, high = shifted(start, end, shift)
+    low, high = shift_segment(start, end, shift)
     if high - low < 1 or (end < CLIP_FRAMES) != (high < CLIP_FRAMES):
         return False
     held = shift == 0 or (start == 0 if shift > 0 else end == CLIP_FRAMES)
     return high - low >= MAJORITY or (held and high - low >= end - start)
 
 
-def shifted(start: int, end: int, shift: int) -> tuple[int, int]:
-    """The segment after a shift, cut to the clip; an edge that is held grows with it."""
+def shift_segment(start: int, end: int, shift: int) -> tuple[int, int]:
+    """Return the segment after a shift, cut to the clip; at an edge with repeated frames it grows."""
     low = 0 if start == 0 and shift > 0 else start + shift
     high = CLIP_FRAMES if end == CLIP_FRAMES and shift < 0 else end + shift
     return max(0, low), min(CLIP_FRAMES, high)
 
 
-def shown_at(indices: Sequence[int], shift: int) -> list[int]:
-    """The frames of the unshifted clip that stand at `indices` after a shift."""
+def source_frames(indices: Sequence[int], shift: int) -> list[int]:
+    """Return the frames of the unshifted clip that stand at `indices` after a shift."""
     return [min(CLIP_FRAMES - 1, max(0, int(index) - shift)) for index in indices]
 
 
-def moved_truth(truth: Mapping[str, Any], shift: int) -> dict[str, Any]:
-    """The truth after a shift that `shifts` lists."""
+def shift_truth(truth: Mapping[str, Any], shift: int) -> dict[str, Any]:
+    """Return the truth after a shift that `shifts` lists."""
     segment = truth["temporal_segment"]
-    low, high = shifted(segment["start_frame"], segment["end_frame"], shift)
+    low, high = shift_segment(segment["start_frame"], segment["end_frame"], shift)
     return {**truth, "temporal_segment": {"start_frame": low, "end_frame": high}}

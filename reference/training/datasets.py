@@ -1,11 +1,11 @@
-"""A rendering as training data: `Clips` by index, `stream` one after another. Both suit torch's DataLoader; neither
-imports torch.
+"""A rendering as training data: `Clips` by index, `stream` one after another.
 
-A sample is a dict: `clip_id`, `frames` uint8 [n, h, w, 3], `indices` int64 [n], `times` float64 [n] in seconds,
-`prompt`, and where the rendering holds truth `truth`: the three answers in the form of a prediction.
+Both suit torch's DataLoader; neither imports torch. A sample is a dict: `clip_id`, `frames` uint8 [n, h, w, 3],
+`indices` int64 [n], `times` float64 [n] in seconds, `prompt`, and where the rendering holds truth `truth`: the three
+answers in the form of a prediction.
 
-Renderings of all three forms are read, also ones that came from elsewhere: paths must stay inside the folder, shards
-are read strictly, videos are decoded apart unless `trusted`. With an `Augmentation`, set `epoch` before each pass.
+Renderings of all three forms are read, also ones of unknown origin: paths must stay inside the folder, shards are read
+strictly, videos are decoded apart unless `trusted`. With an `Augmentation`, set `epoch` before each pass.
 """
 
 from __future__ import annotations
@@ -19,26 +19,27 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from reference.errors import RenderError
+from reference.files import read_json_lines
 from reference.randomness import digest
 from reference.rendering.artifacts import image_pixels
 from reference.rendering.shards import Sample, read_sample, read_shard
 from reference.task import OPERATIONS
 from reference.training import augment as augmenting
 from reference.training.augment import Augmentation
-from reference.video.encode import frames as video_frames
+from reference.video.read import frames as video_frames
 
 ANSWERS = ("dominant_operation", "temporal_segment", "next_operation")
 
 
 class _Row(NamedTuple):
-    """A line of clips.jsonl: where it begins in the file, and which shard holds the clip, if one does."""
+    """Line of clips.jsonl: where it begins in the file, and which shard holds the clip, if one does."""
 
     place: int
     shard: str | None
 
 
 class Clips:
-    """Map-style: `len(clips)`, `clips[i]`, in the order of clips.jsonl. Can be sent to other processes."""
+    """Map-style data set: `len(clips)`, `clips[i]`, in the order of clips.jsonl. It can be sent to other processes."""
 
     def __init__(
         self,
@@ -62,13 +63,13 @@ class Clips:
         row = self._row(range(len(self.rows))[index])
         truth = self.truths.get(row["clip_id"])
         if "shard" in row:
-            path = _inside(self.folder, row["shard"])
-            return self._finished(_from_shard(read_sample(path, self.offsets[row["shard"]][row["clip_id"]])))
+            path = _path_inside(self.folder, row["shard"])
+            return self._augmented(_from_shard(read_sample(path, self.offsets[row["shard"]][row["clip_id"]])))
         if "video" in row:
-            return self._finished(self._video(row, truth))
-        pictures = [_inside(self.folder, name) for name in row["frames"]]
+            return self._augmented(self._video(row, truth))
+        pictures = [_path_inside(self.folder, name) for name in row["frames"]]
         frames = np.stack([image_pixels(path.read_bytes(), str(path)) for path in pictures])
-        return self._finished(_sample(row, frames, truth))
+        return self._augmented(_sample(row, frames, truth))
 
     def _row(self, index: int) -> dict[str, Any]:
         with (self.folder / "clips.jsonl").open("rb") as file:
@@ -76,22 +77,22 @@ class Clips:
             return json.loads(file.readline())
 
     def _video(self, row: dict[str, Any], truth: dict[str, Any] | None) -> dict[str, Any]:
-        """Here every frame can be had, so a shift of the clip moves pictures and truth."""
+        """Return a sample of a video clip. Every frame is at hand, so a shift of the clip moves pictures and truth."""
         shift = 0
         if self.augment is not None and truth is not None:
             shift = self.augment.draw_shift(self.epoch, row["clip_id"], truth)
-            truth = augmenting.moved_truth(truth, shift)
-        shown = augmenting.shown_at(row["indices"], shift)
+            truth = augmenting.shift_truth(truth, shift)
+        shown = augmenting.source_frames(row["indices"], shift)
         wanted = sorted(set(shown))
-        found, _ = video_frames(_inside(self.folder, row["video"]), indices=wanted, trusted=self.trusted)
+        found, _ = video_frames(_path_inside(self.folder, row["video"]), indices=wanted, trusted=self.trusted)
         return _sample(row, found[[wanted.index(index) for index in shown]], truth)
 
-    def _finished(self, sample: dict[str, Any]) -> dict[str, Any]:
+    def _augmented(self, sample: dict[str, Any]) -> dict[str, Any]:
         return sample if self.augment is None else self.augment(sample, self.epoch, self.operations)
 
 
 class _Stream:
-    """Iterable: each worker of a DataLoader, and each of several machines, gets its own shards (or clips)."""
+    """Iterable data set: each worker of a DataLoader, and each of several machines, gets its own shards (or clips)."""
 
     def __init__(self, clips: Clips, shuffle: int | None, part: tuple[int, int]):
         self.clips, self.shuffle, self.part = clips, shuffle, part
@@ -104,11 +105,11 @@ class _Stream:
                 yield self.clips[number]
             return
         for shard in self._order(shards)[index::of]:
-            for sample in self._order(list(read_shard(_inside(self.clips.folder, shard)))):
-                yield self.clips._finished(_from_shard(sample))
+            for sample in self._order(list(read_shard(_path_inside(self.clips.folder, shard)))):
+                yield self.clips._augmented(_from_shard(sample))
 
     def _order(self, items: list[Any]) -> list[Any]:
-        """As they are, or shuffled anew in each epoch."""
+        """Return the items as they are, or shuffled anew in each epoch."""
         if self.shuffle is None:
             return items
         seed, epoch = str(self.shuffle).encode(), self.clips.epoch
@@ -127,12 +128,18 @@ class _Stream:
 def stream(
     folder: str | Path, *, shuffle: int | None = None, part: tuple[int, int] = (0, 1), **options: Any
 ) -> _Stream:
-    """The clips one after another; `shuffle`: a seed; `part`: (index, number of parts). Options as for `Clips`."""
+    """Return the clips one after another; `shuffle`: a seed; `part`: (index, number of parts).
+
+    Options as for `Clips`.
+    """
     return _stream(Clips(folder, **options), shuffle, part)
 
 
 def _stream(clips: Clips, shuffle: int | None, part: tuple[int, int]) -> _Stream:
-    """DataLoader knows an iterable data set by its class only: where torch is loaded, ours is one of them."""
+    """Return the stream, as an instance of torch's IterableDataset where torch is loaded.
+
+    DataLoader recognises an iterable data set by its class alone.
+    """
     torch_data = sys.modules.get("torch.utils.data")
     kind = type("Stream", (_Stream, torch_data.IterableDataset), {}) if torch_data else _Stream
     return kind(clips, shuffle, part)
@@ -153,7 +160,7 @@ def _truths(folder: Path) -> dict[str, dict[str, Any]]:
     path = folder / "truth.jsonl"
     if not path.is_file():
         return {}
-    rows = (json.loads(line) for line in path.read_text(encoding="utf-8").splitlines())
+    rows = read_json_lines(path)
     return {row["clip_id"]: _answers(row) for row in rows}
 
 
@@ -162,7 +169,7 @@ def _answers(row: dict[str, Any]) -> dict[str, Any]:
 
 
 def _offsets(folder: Path) -> dict[str, dict[str, int]]:
-    """Shard -> clip id -> where its sample begins."""
+    """Return shard -> clip id -> byte at which its sample begins. Raises RenderError for a damaged index."""
     try:
         index = json.loads((folder / "index.json").read_text(encoding="utf-8"))
         return {file["path"]: file["offsets"] for file in index["files"]}
@@ -170,7 +177,7 @@ def _offsets(folder: Path) -> dict[str, dict[str, int]]:
         raise RenderError(f"{folder / 'index.json'}: not the index of a rendering ({error!r})") from None
 
 
-def _inside(folder: Path, name: str) -> Path:
+def _path_inside(folder: Path, name: str) -> Path:
     path = folder / name
     if not path.resolve().is_relative_to(folder.resolve()):
         raise RenderError(f"{folder / 'clips.jsonl'}: {name!r} leads out of the folder")

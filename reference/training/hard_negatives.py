@@ -1,10 +1,10 @@
-"""Hard negatives: for each training clip one that looks alike and goes on differently because of a visible attribute.
+"""Hard negatives: for each training clip one that looks alike and continues otherwise because of a visible attribute.
 
 Two clips are a pair when, up to the end of the segment, they show the same steps by workers of the same habit, with
 segments that begin and end within `tolerance` frames of each other; when the next operation of each is the most
-probable one given what its frames show up to there (so neither goes on by chance); and when these differ. What the
-frames show of the orders is then the one thing that can make the difference; `attributes` names what differs in the
-segment's order.
+probable one given its frames up to there (so neither continues by chance); and when these differ. Then the orders'
+signs in the frames are the one thing that can make the difference; `attributes` names what differs in the segment's
+order.
 
 The most alike is taken: by the number of attributes that differ, then the same worker, the same domain, the segments'
 distance, the clip's id.
@@ -26,7 +26,7 @@ TOLERANCE = 5
 
 
 class Negative(NamedTuple):
-    """`negative_id` looks like `clip_id`, whose next operation is `next_operation`; there it is `negative_next`."""
+    """Pair of clips that look alike: `clip_id` is followed by `next_operation`, `negative_id` by `negative_next`."""
 
     clip_id: str
     negative_id: str
@@ -42,15 +42,15 @@ class _Entry(NamedTuple):
 
 
 def hard_negatives(world: World, split: str = "train", tolerance: int = TOLERANCE) -> dict[str, Negative]:
-    """Clip id -> its negative, for the clips of a split that have one."""
+    """Return clip id -> its negative, for the clips of a split that have one."""
     sessions = range(world.split(split).sessions)
-    return matched(world, (pair for index in sessions for pair in session_states(world, split, index)), tolerance)
+    return pair_clips(world, (pair for index in sessions for pair in session_states(world, split, index)), tolerance)
 
 
-def matched(
+def pair_clips(
     world: World, states: Iterable[tuple[Clip, VisibleState]], tolerance: int = TOLERANCE
 ) -> dict[str, Negative]:
-    """Negatives among these clips."""
+    """Return clip id -> its negative among these clips."""
     habits = {worker.name: worker.habit for worker in world.workers}
     alike: dict[tuple, list[_Entry]] = {}
     for clip, state in states:
@@ -64,7 +64,7 @@ def matched(
 
 
 def until_segment_ends(clip: Clip, state: VisibleState) -> VisibleState:
-    """What the clip shows before the next operation: the runs up to the segment's, and the orders they belong to."""
+    """Return the state before the next operation: the runs up to the segment's, and their orders."""
     runs = tuple(run for run in state.runs if run.start_frame < clip.temporal_segment.end_frame)
     return replace(state, runs=runs, orders=state.orders[: runs[-1].order + 1], next_operation=None)
 
@@ -80,7 +80,7 @@ def _nearest(world: World, entry: _Entry, group: list[_Entry], tolerance: int) -
 
 
 def _differing(entry: _Entry, other: _Entry) -> list[int]:
-    """Places of the attributes that can be seen in one clip to be there and in the other not to be."""
+    """Return the places of the attributes that are visibly present in one clip and visibly absent in the other."""
     pairs = enumerate(zip(entry.shown, other.shown, strict=True))
     return [place for place, pair in pairs if None not in pair and pair[0] != pair[1]]
 

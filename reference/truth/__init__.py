@@ -1,5 +1,5 @@
-"""Ground truth as DuckDB databases, wherever it comes from.
+"""Ground truth as DuckDB databases, whatever its source.
 
-catalog finds the Origin of a world's name (synthetic, imported or sealed), store makes and opens the database of a
-split, database keeps files of unknown origin from doing harm; openpack and imported read what others annotated.
+catalog resolves a world's name to its Origin (synthetic, imported or sealed), store writes and opens the database of a
+split, database opens files of unknown origin safely; openpack and imported read annotations and truth of others.
 """

@@ -1,7 +1,7 @@
 """DuckDB databases of unknown origin, opened so that nothing in them and nothing they name can do harm.
 
-The database is attached read-only to an in-memory connection that fetches no extension, reaches only the files it is
-told, and whose settings are locked. What could stand in for a table or a function (views, macros) is refused.
+The database is attached read-only to an in-memory connection that fetches no extension, reaches only the files that it
+may, and whose settings are locked. Objects that could replace a table or a function (views, macros) are refused.
 """
 
 from __future__ import annotations
@@ -26,22 +26,27 @@ TABLES = {"meta", "operations", "clips", "constants", "transition"}
 
 
 def connect(temporary: Path | None = None) -> duckdb.DuckDBPyConnection:
+    """Open an in-memory connection that fetches no extension; spilled data goes to `temporary`."""
     import duckdb
 
     connection = duckdb.connect()
     connection.execute("SET autoinstall_known_extensions = false; SET autoload_known_extensions = false")
     if temporary is not None:
-        connection.execute(f"SET temp_directory = '{quoted(temporary)}'")
+        connection.execute("SET temp_directory = ?", [str(temporary)])
     return connection
 
 
 def attach_new(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
-    """Make an empty database at `path` and use it, as `truth`."""
-    connection.execute(f"ATTACH '{quoted(path)}' AS truth (STORAGE_VERSION '{STORAGE_VERSION}'); USE truth")
+    """Create an empty database at `path` and use it, as `truth`."""
+    connection.execute(f"ATTACH ? AS truth (STORAGE_VERSION '{STORAGE_VERSION}')", [str(path)])
+    connection.execute("USE truth")
 
 
-def looks_like_one(path: Path) -> None:
-    """Before DuckDB sees it: for other databases it would fetch an extension from the network."""
+def check_magic(path: Path) -> None:
+    """Raise TruthError unless the file begins like a DuckDB database.
+
+    DuckDB must not see another file: for other databases it would fetch an extension from the network.
+    """
     place, magic = MAGIC
     try:
         with path.open("rb") as file:
@@ -52,14 +57,14 @@ def looks_like_one(path: Path) -> None:
         raise TruthError(f"{path}: not a DuckDB database")
 
 
-def attach_patiently(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
-    """A writer elsewhere is waited for, with jitter."""
+def attach_when_free(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
+    """Attach a database read-only, as `truth`; waits up to PATIENCE_SECONDS, with jitter, for a writer elsewhere."""
     import duckdb
 
     deadline, pause = time.monotonic() + PATIENCE_SECONDS, 0.02
     while True:
         try:
-            connection.execute(f"ATTACH '{quoted(path)}' AS truth (READ_ONLY)")
+            connection.execute("ATTACH ? AS truth (READ_ONLY)", [str(path)])
             return
         except duckdb.IOException as error:
             found = re.search(r"Conflicting lock.*?\(PID (\d+)\)", str(error), re.DOTALL)
@@ -71,17 +76,16 @@ def attach_patiently(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
             pause = min(1.0, pause * 2)
 
 
-def close_doors(connection: duckdb.DuckDBPyConnection, files: Iterable[Path], folders: Iterable[Path]) -> None:
-    def listed(paths: Iterable[Path]) -> str:
-        return ", ".join(f"'{quoted(path.absolute())}'" for path in paths)
+def restrict(connection: duckdb.DuckDBPyConnection, files: Iterable[Path], folders: Iterable[Path]) -> None:
+    """Restrict the connection to these files and folders, and lock its settings."""
 
-    connection.execute(f"SET allowed_paths = [{listed(files)}]")
-    connection.execute(f"SET allowed_directories = [{listed(folders)}]")
+    connection.execute("SET allowed_paths = ?", [[str(path.absolute()) for path in files]])
+    connection.execute("SET allowed_directories = ?", [[str(path.absolute()) for path in folders]])
     connection.execute("SET enable_external_access = false; SET lock_configuration = true")
 
 
-def holds_only_tables(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
-    """Views and macros of an attached database could stand in for tables and functions."""
+def check_tables(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
+    """Raise TruthError unless the database holds exactly the tables of schema.sql."""
     strangers = connection.execute(sql(__package__, "strangers")).fetchall()
     if strangers:
         named = ", ".join(f"{kind} {name}" for kind, name in strangers[:5])
@@ -96,12 +100,8 @@ def holds_only_tables(connection: duckdb.DuckDBPyConnection, path: Path) -> None
         raise TruthError(f"{path}: holds the tables {', '.join(sorted(tables)) or 'none'}; this is no truth database")
 
 
-def quoted(path: Path) -> str:
-    """A path inside a single-quoted SQL literal."""
-    return str(path).replace("'", "''")
-
-
 def scalar(connection: duckdb.DuckDBPyConnection, query: str) -> Any:
+    """Return the single value that a query gives."""
     row = connection.execute(query).fetchone()
     assert row is not None
     return row[0]

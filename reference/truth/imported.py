@@ -1,19 +1,19 @@
-"""A world of its own from a file: OpenPack annotations, or truth that `harness world export` (or anyone) wrote.
+"""Imported worlds: OpenPack annotations, or truth that `harness world export` (or anyone) wrote.
 
-The imported files are kept, as they were, under HARNESS_HOME/worlds/NAME beside `world.json`; truth databases are
-derived from them like from a world file. An imported world has one split, `test`, no process and so no ceiling: floors
-and transitions are fitted on the other sessions, session by session; with a single session on itself, which is marked
-`in_sample`. Its key is the SHA-256 of what was imported.
+The imported files are stored unchanged under HARNESS_HOME/worlds/NAME beside `world.json`; truth databases are derived
+from them like from a world file. An imported world has one split, `test`, no process and so no ceiling: floors and
+transitions are fitted on the other sessions, session by session; with a single session on itself, which is marked
+`in_sample`. Its key is the SHA-256 of the imported files.
 
-Truth files are JSON Lines, CSV or Parquet, one row a clip: `clip_id`, `dominant_operation`, `start_frame`, `end_frame`
-(or `temporal_segment`), `next_operation`, and where known `session`, `clip_index`, `start_ms`, `previous_operation`,
-`next_operations`, `cut_kind`, `domain`, `worker`. Without `session` each clip is a session of its own; without
-`clip_index` a session's clips stand in time order. What only a process knows (ceiling, script) is left out.
+Truth files are JSON Lines, CSV or Parquet, one row a clip: `clip_id`, `dominant_operation`, `temporal_segment` (or
+`start_frame` and `end_frame`), `next_operation`, and where known `session`, `clip_index`, `start_ms`,
+`previous_operation`, `next_operations`, `cut_kind`, `domain`, `worker`. Without `session` each clip is a session of its
+own; without `clip_index` a session's clips stand in time order. Facts of a process (ceiling, script) are ignored.
 """
 
 from __future__ import annotations
 
-import hashlib
+import csv
 import json
 import re
 import shutil
@@ -24,16 +24,17 @@ from pathlib import Path
 from typing import Any
 
 from reference.errors import WorldError
-from reference.files import TEMPORARY, sweep
+from reference.files import TEMPORARY, sha256, sweep, write_json
 from reference.process.cutter import DEFAULT_PLAN, session_clips
 from reference.process.priors import fit, fit_leave_one_out
 from reference.process.world import world_names
-from reference.task import CLIP_FRAMES, OPERATIONS, Clip, Segment, normalise_label
+from reference.resources import sql
+from reference.task import CLIP_FRAMES, DEFAULT_SPLIT, OPERATIONS, Clip, Segment, normalise_label
 from reference.truth import openpack
 from reference.truth.origin import Content, Origin
 
 FORMAT = 1
-SPLIT = "test"
+SPLIT = DEFAULT_SPLIT
 DESCRIPTION = "world.json"
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 REQUIRED = ("clip_id", "dominant_operation", "start_frame", "end_frame", "next_operation")
@@ -41,8 +42,8 @@ MAX_LABELS = 254  # codes above stand for "other label" and "no answer"
 
 
 @dataclass(frozen=True)
-class Imported:
-    """What `import_world` made: the name to score against, and what is worth saying about it."""
+class ImportSummary:
+    """Outcome of an import: the name to score against, the sizes, and notes for the user."""
 
     name: str
     clips: int
@@ -51,33 +52,21 @@ class Imported:
 
 
 def imported_names(home: Path) -> list[str]:
+    """Return the names of the worlds that were imported on this machine, sorted."""
     return sorted(path.parent.name for path in (home / "worlds").glob(f"*/{DESCRIPTION}"))
 
 
-def session_starts(name: str, home: Path) -> dict[str, int]:
-    """Session -> Unix time in ms of its first event, from which start_ms counts. Empty where nobody said it."""
-    folder = home / "worlds" / name
-    description = json.loads((folder / DESCRIPTION).read_text(encoding="utf-8"))
-    if description["kind"] != "openpack":
-        return {}
-    paths = [folder / kept["file"] for kept in description["files"]]
-    sessions = openpack.read_sessions(paths, _map(description["map"]))
-    return {session: found.start_ms for session, found in sessions.items()}
-
-
-def find(name: str, home: Path) -> Origin | None:
-    """The imported world of that name, or None."""
+def imported_origin(name: str, home: Path) -> Origin | None:
+    """Return the imported world of that name, or None."""
     folder = home / "worlds" / name
     if not NAME.fullmatch(name) or not (folder / DESCRIPTION).is_file():
         return None
     description = json.loads((folder / DESCRIPTION).read_text(encoding="utf-8"))
     return Origin(
         name=name,
-        digest=_sha256(json.dumps(description, sort_keys=True).encode()),
-        kind="imported",
+        digest=sha256(json.dumps(description, sort_keys=True).encode()),
         public=False,
         splits=(SPLIT,),
-        pinned={},
         content=lambda _: _content(folder, description),
     )
 
@@ -89,10 +78,11 @@ def import_world(
     name: str | None = None,
     operation_map: str | None = None,
     replace: bool = False,
-) -> Imported:
-    """Keep the files as world `name` (by default the first file's name). Raises WorldError with file and line.
+) -> ImportSummary:
+    """Store the files as world `name` (by default the first file's name).
 
-    `operation_map`: of OpenPack ids, `openpack` (the default), `identity`, or the path of a TOML file.
+    `operation_map` turns OpenPack ids into labels: `openpack` (the default), `identity`, or the path of a TOML file.
+    Raises WorldError with file and line where a file is unusable, and for a name that is taken unless `replace`.
     """
     name = name or re.sub(r"[^A-Za-z0-9._-]+", "-", files[0].stem).strip("-.") or "imported"
     if not NAME.fullmatch(name) or name in world_names():
@@ -109,18 +99,18 @@ def import_world(
         description = _describe(files, scratch, name, operation_map)
         content = _content(scratch, description)
         clips = list(content.clips)
-        (scratch / DESCRIPTION).write_text(json.dumps(description, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+        write_json(scratch / DESCRIPTION, description, sort_keys=True)
         scratch.chmod(0o755)
         if target.exists():
             shutil.rmtree(target)
         scratch.rename(target)
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
-    return Imported(name, len(clips), len({clip.session for clip in clips}), _notes(clips, content))
+    return ImportSummary(name, len(clips), len({clip.session for clip in clips}), _notes(clips, content))
 
 
 def _describe(files: Sequence[Path], folder: Path, name: str, operation_map: str | None) -> dict[str, Any]:
-    """Copy the files and say what they are; all that the truth depends on goes into the description."""
+    """Copy the files and return their description; all that the truth depends on is in it."""
     kept = []
     for place, file in enumerate(files):
         try:
@@ -129,12 +119,12 @@ def _describe(files: Sequence[Path], folder: Path, name: str, operation_map: str
             raise WorldError(f"{file}: {error.strerror}") from None
         stored = f"{place:03d}-{re.sub(r'[^A-Za-z0-9._-]', '_', file.name)[-80:]}"
         (folder / stored).write_bytes(content)
-        kept.append({"file": stored, "name": file.name, "sha256": _sha256(content)})
+        kept.append({"file": stored, "name": file.name, "sha256": sha256(content)})
     if not _is_openpack(folder / kept[0]["file"]):
         if operation_map:
             raise WorldError("--map belongs to OpenPack annotations; these files hold truth with labels of its own")
         return {"format": FORMAT, "name": name, "kind": "truth", "files": kept}
-    return {"format": FORMAT, "name": name, "kind": "openpack", "files": kept, "map": _kept_map(operation_map)}
+    return {"format": FORMAT, "name": name, "kind": "openpack", "files": kept, "map": _stored_map(operation_map)}
 
 
 def _is_openpack(path: Path) -> bool:
@@ -145,13 +135,13 @@ def _is_openpack(path: Path) -> bool:
     return any({*openpack.COMMON_COLUMNS, *needed} <= header for needed in openpack.LAYOUTS)
 
 
-def _kept_map(name_or_path: str | None) -> dict[str, str | None]:
-    """The map's text goes into the description, so that a map edited later does not change this world's truth."""
+def _stored_map(name_or_path: str | None) -> dict[str, str | None]:
+    """Return a map's text for the description, so that a map edited later does not change this world's truth."""
     operation_map = openpack.load_map(name_or_path or openpack.DEFAULT_MAP)
     return {"name": Path(operation_map.name).name, "toml": openpack.map_text(operation_map.name)}
 
 
-def _map(kept: Mapping[str, str | None]) -> openpack.OperationMap:
+def _operation_map(kept: Mapping[str, str | None]) -> openpack.OperationMap:
     if kept["toml"] is None:
         return openpack.load_map(openpack.IDENTITY)
     return openpack.parse_map(kept["toml"].encode(), str(kept["name"]))
@@ -160,58 +150,60 @@ def _map(kept: Mapping[str, str | None]) -> openpack.OperationMap:
 def _content(folder: Path, description: Mapping[str, Any]) -> Content:
     paths = {folder / kept["file"]: kept["name"] for kept in description["files"]}
     for path, kept in zip(paths, description["files"], strict=True):
-        if _sha256(path.read_bytes()) != kept["sha256"]:
+        if sha256(path) != kept["sha256"]:
             raise WorldError(f"{path}: is not the file that was imported")
+    starts: dict[str, int] = {}
     if description["kind"] == "openpack":
-        operations, clips = _cut_annotations(paths, description)
+        annotated = _annotated_sessions(paths, description)
+        starts = {name: session.start_ms for name, session in annotated.items()}
+        clips = _cut_annotations(annotated, description)
+        operations = openpack.label_order(_operation_map(description["map"]), annotated)
     else:
         clips = _read_truth(paths)
         operations = _operations(clips)
     if not clips:
-        raise WorldError(
-            f"{', '.join(paths.values())}: no clip comes of it (a clip needs 5 s and a known next operation)"
-        )
+        raise WorldError(f"{', '.join(paths.values())}: gives no clip (a clip needs 5 s and a known next operation)")
     sessions: dict[str, int] = {}
     numbers = [sessions.setdefault(clip.session, len(sessions)) for clip in clips]
     alone = len(sessions) == 1
     fits = [fit(clips, operations)] if alone else fit_leave_one_out(clips, numbers, operations)
-    return Content(operations, clips, len(clips), fits, in_sample=alone)
+    return Content(operations, clips, len(clips), fits, in_sample=alone, starts=starts)
 
 
-def _cut_annotations(paths: Mapping[Path, str], description: Mapping[str, Any]) -> tuple[tuple[str, ...], list[Clip]]:
-    key = bytes.fromhex(_sha256("".join(kept["sha256"] for kept in description["files"]).encode()))
-    operation_map = _map(description["map"])
+def _annotated_sessions(paths: Mapping[Path, str], description: Mapping[str, Any]) -> dict[str, openpack.Session]:
     try:
-        sessions = openpack.read_sessions(paths, operation_map)
+        return openpack.read_sessions(paths, _operation_map(description["map"]))
     except WorldError as error:
-        raise WorldError(_with_names(str(error), paths)) from None
-    clips = [
-        clip for name, session in sessions.items() for clip in session_clips(name, session.runs, DEFAULT_PLAN, key)
-    ]
-    return openpack.label_order(operation_map, sessions), clips
+        raise WorldError(_restore_names(str(error), paths)) from None
 
 
-def _with_names(message: str, paths: Mapping[Path, str]) -> str:
-    """Files as the user named them, not as they are kept."""
+def _cut_annotations(sessions: Mapping[str, openpack.Session], description: Mapping[str, Any]) -> list[Clip]:
+    """Return the clips of all sessions; the world key is the SHA-256 of the files' SHA-256, joined."""
+    key = bytes.fromhex(sha256("".join(kept["sha256"] for kept in description["files"]).encode()))
+    return [clip for name, session in sessions.items() for clip in session_clips(name, session.runs, DEFAULT_PLAN, key)]
+
+
+def _restore_names(message: str, paths: Mapping[Path, str]) -> str:
+    """Return a message with the files named as the user named them, not as they are stored."""
     for path, name in paths.items():
         message = message.replace(str(path), name)
     return message
 
 
 def _operations(clips: Sequence[Clip]) -> tuple[str, ...]:
-    """The canonical ten where they suffice; else the labels that occur, canonical ones first."""
+    """Return the labels: the canonical ten where they suffice, else those that occur, canonical ones first."""
     used = {
         label for clip in clips for label in (clip.dominant_operation, clip.previous_operation, *clip.next_operations)
     }
     others = sorted(label for label in used if label is not None and label not in OPERATIONS)
     labels = OPERATIONS if not others else (*(label for label in OPERATIONS if label in used), *others)
     if len(labels) > MAX_LABELS:
-        raise WorldError(f"{len(labels)} different operations, at most {MAX_LABELS} can be told apart")
+        raise WorldError(f"{len(labels)} different operations, at most {MAX_LABELS} are supported")
     return labels
 
 
 def _read_truth(paths: Mapping[Path, str]) -> list[Clip]:
-    """Clips of all files, sessions together and in time order; raises WorldError with file and line."""
+    """Return the clips of all files, sessions together, in time order. Raises WorldError with file and line."""
     clips: dict[str, tuple[Clip, str]] = {}
     seen: dict[str, int] = {}
     for path, name in paths.items():
@@ -221,7 +213,7 @@ def _read_truth(paths: Mapping[Path, str]) -> list[Clip]:
             clip = _clip(row, place, session, seen.get(session, 0))
             seen[session] = seen.get(session, 0) + 1
             if clip.clip_id in clips:
-                raise WorldError(f"{place}: clip_id {clip.clip_id!r} stands at {clips[clip.clip_id][1]} already")
+                raise WorldError(f"{place}: clip_id {clip.clip_id!r} was already read from {clips[clip.clip_id][1]}")
             clips[clip.clip_id] = clip, place
     found = [clip for clip, _ in clips.values()]
     order = {session: place for place, session in enumerate(seen)}
@@ -236,7 +228,14 @@ def _rows(path: Path, name: str) -> Iterator[tuple[int, Mapping[str, Any]]]:
     reader = {".jsonl": _json_rows, ".csv": _csv_rows, ".parquet": _parquet_rows}.get(Path(name).suffix)
     if reader is None:
         raise WorldError(f"{name}: expected a .jsonl, .csv or .parquet file of truth, or OpenPack annotations (.csv)")
-    yield from reader(path, name)
+    for line, row in reader(path, name):
+        yield line, _flat(row)
+
+
+def _flat(row: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a row with the segment in two fields; a `temporal_segment` that is no object counts as missing."""
+    segment = row.get("temporal_segment")
+    return {**row, **(segment if isinstance(segment, dict) else {})}
 
 
 def _json_rows(path: Path, name: str) -> Iterator[tuple[int, Mapping[str, Any]]]:
@@ -249,13 +248,10 @@ def _json_rows(path: Path, name: str) -> Iterator[tuple[int, Mapping[str, Any]]]
             raise WorldError(f"{name}:{line}: not JSON ({error})") from None
         if not isinstance(row, dict):
             raise WorldError(f"{name}:{line}: expected an object")
-        segment = row.pop("temporal_segment", None)
-        yield line, row | (segment if isinstance(segment, dict) else {})
+        yield line, row
 
 
 def _csv_rows(path: Path, name: str) -> Iterator[tuple[int, Mapping[str, Any]]]:
-    import csv
-
     with path.open(encoding="utf-8-sig", newline="") as file:
         for line, row in enumerate(csv.DictReader(file), 2):
             cells: dict[str, Any] = {key: value for key, value in row.items() if key and value not in ("", None)}
@@ -272,7 +268,7 @@ def _parquet_rows(path: Path, name: str) -> Iterator[tuple[int, Mapping[str, Any
 
     try:
         with duckdb.connect() as connection:
-            rows = connection.execute("SELECT * FROM read_parquet(?)", [str(path)])
+            rows = connection.execute(sql(__package__, "parquet_rows"), {"path": str(path)})
             columns = [column[0] for column in rows.description]
             for line, row in enumerate(rows.fetchall(), 1):
                 yield line, {key: value for key, value in zip(columns, row, strict=True) if value is not None}
@@ -336,7 +332,3 @@ def _notes(clips: Sequence[Clip], content: Content) -> tuple[str, ...]:
     elif sessions < 10:
         notes.append(f"only {sessions} sessions: intervals are wide or not supported")
     return tuple(notes)
-
-
-def _sha256(content: bytes) -> str:
-    return hashlib.sha256(content).hexdigest()

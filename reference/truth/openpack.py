@@ -8,11 +8,11 @@ Two layouts, told apart by the header (columns in any order, further ones are ig
   `[unixtime, unixtime + 1000)`. Consecutive rows of one box and id are one event.
 
 A session is named after its user and session ids, `U0209-S0500`; older files write them as bare integers, and 209 is
-U0209. All times are integer milliseconds, cut below, from the start of the session's first event; that start itself
-is kept in Unix time. Rows may be in any order, but must not overlap.
+U0209. All times are integer milliseconds, rounded down, from the start of the session's first event; that start itself
+is in Unix time. Rows may be in any order, but must not overlap.
 
-An operation's id becomes a label by a map, which is data: maps/openpack.toml, or a file like it, or "identity" (the
-operations' own names, kept apart; an id without one is its digits).
+A map turns an operation's id into a label. It is data: maps/openpack.toml, or a file like it, or "identity" (the
+operations' own names, all of them different labels; the label of an id without a name is its digits).
 
 Source: Yoshimura et al., "OpenPack: A Large-scale Dataset for Recognizing Packaging Works in IoT-enabled Logistic
 Environments", PerCom 2024; layouts as openpack-toolkit reads them.
@@ -22,7 +22,6 @@ from __future__ import annotations
 
 import csv
 import io
-import tomllib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -34,6 +33,7 @@ from reference.errors import WorldError
 from reference.process.cutter import join_events
 from reference.resources import text
 from reference.task import OPERATIONS, UNKNOWN, Run, normalise_label
+from reference.toml import parse_toml
 
 DEFAULT_MAP = "openpack"
 IDENTITY = "identity"
@@ -42,12 +42,12 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 COMMON_COLUMNS = ("user", "session", "box")
 LAYOUTS: tuple[tuple[str, ...], ...] = (("id", "start", "end"), ("id", "unixtime"), ("act_id", "unixtime"))
-"""What a layout needs beside COMMON_COLUMNS; the first is the operation's id."""
+"""Columns of the layouts beside COMMON_COLUMNS; the first is the operation's id."""
 
 
 @dataclass(frozen=True, slots=True)
 class Event(Run):
-    """One annotated operation: a Run that knows its id and box. `operation` is the map's label."""
+    """One annotated operation: a Run with its id and box. `operation` is the map's label."""
 
     id: int
     box: str
@@ -61,24 +61,25 @@ class Session(NamedTuple):
 
     @property
     def runs(self) -> list[Run]:
-        """What the cutter takes: equal neighbours merged, a gap of a frame or more an `Unknown` run."""
+        """Return the runs for the cutter: equal neighbours merged, a gap of a frame or more as an `Unknown` run."""
         return join_events(self.events)
 
 
 @dataclass(frozen=True)
 class OperationMap:
-    """Operation id -> label. With `keeps_ids` an id without a label is its own digits; else it has none."""
+    """Map from operation ids to labels. With `keeps_ids` the digits of an id without a label are its label."""
 
     name: str
     labels: Mapping[int, str]
     keeps_ids: bool = False
 
     def label(self, operation_id: int) -> str | None:
+        """Return the label of an operation, or None."""
         return self.labels.get(operation_id, str(operation_id) if self.keeps_ids else None)
 
 
 class _Row(NamedTuple):
-    """A checked row: where it stands, and `[start_ms, end_ms)` in Unix time; `sampled`: one second of an event."""
+    """A checked row: its line, and `[start_ms, end_ms)` in Unix time; `sampled`: it is one second of an event."""
 
     line: int
     session: str
@@ -93,7 +94,10 @@ class _Row(NamedTuple):
 def read_sessions(
     paths: str | Path | Iterable[str | Path], operation_map: OperationMap | None = None
 ) -> dict[str, Session]:
-    """Session name -> Session, in the order of the files and of the rows in them. Raises WorldError, file and line."""
+    """Return the sessions by name, in the order of the files and of the rows in them.
+
+    Raises WorldError with file and line for a file that is no annotation file or has rows that overlap.
+    """
     operation_map = operation_map or load_map()
     sessions: dict[str, Session] = {}
     origin: dict[str, Path] = {}
@@ -106,7 +110,7 @@ def read_sessions(
 
 
 def map_text(name_or_path: str | Path) -> str | None:
-    """The TOML text behind a map's name or path; None for "identity", which has none."""
+    """Return the TOML text of a map by name or path; None for "identity", which has none."""
     if str(name_or_path) == IDENTITY:
         return None
     if str(name_or_path) == DEFAULT_MAP:
@@ -119,7 +123,7 @@ def _shipped_map() -> str:
 
 
 def load_map(name_or_path: str | Path = DEFAULT_MAP) -> OperationMap:
-    """The map that ships with the package, "identity", or the TOML file at that path."""
+    """Return the map that ships with the package, "identity", or the map in the TOML file at that path."""
     shipped = _shipped_map().encode()
     if str(name_or_path) == DEFAULT_MAP:
         return parse_map(shipped, DEFAULT_MAP)
@@ -132,11 +136,8 @@ def load_map(name_or_path: str | Path = DEFAULT_MAP) -> OperationMap:
 
 
 def parse_map(content: bytes, place: str) -> OperationMap:
-    """The checked map in `content`; `place` names it in messages. Raises WorldError."""
-    try:
-        table = tomllib.loads(content.decode("utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise WorldError(f"{place}: not a TOML file: {error}") from error
+    """Return the checked map in `content`. Raises WorldError; `place` names the file in its message."""
+    table = parse_toml(content, place, WorldError)
     for key in sorted(set(table) - {"operations", "aliases"}):
         raise WorldError(f"{place}: unknown key {key!r}; there are [operations] and [aliases]")
     for key in ("operations", "aliases"):
@@ -148,7 +149,7 @@ def parse_map(content: bytes, place: str) -> OperationMap:
 
 
 def label_order(operation_map: OperationMap, sessions: Mapping[str, Session]) -> tuple[str, ...]:
-    """The canonical order of these sessions' labels: the task's where it has them all, else by id, Unknown last."""
+    """Return the canonical order of the sessions' labels: the task's if it has them all, else by id, Unknown last."""
     seen = {event.id: event.operation for session in sessions.values() for event in session.events}
     labels = {**operation_map.labels, **seen}
     if set(labels.values()) <= set(OPERATIONS):
@@ -158,8 +159,8 @@ def label_order(operation_map: OperationMap, sessions: Mapping[str, Session]) ->
 
 
 def _names() -> dict[int, str]:
-    """OpenPack's name of each operation: the first alias of its id in the map that ships."""
-    table = tomllib.loads(_shipped_map())
+    """Return OpenPack's name of each operation: the first alias of its id in the shipped map."""
+    table = parse_toml(_shipped_map().encode(), DEFAULT_MAP, WorldError)
     return {operation_id: name for name, operation_id in reversed(table["aliases"].items())}
 
 
@@ -171,7 +172,7 @@ def _labels(table: dict[str, Any], place: str) -> dict[int, str]:
         ids[normalise_label(name)] = operation_id
     labels: dict[int, str] = {}
     for key, label in table["operations"].items():
-        operation_id = int(key) if _whole(key) else ids.get(normalise_label(key))
+        operation_id = int(key) if _is_whole_number(key) else ids.get(normalise_label(key))
         if operation_id is None:
             raise WorldError(f"{place}: operations: {key!r} is no id, no name of OpenPack and no alias")
         if operation_id in labels:
@@ -188,7 +189,7 @@ def _checked_label(label: object, key: str, place: str) -> str:
 
 
 def _check_spelling(labels: Iterable[str], place: str) -> None:
-    """Answers are compared after normalisation: two spellings of one label could never be told apart."""
+    """Raise WorldError for two spellings of one label: answers are compared after normalisation, which joins them."""
     spelling = {normalise_label(label): label for label in OPERATIONS}
     for label in labels:
         known = spelling.setdefault(normalise_label(label), label)
@@ -221,7 +222,7 @@ def _header_problem(header: list[str]) -> str:
 
 
 def _fields(path: Path) -> Iterator[tuple[int, list[str]]]:
-    """(line, fields) of each line that is not blank; the line is the last one of a quoted field that spans several."""
+    """Yield (line, fields) of each line that is not blank; a row that spans several lines has the last one's number."""
     try:
         content = path.read_bytes()
         text = content.decode("utf-8-sig")
@@ -257,27 +258,27 @@ def _row(line: int, header: list[str], fields: list[str], layout: tuple[str, ...
     return _Row(line, session, row["box"], operation_id, operation, start_ms, end_ms, sampled)
 
 
-def _whole(text: str) -> bool:
-    """ASCII digits only: int() would also take signs, spaces, underscores and the digits of other scripts."""
+def _is_whole_number(text: str) -> bool:
+    """Return whether a text is ASCII digits only; int() accepts signs, spaces, underscores and other digits, too."""
     return text.isascii() and text.isdigit() and len(text) <= 18
 
 
 def _integer(row: Mapping[str, str], column: str) -> int:
-    if not _whole(row[column]):
+    if not _is_whole_number(row[column]):
         raise ValueError(f"{column} is {row[column]!r}, expected a whole number")
     return int(row[column])
 
 
 def _identifier(row: Mapping[str, str], column: str) -> str:
-    """`U0209` and `S0500` as they stand; a bare integer in the same form, so that both layouts name a session alike."""
+    """Return `U0209` or `S0500` unchanged, and a bare integer in that form: both layouts name a session alike."""
     text = row[column].strip()
     if not text:
         raise ValueError(f"{column} is empty")
-    return f"{column[0].upper()}{int(text):04d}" if _whole(text) else text
+    return f"{column[0].upper()}{int(text):04d}" if _is_whole_number(text) else text
 
 
 def _timestamp(row: Mapping[str, str], column: str) -> int:
-    """ISO 8601 -> Unix time in ms. Without an offset it is no point in time, and guessing one could shift a session."""
+    """Return Unix time in ms of an ISO 8601 timestamp. Raises ValueError without an offset, which no guess replaces."""
     try:
         moment = datetime.fromisoformat(row[column])
     except ValueError:
@@ -301,12 +302,12 @@ def _session(path: Path, rows: list[_Row]) -> Session:
             overlap = before.end_ms - row.start_ms
             raise WorldError(f"{path}:{row.line}: begins {overlap} ms before the operation of line {before.line} ends")
     zero = rows[0].start_ms
-    events = (Event(r.operation, r.start_ms - zero, r.end_ms - zero, r.id, r.box) for r in _whole_events(rows))
+    events = (Event(r.operation, r.start_ms - zero, r.end_ms - zero, r.id, r.box) for r in _merge_seconds(rows))
     return Session(tuple(events), zero)
 
 
-def _whole_events(rows: Iterable[_Row]) -> list[_Row]:
-    """Consecutive seconds of one box and id as one row. Annotated operations are left as they are."""
+def _merge_seconds(rows: Iterable[_Row]) -> list[_Row]:
+    """Return the rows with consecutive seconds of one box and id merged; rows of whole operations stay as they are."""
     events: list[_Row] = []
     for row in rows:
         last = events[-1] if events else None

@@ -1,17 +1,24 @@
-"""What a truth database is made of: an Origin names a world and gives the Content of each of its splits."""
+"""Origins and contents: an Origin is a resolved world, and gives the Content of a truth database for each split.
+
+`reference.truth.catalog.locate` is the one place that turns a name into an Origin; code that needs the truth, the
+process, the pictures or the seal of a world asks its Origin.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
+from reference.errors import TruthError
 from reference.process.priors import Fit
+from reference.process.world import World
 from reference.task import Clip
 
 
 @dataclass(frozen=True)
 class Content:
-    """What a truth database is filled with. `fits` has one row for all clips, or one for each session in turn."""
+    """Rows of a truth database before they are written. `fits` has one row for all clips, or one for each session."""
 
     operations: Sequence[str]
     clips: Iterable[Clip]  # by session, sessions together, in time order
@@ -19,17 +26,50 @@ class Content:
     fits: Sequence[Fit]
     script: Mapping[str, str] = field(default_factory=dict)
     in_sample: bool = False
+    starts: Mapping[str, int] = field(default_factory=dict)  # session -> Unix ms from which start_ms counts, if known
+
+
+@dataclass(frozen=True)
+class Seal:
+    """Registration of a sealed split on the organiser's machine."""
+
+    name: str
+    split: str
+    commitment: str
+    secret_file: str
+    folder: Path
+
+    @property
+    def log(self) -> Path:
+        """Return the path of the log of scorings, one JSON object a line."""
+        return self.folder / "scorings.jsonl"
 
 
 @dataclass(frozen=True)
 class Origin:
-    """A world as the store sees it. `digest` pins all that its truth depends on."""
+    """A resolved world. `digest` pins all that its truth depends on."""
 
     name: str
     digest: str
-    kind: str  # "synthetic" | "imported"
     public: bool  # the truth follows from a public seed
     splits: tuple[str, ...]
-    pinned: Mapping[str, str]  # split -> digest of its truth
     content: Callable[[str], Content]
-    sealed: str = ""  # the commitment of a sealed split
+    pinned: Mapping[str, str] = field(default_factory=dict)  # split -> digest of its truth
+    process: World | None = None  # what draws sessions and pictures; None for an imported world
+    scale: int = 1  # times as many sessions as the process's splits say
+    seal: Seal | None = None
+
+    @property
+    def imported(self) -> bool:
+        """Return whether the world was imported: it has neither process nor pictures then."""
+        return self.process is None
+
+    @property
+    def kind(self) -> str:
+        """Return "synthetic" or "imported", as the truth database names it."""
+        return "imported" if self.imported else "synthetic"
+
+    def check_split(self, split: str) -> None:
+        """Raise TruthError for a split that the world does not have."""
+        if split not in self.splits:
+            raise TruthError(f"world {self.name} has no split {split!r}; it has {', '.join(self.splits)}")

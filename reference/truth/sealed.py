@@ -1,4 +1,4 @@
-"""Sealed splits as the organiser's machine knows them: a secret as the world key, and a registered name.
+"""Sealed splits on the organiser's machine: a secret as the world key, and a registered name.
 
 A sealed split is registered under HARNESS_HOME/sealed/NAME, with a copy of its world file. Its secret lies in a file of
 the organiser's that nobody else can read. Floors and transitions are those of the public train split.
@@ -15,7 +15,7 @@ from pathlib import Path
 
 from reference.errors import WorldError
 from reference.process.world import World, load_world
-from reference.truth.origin import Origin
+from reference.truth.origin import Origin, Seal
 from reference.truth.synthetic import synthetic_content
 
 REGISTERED, WORLD_FILE = "seal.json", "world.toml"
@@ -25,53 +25,41 @@ SECRET_BYTES = 32
 
 @dataclass(frozen=True)
 class Secret:
-    """`key` is the sealed world's; `salt` keeps the commitment from being guessed. 32 bytes each."""
+    """Key of a sealed world, and the salt that keeps its commitment from being guessed; 32 bytes each."""
 
     key: bytes
     salt: bytes
 
 
-@dataclass(frozen=True)
-class Seal:
-    """A sealed split as the organiser's machine knows it."""
-
-    name: str
-    split: str
-    commitment: str
-    secret_file: str
-    folder: Path
-
-    @property
-    def log(self) -> Path:
-        """Scorings, one JSON object a line."""
-        return self.folder / "scorings.jsonl"
-
-    def world(self) -> World:
-        return sealed_world(self.folder / WORLD_FILE, self.name, read_secret(Path(self.secret_file)))
-
-
 def sealed_world(base: str | Path, name: str, secret: Secret) -> World:
-    """The base world under the secret key: other sessions, other ids, other pictures, nothing pinned."""
+    """Return the base world under the secret key: other sessions, other ids, other pictures, nothing pinned."""
     return replace(load_world(base), name=name, key=secret.key, digests={})
 
 
-def sealed_origin(world: World, split: str, commitment: str) -> Origin:
-    """One split under a secret key. `digest` names the key without giving it away."""
+def registered_world(seal: Seal) -> World:
+    """Return the world of a registered seal. Raises WorldError where the organiser's secret cannot be read."""
+    return sealed_world(seal.folder / WORLD_FILE, seal.name, read_secret(Path(seal.secret_file)))
+
+
+def sealed_origin(world: World, split: str, seal: Seal | None = None) -> Origin:
+    """Return the Origin of one split under a secret key; `seal` is None until the split is registered.
+
+    `digest` names the key without giving it away.
+    """
     secret = hashlib.sha256(b"sealed|" + world.key).hexdigest()
     return Origin(
         name=world.name,
         digest=f"{world.digest}:{secret}",
-        kind="synthetic",
         public=False,
         splits=(split,),
-        pinned={},
         content=lambda _: synthetic_content(world, split, 1),
-        sealed=commitment,
+        process=world,
+        seal=seal,
     )
 
 
 def make_secret(path: Path) -> Secret:
-    """Read the secret at `path`, or make one there that only its owner can read."""
+    """Return the secret at `path`, or write a new one there that only its owner can read."""
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)
         path.touch(mode=0o600, exist_ok=False)
@@ -81,7 +69,7 @@ def make_secret(path: Path) -> Secret:
 
 
 def read_secret(path: Path) -> Secret:
-    """Raises WorldError where the file is missing, malformed, or readable by others."""
+    """Return the secret at `path`. Raises WorldError where it is missing, malformed, or readable by others."""
     try:
         if path.stat().st_mode & 0o077:
             raise WorldError(f"{path}: others can read it; chmod 600 {path.name}")
@@ -90,19 +78,19 @@ def read_secret(path: Path) -> Secret:
     except OSError as error:
         raise WorldError(f"{path}: {error.strerror}") from None
     except (ValueError, KeyError, TypeError):
-        raise WorldError(f"{path}: not a secret that `harness world seal` made") from None
+        raise WorldError(f"{path}: not a secret file of `harness world seal`") from None
 
 
 def secret_of(key: str, salt: str) -> Secret:
-    """From two hexadecimal texts of 64 digits each. Raises ValueError."""
+    """Return the secret of two hexadecimal texts of 64 digits each. Raises ValueError for anything else."""
     found = Secret(bytes.fromhex(key), bytes.fromhex(salt))
     if len(found.key) != SECRET_BYTES or len(found.salt) != SECRET_BYTES:
         raise ValueError(f"secret and salt have {2 * SECRET_BYTES} hexadecimal digits each")
     return found
 
 
-def registered(name: str, home: Path) -> Seal | None:
-    """The sealed split of that name on this machine, or None."""
+def registered_seal(name: str, home: Path) -> Seal | None:
+    """Return the registration of the sealed split of that name on this machine, or None."""
     folder = home / "sealed" / name
     if not NAME.fullmatch(name) or not (folder / REGISTERED).is_file():
         return None
@@ -110,4 +98,5 @@ def registered(name: str, home: Path) -> Seal | None:
 
 
 def sealed_names(home: Path) -> list[str]:
+    """Return the names of the sealed splits of this machine, sorted."""
     return sorted(path.parent.name for path in (home / "sealed").glob(f"*/{REGISTERED}"))

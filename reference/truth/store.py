@@ -1,8 +1,8 @@
 """Truth <-> DuckDB: one database a split, written once, opened read-only and locked.
 
-A truth database is derived: from a world file, or from a file that was imported. It lies in the per-user cache
-(`HARNESS_HOME`, by default ~/.cache/warehouse-harness) or in a folder of the caller's, is made when it is first asked
-for and can be deleted at any time.
+A truth database is derived from a world file or an imported file. It lies in the per-user cache (`HARNESS_HOME`, by
+default ~/.cache/warehouse-harness) or in a folder of the caller's. The first use creates it, and it can be deleted at
+any time.
 
 Trust: the digest of a split's truth is pinned in its world file and compared at every build. Every database is sealed:
 its meta table holds an HMAC over itself and a sum over all rows, under a key that only this user has
@@ -12,7 +12,6 @@ its meta table holds an HMAC over itself and a sum over all rows, under a key th
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import hmac
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -23,13 +22,14 @@ from typing import TYPE_CHECKING
 
 from reference.code_digest import code_digest
 from reference.errors import TruthError
-from reference.files import replacement
+from reference.files import replacement, sha256
 from reference.home import cache_home, user_key
 from reference.resources import sql
+from reference.task import DEFAULT_SPLIT, DEFAULT_WORLD
 from reference.truth import database
 from reference.truth.catalog import locate
 from reference.truth.origin import Content, Origin
-from reference.truth.truth_rows import frame
+from reference.truth.truth_rows import clips_table
 
 if TYPE_CHECKING:
     import duckdb
@@ -52,46 +52,51 @@ class Truth:
 
     @property
     def world(self) -> str:
+        """Return the name of the world."""
         return self.meta["world"]
 
     @property
     def split(self) -> str:
+        """Return the name of the split."""
         return self.meta["split"]
 
     @property
     def digest(self) -> str:
-        """SHA-256 of the split's truth, hexadecimal."""
+        """Return the SHA-256, hexadecimal, of the split's truth."""
         return self.meta["truth_digest"]
 
     @property
     def n(self) -> int:
+        """Return the number of clips."""
         return int(self.meta["n"])
 
     @property
     def sessions(self) -> int:
+        """Return the number of sessions."""
         return int(self.meta["sessions"])
 
     @property
     def public(self) -> bool:
-        """Anyone can make this truth from a public seed."""
+        """Return whether anyone can compute this truth from a public seed."""
         return self.meta["public"] == "true"
 
     @property
     def sealed(self) -> str:
-        """The commitment of a sealed split, else empty: then only what cannot give the truth away may leave."""
+        """Return the commitment of a sealed split, else "". Of a sealed split only redacted numbers may leave."""
         return self.meta["sealed"]
 
     @property
     def in_sample(self) -> bool:
-        """Floors and transitions were fitted on the very session they are quoted for."""
+        """Return whether floors and transitions were fitted on the very session that they are quoted for."""
         return self.meta["in_sample"] == "true"
 
     @property
     def script(self) -> tuple[int | None, ...]:
-        """By operation code: the process's most probable successor, None where the world has no process."""
+        """Return, by operation code, the process's most probable successor; None where the world has no process."""
         return tuple(json.loads(self.meta["script"]))
 
     def close(self) -> None:
+        """Close the connection."""
         self.connection.close()
 
     def __enter__(self) -> Truth:
@@ -102,8 +107,8 @@ class Truth:
 
 
 def open_truth(
-    world: str | Path = "warehouse-v1",
-    split: str = "test",
+    world: str | Path = DEFAULT_WORLD,
+    split: str = DEFAULT_SPLIT,
     *,
     home: str | Path | None = None,
     truth: str | Path | None = None,
@@ -111,34 +116,49 @@ def open_truth(
     allow_directories: Iterable[Path] = (),
     progress: Progress | None = None,
 ) -> Truth:
-    """Open a split's truth, making it first where it is not there yet.
+    """Open a split's truth; builds it first where it does not exist yet.
 
     `truth`: a database of that split, or a folder to keep databases in, instead of the cache. The connection may read
     `allow_files` and read and write in `allow_directories`, and reach nothing else. Raises TruthError, WorldError.
     """
     folder = cache_home(home)
     origin = locate(world, folder)
-    path = _path(origin, split, folder, truth)
+    path = truth_path(origin, split, home=folder, truth=truth)
     if not path.exists():
         build_truth(origin, split, path, key=user_key(folder), progress=progress)
     opened = attach(path, folder, allow_files, allow_directories)
     try:
-        _is_asked_for(opened, origin, split)
+        _check_identity(opened, origin, split)
     except TruthError:
         opened.close()
         raise
     return opened
 
 
-def built(origin: Origin, split: str, *, home: Path, truth: str | Path | None = None) -> Path:
-    """Where `open_truth` keeps, or would keep, this split."""
-    return _path(origin, split, home, truth)
+def truth_path(origin: Origin, split: str, *, home: Path, truth: str | Path | None = None) -> Path:
+    """Return the path of the database that `open_truth` uses, or would create, for this split.
+
+    Its name is a digest of everything that the rows depend on, so that a changed world, code or database version makes
+    a new file. Raises TruthError for an unknown split or an unusable `truth`.
+    """
+    import duckdb
+
+    origin.check_split(split)
+    if truth is not None and Path(truth).suffix == ".duckdb":
+        if not Path(truth).exists():
+            raise TruthError(f"{truth}: no such truth database")
+        return Path(truth)
+    if truth is not None and not _can_hold(Path(truth)):
+        raise TruthError(f"{truth}: neither a folder nor a place for one, nor a .duckdb file")
+    pinned = f"{origin.digest}|{split}|{SCHEMA_VERSION}|{code_digest(__name__)}|{duckdb.__version__}"
+    name = f"{split}-{sha256(pinned.encode())[:16]}.duckdb"
+    return (home / "truth" if truth is None else Path(truth)) / origin.name / name
 
 
 def build_truth(origin: Origin, split: str, path: Path, *, key: bytes, progress: Progress | None = None) -> None:
-    """Write the database of a split. Raises TruthError when its digest is not the one its world pins."""
+    """Write the database of a split. Raises TruthError when its digest is not the one that its world pins."""
     content = origin.content(split)
-    with _explained(path), replacement(path) as temporary:
+    with _write_errors(path), replacement(path) as temporary:
         temporary.unlink()
         with database.connect() as connection:
             database.attach_new(connection, temporary)
@@ -152,8 +172,8 @@ def build_truth(origin: Origin, split: str, path: Path, *, key: bytes, progress:
 
 
 @contextlib.contextmanager
-def _explained(path: Path) -> Iterator[None]:
-    """A full disk, say: what DuckDB cannot write becomes one line that names the file."""
+def _write_errors(path: Path) -> Iterator[None]:
+    """Turn an error of DuckDB while it writes (a full disk, say) into one line that names the file."""
     import duckdb
 
     try:
@@ -162,35 +182,18 @@ def _explained(path: Path) -> Iterator[None]:
         raise TruthError(f"{path}: cannot be written ({str(error).splitlines()[0]})") from None
 
 
-def _path(origin: Origin, split: str, home: Path, truth: str | Path | None) -> Path:
-    """Named by everything the rows depend on, so that a changed world, code or database version makes a new file."""
-    import duckdb
-
-    if split not in origin.splits:
-        raise TruthError(f"world {origin.name} has no split {split!r}; it has {', '.join(origin.splits)}")
-    if truth is not None and Path(truth).suffix == ".duckdb":
-        if not Path(truth).exists():
-            raise TruthError(f"{truth}: no such truth database")
-        return Path(truth)
-    if truth is not None and not _can_hold(Path(truth)):
-        raise TruthError(f"{truth}: neither a folder nor a place for one, nor a .duckdb file")
-    pinned = f"{origin.digest}|{split}|{SCHEMA_VERSION}|{code_digest(__name__)}|{duckdb.__version__}"
-    name = f"{split}-{hashlib.sha256(pinned.encode()).hexdigest()[:16]}.duckdb"
-    return (home / "truth" if truth is None else Path(truth)) / origin.name / name
-
-
 def _can_hold(folder: Path) -> bool:
-    """A folder, or a name that can become one: a mistyped path is not made into a tree of folders."""
+    """Return whether a path is a folder or can become one; a mistyped path must not become a tree of folders."""
     return folder.is_dir() or (not folder.exists() and folder.absolute().parent.is_dir())
 
 
 def _insert(connection: duckdb.DuckDBPyConnection, content: Content, progress: Progress | None) -> int:
-    """Write the rows, a chunk at a time; returns the number of sessions."""
+    """Write the rows, a chunk at a time; return the number of sessions."""
     connection.executemany("INSERT INTO truth.operations VALUES (?, ?)", list(enumerate(content.operations)))
     sessions: dict[str, int] = {}
     done, clips = 0, iter(content.clips)
     while chunk := list(islice(clips, _CHUNK)):
-        connection.register("chunk", frame(chunk, content, sessions))
+        connection.register("chunk", clips_table(chunk, content, sessions))
         connection.execute("INSERT INTO truth.clips SELECT * FROM chunk")
         connection.unregister("chunk")
         done += len(chunk)
@@ -227,7 +230,7 @@ def _meta(
         "sessions": str(sessions),
         "script": json.dumps(script),
         "public": str(origin.public).lower(),
-        "sealed": origin.sealed,
+        "sealed": origin.seal.commitment if origin.seal else "",
         "in_sample": str(content.in_sample).lower(),
     }
 
@@ -236,7 +239,7 @@ def _check_pin(origin: Origin, split: str, digest: str, n: int) -> None:
     pinned = origin.pinned.get(split)
     if pinned and pinned != digest:
         raise TruthError(
-            f"world {origin.name}, split {split}: the truth made here ({n:,} clips) has digest {digest[:16]}, "
+            f"world {origin.name}, split {split}: the truth computed here ({n:,} clips) has digest {digest[:16]}, "
             f"its world file pins {pinned[:16]}; the world file or the generator was changed"
         )
 
@@ -250,14 +253,14 @@ def attach(path: Path, home: Path, allow_files: Iterable[Path] = (), allow_direc
     """Open one truth database after every check that a file of unknown origin needs. Raises TruthError."""
     import duckdb
 
-    database.looks_like_one(path)
+    database.check_magic(path)
     connection = database.connect(home / "temporary")
     try:
-        database.attach_patiently(connection, path)
-        database.close_doors(connection, allow_files, allow_directories)
-        database.holds_only_tables(connection, path)
+        database.attach_when_free(connection, path)
+        database.restrict(connection, allow_files, allow_directories)
+        database.check_tables(connection, path)
         meta = dict(connection.execute("SELECT key, value FROM truth.meta").fetchall())
-        _intact(connection, path, meta, home)
+        _check_integrity(connection, path, meta, home)
         operations = connection.execute("SELECT operation FROM truth.operations ORDER BY code").fetchall()
     except TruthError:
         connection.close()
@@ -268,33 +271,31 @@ def attach(path: Path, home: Path, allow_files: Iterable[Path] = (), allow_direc
     return Truth(connection, path, meta, tuple(label for (label,) in operations))
 
 
-def _intact(connection: duckdb.DuckDBPyConnection, path: Path, meta: Mapping[str, str], home: Path) -> None:
+def _check_integrity(connection: duckdb.DuckDBPyConnection, path: Path, meta: Mapping[str, str], home: Path) -> None:
     if meta.get("schema_version") != SCHEMA_VERSION:
         raise TruthError(f"{path}: schema version {meta.get('schema_version')}, this version reads {SCHEMA_VERSION}")
     if not hmac.compare_digest(meta.get("seal", ""), _seal(user_key(home), meta)):
-        raise TruthError(f"{path}: made elsewhere, or altered; build it here with `harness world build`")
+        raise TruthError(f"{path}: written elsewhere, or altered; build it here with `harness world build`")
     if database.scalar(connection, sql(__package__, "checksum")) != meta["row_checksum"]:
-        raise TruthError(f"{path}: its rows are not the ones it was made with; delete it, it will be made anew")
+        raise TruthError(f"{path}: its rows were altered; delete it, and the next use builds it again")
 
 
-def _is_asked_for(truth: Truth, origin: Origin, split: str) -> None:
+def _check_identity(truth: Truth, origin: Origin, split: str) -> None:
     for name, value in (("world", origin.name), ("split", split), ("world_digest", origin.digest)):
         if truth.meta[name] != value:
-            raise TruthError(f"{truth.path}: has {name} {truth.meta[name][:40]}, asked for is {value[:40]}")
+            raise TruthError(f"{truth.path}: holds {name} {truth.meta[name][:40]}, expected {value[:40]}")
     _check_pin(origin, split, truth.digest, truth.n)
 
 
 def export(truth: Truth, path: Path) -> None:
     """Write a split's truth, one row a clip, as JSON Lines, CSV or Parquet by the extension of `path`.
 
+    JSON Lines have the segment as a prediction has it, `temporal_segment`; the others in two columns.
     The connection must have been opened with `path.parent` among its folders. Raises TruthError.
     """
-    options = {".jsonl": "FORMAT json", ".csv": "FORMAT csv, HEADER", ".parquet": "FORMAT parquet, COMPRESSION zstd"}
-    if path.suffix not in options:
-        raise TruthError(f"{path}: expected a name that ends in {', '.join(options)}")
-    query = sql(__package__, "export")
-    if path.suffix == ".csv":
-        query = f"SELECT * REPLACE (array_to_string(next_operations, '|') AS next_operations) FROM ({query})"
-    with _explained(path), replacement(path) as temporary:
-        target = database.quoted(temporary.absolute())
-        truth.connection.execute(f"COPY ({query}) TO '{target}' ({options[path.suffix]})")
+    statements = {".jsonl": "export_jsonl", ".csv": "export_csv", ".parquet": "export_parquet"}
+    if path.suffix not in statements:
+        raise TruthError(f"{path}: expected a name that ends in {', '.join(statements)}")
+    with _write_errors(path), replacement(path) as temporary:
+        truth.connection.execute(sql(__package__, "exported"))
+        truth.connection.execute(sql(__package__, statements[path.suffix]), {"path": str(temporary.absolute())})

@@ -1,19 +1,42 @@
-"""Clips -> the columns of schema.sql's `clips` table, labels as codes."""
+"""A clip's truth as a row: of the table `clips` (schema.sql), and of JSON Lines in the shape of a prediction."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from reference.task import Clip
+from reference.truth.origin import Content
+
 if TYPE_CHECKING:
     import pandas as pd
 
-    from reference.task import Clip
-    from reference.truth.origin import Content
+
+def truth_row(clip: Clip) -> dict[str, Any]:
+    """Return a clip's truth as training code reads it: the answers in the shape of a prediction, and their context.
+
+    `harness world export` writes the same keys with the same values, and more of them (sql/export_jsonl.sql).
+    """
+    return {
+        "clip_id": clip.clip_id,
+        "session": clip.session,
+        "clip_index": clip.clip_index,
+        "start_ms": clip.start_ms,
+        "dominant_operation": clip.dominant_operation,
+        "temporal_segment": clip.temporal_segment._asdict(),
+        "next_operation": clip.next_operation,
+        "previous_operation": clip.previous_operation,
+        "next_operations": list(clip.next_operations),
+        "domain": clip.domain,
+        "randomised": clip.randomised,
+    }
 
 
-def frame(clips: list[Clip], content: Content, sessions: dict[str, int]) -> pd.DataFrame:
-    """In schema.sql's order; `sessions` numbers the sessions seen so far and goes on from there."""
+def clips_table(clips: list[Clip], content: Content, sessions: dict[str, int]) -> pd.DataFrame:
+    """Return a chunk of the table `clips`: schema.sql's columns in its order, operations as codes.
+
+    `sessions` maps each session to its number, and gets the sessions that are new in this chunk.
+    """
     import pandas as pd
 
     code = {label: place for place, label in enumerate(content.operations)}

@@ -10,6 +10,7 @@ A damaged file can crash or hang a decoder: files of unknown origin go through `
 
 from __future__ import annotations
 
+import importlib
 import os
 import stat
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -21,7 +22,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reference.errors import VideoError
-from reference.video.samplers import SAMPLERS, reduced, uniform_indices
+from reference.task import DEFAULT_FRAMES, DEFAULT_SAMPLER
+from reference.video.samplers import SAMPLERS, reduce_luma, uniform_indices
 
 Pixels = NDArray[np.uint8]
 BOXES = (b"ftyp", b"moov", b"mdat", b"free", b"skip", b"wide", b"pnot")
@@ -38,7 +40,7 @@ HELD_BYTES = 256 << 20
 
 
 class Limits(NamedTuple):
-    """The most that a header may announce."""
+    """Largest values that a header may announce."""
 
     side: int = 4096
     frames: int = 10_000
@@ -49,6 +51,8 @@ LIMITS = Limits()
 
 
 class Header(NamedTuple):
+    """Header of a video; its packets are counted where it announces no number of frames."""
+
     width: int
     height: int
     frames: int
@@ -56,50 +60,50 @@ class Header(NamedTuple):
 
 
 class Wanted(NamedTuple):
-    """n sampled frames, or the frames at `indices`, sorted and different."""
+    """Frames to decode: n sampled ones, or those at `indices`, sorted and different."""
 
-    n: int = 8
-    sampler: str = "uniform"
+    n: int = DEFAULT_FRAMES
+    sampler: str = DEFAULT_SAMPLER
     indices: tuple[int, ...] | None = None
 
 
 class Decoder(NamedTuple):
-    """`count`: frames by this decoder's own account. `read`: the frames at sorted, different indices."""
+    """Backend for decoding. `count`: frames by its own account. `read`: the frames at sorted, different indices."""
 
     count: Callable[[Path], int]
     read: Callable[[Path, Sequence[int]], Pixels]
 
 
 def decode(path: Path, wanted: Wanted, decoder: str, limits: Limits) -> tuple[Pixels, NDArray[np.int64]]:
-    """`(frames, indices)` of one file. Raises VideoError; may crash or hang on a damaged file."""
+    """Return `(frames, indices)` of one file. Raises VideoError; may crash or hang on a damaged file."""
     decoder_named(decoder)
-    with opened(path) as (container, stream):
+    with open_video(path) as (container, stream):
         header = _header(path, container, stream, limits)
-        indices, frames = _known(path, wanted, header), None
+        indices, frames = _known_indices(path, wanted, header), None
         pictures = enumerate(container.decode(stream))
         if indices is None:
             frames, indices = _scan(path, header, pictures, lambda luma: SAMPLERS[wanted.sampler](luma, wanted.n))
         elif decoder == "pyav":
-            frames = _chosen(path, pictures, indices)
+            frames = _select(path, pictures, indices)
     if decoder != "pyav" or frames is None:
-        frames = _agreed(path, decoder, header).read(path, indices)
+        frames = _agreeing_decoder(path, decoder, header).read(path, indices)
     return frames, np.array(indices)
 
 
-def _known(path: Path, wanted: Wanted, header: Header) -> tuple[int, ...] | None:
-    """The indices, where nobody has to look at pictures for them."""
+def _known_indices(path: Path, wanted: Wanted, header: Header) -> tuple[int, ...] | None:
+    """Return the indices where no sampler has to look at pictures for them, else None. Raises VideoError."""
     if wanted.indices is None:
         if not 1 <= wanted.n <= header.frames:
-            raise VideoError(f"{path}: has {header.frames} frames, {wanted.n} were asked for")
-        return uniform_indices(header.frames, wanted.n) if wanted.sampler == "uniform" else None
+            raise VideoError(f"{path}: has {header.frames} frames, {wanted.n} were requested")
+        return uniform_indices(header.frames, wanted.n) if wanted.sampler == DEFAULT_SAMPLER else None
     if not wanted.indices or list(wanted.indices) != sorted(set(wanted.indices)):
-        raise VideoError(f"{path}: the frames asked for must be sorted and different")
+        raise VideoError(f"{path}: the requested frames must be sorted and different")
     if wanted.indices[0] < 0 or wanted.indices[-1] >= header.frames:
-        raise VideoError(f"{path}: has the frames 0 to {header.frames - 1}, {wanted.indices} were asked for")
+        raise VideoError(f"{path}: has the frames 0 to {header.frames - 1}, {wanted.indices} were requested")
     return wanted.indices
 
 
-def _agreed(path: Path, name: str, header: Header) -> Decoder:
+def _agreeing_decoder(path: Path, name: str, header: Header) -> Decoder:
     decoder = decoder_named(name)
     counted = decoder.count(path)
     if counted != header.frames:
@@ -108,25 +112,28 @@ def _agreed(path: Path, name: str, header: Header) -> Decoder:
 
 
 def inspect(path: Path, limits: Limits = LIMITS) -> Header:
-    """The header of an MP4 or MOV file that keeps within the limits."""
-    with opened(path) as (container, stream):
+    """Return the header of an MP4 or MOV file. Raises VideoError where it breaks a limit or is none."""
+    with open_video(path) as (container, stream):
         return _header(path, container, stream, limits)
 
 
 def _header(path: Path, container: Any, stream: Any, limits: Limits) -> Header:
-    """A fragmented file announces no number of frames: its packets are counted, and it is read from the start again."""
+    """Return the checked header. Raises VideoError where it breaks a limit.
+
+    A fragmented file announces no number of frames: its packets are counted, and it is read from the start again.
+    """
     frames = stream.frames
     if not frames:
         frames = sum(1 for packet in container.demux(stream) if packet.size)
         container.seek(0)
     seconds = (container.duration or 0) / 1_000_000
     header = Header(stream.codec_context.width, stream.codec_context.height, frames, seconds)
-    _within(path, header, limits)
+    _check_limits(path, header, limits)
     return header
 
 
 def check_kind(path: Path) -> None:
-    """A regular file that begins like an MP4 or MOV file."""
+    """Raise VideoError unless the path is a regular file that begins like an MP4 or MOV file."""
     try:
         if not stat.S_ISREG(path.stat().st_mode):
             raise VideoError(f"{path}: not a regular file")
@@ -141,7 +148,7 @@ def check_kind(path: Path) -> None:
         raise VideoError(f"{path}: not an MP4 or MOV video but {found}, whatever its name; convert it to MP4 (H.264)")
 
 
-def _within(path: Path, header: Header, limits: Limits) -> None:
+def _check_limits(path: Path, header: Header, limits: Limits) -> None:
     if not 0 < max(header.width, header.height) <= limits.side or min(header.width, header.height) < 1:
         size = f"{header.width} x {header.height}"
         raise VideoError(f"{path}: its header says {size} pixels, at most {limits.side} a side are read")
@@ -152,10 +159,10 @@ def _within(path: Path, header: Header, limits: Limits) -> None:
 
 
 @contextmanager
-def opened(path: Path) -> Iterator[tuple[Any, Any]]:
-    """PyAV's container and its first video stream. `file:` keeps a path with a colon from being read as a protocol."""
+def open_video(path: Path) -> Iterator[tuple[Any, Any]]:
+    """Yield PyAV's container and its first video stream. Raises VideoError for a file that cannot be decoded."""
     check_kind(path)
-    av = _imported("av", "av")
+    av = _import("av", "av")
     try:
         with av.open(f"file:{path.absolute()}", format="mp4", options={"protocol_whitelist": "file"}) as container:
             if not container.streams.video:
@@ -168,49 +175,52 @@ def opened(path: Path) -> Iterator[tuple[Any, Any]]:
 
 
 def pictures(path: Path) -> Iterator[tuple[int, Any]]:
-    """(index, PyAV frame) of every frame in turn."""
-    with opened(path) as (container, stream):
+    """Yield (index, PyAV frame) of every frame in turn."""
+    with open_video(path) as (container, stream):
         yield from enumerate(container.decode(stream))
 
 
 def _pyav_read(path: Path, indices: Sequence[int]) -> Pixels:
-    return _chosen(path, pictures(path), indices)
+    return _select(path, pictures(path), indices)
 
 
-def _chosen(path: Path, pictures: Iterable[tuple[int, Any]], indices: Sequence[int]) -> Pixels:
+def _select(path: Path, pictures: Iterable[tuple[int, Any]], indices: Sequence[int]) -> Pixels:
     wanted, found = set(indices), []
     for index, picture in pictures:
         if index in wanted:
             found.append(picture.to_ndarray(format="rgb24"))
             if len(found) == len(wanted):
                 break
-    return _stacked(path, found, indices)
+    return _stack(path, found, indices)
 
 
 def _scan(
     path: Path, header: Header, pictures: Iterable[tuple[int, Any]], choose: Callable[[NDArray[Any]], tuple[int, ...]]
 ) -> tuple[Pixels | None, tuple[int, ...]]:
-    """One pass: the small luma of every frame, then the frames that `choose` wants; None if too many to hold."""
+    """Sample in one pass: read the small luma of every frame, then return the frames that `choose` wants.
+
+    The frames are None where the video is too large to keep them while the sampler looks.
+    """
     held: list[Any] | None = [] if header.frames * header.width * header.height * 3 // 2 <= HELD_BYTES else None
     small: list[NDArray[np.int32]] = []
     for index, picture in pictures:
         if index >= header.frames:
             break
-        small.append(reduced(_luma(picture)))
+        small.append(reduce_luma(_luma(picture)))
         if held is not None:
             held.append(picture)
     if len(small) < header.frames:
-        raise _ends(path, header.frames - 1)
+        raise _missing_frame(path, header.frames - 1)
     if len({luma.shape for luma in small}) > 1:
         raise VideoError(f"{path}: its frames change size")
     indices = choose(np.stack(small))
     if held is None:
         return None, indices
-    return _stacked(path, [held[index].to_ndarray(format="rgb24") for index in indices], indices), indices
+    return _stack(path, [held[index].to_ndarray(format="rgb24") for index in indices], indices), indices
 
 
 def _luma(picture: Any) -> NDArray[np.uint8]:
-    """The Y plane, where the pixel format has one of 8 bits."""
+    """Return the Y plane [h, w]; a pixel format without one of 8 bits is converted to grey."""
     if picture.format.name not in EIGHT_BIT:
         picture = picture.reformat(format="gray")
     plane = picture.planes[0]
@@ -218,20 +228,20 @@ def _luma(picture: Any) -> NDArray[np.uint8]:
     return rows.reshape(picture.height, plane.line_size)[:, : picture.width]
 
 
-def _stacked(path: Path, found: list[Pixels], indices: Sequence[int]) -> Pixels:
+def _stack(path: Path, found: list[Pixels], indices: Sequence[int]) -> Pixels:
     if len(found) < len(indices):
-        raise _ends(path, indices[len(found)])
+        raise _missing_frame(path, indices[len(found)])
     if len({frame.shape for frame in found}) > 1:
         raise VideoError(f"{path}: its frames change size")
     return np.stack(found)
 
 
-def _ends(path: Path, missing: int) -> VideoError:
+def _missing_frame(path: Path, missing: int) -> VideoError:
     return VideoError(f"{path}: frame {missing} is not there, though the header promises it; the file is damaged")
 
 
 def _decord(path: Path) -> Any:
-    decord = _imported("decord", "decord")
+    decord = _import("decord", "decord")
     try:
         return decord.VideoReader(os.fspath(path), ctx=decord.cpu(0), num_threads=1)
     except decord.DECORDError as error:
@@ -239,7 +249,7 @@ def _decord(path: Path) -> Any:
 
 
 def _decord_read(path: Path, indices: Sequence[int]) -> Pixels:
-    decord, reader = _imported("decord", "decord"), _decord(path)
+    decord, reader = _import("decord", "decord"), _decord(path)
     try:
         return reader.get_batch(list(indices)).asnumpy()
     except (decord.DECORDError, IndexError) as error:
@@ -247,7 +257,7 @@ def _decord_read(path: Path, indices: Sequence[int]) -> Pixels:
 
 
 def _opencv(path: Path) -> Any:
-    cv2 = _imported("cv2", "opencv-python-headless")
+    cv2 = _import("cv2", "opencv-python-headless")
     capture = cv2.VideoCapture(os.fspath(path), cv2.CAP_FFMPEG)
     if not capture.isOpened():
         raise VideoError(f"{path}: OpenCV cannot open it")
@@ -255,24 +265,22 @@ def _opencv(path: Path) -> Any:
 
 
 def _opencv_count(path: Path) -> int:
-    cv2 = _imported("cv2", "opencv-python-headless")
+    cv2 = _import("cv2", "opencv-python-headless")
     return int(_opencv(path).get(cv2.CAP_PROP_FRAME_COUNT))
 
 
 def _opencv_read(path: Path, indices: Sequence[int]) -> Pixels:
-    """In turn: seeking is four times slower, and off by frames in some files."""
+    """Read frames in turn: seeking is four times slower, and off by frames in some files."""
     capture, wanted, found = _opencv(path), set(indices), []
     for index in range(indices[-1] + 1):
         if not capture.grab():
             break
         if index in wanted:
             found.append(capture.retrieve()[1][:, :, ::-1])
-    return _stacked(path, found, indices)
+    return _stack(path, found, indices)
 
 
-def _imported(module: str, package: str) -> Any:
-    import importlib
-
+def _import(module: str, package: str) -> Any:
     try:
         return importlib.import_module(module)
     except ImportError:
@@ -287,6 +295,7 @@ DECODERS = {
 
 
 def decoder_named(name: str) -> Decoder:
+    """Return the decoder of that name. Raises VideoError where there is none."""
     if name not in DECODERS:
         raise VideoError(f"no decoder {name!r}; there are {', '.join(DECODERS)}")
     return DECODERS[name]

@@ -1,31 +1,24 @@
-"""Pictures -> mp4, and mp4 -> the frames that a model looks at.
+"""Pictures -> mp4; `read` takes frames from one.
 
 Written files are H.264 (x264, superfast, crf 23, yuv420p, one thread) in MP4, and hold nothing but pictures: no title,
 comment, creation time or encoder's name, in the container or in the stream. Equal frames give equal bytes, under any
 load and on every x86-64 processor.
-
-`frames` takes files of unknown origin: only MP4 and MOV, within limits, decoded in a child process that may crash or
-hang. `trusted=True` decodes in this process, for files that this project rendered on this machine.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from reference.errors import VideoError
 from reference.files import write_atomically
 from reference.task import FPS
-from reference.video.decoders import DECODERS, LIMITS, Limits, Pixels, Wanted, decode, decoder_named, inspect, pictures
-from reference.video.samplers import SAMPLERS
-
-__all__ = ["DECODERS", "LIMITS", "Limits", "encode", "frames", "inspect", "pixel_digest", "write_video"]
+from reference.video.decoders import Pixels, pictures
 
 X264 = {"preset": "superfast", "crf": "23", "threads": "1", "x264-params": "cpu-independent=1"}
 """Without cpu-independent x264's rate control (macroblock tree) goes by the processor, and on one with AVX-512 also by
@@ -35,35 +28,6 @@ BITEXACT = 1 << 23
 """AV_CODEC_FLAG_BITEXACT; with the muxer's flag neither writes its name."""
 NO_OPTIONS = "filter_units=remove_types=6"
 """Drops the SEI units, in one of which x264 writes its version and options. Decoded pixels stay the same."""
-TIMEOUT = 30.0
-
-
-def frames(
-    path: str | Path,
-    n: int = 8,
-    sampler: str = "uniform",
-    decoder: str = "pyav",
-    *,
-    indices: Sequence[int] | None = None,
-    trusted: bool = False,
-    timeout: float = TIMEOUT,
-    limits: Limits = LIMITS,
-) -> tuple[Pixels, NDArray[np.int64]]:
-    """n frames of a video, uint8 RGB [n, h, w, 3], and their 0-based indices, int [n], sorted.
-
-    `sampler`: uniform, motion, entropy or boundary (samplers.py). `decoder`: pyav, decord or opencv, the last
-    two where installed. `indices`: these frames (sorted, different) instead of sampled ones.
-    Raises VideoError for a file that is none, breaks a limit, is damaged, or has too few frames.
-    """
-    if sampler not in SAMPLERS:
-        raise VideoError(f"no sampler {sampler!r}; there are {', '.join(SAMPLERS)}")
-    decoder_named(decoder)
-    wanted = Wanted(n, sampler, None if indices is None else tuple(map(int, indices)))
-    if trusted:
-        return decode(Path(path), wanted, decoder, limits)
-    from reference.video.sandbox import decode_apart
-
-    return decode_apart(Path(path), wanted, decoder, limits, timeout)
 
 
 def write_video(
@@ -77,7 +41,7 @@ def write_video(
 
 
 def encode(path: Path, pictures: Iterable[Pixels], size: int | tuple[int, int], fps: int | Fraction = FPS) -> None:
-    """`write_video` to a path that nobody reads before it is whole."""
+    """Write a video in place: for a path that nobody reads before this function returns. Raises as `write_video`."""
     av = _av()
     width, height = size if isinstance(size, tuple) else (size, size)
     if width % 2 or height % 2:
@@ -88,7 +52,7 @@ def encode(path: Path, pictures: Iterable[Pixels], size: int | tuple[int, int], 
         stream.codec_context.thread_count = 1
         stream.codec_context.flags |= BITEXACT
         container.start_encoding()
-        for packet in _packets(av, stream, _checked(path, pictures, (height, width, 3))):
+        for packet in _packets(av, stream, _check_frames(path, pictures, (height, width, 3))):
             container.mux(packet)
 
 
@@ -104,19 +68,19 @@ def _packets(av: Any, stream: Any, pictures: Iterable[Pixels]) -> Iterator[Any]:
     yield from cleaner.filter(None)
 
 
-def _checked(path: Path, pictures: Iterable[Pixels], shape: tuple[int, int, int]) -> Iterator[Pixels]:
-    found = False
+def _check_frames(path: Path, pictures: Iterable[Pixels], shape: tuple[int, int, int]) -> Iterator[Pixels]:
+    empty = True
     for picture in pictures:
         if picture.shape != shape or picture.dtype != np.uint8:
             raise VideoError(f"{path}: a frame is {picture.dtype} {picture.shape}, expected uint8 {shape}")
-        found = True
+        empty = False
         yield np.ascontiguousarray(picture)
-    if not found:
+    if empty:
         raise VideoError(f"{path}: no frame to write")
 
 
 def pixel_digest(path: str | Path) -> str:
-    """SHA-256 over all decoded frames: proves a file's content where bytes may differ between encoder versions."""
+    """Return the SHA-256, hexadecimal, of all decoded frames: equal for files that differ by encoder version only."""
     total = hashlib.sha256()
     for _, picture in pictures(Path(path)):
         total.update(picture.to_ndarray().tobytes())

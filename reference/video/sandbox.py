@@ -37,7 +37,7 @@ _PIPE = 1 << 20  # bytes; the usual 64 KiB would mean forty turns an answer
 
 
 class _Child:
-    """A decoding process and the two pipes to it."""
+    """Decoding process and the two pipes to it."""
 
     def __init__(self) -> None:
         self.owner = os.getpid()
@@ -51,7 +51,7 @@ class _Child:
         )
 
     def ask(self, request: dict[str, Any], deadline: float) -> tuple[dict[str, Any], Pixels]:
-        """Raises EOFError when the child dies, TimeoutError when it is late."""
+        """Send a request and return the reply. Raises EOFError when the child dies, TimeoutError when it is late."""
         assert self.process.stdin is not None
         try:
             self.process.stdin.write(json.dumps(request).encode() + b"\n")
@@ -80,7 +80,7 @@ class _Child:
         return count
 
     def end(self) -> int:
-        """Kill it; the exit status, negative for a signal, of a child that had died by itself."""
+        """Kill the child; return its exit status, negative for a signal, if it had died by itself."""
         with contextlib.suppress(subprocess.TimeoutExpired):
             self.process.wait(0.2)
         self.process.kill()
@@ -97,7 +97,7 @@ _child: _Child | None = None
 def decode_apart(
     path: Path, wanted: Wanted, decoder: str, limits: Limits, timeout: float
 ) -> tuple[Pixels, NDArray[np.int64]]:
-    """`decoders.decode` in the child. Raises VideoError for what it raises there, and when it crashes or hangs."""
+    """Run `decoders.decode` in the child. Raises VideoError for its errors there, a crash, or a timeout."""
     request = {
         "path": os.fspath(path.absolute()),
         "shown": str(path),
@@ -148,7 +148,7 @@ def stop() -> int | None:
 
 
 def serve() -> None:
-    """The child's life: answer requests until the parent is gone. Libraries that print cannot disturb the answers."""
+    """Answer requests until the parent closes the pipe; output of libraries is kept off the pipe."""
     _limit_memory()
     answers = os.fdopen(os.dup(1), "wb", buffering=0)
     os.dup2(2, 1)

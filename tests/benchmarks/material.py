@@ -26,7 +26,7 @@ def world(scale: int) -> str:
 
 
 def truth_path(place: Place, scale: int) -> Path:
-    return store.built(locate(world(scale), place.home), SPLIT, home=place.home)
+    return store.truth_path(locate(world(scale), place.home), SPLIT, home=place.home)
 
 
 def build(place: Place, scale: int) -> Run:
@@ -46,7 +46,7 @@ def multiply(place: Place, scale: int, copies: int) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     with database.connect(place.folder / "temporary") as connection:
         database.attach_new(connection, path)
-        connection.execute(f"ATTACH '{database.quoted(truth_path(place, scale))}' AS base (READ_ONLY)")
+        connection.execute("ATTACH ? AS base (READ_ONLY)", [str(truth_path(place, scale))])
         connection.execute(resources.sql("reference.truth", "schema"))
         meta = dict(connection.execute("SELECT key, value FROM base.meta").fetchall())
         connection.execute(f"SET VARIABLE copies = {copies}; SET VARIABLE sessions = {meta['sessions']}")
@@ -76,9 +76,9 @@ def submission(place: Place, scale: int) -> Path:
 
 def _write(truth: Path, path: Path, place: Place) -> None:
     with database.connect(place.folder / "temporary") as connection:
-        connection.execute(f"ATTACH '{database.quoted(truth)}' AS truth (READ_ONLY)")
+        connection.execute("ATTACH ? AS truth (READ_ONLY)", [str(truth)])
         options = "FORMAT csv, HEADER false, QUOTE '', ESCAPE '', DELIMITER E'\\x1f'"
-        connection.execute(f"COPY ({sql('predictions')}) TO '{database.quoted(path)}' ({options})")
+        connection.execute(f"COPY ({sql('predictions')}) TO ? ({options})", [str(path)])
 
 
 def forget_scores(place: Place) -> None:

@@ -24,7 +24,8 @@ from reference.rendering.render_split import render
 from reference.rendering.request import Request
 from reference.rendering.sources import Scenes
 from reference.task import CLIP_FRAMES
-from reference.video.encode import encode, frames, pixel_digest
+from reference.video.encode import encode, pixel_digest
+from reference.video.read import frames
 from tests.proofs.proof import table
 
 SIDE, N = 336, 8

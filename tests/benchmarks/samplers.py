@@ -20,9 +20,11 @@ import numpy as np
 from reference.process.world import load_world
 from reference.rendering.sources import Job, Scenes
 from reference.task import CLIP_FRAMES
-from reference.video.encode import encode, frames
-from reference.video.samplers import SAMPLERS, distances
+from reference.video.encode import encode
+from reference.video.read import frames
+from reference.video.samplers import SAMPLERS
 from tests.proofs.proof import table
+from tests.support.sampling import distances
 
 N = 8
 TIMED = 12
@@ -34,7 +36,7 @@ def chosen(source: Scenes, clips: int) -> Iterator[Job]:
 
 
 def transitions(job: Job) -> list[int]:
-    return [run.start_frame for run in job.look[0].runs if run.start_frame > 0]
+    return [run.start_frame for run in job.scene[0].runs if run.start_frame > 0]
 
 
 def measured(source: Scenes, jobs: list[Job]) -> dict[str, list[int]]:

@@ -1,4 +1,4 @@
-"""The comparison of arms: what it says of answers that are there, and that the table reads as it was measured."""
+"""Ablations: paired differences of existing answers, and the table that is made of them."""
 
 from __future__ import annotations
 
@@ -10,14 +10,15 @@ pytest.importorskip("torch", reason="the finetune extra is not installed")
 
 import harness
 from finetune import ablations
-from finetune.ablations import ARMS, METRICS, SEEDS, SHIFTED, config_of, paired, table
+from finetune.ablations import ARMS, COLUMNS, SEEDS, SHIFTED, arm_config, paired_difference, table
 
 PLACES = ("validation", SHIFTED)
 
 
 @pytest.fixture(scope="module")
 def work(tmp_path_factory):
-    """An arm that answers by the transition prior where `base` says a constant, here; there both are constant."""
+    """Work folder of two arms: on validation `augment` answers by the transition prior and `base` a constant, in the
+    shifted domain both answer the constant."""
     folder = tmp_path_factory.mktemp("work")
     (folder / "answers").mkdir()
     (folder / "results").mkdir()
@@ -29,14 +30,14 @@ def work(tmp_path_factory):
                 file = folder / "answers" / f"{arm}-{seed}-{place}.jsonl"
                 harness.write_baseline(name, file, split="validation", seed=seed)
                 metrics = harness.score(file, split="validation").metrics
-                found[place] = {key: metrics[key].value for key in METRICS} | {"valid": 1.0}
+                found[place] = {key: metrics[key].value for key in COLUMNS} | {"valid": 1.0}
             (folder / "results" / f"{arm}-{seed}.json").write_text(json.dumps(found))
     return folder
 
 
 @pytest.mark.parametrize("metric", ["score", "aa1_hidden"])
 def test_the_difference_is_that_of_the_scores(work, metric):
-    gap = paired(work, "augment", "validation", metric)
+    gap = paired_difference(work, "augment", "validation", metric)
     files = [work / "answers" / f"{arm}-0-validation.jsonl" for arm in ("augment", "base")]
     better, worse = (harness.score(file, split="validation").metrics[metric].value for file in files)
     assert gap["difference"] == pytest.approx(better - worse, abs=1e-12)
@@ -44,10 +45,15 @@ def test_the_difference_is_that_of_the_scores(work, metric):
 
 
 def test_equal_answers_differ_by_nothing(work):
-    assert paired(work, "augment", SHIFTED, "score") == {"difference": 0.0, "low": 0.0, "high": 0.0, "p": 1.0}
+    assert paired_difference(work, "augment", SHIFTED, "score") == {
+        "difference": 0.0,
+        "low": 0.0,
+        "high": 0.0,
+        "p": 1.0,
+    }
 
 
-def test_the_table_marks_what_is_certain(work):
+def test_the_table_marks_significant_differences(work):
     """Bold after the adjustment; an arm's row holds its means and its differences to `base`."""
     lines = table(work, ["augment"]).splitlines()
     head, _, *rows = ([cell.strip() for cell in line.split("|")[1:-1]] for line in lines)
@@ -60,11 +66,11 @@ def test_the_table_marks_what_is_certain(work):
 
 
 @pytest.mark.parametrize("arm", ARMS)
-def test_an_arm_differs_from_base_in_what_it_says(arm, tmp_path):
-    """In the config, or in how an adapter is asked; never in both, and always in something."""
-    of, base = ARMS[arm], config_of(tmp_path, "base", 0)
-    config = config_of(tmp_path, arm, 0)
+def test_an_arm_differs_from_base_in_its_changes_alone(arm, tmp_path):
+    """An arm changes the config or the predictor's options, never both and always something."""
+    of, base = ARMS[arm], arm_config(tmp_path, "base", 0)
+    config = arm_config(tmp_path, arm, 0)
     changed = {name for name in vars(base) if getattr(base, name) != getattr(config, name)} - {"train", "validation"}
     expected = ARMS[of.of].changes if of.of else of.changes
-    assert changed == set(expected) - {"train"} and (arm == "base") == (not of.changes and not of.asked)
-    assert not (of.changes and of.asked) and ablations.CONFIG.is_file()
+    assert changed == set(expected) - {"train"} and (arm == "base") == (not of.changes and not of.options)
+    assert not (of.changes and of.options) and ablations.CONFIG.is_file()

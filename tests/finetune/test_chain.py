@@ -1,4 +1,4 @@
-"""The whole chain on the twin: frames, training, prediction, score; and what its answers depend on."""
+"""The whole chain on the twin: frames, training, prediction, score; and the dependence of its answers on the frames."""
 
 from __future__ import annotations
 
@@ -14,14 +14,16 @@ from click.testing import CliRunner
 
 import harness
 from finetune import predictor
-from finetune.data import Training
-from finetune.generate import Said, ask
+from finetune.data import ClipDataset
+from finetune.generate import Generation, generate
 from finetune.predictor import Finetuned, load
 from finetune.run_log import read_log
 from finetune.train import train
 from harness.cards import read_card
 from harness.cli import cli
 from harness.errors import UsageError
+from reference.rendering.render_split import render
+from reference.rendering.request import Request
 from reference.task import CLIP_FRAMES
 from tests.support.finetune_material import TWIN, placed, renderings
 
@@ -64,16 +66,16 @@ def run(frames, both_ways, tmp_path_factory):
     return folder
 
 
-def learned(run: Path) -> tuple[Finetuned, Training]:
+def learned(run: Path) -> tuple[Finetuned, ClipDataset]:
     model = load(str(run), {"threads": "1"})
-    return model, Training(model.config.train, model.config)
+    return model, ClipDataset(model.config.train, model.config)
 
 
 def test_sixteen_clips_are_learned_by_heart(run):
     """The loss goes to nothing, and every answer comes out as it was taught, token by token."""
     model, learning = learned(run)
     examples = [learning.example(number) for number in range(len(learning))]
-    assert [reply.text for reply in model.reply(examples)] == [one.lesson.text for one in examples]
+    assert [reply.text for reply in model.reply(examples)] == [one.target.text for one in examples]
     record = json.loads((run / "training.json").read_text())
     assert len(examples) == 2 * CLIPS and record["final_loss"] < 0.05 and record["validation"][-1]["valid"] == 1.0
     assert (run / "loss.png").read_bytes().startswith(b"\x89PNG")
@@ -84,25 +86,25 @@ def test_the_order_of_frames_matters(run):
     same played backwards, as the whole clip is)."""
     model, learning = learned(run)
     examples = [learning.example(number) for number in range(len(learning))]
-    examples = [one for one in examples if overlap(one.lesson, mirrored(one.lesson)) < 0.6]
+    examples = [one for one in examples if overlap(one.target, mirrored(one.target)) < 0.6]
     orders = [np.arange(8), *(np.random.default_rng(seed).permutation(8) for seed in range(5))]
     overlaps = []
     for order in orders:
         replies = model.reply([one._replace(frames=one.frames[order]) for one in examples])
         said = [json.loads(reply.text)["temporal_segment"] for reply in replies]
-        overlaps.append(np.mean([overlap(one.lesson, segment) for one, segment in zip(examples, said, strict=True)]))
+        overlaps.append(np.mean([overlap(one.target, segment) for one, segment in zip(examples, said, strict=True)]))
     assert len(examples) >= 4 and overlaps[0] == 1.0 and np.mean(overlaps[1:]) < 0.85
 
 
-def mirrored(lesson) -> dict:
-    return {"start_frame": CLIP_FRAMES - lesson.end, "end_frame": CLIP_FRAMES - lesson.start}
+def mirrored(target) -> dict:
+    return {"start_frame": CLIP_FRAMES - target.end, "end_frame": CLIP_FRAMES - target.start}
 
 
-def overlap(lesson, segment) -> float:
+def overlap(target, segment) -> float:
     """Temporal IoU."""
     start, end = segment["start_frame"], segment["end_frame"]
-    shared = max(0, min(end, lesson.end) - max(start, lesson.start))
-    return shared / (end - start + lesson.end - lesson.start - shared)
+    shared = max(0, min(end, target.end) - max(start, target.start))
+    return shared / (end - start + target.end - target.start - shared)
 
 
 def test_the_loss_of_a_fixed_seed_lies_in_its_band(frames, tmp_path):
@@ -120,7 +122,7 @@ BAND = (1.2, 2.2)
 
 
 def test_from_a_run_to_a_scored_entry(run, frames, tmp_path):
-    """`harness predict --model finetune:RUN`: the entry is whole, judged, and says how it came to be."""
+    """`harness predict --model finetune:RUN`: the entry is complete, scored, and its card names config and weights."""
     entry = tmp_path / "entry"
     command = [
         "predict",
@@ -147,7 +149,7 @@ def test_from_a_run_to_a_scored_entry(run, frames, tmp_path):
 
 
 def test_a_confidence_is_the_probability_of_the_label(run):
-    """Learned by heart is sure; noise is not."""
+    """Memorised clips have a high confidence, noise a low one."""
     model, judging = learned(run)
     known = model.reply([judging.example(number) for number in range(4)])
     assert min(reply.confidence for reply in known) > 0.8
@@ -156,19 +158,19 @@ def test_a_confidence_is_the_probability_of_the_label(run):
     assert min(reply.confidence for reply in model.reply(noise)) < 0.8
 
 
-def test_a_head_can_say_the_segment(run):
-    """Learned from the same clips, it says nearly the same; the text stays what the model said."""
+def test_a_head_can_answer_the_segment(run):
+    """The head agrees roughly with the text, which is kept as generated."""
     _, judging = learned(run)
     model = load(str(run), {"segment": "head", "threads": "1"})
     example = judging.example(0)
     reply = model.reply([example])[0]
     segment = reply.answer["temporal_segment"]
-    assert abs(segment["start_frame"] - example.lesson.start) <= 25 and segment["start_frame"] < segment["end_frame"]
+    assert abs(segment["start_frame"] - example.target.start) <= 25 and segment["start_frame"] < segment["end_frame"]
     assert json.loads(reply.text)["next_operation"] == reply.answer["next_operation"]
 
 
 def test_a_run_answers_where_its_base_lies_elsewhere(run, tmp_path):
-    """As after the download of a run from Kaggle; a place that is wrong is said to be."""
+    """A run downloaded from Kaggle works with its base in another folder; a wrong folder is an error with a remedy."""
     here = tmp_path / "run"
     shutil.copytree(run, here)
     (here / "base").rename(tmp_path / "base")
@@ -180,7 +182,7 @@ def test_a_run_answers_where_its_base_lies_elsewhere(run, tmp_path):
     assert moved.reply([example])[0].text == learned(run)[0].reply([example])[0].text
 
 
-def test_too_many_clips_at_once_are_asked_in_halves(run, monkeypatch):
+def test_out_of_memory_a_batch_is_answered_in_halves(run, monkeypatch):
     model, judging = learned(run)
     examples, asked = [judging.example(number) for number in range(5)], []
     whole = model.reply(examples)
@@ -189,18 +191,18 @@ def test_too_many_clips_at_once_are_asked_in_halves(run, monkeypatch):
         asked.append(len(some))
         if len(some) > 2:
             raise torch.OutOfMemoryError("CUDA out of memory")
-        return ask(answerer, collator, some, grammar)
+        return generate(answerer, collator, some, grammar)
 
-    monkeypatch.setattr(predictor, "ask", scarce)
+    monkeypatch.setattr(predictor, "generate", scarce)
     assert [one.text for one in model.reply(examples)] == [one.text for one in whole]
     assert asked == [5, 2, 3, 1, 2]
 
 
 @pytest.mark.parametrize("text", ['{"dominant_operation": "Tape", "next_operation": "Pack"}', "[1]", "{"])
-def test_a_head_mends_no_broken_answer(run, text):
-    """It counts as what it is, and the harness answers in its place."""
+def test_a_head_repairs_no_broken_answer(run, text):
+    """The broken text counts, and the harness answers in its place."""
     model = load(str(run), {"segment": "head", "threads": "1"})
-    assert model._reply(Said(text, 0.5, 0.5, segment=(1, 2))).answer is None
+    assert model._to_reply(Generation(text, 0.5, 0.5, segment=(1, 2))).answer is None
 
 
 @pytest.mark.parametrize(
@@ -212,21 +214,18 @@ def test_a_head_mends_no_broken_answer(run, text):
         ({"threads": "many"}, "expected a number"),
     ],
 )
-def test_options_that_are_wrong_say_so(run, options, said):
+def test_wrong_options_are_refused(run, options, said):
     with pytest.raises(UsageError, match=said):
         load(str(run), options)
 
 
-def test_a_folder_without_a_model_says_so(tmp_path):
+def test_a_folder_without_a_model_is_refused(tmp_path):
     with pytest.raises(UsageError, match="no trained model"):
         load(str(tmp_path), {})
 
 
-def test_training_goes_on_in_another_style(run, frames, tmp_path):
+def test_training_continues_in_another_style(run, frames, tmp_path):
     """From the adapter of one run, on clips drawn differently: its loss there falls below that of the first run."""
-    from reference.rendering.render_split import render
-    from reference.rendering.request import Request
-
     style = tmp_path / "style"
     render(Request(split="train", size=84, limit=16, as_domain="camera"), style / "other", workers=1)
     config = replace(learned(run)[0].config, train=str(style / "other"), validation=str(style / "other"), steps=20)

@@ -1,4 +1,4 @@
-"""What a model is given: pixels, texts, labels, padding, and the grammar of what it may say."""
+"""Inputs of a model: pixels, texts, labels, padding; the grammar of its answers; clips; the config."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from finetune import config as configs
 from finetune.base_models import BASES, find_base
 from finetune.config import Config
 from finetune.constrained import Constraint, Grammar, answer_regex
-from finetune.data import IGNORED, SYSTEM, Collator, Training, label_spans
+from finetune.data import IGNORED, SYSTEM, ClipDataset, Collator, label_spans
 from finetune.model import ensure_base
-from finetune.patches import patches, tokens_of
+from finetune.patches import count_tokens, patchify
 from finetune.tokens import answer_text, load_tokenizer
 from harness.errors import UsageError
 from reference.task import CLIP_FRAMES, OPERATIONS
@@ -44,7 +44,7 @@ def test_patches_are_those_of_the_reference_processor(side):
 
     frames = example(side=side, frames=3).frames
     reference = Qwen2VLImageProcessorPil(do_resize=False)(list(frames), return_tensors="np")
-    ours = patches(frames, find_base(TWIN.base), as_video=False)
+    ours = patchify(frames, find_base(TWIN.base), as_video=False)
     assert np.array_equal(np.array(ours.grid), reference["image_grid_thw"])
     assert np.abs(ours.values - reference["pixel_values"]).max() < 1e-6
 
@@ -53,8 +53,8 @@ def test_a_video_is_pairs_of_frames():
     """Of two equal frames the video's patches are the image's: an image is a doubled frame."""
     frame = example(frames=1).frames
     base = find_base(TWIN.base)
-    video = patches(np.repeat(frame, 2, 0), base, as_video=True)
-    image = patches(frame, base, as_video=False)
+    video = patchify(np.repeat(frame, 2, 0), base, as_video=True)
+    image = patchify(frame, base, as_video=False)
     assert video.grid == image.grid == [(1, SIDE // 14, SIDE // 14)]
     assert np.array_equal(video.values, image.values)
 
@@ -66,13 +66,13 @@ def test_a_video_is_pairs_of_frames():
 def test_tokens_of_a_clip(frames, side, video, images):
     base = find_base(TWIN.base)
     shown = example(frames=frames, side=side).frames
-    assert sum(tokens_of(grid, base) for grid in patches(shown, base, as_video=True).grid) == video
-    assert sum(tokens_of(grid, base) for grid in patches(shown, base, as_video=False).grid) == images
+    assert sum(count_tokens(grid, base) for grid in patchify(shown, base, as_video=True).grid) == video
+    assert sum(count_tokens(grid, base) for grid in patchify(shown, base, as_video=False).grid) == images
 
 
 def test_frames_that_do_not_fit_the_patches_are_refused():
     with pytest.raises(UsageError, match=r"90 x 90.*multiples of 28"):
-        patches(example(side=90).frames, find_base(TWIN.base), as_video=True)
+        patchify(example(side=90).frames, find_base(TWIN.base), as_video=True)
 
 
 # Texts and labels
@@ -84,9 +84,9 @@ def test_labels_stand_on_the_answer_and_its_end_alone(tokenizer, prompt):
     batch = collator(tokenizer, prompt=prompt)(examples)
     for row, one in enumerate(examples):
         kept = batch["labels"][row][batch["labels"][row] != IGNORED]
-        assert tokenizer.decode(kept) == one.lesson.text + "<|im_end|>"
+        assert tokenizer.decode(kept) == one.target.text + "<|im_end|>"
         whole = tokenizer.decode(batch["input_ids"][row])
-        assert whole.split("<|im_start|>assistant\n")[1].startswith(one.lesson.text)
+        assert whole.split("<|im_start|>assistant\n")[1].startswith(one.target.text)
         assert (SYSTEM in whole) == (prompt == "full")
 
 
@@ -94,7 +94,7 @@ def test_the_weight_of_labels_stands_on_the_two_operations(tokenizer):
     one = example(3)
     batch = collator(tokenizer, label_weight=5.0)([one])
     inside = batch["input_ids"][0][batch["inside"][0]]
-    assert tokenizer.decode(inside) == one.lesson.operation + one.lesson.following[0]
+    assert tokenizer.decode(inside) == one.target.operation + one.target.following[0]
     assert set(batch["weights"][0].tolist()) == {1.0, 5.0}
     assert (
         collator(tokenizer, label_weight=5.0).answer_weight([one])
@@ -105,16 +105,16 @@ def test_the_weight_of_labels_stands_on_the_two_operations(tokenizer):
 def test_frame_numbers_and_times_are_in_the_prompt_unless_switched_off(tokenizer):
     one = example()
     for prompt, shown in (("full", "17 (at 0.68 s)"), ("short", "0 17 35 53 70 88 106 124 of 125")):
-        grid = patches(one.frames, find_base(TWIN.base), as_video=True).grid
+        grid = patchify(one.frames, find_base(TWIN.base), as_video=True).grid
         assert shown in collator(tokenizer, prompt=prompt).question(one, grid)
         without = collator(tokenizer, prompt=prompt, frame_numbers=False).question(one, grid)
         assert shown not in without and not re.search(r"\b(35|53|70|88)\b", without)
 
 
-def test_padding_is_right_in_training_and_left_in_asking(tokenizer):
+def test_padding_is_right_in_training_and_left_in_generation(tokenizer):
     short, long = example(0, frames=2), example(1)
     made = collator(tokenizer)
-    trained, asked = made([short, long]), made.ask([short, long])
+    trained, asked = made([short, long]), made.prompt_batch([short, long])
     assert trained["attention_mask"][0].tolist() == sorted(trained["attention_mask"][0].tolist(), reverse=True)
     assert asked["attention_mask"][0].tolist() == sorted(asked["attention_mask"][0].tolist())
     assert asked["input_ids"][:, -1].unique().numel() == 1, "every row ends where the answer begins"
@@ -135,7 +135,9 @@ def test_a_clip_longer_than_the_model_reads_is_refused_and_never_cut(tokenizer, 
 
 
 def test_the_seconds_between_pairs_follow_the_frames(tokenizer):
-    assert collator(tokenizer).ask([example()])["second_per_grid_ts"].item() == pytest.approx(2 * (124 / 7) / 25)
+    assert collator(tokenizer).prompt_batch([example()])["second_per_grid_ts"].item() == pytest.approx(
+        2 * (124 / 7) / 25
+    )
 
 
 def test_the_prompt_reads_numbers_digit_by_digit_and_labels_whole(tokenizer):
@@ -200,27 +202,27 @@ def frames(tmp_path_factory):
     return renderings(tmp_path_factory.mktemp("frames"), train=160, validation=8)
 
 
-def test_a_lesson_is_the_truth_of_its_clip(frames):
-    learning = Training(frames / "train", placed(TWIN, frames))
+def test_a_target_is_the_truth_of_its_clip(frames):
+    learning = ClipDataset(frames / "train", placed(TWIN, frames))
     truth = {row["clip_id"]: row for row in map(json.loads, (frames / "train" / "truth.jsonl").open())}
     one = learning.example(5)
     row = truth[one.clip_id]
-    assert one.lesson == (row["dominant_operation"], *row["temporal_segment"].values(), tuple(row["next_operations"]))
+    assert one.target == (row["dominant_operation"], *row["temporal_segment"].values(), tuple(row["next_operations"]))
     assert one.frames.shape == (8, SIDE, SIDE, 3)
 
 
 def test_the_order_is_a_shuffle_that_depends_on_seed_and_epoch(frames):
-    learning = Training(frames / "train", placed(TWIN, frames))
+    learning = ClipDataset(frames / "train", placed(TWIN, frames))
     orders = [tuple(learning.order(seed, epoch)) for seed, epoch in ((0, 0), (0, 0), (0, 1), (1, 0))]
     assert orders[0] == orders[1] and len({*orders}) == 3 and sorted(orders[0]) == list(range(160))
 
 
 def test_hard_negatives_stand_beside_their_clips(frames):
     """The same operation, the same place, another continuation; the epoch is as long as without."""
-    learning = Training(frames / "train", placed(TWIN, frames, hard_negatives=True))
+    learning = ClipDataset(frames / "train", placed(TWIN, frames, hard_negatives=True))
     order = learning.order(0, 0)
     assert len(order) == len(learning)
-    lessons = {number: learning.example(number).lesson for number in order}
+    targets = {number: learning.example(number).target for number in order}
     names = {learning.names[place]: number for number, place in enumerate(learning.places)}
     pairs = [
         (order[at], order[at + 1])
@@ -229,23 +231,23 @@ def test_hard_negatives_stand_beside_their_clips(frames):
     ]
     assert pairs
     for one, other in pairs:
-        assert lessons[one].operation == lessons[other].operation
-        assert lessons[one].following[0] != lessons[other].following[0]
+        assert targets[one].operation == targets[other].operation
+        assert targets[one].following[0] != targets[other].following[0]
 
 
 def test_clips_are_chosen_as_the_config_says(frames):
-    whole = Training(frames / "train", placed(TWIN, frames))
-    script = Training(frames / "train", placed(TWIN, frames, randomised=False))
+    whole = ClipDataset(frames / "train", placed(TWIN, frames))
+    script = ClipDataset(frames / "train", placed(TWIN, frames, randomised=False))
     assert 0 < len(script) < len(whole) == 160
     assert not any(script.truth[script.names[place]]["randomised"] for place in script.places)
-    assert Training(frames / "train", placed(TWIN, frames, clips=7)).places == [k * 160 // 7 for k in range(7)]
-    double = Training(frames / "train", placed(TWIN, frames, interpolate=True)).example(0)
+    assert ClipDataset(frames / "train", placed(TWIN, frames, clips=7)).places == [k * 160 // 7 for k in range(7)]
+    double = ClipDataset(frames / "train", placed(TWIN, frames, interpolate=True)).example(0)
     assert len(double.frames) == len(double.indices) == 15 and "8.5" not in double.prompt
 
 
 def test_augmentation_changes_with_the_epoch_and_never_on_validation(frames):
     config = placed(TWIN, frames, augment=True)
-    learning, judging = Training(config.train, config), Training(config.validation, config, learning=False)
+    learning, judging = ClipDataset(config.train, config), ClipDataset(config.validation, config, training=False)
     assert not np.array_equal(learning.example(0, 0).frames, learning.example(0, 1).frames)
     assert np.array_equal(learning.example(0, 1).frames, learning.example(0, 1).frames)
     assert np.array_equal(judging.example(0, 0).frames, judging.example(0, 1).frames)
@@ -254,9 +256,9 @@ def test_augmentation_changes_with_the_epoch_and_never_on_validation(frames):
 
 def test_a_rendering_that_does_not_fit_is_refused(frames):
     with pytest.raises(UsageError, match="rendered with size 84, the config says 112"):
-        Training(frames / "train", placed(TWIN, frames, size=112))
+        ClipDataset(frames / "train", placed(TWIN, frames, size=112))
     with pytest.raises(UsageError, match="no rendering"):
-        Training(frames, placed(TWIN, frames))
+        ClipDataset(frames, placed(TWIN, frames))
 
 
 # Config
@@ -280,24 +282,24 @@ def test_a_config_is_read_as_it_was_written(tmp_path):
         ("steps = ", "Invalid value"),
     ],
 )
-def test_a_config_that_is_wrong_says_where(tmp_path, text, said):
+def test_a_wrong_config_is_refused_by_name(tmp_path, text, said):
     (tmp_path / "c.toml").write_text(text)
     with pytest.raises(UsageError, match=f"c.toml.*{said}"):
         configs.read(tmp_path / "c.toml")
 
 
 def test_values_on_the_command_line_are_typed():
-    assert configs.changed(TWIN, lr="1e-4", size="112", train="here", augment="true") == replace(
+    assert configs.override(TWIN, lr="1e-4", size="112", train="here", augment="true") == replace(
         TWIN, lr=1e-4, size=112, train="here", augment=True
     )
     assert asdict(TWIN)["steps"] == TWIN.steps
 
 
 @pytest.mark.parametrize("base", BASES)
-def test_pairs_of_frames_are_told_apart_where_the_base_does(base, tokenizer):
+def test_pairs_of_frames_are_separate_if_the_base_separates_them(base, tokenizer):
     made = collator(tokenizer, base=base, size=64 if "Qwen3" in base else SIDE)
     one = example(side=made.config.size)
-    text = made.question(one, patches(one.frames, made.base, as_video=True).grid)
+    text = made.question(one, patchify(one.frames, made.base, as_video=True).grid)
     apart = text.count("<|vision_start|>")
     assert apart == (4 if made.base.pairs_apart else 1)
     if made.base.pairs_apart:

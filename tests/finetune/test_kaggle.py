@@ -1,4 +1,4 @@
-"""The run on Kaggle: its notebook, executed whole in a folder laid out as Kaggle's, and what is uploaded for it.
+"""The run on Kaggle: its notebook, executed whole in a folder laid out as Kaggle's, and the upload.
 
 The notebook's model is a tiny one and its clips are few; all else is the run of finetune/runs/t4.toml: nf4, adapters,
 fp16, the paged optimizer, recomputed activations.
@@ -109,38 +109,43 @@ def asked_in_setup_cfg():
 
 
 def test_everything_that_is_needed_is_brought_or_there():
-    assert wheelhouse.unmet([("setup.cfg", asked_in_setup_cfg())], wheelhouse.available()) == []
+    assert wheelhouse.unmet_requirements([("setup.cfg", asked_in_setup_cfg())], wheelhouse.available_versions()) == []
 
 
 def test_the_image_keeps_what_is_built_for_it():
-    brought, there = set(wheelhouse.wanted()), set(wheelhouse.pinned(wheelhouse.listed("image.txt")))
+    brought, there = set(wheelhouse.wheel_versions()), set(wheelhouse.parse_pins(wheelhouse.read_list("image.txt")))
     assert brought & there == set() and {"torch", "numpy", "pandas", "scipy"} <= there
 
 
 UNMET = [
     ("torch>=2.6", {"torch": "2.11.0"}, [], "there"),
-    ("torch>=2.6", {"torch": "2.5.1"}, ["x: torch>=2.6, there is 2.5.1"], "too old"),
-    ("torch>=2.6", {}, ["x: torch>=2.6, there is None"], "not there"),
+    ("torch>=2.6", {"torch": "2.5.1"}, ["x: torch>=2.6, available: 2.5.1"], "too old"),
+    ("torch>=2.6", {}, ["x: torch>=2.6, available: None"], "not there"),
     ("hf_xet<2", {"hf-xet": "1.8.0"}, [], "spelt otherwise"),
     ('tomli; python_version < "3.11"', {}, [], "not for this Python"),
-    ('decord; platform_machine == "x86_64"', {}, ['x: decord; platform_machine == "x86_64", there is None'], "for it"),
+    (
+        'decord; platform_machine == "x86_64"',
+        {},
+        ['x: decord; platform_machine == "x86_64", available: None'],
+        "for it",
+    ),
     ('mpi; extra == "multi"', {}, [], "of an extra that nobody asked for"),
 ]
 
 
 @pytest.mark.parametrize(("text", "there", "expected", "why"), UNMET, ids=[case[3] for case in UNMET])
 def test_what_is_unmet(text, there, expected, why):
-    assert wheelhouse.unmet([("x", [Requirement(text)])], there) == expected
+    assert wheelhouse.unmet_requirements([("x", [Requirement(text)])], there) == expected
 
 
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory):
     folder = tmp_path_factory.mktemp("wheel")
-    wheelhouse.own_wheel(folder, "--no-build-isolation", "--no-index")
+    wheelhouse.build_own_wheel(folder, "--no-build-isolation", "--no-index")
     return next(folder.glob("*.whl"))
 
 
-def test_what_is_uploaded_names_its_owner_and_what_it_goes_on_from(tmp_path, monkeypatch):
+def test_the_upload_names_its_owner_and_the_run_that_it_resumes(tmp_path, monkeypatch):
     """Without the download, which needs a network."""
     for step in ("download", "install"):
         monkeypatch.setattr(wheelhouse, step, lambda *arguments: None)
@@ -160,7 +165,7 @@ def test_the_wheel_holds_all_that_the_notebook_runs(wheel):
 
 
 def test_the_wheel_asks_for_what_setup_cfg_does(wheel):
-    found = {one.name for one in wheelhouse.requirements_of(wheel) if one.marker is None}
+    found = {one.name for one in wheelhouse.read_requirements(wheel) if one.marker is None}
     assert found == {one.name for one in asked_in_setup_cfg() if one.marker is None}
 
 
@@ -195,7 +200,7 @@ MISSING = [("Install, offline", "the dataset warehouse-harness-wheels"), ("Train
 
 
 @pytest.mark.parametrize(("title", "missing"), MISSING)
-def test_what_is_not_attached_is_said(title, missing, tmp_path):
+def test_a_missing_input_is_named(title, missing, tmp_path):
     done = run_block(title, layout(tmp_path))
     assert done.returncode == 1 and f"attach {missing}" in done.stdout + done.stderr
 
@@ -220,7 +225,7 @@ def test_how_training_is_started(weights, earlier, when, gpus, launched, tmp_pat
     done = run_block("Train", env | {"PATH": path, "HARNESS_TRAIN_CONFIG": ""})
     run = tmp_path / "working" / "run"
     said, *words = done.stdout.splitlines()
-    assert said == f"going on from update 000090 in {tmp_path / 'input'}", done.stderr
+    assert said == f"resuming from update 000090 in {tmp_path / 'input'}", done.stderr
     assert words[: len(launched) + 1] == [*launched, "finetune.train"]
     assert words[-8:] == [
         "--run",
@@ -324,10 +329,10 @@ def test_the_code_is_the_wheels(sessions):
         assert (site / "finetune" / "runs" / "t4.toml").is_file() and (site / "harness").is_dir()
 
 
-def test_the_next_session_goes_on(sessions):
+def test_the_next_session_resumes(sessions):
     (first, _), (second, said) = sessions
     assert len(updates(first)) == 1 and json.loads((first / "run" / "training.json").read_text())["steps"] == 1
-    assert "going on from update 000001" in said
+    assert "resuming from update 000001" in said
     assert [row["update"] for row in updates(second)] == [1, 2] and updates(second)[:1] == updates(first)
     training = json.loads((second / "run" / "training.json").read_text())
     assert (training["steps"], training["adapter"]) == (2, "lora")

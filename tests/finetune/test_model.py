@@ -1,4 +1,4 @@
-"""The model that is trained: what learns, in which precision, and that nothing round it changes what it says."""
+"""Model: which parts learn, in which precision, and that batching, saving and merging change no answer."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from finetune import config as configs
 from finetune.base_models import BASES
 from finetune.constrained import Grammar
 from finetune.data import IGNORED, Collator
-from finetune.generate import OVERFLOWED, ask, best_segment
+from finetune.generate import OVERFLOWED, best_segment, generate
 from finetune.merge import merge
 from finetune.model import FACTS, MODEL, Answerer, ensure_base, load_model
 from harness.errors import UsageError
@@ -45,7 +45,7 @@ def stirred(answerer: Answerer) -> Answerer:
     """Adapters begin as zero; move everything that learns a little."""
     torch.manual_seed(1)
     with torch.no_grad():
-        for parameter in answerer.trained().values():
+        for parameter in answerer.trainable().values():
             parameter.add_(torch.randn_like(parameter) * 0.05)
     return answerer.eval()
 
@@ -62,7 +62,7 @@ def test_each_base_learns_and_answers_as_a_tiny_model_of_its_class(base, bases):
     answerer, collator = loaded(config, bases)
     assert type(answerer.inner).__name__.startswith(BASES[base].kind)
     examples = [example(seed, side=config.size) for seed in range(4)]
-    optimizer = torch.optim.AdamW(answerer.trained().values(), config.lr)
+    optimizer = torch.optim.AdamW(answerer.trainable().values(), config.lr)
     seen = []
     for _ in range(12):
         found = answerer(collator(examples))
@@ -71,19 +71,19 @@ def test_each_base_learns_and_answers_as_a_tiny_model_of_its_class(base, bases):
         optimizer.zero_grad()
         seen.append(found.plain / found.tokens)
     assert seen[-1] < 0.6 * seen[0]
-    assert len(ask(answerer, collator, examples, None)) == 4
+    assert len(generate(answerer, collator, examples, None)) == 4
 
 
 @pytest.mark.parametrize("as_video", [True, False])
 def test_a_batch_is_as_good_as_its_clips_one_by_one(bases, as_video):
-    """Rows of different length, padded right in training and left in asking."""
+    """Rows of different length, padded right in training and left in generation."""
     answerer, collator = loaded(replace(LORA, as_video=as_video), bases)
     stirred(answerer)
     examples = [example(seed, frames=frames) for seed, frames in enumerate((8, 4, 8, 6))]
     together, alone = losses(answerer, collator, examples), sum(losses(answerer, collator, [one]) for one in examples)
     assert together == pytest.approx(alone, rel=1e-5)
-    said = ask(answerer, collator, examples, None)
-    assert [one.text for one in said] == [ask(answerer, collator, [one], None)[0].text for one in examples]
+    said = generate(answerer, collator, examples, None)
+    assert [one.text for one in said] == [generate(answerer, collator, [one], None)[0].text for one in examples]
 
 
 def test_logits_are_computed_on_answer_positions_only(bases):
@@ -96,7 +96,7 @@ def test_logits_are_computed_on_answer_positions_only(bases):
 
 
 def test_positions_need_the_token_types(bases):
-    """Without them the model runs silently on one-dimensional positions, and says something else."""
+    """Without them the model runs silently on one-dimensional positions, and answers differently."""
     answerer, collator = loaded(LORA, bases)
     batch = collator([example(0)])
     with torch.no_grad():
@@ -105,7 +105,7 @@ def test_positions_need_the_token_types(bases):
     assert abs(right - wrong) > 1e-4
 
 
-def test_a_frozen_vision_tower_is_seen_without_gradients_and_says_the_same(bases):
+def test_a_frozen_vision_tower_runs_without_gradients_and_gives_the_same_loss(bases):
     answerer, collator = loaded(LORA, bases)
     examples = [example(0)]
     seen = losses(stirred(answerer), collator, examples)
@@ -115,7 +115,7 @@ def test_a_frozen_vision_tower_is_seen_without_gradients_and_says_the_same(bases
 
 def test_adapters_stand_on_the_language_models_linear_layers_only(bases):
     answerer, _ = loaded(replace(LORA, temporal_head=0.0, steps_head=0.0), bases)
-    names = list(answerer.trained())
+    names = list(answerer.trainable())
     assert len(names) == 2 * 7 * 3, "A and B of seven layers in three blocks"
     assert all("language_model.layers" in name and "lora_" in name for name in names)
 
@@ -140,7 +140,7 @@ def test_four_bits_train_in_half_precision_on_the_cpu(bases):
     config = replace(QLORA, lr=1e-2)
     answerer, collator = loaded(config, bases)
     before = {name: value.clone() for name, value in answerer.state_dict().items() if "lora_" not in name}
-    optimizer = bitsandbytes.optim.AdamW8bit(answerer.trained().values(), lr=config.lr)
+    optimizer = bitsandbytes.optim.AdamW8bit(answerer.trainable().values(), lr=config.lr)
     scaler = torch.amp.GradScaler("cpu")
     examples, seen = [example(0), example(1)], []
     for _ in range(6):
@@ -156,7 +156,7 @@ def test_four_bits_train_in_half_precision_on_the_cpu(bases):
 
 
 @pytest.mark.parametrize("config", [LORA, replace(TWIN, temporal_head=1.0)], ids=["adapters", "all weights"])
-def test_what_is_saved_says_exactly_the_same(bases, config, tmp_path):
+def test_a_saved_model_answers_exactly_the_same(bases, config, tmp_path):
     answerer, collator = loaded(config, bases)
     stirred(answerer).save(tmp_path)
     assert {path.suffix for path in tmp_path.rglob("*") if path.is_file()} <= {".safetensors", ".json", ".md"}
@@ -165,10 +165,10 @@ def test_what_is_saved_says_exactly_the_same(bases, config, tmp_path):
     assert losses(other.eval(), collator, examples) != losses(answerer, collator, examples)
     other.restore(tmp_path)
     assert losses(other, collator, examples) == losses(answerer, collator, examples)
-    assert ask(other, collator, examples, None) == ask(answerer, collator, examples, None)
+    assert generate(other, collator, examples, None) == generate(answerer, collator, examples, None)
 
 
-def test_settings_of_a_checkpoint_do_not_bend_its_answers(bases, tmp_path):
+def test_generation_settings_of_a_base_change_no_answer(bases, tmp_path):
     """Qwen's checkpoints bring a penalty on repetition, which would fall on JSON, digits and labels alike."""
     answerer, collator = loaded(TWIN, bases)
     folder = shutil.copytree(bases(TWIN), tmp_path / "base")
@@ -176,7 +176,7 @@ def test_settings_of_a_checkpoint_do_not_bend_its_answers(bases, tmp_path):
     (folder / "generation_config.json").write_text(json.dumps(settings))
     other, _ = load_model(TWIN, folder, OPERATIONS, "cpu")
     examples = [example(0), example(1)]
-    assert ask(other, collator, examples, None) == ask(answerer, collator, examples, None)
+    assert generate(other, collator, examples, None) == generate(answerer, collator, examples, None)
 
 
 def test_weights_of_another_model_are_refused(bases, tmp_path):
@@ -188,7 +188,7 @@ def test_weights_of_another_model_are_refused(bases, tmp_path):
         answerer.restore(tmp_path / "nowhere")
 
 
-def test_merged_weights_say_the_same_as_base_and_adapter(bases, tmp_path):
+def test_merged_weights_answer_as_base_and_adapter(bases, tmp_path):
     config = replace(LORA, weights=str(bases(LORA)), temporal_head=0.0, steps_head=0.0)
     answerer, collator = loaded(config, bases)
     stirred(answerer).save(tmp_path / "run" / "best")
@@ -204,7 +204,7 @@ def test_merged_weights_say_the_same_as_base_and_adapter(bases, tmp_path):
 
 
 def test_a_merged_checkpoint_has_one_type(bases, tmp_path):
-    """What is fp16, fp32 or nf4 in training; with the range that other programs need."""
+    """Parts that were fp16, fp32 or nf4 in training are written as bf16, which has the range of fp32."""
     config = replace(QLORA, weights=str(bases(QLORA)))
     answerer, _ = loaded(config, bases)
     answerer.save(tmp_path / "run" / "best")
@@ -219,14 +219,14 @@ def test_heads_learn_from_the_prompts_last_state(bases):
     answerer, collator = loaded(LORA, bases)
     examples = [example(0, frames=4), example(1)]
     stirred(answerer)
-    batch, asked = collator(examples), collator.ask(examples)
+    batch, asked = collator(examples), collator.prompt_batch(examples)
     with torch.no_grad():
         right = answerer.head("segment", answerer.states(batch), batch["last"])
         last = torch.full((2,), asked["input_ids"].shape[1] - 1)
         left = answerer.head("segment", answerer.states(asked), last)
     torch.testing.assert_close(left, right, rtol=1e-4, atol=1e-4)
     assert right.shape == (2, 2, 125)
-    assert ask(answerer, collator, examples, None)[0].following in OPERATIONS[:-1]
+    assert generate(answerer, collator, examples, None)[0].following in OPERATIONS[:-1]
 
 
 @pytest.mark.parametrize(
@@ -252,7 +252,7 @@ def test_checkpointing_changes_no_gradient(bases):
         answerer, collator = loaded(replace(LORA, checkpointing=checkpointing), bases)
         stirred(answerer).train()
         answerer(collator([example(0)])).total.backward()
-        found.append([parameter.grad for parameter in answerer.trained().values()])
+        found.append([parameter.grad for parameter in answerer.trainable().values()])
     for one, other in zip(*found, strict=True):
         torch.testing.assert_close(one, other)
 
@@ -270,7 +270,7 @@ def test_the_norms_of_a_half_precision_model_are_full(bases):
 
 
 @pytest.mark.parametrize("base", BASES)
-def test_what_the_last_vision_blocks_say_may_pass_the_range_of_fp16(base, bases):
+def test_output_of_the_last_vision_blocks_may_exceed_the_range_of_fp16(base, bases):
     """Their MLPs' output made thousands of times larger: the same as in fp32, where half precision has infinities."""
     config = replace(QLORA, base=base, quantise=False, size=64 if "Qwen3" in base else 84)
     wide, collator = loaded(replace(config, compute="fp32"), bases)
@@ -298,5 +298,5 @@ def test_scores_that_are_no_numbers_are_no_answer(bases):
     with torch.no_grad():
         answerer.inner.model.language_model.norm.weight.mul_(torch.nan)
     grammar = Grammar(collator.tokenizer, collator.labels, answerer.inner.lm_head.weight.shape[0])
-    for said in ask(answerer, collator, [example(0), example(1)], grammar):
+    for said in generate(answerer, collator, [example(0), example(1)], grammar):
         assert said.text == OVERFLOWED and said.confidence is None

@@ -16,12 +16,15 @@ from torch.profiler import ProfilerActivity, profile
 
 from finetune.base_models import BASES
 from finetune.config import Config
-from finetune.data import Collator, Lesson
+from finetune.data import Collator, Target
 from finetune.model import ensure_base, load_model
-from finetune.plan import GIB, largest_batch, main, predict, time_lines, ways_to_fit
-from finetune.planning.devices import device_key
-from finetune.planning.dry_run import activation_bytes, subject, weights
-from finetune.planning.tensor_memory import Tracked
+from finetune.plan import main
+from finetune.planning.devices import GIB, device_key
+from finetune.planning.dry_run import activation_bytes, make_blueprint, model_weights
+from finetune.planning.fit import largest_batch, ways_to_fit
+from finetune.planning.memory_plan import plan_memory
+from finetune.planning.report import duration_lines
+from finetune.planning.tensor_memory import MemoryTracker
 from finetune.train import make_optimizer, train
 from reference.task import OPERATIONS
 from tests.support.finetune_material import QLORA, ROOT, TWIN, example, placed, renderings
@@ -41,37 +44,38 @@ def one_thread():
 
 @pytest.mark.parametrize("base", BASES.values(), ids=BASES)
 def test_a_real_shape_has_its_published_number_of_parameters(base):
-    what = subject(replace(Config(), base=base.id, adapter="full", quantise=False, size=448), tiny=False)
-    assert sum(parameter.numel() for parameter in what.built(what.shape).parameters()) == base.parameters
+    what = make_blueprint(replace(Config(), base=base.id, adapter="full", quantise=False, size=448), tiny=False)
+    assert sum(parameter.numel() for parameter in what.build(what.shape).parameters()) == base.parameters
 
 
 def test_adapters_of_rank_16_on_the_3b():
-    assert sum(weights(Config(), tiny=False).trained) == 29_933_568
+    assert sum(model_weights(Config(), tiny=False).trainable) == 29_933_568
 
 
 def test_planning_loads_no_weights():
     """7 GB in fp16 are planned in a few hundred megabytes, most of them the libraries'."""
-    predict(Config())
+    plan_memory(Config())
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    predict(replace(Config(), rank=8, batch=4))
+    plan_memory(replace(Config(), rank=8, batch=4))
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 200_000
 
 
 def update(config, folder):
-    """A real update as `train` makes it, as a function; what it holds from the beginning; and the base's folder."""
+    """Return a function that runs a real update as `train` does, the tensors that it holds from the beginning, and the
+    base's folder."""
     base = ensure_base(config, folder, OPERATIONS)
     answerer, tokenizer = load_model(config, base, OPERATIONS, "cpu")
     collator, optimizer = Collator(config, tokenizer, OPERATIONS), make_optimizer(config, answerer)
-    longest = Lesson(max(OPERATIONS, key=len), 100, 125, (OPERATIONS[1],))
-    lessons = [longest, *[Lesson(OPERATIONS[0], 3, 9, (OPERATIONS[1],))] * (config.batch - 1)]
-    shown = [example(frames=config.frames, side=config.size)._replace(lesson=lesson) for lesson in lessons]
+    longest = Target(max(OPERATIONS, key=len), 100, 125, (OPERATIONS[1],))
+    targets = [longest, *[Target(OPERATIONS[0], 3, 9, (OPERATIONS[1],))] * (config.batch - 1)]
+    shown = [example(frames=config.frames, side=config.size)._replace(target=target) for target in targets]
     batch = collator(shown)
     answerer.train()
 
     def make():
         for _ in range(config.accumulation):
             answerer(batch).total.backward()
-        torch.nn.utils.clip_grad_norm_(answerer.trained().values(), config.clip_norm)
+        torch.nn.utils.clip_grad_norm_(answerer.trainable().values(), config.clip_norm)
         optimizer.step()
         optimizer.zero_grad(set_to_none=True)
 
@@ -91,10 +95,10 @@ SIZES = {
 @pytest.mark.parametrize("config", SIZES.values(), ids=SIZES)
 def test_the_plan_is_within_a_tenth_of_a_tracked_update(tmp_path, config):
     make, held, base = update(config, tmp_path)
-    with Tracked(*held) as tracked:
+    with MemoryTracker(*held) as tracked:
         make()
         make()
-    planned = predict(config, "cpu", folder=base)
+    planned = plan_memory(config, "cpu", folder=base)
     print(f"\nplanned {planned.peak_bytes / 2**20:.2f} MiB, tracked {tracked.peak_bytes / 2**20:.2f}")
     assert planned.peak_bytes == pytest.approx(tracked.peak_bytes, rel=0.1)
 
@@ -102,7 +106,7 @@ def test_the_plan_is_within_a_tenth_of_a_tracked_update(tmp_path, config):
 def test_the_tracker_agrees_with_the_allocator(tmp_path):
     make, held, _ = update(replace(TWIN, batch=4), tmp_path)
     make()
-    with Tracked(*held) as tracked:
+    with MemoryTracker(*held) as tracked:
         before = tracked.live_bytes
         make()
     with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as profiled:
@@ -125,8 +129,8 @@ def allocations(tree):
     return [size for _, size in sorted(found)]
 
 
-def test_views_count_once_and_what_is_gone_does_not_count():
-    with Tracked() as tracked:
+def test_views_count_once_and_freed_tensors_not_at_all():
+    with MemoryTracker() as tracked:
         one = torch.ones(1000)
         rows = one.view(10, 100)[3:]
         assert tracked.live_bytes == 4000
@@ -137,7 +141,7 @@ def test_views_count_once_and_what_is_gone_does_not_count():
     assert tracked.live_bytes == 0
 
 
-def test_few_layers_and_clips_tell_of_all():
+def test_few_layers_and_clips_predict_all():
     """The 3B with all its layers and six clips, run without data, against what two clips and few layers say."""
     config = replace(Config(), batch=6, size=112)
     whole = activation_bytes(config, tiny=False, whole=True)
@@ -146,7 +150,7 @@ def test_few_layers_and_clips_tell_of_all():
 
 def test_the_default_run_fits_a_t4():
     """FINETUNE's sum for batch 2 as video was 6.0 GiB, from separately measured parts and a shorter prompt."""
-    plan = predict(Config())
+    plan = plan_memory(Config())
     assert plan.fits
     assert 5 < plan.peak_gib < 8
     assert plan.parts["language layers, nf4"] == pytest.approx(0.515869 * 2_774_532_096, rel=1e-4)
@@ -154,29 +158,29 @@ def test_the_default_run_fits_a_t4():
 
 
 def test_eight_bits_and_checkpointing_save_what_they_should():
-    plan = predict(Config())
-    full = plan.changed(optimizer="adamw", checkpointing=False)
+    plan = plan_memory(Config())
+    full = plan.replan(optimizer="adamw", checkpointing=False)
     saved = full.parts["optimizer state, adamw"] / plan.parts["optimizer state, paged_adamw_8bit"]
     assert saved == pytest.approx(4, rel=0.05)
     assert full.parts["activations"] > 10 * plan.parts["activations"]
 
 
 def test_the_largest_batch_fits_and_one_more_does_not():
-    plan = predict(Config())
+    plan = plan_memory(Config())
     most = largest_batch(plan)
-    assert plan.changed(batch=most).fits
-    assert not plan.changed(batch=most + 1).fits
+    assert plan.replan(batch=most).fits
+    assert not plan.replan(batch=most + 1).fits
 
 
 def test_a_run_that_cannot_fit_is_refused_with_three_changes_that_help():
-    plan = predict(HUGE)
+    plan = plan_memory(HUGE)
     assert not plan.fits
     ways = ways_to_fit(plan)
     assert len(ways) == 3
     for changes, _ in ways:
-        assert predict(replace(HUGE, **changes)).fits
+        assert plan_memory(replace(HUGE, **changes)).fits
         if "batch" in changes:
-            assert changes["batch"] * changes["accumulation"] >= HUGE.clips_a_step
+            assert changes["batch"] * changes["accumulation"] >= HUGE.clips_per_update
 
 
 def test_the_readme_shows_what_the_command_prints():
@@ -217,19 +221,19 @@ def test_a_gpu_is_known_by_its_name(name, key):
     assert device_key(name) == key
 
 
-def test_a_type_that_a_device_lacks_gets_no_time():
-    assert "does not compute in bf16" in " ".join(time_lines(replace(predict(Config()), config=BF16)))
+def test_a_type_that_a_device_lacks_gets_no_duration():
+    assert "does not compute in bf16" in " ".join(duration_lines(replace(plan_memory(Config()), config=BF16)))
 
 
 def test_peak_is_the_sum_of_the_parts():
-    plan = predict(TWIN, "cpu")
+    plan = plan_memory(TWIN, "cpu")
     assert plan.peak_bytes == sum(plan.parts.values())
     assert plan.tiny
     assert plan.peak_bytes < GIB
 
 
 def test_a_training_record_holds_what_was_predicted_and_what_was_counted(tmp_path):
-    """The rest of a real run's record is test_finetune_train's; on the CPU both numbers count the same things."""
+    """On the CPU both numbers count the same things."""
     config = placed(TWIN, renderings(tmp_path / "frames", train=16, validation=2), steps=2)
     train(config, tmp_path / "run")
     record = json.loads((tmp_path / "run" / "training.json").read_text(encoding="utf-8"))

@@ -1,4 +1,4 @@
-"""Training: it learns, goes on after being killed, survives a full memory, and takes the same step on two processes."""
+"""Training: it resumes after a kill, survives a full memory, and takes the same step on two processes."""
 
 from __future__ import annotations
 
@@ -16,9 +16,10 @@ from safetensors.torch import load_file
 
 from finetune import config as configs
 from finetune import train as training
+from finetune.checkpoint import State, newest_checkpoint
 from finetune.config import Config
 from finetune.run_log import Log, read_log
-from finetune.train import State, TrainingError, learning_rate, newest, train
+from finetune.train import TrainingError, learning_rate, train
 from tests.support.finetune_material import QLORA, ROOT, TWIN, placed, renderings
 
 SMALL = replace(TWIN, batch=4, steps=6, threads=1, evaluate_clips=2)
@@ -30,7 +31,7 @@ def frames(tmp_path_factory):
 
 
 def parameters(run: Path) -> dict[str, torch.Tensor]:
-    return load_file(newest(run) / "state.safetensors")
+    return load_file(newest_checkpoint(run) / "state.safetensors")
 
 
 def equal(one: Path, other: Path) -> bool:
@@ -42,10 +43,10 @@ DRIVER = """
 import os, signal, sys
 from pathlib import Path
 from random import Random
-from finetune import config, train
+from finetune import checkpoint, config, train
 from finetune.model import Answerer
 forward = Answerer.forward
-train.predicted_gib = lambda *arguments, **options: None  # planning runs forward too; these are passes of updates
+train.estimate_peak_gib = lambda *arguments, **options: None  # planning runs forward too; these are passes of updates
 
 def run(folder, kill_at):
     passes = 0
@@ -64,7 +65,7 @@ for asked in sys.argv[2:]:
         run(folder, int(kill_at or 0))
         os._exit(0)
     code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-    print(code, train.newest(Path(folder)) is not None, flush=True)
+    print(code, checkpoint.newest_checkpoint(Path(folder)) is not None, flush=True)
 """
 """Runs one after another, each in a process of its own that is forked before torch has threads: what is imported takes
 seconds. FOLDER:N kills itself with signal 9 in its N-th forward pass."""
@@ -99,8 +100,8 @@ def test_a_run_killed_three_times_ends_as_the_uncut_one(frames, tmp_path):
         assert [row["step"] for row in read_log(tmp_path / name / "log.jsonl") if "loss" in row] == [1, 2, 3, 4]
 
 
-def test_a_run_that_goes_on_in_time_ends_as_the_uncut_one(frames, tmp_path):
-    """`max_hours` stops after the update under way, with a model that answers and its record; the same call goes on."""
+def test_a_run_stopped_in_time_and_resumed_ends_as_the_uncut_one(frames, tmp_path):
+    """`max_hours` stops after the update under way, with a model that answers and its record; the same call resumes."""
     config = placed(SMALL, frames, steps=3)
     train(config, tmp_path / "uncut")
     while train(config, tmp_path / "cut", max_hours=0.0).updates < config.steps:
@@ -109,7 +110,7 @@ def test_a_run_that_goes_on_in_time_ends_as_the_uncut_one(frames, tmp_path):
     assert equal(tmp_path / "cut", tmp_path / "uncut")
 
 
-def test_out_of_memory_halves_the_batch_and_goes_on(frames, tmp_path, monkeypatch):
+def test_out_of_memory_halves_the_batch(frames, tmp_path, monkeypatch):
     """The step is made all the same, with the same gradients, and the event is on record."""
     config = placed(SMALL, frames, steps=2)
     train(config, tmp_path / "enough")
@@ -120,7 +121,7 @@ def test_out_of_memory_halves_the_batch_and_goes_on(frames, tmp_path, monkeypatc
             raise torch.OutOfMemoryError("CUDA out of memory")
         return forward(self, batch, *rest)
 
-    monkeypatch.setattr(training, "predicted_gib", lambda *arguments, **options: 1.0)  # it runs forward, too
+    monkeypatch.setattr(training, "estimate_peak_gib", lambda *arguments, **options: 1.0)  # it runs forward, too
     monkeypatch.setattr(training.Answerer, "forward", scarce)
     state = train(config, tmp_path / "scarce")
     assert (state.batch, state.ooms) == (2, [{"step": 0, "batch": 2}])
@@ -130,8 +131,8 @@ def test_out_of_memory_halves_the_batch_and_goes_on(frames, tmp_path, monkeypatc
         torch.testing.assert_close(parameters(tmp_path / "scarce")[name], value, rtol=1e-3, atol=1e-5)
 
 
-def test_what_one_process_had_to_halve_is_halved_and_on_record_in_all(frames, tmp_path, monkeypatch):
-    """The first of two, whose own memory sufficed; the other says 1."""
+def test_a_batch_halved_in_one_process_is_halved_and_on_record_in_all(frames, tmp_path, monkeypatch):
+    """This is the first of two processes, whose memory sufficed; the other one reports a batch of 1."""
     monkeypatch.setattr(
         training,
         "Accelerator",
@@ -152,7 +153,7 @@ def test_memory_that_does_not_hold_one_clip_is_an_error(frames, tmp_path, monkey
     def full(self, *arguments):
         raise torch.OutOfMemoryError("CUDA out of memory")
 
-    monkeypatch.setattr(training, "predicted_gib", lambda *arguments, **options: 1.0)
+    monkeypatch.setattr(training, "estimate_peak_gib", lambda *arguments, **options: 1.0)
     monkeypatch.setattr(training.Answerer, "forward", full)
     with pytest.raises(torch.OutOfMemoryError):
         train(placed(SMALL, frames), tmp_path / "run")
@@ -206,7 +207,7 @@ def scaled(by: float, monkeypatch) -> None:
             found.total.register_hook(lambda gradient: gradient * math.inf)
         return found._replace(total=found.total * by)
 
-    monkeypatch.setattr(training, "predicted_gib", lambda *arguments, **options: 1.0)  # it runs forward, too
+    monkeypatch.setattr(training, "estimate_peak_gib", lambda *arguments, **options: 1.0)  # it runs forward, too
     monkeypatch.setattr(training.Answerer, "forward", changed)
 
 
@@ -214,7 +215,7 @@ INFINITE = [(1.0, "infinite gradients: lower lr"), (math.inf, "an infinite loss:
 
 
 @pytest.mark.parametrize(("by", "said"), INFINITE)
-def test_what_is_infinite_is_skipped_and_stops_a_run_in_the_end(by, said, frames, tmp_path, monkeypatch):
+def test_infinite_updates_are_skipped_and_stop_a_run_in_the_end(by, said, frames, tmp_path, monkeypatch):
     """A skipped update moves nothing: neither weights nor the schedule."""
     scaled(by, monkeypatch)
     with pytest.raises(TrainingError, match=f"3 updates in a row had {said}"):
@@ -255,7 +256,7 @@ def test_the_learning_rate_rises_and_falls(update, expected, why):
     assert learning_rate(config, update) == pytest.approx(expected), why
 
 
-def test_a_torn_log_is_mended(tmp_path):
+def test_a_torn_log_is_repaired(tmp_path):
     rows = [{"step": step, "loss": 1.0} for step in (1, 2, 3)]
     text = "".join(json.dumps(row) + "\n" for row in rows)
     (tmp_path / "log.jsonl").write_text(text + '{"step": 4, "lo')
@@ -263,11 +264,11 @@ def test_a_torn_log_is_mended(tmp_path):
     assert read_log(tmp_path / "log.jsonl") == rows[:2]
 
 
-def test_only_whole_checkpoints_are_gone_on_with_and_few_are_kept(frames, tmp_path):
+def test_only_whole_checkpoints_are_resumed_and_few_are_kept(frames, tmp_path):
     config = placed(SMALL, frames, steps=4, keep=2)
     train(config, tmp_path)
     assert [path.name for path in sorted((tmp_path / "checkpoints").iterdir())] == ["000003", "000004"]
     (tmp_path / "checkpoints" / ".partial").mkdir()
-    assert newest(tmp_path).name == "000004"
-    assert json.loads((newest(tmp_path) / "state.json").read_text())["state"]["updates"] == 4
+    assert newest_checkpoint(tmp_path).name == "000004"
+    assert json.loads((newest_checkpoint(tmp_path) / "state.json").read_text())["state"]["updates"] == 4
     assert asdict(configs.read(tmp_path / configs.NAME)) == asdict(config)

@@ -1,4 +1,4 @@
-"""What `import harness` offers: every name, in any order, and as often as it is used."""
+"""Tests of the names that `import harness` offers, in any order, and as often as they are used."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import harness
 
 @pytest.mark.parametrize("name", harness.__all__)
 def test_a_name_stays_what_it_is(name):
-    """Also after its module, and all that the command line loads, were imported."""
+    """A name is the same object after its module, and all that the command line loads, were imported."""
     first = getattr(harness, name)
     rooms = ("cli", "comparison.leaderboard", "scoring.score", "baselines.write", "report.write")
     for module in rooms:
@@ -24,7 +24,7 @@ def test_a_name_stays_what_it_is(name):
 
 
 def test_no_submodule_has_the_name_of_a_function():
-    """Or importing it would put the module where the function was."""
+    """Importing such a module would put it where the function was."""
     modules = {path.stem for path in Path(harness.__file__).parent.glob("*")}
     assert not modules & set(harness.__all__)
 

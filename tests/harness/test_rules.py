@@ -1,4 +1,4 @@
-"""Weights as text and as the smallest integers; the named rule sets."""
+"""Tests of weights as text and as the smallest integers, and of the named rule sets."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Intervals, tests, families, verdicts and ranks: worked by hand, against enumeration, and small versions of the gates.
+"""Tests of intervals, families, verdicts and ranks: by hand, against enumeration, and small versions of the gates.
 
 The full-size gates are in tests/proofs.
 """
@@ -186,7 +186,7 @@ def test_sign_flip_by_hand(gap, p, why):
 
 
 def enumerated(gap) -> Fraction:
-    """Every one of the 2^G signs."""
+    """Return the p over every one of the 2^G signs."""
     reached = sum(
         abs(sum(s * g for s, g in zip(signs, gap, strict=True))) >= abs(sum(gap))
         for signs in product((-1, 1), repeat=len(gap))
@@ -203,13 +203,13 @@ def test_sign_flip_against_enumeration(seed):
 
 
 def binomial_tail(sessions: int, minus: int) -> Fraction:
-    """p when every session differs by one, `minus` of them the other way: a plain sign test."""
+    """Return the p of a plain sign test: every session differs by one, `minus` of them the other way."""
     return Fraction(2 * sum(math.comb(sessions, k) for k in range(minus + 1)), 2**sessions)
 
 
 @pytest.mark.parametrize(("sessions", "minus"), [(72, 20), (300, 10), (1000, 0), (2000, 990), (2000, 500), (2000, 250)])
 def test_far_tails_are_exact(sessions, minus):
-    """Down to 1e-301, where a table of chances would underflow."""
+    """Tails are exact down to 1e-301, where a table of chances would underflow."""
     gap = np.r_[np.full(sessions - minus, 7), np.full(minus, -7)]
     p, method = statistics.sign_flip_p(gap)
     assert method == EXACT and abs(Fraction(p) / binomial_tail(sessions, minus) - 1) < Fraction(1, 10**12)
@@ -367,22 +367,26 @@ VERDICTS = [
 ]  # fmt: skip
 
 
+def verdict(**changed):
+    return statistics.verdict(statistics.PairTest(**(PAIR | changed)))
+
+
 @pytest.mark.parametrize(("changed", "kind", "sentence"), VERDICTS)
 def test_verdicts(changed, kind, sentence):
-    found = statistics.verdict(**(PAIR | changed))
+    found = verdict(**changed)
     assert (found.kind, found.sentence("A", "B")) == (kind, sentence)
 
 
 @pytest.mark.parametrize(("sessions", "m", "separable"), [(6, 1, True), (5, 1, False), (8, 6, True), (8, 7, False)])
 def test_what_sessions_can_separate(sessions, m, separable):
     """2^-5 <= .05 < 2^-4; 2^-7 = .0078 lies between .05/6 and .05/7."""
-    assert statistics.verdict(**(PAIR | {"sessions": sessions, "m": m})).separable is separable
+    assert verdict(sessions=sessions, m=m).separable is separable
 
 
 def test_verdict_turned_round():
-    there = statistics.verdict(**(PAIR | SMALL | {"p_adjusted": 0.01}))
+    there = verdict(**(SMALL | {"p_adjusted": 0.01}))
     mirrored = {"difference": -0.01, "low90": -0.016, "high90": -0.004, "p_adjusted": 0.01}
-    back = statistics.verdict(**(PAIR | mirrored))
+    back = verdict(**mirrored)
     assert (there.kind, back.kind) == ("better within margin", "worse within margin")
 
 

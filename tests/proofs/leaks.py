@@ -22,10 +22,9 @@ from typing import NamedTuple
 import numpy as np
 
 from harness.statistics import holm
-from reference.process.frame_limits import UNIFORM
 from reference.process.split import build_split
 from reference.process.world import load_world
-from reference.task import CLIP_FRAMES, FPS, OPERATIONS, Clip
+from reference.task import CLIP_FRAMES, DEFAULT_INDICES, FPS, OPERATIONS, Clip
 from tests.proofs.proof import Proof, percent, table
 
 SEED, SHUFFLES, LEVEL, PLANTED = 20_262, 9_999, 0.01, 10
@@ -69,7 +68,7 @@ def published(clips: Sequence[Clip], by_id: bool) -> np.ndarray:
     names = [clip.clip_id for clip in clips]
     listed = sorted(names) if by_id else names
     place = {name: number / len(names) for number, name in enumerate(listed)}
-    times = [*UNIFORM, *(index / FPS for index in UNIFORM)]
+    times = [*DEFAULT_INDICES, *(index / FPS for index in DEFAULT_INDICES)]
     return np.array([[*bytes.fromhex(name), int(name, 16) / 16**16, place[name], *times] for name in names], float)
 
 

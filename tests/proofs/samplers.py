@@ -22,15 +22,16 @@ import numpy as np
 
 from harness.baselines import probe_model
 from harness.baselines.probe_model import Probe
-from reference.process.frame_limits import Shown, frame_limit, transitions
+from reference.process.frame_limits import ClipState, frame_limit, transitions
 from reference.process.split import session_states
 from reference.process.world import World, load_world
 from reference.randomness import render_seed
 from reference.task import CLIP_FRAMES
-from reference.video.samplers import LUMA_SIDE, SAMPLERS, distances, luma_of
+from reference.video.samplers import LUMA_SIDE, SAMPLERS, luma_of
 from tests.proofs import shown, validity
 from tests.proofs.proof import Proof, table
 from tests.proofs.shown import SIZE, Drawn
+from tests.support.sampling import distances
 
 FRAMES = 8
 HEADER = ("sampler", "distance, mean", "90%", "OCA limit", "tIoU@0.5 limit", "OCA", "tIoU@0.5", "AA@1", "hidden AA@1")
@@ -73,7 +74,7 @@ def _session(world: str, split: str, index: int) -> dict[str, Drawn]:
     }
 
 
-def _clip(world: World, split: str, found: Shown) -> dict[str, tuple[np.ndarray, Sequence[int]]]:
+def _clip(world: World, split: str, found: ClipState) -> dict[str, tuple[np.ndarray, Sequence[int]]]:
     """Every frame that some sampler wants is drawn once."""
     from reference.drawing.frame import render_frames
 
@@ -86,7 +87,7 @@ def _clip(world: World, split: str, found: Shown) -> dict[str, tuple[np.ndarray,
     return {name: (pictures[np.searchsorted(wanted, indices)], indices) for name, indices in chosen.items()}
 
 
-def measure(clips: Sequence[Shown], drawn: Drawn, trained: Probe, usual: dict[str, str]) -> Figures:
+def measure(clips: Sequence[ClipState], drawn: Drawn, trained: Probe, usual: dict[str, str]) -> Figures:
     taken = dict(zip((clip.clip_id for clip, _ in clips), drawn.indices.tolist(), strict=True))
     far = [gap for clip, state in clips for gap in distances(transitions(state), taken[clip.clip_id])]
     limit = frame_limit(clips, lambda found: taken[found[0].clip_id])["all"]

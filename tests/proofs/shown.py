@@ -15,12 +15,12 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from harness.baselines import probe_model
-from reference.process.frame_limits import UNIFORM, Shown
+from reference.process.frame_limits import ClipState
 from reference.process.split import session_states
 from reference.process.visible import VisibleState
 from reference.process.world import World, load_world
 from reference.randomness import render_seed
-from reference.task import Clip
+from reference.task import DEFAULT_INDICES, Clip
 
 SIZE = 336
 MARKS = ("slip", "items", "table")
@@ -37,7 +37,7 @@ class Drawn(NamedTuple):
     indices: np.ndarray
 
 
-def states(world: str, split: str, sessions: int | None = None) -> list[Shown]:
+def states(world: str, split: str, sessions: int | None = None) -> list[ClipState]:
     """The split, or its first sessions."""
     definition = load_world(world)
     count = definition.split(split).sessions if sessions is None else sessions
@@ -45,7 +45,7 @@ def states(world: str, split: str, sessions: int | None = None) -> list[Shown]:
 
 
 def uniform(world: World, state: VisibleState, seed: int) -> Sequence[int]:
-    return UNIFORM
+    return DEFAULT_INDICES
 
 
 def draw(

@@ -24,7 +24,7 @@ import numpy as np
 from harness import statistics
 from harness.baselines import probe_model
 from harness.baselines.probe_model import LABELS, Answers, Probe
-from reference.process.frame_limits import Limit, Shown, frame_limit, overlaps
+from reference.process.frame_limits import ClipState, Limit, frame_limit, overlaps
 from reference.process.priors import fit
 from reference.task import OPERATIONS, Clip, Segment
 from tests.proofs.proof import Proof, table
@@ -41,7 +41,7 @@ Draw = Callable[..., Drawn]
 class Judged:
     """Answers to n clips, each array [n]; `session` numbered from 0."""
 
-    shown: list[Shown]
+    shown: list[ClipState]
     session: np.ndarray
     domain: np.ndarray
     dense: np.ndarray
@@ -67,7 +67,7 @@ class Judged:
         return frame_limit(found for place, found in enumerate(self.shown) if among is None or among[place])
 
 
-def judge(shown: Sequence[Shown], answers: Answers, usual: dict[str, str]) -> Judged:
+def judge(shown: Sequence[ClipState], answers: Answers, usual: dict[str, str]) -> Judged:
     clips = [clip for clip, _ in shown]
     names = {name: number for number, name in enumerate(dict.fromkeys(clip.session for clip in clips))}
     operation = [LABELS[code] for code in answers.operation]

@@ -9,12 +9,11 @@ import numpy as np
 
 from finetune import config as configs
 from finetune.config import Config
-from finetune.data import Example, Lesson
-from reference.process.frame_limits import UNIFORM
+from finetune.data import Example, Target
 from reference.rendering.prompt import task_prompt
 from reference.rendering.render_split import render
 from reference.rendering.request import Request
-from reference.task import OPERATIONS
+from reference.task import DEFAULT_INDICES, OPERATIONS
 from tests.support import ROOT
 
 SIDE = 84
@@ -61,9 +60,9 @@ def placed(config: Config, folder: Path, **changes: object) -> Config:
 def example(seed: int = 0, *, frames: int = 8, side: int = SIDE) -> Example:
     """A clip of noise with an answer."""
     random = np.random.default_rng(seed)
-    indices = np.array(UNIFORM) if frames == 8 else np.linspace(0, 124, frames).astype(int)
+    indices = np.array(DEFAULT_INDICES) if frames == 8 else np.linspace(0, 124, frames).astype(int)
     labels = [OPERATIONS[int(place)] for place in random.permutation(9)[:4]]
     start = int(random.integers(0, 100))
-    lesson = Lesson(labels[0], start, start + 1 + int(random.integers(0, 25)), tuple(labels[1:]))
+    target = Target(labels[0], start, start + 1 + int(random.integers(0, 25)), tuple(labels[1:]))
     pixels = random.integers(0, 256, (frames, side, side, 3), np.uint8)
-    return Example(f"clip-{seed}", pixels, indices, task_prompt(OPERATIONS, indices.tolist()), lesson)
+    return Example(f"clip-{seed}", pixels, indices, task_prompt(OPERATIONS, indices.tolist()), target)

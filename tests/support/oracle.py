@@ -1,6 +1,6 @@
 """A second answer to every number of a score record: loops, dicts and fractions, nothing shared with the harness.
 
-    facts = judge(truth, answers, RULES["standard"])
+    facts = make_facts(truth, answers, RULES["standard"])
     expected = record(facts, truth, WEIGHTS)
 
 Written from the definitions, slow on purpose. A point estimate is an exact Fraction; an interval recomputes its metric
@@ -68,7 +68,7 @@ Constants = dict[str, Any]
 
 
 def fit(clips: Sequence[Mapping[str, Any]], operations: Sequence[str]) -> tuple[Constants, dict[str, str]]:
-    """The best constants and the usual successors; ties in canonical order, then lowest start, then lowest end."""
+    """Return best constants and usual successors; ties in canonical order, then lowest start, then lowest end."""
     following = [clip["next_operation"] for clip in clips]
     usual = {}
     for label in operations:
@@ -87,7 +87,7 @@ def majority(labels: Sequence[str], operations: Sequence[str]) -> str:
 
 
 def best_segment(segments: Sequence[tuple[int, int]]) -> tuple[int, int]:
-    """The first of those that hit most at tIoU >= 0.5."""
+    """Return the first of those that hit most at tIoU >= 0.5."""
     every = [(start, end) for start in range(CLIP_FRAMES) for end in range(start + 1, CLIP_FRAMES + 1)]
     return max(every, key=lambda constant: sum(hits(constant, segment) for segment in segments))
 
@@ -100,8 +100,8 @@ def hits(one: tuple[int, int], other: tuple[int, int]) -> bool:
 # Per clip
 
 
-def judge(truth: Truth, answers: Mapping[str, Mapping[str, Any]], rules: Rules) -> list[Fact]:
-    """One fact a judged clip, in session and time order."""
+def make_facts(truth: Truth, answers: Mapping[str, Mapping[str, Any]], rules: Rules) -> list[Fact]:
+    """Return one fact a clip that counts, in session and time order."""
     return [
         fact(truth, clip, answers.get(clip["clip_id"]), rules)
         for clip in truth.clips
@@ -158,13 +158,13 @@ def fact(truth: Truth, clip: Mapping[str, Any], line: Mapping[str, Any] | None, 
 
 
 def overlap_and_union(one: tuple[int, int], other: tuple[int, int], rules: Rules) -> tuple[int, int]:
-    """By counting frames: an inclusive end belongs to its segment."""
+    """Count the frames in both and in either; an inclusive end belongs to its segment."""
     first, second = (set(range(start, end + rules.inclusive)) for start, end in (one, other))
     return len(first & second), len(first | second)
 
 
 def mode_of(f: Fact, rules: Rules) -> str:
-    """The first that applies."""
+    """Return the first mode that applies."""
     if f["outcome"] != "answered":
         return f["outcome"]
     if f["operation"] is None or f["next"] is None or not f["has_segment"]:
@@ -212,16 +212,16 @@ def mean(values: Iterable[Any]) -> Fraction | None:
     return Fraction(sum(values)) / len(values) if values else None
 
 
-def counted(facts: Facts) -> list[Fact]:
-    """The clips that tIoU counts: all, but for the degenerate answers that a rule set drops."""
+def with_counted_segment(facts: Facts) -> list[Fact]:
+    """Return the clips that tIoU counts: all, but for the degenerate answers that a rule set drops."""
     return [f for f in facts if f["counted"]]
 
 
-def hidden(facts: Facts) -> list[Fact]:
+def with_hidden_next(facts: Facts) -> list[Fact]:
     return [f for f in facts if not f["next_visible"]]
 
 
-def weighted(weights: Sequence[Fraction], parts: Iterable[Fraction | None]) -> Fraction | None:
+def weighted_sum(weights: Sequence[Fraction], parts: Iterable[Fraction | None]) -> Fraction | None:
     parts = list(parts)
     return None if None in parts else sum(w * part for w, part in zip(weights, parts, strict=True))
 
@@ -233,11 +233,11 @@ def ceiling(facts: Facts) -> Fraction | None:
 
 
 def segment_share(facts: Facts) -> Fraction | None:
-    return share(counted(facts), "segment_hit")
+    return share(with_counted_segment(facts), "segment_hit")
 
 
 def headline(name: str, weights: Sequence[Fraction]) -> dict[str, Metric]:
-    """Value, floor, prior, ceiling of a headline metric as functions of its clips."""
+    """Return value, floor, prior and ceiling of a headline metric as functions of its clips."""
     nothing: Metric = lambda facts: None  # noqa: E731
     one: Metric = lambda facts: Fraction(1)  # noqa: E731
 
@@ -245,7 +245,7 @@ def headline(name: str, weights: Sequence[Fraction]) -> dict[str, Metric]:
         return lambda facts: share(facts, key)
 
     def composite(operation: Metric, segment: Metric, following: Metric) -> Metric:
-        return lambda facts: weighted(weights, (operation(facts), segment(facts), following(facts)))
+        return lambda facts: weighted_sum(weights, (operation(facts), segment(facts), following(facts)))
 
     operation = (of("operation_right"), of("constant_operation_right"), nothing, one)
     segment = (segment_share, of("constant_segment_hit"), nothing, one)
@@ -261,12 +261,12 @@ def headline(name: str, weights: Sequence[Fraction]) -> dict[str, Metric]:
 
 
 def clips_of(name: str, facts: Facts) -> list[Fact]:
-    """The clips that a headline metric looks at."""
-    return hidden(facts) if name == "aa1_hidden" else list(facts)
+    """Return the clips that a headline metric counts."""
+    return with_hidden_next(facts) if name == "aa1_hidden" else list(facts)
 
 
 def among_of(name: str) -> Callable[[Facts], Facts]:
-    return counted if name == "tiou50" else list
+    return with_counted_segment if name == "tiou50" else list
 
 
 def skill_of(roles: Mapping[str, Metric]) -> Metric:
@@ -279,7 +279,7 @@ def skill_of(roles: Mapping[str, Metric]) -> Metric:
 
 
 def skill_of_ends(roles: Mapping[str, Metric], facts: Facts, interval: Interval) -> Interval:
-    """What the skill would be if the value were at the ends of its interval."""
+    """Return the skill that the ends of the value's interval would have."""
     floor, prior, top = (roles[name](facts) for name in ("floor", "prior", "ceiling"))
     base = float(floor if prior is None else prior)
     low, high = ((end - base) / (float(top) - base) for end in (interval.low, interval.high))
@@ -292,12 +292,12 @@ def room(roles: Mapping[str, Metric], facts: Facts) -> Fraction | None:
 
 
 def without_fallbacks(facts: Facts) -> list[Fact]:
-    """Fallback answers as wrong."""
+    """Return the facts with fallback answers counted as wrong."""
     wrong = {"operation_right": False, "segment_hit": False, "next_right": False}
     return [{**f, **wrong} if f["source"] == "fallback" else f for f in facts]
 
 
-def reached(threshold: Fraction) -> Metric:
+def share_reaching(threshold: Fraction) -> Metric:
     return lambda facts: mean(int(f["tiou"] >= threshold) for f in facts)
 
 
@@ -305,11 +305,11 @@ THRESHOLDS = [Fraction(k, 20) for k in range(2, 20)]
 
 
 def mean_over_thresholds(facts: Facts) -> Fraction | None:
-    return mean(reached(t)(facts) for t in THRESHOLDS) if facts else None
+    return mean(share_reaching(t)(facts) for t in THRESHOLDS) if facts else None
 
 
 def class_counts(facts: Facts, labels: Iterable[str], true: str, given: str) -> dict[str, tuple[int, int, int]]:
-    """True positives, false positives, false negatives of each label."""
+    """Count true positives, false positives and false negatives of each label."""
     hit, wrong, missed = Counter(), Counter(), Counter()
     for f in facts:
         if f[true] == f[given]:
@@ -329,7 +329,7 @@ def precision_recall_f1(hit: int, wrong: int, missed: int) -> tuple[Fraction, Fr
 
 
 def macro(whole: Facts, true: str, given: str, which: int) -> Metric:
-    """Mean recall (1) or F1 (2) over the classes of the whole split's truth.
+    """Return the mean recall (1) or F1 (2) over the classes of the whole split's truth.
 
     A class that a deletion leaves without anything to count keeps its full-sample value: F1 where it neither occurs nor
     is answered, recall where it does not occur.
@@ -348,15 +348,15 @@ def macro(whole: Facts, true: str, given: str, which: int) -> Metric:
     return value
 
 
-def ranked(facts: Facts, label: str) -> list[Fact]:
-    """Detections of a class, the surest first."""
+def rank_detections(facts: Facts, label: str) -> list[Fact]:
+    """Return the detections of a class, the surest first."""
     found = [f for f in facts if f["operation"] == label and f["has_segment"]]
     return sorted(found, key=lambda f: (-(1 if f["confidence"] is None else f["confidence"]), f["clip_id"]))
 
 
 def average_precisions(facts: Facts, label: str, thresholds: Sequence[Fraction]) -> list[Fraction] | None:
-    """Area under a class's interpolated precision-recall curve at each threshold; None without truth and detection."""
-    support, detections = sum(f["dominant_operation"] == label for f in facts), ranked(facts, label)
+    """Return the area under a class's interpolated precision-recall curve; None without truth and detection."""
+    support, detections = sum(f["dominant_operation"] == label for f in facts), rank_detections(facts, label)
     if not support:
         return [Fraction(0)] * len(thresholds) if detections else None
     return [
@@ -366,7 +366,7 @@ def average_precisions(facts: Facts, label: str, thresholds: Sequence[Fraction])
 
 
 def area(hits: Sequence[bool]) -> Fraction:
-    """Sum over the hits, the surest first, of the best precision from there on."""
+    """Add up over the hits, the surest first, the best precision from there on."""
     precisions = [Fraction(sum(hits[:rank]), rank) for rank in range(1, len(hits) + 1)]
     best, total = Fraction(0), Fraction(0)
     for precision, hit in zip(reversed(precisions), reversed(hits), strict=True):
@@ -398,7 +398,7 @@ def has_answered_segment(f: Fact) -> bool:
 
 
 def edit(facts: Facts) -> Fraction | None:
-    """Mean over sessions, in percent."""
+    """Return the mean over sessions, in percent."""
     return mean(session_edit(members) for members in by_session(facts).values())
 
 
@@ -419,7 +419,7 @@ def levenshtein(one: Sequence[str], other: Sequence[str]) -> int:
 
 
 def segmental_f1(k: int) -> Metric:
-    """A clip's only true segment can be matched by its only answered one, so there is nothing to search."""
+    """Return F1@k. A clip's only true segment can be matched by its only answered one alone."""
 
     def value(facts: Facts) -> Fraction | None:
         answered = [f for f in facts if has_answered_segment(f)]
@@ -430,7 +430,7 @@ def segmental_f1(k: int) -> Metric:
 
 
 def nearest_rank(values: Iterable[Any], share_below: Fraction) -> Any:
-    """The smallest value that at least this share of the values does not exceed."""
+    """Return the smallest value that at least this share of the values does not exceed."""
     values = sorted(values)
     return next((v for i, v in enumerate(values, 1) if i >= share_below * len(values)), None)
 
@@ -453,12 +453,12 @@ Among = Callable[[Facts], Facts]
 """The clips that a metric counts among those that it is given; the sessions that hold one are its clusters."""
 
 
-def deleted(metric: Metric, facts: Facts, among: Among) -> list[Fraction | None]:
+def replicates_of(metric: Metric, facts: Facts, among: Among) -> list[Fraction | None]:
     return [metric([f for f in facts if f["session"] != session]) for session in sessions_of(among(facts))]
 
 
 def standard_error(value: Fraction, replicates: Sequence[Fraction]) -> float:
-    """CR3: delete-one-session, centred on the full estimate."""
+    """Return the CR3 error: delete-one-session, centred on the full estimate."""
     sessions = len(replicates)
     return math.sqrt(Fraction(sessions - 1, sessions) * sum((r - value) ** 2 for r in replicates))
 
@@ -467,17 +467,17 @@ def t_quantile(sessions: int) -> float:
     return float(stdtrit(sessions - 1, 0.975))
 
 
-def replicated(metric: Metric, facts: Facts, among: Among = list) -> tuple[Fraction, list[Fraction]] | None:
-    """Value and replicates; None below five sessions, or where one session holds all there is to count."""
+def value_and_replicates(metric: Metric, facts: Facts, among: Among = list) -> tuple[Fraction, list[Fraction]] | None:
+    """Return value and replicates; None below five sessions, or where one session holds all that is counted."""
     if len(sessions_of(among(facts))) < 5:
         return None
-    value, replicates = metric(facts), deleted(metric, facts, among)
+    value, replicates = metric(facts), replicates_of(metric, facts, among)
     return None if None in (value, *replicates) else (value, replicates)
 
 
 def logit_interval(metric: Metric, facts: Facts, scale: int = 1, among: Among = list) -> Interval:
-    """For a statistic in [0, scale]."""
-    found = replicated(metric, facts, among)
+    """Return the interval of a statistic in [0, scale]."""
+    found = value_and_replicates(metric, facts, among)
     if found is None:
         return Interval()
     value, replicates = found[0] / scale, [r / scale for r in found[1]]
@@ -489,14 +489,14 @@ def logit_interval(metric: Metric, facts: Facts, scale: int = 1, among: Among = 
 
 
 def clopper_pearson(value: Fraction, n: int, sessions: int, scale: int) -> Interval:
-    """Exact one-sided 97.5% limit at 0 or 1, where x = 0: (1 - p)^n = 0.025."""
+    """Return the exact one-sided 97.5% limit at 0 or 1, where x = 0: (1 - p)^n = 0.025."""
     effective = n / (1 + 0.1 * (n / sessions - 1))
     limit = 0.025 ** (1 / effective)
     return Interval(0.0, scale * (1 - limit), True) if value == 0 else Interval(scale * limit, float(scale), True)
 
 
 def identity_interval(metric: Metric, facts: Facts, cut: bool = False, among: Among = list) -> Interval:
-    found = replicated(metric, facts, among)
+    found = value_and_replicates(metric, facts, among)
     if found is None:
         return Interval()
     half = t_quantile(len(found[1])) * standard_error(*found)
@@ -510,7 +510,7 @@ def estimate(metric: Metric, facts: Facts, scale: int = 1) -> dict[str, Any]:
 
 
 def difference(metric: Metric, facts: Facts) -> dict[str, Any]:
-    """The same for frames and differences, on their own scale."""
+    """Return value and interval of frames and differences, on their own scale."""
     interval = identity_interval(metric, facts)
     return {"value": metric(facts), "low": interval.low, "high": interval.high}
 
@@ -519,7 +519,7 @@ def difference(metric: Metric, facts: Facts) -> dict[str, Any]:
 
 
 def record(facts: Facts, truth: Truth, weights: Sequence[Fraction] = WEIGHTS) -> dict[str, Any]:
-    """The sections of a score record that are computed from facts, under the record's own names."""
+    """Return the sections of a score record that are computed from facts, under the record's own names."""
     return {
         "metrics": {name: metric(name, facts, weights) for name in ("oca", "tiou50", "aa1", "score", "aa1_hidden")},
         "own_prior": own_prior(facts),
@@ -540,7 +540,7 @@ def record(facts: Facts, truth: Truth, weights: Sequence[Fraction] = WEIGHTS) ->
         "slices": slice_table(facts, weights),
         "audit": {
             "above_ceiling": above_ceiling(facts),
-            "above_ceiling_hidden": above_ceiling(hidden(facts)),
+            "above_ceiling_hidden": above_ceiling(with_hidden_next(facts)),
             "prior_shaped": prior_shaped(facts),
             "copy_of_truth": copy_of_truth(facts),
         },
@@ -580,9 +580,9 @@ def context_gain(facts: Facts) -> Fraction | None:
 def own_prior(facts: Facts) -> dict[str, Any]:
     return {
         "own_prior": estimate(own_accuracy, facts),
-        "own_prior_hidden": estimate(own_accuracy, hidden(facts)),
+        "own_prior_hidden": estimate(own_accuracy, with_hidden_next(facts)),
         "context_gain": difference(context_gain, facts),
-        "context_gain_hidden": difference(context_gain, hidden(facts)),
+        "context_gain_hidden": difference(context_gain, with_hidden_next(facts)),
     }
 
 
@@ -593,7 +593,7 @@ def model_only(facts: Facts, weights: Sequence[Fraction]) -> dict[str, Any]:
 
 
 def temporal(facts: Facts) -> dict[str, Any]:
-    judged, usable = counted(facts), [f for f in facts if f["usable"]]
+    counted, usable = with_counted_segment(facts), [f for f in facts if f["usable"]]
     errors: dict[str, Any] = {"n": len(usable)}
     for edge in ("start", "end"):
         key = f"{edge}_error"
@@ -603,9 +603,9 @@ def temporal(facts: Facts) -> dict[str, Any]:
         for name, rank in (("median", HALF), ("p90", Fraction(9, 10))):
             errors[f"{edge}_{name}_abs"] = nearest_rank((abs(f[key]) for f in usable), rank)
     return {
-        "thresholds": [{"tiou": t, **estimate(reached(t), judged)} for t in THRESHOLDS],
-        "mean_over_thresholds": estimate(mean_over_thresholds, judged),
-        "mean_tiou": estimate(lambda facts: mean(f["tiou"] for f in facts), judged),
+        "thresholds": [{"tiou": t, **estimate(share_reaching(t), counted)} for t in THRESHOLDS],
+        "mean_over_thresholds": estimate(mean_over_thresholds, counted),
+        "mean_tiou": estimate(lambda facts: mean(f["tiou"] for f in facts), counted),
         "boundary_errors": errors,
     }
 
@@ -651,7 +651,7 @@ def detection(facts: Facts) -> dict[str, Any]:
 
 
 def calibration(facts: Facts, key: str, right: str) -> dict[str, Any] | None:
-    """Expected calibration error over 15 bins [i/15, (i+1)/15), the last one closed; Brier score; risk-coverage."""
+    """Return calibration error over 15 bins [i/15, (i+1)/15), the last one closed, Brier score, risk-coverage."""
     pairs = [(f[key], bool(f[right])) for f in facts if f[key] is not None]
     if not pairs:
         return None
@@ -678,7 +678,7 @@ def calibration(facts: Facts, key: str, right: str) -> dict[str, Any] | None:
 
 
 def risk(pairs: Sequence[tuple[Fraction, bool]], least: Fraction) -> tuple[Fraction, Fraction]:
-    """Coverage and error of the answers that are at least this sure."""
+    """Return coverage and error of the answers that are at least this sure."""
     taken = [hit for confidence, hit in pairs if confidence >= least]
     return Fraction(len(taken), len(pairs)), 1 - mean(taken)
 
@@ -696,7 +696,7 @@ def latency(facts: Facts) -> dict[str, Any] | None:
 
 
 def funnel(facts: Facts) -> list[dict[str, Any]]:
-    """Every stage is what is left of the one before."""
+    """Return the stages; each keeps a part of the one before."""
     conditions: list[tuple[str, Callable[[Fact], bool]]] = [
         ("expected", lambda f: True),
         ("present", lambda f: f["outcome"] != "missing"),
@@ -728,7 +728,7 @@ def modes(facts: Facts, weights: Sequence[Fraction]) -> dict[str, Any]:
 
 
 def mode(name: str, facts: Facts, weights: Sequence[Fraction]) -> dict[str, Any]:
-    """What the score gains if this mode's clips were right in all fields, and if only the naming field were."""
+    """Return the gain in score if this mode's clips were right in all fields, and if only the naming field were."""
     field = FIELD_OF_MODE[name]
 
     def gain(facts: Facts) -> Fraction:
@@ -748,11 +748,11 @@ def mode(name: str, facts: Facts, weights: Sequence[Fraction]) -> dict[str, Any]
 
 
 def losses(name: str, facts: Facts, weights: Sequence[Fraction]) -> dict[str, Fraction]:
-    """Weight lost on a mode's clips by field, over the clips that the field counts."""
+    """Return the weight lost on a mode's clips by field, over the clips that the field counts."""
     mine = [f for f in facts if f["mode"] == name]
     parts = {
         "operation": (sum(not f["operation_right"] for f in mine), len(facts)),
-        "segment": (sum(f["counted"] and not f["segment_hit"] for f in mine), len(counted(facts))),
+        "segment": (sum(f["counted"] and not f["segment_hit"] for f in mine), len(with_counted_segment(facts))),
         "next": (sum(not f["next_right"] for f in mine), len(facts)),
     }
     return {field: w * quotient(*part) for w, (field, part) in zip(weights, parts.items(), strict=True)}
@@ -773,7 +773,7 @@ SLICES: dict[str, Callable[[Fact], str | None]] = {
 
 
 def slice_table(facts: Facts, weights: Sequence[Fraction]) -> dict[tuple[str, str], dict[str, Any]]:
-    """(dimension, level) -> n, sessions, and each metric's value, interval, difference from the rest and raw p."""
+    """Return (dimension, level) -> n, sessions, and each metric's value, interval, difference and raw p."""
     table = {}
     for dimension, level_of in SLICES.items():
         known = [f for f in facts if level_of(f) is not None]
@@ -815,7 +815,7 @@ def slice_cell(known: Facts, inside: set[str], weights: Sequence[Fraction]) -> d
 
 
 def above_ceiling(facts: Facts) -> dict[str, Any]:
-    """t of the sessions' sums of (right - ceiling), against t(.999, G-1)."""
+    """Compare the t of the sessions' sums of (right - ceiling) with t(.999, G-1)."""
     sessions = by_session(facts).values()
     if len(sessions) < 5 or ceiling(facts) is None:
         return {"raised": None, "number": None}
@@ -827,13 +827,13 @@ def above_ceiling(facts: Facts) -> dict[str, Any]:
 
 
 def prior_shaped(facts: Facts) -> dict[str, Any]:
-    """Does the answered next operation follow from the answered operation alone?"""
+    """Check whether the answered next operation follows from the answered operation alone."""
     answered = [f for f in facts if f["operation"] is not None and f["next"] is not None]
     top = ceiling(facts)
     if not answered or top is None or top - share(facts, "prior_right") < Fraction(1, 20):
         return {"raised": None, "number": None}
     alike = mean(f["own_prior"] == f["next"] for f in answered)
-    upper = identity_interval(context_gain, hidden(facts)).high
+    upper = identity_interval(context_gain, with_hidden_next(facts)).high
     no_gain = upper is not None and upper < 0.02
     return {"raised": alike >= Fraction(95, 100) or (alike >= Fraction(80, 100) and no_gain), "number": alike}
 
@@ -844,8 +844,8 @@ def copy_of_truth(facts: Facts) -> dict[str, Any]:
 
 
 def t_test(metric: Metric, facts: Facts, sessions: int) -> float | None:
-    """Two-sided p of "no difference", t with the degrees of freedom of `sessions` sessions."""
-    found = replicated(metric, facts)
+    """Return the two-sided p of "no difference", t with the degrees of freedom of `sessions` sessions."""
+    found = value_and_replicates(metric, facts)
     if found is None:
         return None
     error = standard_error(*found)
@@ -853,7 +853,7 @@ def t_test(metric: Metric, facts: Facts, sessions: int) -> float | None:
 
 
 def holm(p: float, family: Sequence[float]) -> float:
-    """The largest of (m - rank + 1) times the p values up to this one, at most 1."""
+    """Return the largest of (m - rank + 1) times the p values up to this one, at most 1."""
     ordered = sorted(family)
     return min(1.0, max((len(ordered) - i) * q for i, q in enumerate(ordered) if q <= p))
 
@@ -862,7 +862,7 @@ def holm(p: float, family: Sequence[float]) -> float:
 
 
 def compare(expected: Any, got: Any, place: str) -> None:
-    """Equal to 1e-12, in all keys that are expected; None, NaN and NaT are one thing."""
+    """Assert equality to 1e-12 in all keys that are expected; None, NaN and NaT are one thing."""
     if isinstance(expected, dict):
         for key, value in expected.items():
             compare(value, got[key], f"{place}.{key}")

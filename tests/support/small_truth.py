@@ -1,4 +1,4 @@
-"""A truth that holds clip ids and nothing else, for tests of ingestion."""
+"""A truth that holds clip ids and nothing else, and the checker of one line, for tests of ingestion."""
 
 from __future__ import annotations
 
@@ -10,6 +10,9 @@ from pathlib import Path
 import duckdb
 
 from harness.ingestion.ingest import Ingestion, Limits, ingest, open_submission
+from harness.ingestion.line_checker import Checked, check
+from harness.ingestion.strict_json import parse
+from harness.ingestion.vocabulary import Vocabulary
 from reference.task import OPERATIONS
 
 CLIPS = tuple(f"clip-{number:04d}" for number in range(200))
@@ -45,3 +48,9 @@ def read(truth: SmallTruth, file: str | Path, scratch: Path, limits: Limits | No
     """Open and ingest a file."""
     with open_submission(file, scratch, limits) as source:
         return ingest(truth, source, **options)  # type: ignore[arg-type]
+
+
+def check_line(words: Vocabulary, number: int, text: str) -> Checked:
+    """Check one line of canonical JSONL, without its line end."""
+    value, faults = parse(text)
+    return check(words, number, value, faults, text)

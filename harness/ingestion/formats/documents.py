@@ -1,7 +1,7 @@
-"""Objects that stand in lines, or in one JSON document, read without holding the document in memory.
+"""Readers of objects in lines, or in one JSON document, that never hold the document in memory.
 
 A document is walked by its brackets over a memory map; each element is then parsed by the strict JSON reader alone,
-with the line and column where it stands. Separators between elements are checked here.
+with the line and column where it begins. Separators between elements are checked here.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 from harness.errors import SubmissionError
-from harness.ingestion.diagnostics import quoted
+from harness.ingestion.diagnostics import quote
 from harness.ingestion.formats.records import Item, Options
 from harness.ingestion.strict_json import Fault, parse
 from harness.ingestion.submission_file import BOM, JSON_SPACE, SubmissionFile
@@ -26,23 +26,25 @@ CLOSERS = {b"[": b"]", b"{": b"}"}
 
 
 class NotADocument(Exception):
-    """The text is not one JSON document; `args` are the byte offset and what is wrong."""
+    """Text that is not one JSON document; `args` are the byte offset and what is wrong."""
 
 
 class Element(NamedTuple):
+    """Element of an array, or member of an object (`key`), as byte offsets [start, end)."""
+
     key: str | None
     start: int
     end: int
 
 
 def lines(source: SubmissionFile, options: Options) -> Iterator[Item]:
-    """One object a line."""
+    """Read one object a line."""
     for number, line in source.lines():
         yield line_item(number, line, source.limits.max_line_bytes)
 
 
 def line_item(number: int, line: bytes | None, cap: int) -> Item:
-    """A line's bytes as an item; what cannot be read at all is a fault."""
+    """Return a line's bytes as an item; None, a line over the cap, and bytes that are not UTF-8 are faults."""
     if line is None:
         wrong = f"over the cap of {cap:,} bytes a line"
         return Item(number, None, [Fault("TOO_LONG", 1, "", wrong, "", "give --max-line-bytes to change it")])
@@ -55,13 +57,13 @@ def line_item(number: int, line: bytes | None, cap: int) -> Item:
 
 
 def array(source: SubmissionFile, options: Options) -> Iterator[Item]:
-    """The elements of one JSON array, or of the array under "predictions"."""
+    """Read the elements of one JSON array, or of the array under "predictions"."""
     return (item for _, item in members(source, array_start))
 
 
 def members(source: SubmissionFile, start: Callable[[mmap.mmap], int]) -> Iterator[tuple[str, Item]]:
-    """Key ("" in an array) and item of each member of the container that `start` finds. Raises SubmissionError."""
-    with mapped(source) as text:
+    """Yield key ("" in an array) and item of each member of the container at `start(text)`. Raises SubmissionError."""
+    with memory_map(source) as text:
         place = Place(text)
         try:
             for element in elements(text, start(text)):
@@ -71,18 +73,20 @@ def members(source: SubmissionFile, start: Callable[[mmap.mmap], int]) -> Iterat
 
 
 @contextlib.contextmanager
-def mapped(source: SubmissionFile) -> Iterator[mmap.mmap]:
+def memory_map(source: SubmissionFile) -> Iterator[mmap.mmap]:
+    """Map the decompressed file into memory, read-only."""
     with source.original.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as text:
         yield text
 
 
 class Place:
-    """Turns rising byte offsets of a document into lines and columns."""
+    """Converter of rising byte offsets of a document to lines and columns."""
 
     def __init__(self, text: mmap.mmap):
         self._text, self._at, self._line, self._line_start = text, 0, 1, 0
 
     def of(self, offset: int) -> tuple[int, int]:
+        """Return line and column of an offset, which is no smaller than those before."""
         passed = self._text[self._at : offset]
         if newlines := passed.count(b"\n"):
             self._line += newlines
@@ -91,6 +95,7 @@ class Place:
         return self._line, offset - self._line_start + 1
 
     def item(self, element: Element) -> Item:
+        """Parse an element strictly."""
         line, column = self.of(element.start)
         try:
             text = self._text[element.start : element.end].decode()
@@ -100,13 +105,14 @@ class Place:
         return Item(line, *parse(text), text, column)
 
     def message(self, name: str, wrong: NotADocument) -> str:
+        """Return the message of a refusal, with file, line and column."""
         offset, what = wrong.args
         line, column = self.of(offset)
         return f"{name}:{line}:{column}: JSON: {what}, expected one whole JSON document"
 
 
 def array_start(text: mmap.mmap) -> int:
-    """Offset of the array that holds the predictions. Raises NotADocument."""
+    """Return the offset of the array that holds the predictions. Raises NotADocument."""
     start = first(text)
     if text[start : start + 1] == b"[":
         return start
@@ -114,19 +120,20 @@ def array_start(text: mmap.mmap) -> int:
 
 
 def member(text: mmap.mmap, key: str, opener: bytes) -> int:
-    """Offset of the array or object under a top-level key, of a document that is whole. Raises NotADocument."""
+    """Return the offset of the array or object under a top-level key. Raises NotADocument, also for a cut-off text."""
     found = [item.start for item in elements(text, first(text)) if item.key == key and text[item.start] == opener[0]]
     if len(found) != 1:
-        raise NotADocument(first(text), f"{len(found)} times {quoted(key)} with {opener.decode()}, where one is needed")
+        raise NotADocument(first(text), f"{len(found)} times {quote(key)} with {opener.decode()}, where one is needed")
     return found[0]
 
 
 def first(text: mmap.mmap) -> int:
+    """Return the offset of the first byte after byte order mark and space."""
     return _skip(text, len(BOM) if text[:3] == BOM else 0)
 
 
 def elements(text: mmap.mmap, start: int) -> Iterator[Element]:
-    """Elements of the array, or members of the object, that begins at an offset. Raises NotADocument.
+    """Yield the elements of the array, or members of the object, that begins at an offset. Raises NotADocument.
 
     The end of the outermost container must be the end of the text.
     """

@@ -1,4 +1,4 @@
-"""What a reader hands to the strict checker: one object of the file, with the place where it stands."""
+"""Records that a reader passes to the strict checker: one object of the file, with its place."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class Item(NamedTuple):
-    """A parsed object and its faults. `text` is the JSON it was parsed from, where there is one."""
+    """Parsed object and its faults. `text`: the JSON that it was parsed from, which begins at `column`; "" if none."""
 
     line: int
     value: Any
@@ -26,7 +26,7 @@ class Item(NamedTuple):
 
 @dataclass(frozen=True)
 class Options:
-    """What readers may need besides the file."""
+    """Options of readers, besides the file."""
 
     connection: duckdb.DuckDBPyConnection
     rate: float = 25.0
@@ -39,7 +39,7 @@ Shape = Callable[[dict[str, Any], Options], dict[str, Any]]
 
 
 class Unshaped(Exception):
-    """An object of a format that lacks what the format promises."""
+    """Object that lacks a part which its format promises."""
 
     def __init__(self, field: str, wrong: str, expected: str = "", suggestion: str = ""):
         super().__init__(wrong)

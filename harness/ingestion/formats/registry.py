@@ -1,7 +1,7 @@
-"""The table of formats that a prediction file may have, and how one is recognised.
+"""Registry of the formats that a prediction file may have, and their recognition.
 
-A format is told by its container (lines, array, predictions, results, clips, delimited, parquet) and its first object.
-A file that answers to two formats is refused with their names, so that one is passed with `--adapter`.
+A format is recognised by its container (lines, array, predictions, results, clips, delimited, parquet) and its first
+object. A file that fits two formats is refused with their names, so that the user passes one with `--adapter`.
 """
 
 from __future__ import annotations
@@ -24,22 +24,24 @@ OBJECT_CONTAINERS = ("lines", "array", "predictions")
 
 @dataclass(frozen=True)
 class Peek:
-    """What recognition looks at: the container and the first object in it."""
+    """Head of a file for recognition: the container and the first object in it."""
 
     container: str
     first: dict[str, Any]
 
     def has(self, *names: str) -> bool:
+        """Return True if the first object has all these keys."""
         return all(name in self.first for name in names)
 
     @property
     def answers(self) -> bool:
+        """Return True if the first object has an answer field."""
         return _answers(self.first)
 
 
 @dataclass(frozen=True)
 class Adapter:
-    """A format. `reads` is None where the reader follows from the container."""
+    """Format of a file. `reads` is None where the reader follows from the container."""
 
     name: str
     description: str
@@ -93,7 +95,7 @@ ADAPTERS = {
         ),
         Adapter(
             "raw-text",
-            "clip_id and what the model said",
+            "clip_id and the model's text",
             _objects(
                 lambda peek: (
                     "clip_id" in peek.first
@@ -147,18 +149,18 @@ _DEFAULTS = {"array": "array", "predictions": "predictions"}
 
 
 def choose(source: SubmissionFile, name: str | None) -> tuple[Adapter, Reader]:
-    """The adapter of that name, or the one the file is recognised by, with its reader.
+    """Return the adapter of that name, or the one that recognises the file, with its reader.
 
     Raises UsageError for an unknown name, SubmissionError where two adapters claim the file.
     """
     if name is not None and name not in ADAPTERS:
         raise UsageError(f"unknown adapter {name!r}; there are {', '.join(ADAPTERS)}")
     seen = peek(source)
-    adapter = ADAPTERS[name] if name else _recognised(source, seen)
+    adapter = ADAPTERS[name] if name else _recognise(source, seen)
     return adapter, adapter.reads or _CONTAINER_READERS.get(seen.container, documents.lines)
 
 
-def _recognised(source: SubmissionFile, seen: Peek) -> Adapter:
+def _recognise(source: SubmissionFile, seen: Peek) -> Adapter:
     claims = [adapter for adapter in ADAPTERS.values() if adapter.recognises(seen)]
     if len(claims) > 1:
         names = " or ".join(f"--adapter {adapter.name}" for adapter in claims)
@@ -197,7 +199,7 @@ def _kind(value: dict[str, Any]) -> str:
 
 
 def _is_by_clip(key: str | None, value: Any) -> bool:
-    """By the first member of an object."""
+    """Return True if the first member of an object shows that it goes from clip ids to answers."""
     return key not in ANSWER_FIELDS and _answers(value)
 
 
@@ -207,12 +209,12 @@ def _object(line: bytes | None) -> dict[str, Any]:
 
 
 def _document(source: SubmissionFile, kind: str) -> Peek:
-    """A document over several lines: its kind by its keys, and the first element of its array."""
-    with documents.mapped(source) as text:
+    """Peek into a document over several lines: its kind by its keys, and the first element of its array."""
+    with documents.memory_map(source) as text:
         try:
             start = documents.first(text)
             if text[start : start + 1] == b"{":
-                kind, start = _keyed(text, start)
+                kind, start = _container(text, start)
             if kind in ("array", "predictions"):
                 first = next(documents.elements(text, start), None)
                 return Peek(kind, _element(text, first) if first else {})
@@ -225,7 +227,8 @@ def _element(text: Any, element: documents.Element) -> dict[str, Any]:
     return _object(text[element.start : min(element.end, element.start + PEEKED)])
 
 
-def _keyed(text: Any, start: int) -> tuple[str, int]:
+def _container(text: Any, start: int) -> tuple[str, int]:
+    """Return the kind of an object by its top-level keys, and the offset of its container."""
     for place, element in enumerate(documents.elements(text, start)):
         opener = text[element.start : element.start + 1]
         if element.key == "predictions" and opener == b"[":

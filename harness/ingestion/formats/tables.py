@@ -1,6 +1,6 @@
-"""CSV, TSV and Parquet: one prediction a row, columns named as the fields of the canonical line, the segment flat.
+"""Readers of CSV, TSV and Parquet: one prediction a row, columns named as the canonical fields, the segment flat.
 
-An empty cell is null: an abstention in an answer column, "not given" in an optional one.
+An empty cell is null: an abstention in an answer column, "not stated" in an optional one.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _NUMBERS = dict.fromkeys(SEGMENT_FIELDS, _INTEGER) | dict.fromkeys(NUMBER_FIELDS
 
 
 def delimiter(header: str) -> str | None:
-    """The delimiter by which a first line is a header with a clip_id column."""
+    """Return the delimiter by which a first line is a header with a clip_id column, or None."""
     return next((mark for mark in DELIMITERS if "clip_id" in _names(header, mark)), None)
 
 
@@ -40,7 +40,7 @@ def _names(header: str, mark: str) -> list[str]:
 
 
 class _Lines:
-    """Decoded lines for the csv module, which remembers the number of the latest and the faults of unreadable ones."""
+    """Decoded lines for the csv module; keeps the latest line number and the faults of unreadable lines."""
 
     def __init__(self, source: SubmissionFile):
         self.number, self.faults = 0, list[Item]()
@@ -60,7 +60,7 @@ class _Lines:
 
 
 def delimited(source: SubmissionFile, options: Options) -> Iterator[Item]:
-    """Rows of a CSV or TSV file with a header."""
+    """Read the rows of a CSV or TSV file with a header."""
     lines = _Lines(source)
     texts = iter(lines)
     header = next(texts, "").strip("\r\n").removeprefix("\ufeff")
@@ -83,7 +83,7 @@ def delimited(source: SubmissionFile, options: Options) -> Iterator[Item]:
 def _row(line: int, names: list[str], cells: list[str]) -> Item:
     if len(cells) != len(names):
         return Item(line, None, [Fault("COLUMNS", 1, "", f"{len(cells)} cells", f"{len(names)} as in the header")])
-    return Item(line, nested({name: _cell(name, cell) for name, cell in zip(names, cells, strict=True)}), [])
+    return Item(line, nest_segment({name: _cell(name, cell) for name, cell in zip(names, cells, strict=True)}), [])
 
 
 def _cell(name: str, cell: str) -> Any:
@@ -95,8 +95,8 @@ def _cell(name: str, cell: str) -> Any:
     return int(cell) if _INTEGER.fullmatch(cell) else float(cell)
 
 
-def nested(row: dict[str, Any]) -> dict[str, Any]:
-    """Flat start and end as the canonical segment; both empty is no segment."""
+def nest_segment(row: dict[str, Any]) -> dict[str, Any]:
+    """Return a row with flat start and end as the canonical segment; both empty is no segment."""
     if "temporal_segment" in row or not all(name in row for name in SEGMENT_FIELDS):
         return row
     segment = {name: row.pop(name) for name in SEGMENT_FIELDS}
@@ -104,8 +104,8 @@ def nested(row: dict[str, Any]) -> dict[str, Any]:
 
 
 def parquet(source: SubmissionFile, options: Options) -> Iterator[Item]:
-    """Rows of a Parquet file, numbered from 1."""
-    cursor = options.connection.cursor()  # of its own: the rows come while others are written
+    """Read the rows of a Parquet file, numbered from 1."""
+    cursor = options.connection.cursor()  # of its own: these rows are fetched while earlier ones are being inserted
     try:
         cursor.execute(sql("harness.ingestion", "parquet"), [str(source.path)])
         names = [column[0] for column in cursor.description]
@@ -113,7 +113,7 @@ def parquet(source: SubmissionFile, options: Options) -> Iterator[Item]:
         while rows := cursor.fetchmany(ROWS):
             for row in rows:
                 number += 1
-                yield Item(number, nested(dict(zip(names, row, strict=True))), [])
+                yield Item(number, nest_segment(dict(zip(names, row, strict=True))), [])
     except duckdb.Error as error:
         raise SubmissionError(f"{source.name}: not a readable Parquet file ({str(error).splitlines()[0]})") from None
     finally:

@@ -1,6 +1,6 @@
 """Objects of other evaluation and training tools -> canonical predictions.
 
-A model's text becomes `raw_output` without an answer beside it, which the strict checker then judges.
+A model's text becomes `raw_output` without an answer beside it, and the strict checker reads the answer from it.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from harness.errors import SubmissionError, UsageError
-from harness.ingestion.diagnostics import quoted
+from harness.ingestion.diagnostics import quote
 from harness.ingestion.formats.documents import first, member, members
 from harness.ingestion.formats.records import Item, Options, Unshaped
 from harness.ingestion.line_checker import OPTIONAL_FIELDS
@@ -21,49 +21,53 @@ TEXT_FIELDS = ("raw_output", "output", "response", "text", "answer", "prediction
 
 
 def canonical(value: dict[str, Any], options: Options) -> dict[str, Any]:
+    """Return a canonical object as it is."""
     return value
 
 
 def raw_text(value: dict[str, Any], options: Options) -> dict[str, Any]:
-    """{"clip_id", "response"}: what the model said, under one of the usual names."""
-    held = [name for name in TEXT_FIELDS if isinstance(value.get(name), str)]
-    if len(held) != 1:
-        wrong = f"texts in {' and '.join(held)}" if held else "no text of the model"
+    """Shape {"clip_id", "response"}: the model's text under one of the usual names."""
+    names = [name for name in TEXT_FIELDS if isinstance(value.get(name), str)]
+    if len(names) != 1:
+        wrong = f"texts in {' and '.join(names)}" if names else "no text of the model"
         raise Unshaped("raw_output", wrong, f"one of {', '.join(TEXT_FIELDS)}")
-    return {name: item for name, item in value.items() if name != held[0]} | {"raw_output": value[held[0]]}
+    return {name: item for name, item in value.items() if name != names[0]} | {"raw_output": value[names[0]]}
 
 
 def llava(value: dict[str, Any], options: Options) -> dict[str, Any]:
-    """LLaVA's {"id", "conversations": [{"from": "human" | "gpt", "value"}]}; the last turn of the model counts."""
-    said = [turn.get("value") for turn in _turns(value, "conversations") if _is_model(turn)]
-    if not said or not isinstance(said[-1], str):
+    """Shape LLaVA's {"id", "conversations": [{"from": "human" | "gpt", "value"}]}; the model's last turn counts."""
+    texts = [turn.get("value") for turn in _turns(value, "conversations") if _is_model(turn)]
+    if not texts or not isinstance(texts[-1], str):
         raise Unshaped("conversations", "no text of the model", 'a turn {"from": "gpt", "value": "..."}')
-    return _said(value, value.get("clip_id", value.get("id")), said[-1], "id")
+    return _with_text(value, value.get("clip_id", value.get("id")), texts[-1], "id")
 
 
 def chat(value: dict[str, Any], options: Options) -> dict[str, Any]:
-    """{"clip_id" or "id", "messages": [{"role", "content"}]}, content a text or parts; the model's last turn counts."""
-    said = [_text(turn.get("content")) for turn in _turns(value, "messages") if _is_model(turn)]
-    if not said or not said[-1]:
+    """Shape {"clip_id" or "id", "messages": [{"role", "content"}]}, content a text or parts; the last turn counts."""
+    texts = [_text(turn.get("content")) for turn in _turns(value, "messages") if _is_model(turn)]
+    if not texts or not texts[-1]:
         raise Unshaped("messages", "no text of the model", 'a turn {"role": "assistant", "content": "..."}')
-    return _said(value, value.get("clip_id", value.get("id")), said[-1], "clip_id")
+    return _with_text(value, value.get("clip_id", value.get("id")), texts[-1], "clip_id")
 
 
 def batch(value: dict[str, Any], options: Options) -> dict[str, Any]:
-    """Results of a batch API, the clip as `custom_id`: OpenAI's {"response": {"body": ...}} of chat completions
-    (`choices`) or responses (`output`), or Anthropic's {"result": {"message": ...}}."""
+    """Shape a result of a batch API, the clip as `custom_id`.
+
+    OpenAI's {"response": {"body": ...}} of chat completions (`choices`) or responses (`output`), or Anthropic's
+    {"result": {"message": ...}}.
+    """
     for path in (("response", "body", "choices", 0, "message", "content"), ("result", "message", "content")):
         if text := _text(_at(value, path)):
-            return _said(value, value.get("custom_id"), text, "custom_id")
+            return _with_text(value, value.get("custom_id"), text, "custom_id")
     output = _at(value, ("response", "body", "output"))
     messages = [_text(_at(part, ("content",))) for part in output] if isinstance(output, list) else []
     if not any(messages):
         raise Unshaped("response", "no text of the model", "a batch result that succeeded")
-    return _said(value, value.get("custom_id"), "".join(messages), "custom_id")
+    return _with_text(value, value.get("custom_id"), "".join(messages), "custom_id")
 
 
 def _at(value: Any, path: tuple[str | int, ...]) -> Any:
-    """What stands there, or None."""
+    """Return the value at a path of keys and places, or None."""
     for step in path:
         fits = isinstance(value, dict) if isinstance(step, str) else isinstance(value, list) and step < len(value)
         value = (value.get(step) if isinstance(step, str) else value[step]) if fits else None
@@ -71,7 +75,7 @@ def _at(value: Any, path: tuple[str | int, ...]) -> Any:
 
 
 def _text(content: Any) -> str:
-    """A text, or the texts of a list of parts; empty where there is none."""
+    """Return a text, or the texts of a list of parts; empty where there is none."""
     if isinstance(content, str):
         return content
     texts = [_at(part, ("text",)) for part in content] if isinstance(content, list) else []
@@ -83,19 +87,19 @@ def _turns(value: dict[str, Any], name: str) -> list[Any]:
 
 
 def lm_eval(value: dict[str, Any], options: Options) -> dict[str, Any]:
-    """A sample of lm-evaluation-harness: `filtered_resps[0]`, and the clip in `doc`."""
+    """Shape a sample of lm-evaluation-harness: `filtered_resps[0]`, and the clip in `doc`."""
     doc = value.get("doc")
     clip_id = doc.get("clip_id") if isinstance(doc, dict) else None
-    return _said(value, clip_id or options.clip_map.get(str(value.get("doc_id"))), _response(value), "doc.clip_id")
+    return _with_text(value, clip_id or options.clip_map.get(str(value.get("doc_id"))), _response(value), "doc.clip_id")
 
 
 def lmms_eval(value: dict[str, Any], options: Options) -> dict[str, Any]:
-    """A sample of lmms-eval, which names the clip by `doc_id` only."""
+    """Shape a sample of lmms-eval, which names the clip by `doc_id` only. Raises UsageError without a clip map."""
     if not options.clip_map:
         raise UsageError(
             "lmms-eval samples name clips by doc_id: pass --clip-map FILE, a JSON object from doc_id to clip_id"
         )
-    return _said(value, options.clip_map.get(str(value.get("doc_id"))), _response(value), "doc_id")
+    return _with_text(value, options.clip_map.get(str(value.get("doc_id"))), _response(value), "doc_id")
 
 
 def _response(value: dict[str, Any]) -> str:
@@ -111,7 +115,7 @@ def _is_model(turn: Any) -> bool:
     return isinstance(turn, dict) and turn.get("from", turn.get("role")) in ("gpt", "assistant", "model")
 
 
-def _said(value: dict[str, Any], clip_id: Any, text: str, named_by: str) -> dict[str, Any]:
+def _with_text(value: dict[str, Any], clip_id: Any, text: str, named_by: str) -> dict[str, Any]:
     if not isinstance(clip_id, str):
         raise Unshaped(named_by, "names no clip", "a clip_id")
     kept = {name: value[name] for name in OPTIONAL_FIELDS if name in value}
@@ -119,30 +123,30 @@ def _said(value: dict[str, Any], clip_id: Any, text: str, named_by: str) -> dict
 
 
 def by_clip(source: SubmissionFile, options: Options) -> Iterator[Item]:
-    """One object from clip_id to its answer."""
-    return (_named(item, clip_id) for clip_id, item in members(source, first))
+    """Read one object from clip_id to its answer."""
+    return (_with_clip_id(item, clip_id) for clip_id, item in members(source, first))
 
 
-def _named(item: Item, clip_id: str) -> Item:
+def _with_clip_id(item: Item, clip_id: str) -> Item:
     if item.faults or not isinstance(item.value, dict):
         return item
     inside = item.value.get("clip_id", clip_id)
     if inside != clip_id:
-        fault = Fault("CONFLICT", 1, "clip_id", f"{quoted(inside)} stands under the key {quoted(clip_id)}", "one name")
+        fault = Fault("CONFLICT", 1, "clip_id", f"{quote(inside)} stands under the key {quote(clip_id)}", "one name")
         return item._replace(faults=[fault])
     return item._replace(value={"clip_id": clip_id} | item.value)
 
 
 def activitynet(source: SubmissionFile, options: Options) -> Iterator[Item]:
-    """ActivityNet and mmaction2 results: {"results": {clip_id: [{"label", "score", "segment": [s, e]}]}} in seconds.
+    """Read results of ActivityNet and mmaction2, in seconds: {"results": {clip_id: [{"label", "score", "segment"}]}}.
 
     The best score is the answer (ties: the first); `next_operation` is taken from it where it is there, else null.
     """
-    found = members(source, lambda text: member(text, "results", b"{"))
-    return (_detections(item, clip_id, options.rate) for clip_id, item in found)
+    results = members(source, lambda text: member(text, "results", b"{"))
+    return (_best_detection(item, clip_id, options.rate) for clip_id, item in results)
 
 
-def _detections(item: Item, clip_id: str, rate: float) -> Item:
+def _best_detection(item: Item, clip_id: str, rate: float) -> Item:
     if item.faults or not isinstance(item.value, list) or not all(isinstance(row, dict) for row in item.value):
         return item
     scored = [row for row in item.value if type(row.get("score")) in (int, float)]
@@ -166,7 +170,7 @@ def _in_frames(segment: Any, rate: float) -> Any:
 
 
 def openpack(source: SubmissionFile, options: Options) -> Iterator[Item]:
-    """OpenPack challenge results label every second of whole sessions, from which no answer about a clip follows."""
+    """Refuse OpenPack challenge results: they label every second of a session, which gives no answer about a clip."""
     raise SubmissionError(
         f"{source.name}: OpenPack challenge results (unixtime, prediction) label sessions second by second; "
         "write one line a clip instead (harness schema prediction)"

@@ -1,4 +1,5 @@
--- A clip named on several lines has one row, of its first line, and no valid answer.
+-- A clip named on several lines has one row, of its first line, and no valid answer. any_value is exact: it is read
+-- only where the group has one row.
 CREATE OR REPLACE TEMP TABLE predictions AS
 SELECT
     clip_id, min(line) AS line,

@@ -1,2 +1,2 @@
--- A submission in Parquet, as it is.
+-- The rows of a submission in Parquet.
 SELECT * FROM read_parquet(?)

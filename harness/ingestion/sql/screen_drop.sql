@@ -1,4 +1,4 @@
--- What the screen leaves behind.
+-- Drop the tables and types of the screen.
 DROP TABLE IF EXISTS screened;
 DROP TYPE IF EXISTS start_piece;
 DROP TYPE IF EXISTS end_piece

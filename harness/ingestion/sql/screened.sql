@@ -1,4 +1,4 @@
--- What the screen found, in one row.
+-- Counts of the screen, in one row.
 SELECT
     count(*) FILTER (WHERE verdict = 0) AS good,
     count(*) FILTER (WHERE verdict = 2) AS doubtful,

@@ -1,7 +1,7 @@
-"""The page's numbers for other readers, each in the form that its reader takes. All from one gathering.
+"""Write the page's numbers for other programs, all from one gathering.
 
-leaderboard.csv .parquet .json .md .tex   a row an entry
-clips.csv .parquet                        a row a clip and entry
+leaderboard.csv .parquet .json .md .tex   a row for each entry
+clips.csv .parquet                        a row for each entry and clip
 junit.xml                                 what a build fails on: entries that cannot be read, coverage, audit flags
 scores/NAME.json                          the score records
 eval_results/NAME.yaml                    for `.eval_results/` of a model on the Hugging Face hub
@@ -22,7 +22,7 @@ from reference.files import write_atomically
 
 
 def export_all(gathered: Gathered, folder: Path) -> list[Path]:
-    """Write every form into `folder`; returns the files, each written whole or not at all."""
+    """Write every format into `folder` and return the files; each is written whole or not at all."""
     board = gathered.board
     written = [
         _text(folder / "leaderboard.csv", tables.csv_text(tables.rows(board))),

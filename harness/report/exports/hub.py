@@ -1,11 +1,12 @@
-"""Score records in two formats of model hubs.
+"""Write score records in two formats of model hubs.
 
-`.eval_results/*.yaml` of a model's repository on the Hugging Face hub: a list of {dataset: {id, task_id}, value,
+`.eval_results/*.yaml` of a model's repository on the Hugging Face hub is a list of {dataset: {id, task_id}, value,
 notes}. The hub knows datasets by "owner/name"; a world is no dataset there, so its id is OWNER/world until somebody
 uploads it.
 
-Every Eval Ever, schema version 0.2.2: one object an evaluated model, a result a metric. `retrieved_timestamp` is the
-time of writing (SOURCE_DATE_EPOCH where it is set): the one thing here that is not the same every time.
+Every Eval Ever, schema version 0.2.2, has one object for each model with a result for each metric.
+`retrieved_timestamp` is the time of writing (SOURCE_DATE_EPOCH where it is set), the only value here that differs from
+run to run.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ SCHEMA_VERSION = "0.2.2"
 
 
 def eval_results(record: dict[str, Any]) -> str:
-    """YAML, written as its subset that JSON is: no text of a stranger can end a value."""
+    """Return YAML whose values are JSON strings, so that no text of a submission can end a value."""
     lines = []
     for metric in METRICS:
         row = record["metrics"][metric.key]
@@ -49,6 +50,7 @@ def _quoted(text: str) -> str:
 
 
 def every_eval_ever(entry: Entry) -> str:
+    """Return an entry's object in the schema of Every Eval Ever."""
     record = entry.score.record
     written = os.environ.get("SOURCE_DATE_EPOCH") or str(int(time.time()))
     evaluation = f"{OWNER}/{record['world']}/{record['split']}"
@@ -77,12 +79,12 @@ def every_eval_ever(entry: Entry) -> str:
 
 def _model(entry: Entry) -> dict[str, Any]:
     card = entry.card
-    said = {"kind": card.kind, "description": card.description, "url": card.url, "license": card.license}
+    details = {"kind": card.kind, "description": card.description, "url": card.url, "license": card.license}
     found = {"name": entry.name, "id": card.model or entry.name}
     return (
         found
         | ({"developer": card.authors} if card.authors else {})
-        | {"additional_details": {key: value for key, value in said.items() if value}}
+        | {"additional_details": {key: value for key, value in details.items() if value}}
     )
 
 

@@ -1,4 +1,4 @@
-"""File names for what strangers call their models: safe everywhere, distinct for distinct names, always the same."""
+"""File names for models: safe on every system, distinct for distinct names, and always the same."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ RESERVED = frozenset({"con", "prn", "aux", "nul", *(f"{port}{i}" for port in ("c
 
 
 def slug(name: str) -> str:
-    """The name where it is a plain lower-case word; else what is plain of it, with eight digits of its SHA-256."""
+    """Return a plain lower-case name unchanged, any other one reduced to such, with eight digits of its SHA-256."""
     plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode().lower()
     plain = re.sub("[^a-z0-9]+", "-", plain).strip("-")[:LONGEST].rstrip("-")
     if plain and plain == name and plain not in RESERVED:

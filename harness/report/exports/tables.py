@@ -1,4 +1,4 @@
-"""Leaderboard and clips as tables: CSV that no spreadsheet runs, and Parquet."""
+"""Leaderboard and clips as tables: CSV in which no spreadsheet finds a formula, and Parquet."""
 
 from __future__ import annotations
 
@@ -10,16 +10,17 @@ from typing import Any
 
 import numpy as np
 
-from harness.report.clips import NO_ANSWER, NO_FRAME, OTHER_LABEL
+from harness.report.clips import NO_ANSWER, NO_FRAME, OTHER_LABEL, Answers, Clips
 from harness.report.gather import Gathered
 from harness.scoring.failure_modes import MODES
 
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
-PARTS = ("value", "low", "high", "skill")
+NUMBERS = ("value", "low", "high", "skill")
+"""Members of a metric that become columns."""
 
 
 def rows(board: dict[str, Any]) -> list[dict[str, Any]]:
-    """A row an entry, ranked first, then references; all with the same keys."""
+    """Return a row for each entry, ranked ones first, then references; all with the same keys."""
     return [_flat(row) for row in board["entries"] + board["references"]]
 
 
@@ -27,7 +28,7 @@ def _flat(row: dict[str, Any]) -> dict[str, Any]:
     metrics = {
         f"{name}{'' if part == 'value' else '_' + part}": metric[part]
         for name, metric in row["metrics"].items()
-        for part in PARTS
+        for part in NUMBERS
     }
     ranks = {key: row.get(key) for key in ("rank_low", "rank_high", "tier", "p_best")}
     keep = {key: row[key] for key in ("name", "kind", "coverage", "invalid")}
@@ -35,43 +36,55 @@ def _flat(row: dict[str, Any]) -> dict[str, Any]:
 
 
 def clips(gathered: Gathered) -> Iterator[dict[str, Any]]:
-    """A row a clip and entry: truth, answer, what was right."""
+    """Yield a row for each entry and clip: truth, answer, what was right, failure mode."""
     split = gathered.clips
-    labels = dict(enumerate(split.operations)) | {NO_ANSWER: None, OTHER_LABEL: "(other label)"}
-    truth = [split[name].tolist() for name in ("clip_id", "session", "clip_index", "start_frame", "end_frame")]
-    operations = [[labels[code] for code in split[name].tolist()] for name in ("operation", "next_operation")]
+    truth = _truth(split)
     for entry, answers in zip(gathered.entries, split.answers, strict=True):
-        said = [[labels[code] for code in answers[name].tolist()] for name in ("operation", "next_operation")]
-        ends = [
-            [None if frame == NO_FRAME else frame for frame in answers[name].tolist()]
-            for name in ("start_frame", "end_frame")
-        ]
-        right, modes = answers.right.tolist(), [MODES[code].name for code in answers["mode"].tolist()]
-        tiou = np.round(answers["tiou_permille"] / 1000, 3).tolist()
-        for i in range(split.n):
-            yield {
-                "model": entry.name,
-                "clip_id": truth[0][i],
-                "session": truth[1][i],
-                "clip_index": truth[2][i],
-                "dominant_operation": operations[0][i],
-                "start_frame": truth[3][i],
-                "end_frame": truth[4][i],
-                "next_operation": operations[1][i],
-                "answered_operation": said[0][i],
-                "answered_start": ends[0][i],
-                "answered_end": ends[1][i],
-                "answered_next": said[1][i],
-                "operation_right": right[i][0],
-                "segment_hit": right[i][1],
-                "next_right": right[i][2],
-                "tiou": tiou[i],
-                "mode": modes[i],
-            }
+        columns = truth | _answers(answers, split)
+        for values in zip(*columns.values(), strict=True):
+            yield {"model": entry.name} | dict(zip(columns, values, strict=True))
+
+
+def _truth(split: Clips) -> dict[str, list[Any]]:
+    """Return the columns of the truth, labels as text."""
+    return {
+        "clip_id": split["clip_id"].tolist(),
+        "session": split["session"].tolist(),
+        "clip_index": split["clip_index"].tolist(),
+        "dominant_operation": _labels(split["operation"], split),
+        "start_frame": split["start_frame"].tolist(),
+        "end_frame": split["end_frame"].tolist(),
+        "next_operation": _labels(split["next_operation"], split),
+    }
+
+
+def _answers(answers: Answers, split: Clips) -> dict[str, list[Any]]:
+    """Return the columns of an entry's answers; None where there is no answer."""
+    operation, segment, following = answers.right.T.tolist()
+    return {
+        "answered_operation": _labels(answers["operation"], split),
+        "answered_start": _frames(answers["start_frame"]),
+        "answered_end": _frames(answers["end_frame"]),
+        "answered_next": _labels(answers["next_operation"], split),
+        "operation_right": operation,
+        "segment_hit": segment,
+        "next_right": following,
+        "tiou": np.round(answers["tiou_permille"] / 1000, 3).tolist(),
+        "mode": [MODES[code].name for code in answers["mode"].tolist()],
+    }
+
+
+def _labels(codes: np.ndarray, split: Clips) -> list[str | None]:
+    labels = dict(enumerate(split.operations)) | {NO_ANSWER: None, OTHER_LABEL: "(other label)"}
+    return [labels[code] for code in codes.tolist()]
+
+
+def _frames(frames: np.ndarray) -> list[int | None]:
+    return [None if frame == NO_FRAME else frame for frame in frames.tolist()]
 
 
 def csv_text(table: Iterable[dict[str, Any]]) -> str:
-    """Rows with equal keys; text that a spreadsheet would run as a formula is prefixed with an apostrophe."""
+    """Return rows with equal keys as CSV; text that a spreadsheet would run gets an apostrophe before it."""
     out, writer = io.StringIO(), None
     for row in table:
         if writer is None:
@@ -82,11 +95,12 @@ def csv_text(table: Iterable[dict[str, Any]]) -> str:
 
 
 def neutral(value: Any) -> Any:
+    """Return a value that no spreadsheet runs as a formula."""
     return f"'{value}" if isinstance(value, str) and value.startswith(FORMULA_STARTS) else value
 
 
 def write_parquet(table: Iterable[dict[str, Any]], path: Path) -> None:
-    """Texts as they are: Parquet has no formulas. By the database, which is there without pyarrow."""
+    """Write rows with equal keys as Parquet, texts unchanged; DuckDB writes it, so that pyarrow is not needed."""
     import duckdb
     import pandas
 

@@ -1,4 +1,4 @@
-"""The leaderboard as Markdown (pull requests, job summaries), as a LaTeX table (booktabs), as JUnit XML (CI gates)."""
+"""Write the leaderboard as Markdown (pull requests, job summaries), LaTeX (booktabs) and JUnit XML (CI gates)."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ from typing import Any
 from xml.etree import ElementTree
 
 from harness.comparison.board_text import board_cells, board_line, board_notes
-from harness.formatting import markdown_cell, rank_range
-from harness.metrics_table import SINGLE
+from harness.formatting import markdown_cell, number, rank_range
+from harness.metrics_table import METRICS, SINGLE
+from harness.report.typography import capital
 
 LATEX = {
     "\\": r"\textbackslash{}", "{": r"\{", "}": r"\}", "$": r"\$", "&": r"\&", "#": r"\#", "_": r"\_", "%": r"\%",
@@ -18,11 +19,11 @@ LATEX = {
 
 
 def markdown(board: dict[str, Any]) -> str:
+    """Return the verdict, a table and the notes as Markdown."""
+    titles = ["rank", "tier", "model", "score", "95% interval", *(metric.title for metric in SINGLE), "coverage"]
     lines = [f"**{markdown_cell(board['verdict'])}**", "", board_line(board), ""]
-    lines += [
-        "| rank | tier | model | score | 95% interval | OCA | tIoU@0.5 | AA@1 | AA@1 hidden | coverage |",
-        "|---:|---:|:---|---:|:---:|---:|---:|---:|---:|---:|",
-    ]
+    aligned = {"model": ":---", "95% interval": ":---:"}
+    lines += [f"| {' | '.join(titles)} |", f"|{'|'.join(aligned.get(title, '---:') for title in titles)}|"]
     for row in board["entries"] + board["references"]:
         ranked = [rank_range(row), str(row["tier"])] if "tier" in row else ["-", "-"]
         lines.append(f"| {' | '.join([*ranked, markdown_cell(row['name']), *board_cells(row)])} |")
@@ -33,12 +34,12 @@ def markdown(board: dict[str, Any]) -> str:
 
 
 def latex(board: dict[str, Any]) -> str:
-    """A table environment's inside; needs \\usepackage{booktabs}."""
+    """Return the inside of a LaTeX table; it needs \\usepackage{booktabs}."""
     lines = [
         f"% {_one_line(board_line(board))}",
-        r"\begin{tabular}{rlrrrrr}",
+        rf"\begin{{tabular}}{{rl{'r' * len(METRICS)}}}",
         r"\toprule",
-        r"Rank & Model & Score & OCA & tIoU@0.5 & AA@1 & AA@1 hidden \\",
+        rf"Rank & Model & {' & '.join(capital(metric.title) for metric in METRICS)} \\",
         r"\midrule",
         *(_latex_row(row) for row in board["entries"]),
         *([r"\midrule"] if board["references"] and board["entries"] else []),
@@ -51,19 +52,19 @@ def latex(board: dict[str, Any]) -> str:
 
 def _latex_row(row: dict[str, Any]) -> str:
     rank = rank_range(row).replace("-", "--") if "tier" in row else "--"
-    cells = [_with_half(row["metrics"]["score"]), *(_with_half(row["metrics"][metric.key]) for metric in SINGLE)]
+    cells = [_with_half(row["metrics"][metric.key]) for metric in METRICS]
     return f"{rank} & {escaped(row['name'])} & {' & '.join(cells)} \\\\"
 
 
 def _with_half(metric: dict[str, Any]) -> str:
     if metric["value"] is None:
         return "--"
-    half = "" if metric["low"] is None else rf" {{\scriptsize $\pm$ {(metric['high'] - metric['low']) / 2:.3f}}}"
-    return f"{metric['value']:.3f}{half}"
+    half = "" if metric["low"] is None else rf" {{\scriptsize $\pm$ {number((metric['high'] - metric['low']) / 2)}}}"
+    return f"{number(metric['value'])}{half}"
 
 
 def escaped(text: str) -> str:
-    """Text that LaTeX sets as it is."""
+    """Return text that LaTeX sets literally."""
     return "".join(LATEX.get(char, char) for char in _one_line(text))
 
 
@@ -72,7 +73,7 @@ def _one_line(text: str) -> str:
 
 
 def junit(board: dict[str, Any]) -> str:
-    """A suite an entry, a case a check; broken entries are errors."""
+    """Return JUnit XML: a suite for each entry, a case for each check; broken entries are errors."""
     root = ElementTree.Element("testsuites", name=f"harness leaderboard {board['world']} / {board['split']}")
     for row in board["entries"]:
         _suite(root, row["name"], _checks(row, board))
@@ -82,21 +83,21 @@ def junit(board: dict[str, Any]) -> str:
 
 
 def _checks(row: dict[str, Any], board: dict[str, Any]) -> list[tuple[str, str, str]]:
-    """Name, "failure" or nothing, and what is wrong."""
+    """Return the checks of an entry: name, "failure" or nothing, and what is wrong."""
     copies = [copy["text"] for copy in board["copies"] if row["name"] in copy["entries"]]
     missing = "" if row["coverage"] >= 1 else f"{row['coverage']:.2%} of the clips have a line"
     invalid = "" if not row["invalid"] else f"{row['invalid']:.2%} of the clips have an unreadable or invalid line"
-    said = [
+    checks = [
         ("coverage is 100%", missing),
         ("every line is valid", invalid),
         ("no audit flag", ", ".join(row["flags"])),
         ("is no copy", "; ".join(copies)),
     ]
-    return [(name, "failure" if wrong else "", wrong) for name, wrong in said]
+    return [(name, "failure" if wrong else "", wrong) for name, wrong in checks]
 
 
 def gates(name: str, conditions: list[tuple[str, str]]) -> str:
-    """One suite: a case a gate, with what is wrong, empty where it holds."""
+    """Return JUnit XML of one suite: a case for each gate, which fails where `conditions` says what is wrong."""
     root = ElementTree.Element("testsuites", name="harness score")
     _suite(root, name, [(gate, "failure" if wrong else "", wrong) for gate, wrong in conditions])
     return document(root)
@@ -114,10 +115,11 @@ def _suite(root: ElementTree.Element, name: str, cases: list[tuple[str, str, str
 
 
 def document(root: ElementTree.Element) -> str:
+    """Return an element as an indented XML document."""
     ElementTree.indent(root, " ")
     return '<?xml version="1.0" encoding="UTF-8"?>\n' + ElementTree.tostring(root, encoding="unicode") + "\n"
 
 
 def _xml(text: str) -> str:
-    """Without what XML 1.0 cannot hold."""
+    """Replace the characters that XML 1.0 cannot hold."""
     return re.sub("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]", "\ufffd", text)

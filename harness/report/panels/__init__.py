@@ -1,1 +1,1 @@
-"""One panel of the page a module. Each takes scored entries and returns dataclasses; none knows HTML."""
+"""Panels of the page, one a module: each takes scored entries and returns dataclasses, without HTML."""

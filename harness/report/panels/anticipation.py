@@ -1,7 +1,8 @@
-"""Does it anticipate, or recite? AA@1 between prior and ceiling, where the next operation is not yet on screen, off the
-script, and the answers by current operation beside what really follows and what the prior would say.
+"""Panel "Does it anticipate, or recite?": AA@1 between prior and ceiling on parts of the split, and the answers.
 
-Prior and ceiling of a part of the split are means over its clips, like those of the whole.
+The parts are clips whose next operation is or is not on screen, and clips on and off the script. The answers stand by
+current operation beside what really follows and what the prior would say. Prior and ceiling of a part are means over
+its clips, like those of the whole.
 """
 
 from __future__ import annotations
@@ -12,12 +13,13 @@ from typing import Any
 import numpy as np
 
 from harness.report.clips import NO_ANSWER, OTHER_LABEL, Answers, Clips
-from harness.report.panels.measure import UNIT, Axis, Measure, measure, plus
+from harness.report.panels.measure import UNIT, Axis, Measure, measure
+from harness.report.typography import signed
 
 
 @dataclass(frozen=True)
 class Part:
-    """AA@1 on some of the clips, between its bounds."""
+    """AA@1 on some of the clips, with its bounds."""
 
     label: str
     meaning: str
@@ -29,7 +31,7 @@ class Part:
 
 @dataclass(frozen=True)
 class Matrix:
-    """Counts [rows, columns] with labels; `marked`: by row the column that the prior answers, or None."""
+    """Counts [rows, columns] with labels; `marked` holds for each row the column that the prior answers, or None."""
 
     rows: list[str]
     columns: list[str]
@@ -39,6 +41,8 @@ class Matrix:
 
 @dataclass(frozen=True)
 class Anticipation:
+    """Panel data: AA@1 by part, what context adds on hidden clips, both matrices."""
+
     parts: list[Part]
     context: Measure
     answered: Matrix
@@ -48,6 +52,7 @@ class Anticipation:
 
 
 def anticipation(record: dict[str, Any], clips: Clips, answers: Answers) -> Anticipation:
+    """Make the panel of one entry."""
     parts = _parts(record, clips)
     context = measure(
         record["own_prior"]["context_gain_hidden"],
@@ -59,42 +64,44 @@ def anticipation(record: dict[str, Any], clips: Clips, answers: Answers) -> Anti
     return Anticipation(parts, context, answered, true, UNIT, _finding(record, context))
 
 
+PARTS = (
+    ("next_visible", "visible", "next on screen", "recognition is enough"),
+    ("script", "on-script", "on script", "the usual operation follows"),
+    ("script", "off-script", "off script", "another one follows"),
+)
+"""Slices that become parts: dimension and level in the record, label and meaning on the page."""
+
+
 def _parts(record: dict[str, Any], clips: Clips) -> list[Part]:
-    whole, hidden = record["metrics"]["aa1"], record["metrics"]["aa1_hidden"]
-    parts = [Part("all clips", "", measure(whole, "metrics.aa1"), *(whole[role] for role in ROLES))]
-    parts.append(
-        Part(
-            "next not on screen",
-            "anticipation",
-            measure(hidden, "metrics.aa1_hidden"),
-            *(hidden[role] for role in ROLES),
-        )
-    )
-    for dimension, level, label, meaning, chosen in (
-        ("next_visible", "visible", "next on screen", "recognition is enough", ~clips.hidden),
-        ("script", "on-script", "on script", "the usual operation follows", _script(clips, False)),
-        ("script", "off-script", "off script", "another one follows", _script(clips, True)),
-    ):
-        found = next(
-            (
-                (i, row)
-                for i, row in enumerate(record["slices"])
-                if (row["dimension"], row["level"]) == (dimension, level)
-            ),
-            None,
-        )
-        if found and chosen is not None:
-            place, row = found
-            shown = measure(row["metrics"]["aa1"], f"slices.{place}.metrics.aa1", row["n"], row["sessions"])
-            parts.append(Part(label, meaning, shown, None, *_bounds(clips, chosen)))
+    metrics = record["metrics"]
+    parts = [
+        _headline(metrics, "aa1", "all clips", ""),
+        _headline(metrics, "aa1_hidden", "next not on screen", "anticipation"),
+    ]
+    places = {(row["dimension"], row["level"]): place for place, row in enumerate(record["slices"])}
+    for dimension, level, label, meaning in PARTS:
+        place, chosen = places.get((dimension, level)), _clips_of(clips, level)
+        if place is not None and chosen is not None:
+            row = record["slices"][place]
+            aa1 = measure(row["metrics"]["aa1"], f"slices.{place}.metrics.aa1", row["n"], row["sessions"])
+            prior, ceiling = _bounds(clips, chosen)
+            parts.append(Part(label=label, meaning=meaning, measure=aa1, floor=None, prior=prior, ceiling=ceiling))
     return parts
 
 
-ROLES = ("floor", "prior", "ceiling")
+def _headline(metrics: dict[str, Any], key: str, label: str, meaning: str) -> Part:
+    row = metrics[key]
+    bounds = {role: row[role] for role in ("floor", "prior", "ceiling")}
+    return Part(label=label, meaning=meaning, measure=measure(row, f"metrics.{key}"), **bounds)
 
 
-def _script(clips: Clips, off: bool) -> np.ndarray | None:
-    return None if clips.off_script is None else clips.off_script == off
+def _clips_of(clips: Clips, level: str) -> np.ndarray | None:
+    """Return which clips a level of PARTS holds, bool [N]; None where the world has no script."""
+    if level == "visible":
+        return ~clips.hidden
+    if clips.off_script is None:
+        return None
+    return clips.off_script if level == "off-script" else ~clips.off_script
 
 
 def _bounds(clips: Clips, chosen: np.ndarray) -> tuple[float | None, float | None]:
@@ -105,7 +112,7 @@ def _bounds(clips: Clips, chosen: np.ndarray) -> tuple[float | None, float | Non
 
 
 def _matrices(clips: Clips, answers: Answers) -> tuple[Matrix, Matrix]:
-    """By true operation: what was answered as the next one, and what followed. Operations in process order."""
+    """Return two matrices by true operation, in process order: next operations answered, and those that followed."""
     classes = len(clips.operations)
     rows = [code for code in range(classes) if (clips["operation"] == code).any()]
     seen = {int(code) for code in np.union1d(clips["next_operation"], answers["next_operation"])}
@@ -124,7 +131,7 @@ def _matrices(clips: Clips, answers: Answers) -> tuple[Matrix, Matrix]:
 
 
 def _usual(clips: Clips, operation: int) -> int:
-    """T(operation); of several folds the commonest."""
+    """Return the usual successor of an operation; where folds differ, the most frequent one."""
     return int(np.bincount(clips["prior_next"][clips["operation"] == operation]).argmax())
 
 
@@ -138,9 +145,11 @@ def _finding(record: dict[str, Any], context: Measure) -> str:
         return "On every clip the next operation is already on screen: nothing here measures anticipation."
     if context.value is None or hidden["prior"] is None:
         return f"Where the next operation is not yet on screen, {hidden['value']:.0%} of the answers are right."
-    gain = "" if context.low is None or context.high is None else f" (95% {plus(context.low)} to {plus(context.high)})"
+    gain = (
+        "" if context.low is None or context.high is None else f" (95% {signed(context.low)} to {signed(context.high)})"
+    )
     return (
         f"Where the next operation is not yet on screen, {hidden['value']:.0%} of the answers are right; knowing only "
-        f"the sequence gives {hidden['prior']:.0%}. Context adds {plus(context.value)}{gain} to what its own "
+        f"the sequence gives {hidden['prior']:.0%}. Context adds {signed(context.value)}{gain} to what its own "
         f"recognised operation would have predicted."
     )

@@ -1,8 +1,8 @@
-"""How many clips it takes: the difference that n clips could have found, for the pairs that matter.
+"""Panel "Would 30 clips have been enough?": the difference that n clips could have found, for the pairs that matter.
 
 For a pair of entries with standard error SE over the split's G sessions and N clips, n clips in sessions of their own
-have an error of about SE sqrt(N / n), and find a difference of (t(.975) + t(.80)) times that with power .80. It is the
-kind reading: the same n in fewer sessions find less.
+have a standard error of about SE sqrt(N / n), and find a difference of (t(.975) + t(.80)) times that with power .80.
+This is the optimistic reading: the same n in fewer sessions find less.
 """
 
 from __future__ import annotations
@@ -21,7 +21,11 @@ SMALL = 30
 
 @dataclass(frozen=True)
 class Reach:
-    """Of one pair: its difference, the difference that each size finds, and the clips that would have found it."""
+    """Power of one pair's comparison.
+
+    `finds` holds the smallest difference that each of the sizes finds, `small` that of SMALL clips, and `needed` the
+    fewest clips that find this pair's difference (None: no number of clips does).
+    """
 
     a: str
     b: str
@@ -33,6 +37,8 @@ class Reach:
 
 @dataclass(frozen=True)
 class Certainty:
+    """Panel data: power of each pair at these numbers of clips."""
+
     sizes: list[int]
     n: int
     reaches: list[Reach]
@@ -41,13 +47,13 @@ class Certainty:
 
 
 def certainty(gathered: Gathered) -> Certainty | None:
-    """None where there are too few sessions, or nothing differs anywhere."""
+    """Make the panel; return None where there are too few sessions, or where no pair differs anywhere."""
     paired = gathered.field.paired
     n, sessions = len(paired.clip_ids), len(paired.clips)
     if sessions < statistics.MIN_SESSIONS:
         return None
     sizes = sorted({size for size in SIZES if size < n} | {n})
-    reaches = [found for a, b in _pairs(gathered) if (found := _reach(gathered, a, b, sizes)) is not None]
+    reaches = [reach for a, b in _pairs(gathered) if (reach := _reach(gathered, a, b, sizes)) is not None]
     if not reaches:
         return None
     most = max(reach.finds[sizes.index(SMALL)] if SMALL in sizes else reach.finds[0] for reach in reaches)
@@ -56,7 +62,7 @@ def certainty(gathered: Gathered) -> Certainty | None:
 
 
 def _pairs(gathered: Gathered) -> list[tuple[int, int]]:
-    """Leader against the next, and against prior and floor."""
+    """Return the leader with the next entry, and with prior and floor."""
     names = gathered.field.paired.names
     m = len(gathered.field.ranked)
     others = ([1] if m > 1 else []) + [names.index(name) for name in (PRIOR, FLOOR) if name in names]
@@ -69,36 +75,36 @@ def _reach(gathered: Gathered, a: int, b: int, sizes: list[int]) -> Reach | None
     if not test["se"] or test["difference"] is None:
         return None
     one = test["se"] * math.sqrt(len(paired.clip_ids))
-    finds = [_found(one, size) for size in sizes]
+    finds = [_detectable(one, size) for size in sizes]
     return Reach(
-        paired.names[a],
-        paired.names[b],
-        test["difference"],
-        finds,
-        _found(one, SMALL),
-        _needed(one, test["difference"]),
+        a=paired.names[a],
+        b=paired.names[b],
+        difference=test["difference"],
+        finds=finds,
+        small=_detectable(one, SMALL),
+        needed=_needed(one, test["difference"]),
     )
 
 
-def _found(one: float, size: int) -> float:
+def _detectable(one: float, size: int) -> float:
     return statistics.minimum_detectable(one / math.sqrt(size), size)
 
 
 def _needed(one: float, difference: float) -> int | None:
-    """The fewest clips that find so large a difference; None for none at all."""
+    """Return the fewest clips that find so large a difference, None where it is zero."""
     if abs(difference) < 1e-9:
         return None
     size = max(5, math.ceil((2.8 * one / difference) ** 2))
-    while _found(one, size) > abs(difference):
+    while _detectable(one, size) > abs(difference):
         size += max(1, size // 50)
     return size
 
 
 def _finding(reaches: list[Reach]) -> str:
-    """About the first pair, the closest call; the table holds the rest."""
+    """Answer the panel's question for the first pair, the closest call; the table holds the other pairs."""
     reach = reaches[0]
     ahead = f"{reach.a} and {reach.b} are {abs(reach.difference):.3f} apart"
     if abs(reach.difference) >= reach.small:
         return f"Yes: {ahead}, and {SMALL} clips find differences from {reach.small:.3f} on."
-    needed = "no number of clips would do" if reach.needed is None else f"it takes about {reach.needed:,}"
+    needed = "no number of clips finds it" if reach.needed is None else f"about {reach.needed:,} would find it"
     return f"No: {ahead}, and {SMALL} clips find nothing below {reach.small:.3f}; {needed}."

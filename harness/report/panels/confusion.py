@@ -1,4 +1,4 @@
-"""Which operation is taken for which: truth by answer, in process order on both axes, as shares of the truth's rows."""
+"""Panel "What does it mistake for what?": true operation by answer, in process order, as shares of each true one."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Cell:
+    """Clips of one true operation with one answer: count, share of the row, shade, and whether it is right."""
+
     n: int
     share: float
     level: int  # 0 to 10, for the shade
@@ -16,6 +18,8 @@ class Cell:
 
 @dataclass(frozen=True)
 class Line:
+    """Answers to one true operation."""
+
     label: str
     n: int
     cells: list[Cell]
@@ -23,12 +27,15 @@ class Line:
 
 @dataclass(frozen=True)
 class Confusion:
+    """Panel data: the matrix by true operation and answer, and the most frequent mistake."""
+
     columns: list[str]
     lines: list[Line]
     finding: str
 
 
 def confusion(record: dict[str, Any]) -> Confusion:
+    """Make the panel of one entry."""
     table = record["operation"]["confusion"]
     rows = [i for i, counts in enumerate(table["counts"]) if sum(counts)]
     columns = [j for j in range(len(table["answer"])) if any(table["counts"][i][j] for i in rows) or j in rows]

@@ -1,4 +1,4 @@
-"""The rest of a score record: the six known failure modes, the training run, the audit, the secondary metrics."""
+"""Panels for the rest of a score record: known failures, transfer gap, training run, audit, secondary metrics."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ TITLES = {
 
 @dataclass(frozen=True)
 class Section:
-    """`applies` False: nothing was measured, and `text` says why."""
+    """One known failure of the task; where `applies` is False nothing was measured, and `text` says why."""
 
     name: str
     title: str
@@ -29,7 +29,7 @@ class Section:
 
 @dataclass(frozen=True)
 class Shift:
-    """A domain's score against the clean one."""
+    """Score of a domain, and its gap to the clean domain's score."""
 
     domain: str
     seen: bool
@@ -40,18 +40,24 @@ class Shift:
 
 @dataclass(frozen=True)
 class Transfer:
+    """Transfer gap of each domain, with the axis to draw it on."""
+
     shifts: list[Shift]
     axis: Axis
 
 
 @dataclass(frozen=True)
 class Fact:
+    """Label and value of the training record."""
+
     label: str
     value: str
 
 
 @dataclass(frozen=True)
 class Check:
+    """Check of the audit; `raised` is None where it cannot be made."""
+
     name: str
     raised: bool | None
     text: str
@@ -59,6 +65,8 @@ class Check:
 
 @dataclass(frozen=True)
 class Secondary:
+    """Secondary metric; `scale` says how its number is printed."""
+
     label: str
     measure: Measure
     scale: str  # "share" | "percent" | "frames"
@@ -67,6 +75,8 @@ class Secondary:
 
 @dataclass(frozen=True)
 class Details:
+    """Panel data: everything of a record that no other panel shows."""
+
     sections: list[Section]
     transfer: Transfer | None
     training: list[Fact]
@@ -77,6 +87,7 @@ class Details:
 
 
 def details(record: dict[str, Any]) -> Details:
+    """Make the panels of one entry."""
     found = record["sections"]
     sections = [Section(name, TITLES[name], row["applies"], row["text"]) for name, row in found.items()]
     checks = [Check(row["flag"].replace("_", " "), row["raised"], row["text"]) for row in record["audit"]]

@@ -1,4 +1,4 @@
-"""Why do they fail: the funnel that clips fall through, and what the score would gain if one failure were mended."""
+"""Panels "Where clips are lost" and "What repairing one failure would gain"."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ from harness.report.panels.measure import Axis, Measure, axis_over
 
 @dataclass(frozen=True)
 class Stage:
+    """Stage of the funnel: clips that pass it, clips lost at it, and the share that passes."""
+
     name: str
     meaning: str
     passed: int
@@ -19,6 +21,8 @@ class Stage:
 
 @dataclass(frozen=True)
 class Mode:
+    """Failure mode with the score that repairing it would gain."""
+
     name: str
     title: str
     meaning: str
@@ -29,6 +33,8 @@ class Mode:
 
 @dataclass(frozen=True)
 class Losses:
+    """Panel data: funnel and failure modes, the costliest first."""
+
     stages: list[Stage]
     modes: list[Mode]
     axis: Axis
@@ -37,16 +43,17 @@ class Losses:
 
 MEANINGS = {
     "expected": "clips of the split",
-    "present": "have a line",
-    "parsed": "whose answer could be read",
-    "valid": "whose line was accepted",
-    "operation": "operation right",
-    "segment": "and the segment half right",
-    "next": "and the next operation right",
+    "present": "with a line",
+    "parsed": "with a readable answer",
+    "valid": "with an accepted line",
+    "operation": "with the right operation",
+    "segment": "and a segment that hits",
+    "next": "and the right next operation",
 }
 
 
 def losses(record: dict[str, Any]) -> Losses:
+    """Make the panels of one entry."""
     total = record["n"]
     stages = [
         Stage(row["stage"], MEANINGS[row["stage"]], row["passed"], row["lost"], row["passed"] / total)
@@ -54,12 +61,12 @@ def losses(record: dict[str, Any]) -> Losses:
     ]
     modes = [
         Mode(
-            row["mode"],
-            row["title"],
-            row["meaning"],
-            row["n"],
-            Measure(row["gain"], row["gain_low"], row["gain_high"], row["n"], at=f"modes.{i}.gain"),
-            row["field_gain"],
+            name=row["mode"],
+            title=row["title"],
+            meaning=row["meaning"],
+            n=row["n"],
+            gain=Measure(row["gain"], row["gain_low"], row["gain_high"], row["n"], at=f"modes.{i}.gain"),
+            field_gain=row["field_gain"],
         )
         for i, row in enumerate(record["modes"])
     ]
@@ -72,6 +79,6 @@ def _finding(modes: list[Mode], n: int) -> str:
         return "Nothing is lost: every clip is right in all three fields."
     worst = modes[0]
     return (
-        f"The dearest failure is “{worst.title}” ({worst.meaning}): {worst.n:,} of {n:,} clips, "
-        f"worth {worst.gain.value:+.3f} if it were mended."
+        f"The costliest failure is “{worst.title}” ({worst.meaning}): {worst.n:,} of {n:,} clips, "
+        f"worth {worst.gain.value:+.3f} if it were repaired."
     )

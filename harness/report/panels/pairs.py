@@ -1,12 +1,14 @@
-"""Is A better than B, and where: differences, verdict, who is right on which clips, and the difference on every slice.
+"""Panel "Is one better than the other?": differences, verdict, who is right on which clips, the difference by slice.
 
-Up to MANY entries every pair is there, as `harness compare` of all of them would say it; of more, each with the leader
-and with its neighbour. Each with every reference is a family of its own. A slice's difference is the composite's, with
-the interval of the sessions that hold it.
+Up to MANY ranked entries the page holds every pair, as `harness compare` of all of them would give it; of more entries
+it holds each one with the leader and with its neighbour. The pairs of ranked entries with references are a family of
+tests of their own. A slice's difference is that of the composite, with the interval over the sessions that hold the
+slice.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import combinations, groupby
 from typing import Any
@@ -27,6 +29,8 @@ MANY = 12
 
 @dataclass(frozen=True)
 class Difference:
+    """Paired difference of one metric, with raw and adjusted p of a family of m tests."""
+
     metric: str
     measure: Measure
     p: float
@@ -36,7 +40,7 @@ class Difference:
 
 @dataclass(frozen=True)
 class Part:
-    """A slice's difference in score."""
+    """Difference in score on one slice."""
 
     title: str
     level: str
@@ -45,13 +49,15 @@ class Part:
 
 @dataclass(frozen=True)
 class Group:
+    """Differences on the slices of one dimension."""
+
     title: str
     parts: list[Part]
 
 
 @dataclass(frozen=True)
 class Pair:
-    """`a`, `b`: places of the entries on the page. `counts`: by field both, only a, only b, neither."""
+    """Comparison of the entries at places `a` and `b`; `counts` holds for each field both, only_a, only_b, neither."""
 
     a: int
     b: int
@@ -66,6 +72,7 @@ class Pair:
 
 
 def pairs(gathered: Gathered) -> list[Pair]:
+    """Compare every pair that the page holds, ranked pairs first."""
     m, places = len(gathered.field.ranked), range(len(gathered.entries))
     ranked = list(combinations(range(m), 2))
     if m > MANY:
@@ -83,13 +90,13 @@ def _family(gathered: Gathered, family: list[tuple[int, int]]) -> list[dict[str,
 def _pair(gathered: Gathered, a: int, b: int, row: dict[str, Any], cut: Cut) -> Pair:
     n = len(gathered.field.paired.clip_ids)
     tests = {"score": row["score"]} | row["metrics"]
-    found = [
+    differences = [
         Difference(
-            name,
-            measure(tests[name] | {"value": tests[name]["difference"]}, n=n),
-            tests[name]["p"],
-            tests[name]["p_adjusted"],
-            tests[name]["m"],
+            metric=name,
+            measure=measure(tests[name] | {"value": tests[name]["difference"]}, n=n),
+            p=tests[name]["p"],
+            p_adjusted=tests[name]["p_adjusted"],
+            m=tests[name]["m"],
         )
         for name in BY_KEY
         if tests[name]["difference"] is not None
@@ -97,16 +104,16 @@ def _pair(gathered: Gathered, a: int, b: int, row: dict[str, Any], cut: Cut) -> 
     forest = cut.differences(a, b)
     groups = [Group(title, list(parts)) for title, parts in groupby(forest, lambda part: part.title)]
     return Pair(
-        a,
-        b,
-        (row["a"], row["b"]),
-        row["verdict"]["kind"],
-        row["verdict"]["sentence"],
-        found,
-        row["counts"],
-        groups,
-        _axis([difference.measure for difference in found]),
-        _axis([part.measure for part in forest]),
+        a=a,
+        b=b,
+        names=(row["a"], row["b"]),
+        kind=row["verdict"]["kind"],
+        sentence=row["verdict"]["sentence"],
+        differences=differences,
+        counts=row["counts"],
+        forest=groups,
+        axis=_axis([difference.measure for difference in differences]),
+        forest_axis=_axis([part.measure for part in forest]),
     )
 
 
@@ -115,7 +122,7 @@ def _axis(measures: list[Measure]) -> Axis:
 
 
 class Cut:
-    """The split cut into slices, by session, and each entry's weighted right answers in them."""
+    """Slices of the split with their clips per session, and each entry's points (weighted right answers) per clip."""
 
     def __init__(self, clips: Clips, weights: dict[str, float]):
         self._clips = clips
@@ -129,6 +136,7 @@ class Cut:
         return np.bincount(self._clips.session[chosen], values[chosen], self._sessions)
 
     def differences(self, a: int, b: int) -> list[Part]:
+        """Return the difference a - b on each slice that has enough clips and sessions."""
         gap = np.round(self._points[a] - self._points[b], 9)
         parts = []
         for (title, level, chosen), n in zip(self._levels, self._sizes, strict=True):
@@ -144,8 +152,8 @@ def _difference(sums: np.ndarray, n: np.ndarray) -> Measure:
     return Measure(value, around.low, around.high, int(n.sum()), len(n))
 
 
-def _levels(clips: Clips):
-    """Title, level and chosen clips of every slice that a forest shows."""
+def _levels(clips: Clips) -> Iterator[tuple[str, str, np.ndarray]]:
+    """Yield title, level and clips (a mask [N]) of every slice that the forest plot shows."""
     for name, column in (("operation", "operation"), ("next_operation", "next_operation")):
         for code, label in enumerate(clips.operations):
             yield TITLES[name], label, clips[column] == code

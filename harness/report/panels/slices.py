@@ -1,4 +1,4 @@
-"""Where: every metric on every part of the split, which parts differ, the worst of them, and the transfer gap."""
+"""Panel "Where is it worse?": every metric on every part of the split, which parts differ, and the worst of them."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import Any
 
-from harness.report.panels.measure import Measure, chance, measure, plus
+from harness.report.panels.measure import Measure, measure
+from harness.report.typography import p_in_a_sentence, signed
 from harness.scoring.slices import MIN_CLIPS
 
 TITLES = {
@@ -21,7 +22,11 @@ STEP = 0.05
 
 @dataclass(frozen=True)
 class Cell:
-    """`difference`: to the rest of the split; `star`: it differs after Holm; `shade`: lo5 (far below) to hi5."""
+    """One metric on one slice.
+
+    `difference` is to the rest of the split, `star` marks a significant one (after Holm), `shade` runs from lo5 (far
+    below the rest) over mid to hi5.
+    """
 
     measure: Measure
     difference: float | None
@@ -32,6 +37,8 @@ class Cell:
 
 @dataclass(frozen=True)
 class Row:
+    """Slice of the split with its metrics; `small` where it has too few clips to be tested."""
+
     dimension: str
     title: str
     level: str
@@ -43,12 +50,16 @@ class Row:
 
 @dataclass(frozen=True)
 class Group:
+    """Slices of one dimension."""
+
     title: str
     rows: list[Row]
 
 
 @dataclass(frozen=True)
 class Slices:
+    """Panel data: all slices by dimension, the lowest sessions, and the worst slices."""
+
     groups: list[Group]
     sessions: list[Row]
     session_count: int
@@ -58,13 +69,14 @@ class Slices:
 
 
 def slices(record: dict[str, Any]) -> Slices:
+    """Make the panel of one entry."""
     rows = list(_rows(record))
     groups = [
-        Group(TITLES[dimension], list(found))
-        for dimension, found in groupby(rows, lambda row: row.dimension)
+        Group(TITLES[dimension], list(members))
+        for dimension, members in groupby(rows, lambda row: row.dimension)
         if dimension != "session"
     ]
-    sessions = sorted((row for row in rows if row.dimension == "session"), key=_value)
+    sessions = sorted((row for row in rows if row.dimension == "session"), key=_by_score)
     tests = sum(cell.p_adjusted is not None for row in rows for cell in row.cells.values())
     worst = _worst(rows)
     return Slices(groups, sessions[:SESSIONS_SHOWN], len(sessions), worst, tests, _finding(worst))
@@ -77,13 +89,13 @@ def _rows(record: dict[str, Any]) -> Iterator[Row]:
             for name, cell in row["metrics"].items()
         }
         yield Row(
-            row["dimension"],
-            TITLES[row["dimension"]],
-            row["level"],
-            row["n"],
-            row["sessions"],
-            row["n"] < MIN_CLIPS,
-            cells,
+            dimension=row["dimension"],
+            title=TITLES[row["dimension"]],
+            level=row["level"],
+            n=row["n"],
+            sessions=row["sessions"],
+            small=row["n"] < MIN_CLIPS,
+            cells=cells,
         )
 
 
@@ -93,18 +105,18 @@ def _cell(cell: dict[str, Any], at: str, n: int, sessions: int) -> Cell:
 
 
 def _shade(difference: float | None) -> str:
-    """Five steps of STEP either way."""
+    """Return the shade of a difference: up to five steps of STEP either way."""
     steps = min(5, round(abs(difference or 0.0) / STEP))
     return "mid" if not steps else f"{'lo' if (difference or 0.0) < 0 else 'hi'}{steps}"
 
 
-def _value(row: Row) -> tuple[float, str]:
+def _by_score(row: Row) -> tuple[float, str]:
     value = row.cells["score"].measure.value
     return (2.0 if value is None else value), row.level
 
 
 def _worst(rows: list[Row]) -> list[Row]:
-    """Surely below the rest first, then by how much."""
+    """Return the WORST rows that were tested: those significantly below the rest first, then by the difference."""
     below = [row for row in rows if row.cells["score"].p_adjusted is not None and _gap(row) < 0]
     return sorted(below, key=lambda row: (not row.cells["score"].star, _gap(row)))[:WORST]
 
@@ -115,12 +127,12 @@ def _gap(row: Row) -> float:
 
 
 def _finding(worst: list[Row]) -> str:
-    sure = [row for row in worst if row.cells["score"].star]
-    if not sure:
-        return "No part of the split is surely worse than the rest."
-    row = sure[0]
+    significant = [row for row in worst if row.cells["score"].star]
+    if not significant:
+        return "No part of the split is significantly worse than the rest."
+    row = significant[0]
     cell = row.cells["score"]
     return (
         f"Worst where {row.title} is {row.level}: score {cell.measure.value:.3f} on {row.n:,} clips, "
-        f"{plus(_gap(row))} against the rest (adjusted p {chance(cell.p_adjusted)})."
+        f"{signed(_gap(row))} against the rest (adjusted p {p_in_a_sentence(cell.p_adjusted)})."
     )

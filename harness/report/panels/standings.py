@@ -1,29 +1,29 @@
-"""Who leads, and is that certain: the rows of the leaderboard, the bounds among them, and what is said above it."""
+"""Panel "Who leads, and is that certain?": rows and bounds of the leaderboard, and what stands above it."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from harness.comparison import leaderboard
 from harness.comparison.leaderboard import Entry
 from harness.comparison.pairwise import compare_pairs, verdict_of
-from harness.metrics_table import BY_KEY
+from harness.formatting import in_words
+from harness.metrics_table import BY_KEY, COMPOSITE, PARTS
 from harness.report.gather import FLOOR, PRIOR, Gathered
-from harness.report.panels.measure import UNIT, Axis, Measure, chance, measure, plus, spoken
+from harness.report.panels.measure import UNIT, Axis, Measure, measure
+from harness.report.typography import p_in_a_sentence, signed
 
-BOUNDS = (
-    ("floor", "floor", "the best constant answer, fitted on train"),
-    ("prior", "prior", "a perfect recogniser that has only memorised which operation usually follows which"),
-    ("ceiling", "ceiling", "the best answer that the pictures allow, worked out from the process"),
-)
+PRIOR_BOUND = "prior"
+BOUNDS = ("floor", PRIOR_BOUND, "ceiling")
+PRIOR_PARTS = {"oca": "ceiling", "tiou50": "floor", "aa1": "prior"}
+"""What the prior's score is made of: its recogniser knows every operation and answers the constant segment."""
 
 
 @dataclass(frozen=True)
 class Cell:
-    """A metric in the table: the number, and how much of the way from prior (or floor) to ceiling it is."""
+    """One metric of one entry, with its skill: the share of the way from prior (or floor) to ceiling."""
 
     measure: Measure
     skill: float | None
@@ -31,7 +31,7 @@ class Cell:
 
 @dataclass(frozen=True)
 class Gap:
-    """The paired difference of an entry to a baseline, in score; None against itself."""
+    """Paired difference in score of an entry to a baseline; None of the baseline to itself."""
 
     baseline: str
     measure: Measure | None
@@ -43,7 +43,7 @@ class Gap:
 
 @dataclass(frozen=True)
 class Row:
-    """An entry. `place`: its number among the page's entries; rank, tier and P(best) are None for a reference."""
+    """One entry. `place` is its number among the page's entries; a reference has no ranks, no tier, no P(best)."""
 
     place: int
     name: str
@@ -63,15 +63,20 @@ class Row:
 
 @dataclass(frozen=True)
 class Bound:
-    """A floor, prior or ceiling: what the numbers lie between. None where the metric has none."""
+    """Floor, prior or ceiling of each metric; None where the metric has none.
+
+    `parts` holds the values that its score is made of, in the order of the weights.
+    """
 
     name: str
-    meaning: str
     values: dict[str, float | None]
+    parts: list[float | None]
 
 
 @dataclass(frozen=True)
 class Standings:
+    """Panel data: the leaderboard's rows and bounds; differences are shown to `baselines`."""
+
     rows: list[Row]
     bounds: list[Bound]
     baselines: list[str]
@@ -80,6 +85,7 @@ class Standings:
 
 
 def standings(gathered: Gathered) -> Standings:
+    """Make the rows of ranked entries, then those of references, and the bounds."""
     board, field = gathered.board, gathered.field
     baselines = _baselines(gathered)
     m = len(field.ranked)
@@ -90,27 +96,28 @@ def standings(gathered: Gathered) -> Standings:
         rows.append(_row(place, entry, row, mine, gathered.commands[place]))
     metrics = field.entries[0].score.record["metrics"]
     bounds = [
-        Bound(name, meaning, {metric: metrics[metric][key] for metric in BY_KEY})
-        for key, name, meaning in BOUNDS
-        if metrics["score"][key] is not None
+        Bound(
+            name=name,
+            values={metric: metrics[metric][name] for metric in BY_KEY},
+            parts=[metrics[metric.key][PRIOR_PARTS[metric.key] if name == PRIOR_BOUND else name] for metric in PARTS],
+        )
+        for name in BOUNDS
+        if metrics[COMPOSITE.key][name] is not None
     ]
     return Standings(rows, bounds, baselines, UNIT, max((row.tier or 0 for row in rows), default=0))
 
 
 def _baselines(gathered: Gathered) -> list[str]:
-    """The chosen one first, then floor and prior."""
-    return list(dict.fromkeys([gathered.field.baseline, *(name for name in (FLOOR, PRIOR) if _known(gathered, name))]))
-
-
-def _known(gathered: Gathered, name: str) -> bool:
-    return name in gathered.field.paired.names
+    """Return the names that differences are shown to: the chosen baseline first, then floor and prior."""
+    names = gathered.field.paired.names
+    return list(dict.fromkeys([gathered.field.baseline, *(name for name in (FLOOR, PRIOR) if name in names)]))
 
 
 def _gaps(gathered: Gathered, baseline: str, m: int) -> list[Gap]:
-    """Of each ranked entry to this baseline, in one family with those to the leader."""
+    """Return the gap of each ranked entry to this baseline; the tests are one family with those to the leader."""
     paired = gathered.field.paired
     place = paired.names.index(baseline)
-    _, tests = leaderboard.against(paired, m, place)
+    _, tests = leaderboard.leader_and_baseline_tests(paired, m, place)
     return [_gap(gathered, i, place, test) for i, test in enumerate(tests)]
 
 
@@ -118,10 +125,10 @@ def _gap(gathered: Gathered, i: int, place: int, test: dict[str, Any] | None) ->
     paired = gathered.field.paired
     name = paired.names[place]
     if test is None:
-        return Gap(name, None, None, None, None, "")
+        return Gap(baseline=name, measure=None, p=None, p_adjusted=None, m=None, verdict="")
     kind = verdict_of(test, paired, i, place, gathered.margin, test["m"]).kind
     shown = measure(test | {"value": test["difference"]}, n=len(paired.clip_ids))
-    return Gap(name, shown, test["p"], test["p_adjusted"], test["m"], kind)
+    return Gap(baseline=name, measure=shown, p=test["p"], p_adjusted=test["p_adjusted"], m=test["m"], verdict=kind)
 
 
 def _row(place: int, entry: Entry, row: dict[str, Any], gaps: list[Gap], command: str) -> Row:
@@ -130,117 +137,114 @@ def _row(place: int, entry: Entry, row: dict[str, Any], gaps: list[Gap], command
     }
     ranks = (row["rank_low"], row["rank_high"]) if "tier" in row else None
     return Row(
-        place,
-        entry.name,
-        entry.card.kind,
-        entry.card.description,
-        ranks,
-        row.get("tier"),
-        cells,
-        row["coverage"],
-        row["invalid"],
-        gaps,
-        row.get("p_best"),
-        row["flags"],
-        command,
-        row["signature"],
+        place=place,
+        name=entry.name,
+        kind=entry.card.kind,
+        description=entry.card.description,
+        ranks=ranks,
+        tier=row.get("tier"),
+        cells=cells,
+        coverage=row["coverage"],
+        invalid=row["invalid"],
+        gaps=gaps,
+        p_best=row.get("p_best"),
+        flags=row["flags"],
+        command=command,
+        signature=row["signature"],
     )
 
 
-def verdict(gathered: Gathered, shown: Standings) -> list[str]:
-    """One or two sentences: who leads and is that certain; and whether that is more than knowing the sequence."""
-    rows = [row for row in shown.rows if row.ranks]
+def verdict(gathered: Gathered, board: Standings) -> list[str]:
+    """Return one or two sentences: who leads and whether that is certain; how that compares with the prior."""
+    rows = [row for row in board.rows if row.ranks]
     if gathered.kind == "compare" and len(rows) == 2:
         test = compare_pairs(gathered.field.paired, [(0, 1)], gathered.margin)[0]
         return [test["verdict"]["sentence"], *_against(rows[0], with_floor=False)]
     if gathered.kind == "report":
         return [f"{rows[0].name} scores {_with_interval(rows[0].cells['score'].measure)}.", *_against(rows[0])]
-    said = re.sub(r"<= [\d.]+e-\d+", "< .001", gathered.board["verdict"]).replace("<=", "≤")
-    return [said, *(_against(rows[0], with_floor=False) if rows else [])]
+    sentence = re.sub(r"<= [\d.]+e-\d+", "< .001", gathered.board["verdict"]).replace("<=", "≤")
+    return [sentence, *(_against(rows[0], with_floor=False) if rows else [])]
 
 
-def _with_interval(shown: Measure) -> str:
-    if shown.value is None:
+def _with_interval(score: Measure) -> str:
+    if score.value is None:
         return "nothing"
-    ends = "" if shown.low is None else f" (95% {shown.low:.3f} to {shown.high:.3f})"
-    return f"{shown.value:.3f}{ends}"
+    ends = "" if score.low is None else f" (95% {score.low:.3f} to {score.high:.3f})"
+    return f"{score.value:.3f}{ends}"
 
 
 WORDS = {"better": "above", "worse": "below", "better within margin": "slightly above",
          "worse within margin": "slightly below", "identical": "the same as", "equivalent": "equivalent to",
-         "inconclusive": "not told apart from"}  # fmt: skip
+         "inconclusive": "not distinguishable from"}  # fmt: skip
 WHAT = {FLOOR: "the best constant answer", PRIOR: "the transition prior, which has only memorised the sequence"}
 
 
 def _against(row: Row, with_floor: bool = True) -> list[str]:
-    """How an entry stands to floor and prior."""
-    said = [
-        _stands(gap)
+    """Return the sentence that compares an entry with prior and, `with_floor`, with the floor; empty without a test."""
+    parts = [
+        _comparison(gap)
         for gap in row.gaps
         if gap.measure and gap.baseline in WHAT and (with_floor or gap.baseline == PRIOR)
     ]
-    return [f"{row.name if not with_floor else 'It'} is {spoken(said)}."] if said else []
+    return [f"{row.name if not with_floor else 'It'} is {in_words(parts)}."] if parts else []
 
 
-def _stands(gap: Gap) -> str:
+def _comparison(gap: Gap) -> str:
     assert gap.measure is not None
     assert gap.measure.value is not None
-    sure = "" if gap.p_adjusted is None else f", adjusted p {chance(gap.p_adjusted)}"
-    return f"{WORDS[gap.verdict]} {WHAT[gap.baseline]} ({plus(gap.measure.value)}{sure})"
-
-
-def p_value(p: float) -> str:
-    return f"{p:.1e}" if p < 0.001 else f"{p:.3f}"
+    p = "" if gap.p_adjusted is None else f", adjusted p {p_in_a_sentence(gap.p_adjusted)}"
+    return f"{WORDS[gap.verdict]} {WHAT[gap.baseline]} ({signed(gap.measure.value)}{p})"
 
 
 @dataclass(frozen=True)
 class Notice:
-    """Something to know before the numbers: a broken entry, incomplete coverage, an audit flag."""
+    """What a reader must know before the numbers: a broken entry, incomplete coverage, an audit flag, a remark."""
 
     kind: str
     title: str
     text: str
 
 
-def notices(gathered: Gathered, shown: Standings) -> list[Notice]:
-    found = [
+def notices(gathered: Gathered, board: Standings) -> list[Notice]:
+    """Return the notices of a page: coverage, audit flags, copies, broken entries, remarks, in this order."""
+    rows = [
         Notice("coverage", row.name, f"coverage {row.coverage:.1%}: the clips without a line count as wrong")
-        for row in shown.rows
+        for row in board.rows
         if row.coverage < 1
     ]
     for entry in gathered.entries:
         if entry.card.kind != "reference":
-            found += [
+            rows += [
                 Notice("flag", entry.name, f"{row['flag'].replace('_', ' ')}: {row['text']}")
                 for row in entry.score.record["audit"]
                 if row["raised"]
             ]
-    found += [Notice("flag", spoken(copy["entries"]), copy["text"]) for copy in gathered.board["copies"]]
-    found += [Notice("broken", row["name"], row["error"].splitlines()[0]) for row in gathered.board["broken"]]
-    found += [
+    rows += [Notice("flag", in_words(copy["entries"]), copy["text"]) for copy in gathered.board["copies"]]
+    rows += [Notice("broken", row["name"], row["error"].splitlines()[0]) for row in gathered.board["broken"]]
+    rows += [
         Notice("note", row.name, row.cells["score"].measure.note)
-        for row in shown.rows
+        for row in board.rows
         if row.ranks and row.cells["score"].measure.note
     ]
     if gathered.field.entries[0].score.record["in_sample"]:
-        found.append(Notice("note", "in-sample", "floors and prior were fitted on the one session they are quoted for"))
-    return found
+        rows.append(Notice("note", "in-sample", "floors and prior were fitted on the one session they are quoted for"))
+    return rows
 
 
 @dataclass(frozen=True)
 class Chip:
+    """Label and value; `copy` is the value in full where the chip shortens it."""
+
     label: str
     value: str
     copy: str = ""
 
 
-def chips(gathered: Gathered, entries: Sequence[Entry]) -> list[Chip]:
-    """What pins every number of the page."""
+def chips(gathered: Gathered) -> list[Chip]:
+    """Return the chips below the verdict: all that the page's numbers depend on."""
     facts = gathered.field.facts
-    weights = " + ".join(
-        f"{value:g} {name}" for name, value in zip(("OCA", "tIoU", "AA@1"), facts["weights"].values(), strict=True)
-    )
-    public = entries[0].score.record["truth_public"]
+    weights = " + ".join(f"{facts['weights'][metric.key]:g} {metric.short}" for metric in PARTS)
+    public = gathered.entries[0].score.record["truth_public"]
     return [
         Chip("world", f"{facts['world']} / {facts['split']}"),
         Chip("truth", facts["truth_digest"][:16] + (", public" if public else ""), facts["truth_digest"]),

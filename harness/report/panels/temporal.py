@@ -1,4 +1,4 @@
-"""When: how far the answered segments reach over the true ones, and which way their ends are off."""
+"""Panel "How well does it time?": overlap with the true segments, and the errors of their ends."""
 
 from __future__ import annotations
 
@@ -14,11 +14,13 @@ from harness.scoring.known_failures import BOUNDARY_LINE_FRAMES
 
 ERROR_LIMIT, ERROR_BIN = 60, 5
 LENGTHS = (0, 15, 30, 45, 62, 80, 100, 125)
-"""Ends of the classes of true length, in frames; 62 is where a clip stops being dense."""
+"""Bounds of the classes of true length, in frames; a clip is dense up to 62."""
 
 
 @dataclass(frozen=True)
 class Point:
+    """Share of clips that reach a tIoU, and the constant segment's share."""
+
     tiou: float
     measure: Measure
     floor: float | None
@@ -26,8 +28,11 @@ class Point:
 
 @dataclass(frozen=True)
 class Errors:
-    """Of one end: clips by signed error, ERROR_BIN frames a class (the outermost are open), mean, median, share within
-    ten frames."""
+    """Errors of the segments' start or end, in frames: answered minus true.
+
+    `counts` holds clips by signed error in classes of ERROR_BIN frames (the outermost are open), `within` the share
+    within ten frames, `median` the median size.
+    """
 
     end: str
     counts: list[int]
@@ -39,7 +44,7 @@ class Errors:
 
 @dataclass(frozen=True)
 class Length:
-    """Clips of one class of true length: quartiles of their tIoU, and the constant segment's mean."""
+    """Clips whose true segment has `low` to `high` frames: their tIoU, and the constant segment's mean."""
 
     low: int
     high: int
@@ -51,6 +56,8 @@ class Length:
 
 @dataclass(frozen=True)
 class Temporal:
+    """Panel data: curve over tIoU, errors of both ends, overlap by length."""
+
     curve: list[Point]
     errors: list[Errors]
     bins: list[int]
@@ -64,21 +71,21 @@ class Temporal:
 def temporal(
     record: dict[str, Any], clips: Clips, answers: Answers, floor: dict[str, Any], constant: Answers
 ) -> Temporal:
-    """`floor`, `constant`: record and answers of the constant submission."""
+    """Make the panel; `floor` and `constant` are record and answers of the constant submission."""
     curve = _curve(record, floor)
     errors = [_errors(record, answers, end) for end in ("start", "end")]
     most = max((count for row in errors for count in row.counts), default=0)
     mean = measure(record["temporal"]["mean_tiou"], "temporal.mean_tiou", record["n"], record["sessions"])
     bins = list(range(-ERROR_LIMIT, ERROR_LIMIT + 1, ERROR_BIN))
     return Temporal(
-        curve,
-        errors,
-        bins,
-        BOUNDARY_LINE_FRAMES,
-        _lengths(clips, answers, constant),
-        mean,
-        axis_over([0, most], zero=True, least=1),
-        _finding(record, curve),
+        curve=curve,
+        errors=errors,
+        bins=bins,
+        line_frames=BOUNDARY_LINE_FRAMES,
+        lengths=_lengths(clips, answers, constant),
+        mean_tiou=mean,
+        count_axis=axis_over([0, most], zero=True, least=1),
+        finding=_finding(record, curve),
     )
 
 

@@ -1,5 +1,5 @@
 // Leaderboard: sort, filter, columns, baseline, weights and the tray of two to compare. Works on the rows that are there.
-// Off the default weights only point scores and order are shown; all that was tested stays as it is, and is greyed.
+// With other weights only point scores and order change; all that was tested stays as it is, and is greyed.
 
 const board = {
   table: byId("board"),
@@ -86,21 +86,16 @@ const board = {
   weights() {
     const parts = state.get("w").split(",").map(Number);
     const total = parts.reduce((sum, part) => sum + part, 0);
-    return parts.length === 3 && total > 0 && parts.every((part) => part >= 0) ? parts.map((part) => part / total) : board.standard;
+    return parts.length === board.standard.length && total > 0 && parts.every((part) => part >= 0) ? parts.map((part) => part / total) : board.standard;
   },
 
   chooseWeights() {
     state.set({ w: every("[data-weight]").map((slider) => slider.value).join(",") });
   },
 
-  // The composite of a row; of the bounds as they are defined: the prior recognises every operation.
+  // The composite of a row: data-parts holds the values that it is made of, in the order of the weights.
   score(row, weights) {
-    const parts = ["oca", "tiou50", "aa1"].map((column) => board.value(row, column));
-    if (row.dataset.bound === "prior") {
-      const floor = board.table.querySelector('tr[data-bound="floor"]');
-      parts[0] = 1;
-      parts[1] = board.value(floor, "tiou50");
-    }
+    const parts = row.dataset.parts.split(",").map((part) => part === "" ? NaN : Number(part));
     return parts.reduce((sum, part, place) => sum + part * weights[place], 0);
   },
 
@@ -121,7 +116,7 @@ const board = {
     byId("weights-shown").textContent = weights.map((weight) => weight.toFixed(2)).join(" / ");
     const note = byId("weights-note");
     note.hidden = plain;
-    note.textContent = `Point scores and order at ${weights.map((w) => w.toFixed(2)).join(" / ")}. Ranks, tiers, intervals, p and the verdict are of the default weights.`;
+    note.textContent = `These are point scores and order at ${weights.map((w) => w.toFixed(2)).join(" / ")}; ranks, tiers, intervals, p and the verdict are those of the default weights.`;
     for (const row of board.rows) {
       board.place(row, board.score(row, weights), plain);
       board.markMoved(row, plain ? 0 : board.first.indexOf(row) - now.indexOf(row));

@@ -1,10 +1,10 @@
 // Filters: which clips the gallery lists. A filter is a text in the address: mode:too_long, stage:segment,
-// slice:domain:occlusion, confused:Tape:Wrap, pair:0:1:all:only_a; all in force must hold, and the search too.
+// slice:domain:occlusion, confused:Tape:Wrap, pair:0:1:all:only_a; a clip must pass all filters in force and the search.
 
 const FIELDS = { operation: 1, segment: 2, next: 4 };
 
 const filters = {
-  // The clips' texts, lower case, for the search; made when first asked for.
+  // The clips' texts in lower case, for the search.
   texts: null,
 
   prepare() {
@@ -106,5 +106,6 @@ function level(name, i) {
 }
 
 function said(code) {
-  return code === 254 ? "(no answer)" : code === 255 ? "(other label)" : panels.data.operations[code];
+  const { codes, operations } = panels.data;
+  return code === codes.noAnswer ? "(no answer)" : code === codes.otherLabel ? "(other label)" : operations[code];
 }

@@ -161,7 +161,7 @@ const gallery = {
     const order = [chosen, ...entries.keys()].filter((place, at, all) => all.indexOf(place) === at);
     const rows = order.map((place) => {
       const answers = entries[place].answers, right = answers.right[i];
-      const segment = answers.start[i] < 0 ? "no segment" : `[${answers.start[i]}, ${answers.end[i]}) tIoU ${tiou(i, answers).toFixed(2)}`;
+      const segment = answers.start[i] === panels.data.codes.noFrame ? "no segment" : `[${answers.start[i]}, ${answers.end[i]}) tIoU ${tiou(i, answers).toFixed(2)}`;
       return make("tr", { class: place === chosen ? "chosen" : null }, make("th", { scope: "row" }, entries[place].name),
         make("td", { class: "lane" }, ruler(i, [answers], 14, true)),
         make("td", {}, mark(said(answers.operation[i]), right & 1), " ", mark(segment, right & 2), " → ", mark(said(answers.next[i]), right & 4),
@@ -176,9 +176,9 @@ const gallery = {
     const { clips } = panels.data, answers = entry.answers, line = answers.line[i];
     if (!line) return [make("p", { class: "explain" }, `${entry.name} has no line for this clip.`)];
     const text = entry.raw[line];
-    const known = (code) => code === 254 ? null : said(code);
+    const known = (code) => code === panels.data.codes.noAnswer ? null : said(code);
     const read = { clip_id: clips.id[i], dominant_operation: known(answers.operation[i]),
-      temporal_segment: answers.start[i] < 0 ? null : { start_frame: answers.start[i], end_frame: answers.end[i] }, next_operation: known(answers.next[i]) };
+      temporal_segment: answers.start[i] === panels.data.codes.noFrame ? null : { start_frame: answers.start[i], end_frame: answers.end[i] }, next_operation: known(answers.next[i]) };
     const problem = entry.problems[line];
     return [make("p", { class: "explain" }, `line ${counted(line)} of ${entry.name}${text ? "" : ", as it was read"}`),
       make("pre", { class: "raw", tabindex: "0" }, text ?? JSON.stringify(read)), problem ? make("p", { class: "warn" }, problem) : ""];

@@ -1,4 +1,4 @@
-// Start: the leaderboard works at once; what needs the packed data follows when it is unpacked. Keys of the whole page.
+// Start: the leaderboard works at once, and the rest when the packed data is unpacked. Clicks and keys of the whole page.
 
 function typing(target) {
   return target.closest("input, select, textarea, [contenteditable]") !== null;
@@ -52,7 +52,7 @@ function clicked(event) {
   }
   const copy = event.target.closest("[data-copy]");
   if (copy) navigator.clipboard?.writeText(copy.dataset.copy).then(() => { copy.textContent = "Copied"; }, () => select(copy));
-  const anchor = event.target.closest("nav.bar a, .skip");
+  const anchor = event.target.closest("nav.bar a, .skip, a.word");
   if (anchor) { event.preventDefault(); document.querySelector(anchor.getAttribute("href")).scrollIntoView(); }
   for (const menu of every("details.menu[open]")) if (!menu.contains(event.target)) menu.open = false;
 }
@@ -64,7 +64,7 @@ function select(button) {
 
 async function start() {
   document.documentElement.classList.add("js");
-  const anchor = /^#[a-z]+$/.test(location.hash) ? document.querySelector(location.hash) : null;
+  const anchor = /^#[a-z-]+$/.test(location.hash) ? document.querySelector(location.hash) : null;
   state.read();
   trace.start();
   board.start();

@@ -13,7 +13,7 @@ const panels = {
     panels.pairShown = pair;
   },
 
-  // The chosen entry; one that the page does not hold is not one.
+  // The chosen entry, and the page's own choice where the address names none that the page holds.
   model() {
     const asked = state.get("model") === "" ? NaN : Number(state.get("model"));
     return panels.data && asked in panels.data.entries ? asked : Number(byId("choose-model").querySelector("[selected]").value);
@@ -53,7 +53,7 @@ const panels = {
   absent(a, b) {
     const names = [a, b].map((place) => panels.data.entries[place]?.name ?? "?");
     if (a === b) return "Choose two entries.";
-    return `This page holds no comparison of ${names[0]} and ${names[1]}: harness compare A B --html pair.html makes one.`;
+    return `This page holds no comparison of ${names[0]} and ${names[1]}: harness compare A B -o pair.html makes one.`;
   },
 
   start() {

@@ -1,4 +1,4 @@
-// Trace: hover or focus on a number shows what it is: interval, n, rule, and the command that gives it. In each table the
+// Trace: hover or focus on a number shows its interval, its n, its rule and the command that prints it. In each table the
 // numbers are one stop of the tab key; arrow keys move among them.
 
 const trace = {

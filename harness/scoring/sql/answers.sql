@@ -1,4 +1,5 @@
--- What the store keeps of a scored submission: the checked answers as codes, and what was right about them.
+-- What the score cache keeps of a submission: the checked answers as codes (NULL: no answer), and what is right about
+-- them.
 SELECT
     clip_id, session_index, clip_index, line, outcome,
     answered_operation AS operation, answered_start AS start_frame, answered_end AS end_frame,

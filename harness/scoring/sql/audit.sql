@@ -1,10 +1,11 @@
--- How often the most frequent answer of each kind was given, and how much equals the truth or the format's example.
--- Not count_if: it is NULL where its condition is NULL on every row.
+-- How often the most frequent answer of each kind occurs, and how many answers equal the truth or the segment of the
+-- format's example, [$example_start, $example_end).
+-- Not count_if, which is NULL where its condition is NULL on every row.
 SELECT
     count(*)                                        AS n,
-    count(*) FILTER (outcome = 0)                           AS answered,
+    count(*) FILTER (outcome = 0)                   AS answered,
     count(confidence_ppm) FILTER (outcome = 0)      AS with_confidence,
-    count(*) FILTER (answered_start = 14 AND answered_end = 98) AS example_segment,
+    count(*) FILTER (answered_start = $example_start AND answered_end = $example_end) AS example_segment,
     max(answered_end)                               AS last_frame,
     count(*) FILTER (operation_right = 1 AND next_right = 1
                      AND answered_start = start_frame AND answered_end = end_frame) AS equal_truth,

@@ -1,4 +1,5 @@
--- The per-clip facts as people read them: labels instead of codes, in session and time order.
+-- The per-clip facts as people read them: labels instead of codes, in session and time order. An answer that is there
+-- and names no operation of the world is '(other label)'.
 SELECT
     f.clip_id, c.session, f.clip_index, c.start_ms,
     op.operation AS dominant_operation, f.start_frame, f.end_frame, nx.operation AS next_operation,
@@ -8,9 +9,9 @@ SELECT
     t.operation AS prior_next, f.prior_right::BOOLEAN AS prior_right,
     f.line,
     ['answered', 'unparseable', 'invalid', 'missing'][f.outcome::INTEGER + 1] AS outcome,
-    if(f.answered_operation = 255, '(other label)', ao.operation) AS answered_operation,
+    coalesce(ao.operation, if(f.answered_operation IS NOT NULL, '(other label)', NULL)) AS answered_operation,
     f.answered_start, f.answered_end,
-    if(f.answered_next = 255, '(other label)', an.operation) AS answered_next,
+    coalesce(an.operation, if(f.answered_next IS NOT NULL, '(other label)', NULL)) AS answered_next,
     f.confidence_ppm / 1000000.0 AS confidence, f.next_confidence_ppm / 1000000.0 AS next_confidence,
     f.latency_us / 1000.0 AS latency_ms,
     ['model', 'repaired', 'fallback'][f.source::INTEGER + 1] AS source,

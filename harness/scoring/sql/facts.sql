@@ -1,8 +1,9 @@
--- One row per judged clip: truth, answer and every judgement that metrics, slices, modes and audit aggregate over.
+-- One row per clip: truth, answer and every judgement that metrics, slices, modes and audit aggregate over. A clip that
+-- the rule set drops has none.
 -- Integers only, so that the number of threads changes no sum. Codes are positions in truth.operations.
 -- Frames are stored unsigned: whatever is subtracted from is widened first.
 -- Variables: end_inclusive (0 | 1), drop_missing, drop_degenerate (the rule set); script (usual successor by operation);
--- domains, workers (names in order).
+-- cuts, domains, workers (names in order).
 CREATE TEMP TABLE facts AS
 WITH paired AS (
     SELECT
@@ -10,12 +11,12 @@ WITH paired AS (
         c.dominant_operation, c.start_frame, c.end_frame, c.next_operation, c.previous_operation,
         c.next_visible, c.off_script, c.prior_next, c.ceiling_ppm,
         c.dense, c.randomised,
-        -- positions in slices.CUTS and in the named lists, which a long list leaves empty; 255 and -1: "does not say"
-        coalesce(list_position(['mid', 'boundary', 'dense'], c.cut_kind) - 1, 255)::UTINYINT AS cut,
-        coalesce(list_position(getvariable('domains'), c.domain) - 1, -1)::SMALLINT AS domain,
-        coalesce(list_position(getvariable('workers'), c.worker) - 1, -1)::SMALLINT AS worker,
+        -- positions in the lists, of which a long one is left empty; NULL: the world does not say
+        (list_position(getvariable('cuts'), c.cut_kind) - 1)::UTINYINT AS cut,
+        (list_position(getvariable('domains'), c.domain) - 1)::SMALLINT AS domain,
+        (list_position(getvariable('workers'), c.worker) - 1)::SMALLINT AS worker,
         p.line,
-        p.operation      AS answered_operation,       -- 255: a label that the world does not know; NULL: none given
+        p.operation      AS answered_operation,       -- above all codes: a label that the world does not know; NULL: no answer
         p.start_frame    AS answered_start,
         p.end_frame      AS answered_end,
         p.next_operation AS answered_next,

@@ -1,6 +1,7 @@
 -- Edit score per session (MS-TCN): Levenshtein distance of the operations of its clips in time order, as characters.
 -- Clips without an answered segment are skipped on the answered side; nothing is joined across clips.
 -- A clip is one integer, so that sorting a session's clips is sorting integers: (((index) true label) answered label).
+-- The largest of 1,024 answered labels, 1023, is above every code and marks a clip to skip.
 -- levenshtein() compares bytes, so the letters are ASCII: 2 and up for the operations of the session's truth (at most
 -- 126 different ones), 1 for every answer that is none of them and can match nothing.
 WITH sessions AS (

@@ -1,4 +1,4 @@
--- Names of the sessions that hold a judged clip, in the order of sql/sessions.sql.
+-- Names of the sessions that have a row in `facts`, in the order of sql/sessions.sql.
 SELECT any_value(c.session) AS session
 FROM facts f
 JOIN truth.clips c USING (clip_id)

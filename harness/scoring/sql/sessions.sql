@@ -1,4 +1,4 @@
--- Sums per session: what every interval deletes one session from. One row per session that has a judged clip.
+-- Sums per session, of which every interval deletes one session at a time. One row per session that has clips in `facts`.
 SELECT
     session_index,
     count(*)                                              AS n,

@@ -1,7 +1,7 @@
 """The nine operations as movements: what the hands do, with which tool, and what that adds to the bench.
 
-An act gets the bench at the run's beginning and the milliseconds since then, at the worker's tempo. It knows nothing of
-when the run ends: work saturates after a few seconds and the hands go on in a loop of the same kind.
+An act gets the bench at the run's beginning and the milliseconds since then, at the worker's tempo. It does not know
+when the run ends: work saturates after a few seconds and the hands continue in a loop of the same kind.
 
     Box Setup      a blank rises, its flaps swing; stack of blanks      Wrap         blue paper round it, from a roll
     Inner Packing  green crumples from a sack into the box              Label        printer, white label pressed on
@@ -36,7 +36,7 @@ SPOT = (254.0, 300.0)  # where the tool of an operation stands: the table's righ
 
 
 class Act(NamedTuple):
-    """`still` lies under `moving` and stays the same for the whole run."""
+    """Drawing of one operation: `still` lies under `moving` and stays the same for the whole run."""
 
     still: Callable[[Setting], list[Shape]]
     moving: Callable[[Setting, int], list[Shape]]
@@ -61,7 +61,7 @@ def _box_setup(setting: Setting, ms: int) -> list[Shape]:
 
 
 def _flap_tip(walls: Walls, side: int, angle: float) -> Point:
-    """Where a hand holds a side flap."""
+    """Return the point at which a hand holds a side flap."""
     x = -26.0 if side < 0 else WIDE + 26.0
     inward = clamp(2.0 - angle) * 20.0
     return walls.place.at(x - side * inward + walls.lean, 26.0, walls.height + inward * 1.1)
@@ -99,7 +99,7 @@ def _shut_box(setting: Setting) -> list[Shape]:
 
 
 def _tape(setting: Setting, ms: int) -> list[Shape]:
-    """Along the seam, back through the air, again; a second taping goes across the first."""
+    """Draw the taping: along the seam, back through the air, again; a second taping goes across the first."""
     period, place = 1700, setting.place
     loop = phase(ms, period)
     stroke = clamp((loop - 0.02) / 0.68)
@@ -124,7 +124,7 @@ def _put_items_still(setting: Setting) -> list[Shape]:
 
 
 def _put_items(setting: Setting, ms: int) -> list[Shape]:
-    """Items out of the crate one by one; then the hands sort them, one still in the crate."""
+    """Draw the items leaving the crate one by one; then the hands sort them, one hand in the crate."""
     period, bench, things = 1700, setting.bench, setting.goods
     number, loop = ms // period, phase(ms, period)
     into_box = "items" in bench.inside
@@ -150,8 +150,8 @@ def _put_items(setting: Setting, ms: int) -> list[Shape]:
     return [*shapes, *held, *arms(setting.worker, left, right)]
 
 
-def _holding(foot: Point, things: Goods, side: int) -> Hand:
-    """A hand at the side of an item that stands there: 1 right, -1 left."""
+def _hand_beside(foot: Point, things: Goods, side: int) -> Hand:
+    """Return a hand at the side of an item that stands there: 1 right, -1 left."""
     middle = (foot[0], foot[1] - 16.0 * things.size)
     return Hand((foot[0] + side * (things.half + 5.0), middle[1] + 6.0), "grip", middle)
 
@@ -161,7 +161,7 @@ def _pack_still(setting: Setting) -> list[Shape]:
 
 
 def _pack(setting: Setting, ms: int) -> list[Shape]:
-    """Items from the table into the box one by one; then one is lifted and set again till it fits."""
+    """Draw the items going from the table into the box one by one; then one is lifted and set again until it fits."""
     period, things, place = 1800, setting.goods, setting.place
     number, loop = ms // period, phase(ms, period)
     busy = number < things.pieces
@@ -174,15 +174,15 @@ def _pack(setting: Setting, ms: int) -> list[Shape]:
     else:
         foot = (target[0], target[1] - 30.0 * swing(phase(ms, 1500)))
     wrapped = setting.bench.wrapped
-    on_table = [] if number + 1 >= things.pieces else _waiting(setting, number + 1)
+    on_table = [] if number + 1 >= things.pieces else _items_left(setting, number + 1)
     packed = goods.in_box(place, things, min(turn, things.pieces), wrapped)
     moving = goods.item(foot, things, turn, wrapped)
     boxed = open_box(setting, [*contents(setting, items=False), *packed, *moving])
-    return [*on_table, *boxed, *arms(setting.worker, _holding(foot, things, -1), _holding(foot, things, 1))]
+    return [*on_table, *boxed, *arms(setting.worker, _hand_beside(foot, things, -1), _hand_beside(foot, things, 1))]
 
 
-def _waiting(setting: Setting, first: int) -> list[Shape]:
-    """Items that still lie on the table."""
+def _items_left(setting: Setting, first: int) -> list[Shape]:
+    """Draw the items that still lie on the table."""
     shapes: list[Shape] = []
     for number in range(first, setting.goods.pieces):
         foot = goods.spot(setting.goods, number)
@@ -199,7 +199,7 @@ def _wrap(setting: Setting, ms: int) -> list[Shape]:
 
 
 def _wrap_items(setting: Setting, ms: int) -> list[Shape]:
-    """On a sheet drawn from the roll: paper is folded over one item after the other, then each is rolled tight."""
+    """Draw a sheet from the roll: paper is folded over one item after the other, then each is rolled tight."""
     period, things = 2000, setting.goods
     number, loop = ms // period, phase(ms, period)
     done = min(things.pieces, number)
@@ -217,7 +217,7 @@ def _wrap_items(setting: Setting, ms: int) -> list[Shape]:
 
 
 def _wrap_gift(setting: Setting, ms: int) -> list[Shape]:
-    """Paper is drawn over the closed box from the left; then the hands smooth it and the ribbon is tied."""
+    """Draw paper over the closed box from the left; then the hands smooth it and tie the ribbon."""
     place = setting.place
     share = smooth(ms / 2600)
     roll = goods.paper_roll(SPOT[0] + 2, SPOT[1] + 8, phase(ms, 1100))
@@ -235,7 +235,7 @@ def _label_still(setting: Setting) -> list[Shape]:
 
 
 def _label(setting: Setting, ms: int) -> list[Shape]:
-    """Printer, arc, onto the box; then it is pressed flat, stroke by stroke."""
+    """Draw the label on its arc from the printer onto the box; then the hand presses it flat, stroke by stroke."""
     number = 1 if "label" in setting.bench.marks else 0
     x, y = box.label_spot(setting.place, number)
     start, carry = (292.0, 152.0), between(ms / 900, 0.1, 0.9)
@@ -252,7 +252,7 @@ def _final_check_still(setting: Setting) -> list[Shape]:
 
 
 def _final_check(setting: Setting, ms: int) -> list[Shape]:
-    """The red fan sweeps the box, the list fills up with ticks."""
+    """Draw the red fan as it sweeps the box, and the list as it fills up with ticks."""
     place = setting.place
     sweep = swing(phase(ms, 1500))
     window = (SPOT[0] - 14.0 - 14.0 * sweep, 214.0 + 26.0 * sweep)
@@ -265,7 +265,7 @@ def _final_check(setting: Setting, ms: int) -> list[Shape]:
     return [*fan, *board, *gun, *arms(setting.worker, left, Hand((window[0] + 24, window[1] + 28)))]
 
 
-_RESTING = {
+_LEFT_LYING = {
     "Box Setup": lambda setting: goods.blanks(SPOT[0] - 4, SPOT[1] + 2, setting.kraft),
     "Inner Packing": lambda setting: goods.fill_sack(SPOT[0], SPOT[1] - 6),
     "Tape": lambda setting: tools.laid_down("tape gun", SPOT[0], SPOT[1] - 40),
@@ -276,12 +276,12 @@ _RESTING = {
 
 
 def _idle_still(setting: Setting) -> list[Shape]:
-    rest = _RESTING.get(setting.bench.working)
+    rest = _LEFT_LYING.get(setting.bench.working)
     return [*items_out(setting), *standing_box(setting), *(rest(setting) if rest else [])]
 
 
 def _idle(setting: Setting, ms: int) -> list[Shape]:
-    """Both hands round a mug at the table's edge; now and then it is lifted."""
+    """Draw both hands round a mug at the table's edge; now and then they lift it."""
     lift = 16.0 * swing(clamp(phase(ms, 3600) * 2.0 - 0.5))
     x, y = 190.0, 310.0 - lift
     cup = tools.mug(x, y, phase(ms, 2400))

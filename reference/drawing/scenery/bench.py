@@ -1,6 +1,6 @@
-"""How box, items and screen stand during a run: the step's look, what earlier runs on screen left, what this one adds.
+"""The bench of a run: how box, items and screen stand, from the step's look, earlier runs on screen, and this run.
 
-A run's bench follows from the steps shown up to it and from nothing else; when it will end is not known here.
+A run's bench follows from the steps shown up to it and from nothing else; when the run will end is not known here.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from reference.process.world import IDLE, World
 
 @dataclass(frozen=True)
 class Bench:
-    """The state when a run begins (for Idle: as the interrupted step left it)."""
+    """State of the bench when a run begins (for Idle: as the interrupted step left it)."""
 
     operation: str
     working: str  # the step's operation; differs from `operation` in Idle only
@@ -28,15 +28,15 @@ class Bench:
 
 
 def benches(world: World, runs: Sequence[ShownRun]) -> tuple[Bench, ...]:
-    """One bench a run, in order."""
+    """Return the bench of each run, in order."""
     found: list[Bench] = []
     for number, run in enumerate(runs):
         step = world.steps[run.step]
         bench = _begin(run.operation, step.operation, step.look)
         if run.operation == IDLE:
-            bench = _after(bench)
+            bench = _when_finished(bench)
         if number and runs[number - 1].order == run.order:
-            bench = _carried(_left_by(found[-1]), bench)
+            bench = _with_remains(_at_end(found[-1]), bench)
         found.append(bench)
     return tuple(found)
 
@@ -47,20 +47,20 @@ def _begin(operation: str, working: str, look: Look) -> Bench:
     )
 
 
-def _carried(before: Bench, bench: Bench) -> Bench:
-    """What stays for the rest of an order: paper round the items, fill in the box, tape, label and paper on it."""
+def _with_remains(before: Bench, bench: Bench) -> Bench:
+    """Return the bench with what stays for the rest of an order: wrapped items, fill in the box, tape, label, paper."""
     inside = bench.inside | (before.inside - {"items"}) if bench.box == "open" else bench.inside
     marks = bench.marks | before.marks if bench.box == before.box == "closed" else bench.marks
     return replace(bench, inside=inside, marks=marks, wrapped=bench.wrapped or before.wrapped)
 
 
-def _left_by(bench: Bench) -> Bench:
-    """The bench at the end of a run; an idle worker changes nothing."""
-    return bench if bench.operation == IDLE else _after(bench)
+def _at_end(bench: Bench) -> Bench:
+    """Return the bench at the end of a run; an idle worker changes nothing."""
+    return bench if bench.operation == IDLE else _when_finished(bench)
 
 
-def _after(bench: Bench) -> Bench:
-    """The bench once the step's operation is done."""
+def _when_finished(bench: Bench) -> Bench:
+    """Return the bench once the step's operation is finished."""
     return _EFFECTS.get(bench.working, lambda same: same)(bench)
 
 
@@ -68,38 +68,38 @@ def _set_up(bench: Bench) -> Bench:
     return replace(bench, box="open")
 
 
-def _padded(bench: Bench) -> Bench:
+def _add_padding(bench: Bench) -> Bench:
     return replace(bench, inside=bench.inside | {"filling" if "items" in bench.inside else "padding"})
 
 
-def _taped(bench: Bench) -> Bench:
+def _add_tape(bench: Bench) -> Bench:
     return replace(bench, marks=bench.marks | {"second tape" if "tape" in bench.marks else "tape"})
 
 
-def _put(bench: Bench) -> Bench:
+def _put_items_out(bench: Bench) -> Bench:
     return bench if "items" in bench.inside else replace(bench, items_out=True)
 
 
-def _packed(bench: Bench) -> Bench:
+def _pack_items(bench: Bench) -> Bench:
     return replace(bench, items_out=False, inside=bench.inside | {"items"})
 
 
-def _wrapped(bench: Bench) -> Bench:
+def _add_paper(bench: Bench) -> Bench:
     if bench.items_out:
         return replace(bench, wrapped=True)
     return replace(bench, marks=bench.marks | {"gift wrap"})
 
 
-def _labelled(bench: Bench) -> Bench:
+def _add_label(bench: Bench) -> Bench:
     return replace(bench, marks=bench.marks | {"second label" if "label" in bench.marks else "label"})
 
 
 _EFFECTS = {
     "Box Setup": _set_up,
-    "Inner Packing": _padded,
-    "Tape": _taped,
-    "Put Items": _put,
-    "Pack": _packed,
-    "Wrap": _wrapped,
-    "Label": _labelled,
+    "Inner Packing": _add_padding,
+    "Tape": _add_tape,
+    "Put Items": _put_items_out,
+    "Pack": _pack_items,
+    "Wrap": _add_paper,
+    "Label": _add_label,
 }

@@ -31,15 +31,17 @@ OPEN: Flaps = (2.75, 2.3, 2.45, 2.45)
 
 
 class Walls:
-    """The box's corners in the picture; `lean` shifts the rim to the right, as while it is squared up."""
+    """The box's corners in the picture; `lean` shifts the rim to the right while the worker squares the box up."""
 
     def __init__(self, place: Place, height: float = HIGH, lean: float = 0.0):
         self.place, self.height, self.lean = place, height, lean
 
     def at(self, x: float, y: float, z: float) -> Point:
+        """Return the point of the picture at (x, y, z) of the box."""
         return self.place.at(x + self.lean * z / HIGH, y, z)
 
     def rim(self, x: float, y: float) -> Point:
+        """Return the point of the picture at (x, y) of the rim."""
         return self.place.at(x + self.lean, y, self.height)
 
 
@@ -51,7 +53,7 @@ def _fold(angle: float) -> Point:
 
 
 def _flap(walls: Walls, side: str, angle: float, kraft: Colour) -> Shape:
-    """One flap, hinged at the rim; its light goes with its angle."""
+    """Draw one flap, hinged at the rim; its light follows from its angle."""
     out, up = _fold(angle)
     long = 40.0
     lean, high = walls.lean, walls.height
@@ -75,7 +77,7 @@ def _flap(walls: Walls, side: str, angle: float, kraft: Colour) -> Shape:
 
 
 def back(walls: Walls, flaps: Flaps, kraft: Colour) -> list[Shape]:
-    """What lies behind the contents: shadow, inner walls, back and left flap."""
+    """Draw the layer behind the contents: shadow, inner walls, back and left flap."""
     inner = darker(kraft, 330)
     at, rim = walls.at, walls.rim
     floor = [at(0, 0, 0), at(WIDE, 0, 0), at(WIDE, DEEP, 0), at(0, DEEP, 0)]
@@ -93,7 +95,7 @@ def back(walls: Walls, flaps: Flaps, kraft: Colour) -> list[Shape]:
 
 
 def front(walls: Walls, flaps: Flaps, kraft: Colour, flipped: bool = False) -> list[Shape]:
-    """What hides the contents: the outer walls with their printed arrows, front and right flap."""
+    """Draw the layer before the contents: the outer walls with their printed arrows, front and right flap."""
     shapes = [*_faces(walls, kraft), *_print(walls, kraft, flipped)]
     shapes.append(_flap(walls, "right", flaps[3], kraft))
     shapes.append(_flap(walls, "front", flaps[0], kraft))
@@ -116,7 +118,7 @@ def _faces(walls: Walls, skin: Colour) -> list[Shape]:
 
 
 def _print(walls: Walls, kraft: Colour, flipped: bool) -> list[Shape]:
-    """Two arrows that say which side is up."""
+    """Draw the two arrows that say which side is up."""
     if walls.height < HIGH:
         return []
     path = Path()
@@ -127,7 +129,7 @@ def _print(walls: Walls, kraft: Colour, flipped: bool) -> list[Shape]:
 
 
 def closed(place: Place, kraft: Colour, marks: frozenset[str], wrapped: float = 0.0) -> list[Shape]:
-    """Lid shut, with what is on it; `wrapped` is the part that gift paper covers, from the left."""
+    """Draw the box with its lid shut and its marks; `wrapped` is the share that gift paper covers, from the left."""
     walls = Walls(place)
     skin = PAPER if "gift wrap" in marks else kraft
     shapes = [_shadow(place), *_faces(walls, skin), *_lid(walls, skin)]
@@ -148,7 +150,7 @@ def closed(place: Place, kraft: Colour, marks: frozenset[str], wrapped: float = 
 
 
 def bottom_up(place: Place, kraft: Colour, marks: frozenset[str]) -> list[Shape]:
-    """Lying on its open flaps, the bottom shut: where the bottom seam is taped."""
+    """Draw the box lying on its open flaps, bottom up, the bottom shut, as for taping it."""
     walls = Walls(place)
     at = place.at
     skirt = Path()
@@ -174,12 +176,12 @@ def _seam(walls: Walls, kraft: Colour) -> Shape:
 
 
 def seam(place: Place, share: float) -> Point:
-    """A point of the seam that tape closes, 0 at its left end."""
+    """Return the point at `share` of the seam that tape closes, 0 at its left end."""
     return place.at(WIDE * share, DEEP / 2, HIGH)
 
 
 def tape(place: Place, share: float) -> list[Shape]:
-    """The strip over the seam, laid from the left; done, it is folded down the right side."""
+    """Draw the strip over the seam up to `share`, from the left; a whole one is folded down the right side."""
     at, half = place.at, 9.0
     end = WIDE * share
     strip = [at(0, DEEP / 2 - half, HIGH), at(end, DEEP / 2 - half, HIGH)]
@@ -195,7 +197,7 @@ def tape(place: Place, share: float) -> list[Shape]:
 
 
 def cross_tape(place: Place, share: float) -> list[Shape]:
-    """The strip of a second taping, across the first, from the front to the back."""
+    """Draw the strip of a second taping, across the first, from the front to the back."""
     at, half, middle = place.at, 8.0, WIDE * 0.5
     end = DEEP * share
     tab = [at(middle - half, 0, HIGH - 26), at(middle + half, 0, HIGH - 26)]
@@ -204,7 +206,7 @@ def cross_tape(place: Place, share: float) -> list[Shape]:
 
 
 def gift_paper(place: Place, share: float) -> list[Shape]:
-    """Blue paper over lid and front up to that share, from the left."""
+    """Draw blue paper over lid and front up to that share, from the left."""
     at, end = place.at, WIDE * share
     lid = (at(0, 0, HIGH), at(end, 0, HIGH), at(end, DEEP, HIGH), at(0, DEEP, HIGH))
     face = (at(0, 0, 0), at(end, 0, 0), at(end, 0, HIGH), at(0, 0, HIGH))
@@ -214,7 +216,7 @@ def gift_paper(place: Place, share: float) -> list[Shape]:
 
 
 def ribbon(place: Place) -> list[Shape]:
-    """A white ribbon with a bow, on gift paper."""
+    """Draw a white ribbon with a bow, on gift paper."""
     at = place.at
     band = Path().polygon(
         (at(24, 0, 0), at(34, 0, 0), at(34, 0, HIGH), at(34, DEEP, HIGH), at(24, DEEP, HIGH), at(24, 0, HIGH))
@@ -225,12 +227,12 @@ def ribbon(place: Place) -> list[Shape]:
 
 
 def label_spot(place: Place, number: int) -> Point:
-    """Middle of the first or second label, on the front."""
+    """Return the middle of the first or second label, on the front."""
     return place.at(31.0 if number == 0 else 78.0, 0, 29.0 if number == 0 else 33.0)
 
 
 def label(x: float, y: float, scale: float = 1.0) -> list[Shape]:
-    """A shipping label around (x, y): white, with the bars of a bar code and of an address."""
+    """Draw a shipping label around (x, y): white, with the bars of a bar code and of an address."""
     wide, high = 50 * scale, 37 * scale
     left, top = x - wide / 2, y - high / 2
     bars = Path()

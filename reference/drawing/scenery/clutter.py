@@ -1,4 +1,4 @@
-"""Things that mean nothing: on the table's back strip and on the wall, and one in the foreground.
+"""Things without meaning: on the table's back strip and on the wall, and one in the foreground.
 
 They share colours with tools and signs on purpose, and stand where no sign, tool or hand needs the room.
 """
@@ -23,11 +23,11 @@ from reference.drawing.scenery.shapes import (
 
 TINTS = tuple(map(colour, ("#f25c05", "#2c6fd6", "#27a744", "#f6c90e", "#7d2fd0", "#e5231f", "#10b6d2", "#f23aa6")))
 _PLACES = ((82, 128), (112, 118), (146, 132), (186, 120), (222, 134), (248, 114), (86, 168), (90, 204), (246, 160))
-Maker = Callable[[float, float, Colour], list[Shape]]
+DrawThing = Callable[[float, float, Colour], list[Shape]]
 
 
 def objects(strength: int, draw: Callable[[], float]) -> list[Shape]:
-    """3 to 9 things by strength, each with a kind, a tint and a place of its own."""
+    """Draw 3 to 9 things by strength, each with a random kind, tint and place."""
     count = 3 + 6 * strength // 1000
     places = list(_PLACES)
     chosen = []
@@ -101,11 +101,11 @@ def _ruler(x: float, y: float, tint: Colour) -> list[Shape]:
     ]
 
 
-_KINDS: tuple[Maker, ...] = (_pen_cup, _binder, _notes, _small_parcel, _bottle, _ruler)
+_KINDS: tuple[DrawThing, ...] = (_pen_cup, _binder, _notes, _small_parcel, _bottle, _ruler)
 
 
 def foreground(plant: bool) -> list[Shape]:
-    """Leaves or a piece of cardboard in the lower right corner, which nothing else needs."""
+    """Draw leaves or a piece of cardboard in the lower right corner, which nothing else needs."""
     if not plant:
         kraft = colour("#9d7646")
         edge = ((356, 300), (312, 314), (296, 360), (356, 360))

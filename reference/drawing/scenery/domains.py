@@ -1,6 +1,6 @@
-"""The geometric side of the domains: what stands about, who else is there, what hides a surface, where the camera is.
+"""The geometric side of the domains: clutter, a second worker, occluders, the camera's view.
 
-`strength` is per mille of what can be done. Light, noise, blur and compression change pixels and are in `effects`.
+`strength` is per mille of the greatest effect. Light, noise, blur and compression change pixels and are in `effects`.
 Nothing here depends on the runs or the orders: where a thing stands tells nothing about the work.
 """
 
@@ -16,7 +16,7 @@ from reference.process.visible import VisibleState
 
 View = tuple[float, float, float, float, float, float]
 IDENTITY: View = (1.0, 0.0, 0.0, 1.0, 0.0, 0.0)
-Draw = Callable[[], float]
+NextRandom = Callable[[], float]
 
 
 def _nothing(ms: int) -> tuple[Shape, ...]:
@@ -25,7 +25,7 @@ def _nothing(ms: int) -> tuple[Shape, ...]:
 
 @dataclass(frozen=True)
 class Extras:
-    """What a domain adds to the station."""
+    """Additions of a domain to the station."""
 
     behind: tuple[Shape, ...] = ()  # on the table and the wall, behind the work
     front: tuple[Shape, ...] = ()  # before everything else
@@ -33,20 +33,20 @@ class Extras:
     view: View = IDENTITY
 
 
-def extras(state: VisibleState, draw: Draw) -> Extras:
-    """What the clip's domain adds. An occluder stands wherever the state says so, in any domain."""
-    make = _MAKERS.get(state.domain)
+def extras(state: VisibleState, draw: NextRandom) -> Extras:
+    """Return the additions of the clip's domain. An occluder stands wherever the state says so, in any domain."""
+    make = _EXTRAS.get(state.domain)
     found = Extras() if make is None else make(state, draw)
     covers = tuple(shape for surface in state.occluded for shape in _COVERS[surface]())
     return Extras(found.behind, covers + found.front, found.moving, found.view)
 
 
-def _clutter(state: VisibleState, draw: Draw) -> Extras:
+def _clutter(state: VisibleState, draw: NextRandom) -> Extras:
     return Extras(behind=tuple(clutter.objects(state.strength, draw)))
 
 
-def _camera(state: VisibleState, draw: Draw) -> Extras:
-    """Farther, turned, lower and shifted, about the middle; never so far that a sign leaves the picture."""
+def _camera(state: VisibleState, draw: NextRandom) -> Extras:
+    """Return a view that is farther, turned, lower and shifted; never so far that a sign leaves the picture."""
     most = state.strength / 1000
     across = 1.0 - most * (0.06 + 0.16 * draw())
     down = across * (1.0 - most * 0.10 * draw())
@@ -60,8 +60,8 @@ _SLEEVES = tuple(map(colour, ("#2f8f83", "#8c8f3a", "#b5651d", "#5a6f8f")))
 _SKINS = tuple(map(colour, ("#e3b08c", "#a86f4a", "#f1c9ab", "#6d4630")))
 
 
-def _second_worker(state: VisibleState, draw: Draw) -> Extras:
-    """Someone at the next place: arms from the right edge or from behind the table, sorting envelopes."""
+def _second_worker(state: VisibleState, draw: NextRandom) -> Extras:
+    """Draw someone at the next place: arms from the right edge or from behind the table, sorting envelopes."""
     other = Worker(_SLEEVES[int(draw() * 4)], _SKINS[int(draw() * 4)])
     right = draw() < 0.5
     start = int(draw() * 5000)
@@ -85,7 +85,7 @@ def _at_the_right(other: Worker, ms: int, near: float) -> list[Shape]:
 
 
 def _behind(other: Worker, ms: int, near: float) -> list[Shape]:
-    """Seen from the front: the arm on the picture's left is the right one."""
+    """Draw the second worker from the front: the arm on the picture's left is the right one."""
     move = swing(phase(ms, 1900))
     x, y = 194.0 + 10 * move, 96.0 + 20.0 * near
     apron = darker(other.sleeve, 620)
@@ -108,7 +108,7 @@ def _envelope(x: float, y: float) -> list[Shape]:
 
 
 def _cover_slip() -> list[Shape]:
-    """A work coat on a hook, over the whole order slip."""
+    """Draw a work coat on a hook, over the whole order slip."""
     cloth = colour("#6f7f8c")
     coat = Path().blob(((20, -12), (98, -12), (120, 30), (117, 88), (60, 93), (-2, 90), (-6, 30)))
     folds = Path().line(((34, -5), (28, 88))).line(((60, -5), (60, 92))).line(((86, -5), (92, 88)))
@@ -121,7 +121,7 @@ def _cover_slip() -> list[Shape]:
 
 
 def _cover_items() -> list[Shape]:
-    """Sacks of packing material, stacked before the rack of item cards."""
+    """Draw sacks of packing material, stacked before the rack of item cards."""
     sack = colour("#a9a294")
     shapes: list[Shape] = [Path().ellipse(28, 236, 36, 9).filled((40, 26, 16, 60))]
     for number, y in enumerate((186, 136, 84)):
@@ -135,13 +135,13 @@ def _cover_items() -> list[Shape]:
     return shapes
 
 
-def _occlusion(state: VisibleState, draw: Draw) -> Extras:
-    """Beside the covers, which the state names: things in the foreground that hide nothing."""
+def _occlusion(state: VisibleState, draw: NextRandom) -> Extras:
+    """Draw things in the foreground that hide nothing, beside the covers that the state names."""
     return Extras(front=tuple(clutter.foreground(plant=draw() < 0.5)))
 
 
 _COVERS: dict[str, Callable[[], list[Shape]]] = {"slip": _cover_slip, "items": _cover_items}
-_MAKERS: dict[str, Callable[[VisibleState, Draw], Extras]] = {
+_EXTRAS: dict[str, Callable[[VisibleState, NextRandom], Extras]] = {
     "clutter": _clutter,
     "camera": _camera,
     "second-worker": _second_worker,

@@ -1,7 +1,7 @@
-"""What is packed and what it is packed with: items by the order's marks, crate, void fill, wrapping paper, blanks.
+"""Goods and packing material: items by the order's marks, crate, void fill, wrapping paper, blanks.
 
-An item's looks follow the marks on the items' surface: glass ware (`glass`), three of them (`cluster`), large ones
-(`arrows`). When an occluder or a blank hides that surface, the items lie in one grey bag that tells nothing.
+An item's appearance follows the marks on the items' surface: glass ware (`glass`), three of them (`cluster`), large
+ones (`arrows`). When an occluder or a blank hides that surface, the items lie in one grey bag that tells nothing.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _BAG = colour("#8f9499")
 
 
 class Goods(NamedTuple):
-    """How an order's items look."""
+    """Appearance of an order's items."""
 
     glass: bool = False
     several: bool = False
@@ -42,15 +42,17 @@ class Goods(NamedTuple):
 
     @property
     def pieces(self) -> int:
+        """Return the number of items, 1 or 3."""
         return 3 if self.several and not self.hidden else 1
 
     @property
     def size(self) -> float:
+        """Return the scale of an item."""
         return (1.4 if self.large and not self.hidden else 1.0) * (1.12 if self.pieces == 3 else 1.42)
 
     @property
     def half(self) -> float:
-        """Half an item's width."""
+        """Return half an item's width."""
         return 17.0 * self.size
 
 
@@ -59,23 +61,23 @@ _WITHIN: dict[int, tuple[Point, ...]] = {1: ((56.0, 38.0),), 3: ((26.0, 58.0), (
 
 
 def spot(goods: Goods, number: int) -> Point:
-    """Where item `number` lies on the table (middle of its foot)."""
+    """Return the place of item `number` on the table (middle of its foot)."""
     return _SPOTS[goods.pieces][number]
 
 
 def within(place: Place, goods: Goods, number: int) -> Point:
-    """Where item `number` stands in the box (middle of its foot)."""
+    """Return the place of item `number` in the box (middle of its foot)."""
     x, y = _WITHIN[goods.pieces][number]
     return place.at(x, y, 12.0)
 
 
 def on_top(place: Place, goods: Goods) -> Point:
-    """Where one more item goes into a box that holds the others."""
+    """Return the place of one more item in a box that holds the others."""
     return place.at(88.0, 22.0, 18.0) if goods.pieces == 1 else place.at(56.0, 40.0, 34.0)
 
 
 def item(foot: Point, goods: Goods, number: int = 0, wrapped: bool = False, shadow: bool = False) -> list[Shape]:
-    """One item standing with the middle of its foot at that point."""
+    """Draw one item standing with the middle of its foot at that point."""
     size = goods.size
     shapes = [soft_shadow(foot[0] + 4, foot[1] - 2, 24 * size, 10 * size, 90)] if shadow else []
     if goods.hidden:
@@ -103,7 +105,7 @@ def _carton(foot: Point, size: float, tint: Colour) -> list[Shape]:
 
 
 def _jar(foot: Point, size: float, tint: Colour) -> list[Shape]:
-    """A glass jar: pale, see-through, bright highlight, coloured stopper."""
+    """Draw a glass jar: pale, see-through, bright highlight, coloured stopper."""
     x, y = foot
     s = size
     body = Path().blob(
@@ -132,7 +134,7 @@ def _jar(foot: Point, size: float, tint: Colour) -> list[Shape]:
 
 
 def _bundle(foot: Point, size: float) -> list[Shape]:
-    """An item in blue paper, tied."""
+    """Draw an item in blue paper, tied."""
     x, y = foot
     s = size
     body = Path().blob(
@@ -183,7 +185,7 @@ def _bag(foot: Point, size: float) -> list[Shape]:
 
 
 def on_table(goods: Goods, shown: int, wrapped: int = 0) -> list[Shape]:
-    """The first `shown` items on the table, the first `wrapped` of them in paper."""
+    """Draw the first `shown` items on the table, the first `wrapped` of them in paper."""
     shapes: list[Shape] = []
     for number in range(min(shown, goods.pieces)):
         shapes += item(spot(goods, number), goods, number, number < wrapped, shadow=True)
@@ -191,7 +193,7 @@ def on_table(goods: Goods, shown: int, wrapped: int = 0) -> list[Shape]:
 
 
 def in_box(place: Place, goods: Goods, shown: int, wrapped: bool = False) -> list[Shape]:
-    """The first `shown` items standing in the box, seen over its rim."""
+    """Draw the first `shown` items standing in the box, seen over its rim."""
     shapes: list[Shape] = []
     for number in range(min(shown, goods.pieces)):
         shapes += item(within(place, goods, number), goods, number, wrapped)
@@ -199,7 +201,7 @@ def in_box(place: Place, goods: Goods, shown: int, wrapped: bool = False) -> lis
 
 
 def lump(x: float, y: float, radius: float, turn: int) -> list[Shape]:
-    """A crumple of green paper; `turn` chooses one of four."""
+    """Draw a crumple of green paper; `turn` chooses one of four."""
     offsets = ((9, 7, 10, 8, 9, 7, 10), (8, 10, 7, 9, 10, 8, 9), (10, 8, 9, 7, 8, 10, 9), (7, 9, 8, 10, 9, 10, 7))
     around = ((1.0, 0.1), (0.6, 0.75), (-0.2, 0.95), (-0.9, 0.5), (-0.9, -0.45), (-0.15, -1.0), (0.65, -0.7))
     rim = [
@@ -218,7 +220,7 @@ _LUMPS = ((20, 62), (58, 66), (92, 60), (36, 38), (76, 40), (20, 16), (56, 14), 
 
 
 def fill_in_box(place: Place, count: int, level: float) -> list[Shape]:
-    """`count` crumples in the box at that height, from the back to the front."""
+    """Draw `count` crumples in the box at that height, from the back to the front."""
     shapes: list[Shape] = []
     for number, (x, y) in enumerate(_LUMPS[:count]):
         shapes += lump(*place.at(x, y, level), 22, number)
@@ -226,7 +228,7 @@ def fill_in_box(place: Place, count: int, level: float) -> list[Shape]:
 
 
 def crate(x: float, y: float, goods: Goods | None) -> list[Shape]:
-    """The yellow picking crate, its front left bottom corner at (x, y), with items of the order in it."""
+    """Draw the yellow picking crate, its front left bottom corner at (x, y), with items of the order in it."""
     place = Place(x, y)
     at, wide, deep, high = place.at, 60, 62, 34
     line = darker(CRATE, 480)
@@ -249,7 +251,7 @@ def crate(x: float, y: float, goods: Goods | None) -> list[Shape]:
 
 
 def fill_sack(x: float, y: float) -> list[Shape]:
-    """The sack of green void fill."""
+    """Draw the sack of green void fill."""
     sack = colour("#e9f3ea")
     body = Path().blob(
         (
@@ -271,7 +273,7 @@ def fill_sack(x: float, y: float) -> list[Shape]:
 
 
 def paper_roll(x: float, y: float, turn: float) -> list[Shape]:
-    """The roll of blue paper, lying; `turn` in [0, 1) moves its highlights."""
+    """Draw the roll of blue paper, lying; `turn` in [0, 1) moves its highlights."""
     body = Path().rounded(x, y - 26, 70, 30, 6)
     lines = Path()
     for number in range(3):
@@ -289,7 +291,7 @@ def paper_roll(x: float, y: float, turn: float) -> list[Shape]:
 
 
 def sheet(x: float, y: float, wide: float, deep: float) -> list[Shape]:
-    """A sheet of the paper spread on the table; (x, y) is its front left corner."""
+    """Draw a sheet of the paper spread on the table; (x, y) is its front left corner."""
     at = Place(x, y).at
     crease = Path()
     for third in (wide / 3, 2 * wide / 3):
@@ -301,7 +303,7 @@ def sheet(x: float, y: float, wide: float, deep: float) -> list[Shape]:
 
 
 def blanks(x: float, y: float, kraft: Colour) -> list[Shape]:
-    """A stack of flat cartons, tied."""
+    """Draw a stack of flat cartons, tied."""
     shapes = [soft_shadow(x + 40, y - 14, 50, 28, 80)]
     for number in range(4):
         at = Place(x + number % 2, y - 6 * number).at
@@ -315,7 +317,7 @@ def blanks(x: float, y: float, kraft: Colour) -> list[Shape]:
 
 
 def fold(foot: Point, size: float, over: float) -> list[Shape]:
-    """The paper's free side, turned up and over an item: flat to the right at 0, over the top at 1."""
+    """Draw the paper's free side, turned up and over an item: flat to the right at 0, over the top at 1."""
     x, y = foot
     tip = size * (1.35 - 1.7 * over), -size * 1.15 * over * (2.2 - 1.2 * over)
     root = Path().polygon(

@@ -1,4 +1,4 @@
-"""The worker's arms: sleeve, forearm and hand, seen from above the shoulder. Who works shows in sleeve and skin."""
+"""The worker's arms: sleeve, forearm and hand, seen from above the shoulder. Sleeve and skin tell who works."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ SHOULDERS = {LEFT: (118.0, 452.0), RIGHT: (262.0, 452.0)}
 
 
 class Worker(NamedTuple):
-    """A worker's looks."""
+    """Appearance of a worker."""
 
     sleeve: Colour
     skin: Colour
 
 
 class Hand(NamedTuple):
-    """Where a hand is (its palm), how it is held, and which way it points (None: along the arm)."""
+    """Position of a hand (its palm), its pose, and the point it is turned to (None: along the arm)."""
 
     at: Point
     pose: str = "grip"  # "grip", "open" or "point"
@@ -29,6 +29,7 @@ _FINGERS = {"grip": (9.0, 10.0, 10.0, 8.5), "open": (15.0, 17.5, 17.0, 14.0), "p
 
 
 def arms(worker: Worker, left: Hand | None, right: Hand | None) -> list[Shape]:
+    """Draw the arms of a worker who stands before the table."""
     shapes: list[Shape] = []
     for side, hand in ((LEFT, left), (RIGHT, right)):
         if hand is not None:
@@ -37,7 +38,7 @@ def arms(worker: Worker, left: Hand | None, right: Hand | None) -> list[Shape]:
 
 
 def arm(worker: Worker, shoulder: Point, hand: Hand, side: float, size: float = 1.0) -> list[Shape]:
-    """`side` says where elbow and thumb are: the elbow outside, the thumb inside."""
+    """Draw one arm; `side` tells where elbow and thumb are: the elbow outside, the thumb inside."""
     elbow = _elbow(shoulder, hand.at, side * size)
     ux, uy = unit(hand.at[0] - elbow[0], hand.at[1] - elbow[1])
     wrist = (hand.at[0] - ux * 13 * size, hand.at[1] - uy * 13 * size)
@@ -67,7 +68,7 @@ def arm(worker: Worker, shoulder: Point, hand: Hand, side: float, size: float = 
 
 
 def _elbow(shoulder: Point, hand: Point, side: float) -> Point:
-    """Halfway, pushed outwards: more when the hand is near."""
+    """Return a point halfway to the hand, pushed outwards."""
     dx, dy = hand[0] - shoulder[0], hand[1] - shoulder[1]
     ux, uy = unit(dx, dy)
     middle = lerp(shoulder, hand, 0.5)

@@ -24,7 +24,7 @@ COLOURS = {
 
 
 def _points(x: float, y: float, half: float, *corners: Point) -> list[Point]:
-    """Corners of a 2 x 2 square around the middle, in pixels."""
+    """Return corners, given in a 2 x 2 square around the middle, in pixels."""
     return [(x + half * across, y + half * down) for across, down in corners]
 
 
@@ -88,12 +88,12 @@ _SIGNS: dict[str, Callable[[float, float, float, Colour], list[Shape]]] = {
 
 
 def sign(mark: str, x: float, y: float, half: float) -> list[Shape]:
-    """The sign around (x, y), 2 x half wide."""
+    """Draw the sign around (x, y), 2 x half wide."""
     return _SIGNS[mark](x, y, half, COLOURS[mark])
 
 
 def slot(mark: str, shown: bool | None, x: float, y: float, half: float) -> list[Shape]:
-    """A place for a sign: the sign, an empty frame, or a blank patch when nothing may be known."""
+    """Draw the place for a sign: the sign, an empty frame, or a blank patch where the attribute is not known."""
     if shown:
         return sign(mark, x, y, half)
     if shown is None:

@@ -38,6 +38,7 @@ Sign = tuple[str, bool | None]  # an attribute's mark, and whether the order has
 
 
 def room(tints: Tints) -> list[Shape]:
+    """Draw wall and table."""
     return [*_wall(tints), *_table(tints)]
 
 
@@ -79,7 +80,7 @@ def _table(tints: Tints) -> list[Shape]:
 
 
 def slip(signs: tuple[Sign, ...]) -> list[Shape]:
-    """The order slip, pinned to the wall: a header with bars for lines of writing, then one slot for each attribute."""
+    """Draw the order slip on the wall: a header with bars for lines of writing, then one slot for each attribute."""
     paper = Path().rounded(6, 4, 104, 76, 3)
     head = Path().rectangle(14, 10, 88, 7)
     lines = Path().rectangle(14, 21, 60, 3).rectangle(80, 21, 22, 3)
@@ -98,7 +99,7 @@ def slip(signs: tuple[Sign, ...]) -> list[Shape]:
 
 
 def cards(signs: tuple[Sign, ...]) -> list[Shape]:
-    """The cards of the order's items, in a rack at the table's left edge."""
+    """Draw the cards of the order's items, in a rack at the table's left edge."""
     if not signs:
         return []
     step = 120 / max(3, len(signs))
@@ -115,7 +116,7 @@ def cards(signs: tuple[Sign, ...]) -> list[Shape]:
 
 
 def screen(result: str) -> list[Shape]:
-    """The screen on the wall: the result of a check that is over."""
+    """Draw the screen on the wall with the result of a finished check."""
     face = {"off": "#33414b", "pass": "#1c9a4b", "fail": "#c9302c"}[result]
     shapes = [
         Path().rectangle(299, 60, 8, 22).filled(colour("#4b4f54")),
@@ -148,7 +149,7 @@ def screen(result: str) -> list[Shape]:
 
 
 def printer() -> list[Shape]:
-    """The label printer at the back right, with a tongue of labels."""
+    """Draw the label printer at the back right, with a tongue of labels."""
     body = colour("#4d545b")
     return [
         Path().rounded(272, 134, 66, 8, 4).filled((40, 26, 16, 60)),

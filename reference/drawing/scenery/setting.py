@@ -1,4 +1,4 @@
-"""What an act works with: the bench of its run, the order's goods, the worker; and how these stand on the table."""
+"""The setting of an act: the bench of its run, the order's goods, the worker; and how these stand on the table."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from reference.drawing.scenery.shapes import Colour, Place, Shape
 
 @dataclass(frozen=True)
 class Setting:
-    """All that an act depends on beside the time."""
+    """Everything that an act depends on beside the time."""
 
     place: Place  # of the box
     kraft: Colour
@@ -24,16 +24,18 @@ class Setting:
     worker: Worker
 
     def wrapped(self) -> int:
+        """Return how many items are in paper: all or none."""
         return self.goods.pieces if self.bench.wrapped else 0
 
 
 def items_out(setting: Setting) -> list[Shape]:
+    """Draw the items that lie on the table."""
     shown = setting.goods.pieces if setting.bench.items_out else 0
     return goods.on_table(setting.goods, shown, setting.wrapped())
 
 
 def contents(setting: Setting, items: bool = True) -> list[Shape]:
-    """What is in the open box, from the bottom up."""
+    """Draw the contents of the open box, from the bottom up."""
     bench, place = setting.bench, setting.place
     shapes = goods.fill_in_box(place, 8, 22.0) if "padding" in bench.inside else []
     if items and "items" in bench.inside:
@@ -44,11 +46,13 @@ def contents(setting: Setting, items: bool = True) -> list[Shape]:
 
 
 def open_box(setting: Setting, content: list[Shape], flaps: Flaps = OPEN) -> list[Shape]:
+    """Draw the open box around its content."""
     walls = Walls(setting.place)
     return [*box.back(walls, flaps, setting.kraft), *content, *box.front(walls, flaps, setting.kraft)]
 
 
 def standing_box(setting: Setting) -> list[Shape]:
+    """Draw the box as the bench has it, or nothing."""
     bench, place, kraft = setting.bench, setting.place, setting.kraft
     if bench.box == "none":
         return []
@@ -63,6 +67,6 @@ def standing_box(setting: Setting) -> list[Shape]:
 
 
 def walls_of(setting: Setting, raised: float, lean: float = 0.0) -> Walls:
-    """A carton unfolds as its walls turn up from lying to the right."""
+    """Return the walls of a box that rises from flat (0) to upright (1): they turn up from lying to the right."""
     up = max(0.04, raised)
     return Walls(setting.place, HIGH * up, 46.0 * sqrt(1.0 - up * up) + lean)

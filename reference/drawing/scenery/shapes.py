@@ -21,7 +21,7 @@ Colour = tuple[int, int, int, int]  # red, green, blue, alpha: 0 to 255
 
 
 class Gradient(NamedTuple):
-    """Linear from (x, y) to (x2, y2), or radial around (x, y) with radius x2 (y2 unused)."""
+    """Colour gradient: linear from (x, y) to (x2, y2), or radial around (x, y) with radius x2 (y2 unused)."""
 
     kind: str  # "linear" or "radial"
     x: float
@@ -32,6 +32,8 @@ class Gradient(NamedTuple):
 
 
 class Stroke(NamedTuple):
+    """Outline of a shape; its width in the station's pixels."""
+
     colour: Colour
     width: float
 
@@ -46,29 +48,32 @@ class Shape(NamedTuple):
 
 
 class Place(NamedTuple):
-    """Where a thing stands: the picture's point of its front left bottom corner, and its scale."""
+    """Position of a thing: the picture's point of its front left bottom corner, and its scale."""
 
     x: float
     y: float
     scale: float = 1.0
 
     def at(self, x: float, y: float = 0.0, z: float = 0.0) -> Point:
+        """Return the point of the picture at (x, y, z) of the thing, in oblique projection."""
         scale = self.scale
         return self.x + scale * (x + 0.24 * y), self.y - scale * (0.62 * y + 0.80 * z)
 
     def moved(self, x: float, y: float = 0.0, z: float = 0.0) -> Place:
+        """Return the place at (x, y, z) of this one, of the same scale."""
         across, down = self.at(x, y, z)
         return Place(across, down, self.scale)
 
 
 class Path:
-    """Collects sub-paths; `filled` makes them one shape."""
+    """Collection of sub-paths; `filled` turns them into one shape."""
 
     def __init__(self) -> None:
         self.commands = bytearray()
         self.points: list[float] = []
 
     def polygon(self, corners: Iterable[Point]) -> Path:
+        """Add a closed polygon."""
         start = len(self.points)
         for corner in corners:
             self.points += corner
@@ -77,14 +82,17 @@ class Path:
         return self
 
     def line(self, corners: Iterable[Point]) -> Path:
+        """Add an open line."""
         self.polygon(corners)
         self.commands.pop()
         return self
 
     def rectangle(self, x: float, y: float, width: float, height: float) -> Path:
+        """Add a rectangle."""
         return self.polygon(((x, y), (x + width, y), (x + width, y + height), (x, y + height)))
 
     def rounded(self, x: float, y: float, width: float, height: float, radius: float) -> Path:
+        """Add a rectangle with round corners."""
         right, bottom, k = x + width, y + height, radius * (1 - _KAPPA)
         self.commands += bytes((MOVE, LINE, CURVE, LINE, CURVE, LINE, CURVE, LINE, CURVE, CLOSE))
         self.points += (x + radius, y, right - radius, y)
@@ -95,6 +103,7 @@ class Path:
         return self
 
     def ellipse(self, x: float, y: float, across: float, down: float | None = None) -> Path:
+        """Add an ellipse of these half axes, or a circle."""
         down = across if down is None else down
         a, b = across * _KAPPA, down * _KAPPA
         self.commands += bytes((MOVE, CURVE, CURVE, CURVE, CURVE, CLOSE))
@@ -106,7 +115,7 @@ class Path:
         return self
 
     def blob(self, corners: Sequence[Point]) -> Path:
-        """A closed smooth curve through the corners (Catmull-Rom)."""
+        """Add a closed smooth curve through the corners (Catmull-Rom)."""
         count = len(corners)
         self.commands += bytes((MOVE, *(CURVE,) * count, CLOSE))
         self.points += corners[0]
@@ -119,7 +128,7 @@ class Path:
         return self
 
     def band(self, start: Point, end: Point, radius: float, end_radius: float) -> Path:
-        """A line of that half width, which may taper, with straight ends."""
+        """Add a line of that half width, which may taper, with straight ends."""
         ux, uy = unit(end[0] - start[0], end[1] - start[1])
         return self.polygon(
             (
@@ -131,12 +140,12 @@ class Path:
         )
 
     def capsule(self, start: Point, end: Point, radius: float, end_radius: float | None = None) -> Path:
-        """A band with round ends."""
+        """Add a band with round ends."""
         last = radius if end_radius is None else end_radius
         return self.band(start, end, radius, last).disc(start, radius).disc(end, last)
 
     def disc(self, centre: Point, radius: float) -> Path:
-        """Wound like the capsule's sides, so that their union has no holes."""
+        """Add a circle, wound like the capsule's sides, so that their union has no holes."""
         x, y = centre
         k = radius * _KAPPA
         self.commands += bytes((MOVE, CURVE, CURVE, CURVE, CURVE, CLOSE))
@@ -148,6 +157,7 @@ class Path:
         return self
 
     def filled(self, fill: Colour | Gradient | None, line: Colour | None = None, width: float = 1.2) -> Shape:
+        """Return the sub-paths as one shape, with an outline if `line` gives its colour."""
         stroke = None if line is None else Stroke(line, width)
         return Shape(bytes(self.commands), tuple(self.points), fill, stroke)
 
@@ -155,11 +165,12 @@ class Path:
 def polygon(
     corners: Iterable[Point], fill: Colour | Gradient | None, line: Colour | None = None, width: float = 1.2
 ) -> Shape:
+    """Return a polygon as a shape."""
     return Path().polygon(corners).filled(fill, line, width)
 
 
 def soft_shadow(x: float, y: float, across: float, down: float, strength: int = 70) -> Shape:
-    """A contact shadow: dark in the middle, nothing at the rim."""
+    """Draw a contact shadow: dark in the middle, nothing at the rim."""
     stops = ((0.0, (40, 26, 16, strength)), (0.55, (40, 26, 16, strength * 6 // 10)), (1.0, (40, 26, 16, 0)))
     # The gradient is round; a flat shadow is a stack of three shrinking ellipses instead.
     if down * 2 > across:
@@ -169,20 +180,20 @@ def soft_shadow(x: float, y: float, across: float, down: float, strength: int = 
 
 
 def linear(start: Point, end: Point, *colours: Colour) -> Gradient:
-    """Evenly spaced colours from one point to another."""
+    """Return a gradient of evenly spaced colours from one point to another."""
     last = len(colours) - 1
     return Gradient("linear", *start, *end, tuple((index / last, colour) for index, colour in enumerate(colours)))
 
 
 @lru_cache(maxsize=512)
 def colour(text: str, alpha: int = 255) -> Colour:
-    """`#rrggbb`"""
+    """Return the colour of a text `#rrggbb`."""
     value = int(text[1:], 16)
     return value >> 16, value >> 8 & 255, value & 255, alpha
 
 
 def mix(one: Colour, other: Colour, per_mille: int) -> Colour:
-    """`per_mille` of the other, in integers."""
+    """Return a colour with `per_mille` of the other in it, in integers."""
     red, green, blue, alpha = (
         (a * (1000 - per_mille) + b * per_mille) // 1000 for a, b in zip(one, other, strict=True)
     )
@@ -190,52 +201,58 @@ def mix(one: Colour, other: Colour, per_mille: int) -> Colour:
 
 
 def darker(one: Colour, per_mille: int = 220) -> Colour:
+    """Return the colour mixed with dark brown."""
     return mix(one, (48, 28, 20, one[3]), per_mille)
 
 
 def lighter(one: Colour, per_mille: int = 300) -> Colour:
+    """Return the colour mixed with warm white."""
     return mix(one, (255, 250, 240, one[3]), per_mille)
 
 
 def faded(one: Colour, alpha: int) -> Colour:
+    """Return the colour with another alpha."""
     return (*one[:3], alpha)
 
 
 def unit(x: float, y: float) -> Point:
+    """Return the direction (x, y) at length 1; (1, 0) where there is none."""
     length = sqrt(x * x + y * y)
     return (x / length, y / length) if length > 1e-9 else (1.0, 0.0)
 
 
 def clamp(share: float) -> float:
+    """Return the nearest number in [0, 1]."""
     return 0.0 if share < 0.0 else 1.0 if share > 1.0 else share
 
 
 def smooth(share: float) -> float:
-    """0 to 1 with still ends."""
+    """Return an eased share: from 0 to 1, at rest at both ends."""
     share = clamp(share)
     return share * share * (3.0 - 2.0 * share)
 
 
 def phase(ms: int, period: int) -> float:
-    """Place in a loop, in [0, 1)."""
+    """Return the place in a loop, in [0, 1)."""
     return (ms % period) / period
 
 
 def swing(share: float) -> float:
-    """A loop's 0 -> 1 -> 0, still at both ends."""
+    """Return 0 -> 1 -> 0 over a loop, at rest at both ends."""
     return smooth(2.0 * share if share < 0.5 else 2.0 - 2.0 * share)
 
 
 def between(share: float, start: float, end: float) -> float:
-    """How far `share` is from `start` to `end`, eased."""
+    """Return how far `share` is from `start` to `end`, eased."""
     return smooth((share - start) / (end - start))
 
 
 def lerp(one: Point, other: Point, share: float) -> Point:
+    """Return the point at `share` of the way from one to the other."""
     return one[0] + (other[0] - one[0]) * share, one[1] + (other[1] - one[1]) * share
 
 
 def arc(one: Point, other: Point, share: float, height: float) -> Point:
-    """From one point to another over a hill of that height."""
+    """Return the point at `share` of the way from one to the other, over a hill of that height."""
     x, y = lerp(one, other, share)
     return x, y - height * 4.0 * share * (1.0 - share)

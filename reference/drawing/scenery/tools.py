@@ -1,4 +1,4 @@
-"""What a worker takes in hand: tape gun, scanner, clipboard, mug; on the rail, in use, or laid down."""
+"""The tools that a worker takes in hand: tape gun, scanner, clipboard, mug; on the rail, in use, or laid down."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ BEAM = colour("#ff1744")
 
 
 def tape_gun(x: float, y: float, scale: float = 1.0) -> list[Shape]:
-    """The orange tape gun with its roll; (x, y) is where the tape leaves it."""
+    """Draw the orange tape gun with its roll; the tape leaves it at (x, y)."""
     s = scale
     corners = ((-4, 3), (4, -12), (40, -26), (46, -14), (14, 4))
     frame = Path().polygon([(x + s * across, y + s * down) for across, down in corners])
@@ -39,7 +39,7 @@ def tape_gun(x: float, y: float, scale: float = 1.0) -> list[Shape]:
 
 
 def scanner(x: float, y: float, scale: float = 1.0) -> list[Shape]:
-    """A black hand scanner; (x, y) is its window."""
+    """Draw a black hand scanner; (x, y) is its window."""
     s = scale
     grip = Path().capsule((x + 14 * s, y + 10 * s), (x + 26 * s, y + 36 * s), 7 * s, 6 * s)
     head = Path().rounded(x - 8 * s, y - 9 * s, 36 * s, 20 * s, 7 * s)
@@ -53,13 +53,13 @@ def scanner(x: float, y: float, scale: float = 1.0) -> list[Shape]:
 
 
 def beam(start: Point, left: Point, right: Point) -> list[Shape]:
-    """The scanner's red fan, ending in a bright line on the box."""
+    """Draw the scanner's red fan, ending in a bright line on the box."""
     line = Path().capsule(left, right, 2.4)
     return [polygon((start, left, right), faded(BEAM, 95)), line.filled(BEAM)]
 
 
 def clipboard(x: float, y: float, ticks: int, scale: float = 1.0) -> list[Shape]:
-    """A clipboard with a check list; (x, y) is the middle of its lower edge, `ticks` of four rows are ticked."""
+    """Draw a clipboard with a check list; (x, y) is the middle of its lower edge, `ticks` of four rows are ticked."""
     s = scale
     wide, high = 60 * s, 76 * s
     left, top = x - wide / 2, y - high
@@ -81,7 +81,7 @@ def clipboard(x: float, y: float, ticks: int, scale: float = 1.0) -> list[Shape]
 
 
 def mug(x: float, y: float, steam: float, scale: float = 1.3) -> list[Shape]:
-    """A big white mug with a red heart; (x, y) is the middle of its foot, `steam` in [0, 1) lets it rise."""
+    """Draw a big white mug with a red heart; (x, y) is the middle of its foot, `steam` in [0, 1) lets it rise."""
     s, red, white = scale, colour("#d6336c"), colour("#e9e5dc")
     left, top = x - 19 * s, y - 38 * s
     heart = ((0, -6), (10, -17), (6, -25), (0, -20), (-6, -25), (-10, -17))
@@ -105,7 +105,7 @@ def mug(x: float, y: float, steam: float, scale: float = 1.3) -> list[Shape]:
 
 
 def rail(out: frozenset[str]) -> list[Shape]:
-    """The tools that hang on the rail: all but those in `out`."""
+    """Draw the tools that hang on the rail: all but those in `out`."""
     shapes = [Path().rounded(120, 18, 138, 5, 2).filled(colour("#6b7378"), colour("#474d52"), 0.8)]
     if "tape gun" not in out:
         shapes += tape_gun(128, 56, 0.62)
@@ -117,7 +117,7 @@ def rail(out: frozenset[str]) -> list[Shape]:
 
 
 def laid_down(tool: str, x: float, y: float) -> list[Shape]:
-    """A tool lying on the table after use."""
+    """Draw a tool lying on the table after use."""
     place = Place(x, y)
     foot = place.at(34, 30)
     shadow = soft_shadow(foot[0], foot[1] + 16, 38, 10, 80)

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from harness.baselines import probe_model
-from harness.baselines.probe_model import LABELS, SIDE, Lesson
-from reference.process.frame_limits import UNIFORM, frame_limit
+from harness.baselines.probe_model import LABELS, SIDE, Target
+from reference.process.frame_limits import frame_limit
+from reference.task import DEFAULT_INDICES
 from tests.proofs import samplers, shown, validity
 
 A, B, C, D = range(4)
@@ -85,21 +86,21 @@ FOLLOWERS = [
     ("inside", "previous", "operation", "following", "later", "seen", "expected", "why"), FOLLOWERS
 )
 def test_what_follows_each_frame(inside, previous, operation, following, later, seen, expected, why):
-    lesson = Lesson(np.array(inside, int), 4, operation, previous, following, later)
-    assert lesson.followers(np.array(seen)).tolist() == expected, why
-    assert lesson.operations().tolist() == [operation if place in inside else -1 for place in range(4)]
+    target = Target(np.array(inside, int), 4, operation, previous, following, later)
+    assert target.followers(np.array(seen)).tolist() == expected, why
+    assert target.operations().tolist() == [operation if place in inside else -1 for place in range(4)]
 
 
-def test_a_lesson_reads_a_truth_row_and_no_more_than_it_says():
+def test_a_target_reads_a_truth_row_and_no_more_than_it_says():
     row = {
         "dominant_operation": "Tape",
         "temporal_segment": {"start_frame": 17, "end_frame": 70},
         "next_operation": "Label",
     }
-    bare = Lesson.of(row, UNIFORM)
+    bare = Target.of(row, DEFAULT_INDICES)
     assert bare.inside.tolist() == [1, 2, 3]
     assert (LABELS[bare.operation], LABELS[bare.following], bare.previous, bare.after_that) == ("Tape", "Label", -1, -1)
-    full = Lesson.of(row | {"previous_operation": "Pack", "next_operations": ("Label", "Idle")}, UNIFORM)
+    full = Target.of(row | {"previous_operation": "Pack", "next_operations": ("Label", "Idle")}, DEFAULT_INDICES)
     assert (LABELS[full.previous], LABELS[full.after_that]) == ("Pack", "Idle")
 
 
@@ -117,7 +118,7 @@ def trained():
 
 @pytest.fixture(scope="module")
 def asked():
-    """The test split's first sessions, as they are and with the marks painted out."""
+    """Draw the test split's first sessions, as they are and with the marks painted out."""
     return {
         painted: shown.draw("warehouse-v1", "test", sessions=TEST, paint_out=painted, **SMALL)
         for painted in ((), shown.MARKS)
@@ -132,7 +133,7 @@ def judged(trained, asked):
 
 
 def test_five_hundred_clips_teach_what_is_done_and_some_of_what_comes(judged):
-    """Every demand but the size of the loss, which takes the whole training split: marks are learned slowly."""
+    """The probe meets every demand but the size of the loss, which takes the whole training split to learn."""
     found = {demand.text: demand for demand in validity.demands(judged[()], judged[shown.MARKS])}
     for text in (
         "clean: OCA / OCA of the 8-frame limit",
@@ -159,7 +160,7 @@ def test_answers_are_prediction_lines(trained, asked):
 
 
 def test_a_clip_is_answered_by_itself(trained, asked):
-    """Neither its place nor its neighbours count."""
+    """Neither a clip's place nor its neighbours count."""
     model, _ = trained
     forth = model.predict(asked[()].pictures[:20])
     back = model.predict(asked[()].pictures[19::-1])
@@ -168,7 +169,7 @@ def test_a_clip_is_answered_by_itself(trained, asked):
 
 
 def test_every_sampler_is_measured_on_its_own_frames(trained):
-    """One session; the uniform sampler's pictures are those drawn without it."""
+    """The uniform sampler's pictures of one session are those drawn without a sampler."""
     clips, drawn = shown.states("warehouse-v1", "test", 1), samplers.draw("warehouse-v1", "test", sessions=1)
     assert all(samplers.sound(found) for found in drawn.values())
     assert (drawn["uniform"].pictures == shown.draw("warehouse-v1", "test", sessions=1).pictures).all()

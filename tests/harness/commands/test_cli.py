@@ -30,6 +30,8 @@ EXAMPLE = re.compile(r"^ +(harness .*)$", re.MULTILINE)
 
 
 class Result:
+    """Exit code and both streams of a command."""
+
     def __init__(self, code, out, err):
         self.code, self.out, self.err = code, out, err
 
@@ -51,7 +53,7 @@ def run(capsys, monkeypatch):
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory, home):
-    """A working folder with all that examples name, and a small world for everything else."""
+    """Make a working folder with all that examples name, and a small world for everything else."""
     folder = tmp_path_factory.mktemp("work")
     for name, file in (
         ("transition-prior", "submission"),
@@ -81,7 +83,7 @@ def in_folder(folder, monkeypatch):
 
 
 def openpack():
-    """A recording of 80 s: ten operations of 8 s."""
+    """Return the annotations of a recording of 80 s: ten operations of 8 s."""
     ids = (300, 100, 200, 500, 600, 700, 900, 1000, 300, 100)
     lines = ["uuid,user,session,box,id,operation,start,end,actions"]
     for place, number in enumerate(ids):
@@ -107,7 +109,7 @@ def test_every_command_has_help_with_an_example(words, run):
 
 
 def examples():
-    """(command line, exit code) of every help text. One is a gate, which this file does not pass."""
+    """Return command line and exit code of every example; one is a gate, which this file does not pass."""
     import click
 
     from harness.cli import cli
@@ -135,7 +137,7 @@ SMALLER = (
 
 
 def order(lines):
-    """Importing and sealing come before what needs what they made."""
+    """Put importing and sealing before the commands that need what they make."""
     for before, after in SMALLER:
         lines = [line.replace(before, after) for line in lines]
     makes = re.compile("world (import|seal)")
@@ -334,7 +336,7 @@ def test_text_fits_80_columns_and_is_plain(words, run):
 
 
 def fits(out):
-    """The signature and the lines of problems, which name files, may be longer."""
+    """Check that lines fit; signatures and the lines of problems, which name files, may be longer."""
     long = [line for line in out.splitlines() if len(line) > 80 and not line.startswith(("world:", "bad.jsonl:"))]
     assert out and long == [] and "\x1b" not in out
 
@@ -475,7 +477,7 @@ def test_gates_as_a_test_report(run, tmp_path):
     words = ["score", "wrong.jsonl", "--world", WORLD, "--fail-under", "oca=0.9,aa1=0.9", "--junit", tmp_path / "g.xml"]
     assert run(*words).code == 1
     text = (tmp_path / "g.xml").read_text()
-    assert 'tests="2"' in text and 'failures="1"' in text and "aa1 is 0.0000, at least 0.9 is asked" in text
+    assert 'tests="2"' in text and 'failures="1"' in text and "aa1 is 0.0000, at least 0.9 is required" in text
 
 
 # The process

@@ -1,4 +1,4 @@
-"""Boards of hand-made entries: ranges, tiers, who is never ranked, what is left out, what is said. And the committed
+"""Tests of boards of hand-made entries (ranks, tiers, references, broken entries, sentences) and of the committed
 entries, each against its card.
 
 The world is that of test_compare: twelve sessions of five equal clips, so that entries differ by exact amounts.
@@ -87,7 +87,7 @@ def test_family_against_leader_and_baseline(board):
 
 
 def test_the_baseline_may_be_an_entry(board):
-    """Then it is not tested against itself: m = 2 (M - 1) = 2."""
+    """An entry is not tested against itself: m = 2 (M - 1) = 2."""
     board.add("a")
     board.add("b", always)
     shown = board.show(baseline="b")
@@ -191,7 +191,7 @@ def test_identical_entries_are_said_to_be(board):
 
 
 def test_a_copy_is_flagged(board):
-    """Both wrong on the same 30 clips with the same answer; the copy differs in one clip of sixty."""
+    """Both are wrong on the same 30 clips with the same answer; the copy differs in one clip of sixty."""
     board.add("original", lambda s, i: s < 6)
     board.add("copy", lambda s, i: s < 6 or (s, i) == (6, 0))
     board.add("peek", lambda s, i: s < 6, kind="reference")  # references are excepted
@@ -268,7 +268,7 @@ def test_the_committed_board():
 
 
 def test_the_twin_anticipates():
-    """What submissions/qwen-tiny is there for: better than the prior where the next operation is not to be seen yet."""
+    """submissions/qwen-tiny must be better than the prior where the next operation is not visible yet."""
     shown = harness.compare(SUBMISSIONS / "qwen-tiny", SUBMISSIONS / "transition-prior")
     hidden = shown["pairs"][0]["metrics"]["aa1_hidden"]
     assert hidden["difference"] > 0 and hidden["p_adjusted"] <= 0.05

@@ -1,4 +1,4 @@
-"""What changed between two leaderboards, as a pull request's comment says it."""
+"""Tests of the differences of two leaderboards, and of the comment for a pull request."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.harness.report.test_data import board
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory):
-    """Before; and after `near` lost its errors, `far` went and `fresh` came."""
+    """Return a folder of entries, and one in which `near` lost its errors, `far` went and `fresh` came."""
     folder = tmp_path_factory.mktemp("changes")
     before, request = board(folder, folder / "home")
     after = folder / "after"
@@ -33,7 +33,7 @@ def boards(made):
 
 
 def test_who_came_went_and_moved(made):
-    found = leaderboard_diff.changes(*boards(made))
+    found = leaderboard_diff.diff(*boards(made))
     said = {change.name: change for change in found.entries}
     assert {name: change.what for name, change in said.items() if name != "short"} == {
         "near": "moved",
@@ -46,27 +46,27 @@ def test_who_came_went_and_moved(made):
 
 
 def test_the_comment(made):
-    text = leaderboard_diff.markdown(leaderboard_diff.changes(*boards(made)))
+    text = leaderboard_diff.markdown(leaderboard_diff.diff(*boards(made)))
     assert text.startswith("**") and "| far | gone |" in text and "0.833 → 0.995" in text and "Before: " in text
 
 
 def test_nothing_changed(made):
     before, _ = boards(made)
-    assert "No entry changed." in leaderboard_diff.markdown(leaderboard_diff.changes(before, before))
+    assert "No entry changed." in leaderboard_diff.markdown(leaderboard_diff.diff(before, before))
 
 
 def test_an_earlier_board_as_a_file(made, tmp_path):
     before, after = boards(made)
     (tmp_path / "board.json").write_text(json.dumps(before))
     read = leaderboard_diff.read_base(str(tmp_path / "board.json"), made[2], "constant")
-    assert leaderboard_diff.changes(read, after) == leaderboard_diff.changes(before, after)
+    assert leaderboard_diff.diff(read, after) == leaderboard_diff.diff(before, after)
     assert leaderboard_diff.read_base(str(made[0]), made[2], "constant") == before
 
 
 def test_other_rules_are_said(made):
     before, after = boards(made)
-    text = leaderboard_diff.markdown(leaderboard_diff.changes(before | {"rules": "inclusive-ends"}, after))
-    assert "rules differ" in text and "cannot be compared" in text
+    text = leaderboard_diff.markdown(leaderboard_diff.diff(before | {"rules": "inclusive-ends"}, after))
+    assert "differ in rules" in text and "cannot be compared" in text
 
 
 @pytest.mark.parametrize(

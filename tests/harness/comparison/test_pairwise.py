@@ -1,4 +1,4 @@
-"""Verdicts end to end, on twelve sessions of five equal clips, so that every difference can be worked out on paper.
+"""Tests of verdicts end to end, on twelve sessions of five equal clips: every difference can be worked out on paper.
 
 A clip is worth 1/60; its next operation .4 of that. Twelve sessions that all lean one way have p = 2^-11.
 """
@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 
 import harness
-from harness.comparison.paired import Paired
-from harness.comparison.pairwise import distinct
+from harness.comparison.paired import PairedClips
+from harness.comparison.pairwise import distinct_names
 from harness.errors import UsageError
 from harness.rules import Weights, find_rules
 from harness.scoring.request import Request
@@ -31,7 +31,7 @@ class Bench:
         hand.world(name, self.rows, folder, folder)
 
     def file(self, name, spoil=None, **changes):
-        """Answers that are right but on the (session, clip) places where `spoil` holds."""
+        """Write answers that are right but on the (session, clip) places where `spoil` holds."""
         lines = [hand.right(row, **(changes if spoil and spoil(*self.place(row)) else {})) for row in self.rows]
         return hand.write(self.folder / f"{name}.jsonl", lines)
 
@@ -153,7 +153,7 @@ def test_a_file_of_a_baselines_name_is_the_file(bench, monkeypatch):
 
 
 def test_how_a_file_is_read_says_nothing_of_a_baseline(bench):
-    """Frames counted at 50 a second: twice as many. The baseline's are not halved."""
+    """Frames at 50 a second are twice as many; those of the baseline are not halved."""
     lines = [hand.right(row, temporal_segment=hand.segment(60, 140)) for row in bench.rows]
     result = bench.compare(hand.write(bench.folder / "fast.jsonl", lines), "constant", fps=50.0, clip_frames=250)
     assert [entry["metrics"]["tiou50"]["value"] for entry in result["entries"]] == [1, 1]
@@ -169,8 +169,8 @@ NAMES = [
 
 
 @pytest.mark.parametrize(("given", "names", "why"), NAMES, ids=[case[2] for case in NAMES])
-def test_names_aredistinct(given, names, why):
-    assert distinct(given) == names, why
+def test_names_are_distinct(given, names, why):
+    assert distinct_names(given) == names, why
 
 
 REFUSED = [
@@ -241,14 +241,14 @@ def test_difference_of_sessions_without_a_clip():
     """Two sessions, hidden clips in the second alone: one cluster, whose deletion leaves nothing."""
     right = np.zeros((2, 3, 3), bool)
     right[0] = True
-    paired = Paired(
-        ["a", "b"],
-        np.array(["x", "y", "z"]),
-        np.array([0, 0, 1]),
-        np.array([False, False, True]),
-        right,
-        np.zeros((2, 3, 4), int),
-        Weights(),
+    paired = PairedClips(
+        names=["a", "b"],
+        clip_ids=np.array(["x", "y", "z"]),
+        session=np.array([0, 0, 1]),
+        hidden=np.array([False, False, True]),
+        right=right,
+        answers=np.zeros((2, 3, 4), int),
+        weights=Weights(),
     )
     with warnings.catch_warnings():
         warnings.simplefilter("error")

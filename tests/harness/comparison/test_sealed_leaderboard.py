@@ -1,4 +1,4 @@
-"""The public board of a sealed split: four rounded numbers, who may move, how often it was tried, what luck gives."""
+"""Tests of a sealed split's public board: four rounded numbers, who may move, how many files were scored, luck."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ SMALLER = (("sessions = 72\nclips = 20", "sessions = 10\nclips = 8"), ("sessions
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory):
-    """HARNESS_HOME of the organiser of a small sealed split, with small pictures."""
+    """Return HARNESS_HOME of the organiser of a small sealed split, with small pictures."""
     folder = tmp_path_factory.mktemp("sealed")
     text = world_file("warehouse-v1").decode()
     text = text[: text.index("[digests]")].replace('name = "warehouse-v1"', 'name = "tiny"')
@@ -41,7 +41,7 @@ def truth(place):
 
 
 def submit(folder, truth, name, wrong, seed=0, **card):
-    """An entry that answers another next operation on a share of the clips."""
+    """Write an entry that answers another next operation on a share of the clips."""
     draw = random.Random(seed).random
     lines = [line | ({"next_operation": "Idle"} if draw() < wrong else {}) for line in truth[1]]
     return hand.entry(folder / "".join(filter(str.isalnum, name)), name, lines, NAME, truth[0], **card)
@@ -68,12 +68,14 @@ def test_only_what_may_leave_is_there(place, truth, tmp_path):
 
 
 def test_an_entry_moves_only_when_surely_better(place, truth, tmp_path):
-    """Hardly better is not shown, much better is, worse is not."""
+    """A hardly better file is not shown, a much better one is, a worse one is not."""
     submit(tmp_path, truth, "climber", 0.40, seed=1)
     start = score(sealed_leaderboard.leaderboard(tmp_path, request(place)), "climber")
     wrong = [line["clip_id"] for line in _lines(tmp_path / "climber") if line["next_operation"] == "Idle"]
-    mended = {line["clip_id"]: line for line in truth[1]}
-    lines = [mended[line["clip_id"]] if line["clip_id"] == wrong[0] else line for line in _lines(tmp_path / "climber")]
+    repaired = {line["clip_id"]: line for line in truth[1]}
+    lines = [
+        repaired[line["clip_id"]] if line["clip_id"] == wrong[0] else line for line in _lines(tmp_path / "climber")
+    ]
     hand.entry(tmp_path / "climber", "climber", lines, NAME, truth[0])
     again = score(sealed_leaderboard.leaderboard(tmp_path, request(place)), "climber")
     assert again == start, "one clip is within a standard error"
@@ -103,7 +105,7 @@ LARGEST = [(1, 0.0), (2, 1 / math.sqrt(math.pi)), (3, 1.5 / math.sqrt(math.pi)),
 
 @pytest.mark.parametrize(("k", "mean"), LARGEST)
 def test_the_largest_of_k_normals(k, mean):
-    """2 and 3 in closed form, 10 and 100 from tables of normal order statistics."""
+    """Means for 2 and 3 have a closed form, those for 10 and 100 are from tables of normal order statistics."""
     assert sealed_leaderboard.expected_largest(k) == pytest.approx(mean, abs=2e-5)
 
 

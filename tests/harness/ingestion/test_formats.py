@@ -97,7 +97,7 @@ FORMATS = [
     (for_both(lambda _, clip: {"clip_id": clip, "raw_output": SAID}), "raw-text", {},
      "raw_output judged", ANSWER, "text"),
     (for_both(lambda _, clip: {"clip_id": clip, "response": f"```json\n{SAID}\n```"}), "raw-text", {},
-     "the answer had to be cut out of the text round it or mended on 2 lines", ANSWER | {"source": 1}, "fenced"),
+     "the answer had to be cut out of the surrounding text or repaired on 2 lines", ANSWER | {"source": 1}, "fenced"),
     (for_both(llava), "llava", {}, "read as llava: LLaVA conversations", ANSWER, "LLaVA, a line each"),
     (json.dumps([llava(0, CLIPS[0]), llava(1, CLIPS[1])]), "llava", {}, "read as llava", ANSWER, "LLaVA, as it ships"),
     (for_both(chat(SAID)), "chat", {}, "read as chat", ANSWER, "content a text"),
@@ -267,7 +267,7 @@ def test_answers_in_texts(text, outcome, source, why, truth, tmp_path):
 
 
 def test_a_mark_of_the_submitter_is_kept(truth, tmp_path):
-    """A fallback whose text had to be mended stays a fallback."""
+    """A fallback whose text had to be repaired stays a fallback."""
     value = {"clip_id": CLIPS[0], "raw_output": f"so: {SAID}", "source": "fallback", "latency_ms": 3}
     read(truth, write(tmp_path, lines(value)), tmp_path)
     row = truth.predictions()[CLIPS[0]]

@@ -27,7 +27,7 @@ NEXT = json.dumps(line(clip_id=CLIPS[1])).encode()
 
 
 def with_text(old: str, new: str) -> bytes:
-    """The good line with a piece of its text replaced."""
+    """Return the good line with a piece of its text replaced."""
     assert old.encode() in GOOD
     return GOOD.replace(old.encode(), new.encode())
 
@@ -211,7 +211,7 @@ REJECTED = [
 
 @pytest.mark.parametrize("case", REJECTED, ids=lambda case: f"{case.number} {case.why}")
 def test_rejected(case, truth, tmp_path):
-    """Refused with its place and words; with --lenient counted, and the good line beside it still answers."""
+    """The file is refused with place and words; with --lenient the line is counted, the good one beside it answers."""
     file = tmp_path / "s.jsonl"
     file.write_bytes(NEXT + b"\n" + case.data)
     with pytest.raises(SubmissionError) as refused:
@@ -407,7 +407,7 @@ NAMES = [
 
 @pytest.mark.parametrize("number, name, data", NAMES, ids=[row[1] for row in NAMES])
 def test_names_are_names(number, name, data, truth, tmp_path, monkeypatch):
-    """Literal, whatever DuckDB or SQL could make of it; a neighbour that a glob would match is not read."""
+    """A name is read literally, also one that DuckDB or SQL could read as a pattern; no neighbour is read for it."""
     write(tmp_path, "aXb1.jsonl", b"not this one")
     write(tmp_path, name, data)
     monkeypatch.chdir(tmp_path)
@@ -482,7 +482,7 @@ def test_lenient_outcomes(truth, tmp_path):
 
 
 def test_an_unreadable_line_names_no_clip_of_the_truth(truth, tmp_path):
-    """What is wrong with an answer is said without the right one."""
+    """A message about a wrong answer does not hold the right one."""
     bad = json.dumps(line(clip_id=CLIP, dominant_operation=5, next_operation=[])).encode()
     with pytest.raises(SubmissionError) as refused:
         read(truth, write(tmp_path, "s", bad), tmp_path)

@@ -9,20 +9,20 @@ import jsonschema
 import pytest
 
 from harness.errors import UsageError
-from harness.ingestion.ingest import _Ingest
-from harness.ingestion.line_checker import FIELDS, Row, check_line
+from harness.ingestion.ingest import Intake
+from harness.ingestion.line_checker import FIELDS, Row
 from harness.ingestion.submission_file import open_submission
 from harness.ingestion.vocabulary import Vocabulary
 from harness.resources import schema
 from reference.task import OPERATIONS
-from tests.support.small_truth import CLIPS, small_truth
+from tests.support.small_truth import CLIPS, check_line, small_truth
 
 WORDS = Vocabulary(OPERATIONS)
 MUTANTS = 20_000
 
 
 def line(**changes):
-    """A canonical line with fields changed; a field set to ... is left out."""
+    """Return a canonical line with fields changed; a field set to ... is left out."""
     value = {
         "clip_id": CLIPS[0],
         "dominant_operation": "Tape",
@@ -42,7 +42,7 @@ OPTIONAL = {
 
 
 def a_line(generator: random.Random) -> str:
-    """A good line as one of many programs would write it."""
+    """Return a good line as one of many programs would write it."""
     value = line(
         clip_id=generator.choice(CLIPS),
         dominant_operation=generator.choice([*OPERATIONS, "tape", "BOX SETUP", "put_items", "Final-Check"]),
@@ -111,7 +111,7 @@ NUMBERS = ("1.0", "1e1", "01", "-0", "126", "125", "1_0", "0.", ".5", "2", "1.",
 
 
 def mutated(text: str, generator: random.Random) -> str:
-    """One to three small accidents."""
+    """Return a line after one to three small accidents."""
     for _ in range(generator.choice((1, 1, 1, 2, 3))):
         at, to = sorted(generator.randrange(len(text) + 1) for _ in range(2))
         kind = generator.randrange(8)
@@ -146,11 +146,11 @@ def reordered(text: str, generator: random.Random) -> str:
 
 
 def screened(lines: list[str], folder, words=WORDS) -> dict[int, Row]:
-    """What the SQL screen accepts, by line number."""
+    """Return the rows that the SQL screen accepts, by line number."""
     file = folder / "lines.jsonl"
     file.write_bytes("".join(f"{text}\n" for text in lines).encode())
     with small_truth() as truth, open_submission(file, folder) as source:
-        _Ingest(truth, source, words, ignore_extra=False).screen()
+        Intake(truth, source, words).screen()
         rows = truth.connection.execute("SELECT * EXCLUDE (place) FROM predictions").fetchall()
     return {row[1]: Row(*row) for row in rows}
 

@@ -122,7 +122,7 @@ def test_what_is_read_out_of_a_reply(reply, source, expected, why, floors):
 
 
 def test_every_line_is_valid(world, tmp_path, floors):
-    """By the published schema, and by the reader of `harness score`."""
+    """The published schema and the reader of `harness score` both accept it."""
     import jsonschema
 
     made = harness.predict(Model(*(case[0] for case in SAID)), tmp_path / "all", world=world)
@@ -209,10 +209,10 @@ def test_what_a_model_says_of_itself_is_checked_before_it_is_asked(card, message
 
 
 def test_clips_without_an_answer_are_said(world, tmp_path):
-    from harness.prediction.predict import told
+    from harness.prediction.predict import summary_lines
 
     made = harness.predict(Model(), tmp_path / "some", world=world, limit=7)
-    assert (made.answered, made.expected) == (7, N) and "17 have no answer" in told(made)[-1]
+    assert (made.answered, made.expected) == (7, N) and "17 have no answer" in summary_lines(made)[-1]
 
 
 # Models by name
@@ -262,8 +262,13 @@ def test_models_that_cannot_be_asked(model, options, message, world, tmp_path):
         harness.predict(model, tmp_path / "entry", world=world, options=options)
 
 
+def test_unknown_choices_are_named(world, tmp_path):
+    with pytest.raises(UsageError, match="no choice 'speed'; there are world, split, frames"):
+        harness.predict("baseline:constant", tmp_path / "entry", world=world, speed=3)
+
+
 def test_what_a_model_is_loaded_with(monkeypatch, tmp_path, world):
-    """NAME:REST; everything behind the first colon is the model's."""
+    """Everything behind the first colon of NAME:REST is the model's."""
     loaded = []
     points(monkeypatch, mine="tests_mine:load")
     module = types.SimpleNamespace(load=lambda *given: loaded.append(given) or Model())
@@ -278,7 +283,7 @@ def test_a_package_that_is_missing(monkeypatch, tmp_path, world):
     with pytest.raises(UsageError, match="video needs no_such_module, which is not installed"):
         harness.predict("video:x", tmp_path / "entry", world=world)
     extras = types.SimpleNamespace(metadata=metadata.metadata("warehouse-harness"))
-    shipped = types.SimpleNamespace(name="video", load=predictor.installed()["video"].load, dist=extras)
+    shipped = types.SimpleNamespace(name="video", load=predictor.entry_points()["video"].load, dist=extras)
     monkeypatch.setattr(predictor.metadata, "entry_points", lambda group: [shipped])
     with pytest.raises(UsageError, match=r"needs no_such_module: pip install 'warehouse-harness\[video\]'"):
         harness.predict("video:x", tmp_path / "entry", world=world)
@@ -344,7 +349,7 @@ def test_no_truth_is_shown(world, tmp_path, renderings):
 
 
 def altered(source, target, **request):
-    """The same rendering, saying something else of itself."""
+    """Copy a rendering and change what it says of itself."""
     target.mkdir(parents=True)
     for name in ("index.json", "clips.jsonl"):
         (target / name).write_bytes((source / name).read_bytes())
@@ -354,8 +359,8 @@ def altered(source, target, **request):
 
 
 MISFITS = [
-    ({"world": "other"}, "shows other / test, asked is tiny / test"),
-    ({"split": "train"}, "shows tiny / train, asked is tiny / test"),
+    ({"world": "other"}, "shows other / test, expected tiny / test"),
+    ({"split": "train"}, "shows tiny / train, expected tiny / test"),
     ({"as_domain": "clean"}, "drawn in another domain or painted out"),
     ({"paint_out": ["slip"]}, "drawn in another domain or painted out"),
     ({"frames": 8}, "has frames 8; the model wants a rendering with --frames 4"),
@@ -399,15 +404,15 @@ def _first_line(folder, line=0, **values):
 
 
 def test_a_rendering_of_a_part(world, tmp_path, renderings):
-    from harness.prediction.predict import told
+    from harness.prediction.predict import summary_lines
 
     harness.render(world, tmp_path / "part", split="test", frames=FRAMES, size=SIZE, limit=2, workers=1)
     made = harness.predict(Model(wants=WANTS), tmp_path / "entry", world=world, frames=tmp_path / "part")
-    assert made.answered == 2 and "22 have no answer, 22 of them without pictures" in told(made)[-1]
+    assert made.answered == 2 and "22 have no answer, 22 of them without pictures" in summary_lines(made)[-1]
 
 
 def test_a_picture_that_cannot_be_read(world, tmp_path, renderings, floors):
-    """It is read ahead of the answers, and told as what it is; what was answered before is kept."""
+    """The error names the picture, though it is read ahead of the answers; earlier answers are kept."""
     folder = tmp_path / "pictures"
     shutil.copytree(renderings / "frames" / "test", folder)
     next((folder / "frames" / floors.clips[9]).iterdir()).write_bytes(b"no picture")
@@ -455,7 +460,7 @@ def test_a_kill_loses_nothing_and_nothing_is_asked_twice(world, tmp_path):
 
 @pytest.fixture
 def begun(world, tmp_path):
-    """An entry of which two batches are there; the third failed."""
+    """Begin an entry: two batches are answered, the third fails."""
     folder = tmp_path / "entry"
     model = Model()
     model.ask = failing(model.ask)
@@ -476,7 +481,7 @@ def failing(ask):
 
 
 def test_a_model_that_raises_stops_the_run(begun, world, floors):
-    """The clips are named, what was answered is kept, and the run goes on."""
+    """The clips are named, earlier answers are kept, and the run resumes."""
     folder, _, message = begun
     assert "Model failed on " in message
     assert ", ".join(floors.clips[10:15]) in message and "ValueError: out of memory, say (test_predict.py:" in message
@@ -509,7 +514,7 @@ def test_the_answers_of_another_run_are_not_taken(begun, world):
     folder, *_ = begun
     before = (folder / PART).read_bytes()
     other = Model(run={"seed": 4})
-    with pytest.raises(UsageError, match=r"holds the answers of another run \(card .*give them up with --fresh"):
+    with pytest.raises(UsageError, match=r"holds the answers of another run \(card .*discard them with --fresh"):
         harness.predict(other, folder, world=world)
     with pytest.raises(UsageError, match='split "test", not "validation"'):
         harness.predict(Model(), folder, world=world, split="validation")

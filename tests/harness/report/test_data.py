@@ -1,7 +1,7 @@
 """Page data without a browser: golden numbers of a small board, sentences, axes, what adapts, and equal bytes.
 
 The golden page (tests/gold/page.jsonl) is that of a hand-made world whose entries differ by exact amounts; a changed
-number must be explained by a changed definition. `python -m tests.harness.report.test_data` writes it anew.
+number must be explained by a changed definition. `python -m tests.harness.report.test_data` renews it.
 """
 
 from __future__ import annotations
@@ -15,9 +15,11 @@ from pathlib import Path
 import pytest
 
 from harness.errors import UsageError
-from harness.report import data, gather, render, write
+from harness.formatting import in_words
+from harness.report import columns, data, gather, render, write
 from harness.report.panels import first
-from harness.report.panels.measure import Axis, Measure, axis_over, chance, nice, plus, spoken
+from harness.report.panels.measure import Axis, Measure, axis_over, nice
+from harness.report.typography import p_in_a_sentence, signed
 from harness.scoring.request import Request
 from tests.support import GOLD, ROOT, hand
 
@@ -26,8 +28,11 @@ ALIKE = pytest.approx
 
 
 def board(folder: Path, home: Path) -> tuple[Path, Request]:
-    """Twelve sessions of five equal clips. best: right but for one label; near: another next in five sessions; far: in
-    all, and a segment that overlaps by a third; short: without the clips of one session."""
+    """Make a board on twelve sessions of five equal clips.
+
+    best: right but for one label; near: another next in five sessions; far: in all, and a segment that overlaps by a
+    third; short: without the clips of one session.
+    """
     rows = hand.grid(12, 5, domain="clean", worker="ana")
     digest = hand.world("paper", rows, folder, home)
 
@@ -62,19 +67,19 @@ def page(gathered):
 
 
 def golden(page: data.Page) -> str:
-    """A line a part, two entries and two pairs in full, without what changes with the code's version."""
+    """Return a line for each part, two entries and two pairs in full, without what changes with the version."""
     snapshot = rounded(data.snapshot(page))
-    snapshot["made"].pop("version")
+    snapshot["recipe"].pop("version")
     parts = {key: value for key, value in snapshot.items() if key not in ("models", "pairs")}
     for model in (snapshot["models"][0], snapshot["models"][3]):
         parts |= {f"{model['name']} {key}": value for key, value in model.items()}
     parts |= {f"pair {i}": snapshot["pairs"][i] for i in (0, 5)}
     text = "".join(f"{json.dumps({key: value}, ensure_ascii=False)}\n" for key, value in parts.items())
-    return text.replace(f"version:{page.made['version']}", "version:V").replace(page.chips[-1].value, "V")
+    return text.replace(f"version:{page.recipe['version']}", "version:V").replace(page.chips[-1].value, "V")
 
 
 def rounded(value):
-    """Twelve digits: the last ones may differ between processors."""
+    """Round floats to twelve digits, because the last ones may differ between processors."""
     if isinstance(value, dict):
         return {key: rounded(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
@@ -104,7 +109,7 @@ def test_what_to_know_first(page):
     assert ("coverage", "short") in said and ("flag", "far") in said
 
 
-def test_the_first_look_is_the_dearest_failure(gathered):
+def test_the_first_look_is_the_costliest_failure(gathered):
     """far's answers are all wrong in one way: of its clips the first that most others got right stands for them."""
     place = next(i for i, entry in enumerate(gathered.entries) if entry.name == "far")
     looks = first.first(
@@ -200,10 +205,10 @@ def test_equal_bytes_in_other_surroundings(made, tmp_path):
     assert there.read_bytes() == (tmp_path / "here.html").read_bytes()
 
 
-def test_no_place_of_this_machine_is_told(gathered, page):
-    text = render.html(page, data.client(gathered))
+def test_no_place_of_this_machine_is_named(gathered, page):
+    text = render.html(page, columns.script_data(gathered))
     assert str(ROOT) not in text and str(gathered.request.home) not in text
-    assert str(ROOT) not in json.dumps(data.client(gathered))
+    assert str(ROOT) not in json.dumps(columns.script_data(gathered))
 
 
 def test_scripts_are_short_and_plain():
@@ -246,8 +251,10 @@ def test_labels_have_room(axis, labels, why):
 
 def test_words():
     assert [nice(step) for step in (0.019, 0.021, 0.3, 7)] == ALIKE([0.02, 0.025, 0.5, 10])
-    assert (plus(-0.0356), plus(0.5, 1), chance(0.0004), chance(0.0123)) == ("−0.036", "+0.5", "< .001", ".012")
-    assert spoken(["a"]) == "a" and spoken(["a", "b"]) == "a and b" and spoken(list("abcdef")) == "a, b, c and 3 more"
+    assert (signed(-0.0356), signed(0.5, 1)) == ("−0.036", "+0.5")
+    assert (p_in_a_sentence(0.0004), p_in_a_sentence(0.0123)) == ("< .001", ".012")
+    assert in_words(["a"]) == "a" and in_words(["a", "b"]) == "a and b"
+    assert in_words(list("abcdef")) == "a, b, c and 3 more"
     assert Measure(0.5, 0.4, 0.7).half == ALIKE(0.15) and Measure(0.5).half is None
 
 

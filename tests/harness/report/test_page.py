@@ -30,7 +30,7 @@ def started():
 
 @pytest.fixture(scope="module")
 def boards(tmp_path_factory, home, started):
-    """Pages by number of entries: a leaderboard of three models and the committed entries, of ten, and a report."""
+    """Write pages by number of entries: leaderboards of three and of ten models, a report, a comparison."""
     folder = tmp_path_factory.mktemp("pages")
     made = {}
     for count in (3, 10):
@@ -95,7 +95,7 @@ def test_numbers_are_those_of_the_record(count, open_page, boards):
 
 
 def agrees(text, value):
-    """The shown text is the value, rounded as it is shown."""
+    """Return whether the shown text is the value, rounded as it is shown."""
     if text.endswith("%"):
         return abs(float(text[:-1]) / 100 - value) <= 0.0005 + 1e-12
     shown = text.replace("−", "-")
@@ -258,7 +258,7 @@ def test_filters_count_as_the_record_does(open_page, boards):
 
 
 def clicked_number(button):
-    """The count that stands with a button: in its title, in its row, or in itself."""
+    """Return the count that stands with a button: in its title, in its row, or in itself."""
     title = button.get_attribute("title") or ""
     if " of " in title:
         return title.split(" of ")[0]
@@ -383,7 +383,7 @@ def test_a_link_restores_the_view(open_page):
 
 
 def seen(opened):
-    """What a reader sees of all that an address keeps."""
+    """Return what a reader sees of all that an address keeps."""
     texts = ("#board", "#clip-count", "#clip-detail", "#pair .finding", "#weights-note", "#model h2")
     return [opened.page.inner_text(selector) for selector in texts]
 
@@ -529,7 +529,7 @@ SMALL = 64
 
 
 def shoot(opened, folder):
-    """A picture of each panel; returns them shrunk to a width of SMALL, by name."""
+    """Take a picture of each panel; return them shrunk to a width of SMALL, by name."""
     from PIL import Image
 
     folder.mkdir(parents=True, exist_ok=True)
@@ -556,7 +556,7 @@ def test_panels_look_as_they_did(scheme, open_page, tmp_path):
 
 
 def renew() -> None:
-    """Take the small pictures anew."""
+    """Take the small pictures again."""
     import tempfile
 
     with tempfile.TemporaryDirectory() as folder, pages.browser() as found:

@@ -1,10 +1,10 @@
-"""The committed sample is small, true, and shows what it says: `make sample` makes it anew."""
+"""The committed sample is small, true, and shows what it says: `make sample` renews it."""
 
 from __future__ import annotations
 
 import json
 
-from harness.comparison.leaderboard import gather
+from harness.comparison.leaderboard import score_and_pair
 from harness.report.verify import SHEETS, verify
 from harness.scoring.request import Request
 from tests.support import ROOT
@@ -26,6 +26,6 @@ def test_it_is_small_and_has_pictures():
 
 
 def test_its_records_are_those_of_the_entries(home):
-    for entry in gather(ROOT / "submissions").entries:
+    for entry in score_and_pair(ROOT / "submissions").entries:
         stored = json.loads((SAMPLE / "scores" / f"{entry.folder.name}.json").read_text(encoding="utf-8"))
         assert stored == entry.score.record

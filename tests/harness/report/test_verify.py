@@ -13,7 +13,7 @@ import pytest
 
 from harness.errors import UsageError
 from harness.report import verify, write
-from harness.report.columns import packed
+from harness.report.columns import pack
 from harness.scoring.request import Request
 from tests.harness.report.test_data import board
 from tests.support import hand
@@ -66,7 +66,7 @@ def test_a_change_in_the_page_is_named(pattern, other, named, why, made, tmp_pat
 def repack(text, change):
     found = json.loads(gzip.decompress(base64.b64decode(PACKED.search(text)[1])))
     change(found)
-    again = base64.b64encode(packed(found)).decode()
+    again = base64.b64encode(pack(found)).decode()
     return PACKED.sub(lambda match: match[0].replace(match[1], again), text)
 
 

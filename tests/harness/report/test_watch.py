@@ -64,8 +64,8 @@ def test_the_order_of_pictures(made):
     """The clips to look at first, then one of each failure in turn; each clip once, the same every time."""
     gathered = gather.gather_leaderboard(*made)
     page = data.page(gathered)
-    places = list(pictures.chosen(page, gathered))
-    assert sorted(places) == list(range(60)) and places == list(pictures.chosen(page, gathered))
+    places = list(pictures.priority(page, gathered))
+    assert sorted(places) == list(range(60)) and places == list(pictures.priority(page, gathered))
     looks = [look.place for model in page.models for look in model.first if model.kind != "reference"]
     assert set(places[: len(set(looks))]) == set(looks)
     wrong = {i for i in range(60) for answers in gathered.clips.answers[:4] if not answers.all_right[i]}

@@ -1,5 +1,5 @@
-"""Each flag raised, and not raised, by numbers worked out on paper; then whole submissions; then the best possible
-model on 200 worlds, which must hardly ever be suspected.
+"""Tests of the audit: each flag raised, and not raised, by numbers worked out on paper; then whole submissions; then
+the best possible model on 200 worlds, which must hardly ever be suspected.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import pytest
 
 import harness
 from harness.baselines.write import write_baseline
+from harness.resources import schema
 from harness.scoring import audit
 from reference.process.split import build_split
 from reference.process.world import Split, load_world
@@ -20,7 +21,7 @@ ALIKE = pytest.approx
 
 
 def ceilings(right, excess):
-    """Ceiling sums in millionths, so that right - ceiling is `excess`."""
+    """Return ceiling sums in millionths, so that right - ceiling is `excess`."""
     return (np.array(right) - np.array(excess)) * 1e6
 
 
@@ -50,7 +51,7 @@ def test_above_the_ceiling_does_not_apply(right, ceiling, why):
 
 
 def shaped(sessions, *, prior, hidden_right, ceiling=0.9):
-    """Sums of equal sessions of 10 clips, 5 hidden, 2 of those right by T(answered operation); `prior` of the 10
+    """Audit sums of equal sessions of 10 clips, 5 hidden, 2 of those right by T(answered operation); `prior` of the 10
     answers follow T; `hidden_right`: right hidden answers, one number a session."""
     ones = np.ones(sessions)
     sums = {
@@ -135,8 +136,8 @@ def test_no_answers_raise_null_and_not_false():
 
 
 def answers(*, clips=100, wrong=40, same=100, same_wrong=40):
-    """Two entries: both wrong on the first `wrong` clips; the other answers otherwise on the last 100 - `same` clips,
-    and on the first wrong - same_wrong ones."""
+    """Return two entries, both wrong on the first `wrong` clips; the other answers otherwise on the last 100 - `same`
+    clips, and on the first wrong - same_wrong ones."""
     one = np.stack([np.arange(clips)] * 4, axis=-1)
     other = one.copy()
     other[same:, 3] = -1
@@ -190,6 +191,11 @@ def test_whole_submissions(name, expected, tmp_path):
     write_baseline(name, path, split="validation")
     found = {row["flag"] for row in harness.score(path, split="validation").record["audit"] if row["raised"]}
     assert found == expected | ({"constant_segment"} if name == "transition-prior" else set())
+
+
+def test_the_examples_segment_is_the_documented_one():
+    documented = {tuple(line["temporal_segment"].values()) for line in schema("prediction")["examples"]}
+    assert documented == {audit.EXAMPLE_SEGMENT}
 
 
 def test_one_confidence_and_the_examples_segment(tmp_path):

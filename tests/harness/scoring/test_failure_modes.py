@@ -1,4 +1,5 @@
-"""One clip a mode, by hand, through the whole pipeline; which of several faults names the mode; the funnel; gains.
+"""Tests of failure modes: one clip a mode, by hand, through the whole pipeline; which of several faults
+names the mode; the funnel; gains.
 
 The truth of every clip is Tape in [30, 70), Pack before it, Label after it.
 """
@@ -55,7 +56,7 @@ CASES = [
 
 @pytest.fixture(scope="module")
 def record(tmp_path_factory):
-    """All cases in one world, and behind them a clip that has no line, an unreadable, a rejected and a repeated one."""
+    """Score all cases in one world, and behind them a missing, an unreadable, a rejected and a repeated line."""
     folder = tmp_path_factory.mktemp("modes")
     rows = [hand.clip(0, i) for i in range(len(CASES) + 4)]
     hand.world("modes", rows, folder, folder)
@@ -139,7 +140,7 @@ SCRIPT = [
 
 @pytest.fixture(scope="module")
 def scripted():
-    """(off script, right line, usual successor of the operation) of each validation clip."""
+    """Return (off script, right line, usual successor of the operation) of each validation clip."""
     with open_truth("warehouse-v1", "validation") as truth:
         rows = truth.connection.execute("""SELECT clip_id, dominant_operation, start_frame, end_frame, next_operation,
             off_script FROM truth.clips ORDER BY clip_id""").fetchall()

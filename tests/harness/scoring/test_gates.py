@@ -1,4 +1,4 @@
-"""Conditions that a build can fail on: what is read, what is refused, what holds."""
+"""Tests of gates: what is read, what is refused, what holds."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def record(**aa1):
 
 CHECKS = [
     ("aa1=0.6", [], "reaching it is enough"),
-    ("aa1=0.61", ["aa1 is 0.6000, at least 0.61 is asked"], "below"),
+    ("aa1=0.61", ["aa1 is 0.6000, at least 0.61 is required"], "below"),
     ("aa1.low=0.55,coverage=0.5", [], "all hold"),
     ("aa1=0.7,coverage=1", ["aa1 is 0.6000", "coverage is 0.5000"], "every gate that fails is named"),
     ("aa1.skill=-1", ["aa1.skill is not available"], "what does not exist does not hold"),

@@ -1,4 +1,4 @@
-"""The six failure modes this task is known for: when each applies, why not, and what it says. Records by hand."""
+"""Tests of the six known failure modes on records by hand: when each applies, why not, and what it says."""
 
 from __future__ import annotations
 
@@ -43,9 +43,9 @@ BOUNDARIES = [
         errors(4, 3.26, 10.0),
         True,
         False,
-        "start off by 3.3 frames on average, end by 10.0; within 10 frames: start 75%, end 50%",
+        "starts are off by 3.3 frames on average, ends by 10.0; 75% of starts and 50% of ends lie within 10 frames",
     ),
-    (errors(4, 10.1, 0.0), True, True, "start off by 10.1"),
+    (errors(4, 10.1, 0.0), True, True, "starts are off by 10.1"),
 ]
 
 
@@ -67,7 +67,7 @@ def scripts(*levels):
 def test_sequence_memorised():
     found = known_failures.sequence_memorised(scripts(("off-script", 0.25), ("on-script", 0.75)))
     assert (found["applies"], found["gap"], found["script_answers"]) == (True, 0.5, 7)
-    assert "AA@1 0.750 on script, 0.250 off script" in found["text"] and "7 off-script clips" in found["text"]
+    assert "AA@1 is 0.750 on script and 0.250 off script" in found["text"] and "7 off-script clips" in found["text"]
     for record in (scripts(), scripts(("on-script", 0.75))):
         found = known_failures.sequence_memorised(record)
         assert not found["applies"] and "does not have both" in found["text"]
@@ -98,7 +98,11 @@ def test_transfer_gap():
     ]
     found = known_failures.transfer_gap({"slices": rows}, frozenset({"noise", "blur"}))
     assert (found["clean"], found["seen"], found["unseen"]) == (0.8, pytest.approx(-0.1), pytest.approx(-0.275))
-    assert found["text"] == "score against clean: seen -0.100, unseen -0.275 domains; worst noise -0.300"
+    assert (
+        found["text"]
+        == "against clean, the score changes by -0.100 on seen domains and by -0.275 on unseen domains; noise is worst "
+        "with -0.300"
+    )
     assert [(gap["domain"], gap["seen_in_training"]) for gap in found["gaps"]] == [
         ("light", True),
         ("noise", False),
@@ -122,7 +126,7 @@ NO_GAP = [
 @pytest.mark.parametrize(("why", "rows"), NO_GAP, ids=[case[0] for case in NO_GAP])
 def test_no_transfer_gap(why, rows):
     found = known_failures.transfer_gap({"slices": rows}, frozenset())
-    assert not found["applies"] and "no clean and shifted domains" in found["text"]
+    assert not found["applies"] and "does not have both clean and shifted domains" in found["text"]
 
 
 def test_json_breakdown():
@@ -134,7 +138,7 @@ def test_json_breakdown():
     }
     found = known_failures.json_breakdown(record)
     assert (found["applies"], found["broken"], found["share"]) == (True, 3, 0.2)
-    assert found["text"].startswith("3 of 15 answers unreadable or invalid, 4 repaired, 1 fallback; ")
+    assert found["text"].startswith("3 of 15 answers are unreadable or invalid, 4 repaired, 1 marked as fallback; ")
     record["funnel"][1]["passed"] = 0
     assert known_failures.json_breakdown(record)["share"] is None  # nothing present, nothing broken
 
@@ -143,7 +147,7 @@ def test_latency():
     assert not known_failures.latency({"latency": None})["applies"]
     row = {"n": 40, "p50_ms": 1200.4, "p95_ms": 11000.0, "share_above_10s": 0.075}
     found = known_failures.latency({"latency": row})
-    assert found["text"] == "p50 1200 ms, p95 11000 ms; 7.5% above 10 s (of 40 answers)"
+    assert found["text"] == "p50 is 1200 ms, p95 11000 ms; 7.5% of 40 answers took longer than 10 s"
 
 
 def test_all_six_are_always_there(tmp_path):

@@ -1,4 +1,4 @@
-"""Metric definitions on cases small enough to work out on paper; whole splits are test_oracle's.
+"""Tests of the metrics on cases small enough to work out on paper; whole splits are test_oracle's.
 
 Totals are scalars here, as of a whole split; `arr` cases give the delete-one shape [G] too.
 """
@@ -11,7 +11,7 @@ import pytest
 import harness
 from harness.rules import Weights, find_rules
 from harness.scoring import metrics, record
-from harness.scoring.clip_facts import judge, restore_answers
+from harness.scoring.clip_facts import make_clip_facts, restore_answers
 from reference.truth.store import open_truth
 from tests.support import hand
 
@@ -79,7 +79,7 @@ def test_skill(value, floor, prior, ceiling, expected, why):
 
 
 def roles(value, replicates, floor, ceiling):
-    """What record._metric takes: whole values, and delete-one values of the same."""
+    """Return what record._metric takes: whole values, and delete-one values of the same."""
 
     def each(v):
         return np.full(len(replicates), v)
@@ -274,6 +274,6 @@ def test_edit(tmp_path):
     scored = harness.score(hand.write(tmp_path / "answers.jsonl", lines), world="edit", home=tmp_path)
     with open_truth("edit", "test", home=tmp_path, allow_files=(scored.answers,)) as truth:
         restore_answers(truth, scored.answers)
-        found = judge(truth, find_rules("standard")).edit().tolist()
+        found = make_clip_facts(truth, find_rules("standard")).edit().tolist()
     assert dict(zip([case[3] for case in EDIT], found, strict=True)) == ALIKE({why: value for _, _, value, why in EDIT})
     assert scored.record["segmental"]["edit"]["value"] == ALIKE(np.mean([case[2] for case in EDIT]))

@@ -1,4 +1,4 @@
-"""The harness against the oracle, on random worlds and random answers: every clip, every metric, every rule set.
+"""Tests of the harness against the oracle, on random worlds and answers: every clip, every metric, every rule set.
 
 First the oracle itself against cases worked out by hand, since an oracle can be wrong too; last scikit-learn, which has
 never heard of either.
@@ -50,7 +50,7 @@ def test_tiou_by_hand(why, one, other, rules, expected):
 
 
 def hand_clip(**changes):
-    """A clip of A in [30, 70), between C and B, whose script says D."""
+    """Return a clip of A in [30, 70), between C and B, whose script says D."""
     clip = {
         "clip_id": "x",
         "session": "s",
@@ -109,14 +109,17 @@ MODES = [
 @pytest.mark.parametrize(("expected", "answer", "why"), MODES, ids=[f"{case[0]}: {case[2]}" for case in MODES])
 def test_modes_by_hand(expected, answer, why):
     truth = hand_truth(hand_clip())
-    [fact] = oracle.judge(truth, {} if answer is None else {"x": answer}, oracle.RULES["standard"])
+    [fact] = oracle.make_facts(truth, {} if answer is None else {"x": answer}, oracle.RULES["standard"])
     assert fact["mode"] == expected, why
 
 
 def test_script_is_blamed_off_script_only():
     truth = hand_truth(hand_clip(next_operation="D", off_script=False), hand_clip(clip_id="y", off_script=None))
     answers = {"x": answered(following="C"), "y": answered(following="D")}
-    assert [f["mode"] for f in oracle.judge(truth, answers, oracle.RULES["standard"])] == ["next_other", "next_other"]
+    assert [f["mode"] for f in oracle.make_facts(truth, answers, oracle.RULES["standard"])] == [
+        "next_other",
+        "next_other",
+    ]
 
 
 def test_statistics_by_hand():
@@ -135,7 +138,7 @@ def test_average_precision_by_hand():
     clips += [hand_clip(clip_id="t", session="t", dominant_operation="B", next_operation="A")]
     sure = {"p": F(9, 10), "t": F(1, 2), "r": F(1, 10)}
     answers = {name: answered(confidence=confidence) for name, confidence in sure.items()}
-    facts = oracle.judge(hand_truth(*clips), answers, oracle.RULES["standard"])
+    facts = oracle.make_facts(hand_truth(*clips), answers, oracle.RULES["standard"])
     assert oracle.average_precisions(facts, "A", [F(1, 2), F(1)]) == [F(5, 12), F(5, 12)]
     assert oracle.mean_average_precision(facts, [F(1, 2)])(facts) == F(5, 24)  # B is never answered: 0
 
@@ -200,7 +203,7 @@ def test_agreement(rules, world, style, why, home, truth_of, tmp_path):
     score = harness.score(
         write_answers(tmp_path / "answers.jsonl", lines), world=world[0], split=world[1], rules=rules, home=home
     )
-    facts = oracle.judge(truth, lines, oracle.RULES[rules])
+    facts = oracle.make_facts(truth, lines, oracle.RULES[rules])
     compare_clips(score.clips.to_dict("records"), facts, truth)
     compare_record(score.record, oracle.record(facts, truth))
 
@@ -211,7 +214,7 @@ def test_agreement_of_other_weights(home, truth_of, tmp_path):
     score = harness.score(
         write_answers(tmp_path / "answers.jsonl", answers), world="plain", weights=Weights(0.7, 0.1, 0.2), home=home
     )
-    facts = oracle.judge(truth, answers, oracle.RULES["standard"])
+    facts = oracle.make_facts(truth, answers, oracle.RULES["standard"])
     compare_record(score.record, oracle.record(facts, truth, (F(7, 10), F(1, 10), F(2, 10))))
 
 
@@ -232,7 +235,7 @@ def test_agreement_of_rejected_lines(home, truth_of, tmp_path):
     score = harness.score(file, world="plain", lenient=True, home=home)
     answers |= {name: {"outcome": "invalid"} for name in ids[:6]}
     answers |= {name: {"outcome": "unparseable", "latency_ms": F(12_000), "source": "repaired"} for name in ids[6:9]}
-    facts = oracle.judge(truth, answers, oracle.RULES["standard"])
+    facts = oracle.make_facts(truth, answers, oracle.RULES["standard"])
     compare_clips(score.clips.to_dict("records"), facts, truth)
     compare_record(score.record, oracle.record(facts, truth))
 
@@ -257,7 +260,7 @@ def test_floors_and_prior_leave_the_session_out(world, truth_of):
 
 
 def compare_clips(rows, facts, truth):
-    """One row a clip, in the same order, and every judgement on it."""
+    """Compare every clip, in order, and every judgement on it."""
     assert [row["clip_id"] for row in rows] == [f["clip_id"] for f in facts]
     for row, f in zip(rows, facts, strict=True):
         expected = {
@@ -291,7 +294,7 @@ def shown(label, truth):
 
 
 def compare_record(record, expected):
-    """Everything that the oracle knows, under its place in the record."""
+    """Compare everything that the oracle knows, under its place in the record."""
     modes = {row["mode"]: row for row in record["modes"]}
     for mode, row in expected["modes"].items():
         clips = row.pop("clips")

@@ -1,4 +1,4 @@
-"""Scoring as a whole: what must hold for any answers. Values themselves are test_oracle's."""
+"""Tests of scoring as a whole: invariants that hold for any answers. Values themselves are test_oracle's."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ HEADLINE = ("oca", "tiou50", "aa1", "score", "aa1_hidden")
 
 
 class Bench:
-    """A world, and scores of answers to it."""
+    """World with a function that scores answers to it."""
 
     def __init__(self, folder, world="plain", split="test"):
         self.folder, self.world, self.split = folder, world, split
@@ -50,7 +50,7 @@ class Bench:
         return {clip["clip_id"]: {mine: clip[key] for mine, key in keys.items()} for clip in self.truth.clips}
 
     def all_missing(self, **options):
-        """A file that holds lines, but none for a clip of this split."""
+        """Write a file that holds lines, but none for a clip of this split."""
         return self.score({"elsewhere": next(iter(self.perfect().values()))}, ignore_extra=True, **options)
 
 
@@ -79,7 +79,7 @@ def values(record):
 
 
 def points(record):
-    """Every point estimate that depends on truth and answers alone (floors and priors depend on the fit as well)."""
+    """Return every point estimate that depends on truth and answers alone (floors and priors depend on the fit)."""
     return {
         **values(record),
         "model_only": record["model_only"],
@@ -197,7 +197,7 @@ def test_gains_sum_to_what_is_lost_and_the_funnel_to_n(rules, style, plain):
     assert sum(row["gain"] for row in record["modes"]) == pytest.approx(1 - score, abs=1e-12)
     assert sum(stage["lost"] for stage in funnel) + funnel[-1]["passed"] == judged == funnel[0]["passed"]
     assert sum(row["n"] for row in record["modes"]) + funnel[-1]["passed"] == judged
-    facts = oracle.judge(plain.truth, answers, oracle.RULES[rules])
+    facts = oracle.make_facts(plain.truth, answers, oracle.RULES[rules])
     gains = [row["gain"] for row in oracle.modes(facts, oracle.WEIGHTS).values()]
     assert sum(gains) == 1 - oracle.headline("score", oracle.WEIGHTS)["value"](facts)  # exactly, as fractions
 
@@ -228,7 +228,9 @@ def test_a_rule_set_that_drops_every_segment_has_no_tiou(plain):
     answers = {name: row | {"end_frame": row["start_frame"]} for name, row in plain.perfect().items()}
     record = plain.score(answers, rules="drop-degenerate").record
     assert values(record) == {"oca": 1, "tiou50": None, "aa1": 1, "score": None, "aa1_hidden": 1}
-    assert record["metrics"]["tiou50"]["note"] == record["metrics"]["score"]["note"] == "no clip that it counts"
+    assert (
+        record["metrics"]["tiou50"]["note"] == record["metrics"]["score"]["note"] == "there is no clip that it counts"
+    )
 
 
 def test_model_only_counts_fallback_answers_as_wrong(plain):

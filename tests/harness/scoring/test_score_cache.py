@@ -1,4 +1,4 @@
-"""Scores by content: found again, and never lost, torn or left half made, whoever is killed and whatever is full."""
+"""Tests of the score cache: no entry is lost, torn or left half made, whoever is killed and whatever is full."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ WORLD = "kept"
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory):
-    """A home that holds a world of 60 clips, and a function that writes other answers for every number."""
+    """Return a home with a world of 60 clips, and a function that writes other answers for every number."""
     home = tmp_path_factory.mktemp("results")
     rows = hand.grid(12, 5)
     hand.world(WORLD, rows, home, home)
@@ -179,7 +179,7 @@ def children(home, kind, files):
 
 
 def whole(home):
-    """Every entry can be read; returns how many there are."""
+    """Read every entry; return how many there are."""
     import duckdb
 
     for folder in entries(home):
@@ -221,7 +221,7 @@ LIMITED = "ulimit -f {blocks}; exec {python} -m harness score {file} --world kep
 
 @pytest.mark.parametrize("blocks", [0, 1, 8], ids=["no byte", "the first kilobyte", "8 kilobytes"])
 def test_full_disk(blocks, place, tmp_path):
-    """As far as a process can tell, a limit on the size of files is a full disk. What was there before stays."""
+    """A limit on the size of files is a full disk, as far as a process can tell; older entries stay."""
     _, file = place
     home = fresh_home(tmp_path)
     out = tmp_path / "out"

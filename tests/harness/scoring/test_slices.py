@@ -1,4 +1,4 @@
-"""Slices by hand: sums of cells, what small cells are spared, the difference from the rest, stars by Holm."""
+"""Tests of slices by hand: sums of cells, limits for small cells, the difference from the rest, stars by Holm."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ ALIKE = pytest.approx
 
 
 def cell(rows):
-    """Rows of (clips, segments counted, operation, segment, next right) a session."""
+    """Return sums [G, 5] from rows of (clips, segments counted, operation, segment, next right) a session."""
     return np.array(rows, float)
 
 
@@ -37,7 +37,7 @@ def test_codes_become_cells():
     """Three clips in two sessions; the third has no domain and is in no cell."""
     rows = {
         "session_index": np.array([0, 1, 1]),
-        "domain": np.array([1, 0, -1]),
+        "domain": np.ma.array([1, 0, 0], mask=[False, False, True]),
         **dict.fromkeys(slices.COUNTS, np.array([1, 0, 1])),
     }
     found = slices.Cells(rows, {"domain": ["a", "b", "never"]}, 2)["domain"]
@@ -114,7 +114,7 @@ def test_degrees_of_freedom_are_those_of_the_smaller_side():
 
 @pytest.fixture(scope="module")
 def record(tmp_path_factory):
-    """Ten sessions of 3 clips, two domains in turn, one worker known in half of them; all wrong in domain b."""
+    """Score ten sessions of 3 clips, two domains in turn, one worker known in half of them; all wrong in domain b."""
     folder = tmp_path_factory.mktemp("slices")
     rows = [
         hand.clip(

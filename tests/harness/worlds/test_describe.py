@@ -59,7 +59,7 @@ def test_canonical_world_measures_no_anticipation():
 
 
 def test_best_constant_segment_is_the_best():
-    """Against a plain search on a subset of segments and the train split."""
+    """Compare with a plain search on a subset of segments and the train split."""
     clips = list(build_split(load_world("canonical-v1"), "train"))[:400]
     from reference.process.priors import fit
     from reference.task import OPERATIONS

@@ -12,7 +12,7 @@ import harness
 from harness.baselines.write import write_baseline
 from harness.errors import UsageError, WorldError
 from harness.worlds import describe, sealing
-from reference.truth.sealed import registered
+from reference.truth.catalog import locate
 from tests.support import hand
 
 NAME = "tiny-sealed"
@@ -20,7 +20,7 @@ NAME = "tiny-sealed"
 
 @pytest.fixture(scope="module")
 def organiser(tmp_path_factory) -> dict[str, Path]:
-    """Two sessions under a fresh secret, rendered small."""
+    """Seal two sessions under a fresh secret, rendered small."""
     folder = tmp_path_factory.mktemp("organiser")
     (folder / "tiny.toml").write_text(hand.tiny_world())
     paths = {"home": folder / "home", "published": folder / "published", "secret": folder / "secret.json"}
@@ -47,7 +47,7 @@ def test_secret_is_for_its_owner_alone(organiser):
 
 
 def test_sealing_again_changes_nothing(organiser):
-    before = registered(NAME, organiser["home"]).commitment
+    before = locate(NAME, organiser["home"]).seal.commitment
     assert seal(organiser["world"], organiser).commitment == before
 
 
@@ -88,7 +88,7 @@ def test_scorings_are_logged_by_name(organiser):
     first = score(organiser, name="counted").record["scorings"]
     second = score(organiser, name="counted").record["scorings"]
     assert (first, second) == (1, 2)
-    log = [json.loads(line) for line in registered(NAME, organiser["home"]).log.read_text().splitlines()]
+    log = [json.loads(line) for line in locate(NAME, organiser["home"]).seal.log.read_text().splitlines()]
     assert [row["name"] for row in log].count("counted") == 2
     assert all(len(row["sha256"]) == 64 for row in log)
 
@@ -136,9 +136,9 @@ def revealed(organiser) -> tuple[str, str]:
 
 
 def test_reveal_is_checked_by_a_stranger(organiser, tmp_path):
-    """On another machine: no registered split, another home, only what was published and revealed."""
+    """Another machine has no registered split and another home: it knows what was published and revealed, no more."""
     checked = sealing.check_reveal(organiser["published"], *revealed(organiser), workers=1, home=tmp_path / "home")
-    assert checked.good and len(checked.agreed) == 3
+    assert checked.valid and len(checked.claims) == 3
 
 
 def test_another_secret_or_salt_does_not_pass(organiser, tmp_path):
@@ -146,7 +146,7 @@ def test_another_secret_or_salt_does_not_pass(organiser, tmp_path):
     other = "00" * 32
     for values, expected in (((secret, other), [True, True, False]), ((other, salt), [False, False, False])):
         checked = sealing.check_reveal(organiser["published"], *values, workers=1, home=tmp_path)
-        assert [agrees for _, agrees in checked.agreed] == expected
+        assert [agrees for _, agrees in checked.claims] == expected
     with pytest.raises(UsageError, match="64 hexadecimal digits"):
         sealing.check_reveal(organiser["published"], "00", salt, home=tmp_path)
 
@@ -179,12 +179,12 @@ def test_what_was_changed_afterwards_is_found(what, change, expected, organiser,
     shutil.copytree(organiser["published"], folder)
     change(folder)
     checked = sealing.check_reveal(folder, *revealed(organiser), workers=1, home=tmp_path / "home")
-    assert not dict(checked.agreed)[expected]
-    assert not checked.good
+    assert not dict(checked.claims)[expected]
+    assert not checked.valid
 
 
 def test_train_cannot_be_sealed(organiser, tmp_path):
-    with pytest.raises(WorldError, match="there to learn from"):
+    with pytest.raises(WorldError, match="published to learn from"):
         seal(organiser["world"], organiser, split="train", name="x")
 
 

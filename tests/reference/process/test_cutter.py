@@ -17,7 +17,7 @@ from reference.process.cutter import (
     label_clip,
     make_clip,
     session_clips,
-    shown_parts,
+    visible_parts,
 )
 from reference.task import CLIP_FRAMES, CLIP_MS, DENSE_FRAMES, FRAME_MS, Run
 
@@ -196,7 +196,7 @@ def test_parts_fill_the_clip_and_agree_with_each_frame(seed, start_ms):
     runs = random_session(seed, 8)
     shown = {
         frame: part.run_index
-        for part in shown_parts(runs, start_ms)
+        for part in visible_parts(runs, start_ms)
         for frame in range(part.start_frame, part.end_frame)
     }
     assert sorted(shown) == list(range(CLIP_FRAMES))

@@ -6,10 +6,10 @@ import math
 
 import pytest
 
-from reference.process.frame_limits import UNIFORM, frame_limit, judge, labels_at, overlaps, reconstruct, transitions
+from reference.process.frame_limits import check_answer, frame_limit, labels_at, overlaps, reconstruct, transitions
 from reference.process.split import session_states
 from reference.process.world import load_world
-from reference.task import CLIP_FRAMES, Segment
+from reference.task import CLIP_FRAMES, DEFAULT_INDICES, Segment
 
 WORLD = load_world("warehouse-v1")
 EVERY = range(CLIP_FRAMES)
@@ -78,7 +78,7 @@ def test_indices_may_be_chosen_for_each_clip():
         return sorted({0, *(frame - 1 for frame in first), *first})
 
     assert frame_limit(shown(), around)["all"].tiou50 == 1.0
-    assert frame_limit(shown(), lambda _: UNIFORM) == frame_limit(shown())
+    assert frame_limit(shown(), lambda _: DEFAULT_INDICES) == frame_limit(shown())
 
 
 def test_labels_are_those_on_screen():
@@ -87,7 +87,7 @@ def test_labels_are_those_on_screen():
         labels = labels_at(state, EVERY)
         assert set(labels[start:end]) == {clip.dominant_operation}
         assert transitions(state) == [frame for frame in EVERY if frame and labels[frame] != labels[frame - 1]]
-        assert judge(clip, reconstruct(labels, EVERY)) == (True, True)
+        assert check_answer(clip, reconstruct(labels, EVERY)) == (True, True)
 
 
 def test_no_clip_no_share():

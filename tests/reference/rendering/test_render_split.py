@@ -30,7 +30,7 @@ from reference.process.split import session_states
 from reference.process.world import load_world
 from reference.rendering.artifacts import image_bytes, image_pixels
 from reference.rendering.prompt import task_prompt
-from reference.rendering.recordings import moment_ms, pictures_at
+from reference.rendering.recordings import _letterbox, moment_ms, pictures_at
 from reference.rendering.render_split import render, source_of
 from reference.rendering.request import Request
 from reference.rendering.sources import Scenes
@@ -243,7 +243,7 @@ REFUSED = [
     ({"paint_out": ("table", "worker")}, "'worker' cannot be painted out; slip, items, table can"),
     ({"split": "exam"}, "world warehouse-v1 has no split 'exam'"),
     ({"split": "train", "domains": ("noise",)}, "split train has no session in noise"),
-    ({"world": "nowhere"}, "no world 'nowhere'.*; an imported world needs --video and --video-start"),
+    ({"world": "nowhere"}, "no world 'nowhere'; there are canonical-v1, warehouse-v1, or give the path"),
     ({"video": "x.mp4"}, "a video needs its start"),
     ({"video": "x.mp4", "video_start_ms": 5}, "world warehouse-v1 draws its own pictures"),
     ({"video": "x.mp4", "video_start_ms": 5, "domains": ("clean",)}, "a recording has no domains"),
@@ -376,7 +376,7 @@ def test_a_recording_is_aligned_to_the_frame(openpack, home, tmp_path, fps, form
     start_ms = int(ZERO.timestamp() * 1000) + OFFSET_MS
     request = small(world=openpack, video=str(video), video_start_ms=start_ms, frames=25, form=form, limit=None)
     made = render(request, tmp_path / "out", home=home)
-    starts = {job.clip_id: job.look for job in source_of(request, home=home).jobs()}
+    starts = {job.clip_id: job.scene for job in source_of(request, home=home).jobs()}
     assert made.clips == len(starts) >= 3 and made.left_out == 0
     from reference.training.datasets import Clips
 
@@ -395,7 +395,7 @@ def test_start_of_a_recordings_clips_by_hand(openpack, home, tmp_path):
     request = small(world=openpack, video=str(video), video_start_ms=start_ms)
     with open_truth(openpack, home=home) as truth:
         expected = dict(truth.connection.execute("SELECT clip_id, start_ms + 1720 FROM truth.clips").fetchall())
-    assert {job.clip_id: job.look for job in source_of(request, home=home).jobs()} == expected
+    assert {job.clip_id: job.scene for job in source_of(request, home=home).jobs()} == expected
 
 
 def test_clips_outside_the_video_are_left_out(openpack, home, tmp_path):
@@ -407,6 +407,8 @@ def test_clips_outside_the_video_are_left_out(openpack, home, tmp_path):
     late = small(world=openpack, video=str(video), video_start_ms=int(ZERO.timestamp() * 1000) + 10**8)
     with pytest.raises(RenderError, match="shows no whole clip of recorded: by --video-start, clips begin -"):
         render(late, tmp_path / "late", home=home)
+    with pytest.raises(RenderError, match="recorded was imported: it needs its recording, --video and --video-start"):
+        render(small(world=openpack), tmp_path / "blind", home=home)
     with pytest.raises(RenderError, match="has no session 'S2'; it has U0901-S0100"):
         render(small(world=openpack, video=str(video), video_start_ms=0, session="S2"), tmp_path / "none", home=home)
     with pytest.raises(HarnessError, match="ffconcat"):
@@ -417,9 +419,7 @@ def test_clips_outside_the_video_are_left_out(openpack, home, tmp_path):
 def test_wide_pictures_keep_their_proportions(tmp_path):
     video = tmp_path / "wide.mp4"
     write_video(video, [np.full((48, 96, 3), 200, np.uint8)] * 10, (96, 48))
-    from reference.rendering.recordings import _fitted
-
-    picture = _fitted(next(pictures_at(video, [Fraction(0)])), 32)
+    picture = _letterbox(next(pictures_at(video, [Fraction(0)])), 32)
     assert picture.shape == (32, 32, 3)
     assert (picture[:8] == 0).all() and (picture[24:] == 0).all() and abs(int(picture[16, 16, 0]) - 200) < 4
 

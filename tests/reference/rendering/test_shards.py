@@ -93,7 +93,7 @@ HOSTILE = [
     ("a hidden file", member(".json"), r"member '\.json': expected"),
     ("a long name", member("a" * 120 + ".json"), "a long name|an extended header|expected KEY"),
     ("too large", member("aa.json", size=(64 << 20) + 1), r"'aa\.json' has 67,108,865 bytes, at most 67,108,864"),
-    ("twice", member("aa01.json"), r"member aa01\.json stands there twice, or apart from its sample"),
+    ("twice", member("aa01.json"), r"member aa01\.json occurs twice, or apart from its sample"),
     ("an extended header", member("aa.json", pax_headers={"path": "../../x"}), "is an extended header"),
 ]
 
@@ -133,7 +133,7 @@ OTHERWISE = [
     ("empty", lambda content: b"", "truncated before its first member"),
     ("no tar", lambda content: b"PK\3\4" * 300, "no tar header at its start"),
     ("a changed header", lambda content: content[:1030] + b"Z" + content[1031:], r"no tar header after .*aa01\.00"),
-    ("more behind the end", lambda content: content + b"y" * 512, "something stands behind its end"),
+    ("more behind the end", lambda content: content + b"y" * 512, "data follow its end"),
 ]
 
 

@@ -47,7 +47,7 @@ def test_interpolation_brings_times_and_prompt_along():
 
 def test_interpolation_by_hand():
     frames = np.array([0, 100, 200], np.uint8).reshape(3, 1, 1, 1).repeat(3, 3)
-    found, indices = augment.interpolated(frames, [10, 13, 14])
+    found, indices = augment.interpolate_frames(frames, [10, 13, 14])
     assert indices.tolist() == [10, 11, 13, 14], "nothing lies between neighbours"
     assert found[:, 0, 0, 0].tolist() == [0, 33, 100, 200]
 
@@ -134,8 +134,8 @@ def test_a_shifted_truth_is_the_truth_of_the_shifted_frames():
         frames = [run.operation for run in runs for _ in range(run.start_ms, run.end_ms, FRAME_MS)][:CLIP_FRAMES]
         operation, segment = relabelled(frames)
         for shift in augment.shifts(*segment, most=8):
-            shown = [frames[index] for index in augment.shown_at(range(CLIP_FRAMES), shift)]
-            truth = augment.moved_truth({"temporal_segment": segment._asdict()}, shift)["temporal_segment"]
+            shown = [frames[index] for index in augment.source_frames(range(CLIP_FRAMES), shift)]
+            truth = augment.shift_truth({"temporal_segment": segment._asdict()}, shift)["temporal_segment"]
             assert relabelled(shown) == (operation, (truth["start_frame"], truth["end_frame"])), (segment, shift)
             moved += shift != 0
     assert moved > 500

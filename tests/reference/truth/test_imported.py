@@ -6,13 +6,19 @@ import json
 import shutil
 from pathlib import Path
 
+import duckdb
+import jsonschema
 import pytest
 
+from harness.resources import schema
 from harness.worlds import describe
 from reference.errors import TruthError, WorldError
+from reference.process.split import build_split
+from reference.process.world import load_world
 from reference.truth.catalog import names
 from reference.truth.imported import import_world
 from reference.truth.store import export, open_truth
+from reference.truth.truth_rows import truth_row
 
 ROW = {
     "clip_id": "a",
@@ -45,6 +51,54 @@ def test_round_trip(extension, home, tmp_path):
             "SELECT count(ceiling_ppm), count(oracle_next) FROM truth.clips"
         ).fetchone() == (0, 0)
         assert (after.public, after.in_sample, set(after.script)) == (False, False, {None})
+
+
+def test_json_lines_have_the_shape_of_a_prediction_and_of_a_rendering(tmp_path):
+    """One shape of truth: what a rendering's truth.jsonl says of a clip, the export says with the same keys."""
+    path = tmp_path / "train.jsonl"
+    describe.export("warehouse-v1", "validation", path)
+    exported = [json.loads(line) for line in path.read_text().splitlines()]
+    expected = [truth_row(clip) for clip in build_split(load_world("warehouse-v1"), "validation")]
+    assert [{key: row[key] for key in expected[0]} for row in exported] == expected
+    keys = list(exported[0])
+    assert keys[4:7] == ["dominant_operation", "temporal_segment", "next_operation"]
+    assert not {"start_frame", "end_frame"} & set(keys)
+    assert list(exported[0]["temporal_segment"]) == ["start_frame", "end_frame"]
+    answer = {key: exported[0][key] for key in schema("prediction")["properties"] if key in exported[0]}
+    jsonschema.validate(answer, schema("prediction"))
+
+
+FLAT = {"start_frame": 3, "end_frame": 90}
+SHAPES = [
+    ({"temporal_segment": FLAT}, None, "an object, like a prediction"),
+    (FLAT, None, "two fields"),
+    ({"temporal_segment": {"start_frame": 3}}, "x.jsonl:1: end_frame missing", "half an object"),
+    ({"temporal_segment": [3, 90]}, "x.jsonl:1: start_frame, end_frame missing", "a list"),
+]
+
+
+@pytest.mark.parametrize(("segment", "message", "why"), SHAPES, ids=[case[2] for case in SHAPES])
+def test_segments_are_read_in_both_shapes(segment, message, why, tmp_path):
+    row = {key: value for key, value in ROW.items() if key not in FLAT} | segment
+    rows = [row | {"clip_id": name, "session": name} for name in "ab"]
+    path, home = written(tmp_path / "x.jsonl", *rows), tmp_path / "home"
+    if message:
+        with pytest.raises(WorldError, match=message):
+            import_world([path], home)
+        return
+    made = import_world([path], home)
+    with open_truth(made.name, home=home) as truth:
+        found = truth.connection.execute("SELECT DISTINCT start_frame, end_frame FROM truth.clips").fetchall()
+    assert found == [(3, 90)]
+
+
+def test_parquet_with_an_object_for_the_segment(tmp_path):
+    path, home = tmp_path / "x.parquet", tmp_path / "home"
+    describe.export("warehouse-v1", "validation", tmp_path / "x.jsonl")
+    with duckdb.connect() as connection:
+        source, target = tmp_path / "x.jsonl", path
+        connection.execute(f"COPY (SELECT * FROM read_json('{source}')) TO '{target}' (FORMAT parquet)")
+    assert import_world([path], home).clips == 480
 
 
 def test_export_again_is_the_same_file(home, tmp_path):
@@ -147,7 +201,7 @@ BAD_ROWS = [
         json.dumps(ROW | {"clip_id": "b", "next_operation": "tape"}),
         "x.jsonl:2: next_operation 'Tape'",
     ),
-    ("twice", json.dumps(ROW), "x.jsonl:2: clip_id 'a' stands at x.jsonl:1 already"),
+    ("twice", json.dumps(ROW), "x.jsonl:2: clip_id 'a' was already read from x.jsonl:1"),
     (
         "same place",
         json.dumps(ROW | {"clip_id": "b", "clip_index": 0}),

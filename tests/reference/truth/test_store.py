@@ -108,11 +108,15 @@ def sqlite(path: Path) -> None:
 
 
 REFUSED = [
-    ("a label altered", changed("UPDATE clips SET next_operation = 0 WHERE clip_index = 3"), "rows are not the ones"),
-    ("a clip taken out", changed("DELETE FROM clips WHERE clip_index = 3"), "rows are not the ones"),
-    ("all clips taken out", changed("DELETE FROM clips"), "rows are not the ones"),
-    ("meta altered", changed("UPDATE meta SET value = '479' WHERE key = 'n'"), "made elsewhere, or altered"),
-    ("digest altered", changed("UPDATE meta SET value = repeat('0', 64) WHERE key = 'truth_digest'"), "made elsewhere"),
+    ("a label altered", changed("UPDATE clips SET next_operation = 0 WHERE clip_index = 3"), "its rows were altered"),
+    ("a clip taken out", changed("DELETE FROM clips WHERE clip_index = 3"), "its rows were altered"),
+    ("all clips taken out", changed("DELETE FROM clips"), "its rows were altered"),
+    ("meta altered", changed("UPDATE meta SET value = '479' WHERE key = 'n'"), "written elsewhere, or altered"),
+    (
+        "digest altered",
+        changed("UPDATE meta SET value = repeat('0', 64) WHERE key = 'truth_digest'"),
+        "written elsewhere",
+    ),
     ("no meta", changed("DELETE FROM meta"), "schema version None"),
     ("a view", changed("CREATE VIEW v AS SELECT 1"), "holds view v; a truth database holds tables only"),
     ("a macro that shadows sum", changed("CREATE MACRO sum(x) AS 1"), "holds macro sum"),
@@ -120,7 +124,7 @@ REFUSED = [
     ("a type", changed("CREATE TYPE mood AS ENUM ('a')"), "holds type mood"),
     ("another table", changed("CREATE TABLE notes (x INT)"), "this is no truth database"),
     ("a stranger's database", changed("DROP TABLE clips"), "this is no truth database"),
-    ("a column of another name", changed("ALTER TABLE clips RENAME ceiling_ppm TO c"), "rows are not the ones"),
+    ("a column of another name", changed("ALTER TABLE clips RENAME ceiling_ppm TO c"), "its rows were altered"),
     ("truncated", truncated, "not a usable truth database"),
     ("newer format", newer_format, "not a usable truth database"),
     ("SQLite", sqlite, "not a DuckDB database"),
@@ -140,13 +144,13 @@ def test_refused(why, change, message, copy):
 
 
 def test_another_users_database_is_refused(copy, tmp_path):
-    with pytest.raises(TruthError, match="made elsewhere, or altered"):
+    with pytest.raises(TruthError, match="written elsewhere, or altered"):
         open_truth("canonical-v1", "validation", home=tmp_path / "other", truth=copy)
 
 
 ASKED = [
-    ("another split", {"split": "test"}, "has split validation, asked for is test"),
-    ("another world", {"world": "warehouse-v1"}, "has world canonical-v1, asked for is warehouse-v1"),
+    ("another split", {"split": "test"}, "holds split validation, expected test"),
+    ("another world", {"world": "warehouse-v1"}, "holds world canonical-v1, expected warehouse-v1"),
     ("no such split", {"split": "tset"}, "has no split 'tset'; it has train, validation, test, test-large"),
 ]
 

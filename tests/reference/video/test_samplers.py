@@ -5,8 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from reference.task import CLIP_FRAMES, DEFAULT_FRAMES, DEFAULT_INDICES, DEFAULT_SAMPLER
 from reference.video import samplers
-from reference.video.samplers import SAMPLERS, distances, luma_of, reduced, uniform_indices
+from reference.video.samplers import SAMPLERS, luma_of, reduce_luma, uniform_indices
+from tests.support.sampling import distances
 
 UNIFORM = [
     (125, 8, (0, 17, 35, 53, 70, 88, 106, 124), "floor(linspace(0, 124, 8))"),
@@ -22,6 +24,11 @@ UNIFORM = [
 def test_uniform(frames, n, expected, why):
     assert uniform_indices(frames, n) == expected, why
     assert SAMPLERS["uniform"](np.zeros((frames, 2, 2), int), n) == expected
+
+
+def test_the_default_frames_are_the_uniform_samplers():
+    assert uniform_indices(CLIP_FRAMES, DEFAULT_FRAMES) == DEFAULT_INDICES
+    assert DEFAULT_SAMPLER in SAMPLERS
 
 
 @pytest.mark.parametrize(("frames", "n"), [(5, 6), (5, 0), (0, 1)])
@@ -87,7 +94,7 @@ def test_luma_and_reduction():
     rgb[0, 0, 1] = (255, 0, 0)
     assert luma_of(rgb).tolist() == [[[255, 76], [0, 0]]]  # 77 x 255 / 256
     big = np.arange(3 * 85 * 90, dtype=np.int64).reshape(3, 85, 90) % 251
-    small = reduced(big.astype(np.uint8))  # blocks of 2, one row and nothing of the columns cut
+    small = reduce_luma(big.astype(np.uint8))  # blocks of 2, one row and nothing of the columns cut
     assert small.shape == (3, 42, 45)
     assert small[1, 2, 3] == big[1, 4:6, 6:8].sum() // 4
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import importlib
 import os
+import re
 import signal
 import struct
 import subprocess
@@ -21,10 +23,12 @@ from tests.support import ROOT
 pytest.importorskip("av", reason="PyAV is not installed")
 import av
 
+from reference import video
 from reference.errors import VideoError
 from reference.video import encode, sandbox
 from reference.video.decoders import DECODERS, Limits, inspect
-from reference.video.encode import frames, pixel_digest, write_video
+from reference.video.encode import pixel_digest, write_video
+from reference.video.read import frames
 from reference.video.samplers import SAMPLERS
 
 SIDE = 64
@@ -314,8 +318,8 @@ def test_a_file_that_stops_early_says_so(clip, tmp_path):
 
 
 ASKED = [
-    ({"n": 126}, "has 125 frames, 126 were asked for"),
-    ({"n": 0}, "has 125 frames, 0 were asked for"),
+    ({"n": 126}, "has 125 frames, 126 were requested"),
+    ({"n": 0}, "has 125 frames, 0 were requested"),
     ({"indices": [3, 3]}, "must be sorted and different"),
     ({"indices": [5, 125]}, r"has the frames 0 to 124"),
     ({"indices": [-1]}, r"has the frames 0 to 124"),
@@ -346,7 +350,7 @@ def test_scripts_need_no_main_guard(clip, tmp_path):
     script.write_text(
         textwrap.dedent("""
         import sys
-        from reference.video.encode import frames
+        from reference.video.read import frames
         print(frames(sys.argv[1])[1].tolist())
     """)
     )
@@ -369,7 +373,7 @@ def test_after_a_fork_each_process_has_its_own_child(clip):
 
 def test_the_child_ends_with_its_parent(clip):
     script = (
-        "import sys; from reference.video import encode, sandbox; encode.frames(sys.argv[1]); "
+        "import sys; from reference.video import read, sandbox; read.frames(sys.argv[1]); "
         "print(sandbox._child.process.pid, flush=True); import os; os.kill(os.getpid(), 9)"
     )
     run = subprocess.run([sys.executable, "-c", script, clip], capture_output=True, text=True, timeout=60)
@@ -388,4 +392,8 @@ def _alive(pid: int) -> bool:
 
 
 def test_public_names():
-    assert all(hasattr(encode, name) for name in encode.__all__)
+    """The names that the package's header promises."""
+    promised = re.findall(r"`(\w+)\.(\w+)", video.__doc__)
+    assert ("read", "frames") in promised
+    for module, name in promised:
+        assert hasattr(importlib.import_module(f"reference.video.{module}"), name), name

@@ -1,4 +1,6 @@
--- Truth as people and other programs read it: labels instead of codes, in session and time order.
+-- Truth as people and other programs read it: labels instead of codes, in session and time order. The export_*.sql
+-- statements write this view to a file; truth_rows.truth_row gives the same values for one clip.
+CREATE OR REPLACE TEMPORARY VIEW exported AS
 SELECT
     c.clip_id, c.session, c.clip_index, c.start_ms,
     op.operation AS dominant_operation, c.start_frame, c.end_frame, nx.operation AS next_operation,

@@ -1,0 +1,70 @@
+"""Output of `harness compare`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rich.console import Console
+
+from harness.commands.terminal import heading, remark, table
+from harness.formatting import count, interval, number, p_value, percent, size
+from harness.metrics_table import METRICS
+
+SHOWN = 3
+"""Clips that are named of those that only one of two gets right."""
+
+
+def print_comparison(result: dict[str, Any], out: Console) -> None:
+    """Print every entry's metrics, then each pair with its verdict."""
+    out.print(f"{result['world']} / {result['split']}: {size(result)}, margin {result['margin']:g}")
+    made = table("model", *(metric.title for metric in METRICS), "coverage", left=["model"])
+    for entry in result["entries"]:
+        values = (number(entry["metrics"][metric.key]["value"]) for metric in METRICS)
+        made.add_row(entry["name"], *values, percent(entry["coverage"], 1))
+    out.print(made)
+    for pair in result["pairs"]:
+        _pair(pair, result, out)
+
+
+def _pair(pair: dict[str, Any], result: dict[str, Any], out: Console) -> None:
+    heading(out, pair["verdict"]["sentence"])
+    _tests(pair, result, out)
+    _counts(pair, out)
+    for side, name in (("only_a", pair["a"]), ("only_b", pair["b"])):
+        flips = pair["flips"][side]
+        if flips:
+            more = f" and {count(len(flips) - SHOWN)} more" if len(flips) > SHOWN else ""
+            remark(out, f"only {name} fully right: {', '.join(flips[:SHOWN])}{more}")
+
+
+def _tests(pair: dict[str, Any], result: dict[str, Any], out: Console) -> None:
+    title = f"{pair['a']} - {pair['b']}"
+    made = table(title, "difference", "95% interval", "p", "adjusted", "verdict", left=[title])
+    tests = {"score": pair["score"]} | pair["metrics"]
+    for metric in METRICS:
+        test = tests[metric.key]
+        made.add_row(
+            metric.title,
+            number(test["difference"], sign=True),
+            interval(test, sign=True),
+            p_value(test["p"]),
+            p_value(test["p_adjusted"]),
+            _direction(test, result["alpha"]),
+        )
+    out.print(made)
+    remark(out, f"adjusted by Holm: score over m = {result['m']}, the rest over m = {result['m_metrics']}")
+
+
+def _counts(pair: dict[str, Any], out: Console) -> None:
+    title = "clips right by"
+    made = table(title, "both", f"only {pair['a']}", f"only {pair['b']}", "neither", left=[title])
+    for field, row in pair["counts"].items():
+        made.add_row("all three" if field == "all" else field, *(count(value) for value in row.values()))
+    out.print(made)
+
+
+def _direction(test: dict[str, Any], alpha: float) -> str:
+    """Return whether a difference is significantly better or worse, and "-" where it is not significant."""
+    if test["p_adjusted"] > alpha:
+        return "-"
+    return "better" if test["difference"] > 0 else "worse"

@@ -1,0 +1,57 @@
+"""Output of `harness leaderboard`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rich.console import Console
+from rich.text import Text
+
+from harness.commands.terminal import remark, table
+from harness.comparison.board_text import board_cells, board_line, board_notes, sealed_note
+from harness.formatting import count, interval, number, percent, rank_range, size
+from harness.metrics_table import PARTS, SINGLE
+
+
+def print_leaderboard(board: dict[str, Any], out: Console) -> None:
+    """Print the verdict, the table, its notes, broken entries, and how many entries are for elsewhere."""
+    out.print(Text(board["verdict"], style="bold"))
+    out.print(board_line(board), style="dim")
+    made = table("rank", "tier", "model", "score", "95% interval", *(metric.short for metric in SINGLE), left=["model"])
+    for row in board["entries"]:
+        name = row["name"] + (" !" if row["flags"] else "")
+        made.add_row(rank_range(row), str(row["tier"]), name, *board_cells(row)[:-1])
+    for row in board["references"]:
+        made.add_row("-", "-", Text(row["name"], style="dim"), *board_cells(row)[:-1])
+    out.print(made)
+    for note in board_notes(board):
+        out.print(Text(note, style="yellow" if note.startswith("!") else "dim"))
+    _broken(board, out)
+    if board["elsewhere"]:
+        entries = "entry is" if board["elsewhere"] == 1 else "entries are"
+        remark(out, f"{count(board['elsewhere'])} more {entries} for another world or split")
+
+
+def print_sealed_leaderboard(board: dict[str, Any], out: Console) -> None:
+    """Print the public board of a sealed split."""
+    where = f"{board['world']} / {board['split']} (sealed): {size(board)}"
+    out.print(Text(where if board["entries"] else "No entry yet.", style="bold"))
+    made = table("model", "score", "95% interval", *(part.short for part in PARTS), "coverage", left=["model"])
+    for row in board["entries"]:
+        metrics = row["metrics"]
+        values = (number(metrics[part.key]["value"]) for part in PARTS)
+        made.add_row(
+            row["name"],
+            number(metrics["score"]["value"]),
+            interval(metrics["score"]),
+            *values,
+            percent(row["coverage"]),
+        )
+    out.print(made)
+    out.print(sealed_note(board), style="dim")
+    _broken(board, out)
+
+
+def _broken(board: dict[str, Any], out: Console) -> None:
+    for entry in board["broken"]:
+        out.print(Text(f"x {entry['name']}: {entry['error'].splitlines()[0]}", style="red"))

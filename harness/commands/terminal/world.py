@@ -1,0 +1,83 @@
+"""Output of `harness world list` and `harness world info`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rich.console import Console
+from rich.text import Text
+
+from harness.commands.terminal import IN_SAMPLE, heading, table, warn
+from harness.formatting import number, percent, size
+from harness.metrics_table import BY_KEY
+from reference.task import DENSE_FRAMES
+
+
+def print_worlds(rows: list[dict[str, Any]], out: Console) -> None:
+    """Print every world with its splits; its name stands in the first of its rows."""
+    made = table("world", "kind", "split", "truth", left=["world", "kind", "split", "truth"])
+    last = None
+    for row in rows:
+        world = ("", "") if row["world"] == last else (row["world"], row["kind"])
+        made.add_row(*world, row["split"], "built" if row["built"] else "made when first used")
+        last = row["world"]
+    out.print(made)
+
+
+def print_world(found: dict[str, Any], out: Console) -> None:
+    """Print what a split holds: bounds of the metrics, shares, distributions, detectable differences."""
+    where = Text(f"{found['world']} / {found['split']}", style="bold")
+    out.print(where + Text(f"  {size(found)}, truth {found['truth_digest'][:16]}"))
+    _bounds(found, out)
+    _shares(found, out)
+    if found["in_sample"]:
+        warn(out, IN_SAMPLE)
+    _frame_limit(found, out)
+    for dimension, rows in found["distributions"].items():
+        levels = ", ".join(f"{row['level']} {percent(row['clips'] / found['n'], 1)}" for row in rows)
+        out.print(Text(f"{dimension}: ", style="bold") + Text(levels))
+    _detectable(found, out)
+
+
+def _bounds(found: dict[str, Any], out: Console) -> None:
+    made = table("metric", "floor", "prior", "ceiling", "oracle scores", left=["metric"])
+    for name, row in found["metrics"].items():
+        made.add_row(BY_KEY[name].title, *(number(row[role]) for role in ("floor", "prior", "ceiling", "oracle")))
+    out.print(made)
+
+
+def _shares(found: dict[str, Any], out: Console) -> None:
+    shares = [
+        (f"dense (segment of at most {DENSE_FRAMES} frames)", found["dense"]),
+        ("next operation not visible", found["next_hidden"]),
+        ("off script", found["off_script"]),
+        ("hit by answering the whole clip", found["whole_clip_tiou50"]),
+    ]
+    out.print("; ".join(f"{name} {percent(share, 1)}" for name, share in shares if share is not None))
+    if found["constant"]:
+        constant = found["constant"]
+        frames = f"frames {constant['start_frame']}-{constant['end_frame']}"
+        answer = f"{constant['dominant_operation']}, {frames}, next {constant['next_operation']}"
+        out.print(f"the constant answer: {answer}")
+
+
+def _frame_limit(found: dict[str, Any], out: Console) -> None:
+    if not found["frame_limit"]:
+        return
+    reached = [
+        f"{part.replace('_', ' ')} clips "
+        + ", ".join(f"{BY_KEY[key].title} {number(value)}" for key, value in limit.items() if key in BY_KEY)
+        for part, limit in found["frame_limit"].items()
+    ]
+    out.print(f"perfect labels of 8 uniform frames reach: {'; '.join(reached)}")
+
+
+def _detectable(found: dict[str, Any], out: Console) -> None:
+    if not found["detectable"]:
+        warn(out, f"{found['sessions']} sessions: intervals and tests are not supported")
+        return
+    heading(out, "Detectable differences", "power 0.80 at 5%; one of two models right on a share d of clips")
+    made = table("d", "smallest difference")
+    for row in found["detectable"]:
+        made.add_row(f"{row['disagreement']:.2f}", f"{number(100 * row['mde'], 1)} points")
+    out.print(made)

@@ -1,0 +1,206 @@
+"""Glossary of the words that terminal, page and documents use, each explained once.
+
+`harness words` prints it, the page lists a part of it at its foot, and docs/words.md is generated from it. Formulas
+stand in docs/metrics.md, the statistics in docs/intervals.md.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class Word(NamedTuple):
+    """One term: the sentence that explains it, details, and whether the page lists it."""
+
+    name: str
+    sentence: str
+    details: str = ""
+    on_page: bool = False
+
+    @property
+    def text(self) -> str:
+        """Return the whole explanation, with code in backquotes."""
+        return f"{self.sentence} {self.details}".rstrip()
+
+
+def plain(text: str) -> str:
+    """Return an explanation without its backquotes, for terminal and page."""
+    return text.replace("`", "")
+
+
+GLOSSARY = (
+    Word(
+        "adjusted p",
+        "An adjusted p is a p-value after Holm's correction for the number of tests (m) in its family.",
+        "A difference is significant when its adjusted p is at most 0.05.",
+        on_page=True,
+    ),
+    Word(
+        "baseline",
+        "A baseline is an entry that knows the training split only, or nothing: `constant`, `whole-clip`, "
+        "`random`, `probe`.",
+        "It is ranked like a model.",
+    ),
+    Word(
+        "ceiling",
+        "The ceiling is the best value that any answer can reach on average, given all that the pictures show.",
+        "For the next operation it is computed exactly from the packing process; for OCA and tIoU@0.5 it is 1.",
+        on_page=True,
+    ),
+    Word(
+        "clip",
+        "A clip is five seconds of one session: 125 frames at 25 frames per second, numbered 0 to 124.",
+        "It has one true operation, one true segment and one true next operation.",
+    ),
+    Word(
+        "coverage",
+        "The coverage of a prediction file is the share of the split's clips for which it has a line.",
+        "Clips without a line count as wrong.",
+    ),
+    Word(
+        "dense",
+        "A clip is dense when its true segment has at most 62 frames.",
+        'Only on dense clips does the answer "the whole clip" miss the segment.',
+        on_page=True,
+    ),
+    Word(
+        "domain",
+        "A domain is the way in which a session is drawn: clean, light, clutter, occlusion, second-worker, "
+        "camera, noise, motion-blur or compression.",
+        "A session has one domain. The last four occur in no training split and are called unseen.",
+        on_page=True,
+    ),
+    Word(
+        "entry",
+        "An entry is a folder of `submissions/` with a card (`card.toml`) and a prediction file.",
+        "It is a model, a baseline or a reference row.",
+    ),
+    Word(
+        "failure mode",
+        "A failure mode is the one reason for which a clip is lost, the first of a fixed list that applies.",
+        "The gain of a mode is what the score would gain if all answers on its clips were right; the gains of all "
+        "modes sum to 1 - score.",
+    ),
+    Word(
+        "floor",
+        "The floor is the value of the best constant answer: the majority operation, the constant segment that "
+        "hits most clips, and the majority next operation, all fitted on the training split.",
+        on_page=True,
+    ),
+    Word(
+        "hidden",
+        "The next operation of a clip is hidden when it has not begun by the clip's last frame.",
+        "On hidden clips a right answer is anticipation; on the other clips it may be recognition.",
+        on_page=True,
+    ),
+    Word(
+        "interval",
+        "An interval is the 95% confidence interval of a number, for sessions like those of the split.",
+        "It is made by leaving out one session at a time.",
+    ),
+    Word(
+        "margin",
+        "The margin is the difference in score that is too small to matter, 0.03 by default.",
+        "Two models are equivalent when the 90% interval of their difference lies inside plus or minus the margin.",
+    ),
+    Word(
+        "off-script",
+        "A clip is off-script when its next operation is not the usual successor of its operation in the packing "
+        "process.",
+        "A model that has memorised the sequence is wrong on these clips.",
+        on_page=True,
+    ),
+    Word(
+        "operation",
+        "An operation is one of nine things that a worker does: Box Setup, Inner Packing, Tape, Put Items, Pack, "
+        "Wrap, Label, Final Check, Idle.",
+        "The dominant operation of a clip is the one with most frames in it.",
+    ),
+    Word(
+        "own prior",
+        "The own prior is the accuracy of the usual successor of the operation that the model itself answered.",
+        "AA@1 minus the own prior is what the model gains from context.",
+        on_page=True,
+    ),
+    Word(
+        "prior",
+        "The prior is the value of a perfect recogniser that has only memorised which operation usually follows which.",
+        "This recogniser answers the most frequent successor, in the training split, of the clip's true operation.",
+        on_page=True,
+    ),
+    Word(
+        "rank range",
+        "The rank range of an entry holds every place that the significant pairwise differences allow.",
+        "It runs from 1 + the number of entries that are better to the number of ranked entries - the number that "
+        "are worse.",
+        on_page=True,
+    ),
+    Word(
+        "reference row",
+        "A reference row is an entry that uses the truth, such as `oracle` or `transition-prior`.",
+        "It is shown on the leaderboard and never ranked.",
+        on_page=True,
+    ),
+    Word(
+        "sealed",
+        "A split is sealed when only its organiser holds the secret that makes its truth.",
+        "Its pictures and a commitment are published, and four rounded numbers leave it at each scoring.",
+    ),
+    Word(
+        "segment",
+        "A segment is a start frame and an end frame; the end frame is the first frame after it.",
+        "The true segment is the longest uninterrupted part of a clip's dominant operation.",
+    ),
+    Word(
+        "session",
+        "A session is a continuous recording of one worker who packs orders.",
+        "Clips are cut from it and do not overlap. Sessions are the independent units of every interval and test.",
+        on_page=True,
+    ),
+    Word(
+        "signature",
+        "A signature is one line that names everything a score depends on: world, truth, split, rules, weights, "
+        "submission, version.",
+        "Two scores with equal signatures are equal byte for byte.",
+    ),
+    Word(
+        "skill",
+        "Skill is the share of the way from the prior to the ceiling: (value - prior) / (ceiling - prior), with "
+        "the floor where there is no prior.",
+        "It is negative below the prior.",
+        on_page=True,
+    ),
+    Word(
+        "split",
+        "A split is a part of a world with its own sessions: `train`, `validation`, `test` and `test-large` in "
+        "the worlds that ship.",
+        "Models are judged on the test splits and learn from the other two.",
+        on_page=True,
+    ),
+    Word(
+        "tier",
+        "A tier is a group of entries that are not shown to be worse than its first.",
+        "The highest entry opens a tier, which takes in every entry that is not significantly worse than it; the "
+        "next entry opens the next tier. A tier need not follow the score.",
+        on_page=True,
+    ),
+    Word(
+        "truth",
+        "The truth of a split is the set of its right answers, kept as a database that is made from the world file.",
+        "Its digest is pinned in the world file and stands in every signature.",
+    ),
+    Word(
+        "verdict",
+        "A verdict is the statement about two submissions: identical, better, worse, equivalent or inconclusive.",
+        "The first of these that holds is given.",
+    ),
+    Word(
+        "world",
+        "A world is a packing process or a set of imported annotations, with its operations and its splits.",
+        "A world that ships is one TOML file.",
+        on_page=True,
+    ),
+)
+"""In alphabetical order."""
+
+WORDS = {word.name: word for word in GLOSSARY}

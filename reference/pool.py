@@ -1,0 +1,58 @@
+"""Tasks for other processes or threads: results in the order of the tasks, few tasks in flight.
+
+A slow reader holds the workers back, so memory does not grow with the number of tasks.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Generator, Iterable
+from concurrent.futures import Executor, ProcessPoolExecutor
+from itertools import islice
+from multiprocessing import get_context
+from typing import Any, TypeVar
+
+Task = TypeVar("Task")
+Result = TypeVar("Result")
+Shared = TypeVar("Shared")
+
+
+def in_processes(
+    work: Callable[[Shared, Task], Result], shared: Shared, tasks: Iterable[Task], workers: int, ahead: int
+) -> Generator[Result]:
+    """Yield `work(shared, task)` for each task, in order, computed by `workers` fresh processes.
+
+    `work` is a function of a module, `shared` is sent to each process once. Raises what `work` raises, and
+    BrokenProcessPool where a process dies.
+    """
+    # Processes are spawned: a fork of a process that runs threads (DuckDB has some) can deadlock.
+    with ProcessPoolExecutor(workers, get_context("spawn"), initializer=_keep, initargs=(shared,)) as pool:
+        yield from in_order(pool, _call, ((work, task) for task in tasks), ahead)
+
+
+def in_order(pool: Executor, work: Callable[[Task], Result], tasks: Iterable[Task], ahead: int) -> Generator[Result]:
+    """Yield `work(task)` for each task, in order; up to `ahead` tasks are in flight, also while the reader works."""
+    tasks = iter(tasks)
+    waiting = deque(pool.submit(work, task) for task in islice(tasks, ahead))
+    try:
+        while waiting:
+            result = waiting.popleft().result()
+            waiting.extend(pool.submit(work, task) for task in islice(tasks, 1))
+            yield result
+    finally:
+        for future in waiting:
+            future.cancel()
+
+
+_kept: Any = None
+"""In a worker process: the object that its tasks share."""
+
+
+def _keep(shared: Any) -> None:
+    global _kept
+    _kept = shared
+
+
+def _call(call: tuple[Callable[[Any, Any], Any], Any]) -> Any:
+    work, task = call
+    return work(_kept, task)

@@ -1,0 +1,2 @@
+-- All rows and columns of an imported Parquet file.
+SELECT * FROM read_parquet($path)
