@@ -92,9 +92,13 @@ def test_no_module_imports_itself_through_others():
     assert structure.circles(structure.imports()) == []
 
 
+FULL_ROOMS = {"finetune": 17}
+"""Rooms with more than fifteen files: the commands of finetune stand beside its parts, as `python -m` calls them."""
+
+
 def test_a_room_holds_fifteen_files_at_most():
     """Its `__init__` apart; what would make it fuller deserves a room of its own."""
-    assert {name: len(files) for name, files in structure.rooms().items() if len(files) > 15} == {}
+    assert {name: len(files) for name, files in structure.rooms().items() if len(files) > 15} == FULL_ROOMS
 
 
 @pytest.mark.parametrize("package", ["harness", "reference"])
@@ -103,26 +107,13 @@ def test_tests_lie_in_the_rooms_of_what_they_test(package):
     assert files and [room for room in set(files) if not (ROOT / room / "__init__.py").exists()] == []
 
 
-MANY_PARAMETERS = {
-    "harness/baselines/write.py write_baseline": "exported: one keyword for each choice of the command",
-    "harness/commands/compare.py command": "one for each option of the command",
-    "harness/commands/leaderboard.py command": "one for each option of the command",
-    "harness/commands/report.py command": "one for each option of the command",
-    "harness/ingestion/ingest.py ingest": "a file, a truth and one keyword for each way of reading",
-    "harness/prediction/predict.py predict": "exported: one keyword for each choice of the command",
-    "harness/prediction/questions.py rendered": "repeats those of harness.render",
-    "harness/report/watch.py watch": "what is watched, and a clock and a rest that tests replace",
-    "harness/statistics.py verdict": "the figures of one comparison, all numbers",
-    "harness/worlds/rendering.py preview": "exported: one keyword for each choice of the command",
-    "harness/worlds/rendering.py render": "exported: one keyword for each choice of the command",
-    "reference/video/read.py frames": "exported: one keyword for each limit on a file of unknown origin",
-}
+MANY_PARAMETERS = {"reference/video/read.py frames": "exported: a keyword for each limit on a file of unknown origin"}
 """Functions that take more than seven parameters, with the reason."""
 
 
 def test_functions_take_seven_parameters_at_most():
     many = {name for name, count in structure.parameters().items() if count > 7}
-    assert {re.sub(":[0-9]+", "", name) for name in many} - MANY_PARAMETERS.keys() == set()
+    assert {re.sub(":[0-9]+", "", name) for name in many} == MANY_PARAMETERS.keys()
 
 
 def test_layout_is_kept_from_the_formatter_in_tables_of_modules_only():
