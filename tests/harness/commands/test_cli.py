@@ -264,6 +264,7 @@ WORLDS = [
     (["world", "export", "warehouse-v1", "--split", "validation", "-o", "t.xlsx"], ".jsonl", "an unknown extension"),
     (["world", "lists"], "No such command 'lists'", "a misspelt command"),
     (["schema", "everything"], "'everything' is not one of", "an unknown schema"),
+    (["words", "roof"], "'roof' is no word of the glossary", "an unknown word"),
     (["verify", "nowhere.html"], "nowhere.html: No such file", "a missing page"),
     (["verify", "right.jsonl"], "no page of this project", "a file that is no page"),
     (["scores"], "No such command 'scores'", "a misspelt command"),
@@ -277,7 +278,7 @@ WORLDS = [
 def test_refused_with_one_clear_message(words, message, why, run, folder):
     """Exit code 2, nothing on standard output, a message that names what is wrong; an exception would fail the test."""
     fifo(folder)
-    world = [] if words[0] in ("world", "schema", "verify", "scores", "--verbose") else ["--world", WORLD]
+    world = [] if words[0] in ("world", "schema", "words", "verify", "scores", "--verbose") else ["--world", WORLD]
     result = run(*words, *world)
     assert (result.code, result.out) == (2, ""), why
     assert message in result.err and "Traceback" not in result.err

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -16,7 +17,7 @@ import pytest
 
 from harness.errors import UsageError
 from harness.formatting import in_words
-from harness.report import columns, data, gather, render, write
+from harness.report import columns, data, gather, render, verify, write
 from harness.report.panels import first
 from harness.report.panels.measure import Axis, Measure, axis_over, nice
 from harness.report.typography import p_in_a_sentence, signed
@@ -203,6 +204,15 @@ def test_equal_bytes_in_other_surroundings(made, tmp_path):
     env = os.environ | {"PYTHONHASHSEED": "7", "TZ": "Asia/Kathmandu", "LC_ALL": "C"}
     subprocess.run([sys.executable, "-c", code, folder, there, str(request.home)], check=True, env=env, cwd=ROOT)
     assert there.read_bytes() == (tmp_path / "here.html").read_bytes()
+
+
+def test_words_lead_to_their_explanations(gathered, page):
+    """Every word that the page links, also in a panel that is not shown, is explained at its foot."""
+    text = render.html(page, columns.script_data(gathered))
+    panels = "".join(verify.unpack(text, PAGE)["models"])
+    linked = set(re.findall(r'href="#(word-[^"]+)"', text + panels))
+    assert {"word-floor", "word-tier", "word-domain", "word-world"} <= linked
+    assert linked <= set(re.findall(r'id="(word-[^"]+)"', text))
 
 
 def test_no_place_of_this_machine_is_named(gathered, page):
