@@ -39,7 +39,7 @@ QUICK = (
 
 
 def measure(parts: Sequence[Callable[[Place], Benchmark]]) -> list[Benchmark]:
-    """All in one temporary folder, so that what one has made the next need not make again."""
+    """Run all benchmarks in one temporary folder, so that the next one uses what the one before has made."""
     with tempfile.TemporaryDirectory(prefix="harness-bench-") as folder:
         return [part(Place(Path(folder))) for part in parts]
 

@@ -1,4 +1,4 @@
-"""How time and memory are measured, and what a benchmark hands to the page.
+"""Measurement of time and memory, and the parts of a benchmark on the page.
 
 A run is a fresh process: wall time from its start to its end, processor time of all its threads, and the largest memory
 it held. What is compared is run in turn, several times, and its medians are compared: a busy machine then slows both
@@ -37,7 +37,7 @@ class Run(NamedTuple):
 
     @property
     def columns(self) -> tuple[str, str, str]:
-        """Of COLUMNS."""
+        """Return the texts of COLUMNS."""
         return self.shown, f"{self.processor:.2f} s", self.memory
 
 
@@ -58,7 +58,7 @@ class Benchmark(NamedTuple):
 
 
 class Place(NamedTuple):
-    """Where a benchmark works: an empty folder, and HARNESS_HOME in it."""
+    """Workplace of a benchmark: an empty folder, and HARNESS_HOME in it."""
 
     folder: Path
 
@@ -68,7 +68,7 @@ class Place(NamedTuple):
 
 
 def run(place: Place, *arguments: str | Path) -> Run:
-    """`python -m arguments...` as a fresh process; raises when it fails."""
+    """Run `python -m arguments...` as a fresh process. Raises CalledProcessError."""
     launch = [sys.executable, "-S", "tests/benchmarks/launch.py", sys.executable, "-m", *map(str, arguments)]
     environment = os.environ | {"HARNESS_HOME": str(place.home)}
     done = subprocess.run(launch, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True, check=True)
@@ -77,7 +77,7 @@ def run(place: Place, *arguments: str | Path) -> Run:
 
 
 def in_turn(repetitions: int, *jobs: Callable[[], Run]) -> list[Run]:
-    """Each job once, then each again, ...; of each the median times and the largest memory."""
+    """Run the jobs in turn, several times; return the median times and the largest memory of each."""
     rounds = [[job() for job in jobs] for _ in range(repetitions)]
     measured = [zip(*runs, strict=True) for runs in zip(*rounds, strict=True)]
     return [Run(median(seconds), median(processor), max(peak)) for seconds, processor, peak in measured]

@@ -1,4 +1,4 @@
-"""How long the command line keeps one waiting."""
+"""Waiting time at the command line."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Does a line cost more when there are more of them?"""
+"""Cost of one line more, as submissions grow."""
 
 from __future__ import annotations
 
@@ -39,6 +39,6 @@ def measure(place: Place, scales: tuple[int, ...], copies: int, repetitions: int
 
 
 def _added(sizes: tuple[int, ...], runs: list[Run]) -> list[float]:
-    """Nanoseconds for each line more than the size before has."""
+    """Return the nanoseconds for each line more than the size before has."""
     steps = zip(zip(sizes, runs, strict=True), zip(sizes[1:], runs[1:], strict=True), strict=False)
     return [0.0, *(1e9 * (b.seconds - a.seconds) / ((y - x) * material.CLIPS) for (x, a), (y, b) in steps)]

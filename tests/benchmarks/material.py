@@ -1,4 +1,4 @@
-"""What is scored: splits of many sizes, submissions for them, a folder of entries."""
+"""Material of the benchmarks: splits of many sizes, submissions for them, a folder of entries."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def need(place: Place, *scales: int) -> None:
 
 
 def multiply(place: Place, scale: int, copies: int) -> None:
-    """A stand-in for the split with scale x copies times its sessions: the smaller one copied, under new ids."""
+    """Make a stand-in for the split with scale x copies times its sessions: the smaller one copied, under new ids."""
     origin, path = locate(world(scale * copies), place.home), truth_path(place, scale * copies)
     path.parent.mkdir(parents=True, exist_ok=True)
     with database.connect(place.folder / "temporary") as connection:
@@ -67,7 +67,7 @@ def multiply(place: Place, scale: int, copies: int) -> None:
 
 
 def submission(place: Place, scale: int) -> Path:
-    """A line for every clip of the split, written once."""
+    """Write a submission with a line for every clip of the split, unless it is there, and return its path."""
     path = place.folder / f"{world(scale)}.jsonl"
     if not path.exists():
         write_atomically(path, lambda temporary: _write(truth_path(place, scale), temporary, place))
@@ -86,7 +86,7 @@ def forget_scores(place: Place) -> None:
 
 
 def entries(place: Place, count: int) -> Path:
-    """A folder of entries for the unscaled split: the same answers, of which each entry has lost another part."""
+    """Write a folder of entries for the unscaled split: the same answers, of which each entry has lost another part."""
     with store.open_truth(WORLD, SPLIT, home=place.home) as truth:
         digest = truth.digest
     lines = submission(place, 1).read_text(encoding="utf-8").splitlines(keepends=True)

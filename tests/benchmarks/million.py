@@ -1,4 +1,4 @@
-"""Scoring a million lines against DuckDB's own typed read of them, and making the truth they are scored with."""
+"""Time to score a million lines against DuckDB's typed read of them, and to make the truth."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def typed_read(place: Place, scale: int) -> Run:
 
 
 def score(place: Place, scale: int) -> Run:
-    """Score the split's submission, nothing of it being stored yet."""
+    """Score the split's submission with no score of it in the cache."""
     file = material.submission(place, scale)
     material.forget_scores(place)
     return run(place, "harness", "score", file, "--world", material.world(scale))

@@ -33,7 +33,7 @@ INDICES = {place * 124 // 7 for place in range(8)}
 
 
 def bare(path: Path) -> np.ndarray:
-    """What anyone would write."""
+    """Decode and pick frames with PyAV, as anyone would write it."""
     with av.open(str(path)) as container:
         return np.stack(
             [
@@ -51,7 +51,7 @@ def spent(work: Callable[[], object], clock: Callable[[], float]) -> float:
 
 
 def one_process(folder: Path, turns: int = 15) -> list[list[str]]:
-    """Drawing, encoding and sampling of single clips, medians."""
+    """Measure drawing, encoding and sampling of single clips; return rows of medians."""
     source = Scenes(load_world("warehouse-v1"), "test", domains=("clean",))
     jobs = sorted(source.jobs(), key=lambda job: job.clip_id)[:turns]
     path = folder / "clip.mp4"
@@ -92,7 +92,7 @@ def whole(folder: Path, clips: int, workers: int) -> list[list[str]]:
 
 
 def proved(folder: Path, clips: int) -> list[list[str]]:
-    """Two renderings at a time on the same cores."""
+    """Render the same clips twice at once on the same cores; return how many files differ."""
     request = Request(form="video", limit=clips)
     threads = [threading.Thread(target=partial(render, request, folder / name, workers=2)) for name in ("a", "b")]
     for thread in threads:

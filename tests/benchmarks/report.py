@@ -1,4 +1,4 @@
-"""How large a page is, how long it takes to write, and how soon it can be used."""
+"""Size of a page, time to write it, and time until it can be used."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def measure(place: Place, sizes: tuple[Size, ...], repetitions: int) -> Benchmar
 
 
 def _loaded(page: Path, repetitions: int) -> tuple[float, float]:
-    """Seconds from the start of loading until the leaderboard is sortable, and until all is there."""
+    """Return the seconds of loading until the leaderboard can be sorted, and until all panels are there."""
     times = []
     with pages.browser() as started:
         for _ in range(repetitions):

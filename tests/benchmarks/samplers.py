@@ -1,4 +1,4 @@
-"""What a sampler costs and where its frames fall: `python -m tests.benchmarks.samplers [--clips 180] [--split test]`.
+"""Cost of the samplers and place of their frames: `python -m tests.benchmarks.samplers [--clips 180] [--split test]`.
 
 Cost: the CPU time of eight frames from an mp4 at 336 x 336, decoding included, over that of the uniform sampler; the
 samplers take turns, the median of the clips counts. Distance: from each true transition on screen (the first frame of a
@@ -31,7 +31,7 @@ TIMED = 12
 
 
 def chosen(source: Scenes, clips: int) -> Iterator[Job]:
-    """By clip id: every domain and worker has its share."""
+    """Yield the first jobs by clip id, so that every domain and worker has its share."""
     return islice(sorted(source.jobs(), key=lambda job: job.clip_id), clips)
 
 

@@ -1,4 +1,4 @@
-"""The ceiling proved a second way: the oracle's realised share against the mean ceiling, on a larger twin of a split.
+"""Second proof of the ceiling: the oracle's realised share against the mean ceiling, on a larger twin of a split.
 
 Run from the repository root: `python -m tests.proofs.ceiling [--scale 50] [--workers 2]`. Clips are sorted by their
 ceiling and divided into ten bins of equal size. Demanded: 0.01 over all clips and over the hidden ones (next operation
@@ -44,7 +44,7 @@ def bins(clips: Iterable[Clip]) -> list[Bin]:
 
 
 def compare(clips: list[Clip]) -> tuple[str, bool]:
-    """A Markdown table, and whether the tolerances hold."""
+    """Return a Markdown table, and True if the tolerances hold."""
     parts = [(str(number), part, BIN_TOLERANCE) for number, part in enumerate(bins(clips), 1)]
     parts.append(("all", summarise(clips), MEAN_TOLERANCE))
     rows = [

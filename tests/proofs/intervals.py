@@ -21,7 +21,7 @@ SEED, RUNS = 20_260, 10_000
 DEMANDED = 0.915
 EVEN = (20,)
 UNEVEN = (5, 10, 15, 20, 25, 30, 35, 20)
-"""Clips a session, repeated over the sessions; both have a mean of 20."""
+"""Numbers of clips in a session, repeated over the sessions; both have a mean of 20."""
 
 
 class Cell(NamedTuple):
@@ -45,7 +45,7 @@ UNEQUAL = [cell._replace(sizes=UNEVEN) for cell in GATE]
 
 
 def draw(cell: Cell, runs: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """Right clips [runs, G] and clips [G]."""
+    """Draw the numbers of right clips [runs, G] and return them with the numbers of clips [G]."""
     random = np.random.default_rng([seed, round(1000 * cell.p), round(1000 * cell.correlation), cell.sessions])
     strength = (1 - cell.correlation) / cell.correlation
     clips = np.resize(cell.sizes, cell.sessions)
@@ -64,7 +64,7 @@ def measure(cell: Cell, runs: int = RUNS, seed: int = SEED) -> Result:
 
 
 def wilson(value: np.ndarray, n: int, p: float) -> float:
-    """Coverage of Wilson's interval on n independent clips: p is inside when its own z test does not reject."""
+    """Return the coverage of Wilson's interval on n independent clips: p lies inside if its z test does not reject."""
     return float((np.abs(value - p) <= 1.959964 * np.sqrt(p * (1 - p) / n)).mean())
 
 

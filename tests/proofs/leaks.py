@@ -40,7 +40,7 @@ TARGETS: dict[str, Callable[[Clip], int]] = {
 
 
 class Finding(NamedTuple):
-    """`gained`: mean probability given to the true answers, and what it is when labels are shuffled, by shuffle."""
+    """Result of one search. `given`: mean probability of the true answers; `shuffled`: of shuffled ones."""
 
     target: str
     shuffle: str
@@ -50,7 +50,7 @@ class Finding(NamedTuple):
 
 
 class Split(NamedTuple):
-    """Clips by session and time, their features [n, f], sessions [n] numbered from 0, each of the same size."""
+    """Clips of a split by session and time: their features [n, f] and sessions [n], numbered from 0, of equal size."""
 
     clips: list[Clip]
     features: np.ndarray
@@ -64,7 +64,7 @@ class Split(NamedTuple):
 
 
 def published(clips: Sequence[Clip], by_id: bool) -> np.ndarray:
-    """[n, f], in the order of `clips`: what a line of clips.jsonl holds, and where it stands."""
+    """Return what each line of clips.jsonl holds and where it stands, as numbers [n, f] in the order of `clips`."""
     names = [clip.clip_id for clip in clips]
     listed = sorted(names) if by_id else names
     place = {name: number / len(names) for number, name in enumerate(listed)}
@@ -73,7 +73,7 @@ def published(clips: Sequence[Clip], by_id: bool) -> np.ndarray:
 
 
 def withheld(clips: Sequence[Clip], by_id: bool) -> np.ndarray:
-    """[n, 3]: session and clip number, and how far into the session the clip begins."""
+    """Return session number, clip number and the clip's start within its session [n, 3]."""
     del by_id
     return np.array([[int(clip.session.rsplit("-", 1)[1]), clip.clip_index, clip.start_ms] for clip in clips], float)
 
@@ -82,7 +82,7 @@ Features = Callable[[Sequence[Clip], bool], np.ndarray]
 
 
 def load(world: str, split: str, features: Features = published, sessions: int | None = None) -> Split:
-    """The split, or its first sessions."""
+    """Return the clips of a split, or of its first sessions."""
     clips = list(build_split(load_world(world), split))
     names = {name: number for number, name in enumerate(dict.fromkeys(clip.session for clip in clips))}
     kept = [clip for clip in clips if sessions is None or names[clip.session] < sessions]
@@ -90,7 +90,7 @@ def load(world: str, split: str, features: Features = published, sessions: int |
 
 
 def predictions(train: Split, test: Split, target: str, iterations: int = ITERATIONS) -> np.ndarray:
-    """Probabilities of every label for every test clip, in millionths [n, labels]."""
+    """Return the probability of every label for every test clip, in millionths [n, labels]."""
     from sklearn.ensemble import HistGradientBoostingClassifier
     from threadpoolctl import threadpool_limits
 
@@ -103,12 +103,12 @@ def predictions(train: Split, test: Split, target: str, iterations: int = ITERAT
 
 
 def within_sessions(session: np.ndarray, random: np.random.Generator, count: int) -> np.ndarray:
-    """[count, n]: for each clip the clip of its session whose label it gets. `session` is ascending."""
+    """Draw, for each clip, the clip of its session whose label it gets [count, n]. `session` is ascending."""
     return np.argsort(session + random.random((count, len(session))), axis=1, kind="stable")
 
 
 def by_sessions(session: np.ndarray, random: np.random.Generator, count: int) -> np.ndarray:
-    """[count, n]: whole sessions change places, their clips keep their order."""
+    """Draw orders [count, n] in which whole sessions change places and their clips keep their order."""
     groups = session[-1] + 1
     size = len(session) // groups
     if size * groups != len(session):
@@ -134,7 +134,7 @@ def examine(test: Split, target: str, given: np.ndarray, shuffles: int = SHUFFLE
 
 
 def _sums(given: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """What each row of labels [count, n] is given, summed."""
+    """Return the probability that each row of labels [count, n] gets in total."""
     return given[np.arange(len(given)), labels].sum(axis=1)
 
 
@@ -143,7 +143,7 @@ def _blocks(total: int, block: int = 1000) -> list[int]:
 
 
 def search(train: Split, test: Split, shuffles: int = SHUFFLES, iterations: int = ITERATIONS) -> list[Finding]:
-    """Both shuffles of every target."""
+    """Examine every target under both shuffles."""
     return [
         finding
         for target in TARGETS
@@ -152,7 +152,7 @@ def search(train: Split, test: Split, shuffles: int = SHUFFLES, iterations: int 
 
 
 def control(train: Split, test: Split, shuffles: int = SHUFFLES, iterations: int = ITERATIONS) -> list[Finding]:
-    """The same, with a feature planted for the target in question."""
+    """Examine every target with a feature planted for it: the search must find that one."""
     found = []
     for target in TARGETS:
         told, asked = (split.with_feature(planted(split, target)) for split in (train, test))
@@ -161,14 +161,14 @@ def control(train: Split, test: Split, shuffles: int = SHUFFLES, iterations: int
 
 
 def planted(split: Split, target: str) -> np.ndarray:
-    """The answer for every tenth clip, drawn; a constant for the others."""
+    """Return a feature [n] with the answer of every tenth clip, drawn at random, and a constant for the others."""
     drawn = np.random.default_rng([SEED, len(split.clips)]).permutation(len(split.clips))
     told = drawn < len(drawn) // PLANTED
     return np.where(told, split.target(target), -1)
 
 
 def leaks(findings: Sequence[Finding]) -> np.ndarray:
-    """Which findings are leaks, Holm over all of them."""
+    """Return True for each finding that is a leak, with Holm's adjustment over all of them."""
     return holm([finding.p for finding in findings]) <= LEVEL
 
 

@@ -27,7 +27,7 @@ VARIANCES = (0.1, 0.3, 0.5)
 WEIGHTS = np.array([3, 3, 4])
 LEVEL, ALLOWED = 0.05, 0.06
 FAIL, MAKE_UP = 0.3, 0.3 / 9
-"""Skewed: B's accuracy is 0.3 lower in one session of ten, and 0.3 / 9 higher in the other nine."""
+"""Skewed pairs: B's accuracy is 0.3 lower in one session of ten, and 0.3 / 9 higher in the other nine."""
 
 
 class Rates(NamedTuple):
@@ -40,7 +40,7 @@ class Rates(NamedTuple):
 
 
 def exchangeable(variance: float, pairs: int, sessions: int = SESSIONS, seed: int = SEED) -> np.ndarray:
-    """Right or wrong [pairs, models 2, sessions, clips, questions 3]."""
+    """Draw which answers are right, bool [pairs, models 2, sessions, clips, questions 3]."""
     random = np.random.default_rng([seed, round(1000 * variance), sessions])
     shared = random.normal(0.8, 0.5, size=(pairs, 1, sessions, 1, 1))
     luck = random.normal(0, np.sqrt(variance), size=(pairs, 2, sessions, 1, 1))
@@ -63,7 +63,7 @@ def measure(right: np.ndarray) -> Rates:
 
 
 def mcnemar(right: np.ndarray) -> np.ndarray:
-    """Exact McNemar p of answers [pairs, 2, sessions, clips]."""
+    """Return the exact McNemar p [pairs] of answers [pairs, 2, sessions, clips]."""
     only_a = (right[:, 0] & ~right[:, 1]).sum(axis=(1, 2))
     only_b = (~right[:, 0] & right[:, 1]).sum(axis=(1, 2))
     return np.minimum(2 * bdtr(np.minimum(only_a, only_b), only_a + only_b, 0.5), 1)

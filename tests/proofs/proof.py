@@ -1,4 +1,4 @@
-"""What a proof hands to the page: a title, what was simulated and what is demanded, tables, and whether it holds."""
+"""Parts of a proof on the page: title, what was simulated and what is demanded, tables, and whether the gate holds."""
 
 from __future__ import annotations
 

@@ -38,7 +38,7 @@ HEADER = ("sampler", "distance, mean", "90%", "OCA limit", "tIoU@0.5 limit", "OC
 
 
 class Figures(NamedTuple):
-    """Distances in frames, over all transitions on screen; shares of clips."""
+    """Figures of one sampler: distances in frames over all transitions on screen, and shares of clips."""
 
     distance: float
     distance_90: float
@@ -51,7 +51,7 @@ class Figures(NamedTuple):
 
 
 def draw(world: str, split: str, *, sessions: int | None = None, workers: int = 1) -> dict[str, Drawn]:
-    """For every sampler the pictures of `shown.states(world, split, sessions)` that it takes."""
+    """Draw, for every sampler, the frames that it takes of `shown.states(world, split, sessions)`."""
     count = load_world(world).split(split).sessions if sessions is None else sessions
     task = partial(_session, world, split)
     if workers == 1:
@@ -75,7 +75,7 @@ def _session(world: str, split: str, index: int) -> dict[str, Drawn]:
 
 
 def _clip(world: World, split: str, found: ClipState) -> dict[str, tuple[np.ndarray, Sequence[int]]]:
-    """Every frame that some sampler wants is drawn once."""
+    """Draw one clip: every frame that some sampler wants, once."""
     from reference.drawing.frame import render_frames
 
     clip, state = found
@@ -97,7 +97,7 @@ def measure(clips: Sequence[ClipState], drawn: Drawn, trained: Probe, usual: dic
 
 
 def sound(drawn: Drawn) -> bool:
-    """Eight different frames of the clip, in order."""
+    """Return True if every clip has eight different frames, in order."""
     indices = drawn.indices
     inside = (indices[:, 0] >= 0).all() and (indices[:, -1] < CLIP_FRAMES).all()
     return bool(inside and indices.shape[1] == FRAMES and (np.diff(indices, axis=1) > 0).all())
@@ -123,7 +123,7 @@ def _row(figures: Figures) -> Iterator[str]:
 
 
 def choice_ms(world: str = "warehouse-v1", split: str = "test", sessions: int = 2) -> dict[str, float]:
-    """Median time of a choice on one core, given the small luma of all frames."""
+    """Return the median time of a choice on one core, from the small luma of all frames."""
     from reference.drawing.frame import render_frames
 
     definition = load_world(world)

@@ -1,4 +1,4 @@
-"""Splits as the probe sees them: clips, what they show, and their pictures, drawn at 336 x 336 and reduced.
+"""Splits for the probe: clips, what they show, and their pictures, drawn at 336 x 336 and reduced.
 
 Pictures go to the probe as they were drawn, without a file between; JPEG at quality 90 changes no answer that matters.
 """
@@ -24,10 +24,10 @@ from reference.task import DEFAULT_INDICES, Clip
 
 SIZE = 336
 MARKS = ("slip", "items", "table")
-"""Every surface that shows an attribute of an order."""
+"""Surfaces that show an attribute of an order."""
 
 Chooser = Callable[[World, VisibleState, int], Sequence[int]]
-"""The frames to look at, from world, state and render seed."""
+"""Function that chooses the frames to look at, from world, state and render seed."""
 
 
 class Drawn(NamedTuple):
@@ -38,7 +38,7 @@ class Drawn(NamedTuple):
 
 
 def states(world: str, split: str, sessions: int | None = None) -> list[ClipState]:
-    """The split, or its first sessions."""
+    """Return clips and states of a split, or of its first sessions."""
     definition = load_world(world)
     count = definition.split(split).sessions if sessions is None else sessions
     return [found for index in range(count) for found in session_states(definition, split, index)]
@@ -58,7 +58,7 @@ def draw(
     sessions: int | None = None,
     workers: int = 1,
 ) -> Drawn:
-    """The pictures of `states(world, split, sessions)`, in that order."""
+    """Draw the pictures of `states(world, split, sessions)`, in that order."""
     count = load_world(world).split(split).sessions if sessions is None else sessions
     task = partial(_session, world, split, tuple(paint_out), chooser, size)
     if workers == 1:
@@ -87,5 +87,5 @@ def _clips(
 
 
 def truth(clip: Clip) -> dict[str, Any]:
-    """A line of truth.jsonl, as far as the probe reads it."""
+    """Return the fields of a line of truth.jsonl that the probe reads."""
     return asdict(clip) | {"temporal_segment": clip.temporal_segment._asdict()}

@@ -1,4 +1,4 @@
-"""The answer is in the pictures, and hard where it should be: a small probe on frames alone (`probe_model`).
+"""Proof that the answer is in the pictures, and hard where it should be: a small probe on frames (`probe_model`).
 
 Trained on the train split, in the domains seen there, and judged against what can be reached: the limit that eight
 frames set (`frame_limits`), its own prior (what memory makes of its recognised operations), the ceiling. With every
@@ -53,7 +53,7 @@ class Judged:
     own_prior: np.ndarray  # the usual successor of the answered operation is right
 
     def right(self, metric: str) -> tuple[np.ndarray, np.ndarray]:
-        """What is counted, and among which clips."""
+        """Return which clips are right [n], and which ones the metric counts [n]."""
         whole = np.ones(len(self.session), bool)
         among = self.hidden if metric == "aa1_hidden" else whole
         return {"oca": self.operation, "tiou50": self.segment}.get(metric, self.following), among
@@ -88,14 +88,14 @@ def judge(shown: Sequence[ClipState], answers: Answers, usual: dict[str, str]) -
 
 
 def usual_successors(clips: Sequence[Clip]) -> dict[str, str]:
-    """T of the training clips."""
+    """Return T of the training clips: the usual next operation by operation."""
     return {OPERATIONS[code]: OPERATIONS[after] for code, after in enumerate(fit(clips, OPERATIONS).transition)}
 
 
 def mean_interval(
     values: np.ndarray, among: np.ndarray, session: np.ndarray, confidence: float = 0.95
 ) -> tuple[float, statistics.Interval]:
-    """Mean of values [n] over some clips, and its interval over sessions."""
+    """Return the mean of values [n] over the clips of `among`, and its interval over sessions."""
     totals = np.bincount(session[among], values[among].astype(float))
     clips = np.bincount(session[among])
     totals, clips = totals[clips > 0], clips[clips > 0]
@@ -105,7 +105,7 @@ def mean_interval(
 
 
 class Lost(NamedTuple):
-    """As is less painted out, by metric, with adjusted p; the hidden gain over the own prior, the share of it lost."""
+    """Loss by painting marks out: difference and adjusted p by metric, hidden gain over the own prior, lost share."""
 
     differences: dict[str, float]
     p: dict[str, float]
@@ -134,7 +134,7 @@ class Demand(NamedTuple):
 
 
 def demands(plain: Judged, painted: Judged) -> list[Demand]:
-    """What is asked of the probe on one split."""
+    """Return the demands on the probe for one split."""
     clean = plain.domain == "clean"
     of_limit = plain.share("oca", clean) / plain.limit(clean)["all"].oca
     not_dense = plain.share("oca", clean & ~plain.dense)
@@ -207,7 +207,7 @@ def _lost_table(plain: dict[str, Judged], painted: dict[str, Judged]) -> str:
 
 
 def domain_table(judged: Judged) -> str:
-    """A row for all clips and one for each domain, beside what could be reached."""
+    """Return a table with a row for all clips and one for each domain, beside what could be reached."""
     header = (
         "domain",
         "clips",
