@@ -20,7 +20,7 @@ from tests.support import ROOT
 
 PACKAGES = ("reference", "harness", "finetune")
 NO_VERB = re.compile(
-    "(Of|As|What|Where|Whether|With|Without|How|Also|And|Or|For|From|In|On|At|By|To|When|Which|Who|If|Not|The same)[ :,]"
+    "(Of|As|What|Where|Whether|With|Without|How|Also|And|Or|For|From|In|On|At|By|To|When|Which|Who|Not|The same)[ :,]"
 )
 
 
@@ -75,7 +75,7 @@ def circle(arrows: dict[str, set[str]]) -> list[str]:
 
 def definitions() -> Iterator[tuple[str, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef]]:
     """Yield every function and class with its place, such as `harness/cli.py:12 main`."""
-    for path, node in ((path, node) for path in modules().values() for node in ast.walk(tree(path))):
+    for path, node in ((file, node) for file in modules().values() for node in ast.walk(tree(file))):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
             yield f"{path.relative_to(ROOT).as_posix()}:{node.lineno} {node.name}", node
 
