@@ -13,16 +13,15 @@ import tokenize
 from collections import defaultdict
 from collections.abc import Iterator
 from functools import cache
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 from tests.support import ROOT
 
 PACKAGES = ("reference", "harness", "finetune")
 NO_VERB = re.compile(
-    "(Of|As|What|Where|Whether|With|Without|How|Also|And|Or|But|For|From|In|On|At|By|To|When|Which|Who|If|Not|Only|All|"
-    "Every|Both|Until|Unless|Again|Likewise|So|That|The same)[ :,]"
+    "(Of|As|What|Where|Whether|With|Without|How|Also|And|Or|For|From|In|On|At|By|To|When|Which|Who|Not|The same)[ :,]"
 )
-PRAGMAS = ("# type:", "# noqa", "# fmt:", "#!")
 
 
 @cache
@@ -45,8 +44,7 @@ def rooms() -> dict[str, list[Path]]:
     """Return the files of every room, its `__init__` apart."""
     found = defaultdict(list)
     for module, path in modules().items():
-        if path.name != "__init__.py":
-            found[room(module)].append(path)
+        found[room(module)] += [path] if path.name != "__init__.py" else []
     return found
 
 
@@ -60,31 +58,26 @@ def _imported(node: ast.AST) -> Iterator[str]:
         if isinstance(child, ast.Import):
             yield from (alias.name for alias in child.names)
         elif isinstance(child, ast.ImportFrom) and child.module:
-            whole = [f"{child.module}.{alias.name}" for alias in child.names]
-            yield from (name if name in modules() else child.module for name in whole)
+            names = (f"{child.module}.{alias.name}" for alias in child.names)
+            yield from (name if name in modules() else child.module for name in names)
         elif not (isinstance(child, ast.If) and "TYPE_CHECKING" in ast.unparse(child.test)):
             yield from _imported(child)
 
 
-def circles(arrows: dict[str, set[str]]) -> list[list[str]]:
-    """Return the sets of nodes that reach each other, each sorted."""
-    reached: dict[str, set[str]] = {}
-    for start in arrows:
-        found, waiting = reached.setdefault(start, set()), [start]
-        while waiting:
-            new = arrows[waiting.pop()] - found
-            found |= new
-            waiting += new
-    together = {tuple(sorted(b for b in reached[a] if a in reached[b])) for a in arrows}
-    return [list(nodes) for nodes in sorted(together) if nodes]
+def circle(arrows: dict[str, set[str]]) -> list[str]:
+    """Return the nodes of a circle, the first one also as the last; an empty list if there is no circle."""
+    try:
+        TopologicalSorter(arrows).prepare()
+    except CycleError as error:
+        return error.args[1]
+    return []
 
 
 def definitions() -> Iterator[tuple[str, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef]]:
     """Yield every function and class with its place, such as `harness/cli.py:12 main`."""
-    for path in modules().values():
-        for node in ast.walk(tree(path)):
-            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
-                yield f"{path.relative_to(ROOT).as_posix()}:{node.lineno} {node.name}", node
+    for path, node in ((file, node) for file in modules().values() for node in ast.walk(tree(file))):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            yield f"{path.relative_to(ROOT).as_posix()}:{node.lineno} {node.name}", node
 
 
 def parameters() -> dict[str, int]:
@@ -98,30 +91,28 @@ def comment_lines(path: Path) -> int:
     """Return the number of lines that hold a comment alone and speak to a reader."""
     with tokenize.open(path) as file:
         marks = [mark for mark in tokenize.generate_tokens(file.readline) if mark.type == tokenize.COMMENT]
-    return sum(mark.line.lstrip().startswith("#") and not mark.string.startswith(PRAGMAS) for mark in marks)
+    return sum(bool(re.match(" *# (?!type:|noqa|fmt:)", mark.line)) for mark in marks)
 
 
 def report() -> Iterator[str]:
-    """Yield the lines of the report."""
     for name, files in sorted(rooms().items()):
         yield f"{name:30}{len(files):3} files {sum(len(path.read_text().splitlines()) for path in files):6,} lines"
     between = sorted({(room(a), room(b)) for a, names in imports().items() for b in names if room(a) != room(b)})
     arrows = [f"{a} -> {', '.join(d for c, d in between if c == a)}" for a in dict.fromkeys(a for a, _ in between)]
-    lengths = {name: (node.end_lineno or node.lineno) - node.lineno + 1 for name, node in definitions()}
-    longest = sorted(((lengths[name], name) for name in parameters()), reverse=True)[:20]
+    functions = [(name, node) for name, node in definitions() if not isinstance(node, ast.ClassDef)]
+    longest = sorted(((node.end_lineno - node.lineno + 1, name) for name, node in functions), reverse=True)[:20]
     many = sorted(((count, name) for name, count in parameters().items() if count > 7), reverse=True)
     texts = [(name, (ast.get_docstring(node) or "").partition("\n")[0]) for name, node in definitions()]
     tables = {
         "rooms import rooms": arrows,
-        "circles of modules": [" ".join(names) for names in circles(imports())],
+        "modules of a circle": circle(imports()),
         "longest functions": [f"{length:3} {name}" for length, name in longest],
         "functions of more than seven parameters": [f"{count:3} {name}" for count, name in many],
         "docstrings without a verb, by their first word": [f"{a}: {b}" for a, b in texts if NO_VERB.match(b)],
     }
-    for title, lines in tables.items():
-        yield from (f"\n{title}: {len(lines)}", *lines)
-    yield f"\nlines of comments alone: {sum(map(comment_lines, modules().values()))}"
-    yield f"lines of the README: {len((ROOT / 'README.md').read_text(encoding='utf-8').splitlines())}"
+    yield from (text for title, lines in tables.items() for text in (f"\n{title}: {len(lines)}", *lines))
+    readme = (ROOT / "README.md").read_text(encoding="utf-8").splitlines()
+    yield f"\nlines of comments alone: {sum(map(comment_lines, modules().values()))}, of the README: {len(readme)}"
 
 
 if __name__ == "__main__":
