@@ -24,7 +24,9 @@ from harness.errors import GateFailed
     "--fail-if-worse", is_flag=True, help="Exit with 1 when A is significantly worse than another submission."
 )
 @options.output_format()
-@options.path_option("-o", "--output", "path", title=options.PAGE, help="Also write a page with all of them into FILE.")
+@options.path_option(
+    "-o", "--output", "--html", "path", title=options.PAGE, help="Also write a page with all of them into FILE."
+)
 @options.page
 @options.truth
 @options.organiser

@@ -20,7 +20,7 @@ from harness.report.panels.standings import Chip, Notice, Standings, chips, noti
 from harness.report.panels.temporal import Temporal, temporal
 from harness.scoring.record import clean
 
-FORMAT = "warehouse-harness/page-1"
+FORMAT = "warehouse-harness/page-2"
 
 
 @dataclass(frozen=True)
