@@ -11,6 +11,7 @@ from harness.commands import options
 from harness.errors import UsageError
 from harness.words import GLOSSARY, WORDS, plain
 
+NARROWEST = 20
 BY_NAME = {name.casefold(): word for name, word in WORDS.items()}
 
 
@@ -26,7 +27,7 @@ def command(names: tuple[str, ...]) -> None:
       harness words
       harness words floor prior ceiling "AA@1 hidden"
     """
-    width = shutil.get_terminal_size().columns
+    width = max(shutil.get_terminal_size().columns, NARROWEST)
     unknown = [name for name in names if name.casefold() not in BY_NAME]
     if unknown:
         text = f"{unknown[0]!r} is no word of the glossary: {', '.join(WORDS)}"
