@@ -1,7 +1,7 @@
 # make demo         sets up .venv and runs the main job.
 # make check        runs what a change is checked with at once.
 # make test         runs the whole suite; make proof and make bench check the full-size claims and the speed table.
-# make submissions  makes the reference entries again; with FRAMES=DIR (renderings DIR/train, DIR/test) the probe too.
+# make submissions  makes the committed baselines again; with FRAMES=DIR (renderings DIR/train, DIR/test) the probe too.
 # make sample       renews the committed page, its score records and its screenshots.
 # make kaggle USERNAME=you [EARLIER=you/kernel]
 #                   puts the checked dataset and notebook to upload into build/kaggle (it fetches 140 MB).

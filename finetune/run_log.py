@@ -15,6 +15,7 @@ from finetune.checkpoint import State
 from finetune.config import Config
 from finetune.model import Losses
 from finetune.planning.devices import GIB
+from harness.formatting import plural
 from harness.metrics_table import BY_KEY
 from harness.progress import span
 from reference.files import write_atomically
@@ -109,7 +110,8 @@ def used_memory_gib() -> float:
 
 def write_record(run: Path, config: Config, state: State, device: torch.device) -> None:
     """Write RUN/training.json in the form of `harness schema training`, and RUN/loss.png."""
-    name = torch.cuda.get_device_name(device) if device.type == "cuda" else f"CPU, {torch.get_num_threads()} threads"
+    cpu = f"CPU, {plural(torch.get_num_threads(), 'thread')}"
+    name = torch.cuda.get_device_name(device) if device.type == "cuda" else cpu
     rows = read_log(run / "log.jsonl")
     losses = [row for row in rows if "loss" in row]
     record = {

@@ -42,12 +42,12 @@ def interval(row: dict[str, Any], digits: int = 3, sign: bool = False) -> str:
 
 
 def p_value(p: float) -> str:
-    """Return a p-value as tables hold it: three decimals, two digits with an exponent below .001."""
+    """Format a p-value for a table: three decimals, or two digits and an exponent where it is below .001."""
     return f"{p:.1e}" if p < 0.001 else f"{p:.3f}"
 
 
 def p_in_a_sentence(p: float) -> str:
-    """Return a p-value as sentences hold it: ".012", or "< .001"."""
+    """Format a p-value for a sentence: ".012", or "< .001"."""
     return "< .001" if p < 0.001 else without_zero(number(p))
 
 

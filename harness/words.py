@@ -1,12 +1,14 @@
 """Glossary of the words that terminal, page and documents use, each explained once.
 
-`harness words` prints it, the page lists a part of it at its foot, and docs/words.md is generated from it. Formulas
-stand in docs/metrics.md, the statistics in docs/intervals.md.
+`harness words` prints it, the page lists a part of it at its foot, and docs/words.md is generated from it. Examples
+of the metrics stand in docs/metrics.md, the statistics in docs/intervals.md.
 """
 
 from __future__ import annotations
 
 from typing import NamedTuple
+
+from harness.metrics_table import METRICS, Metric
 
 
 class Word(NamedTuple):
@@ -28,7 +30,13 @@ def plain(text: str) -> str:
     return text.replace("`", "")
 
 
-GLOSSARY = (
+def of_metric(metric: Metric) -> Word:
+    """Return the word of a headline metric, in the words of METRICS."""
+    name = "The score" if metric.is_composite else metric.title
+    return Word(metric.title, f"{name} is the {metric.definition}.", f"Its formula is: {metric.formula}.")
+
+
+TERMS = (
     Word(
         "adjusted p",
         "An adjusted p is a p-value after Holm's correction for the number of tests (m) in its family.",
@@ -36,10 +44,21 @@ GLOSSARY = (
         on_page=True,
     ),
     Word(
+        "audit",
+        "The audit is a list of checks for signs that the score of a submission may mislead, such as equal answers "
+        "on nearly all clips.",
+        "It changes no score.",
+    ),
+    Word(
         "baseline",
         "A baseline is an entry that knows the training split only, or nothing: `constant`, `whole-clip`, "
         "`random`, `probe`.",
-        "It is ranked like a model.",
+        "It is ranked like a model. `harness baseline` writes the answers of baselines and of reference rows.",
+    ),
+    Word(
+        "card",
+        "A card is the file `card.toml` of an entry: it states name, kind, description, world and split, and the "
+        "digests of truth and predictions.",
     ),
     Word(
         "ceiling",
@@ -51,6 +70,11 @@ GLOSSARY = (
         "clip",
         "A clip is five seconds of one session: 125 frames at 25 frames per second, numbered 0 to 124.",
         "It has one true operation, one true segment and one true next operation.",
+    ),
+    Word(
+        "commitment",
+        "A commitment is a digest of truth, clips and pictures that is published before a sealed split is used.",
+        "After the secret is revealed, anyone can check with it that nothing was changed.",
     ),
     Word(
         "coverage",
@@ -77,15 +101,34 @@ GLOSSARY = (
     ),
     Word(
         "failure mode",
-        "A failure mode is the one reason for which a clip is lost, the first of a fixed list that applies.",
-        "The gain of a mode is what the score would gain if all answers on its clips were right; the gains of all "
-        "modes sum to 1 - score.",
+        "A failure mode is the reason for which a clip is lost, the first of a fixed list that applies.",
+        "Every clip has exactly one mode: `correct` where all three fields are right.",
+    ),
+    Word(
+        "fallback",
+        "A fallback is a stated replacement for an answer that could not be read, such as the constant answer.",
+        "It is scored like any answer and counted apart (`source` is `fallback`).",
+    ),
+    Word(
+        "flag",
+        "A flag is one check of the audit with the number that raised it.",
+        "On the leaderboard `!` marks entries with raised flags.",
     ),
     Word(
         "floor",
         "The floor is the value of the best constant answer: the majority operation, the constant segment that "
         "hits most clips, and the majority next operation, all fitted on the training split.",
         on_page=True,
+    ),
+    Word(
+        "gain",
+        "The gain of a failure mode is what the score would gain if all three fields were right on its clips.",
+        "The gains of all modes sum to 1 - score. The field gain repairs only the field that names the mode.",
+    ),
+    Word(
+        "gate",
+        "A gate is a condition on a score, such as `aa1.low=0.55`, that `harness score --fail-under` checks.",
+        "Where one fails, the command exits with 1.",
     ),
     Word(
         "hidden",
@@ -97,6 +140,10 @@ GLOSSARY = (
         "interval",
         "An interval is the 95% confidence interval of a number, for sessions like those of the split.",
         "It is made by leaving out one session at a time.",
+    ),
+    Word(
+        "m",
+        "m is the number of tests in a family, for which Holm's correction adjusts each p-value.",
     ),
     Word(
         "margin",
@@ -123,6 +170,11 @@ GLOSSARY = (
         on_page=True,
     ),
     Word(
+        "P(best)",
+        "P(best) is the share of 10,000 resamples of whole sessions in which an entry has the largest score.",
+        "It is no probability that a model is best.",
+    ),
+    Word(
         "prior",
         "The prior is the value of a perfect recogniser that has only memorised which operation usually follows which.",
         "This recogniser answers the most frequent successor, in the training split, of the clip's true operation.",
@@ -142,9 +194,26 @@ GLOSSARY = (
         on_page=True,
     ),
     Word(
+        "repaired",
+        "An answer is repaired when it had to be cut out of the model's text or its JSON had to be completed.",
+        "It is scored like any answer and counted apart (`source` is `repaired`).",
+    ),
+    Word(
+        "rule set",
+        "A rule set says which clips and segments count and whether the end frame belongs to a segment.",
+        "`standard` is the default; `--rules` takes another, and the signature names it.",
+    ),
+    Word(
+        "script",
+        "The script is the usual order of operations: for each operation its most frequent successor in the packing "
+        "process.",
+        "A clip is on-script when its next operation is that successor, and off-script otherwise.",
+    ),
+    Word(
         "sealed",
         "A split is sealed when only its organiser holds the secret that makes its truth.",
-        "Its pictures and a commitment are published, and four rounded numbers leave it at each scoring.",
+        "Its pictures and a commitment are published. At each scoring only four rounded values with their intervals, "
+        "the coverage and the diagnosis of the format leave it.",
     ),
     Word(
         "segment",
@@ -171,6 +240,11 @@ GLOSSARY = (
         on_page=True,
     ),
     Word(
+        "slice",
+        "A slice is a part of a split, such as the clips of one operation or one domain, on which a model is scored "
+        "apart.",
+    ),
+    Word(
         "split",
         "A split is a part of a world with its own sessions: `train`, `validation`, `test` and `test-large` in "
         "the worlds that ship.",
@@ -190,6 +264,10 @@ GLOSSARY = (
         "Its digest is pinned in the world file and stands in every signature.",
     ),
     Word(
+        "unseen",
+        "A domain is unseen when no session of the training split is drawn in it.",
+    ),
+    Word(
         "verdict",
         "A verdict is the statement about two submissions: identical, better, worse, equivalent or inconclusive.",
         "The first of these that holds is given.",
@@ -201,6 +279,9 @@ GLOSSARY = (
         on_page=True,
     ),
 )
-"""In alphabetical order."""
+"""Words that are no metrics."""
+
+GLOSSARY = tuple(sorted((*TERMS, *map(of_metric, METRICS)), key=lambda word: word.name.casefold()))
+"""All words in alphabetical order."""
 
 WORDS = {word.name: word for word in GLOSSARY}

@@ -55,7 +55,7 @@ def run(command: str, home: Path, folder: Path = ROOT) -> str:
     """Run a command in `folder` and return what it prints on both streams."""
     options = {"stdin": subprocess.DEVNULL, "capture_output": True, "text": True, "timeout": 120}
     done = subprocess.run(["bash", "-c", f"{command} 2>&1"], cwd=folder, env=environment(home), **options)
-    return "".join(f"{line.rstrip()}\n" for line in done.stdout.splitlines())
+    return done.stdout
 
 
 def steps(block: str) -> list[tuple[str, str]]:
@@ -166,7 +166,7 @@ def mode_table() -> str:
 
     rows = [f"| `{mode.name}` | {mode.title} | {mode.meaning} | {mode.field or '-'} |" for mode in MODES]
     return (
-        "| mode | shown as | holds when, and no earlier one does | field gain mends |\n|---|---|---|---|\n"
+        "| mode | shown as | holds when, and no earlier one does | field gain repairs |\n|---|---|---|---|\n"
         + "\n".join(rows)
         + "\n"
     )

@@ -1,4 +1,4 @@
-"""Regenerate the committed reference entries: `make submissions`, or `python -m harness.baselines.committed FOLDER`.
+"""Regenerate the committed baselines: `make submissions`, or `python -m harness.baselines.committed FOLDER`.
 
 Needed when a world is re-pinned: every card carries the digest of the truth that its predictions were made for. The
 probe is trained again only with a second argument, the folder that holds its renderings train/ and test/.

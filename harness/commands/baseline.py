@@ -1,4 +1,4 @@
-"""`harness baseline`: answers of a reference model."""
+"""`harness baseline` writes the answers of a baseline or a reference row."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ NAMES = ("constant", "whole-clip", "random", PROBE, "transition-prior", "oracle"
 @options.truth
 @options.organiser
 def command(name: str, path: str, frames: Path | None, world: str, split: str, **choices: Any) -> None:
-    """Write the answers of the reference model NAME as an ordinary submission.
+    """Write the answers of the baseline NAME as an ordinary submission.
 
     \b
     constant          majority operation, best constant segment, majority next

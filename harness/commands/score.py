@@ -32,7 +32,8 @@ def command(
 ) -> None:
     """Score the predictions in FILE (- reads standard input).
 
-    `harness words` explains the words of the output, such as floor, prior, ceiling and skill.
+    `harness words` explains the words of the output, such as floor, prior, ceiling and skill. `harness report` writes
+    the same as a page, with the clips.
 
     \b
     Example:

@@ -8,7 +8,7 @@ import click
 
 from harness.commands import options
 from harness.errors import SubmissionError
-from harness.formatting import count
+from harness.formatting import count, plural
 
 
 @click.command("validate", cls=options.Command)
@@ -43,12 +43,14 @@ def command(submission: str, output: str, lenient: bool, **choices: Any) -> None
 
 def _print(found: Any) -> None:
     """Print what was read, the notes of its reader, and every problem."""
-    from harness.commands.terminal import console, print_lines
+    from harness.commands.terminal import console, print_lines, print_note
     from harness.ingestion.diagnostics import problem_lines
 
     out = console()
-    lines = f"{count(found.lines)} line{'' if found.lines == 1 else 's'}"
-    out.print(f"{found.name}: {lines} for {count(found.rows)} of {count(found.clips)} clips, read as {found.adapter}")
+    have = "has a line" if found.rows == 1 else "have a line"
+    clips = f"{count(found.rows)} of {plural(found.clips, 'clip')} {have}"
+    print_lines([f"{found.name}, read as {found.adapter}"], out)
+    out.print(f"{plural(found.lines, 'line')}; {clips}")
     for note in found.notes:
-        out.print(f"  {note}")
+        print_note(note, out)
     print_lines(problem_lines(found.problems, found.codes), out)

@@ -1,7 +1,8 @@
-"""`harness words`: the glossary."""
+"""`harness words` prints the glossary."""
 
 from __future__ import annotations
 
+import shutil
 import textwrap
 
 import click
@@ -10,7 +11,8 @@ from harness.commands import options
 from harness.errors import UsageError
 from harness.words import GLOSSARY, WORDS, plain
 
-WIDTH = 80
+NARROWEST = 20
+BY_NAME = {name.casefold(): word for name, word in WORDS.items()}
 
 
 @click.command("words", cls=options.Command)
@@ -18,15 +20,21 @@ WIDTH = 80
 def command(names: tuple[str, ...]) -> None:
     """Explain each WORD, or every word of the glossary: floor, prior, ceiling, skill, tier and others.
 
+    Upper and lower case do not matter.
+
     \b
     Example:
       harness words
-      harness words floor prior ceiling skill
+      harness words floor prior ceiling "AA@1 hidden"
     """
-    unknown = [name for name in names if name not in WORDS]
+    width = max(shutil.get_terminal_size().columns, NARROWEST)
+    unknown = [name for name in names if name.casefold() not in BY_NAME]
     if unknown:
-        raise UsageError(f"{unknown[0]!r} is no word of the glossary: {', '.join(WORDS)}")
-    words = [WORDS[name] for name in names] or GLOSSARY
+        text = f"{unknown[0]!r} is no word of the glossary: {', '.join(WORDS)}"
+        # The first line stands behind the prefix that main() writes.
+        lines = textwrap.fill(text, width, initial_indent=" " * len("harness: "), break_on_hyphens=False)
+        raise UsageError(lines.lstrip())
+    words = [BY_NAME[name.casefold()] for name in names] or GLOSSARY
     for number, word in enumerate(words):
         click.echo(("\n" if number else "") + word.name)
-        click.echo(textwrap.indent(textwrap.fill(plain(word.text), WIDTH - 2, break_on_hyphens=False), "  "))
+        click.echo(textwrap.indent(textwrap.fill(plain(word.text), width - 2, break_on_hyphens=False), "  "))

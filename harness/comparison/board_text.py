@@ -10,7 +10,7 @@ from harness.metrics_table import SINGLE
 
 def board_notes(board: dict[str, Any]) -> list[str]:
     """Return the notes that belong below the table, a line each; a warning begins with "!"."""
-    notes = ["- marks a reference, which uses the truth and is never ranked"] if board["references"] else []
+    notes = ["- marks a reference row, which uses the truth and is never ranked"] if board["references"] else []
     for row in board["entries"] + board["references"]:
         if row["coverage"] < 1:
             notes.append(f"! {row['name']}: the coverage is {row['coverage']:.2%}, the rest counts as wrong")

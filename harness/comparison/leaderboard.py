@@ -2,7 +2,8 @@
 
 References (entries that use the truth) are rows of their own and enter no rank. A broken entry is listed with its
 reason and does not stop the rest. There are two Holm families: the tests of each entry against the leader and against
-the chosen baseline, which feed the verdict sentence, and the tests of all pairs, which give rank ranges and tiers.
+the chosen baseline, which feed the verdict sentence, and the tests of all pairs, of which statistics.rank_ranges and
+statistics.tiers make rank ranges and tiers.
 """
 
 from __future__ import annotations

@@ -1,9 +1,10 @@
 """Diagnostics of a prediction file: problems, for which a line is rejected, and notes on what was accepted.
 
-A problem prints as `file:line:col: CODE field: what is wrong, what was expected, a suggestion`. Lines and columns count
-from 1; a column counts characters, or bytes where the line is not UTF-8. Values are quoted in ASCII and cut short, so
-that no message can carry control or bidirectional characters to a terminal. No message holds anything of the truth but
-clip ids and the world's public labels.
+This module counts, orders and prints problems; line_checker.py and strict_json.py find and word them. A problem prints
+as `file:line:col: CODE field: what is wrong; expected what; a suggestion`. Lines and columns count from 1; a column
+counts characters, or bytes where the line is not UTF-8. Values are quoted in ASCII and cut short, so that no message
+can carry control or bidirectional characters to a terminal. No message holds anything of the truth but clip ids and the
+world's public labels.
 """
 
 from __future__ import annotations
@@ -57,7 +58,7 @@ class Problem(NamedTuple):
     def __str__(self) -> str:
         field = f" {self.field}" if self.field else ""
         expected = f"expected {self.expected}" if self.expected else ""
-        text = ", ".join(part for part in (self.wrong, expected, self.suggestion) if part)
+        text = "; ".join(part for part in (self.wrong, expected, self.suggestion) if part)
         return f"{self.file}:{self.line}:{self.column}: {self.code}{field}: {text}"
 
     def as_dict(self) -> dict[str, Any]:
@@ -105,9 +106,9 @@ NOTES = {
     "pair": "temporal_segment read from [start, end] on {lines}",
     "text": "raw_output judged, since no answer field is given, on {lines}",
     "repaired": "the answer had to be cut out of the surrounding text or repaired on {lines}; counted as repaired",
-    "unreadable": "no answer could be read from the text on {lines}; counted as wrong",
+    "unreadable": "no answer could be read from the text on {lines}; an unreadable answer is wrong",
     "normalised": "labels spelt otherwise (case, spaces, _ or -) normalised: {count} (first: line {first})",
-    "label": "label {name} is not known to this world, counted as wrong on {lines}{more}",
+    "label": "label {name} on {lines} is not known to this world, so it is never right{more}",
     "field": "unknown field {name} ignored on {lines}",
     "clip": "lines for clips that are not of the split ignored: {count} (first: line {first})",
 }

@@ -255,7 +255,7 @@ class Intake:
             self._folded = {skeleton(known): known for (known,) in clips}
         near = self._folded.get(skeleton(clip_id))
         odd = f" holds {code_points(clip_id)} and" if near is not None and not clip_id.isascii() else ""
-        other = "is it another --split's? --ignore-extra leaves other clips out"
+        other = "does it belong to another --split? --ignore-extra leaves such lines out"
         return Problem(
             line=line,
             column=1,

@@ -85,7 +85,7 @@ def _problems(record: dict[str, Any], answers: Answers) -> dict[str, str]:
     found: dict[str, str] = {}
     for problem in record["diagnostics"]["problems"]:
         if problem["line"] in named:
-            text = ", ".join(part for part in (problem["wrong"], problem["expected"], problem["suggestion"]) if part)
+            text = "; ".join(part for part in (problem["wrong"], problem["expected"], problem["suggestion"]) if part)
             found.setdefault(str(problem["line"]), f"{problem['code']} {problem['field']}: {text}")
     return found
 

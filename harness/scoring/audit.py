@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from harness import statistics
+from harness.formatting import count
 from harness.scoring.metrics import Totals, own_prior, ratio
 from reference.task import CLIP_FRAMES
 
@@ -103,14 +104,14 @@ def constants(counts: dict[str, Any]) -> list[dict[str, Any]]:
 def _constant(name: str, what: str, n: int, of: int) -> dict[str, Any]:
     share = n / of if of else None
     raised = bool(of >= MIN_ANSWERS and n >= CONSTANT_SHARE * of) if of else None
-    return flag(name, raised, share, CONSTANT_SHARE, f"{n} of {of} answers hold the same {what}")
+    return flag(name, raised, share, CONSTANT_SHARE, f"{count(n)} of {count(of)} answers hold the same {what}")
 
 
 def _example(n: int, answered: int) -> dict[str, Any]:
     share = n / answered if answered else None
     raised = None if share is None else bool(answered >= MIN_ANSWERS and share >= EXAMPLE_SHARE)
     start, end = EXAMPLE_SEGMENT
-    text = f"{n} of {answered} answers hold the format example's segment {start}-{end}"
+    text = f"{count(n)} of {count(answered)} answers hold the format example's segment {start}-{end}"
     return flag("example_figures", raised, share, EXAMPLE_SHARE, text)
 
 

@@ -69,9 +69,9 @@ class ClipFacts:
 
     @cached_property
     def codes(self) -> Columns:
-        """Return every clip as codes (sql/codes.sql): column -> [N], masked where the code is NULL.
+        """Return the columns of sql/codes.sql, an integer code for each clip: column -> [N], masked where it is NULL.
 
-        `session_index` is replaced by the session's row, which is also the code of the dimension `session`.
+        Here `session_index` is the row of the clip's session in `sessions`; the column `session` repeats it.
         """
         rows = self._by_row(self._fetch("codes"))
         return rows | {"session": rows["session_index"]}

@@ -12,7 +12,7 @@ PARTS = ("value", "low", "high", "skill")
 
 
 class Gate(NamedTuple):
-    """Condition that `metric.part` is at least `least`."""
+    """Condition on a score: `part` of `metric` must be at least `least`."""
 
     metric: str
     part: str

@@ -12,6 +12,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from harness.formatting import count, plural
+
 BOUNDARY_LINE_FRAMES = 10
 SLOW_SECONDS = 10
 
@@ -60,8 +62,8 @@ def sequence_memorised(record: dict[str, Any]) -> Section:
     off, on = (levels[name]["metrics"]["aa1"] for name in ("off-script", "on-script"))
     script = sum(row["n"] for row in record["modes"] if row["mode"] == "next_script")
     text = (
-        f"AA@1 is {on['value']:.3f} on script and {off['value']:.3f} off script; {script} off-script clips that were "
-        "right until then have the usual successor as their answer"
+        f"AA@1 is {on['value']:.3f} on script and {off['value']:.3f} off script; {count(script)} off-script clips "
+        "that were right until then have the usual successor as their answer"
     )
     return section(True, text, on_script=on, off_script=off, gap=on["value"] - off["value"], script_answers=script)
 
@@ -76,7 +78,7 @@ def out_of_memory(training: dict[str, Any] | None) -> Section:
     parts = [f"trained on {training['device']}"]
     parts += [f"predicted peak {predicted:.2f} GiB"] if predicted is not None else []
     parts += [f"measured {peak:.2f} GiB"] if peak is not None else []
-    parts += [f"{events} out-of-memory events"] if events is not None else []
+    parts += [plural(events, "out-of-memory event")] if events is not None else []
     ratio = peak / predicted if predicted and peak is not None else None
     return section(True, ", ".join(parts), measured_over_predicted=ratio, record=training)
 
@@ -125,8 +127,9 @@ def json_breakdown(record: dict[str, Any]) -> Section:
     model_only = record["model_only"]["score"]
     shown = "not available" if model_only is None else f"{model_only:.4f}"
     text = (
-        f"{broken} of {present} answers are unreadable or invalid, {sources['repaired']} repaired, "
-        f"{sources['fallback']} marked as fallback; with those counted as wrong the score is {shown}"
+        f"{count(broken)} of {count(present)} answers are unreadable or invalid, "
+        f"{count(sources['repaired'])} repaired, {count(sources['fallback'])} marked as fallback; with those counted "
+        f"as wrong the score is {shown}"
     )
     share = broken / present if present else None
     return section(True, text, broken=broken, share=share, **sources)
@@ -139,6 +142,6 @@ def latency(record: dict[str, Any]) -> Section:
         return section(False, "no answer states latency_ms")
     text = (
         f"p50 is {row['p50_ms']:.0f} ms, p95 {row['p95_ms']:.0f} ms; "
-        f"{row['share_above_10s']:.1%} of {row['n']} answers took longer than {SLOW_SECONDS} s"
+        f"{row['share_above_10s']:.1%} of {count(row['n'])} answers took longer than {SLOW_SECONDS} s"
     )
     return section(True, text, **row)

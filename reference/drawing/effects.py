@@ -169,7 +169,7 @@ def _quantise(plane: _Plane, bits: _Plane) -> _Plane:
 
 
 def _hadamard(blocks: NDArray[np.signedinteger]) -> None:
-    """Transform the blocks in place along the first two axes; twice is 64 times the identity."""
+    """Apply the 8 x 8 Hadamard transform in place along the first two axes; applied twice it multiplies by 64."""
     for turned in (blocks, blocks.swapaxes(0, 1)):
         for half in (1, 2, 4):
             for low in (place for place in range(8) if not place & half):

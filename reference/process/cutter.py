@@ -54,7 +54,7 @@ class Part(NamedTuple):
 
 
 class Cut(NamedTuple):
-    """One accepted clip: its start, the kind that the cutter tried for, the runs it shows, and its label."""
+    """Accepted clip: the start of its window, its kind in CutPlan, the parts of runs in it, and its label."""
 
     start_ms: int
     kind: str
@@ -225,7 +225,7 @@ class _Cutter:
         return start_ms if allowed else None
 
     def _aim_dense(self, index: int, share: float) -> int:
-        """Return the start of a window around the run before `index`, or -1 where that run is no short one.
+        """Return the start of a window around the run before `index`, or -1 where that run is not short.
 
         The window leaves at most 62 frames to either neighbour, so that the short run can be its segment.
         """

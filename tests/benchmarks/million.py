@@ -12,12 +12,16 @@ record and answers, and prints. The other process starts Python and DuckDB, read
 given, joins it with the same truth and counts three things; it checks nothing. They run in turn; medians of
 {repetitions}."""
 
+LIMIT = 5
+"""Times of a typed read that scoring may take."""
+
 
 def measure(place: Place, scale: int, repetitions: int) -> Benchmark:
     built = material.build(place, scale)
     read, scored = in_turn(repetitions, lambda: typed_read(place, scale), lambda: score(place, scale))
     lines, ratio = scale * material.CLIPS, scored.seconds / read.seconds
     worked = scored.processor / read.processor
+    measured = f"{ratio:.1f}" + ("" if ratio <= LIMIT else ": the limit does not hold")
     rows = [
         ("typed read_json, join, three counts", "1", "1", *read.columns),
         ("harness score", f"{ratio:.1f}", f"{worked:.1f}", *scored.columns),
@@ -26,7 +30,7 @@ def measure(place: Place, scale: int, repetitions: int) -> Benchmark:
         f"Scoring {lines:,} lines",
         TEXT.format(repetitions=repetitions),
         [
-            Claim(f"scoring {lines:,} lines, in typed reads of the same file", "5", f"{ratio:.1f}"),
+            Claim(f"scoring {lines:,} lines, in typed reads of the same file", f"{LIMIT}", measured),
             Claim(f"memory for {lines:,} lines", "1.5 GB", scored.memory),
             Claim(f"making the truth of {lines:,} clips, ceilings included", "300 s", f"{built.seconds:.0f} s"),
         ],

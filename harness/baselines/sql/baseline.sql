@@ -1,4 +1,4 @@
--- The answers of every reference model as codes, a struct each. Segments are [start_frame, end_frame).
+-- The answers of every baseline as codes, a struct each. Segments are [start_frame, end_frame).
 SELECT
     c.clip_id,
     {operation: k.dominant_operation, start_frame: k.start_frame, end_frame: k.end_frame,

@@ -13,10 +13,13 @@ from harness.metrics_table import METRICS
 SHOWN = 3
 """Clips that are named of those that only one of two gets right."""
 
+NOT_SIGNIFICANT = "-"
+
 
 def print_comparison(result: dict[str, Any], out: Console) -> None:
     """Print every entry's metrics, then each pair with its verdict."""
     out.print(f"{result['world']} / {result['split']}: {size(result)}, margin {result['margin']:g}")
+    out.print()
     made = table("model", *(metric.title for metric in METRICS), "coverage", left=["model"])
     for entry in result["entries"]:
         values = (number(entry["metrics"][metric.key]["value"]) for metric in METRICS)
@@ -29,7 +32,10 @@ def print_comparison(result: dict[str, Any], out: Console) -> None:
 def _pair(pair: dict[str, Any], result: dict[str, Any], out: Console) -> None:
     heading(out, pair["verdict"]["sentence"])
     _tests(pair, result, out)
+    out.print()
     _counts(pair, out)
+    if any(pair["flips"].values()):
+        out.print()
     for side, name in (("only_a", pair["a"]), ("only_b", pair["b"])):
         flips = pair["flips"][side]
         if flips:
@@ -41,6 +47,7 @@ def _tests(pair: dict[str, Any], result: dict[str, Any], out: Console) -> None:
     title = f"{pair['a']} - {pair['b']}"
     made = table(title, "difference", "95% interval", "p", "adjusted", "verdict", left=[title])
     tests = {"score": pair["score"]} | pair["metrics"]
+    verdicts = {key: _direction(test, result["alpha"]) for key, test in tests.items()}
     for metric in METRICS:
         test = tests[metric.key]
         made.add_row(
@@ -49,10 +56,12 @@ def _tests(pair: dict[str, Any], result: dict[str, Any], out: Console) -> None:
             interval(test, sign=True),
             p_value(test["p"]),
             p_value(test["p_adjusted"]),
-            _direction(test, result["alpha"]),
+            verdicts[metric.key],
         )
     out.print(made)
-    remark(out, f"adjusted by Holm: score over m = {result['m']}, the rest over m = {result['m_metrics']}")
+    remark(out, f"adjusted: by Holm for m tests, m = {result['m']} for score, m = {result['m_metrics']} for the others")
+    if NOT_SIGNIFICANT in verdicts.values():
+        remark(out, f"{NOT_SIGNIFICANT} as verdict: not significant, adjusted p above {result['alpha']:g}")
 
 
 def _counts(pair: dict[str, Any], out: Console) -> None:
@@ -64,7 +73,7 @@ def _counts(pair: dict[str, Any], out: Console) -> None:
 
 
 def _direction(test: dict[str, Any], alpha: float) -> str:
-    """Return whether a difference is significantly better or worse, and "-" where it is not significant."""
+    """Return "better" or "worse" for a significant difference, else NOT_SIGNIFICANT."""
     if test["p_adjusted"] > alpha:
-        return "-"
+        return NOT_SIGNIFICANT
     return "better" if test["difference"] > 0 else "worse"

@@ -17,6 +17,7 @@ def print_leaderboard(board: dict[str, Any], out: Console) -> None:
     """Print the verdict, the table, its notes, broken entries, and how many entries are for elsewhere."""
     out.print(Text(board["verdict"], style="bold"))
     out.print(board_line(board), style="dim")
+    out.print()
     made = table("rank", "tier", "model", "score", "95% interval", *(metric.short for metric in SINGLE), left=["model"])
     for row in board["entries"]:
         name = row["name"] + (" !" if row["flags"] else "")

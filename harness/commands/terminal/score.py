@@ -5,11 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from rich.console import Console
-from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from harness.commands.terminal import IN_SAMPLE, heading, remark, table, warn
+from harness.commands.terminal import IN_SAMPLE, heading, print_lines, print_note, remark, table, warn
 from harness.formatting import count, interval, number, percent, size
 from harness.metrics_table import METRICS, PARTS, PUBLIC
 
@@ -52,7 +51,10 @@ def _sealed(record: dict[str, Any], out: Console) -> None:
 
 
 def _begin(record: dict[str, Any], out: Console, name: str, where: str) -> None:
-    out.print(Text(name, style="bold") + Text(f"  on {where}: {size(record)}"))
+    """Print the submission's name, in a line of its own because it may be a long path, and the split."""
+    print_lines([name], out, "bold")
+    out.print(f"{where}: {size(record)}")
+    out.print()
 
 
 def _end(record: dict[str, Any], out: Console) -> None:
@@ -91,7 +93,7 @@ def _coverage(record: dict[str, Any], out: Console) -> None:
     text += f" ({count(missing)} clips without a line count as wrong)" if wrong else ""
     out.print(Text(text, style="yellow" if missing else ""))
     for note in record["diagnostics"]["notes"]:
-        out.print(Padding(Text(note, style="dim"), (0, 0, 0, 2)))
+        print_note(note, out, "dim")
 
 
 def _funnel(record: dict[str, Any], out: Console) -> None:
@@ -108,7 +110,7 @@ def _modes(record: dict[str, Any], out: Console) -> None:
     rows = [row for row in record["modes"] if row["gain"] > 0]
     if not rows:
         return
-    heading(out, "Why they are lost", "score gained by repairing only this; gains sum to 1 - score")
+    heading(out, "Why they are lost", "what the score would gain by repairing one failure mode")
     made = table("failure mode", "clips", "gain", "95% interval", "field only", left=["failure mode"])
     for row in rows[:TOP_MODES]:
         ends = {"low": row["gain_low"], "high": row["gain_high"]}
@@ -125,7 +127,8 @@ def _modes(record: dict[str, Any], out: Console) -> None:
         gain = sum(row["gain"] for row in rest)
         clips = sum(row["n"] for row in rest)
         remark(out, f"and {len(rest)} more modes with {count(clips)} clips, {number(gain, sign=True)}")
-    remark(out, "field only repairs just the field that names the mode; these do not add up")
+    remark(out, "gain: all three fields repaired on the mode's clips; the gains sum to 1 - score")
+    remark(out, "field only: just the field that names the mode repaired; these do not add up")
 
 
 def _slices(record: dict[str, Any], out: Console) -> None:

@@ -11,6 +11,8 @@ SELECT
     outcome,
     source,
     enum_code(mode)::UTINYINT                                         AS mode,            -- place in failure_modes.MODES
+    -- tIoU in thousandths, rounded down, for display. Whether it is a hit, scoring/sql/facts.sql decides with twentieths
+    -- (tiou_level); it decides the constant answer's hits with 2 I >= U (constant_segment_hit).
     if(intersection > 0, (1000 * intersection::INTEGER) // union_frames, 0)::SMALLINT AS tiou_permille,
     operation_right, segment_hit, next_right,
     start_error, end_error                                            -- NULL where there is no segment with start < end

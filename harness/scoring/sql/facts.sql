@@ -40,7 +40,8 @@ judged AS (
     SELECT
         paired.*,
         (coalesce(answered_operation = paired.dominant_operation, false))::UTINYINT AS operation_right,
-        -- the largest k for which tIoU >= k/20 holds
+        -- the largest k for which tIoU >= k/20 holds. The same tIoU stands in report/sql/page_answers.sql in thousandths,
+        -- rounded down, which only the page shows
         CASE WHEN degenerate IS false
             THEN (20 * intersection) // (true_length + answered_length - intersection)
             ELSE 0 END::UTINYINT AS tiou_level,
@@ -54,6 +55,8 @@ judged AS (
         (coalesce(own.next_operation = paired.next_operation, false))::UTINYINT AS own_prior_right,
         getvariable('script')[paired.dominant_operation + 1] AS script_next,
         (k.dominant_operation = paired.dominant_operation)::UTINYINT AS constant_operation_right,
+        -- a hit as of tiou_level >= 10, for the constant answer: 2 I >= U, where the union is the span of both. Where the
+        -- two do not touch the span is longer than the union, but I is 0 and it is a miss either way
         (2 * greatest(0, least(k.end_frame, paired.end_frame)::SMALLINT - greatest(k.start_frame, paired.start_frame)
                          + getvariable('end_inclusive'))
          >= greatest(k.end_frame, paired.end_frame)::SMALLINT - least(k.start_frame, paired.start_frame)

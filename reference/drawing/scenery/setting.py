@@ -52,7 +52,7 @@ def open_box(setting: Setting, content: list[Shape], flaps: Flaps = OPEN) -> lis
 
 
 def standing_box(setting: Setting) -> list[Shape]:
-    """Draw the box as the bench has it, or nothing."""
+    """Return the shapes of the box in the state of `setting.bench.box`; none where the bench has no box."""
     bench, place, kraft = setting.bench, setting.place, setting.kraft
     if bench.box == "none":
         return []

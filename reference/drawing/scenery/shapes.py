@@ -253,6 +253,6 @@ def lerp(one: Point, other: Point, share: float) -> Point:
 
 
 def arc(one: Point, other: Point, share: float, height: float) -> Point:
-    """Return the point at `share` of the way from one to the other, over a hill of that height."""
+    """Return the point at `share` of the way from one to the other on a parabola that rises by `height` half-way."""
     x, y = lerp(one, other, share)
     return x, y - height * 4.0 * share * (1.0 - share)

@@ -337,9 +337,10 @@ def test_text_fits_80_columns_and_is_plain(words, run):
 
 
 def fits(out):
-    """Check that lines fit; signatures and the lines of problems, which name files, may be longer."""
+    """Check that lines fit and end in no space; signatures and lines of problems, which name files, may be longer."""
     long = [line for line in out.splitlines() if len(line) > 80 and not line.startswith(("world:", "bad.jsonl:"))]
     assert out and long == [] and "\x1b" not in out
+    assert [line for line in out.splitlines() if line != line.rstrip()] == []
 
 
 def test_standard_input_and_output(home):

@@ -107,20 +107,20 @@ REJECTED = [
         16,
         "frame 1.5",
         with_text("14", "1.5"),
-        "TYPE temporal_segment.start_frame: 1.5 is no integer, expected an integer",
+        "TYPE temporal_segment.start_frame: 1.5 is no integer; expected an integer",
     ),
     Case(
         16,
         "frame 1.0",
         with_text("14", "1.0"),
-        "TYPE temporal_segment.start_frame: 1.0 is no integer, expected an integer from 0 to 125, write 1",
+        "TYPE temporal_segment.start_frame: 1.0 is no integer; expected an integer from 0 to 125; write 1",
     ),
     Case(16, "frame 1e1", with_text("14", "1e1"), "TYPE temporal_segment.start_frame: 10.0 is no integer"),
     Case(
         17,
         'frame "1"',
         with_text("14", '"1"'),
-        'TYPE temporal_segment.start_frame: "1" is a text, expected an integer from 0 to 125, remove the quotes',
+        'TYPE temporal_segment.start_frame: "1" is a text; expected an integer from 0 to 125; remove the quotes',
     ),
     Case(17, "frame true", with_text("14", "true"), "TYPE temporal_segment.start_frame: true is a boolean"),
     Case(18, "negative frame", with_text("14", "-14"), "RANGE temporal_segment.start_frame: -14 is out of range"),
@@ -128,22 +128,25 @@ REJECTED = [
         18,
         "frame beyond the clip",
         with_text("98", "126"),
-        "RANGE temporal_segment.end_frame: 126 is out of range, expected "
-        "an integer from 0 to 125, give --fps and --clip-frames",
+        "RANGE temporal_segment.end_frame: 126 is out of range; expected "
+        "an integer from 0 to 125; give --fps and --clip-frames",
     ),
     Case(
         20,
         "missing required field",
         b'{"clip_id": "clip-0000", "temporal_segment": null, "next_operation": null}',
-        "MISSING dominant_operation: is missing, expected an answer, or null to abstain",
+        "MISSING dominant_operation: no such field; expected an answer, or null to abstain",
     ),
     Case(
         20,
         "with a look-alike key",
         GOOD.replace(b"dominant_operation", b"dominantOperation"),
-        'MISSING dominant_operation: is missing, expected an answer, or null to abstain, is "dominantOperation" meant',
+        'MISSING dominant_operation: no such field; expected an answer, or null to abstain; is "dominantOperation" '
+        "meant",
     ),
-    Case(20, "no clip", GOOD.replace(b"clip_id", b"id"), 'MISSING clip_id: is missing, expected a text, is "id" meant'),
+    Case(
+        20, "no clip", GOOD.replace(b"clip_id", b"id"), 'MISSING clip_id: no such field; expected a text; is "id" meant'
+    ),
     Case(
         22,
         "nesting 100,000 deep",
@@ -165,8 +168,8 @@ REJECTED = [
         30,
         "NFD id where the truth has NFC",
         with_text(CLIP, "cafe\u0301"),
-        'CLIP_UNKNOWN clip_id: "cafe\\u0301" holds U+0301 COMBINING ACUTE ACCENT and is not of the split, expected a '
-        'clip of small / test, did you mean "caf\\u00e9"?',
+        'CLIP_UNKNOWN clip_id: "cafe\\u0301" holds U+0301 COMBINING ACUTE ACCENT and is not of the split; expected a '
+        'clip of small / test; did you mean "caf\\u00e9"?',
     ),
     Case(
         31,
@@ -203,7 +206,8 @@ REJECTED = [
         36,
         "a clip that is not of the split",
         with_text(CLIP, "clip-9999"),
-        'CLIP_UNKNOWN clip_id: "clip-9999" is not of the split, expected a clip of small / test, is it another --split',
+        'CLIP_UNKNOWN clip_id: "clip-9999" is not of the split; expected a clip of small / test; '
+        "does it belong to another --split",
     ),
     Case(36, "the id in another case", with_text(CLIP, "Clip-0000 "), 'did you mean "clip-0000"?'),
 ]
@@ -262,7 +266,7 @@ ACCEPTED = [
         33,
         "unknown label",
         with_text("Tape", "Taping"),
-        'label "Taping" is not known to this world, counted as wrong on line 1; nearest: Tape',
+        'label "Taping" on line 1 is not known to this world, so it is never right; nearest: Tape',
     ),
     Case(35, "missing clips", GOOD, None),
     Case(
