@@ -182,7 +182,7 @@ class _Line:
         if name in self.value:
             return True
         expected = "a text" if name == "clip_id" else "an answer, or null to abstain"
-        self.problem("MISSING", name, "no such field", expected, _look_alike_key(self.value, name), at=1)
+        self.problem("MISSING", name, "is not in the object", expected, _look_alike_key(self.value, name), at=1)
         return False
 
     def _clip_id(self) -> str | None:
@@ -256,7 +256,7 @@ class _Line:
         missing = [name for name in SEGMENT_FIELDS if name not in holder]
         for name in missing:
             at = column_of(self.text, "temporal_segment")
-            self.problem("MISSING", where + name, "no such field", "a frame", _look_alike_key(holder, name), at)
+            self.problem("MISSING", where + name, "is not in the object", "a frame", _look_alike_key(holder, name), at)
         if missing or (not where and holder["start_frame"] is None and holder["end_frame"] is None):
             return None, None
         start, end = (self._frame(holder[name], where + name, field or where + name) for name in SEGMENT_FIELDS)

@@ -135,17 +135,20 @@ REJECTED = [
         20,
         "missing required field",
         b'{"clip_id": "clip-0000", "temporal_segment": null, "next_operation": null}',
-        "MISSING dominant_operation: no such field; expected an answer, or null to abstain",
+        "MISSING dominant_operation: is not in the object; expected an answer, or null to abstain",
     ),
     Case(
         20,
         "with a look-alike key",
         GOOD.replace(b"dominant_operation", b"dominantOperation"),
-        'MISSING dominant_operation: no such field; expected an answer, or null to abstain; is "dominantOperation" '
+        'MISSING dominant_operation: is not in the object; expected an answer, or null to abstain; is "dominantOperation" '
         "meant",
     ),
     Case(
-        20, "no clip", GOOD.replace(b"clip_id", b"id"), 'MISSING clip_id: no such field; expected a text; is "id" meant'
+        20,
+        "no clip",
+        GOOD.replace(b"clip_id", b"id"),
+        'MISSING clip_id: is not in the object; expected a text; is "id" meant',
     ),
     Case(
         22,

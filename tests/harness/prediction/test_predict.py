@@ -145,7 +145,7 @@ def test_fallback_is_the_constant_baseline_and_the_usual_successor(floors, world
 
 FAULTS = [
     (Reply(), "neither text nor answer"),
-    (Reply(answer={}), "dominant_operation is missing"),
+    (Reply(answer={}), "dominant_operation is not in the object"),
     (Reply(answer=ANSWER | {"temporal_segment": hand.segment(1.5, 9)}), "start_frame 1.5 is no integer"),
     (Reply(answer=ANSWER | {"next_operation": 3}), "next_operation 3 is a number"),
     (Reply(TEXT, confidence=1.5), "confidence 1.5, expected a probability"),
