@@ -141,8 +141,8 @@ REJECTED = [
         20,
         "with a look-alike key",
         GOOD.replace(b"dominant_operation", b"dominantOperation"),
-        'MISSING dominant_operation: is not in the object; expected an answer, or null to abstain; is "dominantOperation" '
-        "meant",
+        "MISSING dominant_operation: is not in the object; expected an answer, or null to abstain; "
+        'is "dominantOperation" meant',
     ),
     Case(
         20,
