@@ -47,7 +47,8 @@ def command(
 
     request = options.request(choices)
     result = compare(*submissions, margin=margin, request=request)
-    _print(result, output)
+    with options.printing():
+        _print(result, output)
     if path is not None:
         from harness.report.write import compare_page
 

@@ -5,11 +5,12 @@ Options that belong together stand together in the help, under a title of their 
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -290,6 +291,19 @@ def write_exports(gathered: Any, folder: Path | None) -> None:
 
         files = export_all(gathered, folder)
         click.echo(f"{folder}: {len(files)} files, {', '.join(path.name for path in files[:4])} ...")
+
+
+@contextlib.contextmanager
+def printing() -> Iterator[None]:
+    """Print what is printed inside, then flush; drop the rest of it where the reader of a pipe has gone.
+
+    A command that judges (a gate, a file) goes on to its verdict: `| head` must not make a failed gate pass.
+    """
+    try:
+        yield
+        sys.stdout.flush()
+    except (BrokenPipeError, SystemExit):  # rich leaves by SystemExit
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def print_rows(rows: list[dict[str, Any]], output: str) -> None:

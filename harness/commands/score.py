@@ -48,7 +48,8 @@ def command(
     result = score.score(submission, request=request, **choices)
     if folder is not None:
         result.write(folder)
-    _print(result.record, output, shown_name(submission))
+    with options.printing():
+        _print(result.record, output, shown_name(submission))
     if junit is not None:
         _write_junit(junit, result.record, gates.evaluate(result.record, conditions))
     gates.check(result.record, conditions)

@@ -30,19 +30,23 @@ def command(submission: str, output: str, lenient: bool, **choices: Any) -> None
     from harness.scoring import score
 
     found = score.validate(submission, **choices)
-    report = found.diagnostics()
-    if output == "json":
-        options.print_json(report)
-    elif output == "csv":
-        options.print_csv(report["problems"])
-    else:
-        _print(found)
+    with options.printing():
+        _print(found, output)
     if found.total and not lenient:
         raise SubmissionError(f"{found.name}: {problem_count(found.codes)}, this file would be refused")
 
 
-def _print(found: Any) -> None:
+def _print(found: Any, output: str) -> None:
     """Print what was read, the notes of its reader, and every problem."""
+    if output == "json":
+        options.print_json(found.diagnostics())
+    elif output == "csv":
+        options.print_csv(found.diagnostics()["problems"])
+    else:
+        _print_text(found)
+
+
+def _print_text(found: Any) -> None:
     from harness.commands.terminal import console, print_lines, print_note
     from harness.ingestion.diagnostics import problem_lines
 

@@ -370,7 +370,8 @@ def check_reveal(folder: Path, secret: str, salt: str, workers: int) -> None:
     from harness.worlds import sealing
 
     checked = sealing.check_reveal(folder, secret, salt, workers=workers)
-    for what, agrees in checked.claims:
-        click.echo(f"{'yes' if agrees else 'NO '}  {what}")
+    with options.printing():
+        for what, agrees in checked.claims:
+            click.echo(f"{'yes' if agrees else 'NO '}  {what}")
     if not checked.valid:
         raise GateFailed("what was published is not what the secret makes")

@@ -528,6 +528,27 @@ def test_a_broken_pipe_is_quiet(line):
     assert (done.returncode, done.stderr) == (0, "")
 
 
+JUDGED = [
+    (f"score wrong.jsonl --world {WORLD} --fail-under aa1=0.99", 1, "a gate on a score"),
+    (f"score wrong.jsonl --world {WORLD} --fail-under aa1=0.99 --format json", 1, "the same as JSON"),
+    (f"score right.jsonl --world {WORLD} --fail-under aa1=0.99", 0, "a gate that holds"),
+    (f"compare wrong.jsonl right.jsonl --world {WORLD} --fail-if-worse", 1, "a gate on a comparison"),
+    (f"validate bad.jsonl --world {WORLD}", 2, "a file that would be refused"),
+    (f"validate right.jsonl --world {WORLD}", 0, "a file that would not"),
+]
+
+
+@pytest.mark.parametrize(("line", "code", "why"), JUDGED, ids=[case[2] for case in JUDGED])
+def test_a_verdict_does_not_depend_on_who_reads_the_output(line, code, why, tmp_path):
+    """The reader of the pipe has gone before the first byte; under pipefail a build sees this exit code."""
+    Path("bad.jsonl").write_text('{"clip_id": 1}\n')
+    reader, writer = os.pipe()
+    os.close(reader)
+    with os.fdopen(writer, "w") as pipe:
+        done = subprocess.run([sys.executable, "-m", "harness", *line.split()], stdout=pipe, stderr=subprocess.PIPE)
+    assert done.returncode == code, done.stderr
+
+
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full here")
 def test_a_full_output_is_said():
     with open("/dev/full", "w") as full:  # noqa: PTH123
