@@ -198,7 +198,7 @@ def _comparison(gap: Gap) -> str:
 
 @dataclass(frozen=True)
 class Notice:
-    """What a reader must know before the numbers: a broken entry, incomplete coverage, an audit flag, a remark."""
+    """Remark to read before the numbers: a broken entry, incomplete coverage, an audit flag."""
 
     kind: str
     title: str
