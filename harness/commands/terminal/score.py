@@ -22,9 +22,7 @@ def print_score(record: dict[str, Any], out: Console, title: str = "submission")
     if "commitment" in record:
         _sealed(record, out)
         return
-    _begin(record, out, record.get("name") or title, f"{record['world']} / {record['split']}")
-    _metrics(record, out)
-    _coverage(record, out)
+    print_headline(record, out, title)
     if not record["funnel"]:
         return
     _funnel(record, out)
@@ -33,6 +31,13 @@ def print_score(record: dict[str, Any], out: Console, title: str = "submission")
     _sections(record, out)
     _audit(record, out)
     _end(record, out)
+
+
+def print_headline(record: dict[str, Any], out: Console, title: str = "submission") -> None:
+    """Print the part of a score record that comes first: the metrics and the coverage."""
+    _begin(record, out, record.get("name") or title, f"{record['world']} / {record['split']}")
+    _metrics(record, out)
+    _coverage(record, out)
 
 
 def _sealed(record: dict[str, Any], out: Console) -> None:
