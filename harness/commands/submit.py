@@ -37,7 +37,7 @@ def command(submission: str, **choices: Any) -> None:
     \b
     Example:
       harness submit submission.jsonl --name my-vlm
-      harness submit submission.jsonl --name my-vlm --replace --description "8 frames, 3B"
+      harness submit submission.jsonl --name my-vlm --replace --lenient
     """
     from harness.prediction.submit import submit
 
