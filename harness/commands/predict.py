@@ -93,7 +93,7 @@ def command(
         click.echo()
         request = {name: choices[name] for name in ("world", "split", "truth")}
         if choices["limit"]:
-            click.echo(f"The score of these {plural(made.answered, 'clip')} alone (--rules drop-missing):")
+            click.echo(f"Scored on the answered part alone, {plural(made.answered, 'clip')} (--rules drop-missing):")
             request["rules"] = "drop-missing"
         record = score.score(made.path, **request).record
         print_score(record, terminal.console(), str(made.path))

@@ -58,8 +58,14 @@ def _sealed(record: dict[str, Any], out: Console) -> None:
 def _begin(record: dict[str, Any], out: Console, name: str, where: str) -> None:
     """Print the submission's name, in a line of its own because it may be a long path, and the split."""
     print_lines([name], out, "bold")
-    out.print(f"{where}: {size(record)}")
+    out.print(f"{where}: {_judged(record)}{size(record)}")
     out.print()
+
+
+def _judged(record: dict[str, Any]) -> str:
+    """Return "40 of " where the rules leave clips out, so that fewer are judged than the split has."""
+    judged = record["funnel"][0]["passed"] if record.get("funnel") else record["n"]
+    return f"{count(judged)} of " if judged < record["n"] else ""
 
 
 def _end(record: dict[str, Any], out: Console) -> None:
