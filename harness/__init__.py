@@ -19,6 +19,7 @@ _HOMES = {
     "Question": "harness.prediction.predictor",
     "Reply": "harness.prediction.predictor",
     "Wants": "harness.prediction.predictor",
+    "submit": "harness.prediction.submit",
     "compare": "harness.comparison.pairwise",
     "leaderboard": "harness.comparison.leaderboard",
     "leaderboard_page": "harness.report.write",
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
     from harness.errors import HarnessError
     from harness.prediction.predict import predict
     from harness.prediction.predictor import Question, Reply, Wants
+    from harness.prediction.submit import submit
     from harness.report.write import compare_page, leaderboard_page, report_page
     from harness.rules import Weights
     from harness.scoring.request import Request

@@ -1,7 +1,8 @@
 """Submission cards: `submissions/<name>/card.toml` says what the file beside it is and how to read it.
 
 Unknown keys are refused, so that a misspelt key is not a silent default. The published form is schemas/card.json. `run`
-alone is free: texts, numbers, booleans, lists and tables of them that say how the predictions were made.
+alone is free: texts, numbers, booleans, lists and tables of them that say how the predictions were made. Every entry is
+written by `write_entry`.
 """
 
 from __future__ import annotations
@@ -9,18 +10,20 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Iterator, Mapping
-from dataclasses import MISSING, Field, dataclass, field, fields
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import MISSING, Field, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
 from harness.errors import UsageError
-from reference.files import sha256, write_text
+from reference.files import sha256, write_atomically, write_json, write_text
 from reference.toml import read_toml
 
-CARD, PREDICTIONS = "card.toml", "predictions.jsonl"
+CARD, PREDICTIONS, TRAINING = "card.toml", "predictions.jsonl", "training.json"
 KINDS = ("model", "baseline", "reference")
 FILE_NAME = r"(?!\.\.?$)[^/\\\x00-\x1f]+"
+ENTRY_NAME = re.compile(r"[^\W_](?:[\w.+-]*[\w+-])?")
+"""Names of entries that are safe as a folder's name: letters and digits of any script, and . _ + - inside."""
 BARE_KEY = re.compile(r"[A-Za-z0-9_-]+")
 DEPTH = 16
 
@@ -44,8 +47,8 @@ class Card:
     license: str = ""
     url: str = ""
     adapter: str = ""
-    fps: float = 25.0
-    clip_frames: int = 125
+    fps: float | None = None
+    clip_frames: int | None = None
     lenient: bool = False
     ignore_extra: bool = False
     run: dict[str, Any] = field(default_factory=dict)
@@ -54,8 +57,8 @@ class Card:
         """Return the options of `harness score` that this card asks for."""
         return {
             "adapter": self.adapter or None,
-            "fps": None if self.fps == 25 else self.fps,
-            "clip_frames": None if self.clip_frames == 125 else self.clip_frames,
+            "fps": self.fps,
+            "clip_frames": self.clip_frames,
             "lenient": self.lenient,
             "ignore_extra": self.ignore_extra,
         }
@@ -75,7 +78,7 @@ def _check(raw: dict[str, Any], path: Path) -> Card:
         raise UsageError(f"{path}: missing keys {', '.join(missing)}")
     types: dict[str, Any] = {"float": (int, float), "int": int, "bool": bool, "str": str, "dict[str, Any]": dict}
     for name, value in raw.items():
-        expected = types[str(known[name].type)]
+        expected = types[_plain_type(known[name])]
         if not isinstance(value, expected) or (isinstance(value, bool) and expected is not bool):
             raise UsageError(f"{path}: {name} = {value!r}, expected {_type_name(known[name])}")
     card = Card(**raw)
@@ -84,8 +87,9 @@ def _check(raw: dict[str, Any], path: Path) -> Card:
     for name in ("truth_digest", "predictions_sha256"):
         if not re.fullmatch("[0-9a-f]{64}", raw[name]):
             raise UsageError(f"{path}: {name} = {raw[name]!r}, expected a sha256 as 64 lower-case hexadecimal digits")
-    if not (0 < card.fps < math.inf and card.clip_frames >= 1):
-        raise UsageError(f"{path}: fps = {card.fps!r}, clip_frames = {card.clip_frames!r}, expected positive numbers")
+    for name in ("fps", "clip_frames"):
+        if name in raw and not 0 < raw[name] < math.inf:
+            raise UsageError(f"{path}: {name} = {raw[name]!r}, expected positive numbers")
     if card.kind not in KINDS:
         raise UsageError(f"{path}: kind = {card.kind!r}, expected one of {', '.join(KINDS)}")
     if not re.fullmatch(FILE_NAME, card.predictions):
@@ -109,6 +113,25 @@ def predictions_of(folder: Path, card: Card) -> Path:
     if found != card.predictions_sha256:
         raise UsageError(f"{path}: sha256 is {found[:16]}, the card says {card.predictions_sha256[:16]}")
     return path
+
+
+def write_entry(
+    folder: Path, card: Card, write: Callable[[Path], object], training: Mapping[str, Any] | None = None
+) -> Card:
+    """Write an entry: predictions by calling `write` with a path, training record, and card with the predictions' sum.
+
+    Each appears whole or not at all, and the card comes last: with it the entry is whole. Returns the card. A training
+    record that an earlier entry left in the folder is removed where this one has none.
+    """
+    path = folder / card.predictions
+    write_atomically(path, write)
+    if training is None:
+        (folder / TRAINING).unlink(missing_ok=True)
+    else:
+        write_json(folder / TRAINING, dict(training))
+    card = replace(card, predictions_sha256=sha256(path))
+    write_card(folder, card)
+    return card
 
 
 def write_card(folder: Path, card: Card) -> None:
@@ -141,7 +164,12 @@ def _default(field: Field) -> Any:
 
 
 def _type_name(field: Field) -> str:
-    return "a table" if field.type == "dict[str, Any]" else str(field.type)
+    return "a table" if field.type == "dict[str, Any]" else _plain_type(field)
+
+
+def _plain_type(field: Field) -> str:
+    """Return the type that a card's value has; that of an absent one, None, cannot stand in a card."""
+    return str(field.type).removesuffix(" | None")
 
 
 def _table(values: Mapping[str, Any], name: str = "") -> Iterator[str]:

@@ -17,6 +17,7 @@ from harness.version import __version__
 
 COMMANDS = {
     "predict": "Ask a model about every clip of a split, and score its answers.",
+    "submit": "Make an entry of the leaderboard of a prediction file.",
     "score": "Score a prediction file: metrics with intervals, failure modes, slices, audit.",
     "validate": "Check a prediction file and list every problem, without scoring it.",
     "compare": "Compare two or more submissions on the same clips, with verdicts.",

@@ -13,8 +13,7 @@ from pathlib import Path
 
 from harness.baselines.probe import probe
 from harness.baselines.write import BASELINES, Baseline, write_baseline
-from harness.cards import Card, write_card
-from reference.files import sha256
+from harness.cards import Card, write_entry
 from reference.task import DEFAULT_SPLIT, DEFAULT_WORLD
 from reference.truth.store import open_truth
 
@@ -32,15 +31,13 @@ def regenerate(folder: Path, frames: Path | None) -> None:
 
 
 def _write_entry(folder: Path, baseline: Baseline, write: Callable[..., int]) -> None:
-    entry = folder / baseline.name
-    entry.mkdir(parents=True, exist_ok=True)
-    write(path=entry / "predictions.jsonl")
     with open_truth(WORLD, SPLIT) as truth:
-        write_card(entry, card(baseline, truth.digest, (entry / "predictions.jsonl").read_bytes()))
+        digest = truth.digest
+    write_entry(folder / baseline.name, card(baseline, digest), lambda path: write(path=path))
 
 
-def card(baseline: Baseline, truth_digest: str, predictions: bytes) -> Card:
-    """Return the card of a baseline's predictions."""
+def card(baseline: Baseline, truth_digest: str) -> Card:
+    """Return the card of a baseline's entry, but for the predictions' sum."""
     return Card(
         name=baseline.name,
         kind=baseline.kind,
@@ -48,7 +45,7 @@ def card(baseline: Baseline, truth_digest: str, predictions: bytes) -> Card:
         world=WORLD,
         split=SPLIT,
         truth_digest=truth_digest,
-        predictions_sha256=sha256(predictions),
+        predictions_sha256="",
         uses_truth=baseline.kind == "reference",
     )
 

@@ -69,11 +69,14 @@ def _board(
 
     if path is None and export is None:
         return leaderboard.leaderboard(folder, request=request, baseline=baseline)
+    from harness.commands import terminal
+    from harness.commands.terminal.leaderboard import print_skipped
     from harness.report import gather, write
 
     gathered = gather.gather_leaderboard(folder, request, baseline)
     if path is not None:
         options.print_page(write.write(gathered, path, **pictures))
+        print_skipped(gathered.board, terminal.console())
     options.write_exports(gathered, export)
     return gathered.board
 

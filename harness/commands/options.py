@@ -9,6 +9,7 @@ import contextlib
 import json
 import os
 import re
+import shlex
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
@@ -133,7 +134,7 @@ def _read_clip_map(context: click.Context, parameter: click.Parameter, path: Pat
     return read_clip_map(path)
 
 
-ingestion = apply(
+card_ingestion = apply(
     option(
         "--lenient",
         is_flag=True,
@@ -160,6 +161,11 @@ ingestion = apply(
         title=READING,
         help="Convert frames from clips of N frames to clips of 125.",
     ),
+)
+"""How a file is read, as far as a card can say it."""
+
+ingestion = apply(
+    card_ingestion,
     path_option(
         "--clip-map",
         title=READING,
@@ -184,6 +190,12 @@ def request(choices: dict[str, Any]) -> Any:
 
     chosen = {field.name: choices.pop(field.name) for field in fields(Request) if field.name in choices}
     return Request.of(**chosen | {"weights": weights(chosen.get("weights"))})
+
+
+def chosen_truth(world: str, split: str) -> str:
+    """Return the options that choose this world and split, where they are not the default ones."""
+    chosen = {"--world": (world, DEFAULT_WORLD), "--split": (split, DEFAULT_SPLIT)}
+    return "".join(f" {name} {shlex.quote(value)}" for name, (value, default) in chosen.items() if value != default)
 
 
 def pictures(choices: dict[str, Any]) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from harness.commands import options
+from harness.formatting import plural
 
 
 def _key_values(context: click.Context, parameter: click.Parameter, values: tuple[str, ...]) -> dict[str, str]:
@@ -90,7 +91,11 @@ def command(
         from harness.scoring import score
 
         click.echo()
-        record = score.score(made.path, **{name: choices[name] for name in ("world", "split", "truth")}).record
+        request = {name: choices[name] for name in ("world", "split", "truth")}
+        if choices["limit"]:
+            click.echo(f"Scored on the answered part alone, {plural(made.answered, 'clip')} (--rules drop-missing):")
+            request["rules"] = "drop-missing"
+        record = score.score(made.path, **request).record
         print_score(record, terminal.console(), str(made.path))
 
 

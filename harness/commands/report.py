@@ -53,10 +53,17 @@ def command(
     from harness.report.watch import watch as write_while_growing
 
     request, pictures = options.request(choices), options.pictures(choices)
-    path = path or Path(submission).with_suffix(".html")
+    path = path or _beside(Path(submission))
     if watch:
         write_while_growing(Path(submission), path, request, seconds=seconds, say=click.echo, **choices)
         return
     gathered = gather.gather_report(submission, request, **choices)
     options.print_page(write.write(gathered, path, **pictures))
     options.write_exports(gathered, export)
+
+
+def _beside(submission: Path) -> Path:
+    """Return the page of a file, beside it and named as it is: gpt-4.1.jsonl and gpt-4.5.jsonl have a page each."""
+    from harness.ingestion.submission_file import split_ending
+
+    return submission.with_name(f"{split_ending(submission.name)[0]}.html")

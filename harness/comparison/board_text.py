@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import shlex
+from pathlib import Path
 from typing import Any
 
+from harness.cards import ENTRY_NAME
+from harness.comparison.leaderboard import NO_CARD, NO_FOLDER, UNFINISHED
 from harness.formatting import interval, number
+from harness.ingestion.submission_file import split_ending
 from harness.metrics_table import SINGLE
 
 
@@ -16,6 +21,25 @@ def board_notes(board: dict[str, Any]) -> list[str]:
             notes.append(f"! {row['name']}: the coverage is {row['coverage']:.2%}, the rest counts as wrong")
     notes += [f"! {row['name']}: {', '.join(row['flags'])}" for row in board["entries"] if row["flags"]]
     return notes + [f"! copy: {copy['text']}" for copy in board["copies"]]
+
+
+def skipped_lines(board: dict[str, Any]) -> list[str]:
+    """Return a line for each thing in the folder that is no entry of this board: why, and what makes it one."""
+    return [f"{row['path']}: {row['reason']}, not shown{_remedy(row)}" for row in board["skipped"]]
+
+
+def _remedy(row: dict[str, str]) -> str:
+    """Return in brackets what makes an entry of it, if that can be said."""
+    path = Path(row["path"])
+    stem = path.name if row["reason"] == NO_CARD else split_ending(path.name)[0]
+    name = stem if ENTRY_NAME.fullmatch(stem) else "NAME"
+    folder = "" if str(path.parent) in ("submissions", ".") else f" --folder {shlex.quote(str(path.parent))}"
+    remedies = {
+        UNFINISHED: "the same command resumes it",
+        NO_CARD: f"harness submit FILE --name {name}{folder}",
+        NO_FOLDER: f"harness submit {shlex.quote(row['path'])} --name {name}{folder}",
+    }
+    return f" ({remedies[row['reason']]})" if row["reason"] in remedies else ""
 
 
 def board_line(board: dict[str, Any]) -> str:

@@ -10,10 +10,9 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import combinations
 from pathlib import Path
 from queue import SimpleQueue
@@ -28,7 +27,8 @@ from harness.comparison.paired import PairedClips, need_every_clip, pair_scores
 from harness.comparison.pairwise import ALPHA, MARGIN, add_holm, paired_test, score_operand, verdict_of
 from harness.errors import HarnessError, UsageError
 from harness.formatting import in_words
-from harness.ingestion.submission_file import shown_name
+from harness.ingestion.submission_file import ENDINGS, shown_name, split_ending
+from harness.prediction.journal import PART
 from harness.scoring import audit
 from harness.scoring.request import Request
 from harness.scoring.result import Score
@@ -41,6 +41,9 @@ if TYPE_CHECKING:
 FORMAT = "warehouse-harness/leaderboard-1"
 SHARED = ("world", "split", "truth_digest", "n", "sessions", "weights", "scheme", "rules", "version")
 """Keys of a score record that all entries of a board share."""
+NO_CARD, NO_FOLDER, UNFINISHED = "no card.toml", "a file, in no folder of its own", "an unfinished run of predict"
+"""Reasons why what lies in a folder of submissions is no entry."""
+DATA_ENDINGS = tuple(ending for ending in ENDINGS if ending != ".txt")
 THREADS = min(os.cpu_count() or 1, 4)
 
 
@@ -51,6 +54,19 @@ class Entry(NamedTuple):
     card: Card
     score: Score
     name: str  # the card's, with the folder's where several cards bear it
+
+
+@dataclass(frozen=True)
+class Unranked:
+    """What a folder of submissions holds besides the entries that are shown.
+
+    `broken`: entries that could not be scored, as `name` and `error`. `skipped`: what is no entry for the request's
+    world and split, as `name`, `path` and `reason`; `elsewhere` of them are entries for another.
+    """
+
+    broken: list[dict[str, str]] = field(default_factory=list)
+    skipped: list[dict[str, str]] = field(default_factory=list)
+    elsewhere: int = 0
 
 
 @dataclass(frozen=True)
@@ -66,8 +82,7 @@ class ScoredEntries:
     baseline: str
     facts: dict[str, Any]  # SHARED: world, split, rules and so on
     paired: PairedClips
-    broken: list[dict[str, str]]
-    elsewhere: int  # entries for another world or split
+    unranked: Unranked
 
     @property
     def entries(self) -> list[Entry]:
@@ -95,12 +110,12 @@ def score_and_pair(
     need_every_clip(request.rules)
     if not Path(folder).is_dir():
         raise UsageError(f"{shown_name(folder)}: no such folder of submissions")
-    entries, broken, elsewhere = score_folder(Path(folder), request)
-    return pair_entries(entries, request, baseline, broken, elsewhere)
+    entries, unranked = score_folder(Path(folder), request)
+    return pair_entries(entries, request, baseline, unranked)
 
 
 def pair_entries(
-    entries: list[Entry], request: Request, baseline: str, broken: Sequence[dict[str, str]] = (), elsewhere: int = 0
+    entries: list[Entry], request: Request, baseline: str, unranked: Unranked | None = None
 ) -> ScoredEntries:
     """Put scored entries into the order of a board and align their answers, and the baseline's, by clip."""
     ranked = sorted((e for e in entries if e.card.kind != "reference"), key=_order)
@@ -115,8 +130,7 @@ def pair_entries(
         baseline=baseline,
         facts={key: baseline_score.record[key] for key in SHARED},
         paired=pair_scores(scores, names),
-        broken=list(broken),
-        elsewhere=elsewhere,
+        unranked=unranked or Unranked(),
     )
 
 
@@ -134,17 +148,15 @@ def rank_entries(scored: ScoredEntries) -> dict[str, Any]:
         "verdict": _verdict(rows, paired, m),
         "entries": rows,
         "references": [_row(e) for e in scored.references],
-        "broken": scored.broken,
-        "elsewhere": scored.elsewhere,
+        **vars(scored.unranked),
         "copies": _copies(scored.ranked, paired),
     }
 
 
-def score_folder(folder: Path, request: Request) -> tuple[list[Entry], list[dict[str, str]], int]:
+def score_folder(folder: Path, request: Request) -> tuple[list[Entry], Unranked]:
     """Score the entries of a folder for the request's world and split.
 
-    Returns the scored entries in folder order, the broken ones as `name` and `error`, and the number of entries for
-    another world or split.
+    Returns the scored entries in folder order, and what else the folder holds.
     """
     cards, broken = {}, {}
     for path in sorted(path for path in folder.iterdir() if (path / CARD).is_file()):
@@ -157,7 +169,26 @@ def score_folder(folder: Path, request: Request) -> tuple[list[Entry], list[dict
     entries = [entry for entry in results.values() if isinstance(entry, Entry)]
     broken |= {path: str(error) for path, error in results.items() if isinstance(error, HarnessError)}
     listed = [{"name": shown_name(path.name), "error": broken[path]} for path in sorted(broken)]
-    return _with_distinct_names(entries), listed, len(cards) - len(here)
+    reasons = {path: f"for {card.world} / {card.split}" for path, card in cards.items() if path not in here}
+    reasons |= _no_entries(folder)
+    skipped = [
+        {"name": shown_name(path.name), "path": shown_name(path), "reason": shown_name(reasons[path])}
+        for path in sorted(reasons)
+    ]
+    return _with_distinct_names(entries), Unranked(listed, skipped, len(cards) - len(here))
+
+
+def _no_entries(folder: Path) -> dict[Path, str]:
+    """Return why each folder without a card, and each prediction file that lies in no folder, is no entry."""
+    reasons = {}
+    for path in folder.iterdir():
+        if path.name.startswith((".", "__")):
+            continue
+        if path.is_dir() and not (path / CARD).is_file():
+            reasons[path] = UNFINISHED if (path / PART).is_file() else NO_CARD
+        elif path.is_file() and split_ending(path.name)[1].lower().startswith(DATA_ENDINGS):
+            reasons[path] = NO_FOLDER
+    return reasons
 
 
 def _score_cards(cards: dict[Path, Card], request: Request) -> dict[Path, Entry | HarnessError]:

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from harness import disclosure
-from harness.comparison.leaderboard import score_folder
+from harness.comparison.leaderboard import Unranked, score_folder
 from harness.comparison.paired import pair_scores
 from harness.comparison.pairwise import paired_test
 from harness.disclosure import PUBLIC_PARTS, public_record
@@ -44,14 +44,14 @@ def leaderboard(folder: Path, request: Request) -> dict[str, Any]:
     seal = locate(request.world, request.home).seal
     assert seal is not None
     inside = replace(request, organiser=True)
-    entries, broken, elsewhere = score_folder(folder, inside)
+    entries, unranked = score_folder(folder, inside)
     ladder = Ladder(seal.log.with_suffix(".ladder.json"), seal.commitment, inside)
     for entry in sorted(entries, key=lambda entry: entry.name):
         public = public_record(entry.score.record | {"name": entry.name}, seal.commitment, entry.name)
         disclosure.log_scoring(seal.log, public)
         ladder.offer(entry.name, entry.card.kind, entry.score)
     ladder.save()
-    return ladder.board(broken, elsewhere, files_scored(seal.log))
+    return ladder.board(unranked, files_scored(seal.log))
 
 
 class Ladder:
@@ -87,7 +87,7 @@ class Ladder:
         write_text(self._path, json.dumps(self._standings, ensure_ascii=False))
         self._path.chmod(0o600)
 
-    def board(self, broken: list[dict[str, str]], elsewhere: int, files: int) -> dict[str, Any]:
+    def board(self, unranked: Unranked, files: int) -> dict[str, Any]:
         """Return the public leaderboard as one JSON object; `files`: how many were ever scored on the split."""
         rows = [_row(name, standing) for name, standing in self._standings.items()]
         rows.sort(key=lambda row: (-row["metrics"]["score"]["value"], row["name"]))
@@ -97,8 +97,7 @@ class Ladder:
             "commitment": self._commitment,
             **{key: facts.get(key) for key in disclosure.PUBLIC_KEYS if key != "coverage"},
             "entries": rows,
-            "broken": broken,
-            "elsewhere": elsewhere,
+            **vars(unranked),
             "files_scored": files,
             "luck": _luck(rows, files),
             "note": NOTE,

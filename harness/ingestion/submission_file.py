@@ -31,6 +31,9 @@ CHUNK = 1 << 18
 BOM = codecs.BOM_UTF8
 PLACEHOLDER = b"?"  # no JSON, so the screen leaves it to the strict checker
 JSON_SPACE = b" \t\r\n"
+PACKED = (".gz", ".zst")
+ENDINGS = (".jsonl", ".ndjson", ".json", ".csv", ".tsv", ".parquet", ".txt")
+"""Endings that say how a file's predictions are written; any other dot belongs to its name, as in gpt-4.1."""
 
 
 @dataclass(frozen=True)
@@ -145,6 +148,15 @@ def shown_name(submission: str | Path) -> str:
     """Return the file's name for messages, without characters that a terminal would obey."""
     text = "standard input" if str(submission) == STDIN else str(submission)
     return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in text)
+
+
+def split_ending(name: str) -> tuple[str, str]:
+    """Return a prediction file's name without its known endings, and those: gpt-4.1.csv.gz -> gpt-4.1, .csv.gz."""
+    stem = name
+    for endings in (PACKED, ENDINGS):
+        found = next((ending for ending in endings if stem.lower().endswith(ending)), "")
+        stem = stem.removesuffix(stem[len(stem) - len(found) :])
+    return (stem, name[len(stem) :]) if stem else (name, "")
 
 
 def _is_literal(path: Path) -> bool:

@@ -24,7 +24,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from harness.cards import PREDICTIONS, Card, fault_in, write_card
+from harness.cards import PREDICTIONS, TRAINING, Card, fault_in, write_entry
 from harness.errors import HarnessError, UsageError
 from harness.formatting import plural
 from harness.ingestion.line_checker import SOURCES
@@ -38,11 +38,10 @@ from harness.prediction.replies import FALLBACK, Reader
 from harness.progress import counter
 from harness.scoring.training_record import check_training_record
 from harness.version import __version__
-from reference.files import sha256, write_atomically, write_json
+from reference.files import sha256
 from reference.truth.store import Truth
 
 FORMAT = "warehouse-harness/predict-1"
-TRAINING = "training.json"
 ON_CARD = ("kind", "description", "model", "authors", "license", "url", "run")
 KINDS = ("model", "baseline")
 
@@ -267,19 +266,13 @@ def _cause(error: Exception) -> str:
 
 
 def _write_entry(run: _Run, lines: Lines) -> None:
-    """Write predictions, training record and card. The card comes last: with it the entry is whole."""
+    """Write predictions, training record and card."""
     content = "".join(json.dumps(line) + "\n" for line in lines).encode()
-    write_atomically(run.folder / PREDICTIONS, lambda path: path.write_bytes(content))
-    training = run.predictor.training
-    if training is None:
-        (run.folder / TRAINING).unlink(missing_ok=True)
-    else:
-        write_json(run.folder / TRAINING, dict(training))
-    write_card(run.folder, _card(run, lines, sha256(content)))
+    write_entry(run.folder, _card(run, lines), lambda path: path.write_bytes(content), run.predictor.training)
 
 
-def _card(run: _Run, lines: Lines, predictions_sha256: str) -> Card:
-    """Return the entry's card: the model's own words, then what only the harness knows."""
+def _card(run: _Run, lines: Lines) -> Card:
+    """Return the entry's card without the predictions' sum: the model's words, then what only the harness knows."""
     own = dict(run.predictor.card)
     details = _run_table(run, lines, own.pop("run", {}))
     return Card(
@@ -291,7 +284,7 @@ def _card(run: _Run, lines: Lines, predictions_sha256: str) -> Card:
             "world": run.split.world,
             "split": run.split.name,
             "truth_digest": run.split.truth_digest,
-            "predictions_sha256": predictions_sha256,
+            "predictions_sha256": "",
             "date": datetime.now(UTC).date().isoformat(),
             "run": details,
         }

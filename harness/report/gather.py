@@ -20,7 +20,7 @@ from harness.comparison.leaderboard import Entry, ScoredEntries
 from harness.comparison.paired import need_every_clip
 from harness.comparison.pairwise import MARGIN, distinct_names, score_operand
 from harness.errors import UsageError
-from harness.ingestion.submission_file import shown_name
+from harness.ingestion.submission_file import shown_name, split_ending
 from harness.report.clips import Answers, Clips, load
 from harness.scoring.request import Request
 from harness.scoring.result import Score
@@ -61,7 +61,14 @@ class Gathered:
 def gather_leaderboard(folder: Path, request: Request, baseline: str = FLOOR) -> Gathered:
     """Gather all entries of a folder of submissions. Fails with a UsageError where none is for this world and split."""
     field = leaderboard.score_and_pair(folder, request=request, baseline=baseline)
-    field = replace(field, broken=[row | {"error": row["error"].replace(f"{folder}/", "")} for row in field.broken])
+    field = replace(
+        field,
+        unranked=replace(
+            field.unranked,
+            broken=[row | {"error": row["error"].replace(f"{folder}/", "")} for row in field.unranked.broken],
+            skipped=[row | {"path": row["name"]} for row in field.unranked.skipped],
+        ),
+    )
     if not field.entries:
         raise UsageError(f"{shown_name(folder)}: no entry for {request.world} / {request.split} to show")
     return _assemble("leaderboard", f"{request.world} leaderboard", field, request, folder)
@@ -106,9 +113,9 @@ def _need(request: Request) -> None:
 
 
 def display_name(file: str | Path) -> str:
-    """Return a file's name without its suffix; of a predictions.jsonl the name of its folder."""
+    """Return a file's name without its known endings; of a predictions.jsonl the name of its folder."""
     path = Path(shown_name(file))
-    stem = path.name.split(".")[0] or path.name
+    stem, _ = split_ending(path.name)
     return path.parent.name if stem == "predictions" and path.parent.name else stem
 
 
@@ -136,7 +143,7 @@ def _assemble(
     kind: str, title: str, field: ScoredEntries, request: Request, folder: Path | None, margin: float = MARGIN
 ) -> Gathered:
     entries = [*field.entries, *_missing_references(field, request)]
-    field = leaderboard.pair_entries(entries, request, field.baseline, field.broken, field.elsewhere)
+    field = leaderboard.pair_entries(entries, request, field.baseline, field.unranked)
     floor = _score_of(FLOOR, field.entries) or score_operand(FLOOR, request)
     split = load(request, [*(entry.score for entry in field.entries), floor])
     constant = split.answers.pop()

@@ -6,10 +6,10 @@ import json
 from pathlib import Path
 from typing import Any
 
+from harness.cards import TRAINING
 from harness.errors import UsageError
 from harness.ingestion.submission_file import STDIN
 
-FILE = "training.json"
 NUMBERS = ("predicted_peak_gib", "measured_peak_gib", "steps", "wall_s", "oom_events")
 WHOLE_NUMBERS = ("steps", "oom_events")
 
@@ -20,7 +20,7 @@ def read_training_record(submission: str | Path, training: str | Path | None) ->
     Raises UsageError where it cannot be read, or is no training record.
     """
     if training is None:
-        beside = Path(submission).parent / FILE
+        beside = Path(submission).parent / TRAINING
         if str(submission) == STDIN or not beside.is_file():
             return None
         training = beside

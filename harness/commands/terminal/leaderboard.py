@@ -7,14 +7,14 @@ from typing import Any
 from rich.console import Console
 from rich.text import Text
 
-from harness.commands.terminal import remark, table
-from harness.comparison.board_text import board_cells, board_line, board_notes, sealed_note
-from harness.formatting import count, interval, number, percent, rank_range, size
+from harness.commands.terminal import print_lines, table
+from harness.comparison.board_text import board_cells, board_line, board_notes, sealed_note, skipped_lines
+from harness.formatting import interval, number, percent, rank_range, size
 from harness.metrics_table import PARTS, SINGLE
 
 
 def print_leaderboard(board: dict[str, Any], out: Console) -> None:
-    """Print the verdict, the table, its notes, broken entries, and how many entries are for elsewhere."""
+    """Print the verdict, the table, its notes, broken entries, and what of the folder is not shown."""
     out.print(Text(board["verdict"], style="bold"))
     out.print(board_line(board), style="dim")
     out.print()
@@ -27,10 +27,7 @@ def print_leaderboard(board: dict[str, Any], out: Console) -> None:
     out.print(made)
     for note in board_notes(board):
         out.print(Text(note, style="yellow" if note.startswith("!") else "dim"))
-    _broken(board, out)
-    if board["elsewhere"]:
-        entries = "entry is" if board["elsewhere"] == 1 else "entries are"
-        remark(out, f"{count(board['elsewhere'])} more {entries} for another world or split")
+    _unranked(board, out)
 
 
 def print_sealed_leaderboard(board: dict[str, Any], out: Console) -> None:
@@ -50,9 +47,15 @@ def print_sealed_leaderboard(board: dict[str, Any], out: Console) -> None:
         )
     out.print(made)
     out.print(sealed_note(board), style="dim")
-    _broken(board, out)
+    _unranked(board, out)
 
 
-def _broken(board: dict[str, Any], out: Console) -> None:
+def _unranked(board: dict[str, Any], out: Console) -> None:
     for entry in board["broken"]:
         out.print(Text(f"x {entry['name']}: {entry['error'].splitlines()[0]}", style="red"))
+    print_skipped(board, out)
+
+
+def print_skipped(board: dict[str, Any], out: Console) -> None:
+    """Print what of the folder is not shown, and why."""
+    print_lines(skipped_lines(board), out, "yellow")

@@ -22,9 +22,7 @@ def print_score(record: dict[str, Any], out: Console, title: str = "submission")
     if "commitment" in record:
         _sealed(record, out)
         return
-    _begin(record, out, record.get("name") or title, f"{record['world']} / {record['split']}")
-    _metrics(record, out)
-    _coverage(record, out)
+    print_headline(record, out, title)
     if not record["funnel"]:
         return
     _funnel(record, out)
@@ -33,6 +31,13 @@ def print_score(record: dict[str, Any], out: Console, title: str = "submission")
     _sections(record, out)
     _audit(record, out)
     _end(record, out)
+
+
+def print_headline(record: dict[str, Any], out: Console, title: str = "submission") -> None:
+    """Print the part of a score record that comes first: the metrics and the coverage."""
+    _begin(record, out, record.get("name") or title, f"{record['world']} / {record['split']}")
+    _metrics(record, out)
+    _coverage(record, out)
 
 
 def _sealed(record: dict[str, Any], out: Console) -> None:
@@ -53,8 +58,14 @@ def _sealed(record: dict[str, Any], out: Console) -> None:
 def _begin(record: dict[str, Any], out: Console, name: str, where: str) -> None:
     """Print the submission's name, in a line of its own because it may be a long path, and the split."""
     print_lines([name], out, "bold")
-    out.print(f"{where}: {size(record)}")
+    out.print(f"{where}: {_judged(record)}{size(record)}")
     out.print()
+
+
+def _judged(record: dict[str, Any]) -> str:
+    """Return "40 of " where the rules leave clips out, so that fewer are judged than the split has."""
+    judged = record["funnel"][0]["passed"] if record.get("funnel") else record["n"]
+    return f"{count(judged)} of " if judged < record["n"] else ""
 
 
 def _end(record: dict[str, Any], out: Console) -> None:

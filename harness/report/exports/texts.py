@@ -6,7 +6,7 @@ import re
 from typing import Any
 from xml.etree import ElementTree
 
-from harness.comparison.board_text import board_cells, board_line, board_notes
+from harness.comparison.board_text import board_cells, board_line, board_notes, skipped_lines
 from harness.formatting import markdown_cell, number, rank_range
 from harness.metrics_table import METRICS, SINGLE
 from harness.report.typography import capital
@@ -30,6 +30,7 @@ def markdown(board: dict[str, Any]) -> str:
     lines += [f"\n{markdown_cell(note)}" for note in board_notes(board)]
     broken = [f"{entry['name']}: {entry['error'].splitlines()[0]}" for entry in board["broken"]]
     lines += [f"\nBroken: {markdown_cell(text)}" for text in broken]
+    lines += [f"\nNot shown: {markdown_cell(text)}" for text in skipped_lines(board)]
     return "\n".join(lines) + "\n"
 
 

@@ -196,6 +196,54 @@ def test_exit_codes(words, code, why, run):
         assert result.err.startswith("gate failed: ") and result.out  # the answer is printed all the same
 
 
+# Entries
+
+
+def test_an_entry_in_one_command(run, tmp_path, monkeypatch, folder):
+    """What the board does not show it names with the command that makes an entry of it; that command does."""
+    (tmp_path / "submissions" / "my-vlm").mkdir(parents=True)
+    shutil.copy(folder / "right.jsonl", tmp_path / "mine.v2.jsonl")
+    monkeypatch.chdir(tmp_path)
+    line = "submissions/my-vlm: no card.toml, not shown (harness submit FILE --name my-vlm)"
+    assert line in run("leaderboard", "--world", WORLD).out
+    assert f"Not shown: {line}".replace("_", "\\_") in run("leaderboard", "--world", WORLD, "--format", "markdown").out
+    skipped = json.loads(run("leaderboard", "--world", WORLD, "--format", "json").out)["skipped"]
+    assert skipped == [{"name": "my-vlm", "path": "submissions/my-vlm", "reason": "no card.toml"}]
+    result = run("submit", "mine.v2.jsonl", "--name", "my-vlm", "--world", WORLD)
+    assert (result.code, result.err) == (0, "")
+    assert f"Next: harness leaderboard --world {WORLD}\n" in result.out and "coverage 100.00%" in result.out
+    board = run("leaderboard", "--world", WORLD).out
+    assert "my-vlm is the only entry." in board and "not shown" not in board
+    again = run("submit", "mine.v2.jsonl", "--name", "my-vlm", "--world", WORLD)
+    assert again.code == 2 and "--replace" in again.err
+    assert run("submit", "mine.v2.jsonl", "--name", "my-vlm", "--world", WORLD, "--replace").code == 0
+
+
+def test_a_refused_file_makes_no_entry(run, tmp_path, folder):
+    words = ("--folder", tmp_path / "entries", "--name", "bad", "--world", WORLD)
+    result = run("submit", folder / "bad.jsonl", *words)
+    assert result.code == 2 and result.err == run("score", folder / "bad.jsonl", "--world", WORLD).err
+    assert not (tmp_path / "entries").exists()
+
+
+def test_a_part_of_a_split_is_scored_as_that_part(run, tmp_path):
+    """`predict --limit 10` answers ten clips, and the other fourteen are no wrong answers of the model."""
+    words = ("--world", "tiny.toml", "--split", "test", "--limit", 10, "-o", tmp_path / "some")
+    result = run("predict", "--model", "baseline:constant", *words)
+    assert result.code == 0, result.err
+    assert "Scored on the answered part alone, 10 clips (--rules drop-missing):" in result.out
+    assert ": 10 of 24 clips in " in result.out and "no line" not in result.out
+
+
+@pytest.mark.parametrize("name", ["Qwen2.5-VL-3B.jsonl", "gpt-4.1", "gpt-4.5"])
+def test_a_page_is_named_as_its_file(name, run, tmp_path, folder):
+    """The dot of a version begins no ending: gpt-4.1 and gpt-4.5 have a page each, with their names on it."""
+    shutil.copy(folder / "right.jsonl", tmp_path / name)
+    assert run("report", tmp_path / name, "--world", WORLD).code == 0
+    stem = name.removesuffix(".jsonl")
+    assert f"<title>{stem}" in (tmp_path / f"{stem}.html").read_text()
+
+
 def fifo(folder):
     path = folder / "pipe"
     if not path.exists():

@@ -1,0 +1,59 @@
+"""`harness submit`: an entry of the leaderboard made of a prediction file."""
+
+from __future__ import annotations
+
+import shlex
+from typing import Any
+
+import click
+
+from harness.commands import options
+
+
+@click.command("submit", cls=options.Command)
+@click.argument("submission", metavar="FILE")
+@options.option("--name", required=True, metavar="NAME", help="Call the entry, and its folder, NAME.")
+@options.path_option(
+    "--folder", folder=True, default="submissions", show_default=True, help="Write the entry into DIR/NAME."
+)
+@options.option(
+    "--kind",
+    type=click.Choice(["model", "baseline"]),
+    default="model",
+    show_default=True,
+    help="Say what the entry is; a baseline is ranked like a model.",
+)
+@options.option("--description", metavar="TEXT", help="Say on the card what made the answers.")
+@options.path_option("--training", help="Copy this training record; by default training.json beside FILE.")
+@options.option("--replace", is_flag=True, help="Replace the entry that has this name.")
+@options.truth
+@options.card_ingestion
+def command(submission: str, **choices: Any) -> None:
+    """Make an entry of the predictions in FILE, so that the leaderboard shows it.
+
+    Checks FILE as `harness score` does, copies it to DIR/NAME, writes the card.toml that pins it, and prints the head
+    of its score. The options that say how the file is read go into the card.
+
+    \b
+    Example:
+      harness submit submission.jsonl --name my-vlm
+      harness submit submission.jsonl --name my-vlm --replace --lenient
+    """
+    from harness.prediction.submit import submit
+
+    made = submit(submission, **choices)
+    predictions = made.folder / made.card.predictions
+    click.echo(f"{predictions} and {made.folder / 'card.toml'} are the entry {made.card.name}")
+    world, split = made.card.world, made.card.split
+    where = options.chosen_truth(world, split)
+    if made.score is None:
+        click.echo(f"{world} is sealed: send {made.folder} to its organiser, who scores it")
+        return
+    from harness.commands import terminal
+    from harness.commands.terminal.score import print_headline
+
+    click.echo()
+    print_headline(made.score.record, terminal.console(), made.card.name)
+    folder = "" if str(made.folder.parent) == "submissions" else f" {shlex.quote(str(made.folder.parent))}"
+    click.echo(f"\nNext: harness leaderboard{folder}{where}")
+    click.echo(f"      harness report {shlex.quote(str(predictions))}{where}")

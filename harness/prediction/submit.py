@@ -1,0 +1,153 @@
+"""Make an entry of a prediction file that exists: check it, copy it beside a card, and score it.
+
+    harness.submit("mine.jsonl", name="my-vlm")          # submissions/my-vlm/{card.toml, predictions.jsonl}
+
+The file is copied as it is, in any format that `harness score` reads, and the card says how it is read. A file that
+`harness score` refuses is refused alike, and nothing is written.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import shutil
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from harness.cards import CARD, ENTRY_NAME, FILE_NAME, PREDICTIONS, Card, read_card, write_entry
+from harness.errors import HarnessError, UsageError
+from harness.ingestion.submission_file import PACKED, STDIN, shown_name, split_ending
+from harness.prediction.journal import PART
+from harness.scoring.request import Request
+from harness.scoring.result import Score
+from harness.scoring.score import score, validate
+from harness.scoring.training_record import read_training_record
+from reference.files import sha256
+from reference.truth.store import Truth
+
+KINDS = ("model", "baseline")
+READING = ("adapter", "fps", "clip_frames", "lenient", "ignore_extra")
+"""Fields of a Request that a card can hold, so that every later reading is the same."""
+CHOICES = ("world", "split", "home", "truth", *READING)
+LONGEST_NAME = 200
+
+
+class Submission(NamedTuple):
+    """Outcome of a submission: the entry and its score; a sealed split's entry is not scored here."""
+
+    folder: Path
+    card: Card
+    score: Score | None
+
+
+def submit(
+    file: str | Path,
+    *,
+    name: str,
+    folder: str | Path = "submissions",
+    kind: str = "model",
+    description: str | None = None,
+    training: str | Path | None = None,
+    replace: bool = False,
+    **choices: Any,
+) -> Submission:
+    """Make the entry `folder/name` of a prediction file: the predictions, a card and the training record beside `file`.
+
+    `choices`: fields of a Request that a card can hold, and where the truth is: `CHOICES`. `replace`: an entry of that
+    name may exist. Raises SubmissionError, as `score` does, and UsageError; then nothing is written.
+    """
+    request = _request(choices)
+    entry = Path(folder) / _checked_name(name)
+    if kind not in KINDS:
+        raise UsageError(f"kind = {kind!r}, expected one of {', '.join(KINDS)}")
+    if str(file) == STDIN:
+        raise UsageError("submit needs a file: write standard input into one first")
+    path = Path(file)
+    predictions = _predictions_name(path, entry)
+    old = _old_predictions(entry, path, predictions, replace=replace)
+    record = read_training_record(path, training)
+    with request.open() as truth:
+        digest, scored = _score_or_check(path, request, training, truth)
+        facts: dict[str, Any] = {"world": truth.world, "split": truth.split, "truth_digest": truth.digest}
+    card = Card(
+        name=name,
+        kind=kind,
+        description=description if description is not None else f"answers of {name}",
+        **facts,
+        predictions_sha256=digest,
+        predictions=predictions,
+        date=datetime.now(UTC).date().isoformat(),
+        **{key: value for key in READING if (value := getattr(request, key))},
+    )
+    write_entry(entry, card, lambda copy: _copy(path, copy, digest), record)
+    if old is not None:
+        old.unlink(missing_ok=True)
+    return Submission(entry, card, scored)
+
+
+def _request(choices: dict[str, Any]) -> Request:
+    request = Request.of(**choices)
+    if unfit := sorted(set(choices) - set(CHOICES)):
+        raise UsageError(f"an entry is read by its card, which cannot say {', '.join(unfit)}; leave it out")
+    return request
+
+
+def _checked_name(name: str) -> str:
+    """Return a name that is safe as a folder's name. Raises UsageError, which offers one."""
+    if ENTRY_NAME.fullmatch(name) and len(os.fsencode(name)) <= LONGEST_NAME:
+        return name
+    near = re.sub(r"[^\w.+-]+", "-", name).lstrip("-_.+").rstrip(".-")[:50]
+    hint = f", such as {near!r}" if ENTRY_NAME.fullmatch(near) else ""
+    raise UsageError(
+        f"--name {shown_name(name)!r}: expected the name of a folder of letters, digits and . _ + - inside{hint}"
+    )
+
+
+def _predictions_name(path: Path, entry: Path) -> str:
+    """Return the file's name in the entry: a file that lies there keeps its name, others are called predictions."""
+    if path.parent.resolve() == entry.resolve() and re.fullmatch(FILE_NAME, path.name):
+        return path.name
+    ending = split_ending(path.name)[1].lower()
+    written = "" if ending and ending not in PACKED else ".jsonl"
+    return f"{Path(PREDICTIONS).stem}{written}{ending}"
+
+
+def _old_predictions(entry: Path, path: Path, predictions: str, *, replace: bool) -> Path | None:
+    """Return the predictions of an entry that is replaced by one with another file name, to be removed at the end.
+
+    Raises UsageError where the folder holds what may not be replaced.
+    """
+    if entry.exists() and not entry.is_dir():
+        raise UsageError(f"{shown_name(entry)}: is a file, expected a folder")
+    if (entry / PART).exists():
+        raise UsageError(f"{shown_name(entry)}: holds an unfinished run of harness predict; take another name")
+    target = entry / predictions
+    taken = target.exists() and not (path.exists() and target.samefile(path))
+    if not replace and ((entry / CARD).exists() or taken):
+        raise UsageError(f"{shown_name(entry)}: holds an entry already; --replace replaces it")
+    with contextlib.suppress(HarnessError):
+        before = read_card(entry).predictions
+        if before != predictions and path.parent.resolve() != entry.resolve():
+            return entry / before
+    return None
+
+
+def _score_or_check(
+    path: Path, request: Request, training: str | Path | None, truth: Truth
+) -> tuple[str, Score | None]:
+    """Return the sum of the file and its score; of a sealed split no score, because each one is logged."""
+    if not truth.sealed:
+        scored = score(path, training=training, request=request)
+        return scored.record["submission"]["sha256"], scored
+    found = validate(path, request=request)
+    if found.total and not request.lenient:
+        raise found.refusal()
+    return found.sha256, None
+
+
+def _copy(path: Path, copy: Path, digest: str) -> None:
+    shutil.copyfile(path, copy)
+    if sha256(copy) != digest:
+        raise UsageError(f"{shown_name(path)}: the file changed while it was read")
