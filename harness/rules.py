@@ -11,6 +11,7 @@ import math
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cache
+from numbers import Real
 
 from harness.errors import UsageError
 from harness.metrics_table import PARTS
@@ -42,11 +43,22 @@ RULES = {
 
 @dataclass(frozen=True)
 class Weights:
-    """Weights of OCA, tIoU@0.5 and AA@1 in the composite; they sum to 1."""
+    """Weights of OCA, tIoU@0.5 and AA@1 in the composite.
+
+    Raises UsageError unless they are numbers, none negative, with at most six decimals, and sum to 1.
+    """
 
     oca: float = 0.3
     tiou50: float = 0.3
     aa1: float = 0.4
+
+    def __post_init__(self) -> None:
+        if fault := _fault(self.values()):
+            text = ", ".join(f"{name}={value!r}" for name, value in zip(COMPONENTS, self.values(), strict=True))
+            raise UsageError(f"Weights({text}): {fault}")
+        for name, value in zip(COMPONENTS, self.values(), strict=True):
+            if type(value) not in (int, float):  # one of numpy, which JSON cannot hold
+                object.__setattr__(self, name, float(str(value)))
 
     @property
     def scheme(self) -> str:
@@ -63,6 +75,17 @@ class Weights:
 
     def __str__(self) -> str:
         return "+".join(f"{name}*{value:g}" for name, value in zip(COMPONENTS, self.values(), strict=True))
+
+
+def _fault(values: tuple[float, float, float]) -> str | None:
+    """Return what is wrong with three weights, or None."""
+    if not all(isinstance(value, Real) and not isinstance(value, bool) and math.isfinite(value) for value in values):
+        return "expected three numbers"
+    if any(value < 0 or round(float(str(value)), 6) != float(str(value)) for value in values):
+        return "weights are not negative and have at most six decimals"
+    if sum(Fraction(str(value)) for value in values) != 1:
+        return "the three must sum to 1"
+    return None
 
 
 @cache
@@ -88,10 +111,8 @@ def parse_weights(text: str) -> Weights:
     values = dict(pairs)
     if len(pairs) != len(COMPONENTS) or set(values) != set(COMPONENTS):
         raise UsageError(f"--weights {text!r}: name each of {', '.join(COMPONENTS)} once")
-    if any(value < 0 or round(value, 6) != value for value in values.values()):
-        raise UsageError(f"--weights {text!r}: weights are not negative and have at most six decimals")
-    if sum(Fraction(str(value)) for value in values.values()) != 1:
-        raise UsageError(f"--weights {text!r}: the three must sum to 1")
+    if fault := _fault((values["oca"], values["tiou50"], values["aa1"])):
+        raise UsageError(f"--weights {text!r}: {fault}")
     return Weights(**values)
 
 

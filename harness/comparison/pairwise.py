@@ -7,10 +7,11 @@ AA@1 hidden. Every p is given raw and adjusted, with the family's size m.
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Sequence
 from dataclasses import replace
 from itertools import combinations
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -19,11 +20,15 @@ from harness.baselines.write import BASELINES, write_baseline
 from harness.cards import CARD, PREDICTIONS, predictions_of, read_card
 from harness.comparison.paired import PAIRED_METRICS, PairedClips, need_every_clip, pair_scores
 from harness.errors import UsageError
+from harness.ingestion.rows import NAME, is_path
 from harness.ingestion.submission_file import shown_name
 from harness.scoring.metrics import float_or_none
 from harness.scoring.request import Request
 from harness.scoring.result import Score
 from harness.scoring.score import score
+
+if TYPE_CHECKING:
+    from harness.ingestion.rows import Rows
 
 FORMAT = "warehouse-harness/comparison-1"
 MARGIN, ALPHA = 0.03, statistics.ALPHA
@@ -32,13 +37,14 @@ FIELDS = ("operation", "segment", "next", "all")
 
 
 def compare(
-    *submissions: str | Path, margin: float = MARGIN, request: Request | None = None, **choices: Any
+    *submissions: str | Path | Rows, margin: float = MARGIN, request: Request | None = None, **choices: Any
 ) -> dict[str, Any]:
     """Score two or more submissions and compare every pair.
 
-    `submissions`: files, entries' folders, or names of baselines or entries; `margin`: the largest difference in score
-    that counts as none; `choices`: fields of a Request. Returns one JSON object with `entries`, `pairs` (verdict,
-    differences, counts, flips) and the families' sizes. Raises UsageError, SubmissionError and TruthError.
+    `submissions`: files, entries' folders, names of baselines or entries, lists of dicts, or DataFrames; `margin`: the
+    largest difference in score that counts as none; `choices`: fields of a Request. Returns one JSON object with
+    `entries`, `pairs` (verdict, differences, counts, flips) and the families' sizes. Raises UsageError, SubmissionError
+    and TruthError.
     """
     if len(submissions) < 2:
         raise UsageError("compare needs at least two submissions")
@@ -48,7 +54,7 @@ def compare(
     disclosure.refuse(request.world, "a comparison clip by clip", organiser=request.organiser, home=request.home)
     need_every_clip(request.rules)
     scores = [score_operand(submission, request) for submission in submissions]
-    paired = pair_scores(scores, distinct_names([shown_name(submission) for submission in submissions]))
+    paired = pair_scores(scores, distinct_names(_names(submissions)))
     first = scores[0].record
     pairs = list(combinations(range(len(scores)), 2))
     return {
@@ -69,12 +75,22 @@ def compare(
     }
 
 
-def score_operand(submission: str | Path, request: Request) -> Score:
-    """Score a file, an entry's folder, or a name: that of a baseline, else of an entry in submissions/.
+def _names(submissions: Sequence[str | Path | Rows]) -> list[str]:
+    """Return the paths as names; rows are called by their place among the submissions."""
+    return [
+        shown_name(submission) if is_path(submission) else f"{NAME} {place}"
+        for place, submission in enumerate(submissions, start=1)
+    ]
+
+
+def score_operand(submission: str | Path | Rows, request: Request) -> Score:
+    """Score a file, rows, an entry's folder, or a name: that of a baseline, else of an entry in submissions/.
 
     Choices on how to read a file do not apply to a baseline, whose lines are canonical, or to an entry, whose card
     makes them.
     """
+    if not is_path(submission):
+        return score(submission, request=request)
     name, path = str(submission), Path(submission)
     if not path.exists() and name not in BASELINES:
         path = Path(ENTRIES, name)

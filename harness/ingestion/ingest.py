@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 
 from harness.errors import SubmissionError, UsageError
+from harness.formatting import plural
 from harness.ingestion.confusables import code_points, skeleton
 from harness.ingestion.diagnostics import Notes, Problem, Problems, problem_count, problem_lines, quote
 from harness.ingestion.fast_path import variables
@@ -70,6 +71,13 @@ class Ingestion:
     problems: tuple[Problem, ...]
     notes: list[str]
     counts: dict[str, int]
+
+    def __repr__(self) -> str:
+        rejected = f" in {plural(self.rejected, 'rejected line')}" if self.rejected else ""
+        return (
+            f"{self.name}, read as {self.adapter}: {self.rows:,} of {plural(self.clips, 'clip')} answered, "
+            f"{problem_count(self.codes)}{rejected}"
+        )
 
     @property
     def coverage(self) -> float:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from harness.errors import check_choices
+from harness.errors import UsageError, check_choices
 from reference.task import DEFAULT_SPLIT, DEFAULT_WORLD
 from reference.truth.store import Truth, open_truth
 
@@ -21,7 +21,10 @@ def _silent(text: str) -> None:
 
 @dataclass(frozen=True, kw_only=True)
 class Choices:
-    """Choices of `predict`, all with defaults. Paths may be texts, and None chooses the default."""
+    """Choices of `predict`, all with defaults. Paths may be texts, and None chooses the default.
+
+    Raises UsageError for a limit, a batch or a number of processes below 1.
+    """
 
     world: str = DEFAULT_WORLD
     split: str = DEFAULT_SPLIT
@@ -36,6 +39,10 @@ class Choices:
     say: Say = _silent  # takes what is worth knowing before the run ends
 
     def __post_init__(self) -> None:
+        for name in ("limit", "batch_size", "workers"):
+            number = getattr(self, name)
+            if number is not None and not (isinstance(number, int) and number >= 1 and number is not True):
+                raise UsageError(f"{name}={number!r}: expected an integer from 1 on")
         plain = {"world": str(self.world), "options": dict(self.options or {})}
         paths = {name: Path(path) for name in ("frames", "home", "truth") if (path := getattr(self, name))}
         for name, value in (plain | paths).items():

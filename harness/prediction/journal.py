@@ -78,6 +78,11 @@ def close(folder: Path) -> None:
 
 
 def _compare(folder: Path, identity: Mapping[str, Any]) -> None:
+    if identity.get("card", "") is None:
+        raise UsageError(
+            f"{folder}: holds the answers of an earlier run, and without a card nothing says that this model gave "
+            "them; give the model a card, or discard them with --fresh (fresh=True)"
+        )
     try:
         there = json.loads((folder / IDENTITY).read_text(encoding="utf-8"))
         other = [key for key in {**identity, **there} if there.get(key) != identity.get(key)]

@@ -2,6 +2,7 @@
 
     harness.predict("baseline:constant", "submissions/floor")
     harness.predict(my_predictor, "submissions/mine", frames="frames")      # any Predictor
+    harness.predict(lambda question: "...", "submissions/mine", wants=Wants(frames=8))      # any function of a clip
 
 The entry is `predictions.jsonl` in the order of the clips, `card.toml` with what is needed to repeat the run, and
 `training.json` where the model has a training record. `latency_ms` is measured: the wall time of the call that answered
@@ -17,7 +18,7 @@ import shlex
 import time
 import traceback
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -32,7 +33,7 @@ from harness.prediction import journal as journals
 from harness.prediction.choices import Choices
 from harness.prediction.floors import Floor, Floors
 from harness.prediction.journal import Journal
-from harness.prediction.predictor import Predictor, Question, Wants, find
+from harness.prediction.predictor import Answer, Function, Predictor, Question, Wants, find, name_of, to_predictor
 from harness.prediction.questions import Blind, Questions, make_rendering, open_rendering, read_ahead, split_in_batches
 from harness.prediction.replies import FALLBACK, Reader
 from harness.progress import counter
@@ -60,6 +61,9 @@ class Prediction(NamedTuple):
     sources: dict[str, int]  # model, repaired, fallback
     kept: int  # fallback answers whose operation the model said
     sealed: bool
+
+    def __repr__(self) -> str:
+        return "; ".join(line.strip() for line in summary_lines(self))
 
 
 class _Split(NamedTuple):
@@ -97,22 +101,38 @@ class _Run:
     reader: Reader
 
     @property
+    def is_identified(self) -> bool:
+        """Return True if name and options, or a card, tell the model from any other."""
+        return self.by_name or bool(self.predictor.card)
+
+    @property
     def batch_size(self) -> int:
         """Return the clips a question: the user's choice, else the model's."""
         return max(1, self.choices.batch_size or self.predictor.batch_size)
 
 
-def predict(model: str | Predictor, output: str | Path, **choices: Any) -> Prediction:
-    """Ask `model`, `NAME:REST` or a Predictor, about a split, and write the entry into the folder `output`.
+def predict(
+    model: str | Predictor | Callable[[Question], Answer],
+    output: str | Path,
+    *,
+    wants: Wants | None = None,
+    card: Mapping[str, Any] | None = None,
+    **choices: Any,
+) -> Prediction:
+    """Ask a model about every clip of a split, and write the entry into the folder `output`.
 
-    `choices`: fields of `harness.prediction.choices.Choices`, such as `split="validation"`, `frames=FOLDER` or
-    `limit=100`. Raises UsageError, and HarnessError where the model fails: its earlier answers are kept, and the same
-    call resumes.
+    `model`: `NAME:REST`, a Predictor, or a function that takes a Question and returns a dict of the three answer
+    fields, a text, or a Reply. `wants`: the pictures that a function is shown, by default none; `card`: what its card
+    says, as of a Predictor. `choices`: fields of `harness.prediction.choices.Choices`, such as `split="validation"`,
+    `frames=FOLDER` or `limit=100`.
+
+    Raises UsageError, and HarnessError where the model fails: its earlier answers are kept, and the same call resumes
+    if the model has a card; without one nothing says that it is the same model.
     """
     chosen = Choices.of(**choices)
     if not chosen.fresh:
         journals.refuse_finished(Path(output))
-    run = _prepare(model, Path(output), chosen)
+    run = _prepare(model, Path(output), chosen, wants, card)
     with journals.journal(run.folder, _identity(run), fresh=chosen.fresh) as journal:
         _ask(run, journal)
         lines = [journal.lines[clip_id] for clip_id in run.split.floors.clips if clip_id in journal.lines]
@@ -139,11 +159,14 @@ def summary_lines(prediction: Prediction) -> list[str]:
     return lines
 
 
-def _prepare(model: str | Predictor, folder: Path, choices: Choices) -> _Run:
+def _prepare(model: Any, folder: Path, choices: Choices, wants: Wants | None, card: Mapping[str, Any] | None) -> _Run:
     """Find and check the model, read the split's facts, find or make its pictures."""
-    predictor = find(model, choices.options) if isinstance(model, str) else model
+    found = find(model, choices.options) if isinstance(model, str) else model
+    predictor = to_predictor(found, wants, card)
     _check(predictor)
-    name = model if isinstance(model, str) else f"{type(model).__module__}.{type(model).__qualname__}"
+    name = model if isinstance(model, str) else name_of(model)
+    if isinstance(predictor, Function) and (choices.batch_size or 1) > 1:
+        raise UsageError(f"batch_size={choices.batch_size}: a function is asked clip by clip, leave it out")
     with choices.open() as truth:
         split = _Split.of(truth)
         questions = _questions(name, predictor.wants, truth, split.floors.clips, choices)
@@ -190,8 +213,14 @@ def _outcome(run: _Run, lines: Lines) -> Prediction:
 
 def _check(predictor: Predictor) -> None:
     """Raise UsageError at once for a card or record that would be refused only when hours have passed."""
-    card = predictor.card
-    if unknown := sorted(set(card) - set(ON_CARD)):
+    card, size = predictor.card, predictor.batch_size
+    if not isinstance(predictor.wants, Wants | None):
+        raise UsageError(f"wants = {predictor.wants!r}: expected a harness.Wants, or None for no pictures")
+    if not isinstance(size, int):
+        raise UsageError(f"the model's batch_size is {size!r}, expected an integer")
+    if not isinstance(card, Mapping):
+        raise UsageError(f"the model's card is {card!r}, expected a dict of {', '.join(ON_CARD)}")
+    if unknown := sorted(map(str, set(card) - set(ON_CARD))):
         raise UsageError(f"the model's card says {', '.join(unknown)}; it may say {', '.join(ON_CARD)}")
     if card.get("kind", "model") not in KINDS:
         raise UsageError(f"the model's card: kind = {card['kind']!r}, expected one of {', '.join(KINDS)}")
@@ -208,14 +237,15 @@ def _check(predictor: Predictor) -> None:
 def _identity(run: _Run) -> dict[str, Any]:
     """Return what makes this run the one that an earlier start began.
 
-    The number of clips that are asked about, and how many at once, is left out: a run may resume with another.
+    The number of clips that are asked about, and how many at once, is left out: a run may resume with another. `card`
+    is None for a model that nothing tells from another one of its name.
     """
     card = json.dumps(run.predictor.card, sort_keys=True, default=dict)
     return {
         "format": FORMAT,
         "model": run.model,
         "options": run.choices.options,
-        "card": sha256(card.encode()),
+        "card": sha256(card.encode()) if run.is_identified else None,
         "world": run.split.world,
         "split": run.split.name,
         "truth": run.split.truth_digest[:16],
@@ -244,10 +274,9 @@ def _answer(run: _Run, batch: Sequence[Question]) -> list[dict[str, Any]]:
     begun = time.perf_counter()
     try:
         replies = list(run.predictor.ask(batch, run.split.floors.operations))
-    except Exception as error:  # a model may raise anything, and whoever runs it has to know on which clips
-        raise HarnessError(
-            f"{_failure(run, batch)}: {_cause(error)}; earlier answers are kept, and the same command resumes"
-        ) from error
+    except (Exception, SystemExit) as error:  # a model may raise anything; whoever runs it has to know on which clips
+        resumes = "and the same command resumes" if run.is_identified else "but no run resumes them without a card"
+        raise HarnessError(f"{_failure(run, batch)}: {_cause(error)}; earlier answers are kept, {resumes}") from error
     latency_ms = (time.perf_counter() - begun) * 1000 / len(batch)
     if len(replies) != len(batch):
         raise HarnessError(f"{_failure(run, batch)}: gave {len(replies)} replies to {len(batch)} questions")
@@ -259,7 +288,7 @@ def _failure(run: _Run, batch: Sequence[Question]) -> str:
     return f"{run.model} failed on {', '.join(question.clip_id for question in batch)}"
 
 
-def _cause(error: Exception) -> str:
+def _cause(error: BaseException) -> str:
     """Return the error and the line that raised it: the command line shows no traceback."""
     last = traceback.extract_tb(error.__traceback__)[-1]
     return f"{type(error).__name__}: {error} ({Path(last.filename).name}:{last.lineno})"

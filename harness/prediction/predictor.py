@@ -14,7 +14,7 @@ the error names the extra that is called like the entry point, if the distributi
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from importlib import metadata
 from typing import Any, NamedTuple, Protocol
 
@@ -59,6 +59,10 @@ class Reply(NamedTuple):
     next_confidence: float | None = None
 
 
+Answer = Reply | Mapping[str, Any] | str
+"""A reply, or its `answer` or its `text` alone."""
+
+
 class Predictor(Protocol):
     """Contract of a model that can be asked."""
 
@@ -80,12 +84,50 @@ class Predictor(Protocol):
     def training(self) -> Mapping[str, Any] | None:
         """Return a training record (`harness schema training`) for training.json beside the predictions, or None."""
 
-    def ask(self, questions: Sequence[Question], operations: Sequence[str]) -> Sequence[Reply]:
+    def ask(self, questions: Sequence[Question], operations: Sequence[str]) -> Sequence[Answer]:
         """Return one reply a question, in order. `operations`: the world's labels.
 
         An exception stops the run; the answers of earlier calls are kept, and these clips are asked again when the run
         resumes.
         """
+
+
+class Function:
+    """Predictor that asks a function, `question -> answer`, clip by clip."""
+
+    batch_size, training = 1, None
+
+    def __init__(self, function: Callable[[Question], Answer], wants: Wants | None, card: Mapping[str, Any] | None):
+        self.function, self.wants, self.card = function, wants, card or {}
+
+    def ask(self, questions: Sequence[Question], operations: Sequence[str]) -> Sequence[Answer]:
+        """Return what the function answers."""
+        return [self.function(question) for question in questions]
+
+
+def to_predictor(model: Any, wants: Wants | None = None, card: Mapping[str, Any] | None = None) -> Predictor:
+    """Return a model as it is, or a function as a predictor with these wants and this card.
+
+    Raises UsageError for what is neither, and for wants or a card beside a model that has its own.
+    """
+    name = name_of(model)
+    if isinstance(model, type):
+        raise UsageError(f"{name} is a class, expected an object of it, a function, or NAME:REST")
+    if not hasattr(model, "ask"):
+        if not callable(model):
+            raise UsageError(f"{name} cannot be asked: expected a function, an object with `ask`, or NAME:REST")
+        return Function(model, wants, card)
+    if missing := [part for part in ("wants", "batch_size", "card", "training") if not hasattr(model, part)]:
+        raise UsageError(f"{name} has no {', '.join(missing)}; harness.prediction.predictor describes a Predictor")
+    if wants is not None or card is not None:
+        raise UsageError(f"{name} says itself what it wants and what its card holds: leave wants and card out")
+    return model
+
+
+def name_of(model: Any) -> str:
+    """Return the full name of a function, or of an object's class."""
+    named = model if hasattr(model, "__qualname__") else type(model)
+    return f"{named.__module__}.{named.__qualname__}"
 
 
 def entry_points() -> dict[str, metadata.EntryPoint]:

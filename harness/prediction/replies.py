@@ -11,15 +11,18 @@ A confidence in an answer that is not the model's own is left out.
 
 from __future__ import annotations
 
+import json
+import math
 import re
 from collections.abc import Mapping
 from typing import Any
 
 from harness.errors import HarnessError
 from harness.ingestion.line_checker import SOURCES, answer_part, check, read_answer
+from harness.ingestion.rows import fault_of, kind_of, to_plain
 from harness.ingestion.vocabulary import UNKNOWN_LABEL, Vocabulary
 from harness.prediction.floors import Floors
-from harness.prediction.predictor import Reply
+from harness.prediction.predictor import Answer, Reply
 
 MODEL, REPAIRED, FALLBACK = SOURCES
 RAW_CHARACTERS, LABEL_CHARACTERS = 80_000, 200
@@ -36,15 +39,16 @@ class Reader:
     def __init__(self, floors: Floors):
         self.floors, self.words = floors, Vocabulary(floors.operations)
 
-    def line(self, clip_id: str, reply: Reply, latency_ms: float) -> dict[str, Any]:
+    def line(self, clip_id: str, reply: Answer, latency_ms: float) -> dict[str, Any]:
         """Return the prediction line. Raises HarnessError where the predictor, not the model, is at fault."""
+        reply = _to_reply(clip_id, reply)
         if reply.answer is not None:
             fields, source = self._fields(clip_id, reply.answer), MODEL
         elif reply.text is not None:
             fields, source = self._read(clip_id, reply.text)
         else:
             raise HarnessError(f"clip {clip_id}: the reply holds neither text nor answer")
-        line = {"clip_id": clip_id, **fields, **self._confidences(clip_id, reply, fields, source)}
+        line = {"clip_id": clip_id, **fields, **self._confidences(reply, source)}
         line["latency_ms"] = round(latency_ms, 3)
         if reply.text is not None:
             line["raw_output"] = _writable(reply.text[:RAW_CHARACTERS])
@@ -94,19 +98,49 @@ class Reader:
             return None
         return text[:LABEL_CHARACTERS] if code == UNKNOWN_LABEL else self.floors.operations[code]
 
-    def _confidences(self, clip_id: str, reply: Reply, fields: Mapping[str, Any], source: str) -> dict[str, float]:
+    def _confidences(self, reply: Reply, source: str) -> dict[str, float]:
         """Return the confidences that the reply states, without those in an answer that is not the model's own."""
         own = {"confidence": reply.confidence, "next_confidence": reply.next_confidence}
         if source == FALLBACK:
             kept = self.operation_in(reply.text or "") is not None
             own = {"confidence": reply.confidence if kept else None}
-        return {name: _probability(clip_id, name, value) for name, value in own.items() if value is not None}
+        return {name: value for name, value in own.items() if value is not None}
 
 
-def _probability(clip_id: str, name: str, value: float) -> float:
-    number = float(value)
+def _to_reply(clip_id: str, value: Any) -> Reply:
+    """Return what a model answered as a Reply of JSON values. Raises HarnessError for what is none."""
+    if isinstance(value, str):
+        value = Reply(text=value)
+    elif isinstance(value, Mapping):
+        value = Reply(value.get("raw_output"), value, value.get("confidence"), value.get("next_confidence"))
+    if not isinstance(value, Reply):
+        raise HarnessError(f"clip {clip_id}: the reply is {kind_of(value)}, expected a dict, a text or a Reply")
+    text, answer = value.text, value.answer
+    if not isinstance(text, str | None):
+        raise HarnessError(f"clip {clip_id}: the reply's text is {kind_of(text)}, expected a text or None")
+    stated = {name: getattr(value, name) for name in ("confidence", "next_confidence")}
+    value = value._replace(**{name: _probability(clip_id, name, part) for name, part in stated.items()})
+    if answer is None:
+        return value
+    if not isinstance(answer, Mapping):
+        raise HarnessError(f"clip {clip_id}: the reply's answer is {kind_of(answer)}, expected a dict or None")
+    if answer.get("clip_id", clip_id) != clip_id:
+        raise HarnessError(f"clip {clip_id}: the reply is about clip {answer['clip_id']!r}")
+    try:
+        return value._replace(answer=json.loads(json.dumps(dict(answer), default=to_plain)))
+    except (TypeError, ValueError, RecursionError):
+        raise HarnessError(f"clip {clip_id}: the reply's {fault_of(answer)}") from None
+
+
+def _probability(clip_id: str, name: str, value: Any) -> float | None:
+    if value is None:
+        return None
+    try:
+        number = float(value) if not isinstance(value, str | bytes | bool) else math.nan
+    except (TypeError, ValueError, OverflowError):
+        number = math.nan
     if not -TOLERANCE <= number <= 1 + TOLERANCE:
-        raise HarnessError(f"clip {clip_id}: {name} {number!r}, expected a probability from 0 to 1")
+        raise HarnessError(f"clip {clip_id}: {name} {value!r:.80}, expected a probability from 0 to 1")
     return min(1.0, max(0.0, number))
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -62,6 +62,12 @@ class Request:
         for name, value in checked.items():
             object.__setattr__(self, name, value)
 
+    def __repr__(self) -> str:
+        shown = {field.name: getattr(self, field.name) for field in fields(self)}
+        changed = {name: value for name, value in shown.items() if value != getattr(_DEFAULTS, name)}
+        changed |= {"rules": changed["rules"].name} if "rules" in changed else {}
+        return f"Request({', '.join(f'{name}={value!r}' for name, value in changed.items())})"
+
     @classmethod
     def of(cls, request: Request | None = None, **choices: Any) -> Request:
         """Return `request`, or the default one, with these fields changed. Raises UsageError for other names."""
@@ -97,3 +103,6 @@ class Request:
     def open_for_many(self, submissions: Iterable[Path]) -> Truth:
         """Open the truth once for scoring each of these, because opening it takes as long as scoring a small file."""
         return self.open(submissions, (self.score_cache().folder,))
+
+
+_DEFAULTS = Request()

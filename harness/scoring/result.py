@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass, fields
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from harness.cards import PREDICTIONS
 from harness.errors import UsageError
+from harness.formatting import interval, number, plural
 from harness.scoring.clip_facts import ClipFacts, make_clip_facts, restore_answers
 from harness.scoring.record import to_bytes
 from harness.scoring.request import Request
@@ -39,15 +41,36 @@ class MetricValue:
     one_sided: bool
     note: str | None
 
+    def __repr__(self) -> str:
+        parts = asdict(self)
+        measures = [
+            f"{name} {number(parts[name])}"
+            for name in ("floor", "prior", "ceiling", "skill")
+            if parts[name] is not None
+        ]
+        size = "" if self.n is None else f"{plural(self.n, 'clip')} in {plural(self.sessions, 'session')}"
+        return "; ".join(part for part in (_value(parts), ", ".join(measures), size) if part)
+
 
 class Score:
     """Result of scoring one submission: the score record, and the checked answers in the score cache.
 
-    `answers`: the path of the checked answers (Parquet, sql/answers.sql); `request`: the choices behind the record.
+    `answers`: the path of the checked answers (Parquet, sql/answers.sql); `request`: the choices behind the record;
+    `source`: the file's name.
     """
 
-    def __init__(self, record: dict[str, Any], answers: Path, request: Request):
-        self.record, self.answers, self.request = record, answers, request
+    def __init__(self, record: dict[str, Any], answers: Path, request: Request, source: str = ""):
+        self.record, self.answers, self.request, self.source = record, answers, request, source
+
+    def __repr__(self) -> str:
+        record = self.record
+        name = record.get("name") or _entry_name(self.source) or "a submission"
+        metrics, redacted = record["metrics"], ", redacted" if self.sealed else ""
+        values = [f"score {_value(metrics['score'])}"]
+        if "aa1_hidden" in metrics:
+            values.append(f"AA@1 hidden {number(metrics['aa1_hidden']['value'])}")
+        place = f"{record['world']} / {record['split']}"
+        return f"{name} on {place}: {', '.join(values)}; {plural(record['n'], 'clip')}{redacted}"
 
     @cached_property
     def metrics(self) -> dict[str, MetricValue]:
@@ -99,3 +122,14 @@ class Score:
     def _facts(self, truth: Truth) -> ClipFacts:
         restore_answers(truth, self.answers)
         return make_clip_facts(truth, self.request.rules)
+
+
+def _value(row: dict[str, Any]) -> str:
+    """Return a value with its interval, where it has one: "0.829 [0.811, 0.846]"."""
+    return number(row["value"]) + (f" {interval(row)}" if row.get("low") is not None else "")
+
+
+def _entry_name(source: str) -> str:
+    """Return the file's name; of an entry's predictions its folder's."""
+    path = Path(source)
+    return path.parent.name if path.name == PREDICTIONS and path.parent.name else path.name

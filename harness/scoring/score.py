@@ -1,6 +1,6 @@
 """From a prediction file to a score: truth -> ingestion -> clip facts -> record -> cache, in the order of `score`.
 
-result = harness.score("submission.jsonl")
+result = harness.score("submission.jsonl")      # or a list of dicts, or a pandas DataFrame
 result.metrics["aa1"].low      # lower end of the 95% interval
 result.clips                   # one row a clip, a pandas DataFrame
 """
@@ -8,14 +8,16 @@ result.clips                   # one row a clip, a pandas DataFrame
 from __future__ import annotations
 
 import json
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from harness import disclosure
 from harness.ingestion.ingest import Ingestion, ingest
-from harness.ingestion.submission_file import SubmissionFile, open_submission
+from harness.ingestion.rows import NAME, is_path, write_rows
+from harness.ingestion.submission_file import STDIN, SubmissionFile, open_submission, shown_name
 from harness.scoring.clip_facts import ClipFacts, make_clip_facts
 from harness.scoring.known_failures import known_failures
 from harness.scoring.record import FORMAT, measure, to_bytes
@@ -29,9 +31,12 @@ from reference.code_digest import code_digest
 from reference.home import cache_home
 from reference.truth.store import Truth
 
+if TYPE_CHECKING:
+    from harness.ingestion.rows import Rows
+
 
 def score(
-    submission: str | Path,
+    submission: str | Path | Rows,
     *,
     name: str | None = None,
     training: str | Path | None = None,
@@ -39,8 +44,9 @@ def score(
     opened: Truth | None = None,
     **choices: Any,
 ) -> Score:
-    """Score a prediction file (or "-" for standard input) against the truth of a split.
+    """Score predictions against the truth of a split: a file ("-" is standard input), dicts, or a pandas DataFrame.
 
+    Dicts and rows of a DataFrame are read as the lines of a file would be; problems name them by number, from 1.
     `choices`: fields of a Request, such as `split="test-large"` or `lenient=True`; `request`: the Request that they
     change. `name`: the model's name, shown and pinned in the signature; scorings of a sealed split are logged by it.
     `training`: a training record, by default `training.json` beside the submission where that exists.
@@ -51,11 +57,12 @@ def score(
     """
     request = Request.of(request, **choices)
     check_name(name)
-    training_record = read_training_record(submission, training)
+    beside = submission if is_path(submission) else STDIN  # rows have no folder
+    training_record = read_training_record(beside, training)
     cache = request.score_cache()
     with ExitStack() as stack:
         scratch = stack.enter_context(cache.scratch())
-        source = stack.enter_context(open_submission(submission, scratch, request.limits()))
+        source = stack.enter_context(_open(submission, scratch, request))
         truth = opened or stack.enter_context(request.open((source.path,), (scratch,)))
         commitment = None if request.organiser else truth.sealed  # of a sealed split, which needs a redacted record
         if commitment:
@@ -68,21 +75,36 @@ def score(
     record = with_name(json.loads((folder / RECORD).read_bytes()), name)
     if commitment:
         record = disclosure.log_and_redact(record, commitment, cache_home(request.home))
-    return Score(record, folder / ANSWERS, request)
+    return Score(record, folder / ANSWERS, request, shown_name(submission) if is_path(submission) else NAME)
 
 
-def validate(submission: str | Path, *, request: Request | None = None, **choices: Any) -> Ingestion:
-    """Read a prediction file without scoring it; return what would be scored, and every problem of the file.
+def validate(submission: str | Path | Rows, *, request: Request | None = None, **choices: Any) -> Ingestion:
+    """Read predictions without scoring them; return what would be scored, and every problem.
 
-    Takes the choices of `score`. Never raises SubmissionError, because the problems are in the result.
+    Takes the submission and the choices of `score`. Never raises SubmissionError, because the problems are in the
+    result.
     """
     request = Request.of(request, **choices)
     with (
         request.score_cache().scratch() as scratch,
-        open_submission(submission, scratch, request.limits()) as source,
+        _open(submission, scratch, request) as source,
         request.open((source.path,), (scratch,)) as truth,
     ):
         return ingest(truth, source, **(request.ingestion() | {"lenient": True}))
+
+
+@contextmanager
+def _open(submission: str | Path | Rows, scratch: Path, request: Request) -> Iterator[SubmissionFile]:
+    """Open a prediction file, or rows as one, which is written into a scratch folder of its own."""
+    with ExitStack() as stack:
+        if is_path(submission):
+            yield stack.enter_context(open_submission(submission, scratch, request.limits()))
+            return
+        apart = stack.enter_context(request.score_cache().scratch())  # what is left in the other one is kept
+        path = write_rows(submission, apart / f"{NAME}.jsonl")
+        source = stack.enter_context(open_submission(path, scratch, request.limits()))
+        source.name = NAME
+        yield source
 
 
 def _score_into(

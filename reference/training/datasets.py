@@ -128,10 +128,13 @@ class _Stream:
 def stream(
     folder: str | Path, *, shuffle: int | None = None, part: tuple[int, int] = (0, 1), **options: Any
 ) -> _Stream:
-    """Return the clips one after another; `shuffle`: a seed; `part`: (index, number of parts).
+    """Return the clips one after another; `shuffle`: a seed; `part`: (index from 0, number of parts).
 
-    Options as for `Clips`.
+    Options as for `Clips`. Raises ValueError for a part that does not exist: parts counted from 1 never see clip 0.
     """
+    index, of = part
+    if not 0 <= index < of:
+        raise ValueError(f"part={part!r}: expected (index, number of parts) with an index from 0 to {max(of, 1) - 1}")
     return _stream(Clips(folder, **options), shuffle, part)
 
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+
+import numpy as np
 import pytest
 
 from harness.errors import UsageError
@@ -44,6 +47,30 @@ REFUSED = [
 def test_refused_weights(text, message, why):
     with pytest.raises(UsageError, match=message):
         parse_weights(text)
+
+
+PYTHON = [
+    ((0.5, 0.5, 0.5), "sum to 1", "1.5"),
+    ((-1, 1, 1), "not negative", "negative"),
+    ((float("nan"), 0.5, 0.5), "three numbers", "not a number"),
+    ((float("inf"), 0, 0), "three numbers", "infinite"),
+    ((1, 0, 0.0000001), "six decimals", "seven decimals"),
+    (("1", 0, 0), "three numbers", "a text"),
+    ((True, 0, 0), "three numbers", "a truth value"),
+    ((None, 0.5, 0.5), "three numbers", "None"),
+]
+
+
+@pytest.mark.parametrize(("values", "message", "why"), PYTHON, ids=[case[2] for case in PYTHON])
+def test_weights_are_refused_from_python_as_from_the_command_line(values, message, why):
+    with pytest.raises(UsageError, match=rf"Weights\(oca=.*\): .*{message}"):
+        Weights(*values)
+
+
+def test_weights_of_numpy_are_numbers():
+    weights = Weights(np.float32(0.3), np.float64(0.3), 0.4)
+    assert weights == Weights() and weights.integers() == (3, 3, 4)
+    assert json.dumps(Weights(np.int64(1), 0, 0).values()) == "[1.0, 0, 0]"
 
 
 def test_weights_as_the_signature_shows_them():

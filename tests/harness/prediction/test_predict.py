@@ -215,6 +215,120 @@ def test_clips_without_an_answer_are_said(world, tmp_path):
     assert (made.answered, made.expected) == (7, N) and "17 have no answer" in summary_lines(made)[-1]
 
 
+# Functions
+
+
+def test_a_function_answers_clip_by_clip(world, tmp_path, floors):
+    """A dict of the fields, a text and a Reply are the same answer, with numbers of numpy, too."""
+    numbers = {"start_frame": np.int64(3), "end_frame": np.int32(90)}
+    asked: list[Question] = []
+    replies = {
+        "dict": (ANSWER, {}),
+        "text": (TEXT, {"raw_output": TEXT}),
+        "reply": (Reply(answer=ANSWER, confidence=0.5), {"confidence": 0.5}),
+        "numpy": (ANSWER | {"temporal_segment": numbers, "confidence": np.float32(0.5)}, {"confidence": 0.5}),
+        "raw": (ANSWER | {"raw_output": "He tapes."}, {"raw_output": "He tapes."}),
+        "about": (ANSWER, {}),
+    }
+    for name, (reply, more) in replies.items():
+        made = harness.predict(
+            lambda question, reply=reply: asked.append(question) or reply, tmp_path / name, world=world, limit=2
+        )
+        for line in lines_of(made.path.parent):
+            assert line.pop("latency_ms") >= 0 and line.pop("source") == "model"
+            assert line == {"clip_id": line["clip_id"]} | ANSWER | more
+    assert [question.clip_id for question in asked] == list(floors.clips[:2]) * len(replies)
+    assert all(type(question) is Question and not question.frames.size for question in asked)
+    card = read_card(tmp_path / "dict")
+    assert card.description.endswith("test_a_function_answers_clip_by_clip.<locals>.<lambda>")
+    card = {"model": "nobody/nothing", "run": {"seed": 3}}
+    harness.predict(lambda question: ANSWER, tmp_path / "carded", world=world, card=card)
+    assert read_card(tmp_path / "carded").run["predictor"] == {"seed": 3}
+
+
+WRONG_REPLIES = [
+    (None, "the reply is None, expected a dict, a text or a Reply"),
+    (TEXT.encode(), "the reply is an object of type bytes"),
+    (3, "the reply is an object of type int"),
+    (("text", None), "the reply is an object of type tuple"),
+    ({}, "dominant_operation is not in the object"),
+    ({"text": TEXT}, "dominant_operation is not in the object"),
+    (ANSWER | {"dominant_operation": b"Tape"}, "dominant_operation is an object of type bytes, which JSON cannot hold"),
+    (ANSWER | {"next_operation": 3}, "next_operation 3 is a number"),
+    (ANSWER | {"temporal_segment": {3, 90}}, "temporal_segment is an object of type set"),
+    (ANSWER | {"temporal_segment": hand.segment(3.0, 90)}, "3.0 is no integer"),
+    (ANSWER | {"temporal_segment": hand.segment(float("nan"), 90)}, "NaN is no integer"),
+    (ANSWER | {"dominant_operation": "\ud800"}, "dominant_operation .* holds U"),
+    (ANSWER | {"confidence": 1.5}, "confidence 1.5, expected a probability"),
+    (ANSWER | {"confidence": "high"}, "confidence 'high', expected a probability"),
+    (ANSWER | {"clip_id": "another"}, "the reply is about clip 'another'"),
+    (Reply(text=b"{}"), "the reply's text is an object of type bytes"),
+    (Reply(answer=TEXT), "the reply's answer is an object of type str"),
+    (Reply(answer=[ANSWER]), "the reply's answer is an object of type list"),
+    (Reply("no answer", confidence="0.5"), "confidence '0.5', expected a probability"),
+    (Reply("no answer", next_confidence=10**400), "next_confidence 1000.*, expected a probability"),
+    (Reply(TEXT, confidence=True), "confidence True, expected a probability"),
+]
+
+
+@pytest.mark.parametrize(("reply", "message"), WRONG_REPLIES, ids=[case[1] for case in WRONG_REPLIES])
+def test_a_reply_of_another_type_names_its_clip(reply, message, world, tmp_path, floors):
+    """Whoever answered, a function or an object: the clip is named, and answers of earlier batches are kept."""
+    replies = itertools.chain([ANSWER] * 5, itertools.repeat(reply))
+    for model in (lambda question: next(replies), Model(*[Reply(TEXT)] * 5, *[reply] * 5)):
+        with pytest.raises(HarnessError, match=f"clip {floors.clips[5]}: .*{message}"):
+            harness.predict(model, tmp_path / type(model).__name__, world=world)
+        assert len((tmp_path / type(model).__name__ / PART).read_text().splitlines()) == 5
+
+
+@pytest.mark.parametrize("error", [ValueError("out of memory, say"), SystemExit(3), KeyError("x")], ids=repr)
+def test_a_function_that_raises_names_its_clip(error, world, tmp_path, floors):
+    def answer(question):
+        if question.clip_id == floors.clips[2]:
+            raise error
+        return ANSWER
+
+    message = rf"answer failed on {floors.clips[2]}: {type(error).__name__}: .*\(test_predict.py:\d+\)"
+    with pytest.raises(HarnessError, match=message):
+        harness.predict(answer, tmp_path / "entry", world=world)
+
+
+def test_a_function_that_takes_no_question(world, tmp_path, floors):
+    with pytest.raises(HarnessError, match=f"failed on {floors.clips[0]}: TypeError"):
+        harness.predict(lambda: ANSWER, tmp_path / "entry", world=world)
+
+
+NO_MODELS = [
+    (None, {}, "NoneType cannot be asked: expected a function, an object with `ask`, or NAME:REST"),
+    (3, {}, "int cannot be asked"),
+    (Model, {}, "Model is a class, expected an object of it"),
+    (types.SimpleNamespace(ask=len), {}, "SimpleNamespace has no wants, batch_size, card, training"),
+    (Model(), {"wants": Wants()}, "Model says itself what it wants"),
+    (Model(), {"card": {}}, "Model says itself what it wants and what its card holds"),
+    ("baseline:constant", {"wants": Wants()}, "says itself what it wants"),
+    (lambda question: ANSWER, {"wants": 8}, "wants = 8: expected a harness.Wants"),
+    (lambda question: ANSWER, {"card": "mine"}, "card is 'mine', expected a dict of kind, description"),
+    (lambda question: ANSWER, {"batch_size": 8}, "batch_size=8: a function is asked clip by clip"),
+    (Model(batch_size="all"), {}, "batch_size is 'all', expected an integer"),
+]
+
+
+@pytest.mark.parametrize(("model", "choices", "message"), NO_MODELS, ids=[case[2] for case in NO_MODELS])
+def test_what_cannot_be_asked_is_refused(model, choices, message, world, tmp_path):
+    with pytest.raises(UsageError, match=message):
+        harness.predict(model, tmp_path / "entry", world=world, **choices)
+    assert not (tmp_path / "entry").exists()
+
+
+@pytest.mark.parametrize("name", ["limit", "batch_size", "workers"])
+@pytest.mark.parametrize("number", [0, -3, 2.5, True, "5"], ids=repr)
+def test_a_number_below_one_is_refused(name, number, world, tmp_path):
+    model = Model()
+    with pytest.raises(UsageError, match=f"{name}={number!r}: expected an integer from 1 on"):
+        harness.predict(model, tmp_path / "entry", world=world, **{name: number})
+    assert not model.asked and not (tmp_path / "entry").exists()
+
+
 # Models by name
 
 
@@ -322,6 +436,19 @@ def test_all_forms_and_the_cache_show_the_same(renderings, world, tmp_path):
             assert np.abs(question.frames.astype(int) - other.frames).mean() <= tolerance
     pictures = read_card(tmp_path / "video").run["pictures"]
     assert (pictures["form"], pictures["frames"], pictures["size"]) == ("video", FRAMES, SIZE)
+
+
+def test_a_function_is_shown_what_it_wants(renderings, world, tmp_path):
+    shapes = []
+    harness.predict(
+        lambda question: shapes.append((question.frames.shape, question.prompt[:12])) or ANSWER,
+        tmp_path / "entry",
+        world=world,
+        wants=WANTS,
+        frames=renderings / "frames",
+        limit=2,
+    )
+    assert shapes == [((FRAMES, SIZE, SIZE, 3), "These are 4 ")] * 2
 
 
 def test_what_is_in_the_cache_is_not_drawn_again(world, tmp_path, renderings):
@@ -524,6 +651,56 @@ def test_the_answers_of_another_run_are_not_taken(begun, world):
         harness.predict(Model(), folder, world=world)
     harness.predict(other, folder, world=world, fresh=True)
     assert len(other.asked) == N and read_card(folder).run["predictor"] == {"seed": 4}
+
+
+def interrupted(answer, after):
+    """Return a function that is killed, as by Ctrl-C, after so many answers."""
+    calls = itertools.count()
+
+    def ask(question):
+        if next(calls) == after:
+            raise KeyboardInterrupt
+        return answer
+
+    return ask
+
+
+def nameless(*replies):
+    model = Model(*replies)
+    model.card = {}
+    return model
+
+
+@pytest.mark.parametrize("kind", ["function", "object"])
+def test_two_models_without_a_card_do_not_share_a_journal(kind, world, tmp_path, floors):
+    """They have one name, so nothing tells them apart; a card does."""
+    folder, other = tmp_path / "entry", ANSWER | {"dominant_operation": "Pack"}
+    first, second = interrupted(ANSWER, 10), interrupted(other, -1)
+    if kind == "object":
+        first, second = nameless(Reply(TEXT)), nameless(Reply(answer=other))
+        first.ask = failing(first.ask)
+    with pytest.raises((KeyboardInterrupt, HarnessError)):
+        harness.predict(first, folder, world=world)
+    before = (folder / PART).read_bytes()
+    with pytest.raises(UsageError, match=r"without a card nothing says that this model gave them; .*fresh=True"):
+        harness.predict(second, folder, world=world)
+    assert (folder / PART).read_bytes() == before and len(before.splitlines()) == 10
+    harness.predict(second, folder, world=world, fresh=True)
+    assert {line["dominant_operation"] for line in lines_of(folder)} == {"Pack"}
+
+
+def test_a_function_with_a_card_resumes(world, tmp_path, floors):
+    folder, card = tmp_path / "entry", {"run": {"checkpoint": 7}}
+    with pytest.raises(KeyboardInterrupt):
+        harness.predict(interrupted(ANSWER, 10), folder, world=world, card=card)
+    with pytest.raises(UsageError, match="answers of another run"):
+        harness.predict(interrupted(ANSWER, -1), folder, world=world, card={"run": {"checkpoint": 8}})
+    asked: list[str] = []
+    resumed = interrupted(ANSWER, -1)
+    again = lambda question: asked.append(question.clip_id) or resumed(question)  # noqa: E731
+    again.__qualname__, again.__module__ = resumed.__qualname__, resumed.__module__
+    assert harness.predict(again, folder, world=world, card=card).answered == N
+    assert asked == list(floors.clips[10:])
 
 
 def test_an_entry_is_not_overwritten_unasked(world, tmp_path):

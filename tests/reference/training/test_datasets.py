@@ -67,6 +67,13 @@ def test_all_forms_hold_the_same(folders):
     assert (apart[3]["frames"] == trusted[3]["frames"]).all()
 
 
+@pytest.mark.parametrize("part", [(2, 2), (-1, 2), (1, 1), (0, 0), (0, -1)], ids=str)
+def test_a_part_that_does_not_exist_is_refused(part, tmp_path):
+    """Ranks counted from 1 would never see clip 0, and see the clips of another rank twice."""
+    with pytest.raises(ValueError, match=r"expected \(index, number of parts\) with an index from 0"):
+        stream(tmp_path, part=part)
+
+
 @pytest.mark.parametrize("form", ["frames", "video", "shards"])
 def test_streams_share_the_clips_out(folders, form):
     ids = [json.loads(line)["clip_id"] for line in (folders[form] / "clips.jsonl").read_text().splitlines()]
