@@ -21,7 +21,7 @@ from harness.errors import SubmissionError, UsageError
 from harness.ingestion.confusables import code_points, skeleton
 from harness.ingestion.diagnostics import Notes, Problem, Problems, problem_count, problem_lines, quote
 from harness.ingestion.fast_path import variables
-from harness.ingestion.formats import registry
+from harness.ingestion.formats import registry, tools
 from harness.ingestion.formats.documents import line_item
 from harness.ingestion.formats.records import Item, Options, Shape, Unshaped
 from harness.ingestion.line_checker import INVALID, Row, check
@@ -83,7 +83,7 @@ class Ingestion:
 
     def refusal(self) -> SubmissionError:
         """Return the error of a file that is not scored."""
-        first = f"{self.name}: {problem_count(self.codes)}, nothing was scored"
+        first = f"{self.name}, read as {self.adapter}: {problem_count(self.codes)}, nothing was scored"
         lines = [first, *problem_lines(self.problems, self.codes)]
         return SubmissionError("\n".join(lines), self.problems, self.total)
 
@@ -224,11 +224,13 @@ class Intake:
     def _check(self, item: Item, shape: Shape | None, options: Options | None) -> Row:
         """Check an item, tally its problems and notes, and return its row."""
         value, faults = item.value, item.faults
-        if shape is not None and options is not None and isinstance(value, dict) and not faults:
+        if shape is not None and options is not None and isinstance(value, dict):
             try:
-                value = shape(value, options)
+                value = value if faults else shape(value, options)
             except Unshaped as unshaped:
                 faults = [unshaped.fault]
+            if faults and shape is not tools.canonical and "clip_id" not in value:
+                value = value | {"clip_id": tools.readable_clip_id(value, options)}  # a rejected line's clip is invalid
         checked = check(self.words, item.line, value, faults, item.text, item.column)
         self.problems.extend(checked.problems)
         self.bad_lines += bool(checked.problems)

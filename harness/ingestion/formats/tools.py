@@ -25,6 +25,14 @@ def canonical(value: dict[str, Any], options: Options) -> dict[str, Any]:
     return value
 
 
+def readable_clip_id(value: dict[str, Any], options: Options) -> str | None:
+    """Return the clip that an object names in any of the formats' ways, or None: also where it has no answer."""
+    doc_id = value.get("doc_id")
+    mapped = options.clip_map.get(str(doc_id)) if doc_id is not None else None
+    names = (value.get("clip_id"), value.get("custom_id"), _at(value, ("doc", "clip_id")), mapped, value.get("id"))
+    return next((name for name in names if isinstance(name, str)), None)
+
+
 def raw_text(value: dict[str, Any], options: Options) -> dict[str, Any]:
     """Shape {"clip_id", "response"}: the model's text under one of the usual names."""
     names = [name for name in TEXT_FIELDS if isinstance(value.get(name), str)]
