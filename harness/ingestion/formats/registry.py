@@ -84,6 +84,10 @@ def _is_lm_eval(peek: Peek) -> bool:
     return peek.has("filtered_resps", "doc")
 
 
+def _is_text_twice(peek: Peek) -> bool:
+    return peek.has("clip_id") and tools.repeats_turn(peek.first)
+
+
 ADAPTERS = {
     adapter.name: adapter
     for adapter in (
@@ -124,20 +128,14 @@ ADAPTERS = {
         Adapter(
             "raw-text",
             "clip_id and the model's text",
-            _objects(
-                lambda peek: (
-                    "clip_id" in peek.first
-                    and not peek.answers
-                    and any(isinstance(peek.first.get(name), str) for name in tools.TEXT_FIELDS)
-                )
-            ),
+            _objects(lambda peek: "clip_id" in peek.first and not peek.answers and tools.holds_text(peek.first)),
             shape=tools.raw_text,
         ),
         Adapter("llava", "LLaVA conversations", _objects(lambda peek: peek.has("conversations")), shape=tools.llava),
         Adapter(
             "chat",
             "chat messages, the model's last turn counts",
-            _objects(lambda peek: peek.has("messages")),
+            _objects(lambda peek: peek.has("messages") and not _is_text_twice(peek)),
             shape=tools.chat,
         ),
         Adapter(

@@ -239,7 +239,6 @@ FAILURES = [
     (canonical, lambda clip: [clip], "canonical", None, 1),
     (response, lambda clip: {"clip_id": clip, "response": None, "error": "timeout"}, "raw-text", 2, 1),
     (response, lambda clip: {"clip_id": clip, "error": "timeout"}, "raw-text", 2, 1),
-    (response, lambda clip: line(clip_id=clip), "raw-text", 2, 1),
     (llava, lambda clip: {"id": clip, "error": "timeout"}, "llava", 2, 1),
     (chat(SAID), lambda clip: {"clip_id": clip, "messages": None}, "chat", 2, 1),
     (chat(SAID), lambda clip: {"id": clip, "response": "x"}, "chat", 2, 1),
@@ -296,15 +295,15 @@ def test_texts_beside_answers_are_canonical(truth, tmp_path):
 def test_two_formats_in_one_file_are_refused(truth, tmp_path):
     """Neither has two thirds; the message counts what was seen, and a name decides."""
     two = [line(clip_id=VOTED[0]), response(0, VOTED[1])]
-    for text, seen in (
-        (lines(*two), "1 lines look like canonical, 1 like raw-text; name one with --adapter"),
-        (json.dumps(two), "1 objects look like array, 1 like raw-text; name one with --adapter"),
+    for text, name, seen in (
+        (lines(*two), "canonical", "1 lines look like canonical, 1 like raw-text; name one with --adapter"),
+        (json.dumps(two), "array", "1 objects look like array, 1 like raw-text; name one with --adapter"),
     ):
         file = write(tmp_path, text)
         with pytest.raises(SubmissionError) as refused:
             read(truth, file, tmp_path)
         assert seen in str(refused.value) and "\n" not in str(refused.value)
-        assert read(truth, file, tmp_path, lenient=True, adapter="raw-text").total == 1
+        assert read(truth, file, tmp_path, lenient=True, adapter=name).rejected == 1
 
 
 def test_the_vote_looks_at_the_whole_of_a_large_file(truth, tmp_path):
