@@ -28,7 +28,7 @@ CODES = {
     "NUMBER_RANGE": "a number outside the 64-bit range",
     "SURROGATE": "half a surrogate pair: text that no UTF-8 file can hold",
     "MISSING": "a required field is not there",
-    "CONFLICT": "one thing stated in two fields",
+    "CONFLICT": "one thing stated in two fields, or a target beside a model's text",
     "TYPE": "a value of the wrong type",
     "RANGE": "a number outside its range",
     "VALUE": "a text that is not one of the allowed ones",
@@ -41,6 +41,7 @@ SHOWN = 50
 KEPT = 100_000
 NAMES_KEPT = 1_000
 TEXT_SHOWN = 60
+MESSAGE_SHOWN = 300
 
 
 class Problem(NamedTuple):
@@ -56,10 +57,15 @@ class Problem(NamedTuple):
     file: str = ""
 
     def __str__(self) -> str:
+        return f"{self.file}:{self.line}:{self.column}: {self.sentence}"
+
+    @property
+    def sentence(self) -> str:
+        """Return the problem in words, without its place."""
         field = f" {self.field}" if self.field else ""
         expected = f"expected {self.expected}" if self.expected else ""
         text = "; ".join(part for part in (self.wrong, expected, self.suggestion) if part)
-        return f"{self.file}:{self.line}:{self.column}: {self.code}{field}: {text}"
+        return f"{self.code}{field}: {text}"
 
     def as_dict(self) -> dict[str, Any]:
         """Return the fields without the file's name: a score is stored by content, wherever the file lies."""
@@ -106,7 +112,7 @@ NOTES = {
     "pair": "temporal_segment read from [start, end] on {lines}",
     "text": "raw_output judged, since no answer field is given, on {lines}",
     "repaired": "the answer had to be cut out of the surrounding text or repaired on {lines}; counted as repaired",
-    "unreadable": "no answer could be read from the text on {lines}; an unreadable answer is wrong",
+    "unreadable": "no answer could be read from the text on {lines}; an unreadable answer is wrong{more}",
     "normalised": "labels spelt otherwise (case, spaces, _ or -) normalised: {count} (first: line {first})",
     "label": "label {name} on {lines} is not known to this world, so it is never right{more}",
     "field": "unknown field {name} ignored on {lines}",
@@ -147,10 +153,10 @@ def _lines(count: int, first: int) -> str:
     return f"line {first}" if count == 1 else f"{count:,} lines (first: line {first})"
 
 
-def quote(value: Any) -> str:
-    """Return a value as ASCII JSON, cut short."""
+def quote(value: Any, most: int = TEXT_SHOWN) -> str:
+    """Return a value as ASCII JSON, cut after `most` characters."""
     try:
         text = json.dumps(value, ensure_ascii=True)
     except (TypeError, ValueError, RecursionError):
         text = ascii(value)
-    return text if len(text) <= TEXT_SHOWN else f"{text[:TEXT_SHOWN]}..."
+    return text if len(text) <= most else f"{text[:most]}..."

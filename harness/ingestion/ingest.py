@@ -19,13 +19,15 @@ import numpy as np
 
 from harness.errors import SubmissionError, UsageError
 from harness.formatting import plural
-from harness.ingestion.confusables import code_points, skeleton
+from harness.ingestion.clip_names import LookAlikes
+from harness.ingestion.confusables import code_points
 from harness.ingestion.diagnostics import Notes, Problem, Problems, problem_count, problem_lines, quote
 from harness.ingestion.fast_path import variables
 from harness.ingestion.formats import registry
 from harness.ingestion.formats.documents import line_item
 from harness.ingestion.formats.records import Item, Options, Shape, Unshaped
-from harness.ingestion.line_checker import INVALID, Row, check
+from harness.ingestion.line_checker import INVALID, Checked, Row, check
+from harness.ingestion.strict_json import Fault
 from harness.ingestion.submission_file import Limits, SubmissionFile, open_submission
 from harness.ingestion.vocabulary import Vocabulary
 from reference.resources import sql
@@ -91,7 +93,7 @@ class Ingestion:
 
     def refusal(self) -> SubmissionError:
         """Return the error of a file that is not scored."""
-        first = f"{self.name}: {problem_count(self.codes)}, nothing was scored"
+        first = f"{self.name}, read as {self.adapter}: {problem_count(self.codes)}, nothing was scored"
         lines = [first, *problem_lines(self.problems, self.codes)]
         return SubmissionError("\n".join(lines), self.problems, self.total)
 
@@ -162,7 +164,9 @@ class Intake:
         self.connection = truth.connection
         self.problems, self.notes = Problems(source.name), Notes()
         self.lines, self.bad_lines = 0, 0
-        self._folded: dict[str, str] | None = None
+        self.looks = LookAlikes(
+            lambda: [known for (known,) in self.connection.execute(sql(__package__, "clip_ids")).fetchall()]
+        )
 
     def screen(self) -> bool:
         """Screen all lines at once; return True if some line is left to the strict checker.
@@ -231,18 +235,36 @@ class Intake:
 
     def _check(self, item: Item, shape: Shape | None, options: Options | None) -> Row:
         """Check an item, tally its problems and notes, and return its row."""
-        value, faults = item.value, item.faults
-        if shape is not None and options is not None and isinstance(value, dict) and not faults:
-            try:
-                value = shape(value, options)
-            except Unshaped as unshaped:
-                faults = [unshaped.fault]
+        value, faults = _shaped(item, shape, options)
         checked = check(self.words, item.line, value, faults, item.text, item.column)
+        if checked.names is not None:
+            checked = self._check_named(checked, checked.names)
         self.problems.extend(checked.problems)
         self.bad_lines += bool(checked.problems)
         for note in checked.notes:
             self.notes.add(note.kind, item.line, note.name, more=note.more)
-        return checked.row
+        hidden = any(problem.code == "CHARACTERS" and problem.field == "clip_id" for problem in checked.problems)
+        return checked.row._replace(clip_id=None) if hidden else checked.row  # said already, so not unknown as well
+
+    def _check_named(self, checked: Checked, name: str) -> Checked:
+        """Reject a line whose text answers for another clip of the split, as in files whose replies are paired wrongly.
+
+        An id that is not of the split, such as the example of a prompt, is no such claim.
+        """
+        clip_id, line = checked.row.clip_id, checked.row.line
+        own, other = self.looks.clip(clip_id or ""), self.looks.clip(name)
+        if own is None or other in (None, own):
+            return checked
+        problem = Problem(
+            line=line,
+            column=1,
+            code="CONFLICT",
+            field="clip_id",
+            wrong=f"the answer in the text of {quote(clip_id)} names {quote(other)}, another clip of the split",
+            expected="an answer to the line's own clip",
+            suggestion="were clips and replies paired one off?",
+        )
+        return Checked(Row(clip_id, line, INVALID), [problem], [])
 
     def _store(self, rows: list[Row]) -> None:
         """Add rows to `predictions`; those of clips that are not of the split are noted or a problem."""
@@ -253,15 +275,12 @@ class Intake:
         for line, clip_id, outcome in unknown:
             if self.ignore_extra:
                 self.notes.add("clip", line)
-            elif outcome != INVALID:  # a rejected line has its problems already
+            else:
                 self.problems.extend([self._unknown_clip(line, clip_id)])
-                self.bad_lines += 1
+                self.bad_lines += outcome != INVALID  # a rejected line is counted already
 
     def _unknown_clip(self, line: int, clip_id: str) -> Problem:
-        if self._folded is None:  # on first use: most files name no unknown clip
-            clips = self.connection.execute(sql(__package__, "clip_ids")).fetchall()
-            self._folded = {skeleton(known): known for (known,) in clips}
-        near = self._folded.get(skeleton(clip_id))
+        near = self.looks.nearest(clip_id)
         odd = f" holds {code_points(clip_id)} and" if near is not None and not clip_id.isascii() else ""
         other = "does it belong to another --split? --ignore-extra leaves such lines out"
         return Problem(
@@ -298,6 +317,17 @@ class Intake:
             for line, clip_id, first in duplicates
         )
         self.connection.execute(sql(__package__, "duplicates_invalid"))
+
+
+def _shaped(item: Item, shape: Shape | None, options: Options | None) -> tuple[Any, list[Fault]]:
+    """Return an item's prediction and faults. Of an object with faults the clip is kept, where it is readable."""
+    if shape is None or options is None or not isinstance(item.value, dict):
+        return item.value, item.faults
+    try:
+        return shape(item.value, options), item.faults
+    except Unshaped as unshaped:
+        value = item.value if unshaped.clip_id is None else {"clip_id": unshaped.clip_id}
+        return value, item.faults or [unshaped.fault]
 
 
 def _columns(rows: list[Row]) -> dict[str, np.ndarray]:

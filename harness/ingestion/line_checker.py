@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 
 from harness.ingestion.confusables import code_points, hidden_characters
 from harness.ingestion.diagnostics import Problem, quote
+from harness.ingestion.field_names import EITHER, MODEL_TEXTS, PREDICTED_PARTS, is_truth_row, named_like, text_in
 from harness.ingestion.model_text import answer_in
 from harness.ingestion.strict_json import Fault, column_of
 from harness.ingestion.vocabulary import Vocabulary, round_half_up
@@ -29,6 +30,7 @@ ANSWERING_FIELDS = frozenset((*ANSWER_FIELDS, *SEGMENT_FIELDS))
 NUMBER_FIELDS = ("confidence", "next_confidence", "latency_ms")
 OPTIONAL_FIELDS = (*NUMBER_FIELDS, "source", "raw_output")
 FIELDS = ANSWERING_FIELDS | {"clip_id", *OPTIONAL_FIELDS}
+CLIP_NAMES = ("clip_id", "clip", "video_id", "video")
 OFTEN_CALLED = {
     "clip_id": ("id", "clip", "video_id", "sample_id", "name"),
     "dominant_operation": ("operation", "label", "action", "current_operation"),
@@ -67,6 +69,15 @@ class Checked(NamedTuple):
     row: Row
     problems: list[Problem]
     notes: list[Note]
+    names: str | None = None  # the clip that the answer in a model's text names, where it is not the line's
+
+
+class Found(NamedTuple):
+    """Result of reading a model's text: an object with a whole answer or None, and why the nearest one is none."""
+
+    value: dict[str, Any] | None
+    repaired: bool = False
+    problem: Problem | None = None
 
 
 def check(words: Vocabulary, number: int, value: Any, faults: list[Fault], text: str = "", column: int = 1) -> Checked:
@@ -78,19 +89,34 @@ def check(words: Vocabulary, number: int, value: Any, faults: list[Fault], text:
         line.problem("NOT_OBJECT", "", f"{quote(value)} is not an object", "one prediction object", at=1)
     if line.problems:
         return line.reject()
+    line.check_origin()
     return line.check()
 
 
 def read_answer(words: Vocabulary, text: str) -> tuple[dict[str, Any] | None, bool]:
     """Return the answer fields in a model's text, with confidences, or None; and whether it was cut out or repaired."""
+    found = find_answer(words, text)
+    return found.value and answer_part(found.value), found.repaired
+
+
+def find_answer(words: Vocabulary, text: str) -> Found:
+    """Return the object in a model's text that is a whole answer, or the first problem of the one nearest to it."""
+    near: list[list[Problem]] = []
 
     def is_answer(candidate: dict[str, Any]) -> bool:
         """Return True for an object that is a whole answer to some clip."""
         answer = answer_part(candidate)
-        return bool(answer) and not check(words, 1, {"clip_id": "", **answer}, []).problems
+        problems = check(words, 1, {"clip_id": "", **answer}, []).problems if answer else []
+        if problems:
+            near.append(problems)
+        return bool(answer) and not problems
 
-    answer, repaired = answer_in(text, is_answer)
-    return answer and answer_part(answer), repaired
+    value, repaired = answer_in(text, is_answer)
+    if value is not None or not near:
+        return Found(value, repaired)
+    # candidates come last first; one that is whole but for a bad value tells more than a fragment
+    nearest = min(near, key=lambda problems: sum(problem.code == "MISSING" for problem in problems))
+    return Found(None, problem=nearest[0])
 
 
 class _Line:
@@ -150,17 +176,54 @@ class _Line:
 
     def _read_text(self) -> Checked:
         """Check the answer in raw_output, where the line gives no answer of its own."""
-        answer, repaired = read_answer(self.words, self.value["raw_output"])
+        found = find_answer(self.words, self.value["raw_output"])
+        answer = found.value and answer_part(found.value)
         answered = self.value | (answer or dict.fromkeys(ANSWER_FIELDS[:3]))
         checked = _Line(self.words, self.number, answered, self.text, self.column).check()
         if checked.problems:
             return checked
         notes = [Note("text"), *checked.notes]
-        if answer is None:
-            return Checked(checked.row._replace(outcome=UNPARSEABLE), [], [*notes, Note("unreadable")])
-        if repaired:
-            return Checked(checked.row._replace(source=checked.row.source or REPAIRED), [], [*notes, Note("repaired")])
-        return Checked(checked.row, [], notes)
+        if found.value is None:
+            return Checked(checked.row._replace(outcome=UNPARSEABLE), [], [*notes, _why_unreadable(found.problem)])
+        names = next((found.value[key] for key in CLIP_NAMES if isinstance(found.value.get(key), str)), None)
+        names = None if names == checked.row.clip_id else names
+        if found.repaired:
+            row = checked.row._replace(source=checked.row.source or REPAIRED)
+            return Checked(row, [], [*notes, Note("repaired")], names)
+        return Checked(checked.row, [], notes, names)
+
+    def check_origin(self) -> None:
+        """Note a problem where the answer fields are the truth's, or stand beside another answer in a model's text."""
+        value = self.value
+        if FIELDS.issuperset(value) or value.keys().isdisjoint(ANSWERING_FIELDS):
+            return
+        if is_truth_row(value):
+            field = next(name for name in (*ANSWER_FIELDS, *SEGMENT_FIELDS) if name in value)
+            wrong = "stands in a row of the truth (harness world export), so it is no model's answer"
+            texts = [quote(name) for name in (*named_like(MODEL_TEXTS, value), *named_like(EITHER, value))]
+            hint = f"keep clip_id and {texts[0]}, without the truth's fields" if texts else ""
+            self.problem("CONFLICT", field, wrong, "clip_id and the model's answer alone", hint)
+            return
+        answer = answer_part(value)
+        for name in (*named_like(MODEL_TEXTS, value), *named_like(EITHER, value), *named_like(PREDICTED_PARTS, value)):
+            if name not in FIELDS and self._differs(name, answer):
+                wrong = f"stands beside {quote(name)}, which may be the model's own answer"
+                self.problem("CONFLICT", next(iter(answer)), wrong, "one answer a line, and no target beside it")
+
+    def _differs(self, name: str, answer: Mapping[str, Any]) -> bool:
+        """Return True if a field may be the model's answer, and is another one than the line's answer fields."""
+        said = self.value[name]
+        if name in named_like(PREDICTED_PARTS, self.value):
+            return said is not None and said not in answer.values()
+        text = text_in(said)
+        if text is not None:
+            found = find_answer(self.words, text).value
+        else:
+            found = said if isinstance(said, dict) and answer_part(said) else None
+        if found is None:  # a name that may be anything needs an answer in it; the model's own may be without one
+            return said is not None and name in named_like(MODEL_TEXTS, self.value)
+        rows = [check(self.words, 1, {"clip_id": "", **part}, []).row for part in (answer, answer_part(found))]
+        return rows[0][2:7] != rows[1][2:7]
 
     def _check_keys(self) -> None:
         if FIELDS.issuperset(self.value):
@@ -316,8 +379,9 @@ class _Line:
             kind = "no integer"
         if isinstance(value, str) and re.fullmatch(r"\s*-?[0-9]+(\.[0-9]+)?\s*", value) and "text" not in expected:
             hint = "remove the quotes"
-        elif isinstance(value, float) and value.is_integer() and "integer" in expected:
-            hint = f"write {int(value)}"
+        elif isinstance(value, float) and "integer" in expected:
+            seconds = f"if these are seconds, a frame is seconds x {float(self.words.rate):g}, rounded"
+            hint = f"write {int(value)}" if value.is_integer() else seconds
         self.problem("TYPE", name, f"{quote(value)} is {kind}", expected, hint, at=at)
 
 
@@ -329,6 +393,13 @@ def answer_part(value: Mapping[str, Any]) -> dict[str, Any]:
         if answer and isinstance(sure, int | float) and not isinstance(sure, bool) and 0 <= sure <= 1:
             answer[name] = sure
     return answer
+
+
+def _why_unreadable(problem: Problem | None) -> Note:
+    """Return the note on a text without an answer, with what is wrong with the object nearest to one."""
+    if problem is None:
+        return Note("unreadable")
+    return Note("unreadable", f"{problem.code} {problem.field}", f"; the first: {problem.sentence}")
 
 
 def _kind(value: Any) -> str:

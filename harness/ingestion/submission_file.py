@@ -19,6 +19,7 @@ import zlib
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import IO, Any
 
@@ -76,6 +77,34 @@ class SubmissionFile:
                         yield number, line
                     if chosen is not None and (target := next(chosen, None)) is None:
                         return
+
+    def sample(self, count: int) -> list[bytes | None]:
+        """Return the first, the last and evenly spread lines that are not blank, each once, in order; None as in lines.
+
+        All lines where there are at most `count`. A larger file is sought by bytes, so that its size costs nothing.
+        """
+        first = list(islice(self.lines(), count + 1))
+        if len(first) <= count:
+            return [line for _, line in first]
+        found: dict[int, bytes | None] = {}
+        with self.original.open("rb") as file:
+            end = _text_end(file, self.limits.max_line_bytes)
+            for step in range(1, count - 1):
+                self._find_line(file, end * step // (count - 1), found)
+            self._find_line(file, _last_line(file, end, self.limits.max_line_bytes), found)
+        return [first[0][1], *(found[start] for start in sorted(found))]
+
+    def _find_line(self, file: IO[bytes], at: int, found: dict[int, bytes | None]) -> None:
+        """Add the first line that begins at or after an offset, by its own offset, unless it is blank."""
+        cap = self.limits.max_line_bytes
+        file.seek(max(0, at - 1))
+        if at and not file.readline(cap + 1).endswith(b"\n"):
+            return  # in the midst of a line over the cap, or at the end
+        start = file.tell()
+        if start > (len(BOM) if self.bom else 0) and start not in found:
+            line = next(_capped_lines(file, cap), b"")
+            if line is None or line.strip(JSON_SPACE):
+                found[start] = line
 
     def check_unchanged(self) -> None:
         """Raise UsageError unless the file is still the one that was hashed."""
@@ -327,6 +356,22 @@ def _screenable(line: bytes) -> bytes:
         except UnicodeDecodeError:
             return PLACEHOLDER
     return line
+
+
+def _text_end(file: IO[bytes], cap: int) -> int:
+    """Return the offset after the last byte that is no white space, as far as the last `cap` bytes tell."""
+    size = file.seek(0, os.SEEK_END)
+    file.seek(max(0, size - cap))
+    tail = file.read(cap)
+    return size - len(tail) + len(tail.rstrip(JSON_SPACE))
+
+
+def _last_line(file: IO[bytes], end: int, cap: int) -> int:
+    """Return the offset of the line that ends at `end`, or `end` where it is over the cap."""
+    start = max(0, end - cap - 1)
+    file.seek(start)
+    line_feed = file.read(end - start).rfind(b"\n")
+    return start + line_feed + 1 if line_feed >= 0 else end
 
 
 def _capped_lines(file: IO[bytes], cap: int) -> Iterator[bytes | None]:

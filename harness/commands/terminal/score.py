@@ -9,11 +9,12 @@ from rich.table import Table
 from rich.text import Text
 
 from harness.commands.terminal import IN_SAMPLE, heading, print_lines, print_note, remark, table, warn
-from harness.formatting import count, interval, number, percent, size
+from harness.formatting import count, interval, number, percent, plural, size
+from harness.ingestion.diagnostics import Problem
 from harness.metrics_table import METRICS, PARTS, PUBLIC
 
 DIMENSION_TITLES = {"next_operation": "next", "next_visible": "next is", "session_kind": "session"}
-TOP_MODES, TOP_SLICES = 6, 5
+TOP_MODES, TOP_SLICES, BAD_LINES = 6, 5, 10
 BAR = 24
 
 
@@ -23,6 +24,7 @@ def print_score(record: dict[str, Any], out: Console, title: str = "submission")
         _sealed(record, out)
         return
     print_headline(record, out, title)
+    _bad_lines(record, out)
     if not record["funnel"]:
         return
     _funnel(record, out)
@@ -105,6 +107,20 @@ def _coverage(record: dict[str, Any], out: Console) -> None:
     out.print(Text(text, style="yellow" if missing else ""))
     for note in record["diagnostics"]["notes"]:
         print_note(note, out, "dim")
+
+
+def _bad_lines(record: dict[str, Any], out: Console) -> None:
+    """Print the first problems of lines that --lenient counts as wrong."""
+    found = record["diagnostics"]
+    problems = found["problems"]
+    if not problems:
+        return
+    total = found["problems_total"]
+    lines = plural(found["rejected"], "line")
+    warn(out, f"{lines} rejected, with {plural(total, 'problem')}; --lenient counts them as wrong")
+    print_lines((f"  line {row['line']}: {Problem(**row).sentence}" for row in problems[:BAD_LINES]), out, "yellow")
+    if total > BAD_LINES:
+        remark(out, f"  and {count(total - BAD_LINES)} more; `harness validate` lists them")
 
 
 def _funnel(record: dict[str, Any], out: Console) -> None:

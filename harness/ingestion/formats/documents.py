@@ -1,4 +1,4 @@
-"""Readers of objects in lines, or in one JSON document, that never hold the document in memory.
+"""Readers of objects in lines, over lines or in one JSON document, that never hold the document in memory.
 
 A document is walked by its brackets over a memory map; each element is then parsed by the strict JSON reader alone,
 with the line and column where it begins. Separators between elements are checked here.
@@ -16,7 +16,7 @@ from harness.errors import SubmissionError
 from harness.ingestion.diagnostics import quote
 from harness.ingestion.formats.records import Item, Options
 from harness.ingestion.strict_json import Fault, parse
-from harness.ingestion.submission_file import BOM, JSON_SPACE, SubmissionFile
+from harness.ingestion.submission_file import BOM, SubmissionFile
 
 _SPACE = re.compile(rb"[ \t\r\n]*")
 _STRING = re.compile(rb'"(?:[^"\\]|\\.)*+"', re.DOTALL)
@@ -59,6 +59,22 @@ def line_item(number: int, line: bytes | None, cap: int) -> Item:
 def array(source: SubmissionFile, options: Options) -> Iterator[Item]:
     """Read the elements of one JSON array, or of the array under "predictions"."""
     return (item for _, item in members(source, array_start))
+
+
+def stream(source: SubmissionFile, options: Options) -> Iterator[Item]:
+    """Read objects that span lines, one after the other. Raises SubmissionError where one is never closed."""
+    cap = source.limits.max_line_bytes
+    with memory_map(source) as text:
+        place = Place(text)
+        try:
+            for element in values(text):
+                if element.end - element.start > cap:
+                    yield line_item(place.of(element.start)[0], None, cap)
+                else:
+                    yield place.item(element)
+        except NotADocument as wrong:
+            remedy = "objects of this file span lines; jq -c . FILE writes one a line"
+            raise SubmissionError(f"{place.message(source.name, wrong)}; {remedy}") from None
 
 
 def members(source: SubmissionFile, start: Callable[[mmap.mmap], int]) -> Iterator[tuple[str, Item]]:
@@ -157,8 +173,19 @@ def elements(text: mmap.mmap, start: int) -> Iterator[Element]:
         at = _skip(text, at + 1)
         if text[at : at + 1] == closer:
             raise NotADocument(at, "trailing comma")
-    if start == first(text) and text[at + 1 :].strip(JSON_SPACE):
+    if start == first(text) and _skip(text, at + 1) < len(text):
         raise NotADocument(_skip(text, at + 1), "something stands after the document")
+
+
+def values(text: mmap.mmap) -> Iterator[Element]:
+    """Yield the values of a text one after the other, each beginning on a line of its own. Raises NotADocument."""
+    at = first(text)
+    while at < len(text):
+        end = _end(text, at)
+        yield Element(None, at, end)
+        at = _skip(text, end)
+        if at < len(text) and b"\n" not in text[end:at]:
+            raise NotADocument(at, "a second value stands on the line")
 
 
 def _skip(text: mmap.mmap, at: int) -> int:

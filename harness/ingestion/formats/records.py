@@ -39,8 +39,18 @@ Shape = Callable[[dict[str, Any], Options], dict[str, Any]]
 
 
 class Unshaped(Exception):
-    """Object that lacks a part which its format promises."""
+    """Object that lacks a part which its format promises, or states one twice; `clip_id` where it is readable."""
 
-    def __init__(self, field: str, wrong: str, expected: str = "", suggestion: str = ""):
+    def __init__(
+        self,
+        field: str,
+        wrong: str,
+        expected: str = "",
+        suggestion: str = "",
+        *,
+        code: str = "MISSING",
+        clip_id: Any = None,
+    ):
         super().__init__(wrong)
-        self.fault = Fault("MISSING", 1, field, wrong, expected, suggestion)
+        self.fault = Fault(code, 1, field, wrong, expected, suggestion)
+        self.clip_id = clip_id if isinstance(clip_id, str) else None

@@ -1,16 +1,23 @@
 """Registry of the formats that a prediction file may have, and their recognition.
 
-A format is recognised by its container (lines, array, predictions, results, clips, delimited, parquet) and its first
-object. A file that fits two formats is refused with their names, so that the user passes one with `--adapter`.
+A format is recognised by its container (lines, stream, array, predictions, results, clips, delimited, parquet) and by
+a vote of its objects: up to 64, in lines the first, the last and evenly spread ones. So one bad line decides nothing,
+wherever it stands. A file that fits two formats, or none by two thirds of the votes, is refused with what was seen, so
+that the user passes one with `--adapter`; so is a document that holds something else than answers.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import contextlib
+import re
+from collections import Counter
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 from harness.errors import SubmissionError, UsageError
+from harness.ingestion.diagnostics import quote
 from harness.ingestion.formats import documents, tables, tools
 from harness.ingestion.formats.documents import NotADocument
 from harness.ingestion.formats.records import Reader, Shape
@@ -19,24 +26,39 @@ from harness.ingestion.strict_json import parse
 from harness.ingestion.submission_file import BOM, JSON_SPACE, SubmissionFile
 
 PEEKED = 1 << 20
-OBJECT_CONTAINERS = ("lines", "array", "predictions")
+VOTERS = 64
+OUTLINED = 8
+OBJECT_CONTAINERS = ("lines", "stream", "array", "predictions")
+_METRIC = re.compile(
+    r"(?<![a-z])(oca|t?m?iou|m?ap|aa|acc|accuracy|exact_match|f1|precision|recall|bleu|rouge)(?![a-z])", re.IGNORECASE
+)
+_NAMES_ANSWER = {"id", "clip", "video", "video_id", "sample_id", "doc_id", "pred", *tools.TEXT_FIELDS}  # of one clip
 
 
 @dataclass(frozen=True)
 class Peek:
-    """Head of a file for recognition: the container and the first object in it."""
+    """Object of a file for recognition, and the container that it stands in."""
 
     container: str
     first: dict[str, Any]
 
     def has(self, *names: str) -> bool:
-        """Return True if the first object has all these keys."""
+        """Return True if the object has all these keys."""
         return all(name in self.first for name in names)
 
     @property
     def answers(self) -> bool:
-        """Return True if the first object has an answer field."""
+        """Return True if the object has an answer field."""
         return _answers(self.first)
+
+
+@dataclass(frozen=True)
+class Sample:
+    """Objects of a file that vote on its format, and their container. `lines`: how many lines were looked at."""
+
+    container: str
+    objects: list[dict[str, Any]]
+    lines: int = 0
 
 
 @dataclass(frozen=True)
@@ -62,6 +84,10 @@ def _is_lm_eval(peek: Peek) -> bool:
     return peek.has("filtered_resps", "doc")
 
 
+def _is_text_twice(peek: Peek) -> bool:
+    return peek.has("clip_id") and tools.repeats_turn(peek.first)
+
+
 ADAPTERS = {
     adapter.name: adapter
     for adapter in (
@@ -77,6 +103,12 @@ ADAPTERS = {
             '{"predictions": [...]} of prediction objects',
             lambda peek: peek.container == "predictions" and peek.answers,
             documents.array,
+        ),
+        Adapter(
+            "stream",
+            "prediction objects that span lines, as jq prints them",
+            lambda peek: peek.container == "stream" and peek.answers,
+            documents.stream,
         ),
         Adapter(
             "by-clip",
@@ -96,20 +128,14 @@ ADAPTERS = {
         Adapter(
             "raw-text",
             "clip_id and the model's text",
-            _objects(
-                lambda peek: (
-                    "clip_id" in peek.first
-                    and not peek.answers
-                    and any(isinstance(peek.first.get(name), str) for name in tools.TEXT_FIELDS)
-                )
-            ),
+            _objects(lambda peek: "clip_id" in peek.first and not peek.answers and tools.holds_text(peek.first)),
             shape=tools.raw_text,
         ),
         Adapter("llava", "LLaVA conversations", _objects(lambda peek: peek.has("conversations")), shape=tools.llava),
         Adapter(
             "chat",
             "chat messages, the model's last turn counts",
-            _objects(lambda peek: peek.has("messages")),
+            _objects(lambda peek: peek.has("messages") and not _is_text_twice(peek)),
             shape=tools.chat,
         ),
         Adapter(
@@ -143,49 +169,90 @@ ADAPTERS = {
 }
 PLAIN = ADAPTERS["canonical"]
 _CONTAINER_READERS: dict[str, Reader] = {
-    "lines": documents.lines, "array": documents.array, "predictions": documents.array,
+    "lines": documents.lines, "stream": documents.stream, "array": documents.array, "predictions": documents.array,
 }  # fmt: skip
-_DEFAULTS = {"array": "array", "predictions": "predictions"}
+_DEFAULTS = {"stream": "stream", "array": "array", "predictions": "predictions"}
 
 
 def choose(source: SubmissionFile, name: str | None) -> tuple[Adapter, Reader]:
     """Return the adapter of that name, or the one that recognises the file, with its reader.
 
-    Raises UsageError for an unknown name, SubmissionError where two adapters claim the file.
+    Raises UsageError for an unknown name, SubmissionError where two adapters claim the file, or where it holds no
+    answers.
     """
     if name is not None and name not in ADAPTERS:
         raise UsageError(f"unknown adapter {name!r}; there are {', '.join(ADAPTERS)}")
-    seen = peek(source)
+    seen = look(source)
     adapter = ADAPTERS[name] if name else _recognise(source, seen)
+    if adapter is PLAIN and seen.container == "stream":
+        adapter = ADAPTERS["stream"]
     return adapter, adapter.reads or _CONTAINER_READERS.get(seen.container, documents.lines)
 
 
-def _recognise(source: SubmissionFile, seen: Peek) -> Adapter:
-    claims = [adapter for adapter in ADAPTERS.values() if adapter.recognises(seen)]
-    if len(claims) > 1:
-        names = " or ".join(f"--adapter {adapter.name}" for adapter in claims)
-        raise SubmissionError(f"{source.name}: could be read in {len(claims)} ways; pass {names}")
-    return claims[0] if claims else ADAPTERS[_DEFAULTS.get(seen.container, PLAIN.name)]
+def _recognise(source: SubmissionFile, seen: Sample) -> Adapter:
+    """Return the adapter that the objects vote for. Objects that no adapter claims have no vote."""
+    ballots = [(value, names) for value in seen.objects or [{}] if (names := _claims(seen.container, value))]
+    default = _DEFAULTS.get(seen.container, PLAIN.name)
+    if not ballots:
+        if seen.objects and (other := _other_content(seen.objects)):
+            raise SubmissionError(f"{source.name}: {other}")
+        return ADAPTERS[default]
+    claimed = Counter(name for _, names in ballots for name in names)
+    # a line with raw_output alone is raw text, and no less a prediction where others give answer fields
+    fits = [names | {default} if claimed[default] and _is_plain_text(value) else names for value, names in ballots]
+    votes = Counter(name for names in fits for name in names)
+    winner = max(votes, key=lambda name: votes[name])  # ties: the first, and it is refused below
+    against = Counter(
+        name
+        for fitting, (_, names) in zip(fits, ballots, strict=True)
+        for name in names
+        if name != winner and (winner not in fitting or winner in names)
+    )
+    if 3 * votes[winner] >= 2 * len(ballots) and all(3 * count <= len(ballots) for count in against.values()):
+        return ADAPTERS[winner]
+    raise SubmissionError(f"{source.name}: {_undecided(claimed, len(ballots), seen)}")
 
 
-def peek(source: SubmissionFile) -> Peek:
-    """Look at the head of a file, and at the top-level keys of a document."""
+def _claims(container: str, value: dict[str, Any]) -> frozenset[str]:
+    seen = Peek(container, value)
+    return frozenset(adapter.name for adapter in ADAPTERS.values() if adapter.recognises(seen))
+
+
+def _is_plain_text(value: dict[str, Any]) -> bool:
+    return isinstance(value.get("raw_output"), str) and not any(
+        isinstance(value.get(name), str) for name in tools.TEXT_FIELDS if name != "raw_output"
+    )
+
+
+def _undecided(claimed: Counter[str], voters: int, seen: Sample) -> str:
+    """Return the message about a file that two formats fit, or that no format wins."""
+    names = [name for name in ADAPTERS if claimed[name]]
+    if all(claimed[name] == voters for name in names):
+        ways = " or ".join(f"--adapter {name}" for name in names)
+        return f"could be read in {len(names)} ways; pass {ways}"
+    what = "lines" if seen.container == "lines" else "objects"
+    names.sort(key=lambda name: -claimed[name])
+    counts = ", ".join(f"{claimed[name]} like {name}" for name in names).replace(" like", f" {what} look like", 1)
+    where = f"of {seen.lines} lines looked at, " if seen.lines >= VOTERS else ""
+    return f"{where}{counts}; name one with --adapter, or write one format to a file"
+
+
+def look(source: SubmissionFile) -> Sample:
+    """Return the container of a file, and objects of it: of its lines, or of the document that it is."""
     if source.parquet:
-        return Peek("parquet", {})
-    lines = (line for _, line in source.lines())
-    line = next(lines, b"")
+        return Sample("parquet", [{}])
+    lines = source.sample(VOTERS)
+    first = (lines[0] or b"") if lines else b""
     start = source.magic.removeprefix(BOM).lstrip(JSON_SPACE)[:1]
-    if start == b"[":
-        return _document(source, "array")
-    if start != b"{" and line and tables.delimiter(line.decode(errors="replace").strip()):
-        return Peek("delimited", {})
-    value = _object(line)
-    if value:
-        kind = _kind(value)
-        if kind == "lines" or (kind == "clips" and next(lines, None) is not None):
-            return Peek("lines", value)
-        return _document(source, kind)
-    return _document(source, "lines") if start == b"{" else Peek("lines", {})
+    if start not in (b"[", b"{") and first and tables.delimiter(first.decode(errors="replace").strip()):
+        return Sample("delimited", [{}])
+    objects = [value for line in lines if (value := _object(line))]
+    whole = Sample("lines", objects, len(lines))
+    if start not in (b"[", b"{") or 2 * len(objects) > len(lines) > 1:
+        return whole
+    if len(lines) == 1 and objects and _kind(objects[0]) == "lines":
+        return whole
+    return _document(source, whole, pretty=len(lines) > 1 and first.rstrip()[-1:] in (b"{", b"[", b","))
 
 
 def _kind(value: dict[str, Any]) -> str:
@@ -193,9 +260,14 @@ def _kind(value: dict[str, Any]) -> str:
         return "lines"
     if isinstance(value.get("predictions"), list):
         return "predictions"
-    if isinstance(value.get("results"), dict):
+    if _is_results(value.get("results")):
         return "results"
     return "clips" if _is_by_clip(*next(iter(value.items()))) else "lines"
+
+
+def _is_results(value: Any) -> bool:
+    """Return True for an object that may go from clips to lists of detections: no scores and no answers of clips."""
+    return isinstance(value, dict) and not _holds_scores(value) and not _holds_answers(value)
 
 
 def _is_by_clip(key: str | None, value: Any) -> bool:
@@ -208,19 +280,67 @@ def _object(line: bytes | None) -> dict[str, Any]:
     return value if isinstance(value, dict) else {}
 
 
-def _document(source: SubmissionFile, kind: str) -> Peek:
-    """Peek into a document over several lines: its kind by its keys, and the first element of its array."""
+def _document(source: SubmissionFile, lines: Sample, pretty: bool) -> Sample:
+    """Look into a document: its kind by its keys, and its first objects; `lines` where it is none."""
     with documents.memory_map(source) as text:
-        try:
-            start = documents.first(text)
-            if text[start : start + 1] == b"{":
+        start = documents.first(text)
+        kind = "array" if text[start : start + 1] == b"[" else "lines"
+        with contextlib.suppress(NotADocument):
+            if kind == "lines":
                 kind, start = _container(text, start)
-            if kind in ("array", "predictions"):
-                first = next(documents.elements(text, start), None)
-                return Peek(kind, _element(text, first) if first else {})
-        except NotADocument:
-            pass
-        return Peek(kind, {})
+        if kind in ("array", "predictions"):
+            return Sample(kind, _objects_in(text, documents.elements(text, start)))
+        if kind != "lines":
+            return Sample(kind, [{}])
+        return _stream(text, lines, pretty)
+
+
+def _objects_in(text: Any, elements: Iterator[documents.Element]) -> list[dict[str, Any]]:
+    """Return the objects among the first elements, as far as they can be told apart."""
+    objects = []
+    with contextlib.suppress(NotADocument):
+        for element in islice(elements, VOTERS):
+            objects.append(_element(text, element))
+    return [value for value in objects if value]
+
+
+def _stream(text: Any, lines: Sample, pretty: bool) -> Sample:
+    """Return the objects of a text as a stream where they span lines, else `lines`.
+
+    The first must be faultless where some lines are objects of their own: a line that is cut off is no stream.
+    """
+    values, first = documents.values(text), None
+    with contextlib.suppress(NotADocument):
+        first = next(values, None)
+    if first is None:  # never closed: a line cut off, or all of a document that was printed over lines
+        return Sample("stream", []) if pretty and not lines.objects else lines
+    value = _outline(text, first)
+    if b"\n" not in text[first.start : first.end]:
+        return lines if lines.objects or not value else Sample("lines", [value], lines.lines)
+    if lines.objects and not value:
+        return lines
+    return Sample("stream", ([value] if value else []) + _objects_in(text, values))
+
+
+def _outline(text: Any, element: documents.Element) -> dict[str, Any]:
+    """Return an object, or, where it is long, its keys with the first members of each value."""
+    if element.end - element.start <= PEEKED:
+        return _object(text[element.start : element.end])
+    outline: dict[str, Any] = {}
+    with contextlib.suppress(NotADocument):
+        for member in islice(documents.elements(text, element.start), VOTERS):
+            opener = text[member.start : member.start + 1]
+            if opener == b"[":
+                outline[member.key or ""] = [
+                    _element(text, item) for item in islice(documents.elements(text, member.start), OUTLINED)
+                ]
+            elif opener == b"{":
+                outline[member.key or ""] = {
+                    item.key: _element(text, item) for item in islice(documents.elements(text, member.start), OUTLINED)
+                }
+            else:
+                outline[member.key or ""] = None
+    return outline
 
 
 def _element(text: Any, element: documents.Element) -> dict[str, Any]:
@@ -233,8 +353,48 @@ def _container(text: Any, start: int) -> tuple[str, int]:
         opener = text[element.start : element.start + 1]
         if element.key == "predictions" and opener == b"[":
             return "predictions", element.start
-        if element.key == "results" and opener == b"{":
+        if element.key == "results" and opener == b"{" and _is_results(_element(text, element)):
             return "results", element.start
         if place == 0 and _is_by_clip(element.key, _element(text, element)):
             return "clips", start
     return "lines", start
+
+
+def _other_content(objects: list[dict[str, Any]]) -> str:
+    """Return what objects that nobody claims are: answers further down, or scores; "" where they are neither."""
+    value = objects[0] if objects else {}
+    if "clip_id" in value:
+        return ""
+    for kind, items in ((list, "[]"), (dict, "")):
+        keys = [key for key, item in value.items() if type(item) is kind and _holds_answers(item)]
+        if keys:
+            under = " and ".join(quote(key) for key in keys)
+            ways = ", ".join(f"jq -c '.{_jq_key(key)}{items}' FILE" for key in keys)
+            each = "each to a file of its own" if len(keys) > 1 else "to a file of their own"
+            return f"holds answers under {under}, not at the top; write them {each}: {ways}"
+    if len(objects) == 1 and _NAMES_ANSWER.isdisjoint(value) and _holds_scores(value):
+        return (
+            "holds scores, no answers; pass the file with the model's answers, one a clip (of lm-eval and lmms-eval: "
+            "samples_*.jsonl, written with --log_samples)"
+        )
+    return ""
+
+
+def _jq_key(key: str) -> str:
+    return key if re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", key) else f"[{quote(key)}]"
+
+
+def _holds_answers(item: list[Any] | dict[str, Any]) -> bool:
+    """Return True for a list of objects that a format claims, or an object from clips to answers."""
+    if isinstance(item, list):
+        return any(isinstance(one, dict) and _claims("array", one) for one in item[:OUTLINED])
+    return any(_is_by_clip(key, one) for key, one in islice(item.items(), OUTLINED))
+
+
+def _holds_scores(value: dict[str, Any], depth: int = 4) -> bool:
+    """Return True for an object with numbers under names of metrics, at any of its upper levels."""
+    return any(
+        (_METRIC.search(key) is not None and type(item) in (int, float))
+        or (isinstance(item, dict) and depth > 0 and _holds_scores(item, depth - 1))
+        for key, item in value.items()
+    )

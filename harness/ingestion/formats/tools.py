@@ -6,18 +6,35 @@ A model's text becomes `raw_output` without an answer beside it, and the strict 
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterator
 from typing import Any
 
 from harness.errors import SubmissionError, UsageError
-from harness.ingestion.diagnostics import quote
+from harness.ingestion.diagnostics import MESSAGE_SHOWN, quote
+from harness.ingestion.field_names import EITHER, MODEL_TEXTS, TARGETS, named_like, text_in
 from harness.ingestion.formats.documents import first, member, members
 from harness.ingestion.formats.records import Item, Options, Unshaped
-from harness.ingestion.line_checker import OPTIONAL_FIELDS
+from harness.ingestion.line_checker import ANSWERING_FIELDS, OPTIONAL_FIELDS
 from harness.ingestion.strict_json import Fault
 from harness.ingestion.submission_file import SubmissionFile
 
 TEXT_FIELDS = ("raw_output", "output", "response", "text", "answer", "prediction", "generated_text", "completion")
+FAILURES = (
+    ("error", "message"),
+    ("error",),
+    ("response", "body", "error", "message"),
+    ("response", "error", "message"),
+    ("result", "error", "error", "message"),
+    ("result", "error", "message"),
+    ("response", "body", "choices", 0, "message", "refusal"),
+    ("error", "code"),
+    ("error", "type"),
+    ("result", "type"),
+)
+LENIENT = "--lenient counts it as wrong"
+_ANSWER, _TEMPLATE = re.compile("answer"), re.compile("text")
+ALONE = "keep clip_id and the model's text, as raw_output"
 
 
 def canonical(value: dict[str, Any], options: Options) -> dict[str, Any]:
@@ -25,29 +42,89 @@ def canonical(value: dict[str, Any], options: Options) -> dict[str, Any]:
     return value
 
 
+def holds_text(value: dict[str, Any]) -> bool:
+    """Return True if some field holds a text that may be the model's."""
+    return any(
+        text_in(value[name]) is not None for name in (*named_like(MODEL_TEXTS, value), *named_like(EITHER, value))
+    )
+
+
+def repeats_turn(value: dict[str, Any]) -> bool:
+    """Return True if the last model turn of `messages` is the text of another field, so that both say the same."""
+    turn = _last_turn(value, "messages")
+    names = named_like(MODEL_TEXTS, value) or named_like(EITHER, value)
+    return bool(turn) and bool(names) and all(_same(value[name], turn) for name in names)
+
+
 def raw_text(value: dict[str, Any], options: Options) -> dict[str, Any]:
-    """Shape {"clip_id", "response"}: the model's text under one of the usual names."""
-    names = [name for name in TEXT_FIELDS if isinstance(value.get(name), str)]
-    if len(names) != 1:
-        wrong = f"texts in {' and '.join(names)}" if names else "no text of the model"
-        raise Unshaped("raw_output", wrong, f"one of {', '.join(TEXT_FIELDS)}")
-    return {name: item for name, item in value.items() if name != names[0]} | {"raw_output": value[names[0]]}
+    """Shape {"clip_id", "response"}: the model's text under one of the usual names.
+
+    A name that only a model's text has is read beside a target. One that may be either is read where it stands alone.
+    """
+    if not ANSWERING_FIELDS.isdisjoint(value):
+        return value
+    said = {name: text_in(value[name]) for name in named_like(MODEL_TEXTS, value)}
+    said = {name: text for name, text in said.items() if text is not None} or said
+    said = {name: text for name, text in said.items() if name in TEXT_FIELDS} or said
+    either = {name: text_in(value[name]) for name in named_like(EITHER, value) if value[name] is not None}
+    targets = [name for name in named_like(TARGETS, value) if value[name] is not None]
+    if len({*said.values(), *either.values()}) > 1:
+        raise _two_texts([*said, *either], value.get("clip_id"))
+    if not said and targets and (answers := named_like(_ANSWER, value)):
+        raise _two_texts([answers[0], targets[0]], value.get("clip_id"))
+    name, text = next(iter((said | either).items()), ("raw_output", None))
+    failure = failure_of(value)
+    if text is None or (failure and not text.strip()):
+        remedy = LENIENT if said else ""
+        raise Unshaped(name, "no text of the model" + failure, f"one of {', '.join(TEXT_FIELDS)}", remedy)
+    return {key: item for key, item in value.items() if key not in said | either} | {"raw_output": text}
+
+
+def _two_texts(names: list[str], clip_id: Any) -> Unshaped:
+    """Return the refusal of a row in which one field may be the model's text and another one the target."""
+    shown = " and ".join(quote(name) for name in names)
+    wrong = f"different texts in {shown}: one may be the target"
+    return Unshaped(names[0], wrong, "the model's text alone", ALONE, code="CONFLICT", clip_id=clip_id)
+
+
+def _last_turn(value: dict[str, Any], name: str) -> str:
+    """Return the text of the last turn that is a model's; empty where there is none."""
+    texts = [_text(turn.get("content", turn.get("value"))) for turn in _turns(value, name) if _is_model(turn)]
+    return texts[-1] if texts else ""
+
+
+def _same(said: Any, text: str) -> bool:
+    """Return True if a field says the text of a turn, perhaps with the template of a chat round it."""
+    said = text_in(said)
+    return said is not None and said.strip() == text.strip()
+
+
+def _only_turn(value: dict[str, Any], field: str) -> dict[str, Any]:
+    """Shape a conversation, in which the last turn is the model's unless another field holds the model's text."""
+    clip_id = value.get("clip_id", value.get("id"))
+    text = _last_turn(value, field)
+    for name in (*named_like(MODEL_TEXTS, value), *named_like(EITHER, value)):
+        stated = value[name] is not None or name in named_like(MODEL_TEXTS, value)
+        template = name in named_like(_TEMPLATE, value) and text in str(value[name])
+        if stated and not template and not _same(value[name], text):
+            raise _two_texts([field, name], clip_id)
+    if not text:
+        wrong = "no text of the model" + failure_of(value)
+        example = '{"from": "gpt", "value": "..."}'
+        if field == "messages":
+            example = '{"role": "assistant", "content": "..."}'
+        raise Unshaped(field, wrong, f"a turn {example}", LENIENT, clip_id=clip_id)
+    return _with_text(value, clip_id, text, "clip_id" if field == "messages" else "id")
 
 
 def llava(value: dict[str, Any], options: Options) -> dict[str, Any]:
     """Shape LLaVA's {"id", "conversations": [{"from": "human" | "gpt", "value"}]}; the model's last turn counts."""
-    texts = [turn.get("value") for turn in _turns(value, "conversations") if _is_model(turn)]
-    if not texts or not isinstance(texts[-1], str):
-        raise Unshaped("conversations", "no text of the model", 'a turn {"from": "gpt", "value": "..."}')
-    return _with_text(value, value.get("clip_id", value.get("id")), texts[-1], "id")
+    return _only_turn(value, "conversations")
 
 
 def chat(value: dict[str, Any], options: Options) -> dict[str, Any]:
     """Shape {"clip_id" or "id", "messages": [{"role", "content"}]}, content a text or parts; the last turn counts."""
-    texts = [_text(turn.get("content")) for turn in _turns(value, "messages") if _is_model(turn)]
-    if not texts or not texts[-1]:
-        raise Unshaped("messages", "no text of the model", 'a turn {"role": "assistant", "content": "..."}')
-    return _with_text(value, value.get("clip_id", value.get("id")), texts[-1], "clip_id")
+    return _only_turn(value, "messages")
 
 
 def batch(value: dict[str, Any], options: Options) -> dict[str, Any]:
@@ -62,8 +139,19 @@ def batch(value: dict[str, Any], options: Options) -> dict[str, Any]:
     output = _at(value, ("response", "body", "output"))
     messages = [_text(_at(part, ("content",))) for part in output] if isinstance(output, list) else []
     if not any(messages):
-        raise Unshaped("response", "no text of the model", "a batch result that succeeded")
+        wrong = "no text of the model" + failure_of(value)
+        expected = "a batch result that succeeded"
+        raise Unshaped("response", wrong, expected, LENIENT, clip_id=value.get("custom_id"))
     return _with_text(value, value.get("custom_id"), "".join(messages), "custom_id")
+
+
+def failure_of(value: dict[str, Any]) -> str:
+    """Return the error that stands in place of a reply, in its own words, or nothing."""
+    for path in FAILURES:
+        said = _at(value, path)
+        if isinstance(said, str) and said and said != "succeeded":
+            return f", but {path[-1] if path[-1] in ('refusal', 'type') else 'error'} {quote(said, MESSAGE_SHOWN)}"
+    return ""
 
 
 def _at(value: Any, path: tuple[str | int, ...]) -> Any:
@@ -90,7 +178,8 @@ def lm_eval(value: dict[str, Any], options: Options) -> dict[str, Any]:
     """Shape a sample of lm-evaluation-harness: `filtered_resps[0]`, and the clip in `doc`."""
     doc = value.get("doc")
     clip_id = doc.get("clip_id") if isinstance(doc, dict) else None
-    return _with_text(value, clip_id or options.clip_map.get(str(value.get("doc_id"))), _response(value), "doc.clip_id")
+    clip_id = clip_id or options.clip_map.get(str(value.get("doc_id")))
+    return _with_text(value, clip_id, _response(value, clip_id), "doc.clip_id")
 
 
 def lmms_eval(value: dict[str, Any], options: Options) -> dict[str, Any]:
@@ -99,15 +188,17 @@ def lmms_eval(value: dict[str, Any], options: Options) -> dict[str, Any]:
         raise UsageError(
             "lmms-eval samples name clips by doc_id: pass --clip-map FILE, a JSON object from doc_id to clip_id"
         )
-    return _with_text(value, options.clip_map.get(str(value.get("doc_id"))), _response(value), "doc_id")
+    clip_id = options.clip_map.get(str(value.get("doc_id")))
+    return _with_text(value, clip_id, _response(value, clip_id), "doc_id")
 
 
-def _response(value: dict[str, Any]) -> str:
+def _response(value: dict[str, Any], clip_id: Any) -> str:
     responses = value.get("filtered_resps")
     while isinstance(responses, list) and responses:
         responses = responses[0]
     if not isinstance(responses, str):
-        raise Unshaped("filtered_resps", "holds no text", "the model's answer as its first element")
+        wrong = "holds no text" + failure_of(value)
+        raise Unshaped("filtered_resps", wrong, "the model's answer as its first element", LENIENT, clip_id=clip_id)
     return responses
 
 

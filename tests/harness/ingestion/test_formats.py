@@ -13,6 +13,7 @@ from harness.errors import SubmissionError, UsageError
 from harness.ingestion.formats.registry import ADAPTERS
 from harness.ingestion.ingest import read_clip_map
 from harness.ingestion.model_text import answer_in
+from harness.ingestion.submission_file import Limits, open_submission
 from tests.harness.ingestion.test_line_checker import line
 from tests.support.small_truth import CLIPS, read, small_truth
 
@@ -90,6 +91,11 @@ FORMATS = [
     (json.dumps(TWO, indent=2), "array", {}, "read as array", ANSWER, "over many lines"),
     (json.dumps({"model": "m", "predictions": TWO}), "predictions", {}, "read as predictions", ANSWER, "on one line"),
     (json.dumps({"model": "m", "predictions": TWO}, indent=1), "predictions", {}, "read as", ANSWER, "over many"),
+    ("\n".join(json.dumps(one, indent=2) for one in TWO), "stream", {}, "read as stream", ANSWER, "as jq prints it"),
+    ("\n\n".join(json.dumps(one, indent=4) for one in TWO) + "\n\n", "stream", {}, "read as", ANSWER,
+     "blank lines between"),
+    ("".join(json.dumps(llava(0, clip), indent=1) + "\n" for clip in CLIPS[:2]), "llava", {}, "read as llava", ANSWER,
+     "LLaVA over lines"),
     (for_both(lambda _, clip: line(clip_id=clip, temporal_segment=..., start_frame=14, end_frame=98)), "canonical", {},
      "start_frame and end_frame beside the other fields read as temporal_segment on 2 lines", ANSWER, "flat"),
     (for_both(lambda _, clip: line(clip_id=clip, temporal_segment=[14, 98])), "canonical", {},
@@ -200,6 +206,213 @@ def test_refused(text, options, error, message, truth, tmp_path):
     with pytest.raises(error) as refused:
         read(truth, write(tmp_path, text), tmp_path, **options)
     assert message in str(refused.value)
+
+
+def test_one_object_over_lines(truth, tmp_path):
+    found = read(truth, write(tmp_path, json.dumps(line(), indent=2)), tmp_path)
+    assert (found.adapter, found.rows, found.total) == ("stream", 1, 0)
+    assert ANSWER.items() <= truth.predictions()[CLIPS[0]].items()
+    named = read(truth, write(tmp_path, json.dumps(line(), indent=2)), tmp_path, adapter="canonical")
+    assert named == found, "canonical objects, whatever their lines"
+
+
+VOTED = CLIPS[:6]
+
+
+def canonical(_, clip):
+    return line(clip_id=clip)
+
+
+def response(_, clip):
+    return {"clip_id": clip, "response": SAID}
+
+
+FAILURES = [
+    # a good object, a failed one in its place, the adapter, outcome of the failed clip, problems
+    (canonical, lambda clip: {"clip_id": clip, "raw_output": "", "error": "out of memory"}, "canonical", 1, 0),
+    (canonical, lambda clip: {"clip_id": clip, "response": None}, "canonical", 2, 3),
+    (canonical, lambda clip: {"clip_id": clip, "output": "no answer"}, "canonical", 2, 3),
+    (canonical, lambda clip: {"clip_id": clip, "messages": []}, "canonical", 2, 3),
+    (canonical, lambda clip: {"custom_id": clip, "error": "timeout"}, "canonical", None, 4),
+    (canonical, lambda clip: "CUDA out of memory", "canonical", None, 1),
+    (canonical, lambda clip: None, "canonical", None, 1),
+    (canonical, lambda clip: [clip], "canonical", None, 1),
+    (response, lambda clip: {"clip_id": clip, "response": None, "error": "timeout"}, "raw-text", 2, 1),
+    (response, lambda clip: {"clip_id": clip, "error": "timeout"}, "raw-text", 2, 1),
+    (llava, lambda clip: {"id": clip, "error": "timeout"}, "llava", 2, 1),
+    (chat(SAID), lambda clip: {"clip_id": clip, "messages": None}, "chat", 2, 1),
+    (chat(SAID), lambda clip: {"id": clip, "response": "x"}, "chat", 2, 1),
+    (COMPLETION, lambda clip: {"id": "1", "custom_id": clip, "response": None, "error": {"code": 1}}, "batch", 2, 1),
+    (COMPLETION, lambda clip: {"clip_id": clip, "raw_output": SAID}, "batch", 2, 1),
+    (lm_eval, lambda clip: {"doc": {"clip_id": clip}, "filtered_resps": []}, "lm-eval", 2, 1),
+]
+
+
+@pytest.mark.parametrize("place", [0, 3, 5])
+@pytest.mark.parametrize("good, failed, adapter, outcome, problems", FAILURES)
+def test_one_failed_line_decides_no_format(good, failed, adapter, outcome, problems, place, truth, tmp_path):
+    """Wherever it stands the good lines answer; a clip that the failed line names is invalid, not missing."""
+    values = [failed(clip) if number == place else good(number, clip) for number, clip in enumerate(VOTED)]
+    found = read(truth, write(tmp_path, lines(*values)), tmp_path, lenient=True)
+    assert (found.adapter, found.lines, found.total) == (adapter, 6, problems)
+    assert all(problem.line == place + 1 for problem in found.problems)
+    rows = truth.predictions()
+    for number, clip in enumerate(VOTED):
+        if number != place:
+            assert ANSWER.items() <= rows[clip].items()
+    assert (rows[VOTED[place]]["outcome"] if VOTED[place] in rows else None) == outcome
+    if problems:
+        with pytest.raises(SubmissionError, match=f"read as {adapter}: .* nothing was scored"):
+            read(truth, write(tmp_path, lines(*values)), tmp_path)
+
+
+@pytest.mark.parametrize(
+    "before", ["[INFO] loading model\n", "{\n", "Loading: 100%\n", "{'a': 1}\n", "\n# x\n", "[]\n"]
+)
+def test_no_log_line_before_them_decides_the_format(before, truth, tmp_path):
+    text = before + lines(*(response(0, clip) for clip in VOTED))
+    found = read(truth, write(tmp_path, text), tmp_path, lenient=True)
+    assert (found.adapter, found.rows, found.total) == ("raw-text", 6, 1)
+
+
+def test_failed_elements_of_an_array_decide_no_format(truth, tmp_path):
+    values = [{"clip_id": VOTED[0], "response": None}, *(response(0, clip) for clip in VOTED[1:])]
+    for text in (json.dumps(values), json.dumps(values, indent=1)):
+        found = read(truth, write(tmp_path, text), tmp_path, lenient=True)
+        assert (found.adapter, found.rows, found.total) == ("raw-text", 6, 1)
+        assert truth.predictions()[VOTED[0]]["outcome"] == 2
+
+
+def test_texts_beside_answers_are_canonical(truth, tmp_path):
+    """raw_output without an answer field is a canonical line among others, be they few."""
+    values = [{"clip_id": clip, "raw_output": SAID} for clip in VOTED[:5]] + [line(clip_id=VOTED[5])]
+    for order in (values, values[::-1]):
+        found = read(truth, write(tmp_path, lines(*order)), tmp_path)
+        assert (found.adapter, found.rows, found.total) == ("canonical", 6, 0)
+        assert all(ANSWER.items() <= row.items() for row in truth.predictions().values())
+
+
+def test_two_formats_in_one_file_are_refused(truth, tmp_path):
+    """Neither has two thirds; the message counts what was seen, and a name decides."""
+    two = [line(clip_id=VOTED[0]), response(0, VOTED[1])]
+    for text, name, seen in (
+        (lines(*two), "canonical", "1 lines look like canonical, 1 like raw-text; name one with --adapter"),
+        (json.dumps(two), "array", "1 objects look like array, 1 like raw-text; name one with --adapter"),
+    ):
+        file = write(tmp_path, text)
+        with pytest.raises(SubmissionError) as refused:
+            read(truth, file, tmp_path)
+        assert seen in str(refused.value) and "\n" not in str(refused.value)
+        assert read(truth, file, tmp_path, lenient=True, adapter=name).rejected == 1
+
+
+def test_the_vote_looks_at_the_whole_of_a_large_file(truth, tmp_path):
+    """The second half of 1,000 lines is of another format than the first 500, or only its last line is."""
+    first, second = [json.dumps(line()) for _ in range(500)], [json.dumps(response(0, CLIPS[1])) for _ in range(500)]
+    with pytest.raises(SubmissionError, match=r"of 64 lines looked at, 3[0-9] lines look like .*, [23][0-9] like"):
+        read(truth, write(tmp_path, "\n".join(first + second)), tmp_path)
+    found = read(truth, write(tmp_path, "\n".join(first * 2 + second[:1])), tmp_path, lenient=True)
+    assert found.adapter == "canonical"
+
+
+def test_samples_of_lines(tmp_path):
+    """First, last, and evenly spread in between; all of a small file; long, blank and cut-off lines are bounded."""
+
+    def sample(text: bytes, count: int = 5, **limits: int) -> list[bytes | None]:
+        (tmp_path / "s.jsonl").write_bytes(text)
+        with open_submission(tmp_path / "s.jsonl", tmp_path, Limits(**limits)) as source:
+            return source.sample(count)
+
+    many = [b"%03d\n" % number for number in range(100)]
+    assert sample(b"") == [] and sample(b" \n\n") == []
+    assert sample(b"".join(many[:5])) == many[:5]
+    assert sample(b"\xef\xbb\xbf" + b"\n".join(many[:3])) == [b"000\n", b"001\n", b"002\n"]
+    assert sample(b"".join(many)) == [b"000\n", b"025\n", b"050\n", b"075\n", b"099\n"]
+    assert sample(b"\xef\xbb\xbf" + b"".join(many))[0] == b"000\n"
+    assert sample(b"".join(many) + b"\n \n\n")[-1] == b"099\n"
+    assert sample(b"".join(many).rstrip())[-1] == b"099"
+    long = sample(b"".join(many) + b"x" * 5_000, max_line_bytes=1_000)
+    assert long[0] == b"000\n" and len(long) <= 5 and b"x" * 5_000 not in long
+    assert len(sample(b"x" * 5_000 + b"\n" + b"".join(many), max_line_bytes=1_000)) <= 5
+
+
+OTHER_CONTENT = [
+    # a document, what the one message says of it, and the way out
+    ({"base_model": {"OCA": 0.25, "AA@1": 0.1}, "finetuned_model": {"OCA": 0.7, "AA@1": 0.4}},
+     "holds scores, no answers", "pass the file with the model's answers"),
+    ({"tIoU@0.5": 0.25}, "holds scores, no answers", "pass the file"),
+    ({"model": "m", "metrics": {"accuracy": 1}}, "holds scores, no answers", "pass the file"),
+    ({"results": {"warehouse": {"alias": "w", "exact_match,none": 0.3}}, "configs": {}}, "holds scores",
+     "samples_*.jsonl"),
+    ({"results": TWO}, 'holds answers under "results", not at the top',
+     "to a file of their own: jq -c '.results[]' FILE"),
+    ({"my results": [response(0, CLIPS[0])]}, 'holds answers under "my results"', "jq -c '.[\"my results\"][]' FILE"),
+    ({"base_model": TWO, "finetuned_model": TWO}, 'holds answers under "base_model" and "finetuned_model"',
+     "each to a file of its own: jq -c '.base_model[]' FILE, jq -c '.finetuned_model[]' FILE"),
+    ({"m": {clip: json.loads(SAID) for clip in CLIPS[:2]}}, 'holds answers under "m"', "jq -c '.m' FILE"),
+    ({"results": {clip: json.loads(SAID) for clip in CLIPS[:2]}}, 'holds answers under "results"',
+     "jq -c '.results' FILE"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("indent", [None, 2])
+@pytest.mark.parametrize("value, what, way", OTHER_CONTENT)
+def test_a_document_of_something_else_is_one_message(value, what, way, indent, truth, tmp_path):
+    with pytest.raises(SubmissionError) as refused:
+        read(truth, write(tmp_path, json.dumps(value, indent=indent)), tmp_path, lenient=True)
+    assert what in str(refused.value) and way in str(refused.value) and "\n" not in str(refused.value)
+
+
+def test_what_a_large_document_holds_is_said_too(truth, tmp_path):
+    answers = [line(clip_id=f"clip-{number}") for number in range(9_000)]
+    with pytest.raises(SubmissionError, match='holds answers under "a" and "b"'):
+        read(truth, write(tmp_path, json.dumps({"a": answers, "b": answers}, indent=1)), tmp_path)
+
+
+STREAM = "\n".join(json.dumps(line(clip_id=clip), indent=2) for clip in VOTED)
+BROKEN_STREAMS = [
+    # text, the single message
+    (STREAM[:-10], ":46:1: JSON: a bracket is never closed"),
+    (STREAM[: len(STREAM) // 6 - 20], ":1:1: JSON: a bracket is never closed"),
+    (json.dumps({"results": TWO}, indent=2)[:-9], "a bracket is never closed"),
+    (STREAM.replace("}\n{", "} {", 1), ":9:3: JSON: a second value stands on the line"),
+]
+
+
+@pytest.mark.parametrize("text, message", BROKEN_STREAMS)
+def test_a_broken_stream_is_one_message(text, message, truth, tmp_path):
+    with pytest.raises(SubmissionError) as refused:
+        read(truth, write(tmp_path, text), tmp_path)
+    assert message in str(refused.value) and "jq -c ." in str(refused.value) and "\n" not in str(refused.value)
+
+
+def test_objects_of_a_stream_are_checked_one_by_one(truth, tmp_path):
+    """A bad object is a problem of its own, with its line; an object over the cap is not read."""
+    file = write(
+        tmp_path, STREAM.replace("98", "980", 1).replace('"Tape",', '"Tape"', 2).replace('"Tape"\n', '"Tape",\n', 1)
+    )
+    found = read(truth, file, tmp_path, lenient=True)
+    assert (found.adapter, found.lines) == ("stream", 6)
+    assert [(problem.line, problem.code) for problem in found.problems] == [(6, "RANGE"), (13, "JSON")]
+    assert truth.predictions()[VOTED[0]]["outcome"] == 2 and truth.predictions()[VOTED[2]]["outcome"] == 0
+    long = STREAM.replace('"Tape"', json.dumps("x" * 3_000), 1)
+    found = read(truth, write(tmp_path, long), tmp_path, Limits(max_line_bytes=2_000), lenient=True)
+    assert [(problem.line, problem.code) for problem in found.problems] == [(1, "TOO_LONG")]
+
+
+CUT_LINES = [
+    json.dumps(TWO[0])[:-1] + "\n" + json.dumps(TWO[1]),
+    json.dumps(TWO[0]).replace('"Tape', "Tape") + "\n" + json.dumps(TWO[1]),
+    json.dumps(TWO[0]).replace('Tape"', "Tape") + "\n" + json.dumps(TWO[1]),
+    json.dumps(TWO[1]) + "\n" + json.dumps(TWO[0])[:-20],
+]
+
+
+@pytest.mark.parametrize("text", CUT_LINES)
+def test_a_broken_line_makes_no_stream(text, truth, tmp_path):
+    found = read(truth, write(tmp_path, text), tmp_path, lenient=True)
+    assert (found.adapter, found.lines, [problem.code for problem in found.problems]) == ("canonical", 2, ["JSON"])
+    assert truth.predictions()[CLIPS[1]]["outcome"] == 0
 
 
 BAD_OBJECTS = [

@@ -449,7 +449,8 @@ def test_all_problems_in_one_pass(truth, tmp_path):
     with pytest.raises(SubmissionError) as refused:
         read(truth, file, tmp_path)
     lines = str(refused.value).splitlines()
-    assert lines[0] == f"{file}: 122 problems, nothing was scored" and lines[51].startswith("... and 72 more")
+    assert lines[0] == f"{file}, read as canonical: 122 problems, nothing was scored"
+    assert lines[51].startswith("... and 72 more")
     assert [int(text.split(":")[1]) for text in lines[1:51]] == list(range(2, 52))
     assert [text.split(":")[0].split() for text in lines[52:]] == [
         ["120", "x", "RANGE"],

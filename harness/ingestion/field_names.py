@@ -1,0 +1,58 @@
+"""Names by which data sets and tools call a model's text, the target, and what only the truth knows.
+
+A name counts without regard to case, `_`, `-` and spaces. Some names are used for both: VQA data sets call the target
+`answer` and other tools the model's text; such a field is read only where nothing beside it may be the model's.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import Any
+
+MODEL_TEXTS = re.compile(
+    r"(pred|preds|predict|predicted|predicts|predictions?)(answer|text|output|response|string|str|label|raw)?s?"
+    r"|(model|raw|llm|vlm|assistant|generated|gen|bot|candidate|full)"
+    r"(output|response|reply|generation|prediction|pred|answer|text|completion)s?"
+    r"|responses?|repl(y|ies)|generated|generations?|hypothes[ei]s|hyp|(filtered)?resps?|outputs|completions"
+)
+TARGETS = re.compile(
+    r"(gt|gold|golden|true|truth|groundtruth|correct|expected|reference|ref|target|ideal|actual)"
+    r"(answer|output|response|text|label|completion|solution|value|result|turn)?s?"
+    r"|labels?|solutions?|annotations?|answers|chosen"
+)
+EITHER = re.compile(r"answer|completion|output|text")
+PREDICTED_PARTS = re.compile(
+    r"(pred|predict|predicted|prediction|model|generated)"
+    r"(dominantoperation|operation|temporalsegment|segment|startframe|endframe|(anticipated)?nextoperation)"
+)
+TRUTH_ONLY = frozenset(
+    (
+        "previous_operation", "next_operations", "next_visible", "dense", "cut_kind", "domain_seen", "randomised",
+        "off_script", "ceiling", "oracle_next", "prior_next",
+    )
+)  # fmt: skip
+"""Fields of an exported truth row that no request gives to a model."""
+
+
+def named_like(names: re.Pattern[str], value: Mapping[str, Any]) -> list[str]:
+    """Return the keys of an object that these names match, in the object's order."""
+    return [key for key in value if _matches(names, key)]
+
+
+def is_truth_row(value: Mapping[str, Any]) -> bool:
+    """Return True for an object with two or more fields that only the truth has."""
+    return len(TRUTH_ONLY & value.keys()) >= 2
+
+
+def text_in(value: Any) -> str | None:
+    """Return a text, also one that stands alone in lists, else None."""
+    while isinstance(value, list) and len(value) == 1 and not isinstance(value[0], dict):
+        value = value[0]
+    return value if isinstance(value, str) else None
+
+
+@lru_cache(4096)
+def _matches(names: re.Pattern[str], key: str) -> bool:
+    return names.fullmatch(re.sub(r"[^a-z0-9]", "", key.casefold()[:100])) is not None

@@ -1,0 +1,259 @@
+"""Rows that hold a target beside a model's text, failed replies, and answers to another clip: never a wrong reading."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from harness.errors import SubmissionError
+from tests.harness.ingestion.test_line_checker import line
+from tests.support.small_truth import CLIPS, read, small_truth
+
+CLIP, OTHER = CLIPS[:2]
+
+
+def said(operation="Tape", **changes) -> str:
+    return json.dumps(line(dominant_operation=operation, clip_id=..., **changes))
+
+
+GOLD, MODEL = said("Pack"), said("Tape")
+TAPE = 2
+
+
+def turns(text: str, key: str = "messages") -> dict:
+    who, what = ("role", "content") if key == "messages" else ("from", "value")
+    names = ("user", "assistant") if key == "messages" else ("human", "gpt")
+    return {key: [{who: names[0], what: "What?"}, {who: names[1], what: text}]}
+
+
+def canonical(operation: str = "Pack", **more) -> dict:
+    return line(dominant_operation=operation) | more
+
+
+@pytest.fixture(scope="module")
+def truth():
+    with small_truth() as opened:
+        yield opened
+
+
+def ingest_rows(truth, tmp_path, *rows, **options):
+    file = tmp_path / "file.jsonl"
+    file.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return read(truth, file, tmp_path, **options)
+
+
+REFUSED = [
+    # a row with a target and a model's text, both names that the refusal says
+    ({"clip_id": CLIP, "answer": GOLD, "pred": MODEL}, '"pred" and "answer"'),
+    ({"clip_id": CLIP, "answer": GOLD, "prediction": MODEL}, '"prediction" and "answer"'),
+    ({"clip_id": CLIP, "answer": GOLD, "model_output": MODEL}, '"model_output" and "answer"'),
+    ({"clip_id": CLIP, "completion": GOLD, "generated": MODEL}, '"generated" and "completion"'),
+    ({"clip_id": CLIP, "output": GOLD, "prediction": MODEL}, '"prediction" and "output"'),
+    ({"clip_id": CLIP, "text": GOLD, "Generated Text": MODEL}, '"Generated Text" and "text"'),
+    ({"clip_id": CLIP, "answer": GOLD, "resps": [[MODEL]]}, '"resps" and "answer"'),
+    ({"clip_id": CLIP, "answer": GOLD, "prediction": json.loads(MODEL)}, '"prediction" and "answer"'),
+    ({"clip_id": CLIP, "answer": GOLD, "prediction": None}, '"prediction" and "answer"'),
+    ({"clip_id": CLIP, "answer": GOLD, "prediction": ""}, '"prediction" and "answer"'),
+    ({"clip_id": CLIP, "answer": GOLD, "label": "Pack"}, '"answer" and "label"'),
+    ({"id": CLIP, **turns(GOLD, "conversations"), "prediction": MODEL}, '"conversations" and "prediction"'),
+    ({"id": CLIP, **turns(GOLD, "conversations"), "output": MODEL}, '"conversations" and "output"'),
+    ({"id": CLIP, **turns(GOLD, "conversations"), "response": None}, '"conversations" and "response"'),
+    ({"id": CLIP, **turns(GOLD), "response": MODEL}, '"messages" and "response"'),
+    ({"id": CLIP, **turns(GOLD), "predict": MODEL}, '"messages" and "predict"'),
+    ({"id": CLIP, **turns(GOLD), "generated_text": [{"role": "assistant", "content": MODEL}]}, '"generated_text"'),
+    (canonical(response=MODEL), '"response"'),
+    (canonical(response="I cannot tell."), '"response"'),
+    (canonical(prediction=json.loads(MODEL)), '"prediction"'),
+    (canonical(output=MODEL), '"output"'),
+    (canonical(predicted_operation="Tape"), '"predicted_operation"'),
+    (canonical(session="s", clip_index=0, next_operations=["Pack"], cut_kind="dense"), "a row of the truth"),
+    (canonical(next_operations=["Pack"], cut_kind="dense", raw_output=MODEL), "a row of the truth"),
+    (canonical(next_operations=["Pack"], cut_kind="dense", response=MODEL), 'keep clip_id and "response"'),
+]
+
+
+@pytest.mark.parametrize("row, named", REFUSED)
+def test_a_target_is_never_scored_in_place_of_the_models_text(row, named, truth, tmp_path):
+    """Which of two texts is the model's is not guessed: the row is refused by both names, and wrong with --lenient."""
+    with pytest.raises(SubmissionError) as refused:
+        ingest_rows(truth, tmp_path, row)
+    assert "CONFLICT" in str(refused.value) and named in str(refused.value)
+    ingest_rows(truth, tmp_path, row, lenient=True)
+    assert {clip: found["outcome"] for clip, found in truth.predictions().items()} == {CLIP: 2}
+
+
+READ = [
+    # a row, why it is plain that the model said Tape
+    ({"clip_id": CLIP, "prediction": MODEL, "label": GOLD}, "a target's name beside a model's"),
+    ({"clip_id": CLIP, "predict": MODEL, "label": GOLD, "prompt": "What?"}, "LLaMA-Factory"),
+    ({"clip_id": CLIP, "response": MODEL, "labels": GOLD}, "ms-swift"),
+    ({"clip_id": CLIP, "response": MODEL, "labels": GOLD, **turns(MODEL)}, "the last turn is the response"),
+    ({"id": CLIP, "response": MODEL, "labels": GOLD, **turns(MODEL)}, "the same without clip_id"),
+    ({"clip_id": CLIP, "output": MODEL, "expected_output": GOLD}, "the target is named as such"),
+    ({"clip_id": CLIP, "completion": MODEL, "solution": GOLD}, "GRPO"),
+    ({"clip_id": CLIP, "model_response": MODEL, "expected_answer": GOLD}, "NeMo"),
+    ({"clip_id": CLIP, "generation": MODEL, "ground_truth": json.loads(GOLD)}, "the target as an object"),
+    ({"clip_id": CLIP, "resps": [[MODEL]], "gt": GOLD}, "a text alone in lists"),
+    ({"clip_id": CLIP, "pred": MODEL, "answer": MODEL}, "both say the same"),
+    ({"clip_id": CLIP, "answer": MODEL}, "one text"),
+    ({"id": CLIP, **turns(MODEL), "label": GOLD}, "the turn is the only text of a model"),
+    (canonical("Tape", label="Pack", ground_truth=GOLD), "answer fields beside a target"),
+    (canonical("Tape", response=f"So: {MODEL}"), "the response gives the same answer"),
+    (canonical("Tape", raw_output=GOLD), "raw_output is an optional field of a prediction"),
+    (canonical("Tape", session="s", clip_index=3, text="What is done?"), "facts about the clip"),
+]
+
+
+@pytest.mark.parametrize("row, why", READ, ids=[why for _, why in READ])
+def test_the_models_text_is_read_where_it_is_plain(row, why, truth, tmp_path):
+    found = ingest_rows(truth, tmp_path, row)
+    row = truth.predictions()[CLIP]
+    assert (found.total, row["outcome"], row["operation"], row["end_frame"]) == (0, 0, TAPE, 98)
+
+
+def test_a_row_that_differs_later_is_refused_by_itself(truth, tmp_path):
+    """The format follows from the first row, the check of each row from itself."""
+    rows = [{"clip_id": CLIP, "response": MODEL}, {"clip_id": OTHER, "answer": GOLD, "response": MODEL}]
+    rows.append(line(clip_id=CLIPS[2], dominant_operation="Pack") | {"response": MODEL})
+    found = ingest_rows(truth, tmp_path, *rows, lenient=True)
+    assert [problem.code for problem in found.problems] == ["CONFLICT", "CONFLICT"]
+    assert [row["outcome"] for row in truth.predictions().values()] == [0, 2, 2]
+
+
+GOOD_BATCH = {"custom_id": OTHER, "response": {"body": {"choices": [{"message": {"content": MODEL}}]}}, "error": None}
+FAILED = [
+    # a failed reply after a good one, what is said
+    (GOOD_BATCH, {"custom_id": CLIP, "response": None, "error": {"message": "prompt too long"}}, "prompt too long"),
+    (GOOD_BATCH, {"custom_id": CLIP, "response": None, "error": {"code": "batch_expired"}}, "batch_expired"),
+    (
+        GOOD_BATCH,
+        {"custom_id": CLIP, "response": {"status_code": 400, "body": {"error": {"message": "bad image"}}}},
+        "bad image",
+    ),
+    (
+        GOOD_BATCH,
+        {"custom_id": CLIP, "result": {"type": "errored", "error": {"error": {"message": "overloaded"}}}},
+        "overloaded",
+    ),
+    (GOOD_BATCH, {"custom_id": CLIP, "result": {"type": "expired"}}, "expired"),
+    (
+        GOOD_BATCH,
+        {"custom_id": CLIP, "response": {"body": {"choices": [{"message": {"refusal": "I will not"}}]}}},
+        "I will not",
+    ),
+    ({"id": OTHER, **turns(MODEL)}, {"id": CLIP, "messages": [], "error": "out of memory"}, "out of memory"),
+    ({"id": OTHER, **turns(MODEL)}, {"id": CLIP, **turns("")}, "no text of the model"),
+    ({"id": OTHER, **turns(MODEL, "conversations")}, {"id": CLIP, "conversations": None}, "no text of the model"),
+    ({"clip_id": OTHER, "response": MODEL}, {"clip_id": CLIP, "response": None, "error": "timed out"}, "timed out"),
+    ({"clip_id": OTHER, "response": MODEL}, {"clip_id": CLIP, "response": "", "error": "timed out"}, "timed out"),
+    (
+        {"doc": {"clip_id": OTHER}, "filtered_resps": [MODEL]},
+        {"doc": {"clip_id": CLIP}, "filtered_resps": []},
+        "holds no text",
+    ),
+]
+
+
+@pytest.mark.parametrize("good, failed, message", FAILED)
+def test_a_failed_reply_is_an_invalid_answer_of_its_clip(good, failed, message, truth, tmp_path):
+    """It is not missing, since its id is readable, and the error is shown in its own words."""
+    found = ingest_rows(truth, tmp_path, good, failed, lenient=True)
+    (problem,) = found.problems
+    assert message in problem.sentence
+    assert {clip: row["outcome"] for clip, row in truth.predictions().items()} == {OTHER: 0, CLIP: 2}
+
+
+def test_a_faulty_object_of_a_batch_is_an_invalid_answer_of_its_clip(truth, tmp_path):
+    file = tmp_path / "file.jsonl"
+    bad = json.dumps(GOOD_BATCH | {"custom_id": CLIP, "logprob": 0.5}).replace("0.5", "NaN")
+    file.write_text(json.dumps(GOOD_BATCH) + "\n" + bad + "\n")
+    found = read(truth, file, tmp_path, lenient=True)
+    assert [problem.code for problem in found.problems] == ["NOT_FINITE"]
+    assert {clip: row["outcome"] for clip, row in truth.predictions().items()} == {OTHER: 0, CLIP: 2}
+
+
+NAMED = [
+    # the clip that an answer text names, its line's clip is CLIP; whether it is another clip of the split
+    ({"clip_id": OTHER}, True),
+    ({"clip_id": OTHER.upper()}, True),
+    ({"video": f"frames/{OTHER}.mp4"}, True),
+    ({"clip_id": CLIP}, False),
+    ({"clip_id": f"{CLIP}.mp4"}, False),
+    ({"clip_id": "example"}, False),
+    ({"clip_id": 7}, False),
+    ({}, False),
+]
+
+
+@pytest.mark.parametrize("name, another", NAMED)
+def test_an_answer_to_another_clip_of_the_split_is_no_answer(name, another, truth, tmp_path):
+    answer = json.dumps(name | json.loads(MODEL))
+    for row in ({"clip_id": CLIP, "response": f"It is {answer}"}, {"id": CLIP, **turns(answer)}):
+        found = ingest_rows(truth, tmp_path, row, lenient=True)
+        assert [(problem.code, OTHER in problem.wrong) for problem in found.problems] == [("CONFLICT", True)] * another
+        assert truth.predictions()[CLIP]["outcome"] == 2 * another
+
+
+def test_a_line_with_two_faults_reports_both(truth, tmp_path):
+    row = line(clip_id="nope", temporal_segment={"start_frame": 3, "end_frame": 400})
+    found = ingest_rows(truth, tmp_path, line(), row, lenient=True)
+    assert [problem.code for problem in found.problems] == ["CLIP_UNKNOWN", "RANGE"]
+    assert (found.rejected, found.rows) == (1, 1)
+
+
+MEANT = [
+    # an id that is not of the split, the clip that is meant, or None
+    (f"{CLIP}.mp4", CLIP), (f"data/videos/{CLIP}.mp4", CLIP), (f"C:\\videos\\{CLIP}.avi", CLIP),
+    (f"frames/test/{CLIP}/000.jpg", CLIP), (f"v_{CLIP}", CLIP), (f"V_{CLIP}.MP4", CLIP), (CLIP.upper(), CLIP),
+    (f"{CLIP}.tar.gz", CLIP), (f"{CLIP}_000", CLIP), (f"test-{CLIP}", CLIP), ("p-0000", CLIP),
+    ("lip-0199", CLIPS[199]), ("clip-00", None), ("clip-00000", None), ("x", None), ("", None), ("/", None),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("name, meant", MEANT)
+def test_an_unknown_clip_is_met_with_the_one_that_was_meant(name, meant, truth, tmp_path):
+    (problem,) = ingest_rows(truth, tmp_path, line(clip_id=name), lenient=True).problems
+    assert problem.code == "CLIP_UNKNOWN"
+    assert problem.suggestion.startswith(f'did you mean "{meant}"?' if meant else "does it belong to another --split?")
+
+
+def test_a_cut_off_id_is_met_with_the_only_clip_that_it_begins(tmp_path):
+    with small_truth(("08c38ce8f1c16b72", "08c3ffffffffffff", "f8a8a59e2177512f")) as truth:
+        found = ingest_rows(
+            truth, tmp_path, *(line(clip_id=name) for name in ("f8a8a59e", "08c3", "1c16b72")), lenient=True
+        )
+        meant = [problem.suggestion.split('"')[1] if '"' in problem.suggestion else None for problem in found.problems]
+        assert meant == ["f8a8a59e2177512f", None, "08c38ce8f1c16b72"]
+
+
+UNREADABLE = [
+    # an answer in a text, why it is none
+    ({"temporal_segment": {"start_frame": 3, "end_frame": 126}},
+     "RANGE temporal_segment.end_frame: 126 is out of range; expected an integer from 0 to 125; give --fps and"),
+    ({"temporal_segment": {"start_frame": 3.0, "end_frame": 60.0}}, "TYPE temporal_segment.start_frame: 3.0 is"),
+    ({"temporal_segment": {"start_frame": 0.4, "end_frame": 3.2}}, "if these are seconds, a frame is seconds x 25"),
+    ({"temporal_segment": [3, 200]}, "RANGE temporal_segment.end_frame: 200"),
+    ({"temporal_segment": "0:01-0:03"}, 'TYPE temporal_segment: "0:01-0:03" is a text'),
+    ({"temporal_segment": {"start": 1, "end": 3}}, "MISSING temporal_segment.start_frame"),
+    ({"next_operation": ...}, "MISSING next_operation"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("changes, why", UNREADABLE)
+def test_an_unreadable_answer_says_why(changes, why, truth, tmp_path):
+    text = f'{{"note": 1}} My answer: {said(**changes)}. {{"done": true}}'
+    found = ingest_rows(truth, tmp_path, {"clip_id": CLIP, "response": text})
+    (note,) = [note for note in found.notes if "no answer could be read from the text on line 1" in note]
+    assert why in note
+    assert truth.predictions()[CLIP]["outcome"] == 1
+
+
+def test_unreadable_answers_of_one_kind_are_one_note(truth, tmp_path):
+    rows = [
+        {"clip_id": clip, "response": said(temporal_segment=[3, 126 + number])} for number, clip in enumerate(CLIPS[:9])
+    ]
+    found = ingest_rows(truth, tmp_path, *rows)
+    (note,) = [note for note in found.notes if "no answer could" in note]
+    assert "on 9 lines (first: line 1)" in note and "126 is out of range" in note
+    assert found.counts["unreadable"] == 9
