@@ -17,9 +17,10 @@ from typing import TYPE_CHECKING, Any, TypeGuard
 
 import numpy as np
 
-from harness.errors import UsageError
+from harness.errors import SubmissionError, UsageError
 from harness.ingestion.formats.tables import nest_segment
 from harness.ingestion.line_checker import SEGMENT_FIELDS
+from harness.ingestion.submission_file import Limits
 
 if TYPE_CHECKING:
     import pandas
@@ -41,12 +42,19 @@ def is_path(submission: Any) -> TypeGuard[str | Path]:
     return False
 
 
-def write_rows(rows: Any, path: Path) -> Path:
-    """Write one row a line and return the path. Raises UsageError for a row that JSON cannot hold."""
-    pairs = _frame_rows(rows) if _is_frame(rows) else rows
+def write_rows(rows: Any, path: Path, limits: Limits) -> Path:
+    """Write one row a line and return the path.
+
+    Raises UsageError for a row that JSON cannot hold, and SubmissionError for more than the caps allow: a generator
+    need not end.
+    """
+    written = 0
     with path.open("w", encoding="ascii") as file:
-        for number, row in enumerate(pairs, start=1):
-            file.write(_line(number, row))
+        for number, row in enumerate(_frame_rows(rows) if _is_frame(rows) else rows, start=1):
+            written += file.write(_line(number, row))
+            if written > limits.max_bytes or number > limits.max_lines:
+                caps = f"{limits.max_lines:,} rows or {limits.max_bytes:,} bytes"
+                raise SubmissionError(f"{NAME}: over the cap of {caps} (max_lines, max_bytes)")
     return path
 
 

@@ -118,8 +118,10 @@ def _to_reply(clip_id: str, value: Any) -> Reply:
     text, answer = value.text, value.answer
     if not isinstance(text, str | None):
         raise HarnessError(f"clip {clip_id}: the reply's text is {kind_of(text)}, expected a text or None")
-    stated = {name: getattr(value, name) for name in ("confidence", "next_confidence")}
-    value = value._replace(**{name: _probability(clip_id, name, part) for name, part in stated.items()})
+    value = value._replace(
+        confidence=_probability(clip_id, "confidence", value.confidence),
+        next_confidence=_probability(clip_id, "next_confidence", value.next_confidence),
+    )
     if answer is None:
         return value
     if not isinstance(answer, Mapping):

@@ -101,7 +101,7 @@ def _open(submission: str | Path | Rows, scratch: Path, request: Request) -> Ite
             yield stack.enter_context(open_submission(submission, scratch, request.limits()))
             return
         apart = stack.enter_context(request.score_cache().scratch())  # what is left in the other one is kept
-        path = write_rows(submission, apart / f"{NAME}.jsonl")
+        path = write_rows(submission, apart / f"{NAME}.jsonl", request.limits())
         source = stack.enter_context(open_submission(path, scratch, request.limits()))
         source.name = NAME
         yield source

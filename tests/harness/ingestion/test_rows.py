@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import itertools
 import json
 
 import numpy as np
@@ -65,6 +66,9 @@ SHAPES = {
         confidence=[0.5, np.nan] * (len(rows) // 2)
     ),
     "a DataFrame of plain objects": lambda rows: flat(rows).astype(object),
+    "a DataFrame with categories": lambda rows: flat(rows).astype({"dominant_operation": "category"}),
+    "a DataFrame with types of Arrow": lambda rows: flat(rows).convert_dtypes(dtype_backend="pyarrow"),
+    "a Series of dicts": pd.Series,
 }
 
 
@@ -127,6 +131,12 @@ def test_refused_rows_are_named_by_number(why, shape, kind, message, rows):
         with pytest.raises(kind, match=message) as refused:
             verb(shape(rows), world="rows")
         assert "/" not in str(refused.value).split(":")[0], "no path of a scratch folder"
+
+
+def test_rows_without_an_end_are_refused(rows):
+    for caps in ({"max_lines": 100}, {"max_bytes": 10_000}):
+        with pytest.raises(SubmissionError, match=r"rows: over the cap of .* rows or .* bytes"):
+            harness.score(itertools.cycle(rows), world="rows", **caps)
 
 
 def test_validate_takes_rows(rows):

@@ -228,7 +228,6 @@ def test_a_function_answers_clip_by_clip(world, tmp_path, floors):
         "reply": (Reply(answer=ANSWER, confidence=0.5), {"confidence": 0.5}),
         "numpy": (ANSWER | {"temporal_segment": numbers, "confidence": np.float32(0.5)}, {"confidence": 0.5}),
         "raw": (ANSWER | {"raw_output": "He tapes."}, {"raw_output": "He tapes."}),
-        "about": (ANSWER, {}),
     }
     for name, (reply, more) in replies.items():
         made = harness.predict(
