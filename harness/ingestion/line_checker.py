@@ -16,7 +16,8 @@ from harness.ingestion.confusables import code_points, hidden_characters
 from harness.ingestion.diagnostics import Problem, quote
 from harness.ingestion.model_text import answer_in
 from harness.ingestion.strict_json import Fault, column_of
-from harness.ingestion.vocabulary import Vocabulary, round_half_up
+from harness.ingestion.vocabulary import Vocabulary
+from reference.task import round_half_up
 
 ANSWERED, UNPARSEABLE, INVALID = 0, 1, 2
 SOURCES = ("model", "repaired", "fallback")

@@ -73,7 +73,11 @@ SHAPES = [
     ({"temporal_segment": FLAT}, None, "an object, like a prediction"),
     (FLAT, None, "two fields"),
     ({"temporal_segment": {"start_frame": 3}}, "x.jsonl:1: end_frame missing", "half an object"),
-    ({"temporal_segment": [3, 90]}, "x.jsonl:1: start_frame, end_frame missing", "a list"),
+    ({"temporal_segment": [3, 90]}, None, "a pair, which predictions may have too"),
+    ({"temporal_segment": FLAT, **FLAT}, None, "both shapes, which agree"),
+    ({"temporal_segment": FLAT, "end_frame": 91}, "end_frame is 91 and temporal_segment.end_frame is 90", "they differ"),
+    ({"temporal_segment": [3]}, r"x.jsonl:1: temporal_segment is \[3\], expected an object", "half a pair"),
+    ({"temporal_segment": "3-90"}, "x.jsonl:1: temporal_segment is '3-90', expected an object", "a text"),
 ]
 
 
