@@ -30,6 +30,7 @@ from reference.process.world import world_names
 from reference.task import DEFAULT_SPLIT, OPERATIONS, Clip
 from reference.truth import openpack
 from reference.truth.origin import Content, Origin
+from reference.truth.sealed import registered_seal
 from reference.truth.truth_clips import read_truth
 
 FORMAT = 1
@@ -92,6 +93,8 @@ def import_world(
             f"{name!r} cannot name an imported world: letters, digits, '.', '_' and '-', and no shipped name, "
             "also with -xN behind it; --name chooses another"
         )
+    if registered_seal(name, home) is not None:
+        raise WorldError(f"{name!r} is the name of a sealed split on this machine; --name chooses another")
     target = home / "worlds" / name
     if target.exists() and not replace:
         raise WorldError(f"there is an imported world {name!r} already; --replace replaces it")

@@ -8,9 +8,11 @@ A clip without a session is a session of its own; a clip without an index stands
 from __future__ import annotations
 
 import math
+import re
 import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -18,11 +20,11 @@ from reference.errors import WorldError
 from reference.task import CLIP_FRAMES, OPERATIONS, Clip, Segment, frame_table, normalise_label
 from reference.truth.truth_files import Row, rows
 
-REQUIRED = ("clip_id", "dominant_operation", "start_frame", "end_frame", "next_operation")
 INT32, INT64 = 1 << 31, 1 << 63
 FEW_FRAMES = 75
 """Frames of a clip at 15 fps, the usual rate that is not 25: truth that stays below probably counts at another rate."""
 
+_NO_NAMES = (list, tuple, dict, bytes)
 _HIDDEN = ("Cc", "Cf", "Cs", "Zl", "Zp")
 
 
@@ -67,9 +69,6 @@ class _Reader:
 
     def add(self, row: Row, place: str) -> None:
         """Add the clip of a row. Raises WorldError at `place`."""
-        if missing := [key for key in REQUIRED if key not in row]:
-            there = ", ".join(key for key in row if key not in REQUIRED)
-            raise WorldError(f"{place}: {', '.join(missing)} missing{f' (there are also: {there})' if there else ''}")
         clip_id = self._clip_id(row["clip_id"], place)
         session = self._session(row, clip_id, place)
         clip = self._clip(row, clip_id, session, place)
@@ -96,7 +95,7 @@ class _Reader:
             notes.append("no session column: each clip is a session of its own, so intervals assume independent clips")
         elif n > 1 and len(self.sessions) == n:
             notes.append("every clip has a session of its own, so intervals assume independent clips")
-        elif self.alone:
+        elif n > 1 and self.alone:
             notes.append(f"{self.alone} of {n} clips name no session: each of these is a session of its own")
         if n and not self.other_rate and self.last_frame <= FEW_FRAMES:
             notes.append(
@@ -106,7 +105,7 @@ class _Reader:
         return notes
 
     def _clip_id(self, value: Any, place: str) -> str:
-        if type(value) not in (str, int) or value == "":
+        if isinstance(value, (*_NO_NAMES, bool, float, Decimal)) or value == "":
             raise WorldError(f"{place}: clip_id is {value!r}, expected a text")
         text = str(value)
         if odd := _characters(text, _HIDDEN):
@@ -129,7 +128,7 @@ class _Reader:
         if value is None:
             return None
         kind = type(value)
-        if kind not in (str, int, float, bool) or (kind is float and not math.isfinite(value)):
+        if isinstance(value, _NO_NAMES) or (kind is float and not math.isfinite(value)):
             raise WorldError(f"{place}: {key} is {value!r}, expected a text or a number")
         first, where = self.kinds.setdefault(key, (kind, place))
         if first is not kind:
@@ -178,7 +177,7 @@ class _Reader:
 
     def _following(self, row: Row, first: str, place: str) -> tuple[str, ...]:
         labels = row.get("next_operations")
-        if labels is not None and not isinstance(labels, list):
+        if labels is not None and not isinstance(labels, list | tuple):
             raise WorldError(f"{place}: next_operations is {labels!r}, expected an array of operations")
         return tuple(self._label(label, place) for label in labels) if labels else (first,)
 
@@ -194,7 +193,8 @@ class _Reader:
 def _integer(row: Row, key: str, place: str, limit: int, default: int | None = None) -> int:
     value = row.get(key, default)
     if type(value) is not int:
-        raise WorldError(f"{place}: {key} is {value!r}, expected an integer")
+        whole = re.fullmatch(r"(-?[0-9]{1,18})\.0+", str(value))
+        raise WorldError(f"{place}: {key} is {value!r}, expected an integer{f': write {whole[1]}' if whole else ''}")
     if not -limit <= value < limit:
         raise WorldError(f"{place}: {key} is {value}, out of range")
     return value

@@ -30,6 +30,7 @@ FIELDS = (
     *("clip_id", *ANSWER, "session", "clip_index", "start_ms", "previous_operation", "next_operations"),
     *("cut_kind", "domain", "worker", "id", "conversations", "messages"),
 )
+REQUIRED = ("clip_id", "dominant_operation", *SEGMENT, "next_operation")
 INTEGERS = (*SEGMENT, "clip_index", "start_ms")
 DELIMITERS = (",", "\t", ";")
 REPLIES = ("gpt", "assistant", "model")
@@ -51,8 +52,14 @@ def rows(path: Path, name: str) -> Iterator[tuple[int, Row]]:
         )
     for line, row in reader(path, name):
         place = f"{name}:{line}"
+        if twice := _twice(row):
+            raise WorldError(f"{place}: {twice}")
         known = {key: value for key, value in row.items() if key in FIELDS and value is not None}
-        yield line, _canonical(_answered(known, place), place)
+        read = _canonical(_answered(known, place), place)
+        if missing := [key for key in REQUIRED if key not in read]:
+            there = ", ".join([str(key) for key in row if key not in read][:10])
+            raise WorldError(f"{place}: {', '.join(missing)} missing{f'; there are {there}' if there else ''}")
+        yield line, read
 
 
 def _answered(row: Row, place: str) -> Row:
@@ -93,7 +100,7 @@ def _canonical(row: Row, place: str) -> Row:
     """Return a row with a flat segment and the usual name of the next operation."""
     flat = dict(row)
     segment = flat.pop("temporal_segment", None)
-    if isinstance(segment, list) and len(segment) == len(SEGMENT):
+    if isinstance(segment, list | tuple) and len(segment) == len(SEGMENT):
         segment = dict(zip(SEGMENT, segment, strict=True))
     if segment is not None and not isinstance(segment, dict):
         raise WorldError(
@@ -133,20 +140,25 @@ def _text(path: Path, name: str) -> str:
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """Return an object's fields. Raises ValueError for a key that stands there twice, in one case or in two."""
-    if twice := _twice([key for key, _ in pairs]):
-        raise ValueError(twice)
+    """Return an object's fields. Raises ValueError for a key that stands there twice."""
+    if twice := _repeated([key for key, _ in pairs]):
+        raise ValueError(f"the key {_short(twice[0])} stands twice in one object")
     return dict(pairs)
 
 
+def _repeated(names: list[str]) -> list[str]:
+    """Return the names that stand in a list more than once."""
+    return [] if len(set(names)) == len(names) else [name for name in names if names.count(name) > 1]
+
+
 def _twice(names: Iterable[str]) -> str:
-    """Return what is wrong with names of which two are equal but for their case, else ""."""
+    """Return what is wrong with names of which two are equal, or are a field of truth but for their case; else ""."""
     seen: dict[str, str] = {}
     for name in names:
-        other = seen.get(name.casefold())
-        if other is not None:
-            return f"{name!r} stands twice" if other == name else f"{other!r} and {name!r} differ only in case"
-        seen[name.casefold()] = name
+        key = name.casefold() if name.casefold() in FIELDS else name
+        other = seen.setdefault(key, name)
+        if other != name:
+            return f"{_short(other)} and {_short(name)} differ only in case"
     return ""
 
 
@@ -257,8 +269,8 @@ def _csv(path: Path, name: str) -> Iterator[tuple[int, Row]]:
     line = 1
     try:
         header = next(reader)
-        if twice := _twice(column for column in header if column):
-            raise WorldError(f"{name}:1: the column {twice}")
+        if twice := _repeated([column for column in header if column]):
+            raise WorldError(f"{name}:1: the column {_short(twice[0])} stands twice")
         line = reader.line_num + 1
         for cells in reader:
             if cells and len(cells) != len(header):
@@ -286,23 +298,31 @@ def _parquet(path: Path, name: str) -> Iterator[tuple[int, Row]]:
 
     try:
         with duckdb.connect() as connection:
-            described = connection.execute(sql(__package__, "parquet_columns"), {"path": str(path)}).fetchall()
-            names = [column[0] for column in described]
-            _check_columns(names, name)
+            elements = connection.execute(sql(__package__, "parquet_schema"), {"path": str(path)}).fetchall()
+            _check_columns(elements, name)
             wanted = f"^({'|'.join(FIELDS)})$"
             result = connection.execute(sql(__package__, "parquet_rows"), {"path": str(path), "columns": wanted})
             columns = [column[0] for column in result.description]
             for number, row in enumerate(result.fetchall(), 1):
                 yield number, dict(zip(columns, row, strict=True))
     except (duckdb.Error, ValueError, OverflowError) as error:
-        raise WorldError(f"{name}: not a readable Parquet file ({str(error).splitlines()[0]})") from None
+        problem = str(error).splitlines()[0].replace(str(path), name)
+        raise WorldError(f"{name}: not a readable Parquet file ({problem})") from None
 
 
-def _check_columns(columns: list[str], name: str) -> None:
-    """Raise WorldError for a column twice, which DuckDB renames to `NAME_1`, and where none is called clip_id."""
-    for column in columns:
-        original, _, number = column.rpartition("_")
-        if number.isdigit() and original in FIELDS and original in columns:
-            raise WorldError(f"{name}:1: the column {original!r} stands twice, or beside {column!r}")
+def _check_columns(elements: list[tuple[str, int | None]], name: str) -> None:
+    """Raise WorldError for a column twice, and where none is called clip_id.
+
+    `elements` are those of the schema: each column, with its number of children, before the children.
+    """
+    columns, children = list[str](), 0
+    for element, below in elements[1:]:  # the first is the whole table
+        if not children:
+            columns.append(element)
+        children = max(children - 1, 0) + (below or 0)
+    if twice := _repeated(columns):
+        raise WorldError(f"{name}:1: the column {_short(twice[0])} stands twice")
+    if problem := _twice(columns):
+        raise WorldError(f"{name}:1: the columns {problem}")
     if not {"clip_id", "id"} & set(columns):
         raise WorldError(f"{name}:1: no column clip_id; there are {', '.join(columns[:10])}")
