@@ -259,7 +259,6 @@ def import_(files: tuple[Path, ...], **choices: Any) -> None:
     Example:
       harness world import operations_U0209_S0500.csv --name openpack-u0209
       harness score predictions.jsonl --world openpack-u0209
-      harness world import truth.jsonl --fps 15
     """
     from reference.home import cache_home
     from reference.truth.imported import import_world

@@ -64,6 +64,7 @@ class _Reader:
     indices: dict[tuple[str, int], str] = field(default_factory=dict)
     kinds: dict[str, tuple[type, str]] = field(default_factory=dict)
     spelling: dict[str, str] = field(default_factory=lambda: {normalise_label(label): label for label in OPERATIONS})
+    visible: dict[str, str] = field(default_factory=lambda: {normalise_label(label): label for label in OPERATIONS})
     alone: int = 0
     last_frame: int = 0
 
@@ -187,7 +188,13 @@ class _Reader:
         label = unicodedata.normalize("NFC", text.strip())
         if odd := _characters(normalise_label(label), ("Cc", "Cs")):
             raise WorldError(f"{place}: operation {text!r} holds {odd}")
-        return self.spelling.setdefault(normalise_label(label), label)
+        known = self.spelling.setdefault(normalise_label(label), label)
+        visible = "".join(char for char in known if unicodedata.category(char) != "Cf")
+        other = self.visible.setdefault(normalise_label(visible), known)
+        if other != known:
+            odd = _characters(known, ("Cf",)) or _characters(other, ("Cf",))
+            raise WorldError(f"{place}: operations {known!r} and {other!r} differ in {odd} alone, which nobody sees")
+        return known
 
 
 def _integer(row: Row, key: str, place: str, limit: int, default: int | None = None) -> int:

@@ -57,7 +57,7 @@ def rows(path: Path, name: str) -> Iterator[tuple[int, Row]]:
         known = {key: value for key, value in row.items() if key in FIELDS and value is not None}
         read = _canonical(_answered(known, place), place)
         if missing := [key for key in REQUIRED if key not in read]:
-            there = ", ".join([str(key) for key in row if key not in read][:10])
+            there = ", ".join([str(key) for key in row if key not in FIELDS][:10])
             raise WorldError(f"{place}: {', '.join(missing)} missing{f'; there are {there}' if there else ''}")
         yield line, read
 

@@ -18,6 +18,7 @@ from reference.process.split import build_split
 from reference.process.world import load_world
 from reference.truth.catalog import names
 from reference.truth.imported import import_world
+from reference.truth.sealed import REGISTERED
 from reference.truth.store import export, open_truth
 from reference.truth.truth_rows import truth_row
 
@@ -439,6 +440,8 @@ STRICT = [
     ("no answer in the reply", "x.jsonl", json.dumps({"id": "a", "messages": [SAID]}), "reply in messages: not JSON"),
     ("two replies", "x.jsonl", json.dumps({"id": "a", "conversations": [GPT, HUMAN, GPT]}), "2 replies, expected one"),
     ("a reply and an answer", "x.jsonl", json.dumps(ROW | {"conversations": [GPT]}), "conversations stands beside"),
+    ("a hidden character", "x.jsonl", json.dumps(ROW | {"dominant_operation": "Ta\u200bpe"}), "differ in U+200B alone"),
+    ("no value", "x.jsonl", json.dumps(ROW | {"dominant_operation": None}), "x.jsonl:1: dominant_operation missing"),
     ("no Parquet", "x.parquet", "PAR1", "x.parquet: not a readable Parquet file"),
 ]  # fmt: skip
 
@@ -480,6 +483,15 @@ NAMES = [
 def test_refused_names(why, name, message, tmp_path):
     with pytest.raises(WorldError, match=message):
         import_world([written(tmp_path / "x.jsonl", ROW)], tmp_path / "home", name=name)
+
+
+def test_the_name_of_a_sealed_split_is_taken(tmp_path):
+    home = tmp_path / "home"
+    (home / "sealed" / "mine").mkdir(parents=True)
+    seal = {"name": "mine", "split": "test", "commitment": "0" * 64, "secret_file": "secret.json"}
+    (home / "sealed" / "mine" / REGISTERED).write_text(json.dumps(seal))
+    with pytest.raises(WorldError, match="'mine' is the name of a sealed split"):
+        import_world([written(tmp_path / "x.jsonl", ROW)], home, name="mine")
 
 
 def test_replacing_is_asked_for(tmp_path):
