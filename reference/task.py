@@ -9,7 +9,10 @@ of it; `next_operation` is the operation of the session's run after that one, wh
 
 from __future__ import annotations
 
+import math
+import unicodedata
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import NamedTuple
 
 DEFAULT_WORLD, DEFAULT_SPLIT = "warehouse-v1", "test"
@@ -22,6 +25,7 @@ FPS = 25
 CLIP_FRAMES = 125
 FRAME_MS = 1000 // FPS
 CLIP_MS = CLIP_FRAMES * FRAME_MS
+MAX_CLIP_FRAMES, MAX_FPS = 1_000, 200  # of answers and truth that count other frames
 
 DEFAULT_FRAMES, DEFAULT_SAMPLER, DEFAULT_SIZE = 8, "uniform", 336
 """Frames of a clip that a model sees by default, their sampler, and the side of a picture in pixels."""
@@ -60,6 +64,9 @@ MEANINGS = {
 """Meaning of each operation, for a model's prompt and for people."""
 
 UNKNOWN = "Unknown"
+
+NEXT_NAMES = ("next_operation", "anticipated_next_operation")
+"""Names of the field that holds the next operation, in truth and in predictions; the first is the usual one."""
 
 
 class Segment(NamedTuple):
@@ -120,5 +127,32 @@ class Clip:
 
 
 def normalise_label(text: str) -> str:
-    """Return a label as it is looked up: without regard to case, outer spaces, and `_`, `-` or runs of spaces."""
-    return " ".join(text.replace("_", " ").replace("-", " ").split()).casefold()
+    """Return a label as it is looked up: without regard to case, outer spaces, and `_`, `-` or runs of spaces.
+
+    Composed and decomposed letters are the same letters (Unicode's NFC).
+    """
+    folded = " ".join(text.replace("_", " ").replace("-", " ").split()).casefold()
+    return folded if folded.isascii() else unicodedata.normalize("NFC", folded)
+
+
+def frame_table(fps: float | None, clip_frames: int | None) -> tuple[Fraction, list[int]]:
+    """Return the frame rate of a file, and for each of its frames 0..clip_frames the nearest one at 25 fps.
+
+    Of rate and length the missing one follows from the clip's 5 seconds. Raises ValueError where they do not fit.
+    """
+    if fps is not None and not (math.isfinite(fps) and 0 < fps <= MAX_FPS):
+        raise ValueError(f"--fps {fps:g}: expected a frame rate above 0 and at most {MAX_FPS}")
+    if clip_frames is not None and not 0 < clip_frames <= MAX_CLIP_FRAMES:
+        raise ValueError(f"--clip-frames {clip_frames}: expected 1 to {MAX_CLIP_FRAMES:,}")
+    seconds = Fraction(CLIP_FRAMES, FPS)
+    rate = Fraction(str(fps)) if fps is not None else Fraction(clip_frames or CLIP_FRAMES) / seconds
+    frames = clip_frames or round_half_up(rate * seconds)
+    table = [round_half_up(Fraction(frame * FPS) / rate) for frame in range(frames + 1)]
+    if table[-1] > CLIP_FRAMES:
+        raise ValueError(f"{frames} frames at {float(rate):g} fps are longer than a clip of {float(seconds):g} s")
+    return rate, table
+
+
+def round_half_up(number: Fraction | float) -> int:
+    """Round to the nearest integer, half up: floor(x + 1/2), which SQL computes alike (Python rounds half to even)."""
+    return math.floor(number + (Fraction(1, 2) if isinstance(number, Fraction) else 0.5))

@@ -245,11 +245,15 @@ def render(world: str, folder: Path, output: str, **choices: Any) -> None:
     metavar="MAP",
     help="Translate OpenPack ids to labels by MAP: openpack (default), identity, or a TOML file.",
 )
+@options.option("--fps", type=float, metavar="RATE", help="Convert frames of the truth from this frame rate to 25.")
+@options.option(
+    "--clip-frames", type=int, metavar="N", help="Convert frames of the truth from clips of N frames to clips of 125."
+)
 @options.option("--replace", is_flag=True, help="Replace an imported world of that name.")
-def import_(files: tuple[Path, ...], name: str | None, operation_map: str | None, replace: bool) -> None:
+def import_(files: tuple[Path, ...], **choices: Any) -> None:
     """Import annotations or exported truth as a world.
 
-    Reads OpenPack annotations (.csv, several layouts) and exported truth (.jsonl, .csv, .parquet).
+    Reads OpenPack annotations (.csv, several layouts) and truth, one row a clip (.jsonl, .json, .csv, .parquet).
 
     \b
     Example:
@@ -259,7 +263,7 @@ def import_(files: tuple[Path, ...], name: str | None, operation_map: str | None
     from reference.home import cache_home
     from reference.truth.imported import import_world
 
-    imported = import_world(files, cache_home(), name=name, operation_map=operation_map, replace=replace)
+    imported = import_world(files, cache_home(), **choices)
     contents = f"{plural(imported.clips, 'clip')} in {plural(imported.sessions, 'session')}"
     click.echo(f"world {imported.name}: {contents}, split test")
     for note in imported.notes:

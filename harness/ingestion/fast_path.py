@@ -41,7 +41,7 @@ def variables(words: Vocabulary, source: SubmissionFile) -> dict[str, Any]:
             for key in AFTER_ANSWER
             for s in SPACES
         ],
-        # floor(frame x 25 / rate + 1/2) in integers, as vocabulary.round_half_up: (frame x up + half) // down
+        # floor(frame x 25 / rate + 1/2) in integers, as task.round_half_up: (frame x up + half) // down
         "frame_up": 2 * FPS * rate.denominator,
         "frame_half": rate.numerator,
         "frame_down": 2 * rate.numerator,

@@ -17,7 +17,8 @@ from harness.ingestion.diagnostics import Problem, quote
 from harness.ingestion.field_names import EITHER, MODEL_TEXTS, PREDICTED_PARTS, is_truth_row, named_like, text_in
 from harness.ingestion.model_text import answer_in
 from harness.ingestion.strict_json import Fault, column_of
-from harness.ingestion.vocabulary import Vocabulary, round_half_up
+from harness.ingestion.vocabulary import Vocabulary
+from reference.task import round_half_up
 
 ANSWERED, UNPARSEABLE, INVALID = 0, 1, 2
 SOURCES = ("model", "repaired", "fallback")

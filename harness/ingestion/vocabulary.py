@@ -12,18 +12,17 @@ from __future__ import annotations
 
 import difflib
 import json
-import math
 from collections.abc import Callable
 from fractions import Fraction
 from typing import NamedTuple
 
 from harness.errors import UsageError
 from harness.ingestion.confusables import code_points, hidden_characters, skeleton
-from reference.task import CLIP_FRAMES, FPS, normalise_label
+from reference import task
+from reference.task import normalise_label
 
 UNKNOWN_LABEL = 255
 LABELS_REMEMBERED = 100_000
-MAX_CLIP_FRAMES, MAX_FPS = 1_000, 200
 
 
 class Label(NamedTuple):
@@ -86,23 +85,8 @@ class Vocabulary:
 
 
 def frame_table(fps: float | None, clip_frames: int | None) -> tuple[Fraction, list[int]]:
-    """Return the frame rate of the answers, and for each of their frames 0..clip_frames the nearest one at 25 fps.
-
-    Of rate and length the missing one follows from the clip's 5 seconds. Raises UsageError where they do not fit.
-    """
-    if fps is not None and not (math.isfinite(fps) and 0 < fps <= MAX_FPS):
-        raise UsageError(f"--fps {fps:g}: expected a frame rate above 0 and at most {MAX_FPS}")
-    if clip_frames is not None and not 0 < clip_frames <= MAX_CLIP_FRAMES:
-        raise UsageError(f"--clip-frames {clip_frames}: expected 1 to {MAX_CLIP_FRAMES:,}")
-    seconds = Fraction(CLIP_FRAMES, FPS)
-    rate = Fraction(str(fps)) if fps is not None else Fraction(clip_frames or CLIP_FRAMES) / seconds
-    frames = clip_frames or round_half_up(rate * seconds)
-    table = [round_half_up(Fraction(frame * FPS) / rate) for frame in range(frames + 1)]
-    if table[-1] > CLIP_FRAMES:
-        raise UsageError(f"{frames} frames at {float(rate):g} fps are longer than a clip of {float(seconds):g} s")
-    return rate, table
-
-
-def round_half_up(number: Fraction | float) -> int:
-    """Round to the nearest integer, half up: floor(x + 1/2), which SQL computes alike (Python rounds half to even)."""
-    return math.floor(number + (Fraction(1, 2) if isinstance(number, Fraction) else 0.5))
+    """Return task.frame_table of the answers. Raises UsageError where rate and length do not fit a clip."""
+    try:
+        return task.frame_table(fps, clip_frames)
+    except ValueError as error:
+        raise UsageError(str(error)) from None

@@ -1,6 +1,7 @@
 """OpenPack annotation files -> session timelines.
 
-Two layouts, told apart by the header (columns in any order, further ones are ignored):
+Two layouts, told apart by the header (columns in any order, further ones are ignored; names quoted or not, separated
+by `,`, `;` or tabs):
 
 - operations: `uuid,user,session,box,id,operation,start,end,actions`; ISO 8601 timestamps with their UTC offset, `end`
   exclusive.
@@ -40,6 +41,8 @@ IDENTITY = "identity"
 SECOND_MS = 1000
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
+DELIMITERS = (",", ";", "\t")
+HEADER_BYTES = 1 << 16
 COMMON_COLUMNS = ("user", "session", "box")
 LAYOUTS: tuple[tuple[str, ...], ...] = (("id", "start", "end"), ("id", "unixtime"), ("act_id", "unixtime"))
 """Columns of the layouts beside COMMON_COLUMNS; the first is the operation's id."""
@@ -197,6 +200,37 @@ def _check_spelling(labels: Iterable[str], place: str) -> None:
             raise WorldError(f"{place}: operations: {label!r} and {known!r} are one label, spelt in two ways")
 
 
+def is_annotation_file(path: Path) -> bool:
+    """Return whether the first line of a .csv file is the header of a layout, plain or quoted, by any delimiter."""
+    if path.suffix.lower() != ".csv":
+        return False
+    with path.open("rb") as file:
+        header = file.readline(HEADER_BYTES).decode("utf-8-sig", "replace").strip()
+    return _delimiter(header) is not None
+
+
+def column_names(header: str, delimiter: str) -> list[str]:
+    """Return the names in the first line of a CSV file; none where it is no CSV."""
+    try:
+        return next(csv.reader([header], delimiter=delimiter), [])
+    except csv.Error:
+        return []
+
+
+def expected_columns() -> str:
+    """Return the columns of each layout, for messages."""
+    return " or ".join(",".join((*COMMON_COLUMNS, *needed)) for needed in LAYOUTS)
+
+
+def _delimiter(header: str) -> str | None:
+    """Return the delimiter by which a first line is the header of a layout, or None."""
+    for delimiter in DELIMITERS:
+        names = set(column_names(header, delimiter))
+        if any({*COMMON_COLUMNS, *needed} <= names for needed in LAYOUTS):
+            return delimiter
+    return None
+
+
 def _rows(path: Path, operation_map: OperationMap) -> list[_Row]:
     lines = _fields(path)
     first, header = next(lines, (1, []))
@@ -217,8 +251,7 @@ def _rows(path: Path, operation_map: OperationMap) -> list[_Row]:
 def _header_problem(header: list[str]) -> str:
     if not header:
         return "the file is empty"
-    expected = " or ".join(",".join((*COMMON_COLUMNS, *needed)) for needed in LAYOUTS)
-    return f"header {','.join(header)!r} is not OpenPack's; expected the columns {expected}, each once"
+    return f"header {','.join(header)!r} is not OpenPack's; expected the columns {expected_columns()}, each once"
 
 
 def _fields(path: Path) -> Iterator[tuple[int, list[str]]]:
@@ -231,7 +264,8 @@ def _fields(path: Path) -> Iterator[tuple[int, list[str]]]:
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
         raise WorldError(f"{path}:{line}: not UTF-8: {error.reason}") from error
-    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
+    delimiter = _delimiter(text.partition("\n")[0].strip()) or ","
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
     try:
         yield from ((reader.line_num, fields) for fields in reader if fields)
     except csv.Error as error:

@@ -10,6 +10,7 @@ import duckdb
 import jsonschema
 import pytest
 
+import harness
 from harness.resources import schema
 from harness.worlds import describe
 from reference.errors import TruthError, WorldError
@@ -17,6 +18,7 @@ from reference.process.split import build_split
 from reference.process.world import load_world
 from reference.truth.catalog import names
 from reference.truth.imported import import_world
+from reference.truth.sealed import REGISTERED
 from reference.truth.store import export, open_truth
 from reference.truth.truth_rows import truth_row
 
@@ -68,12 +70,20 @@ def test_json_lines_have_the_shape_of_a_prediction_and_of_a_rendering(tmp_path):
     jsonschema.validate(answer, schema("prediction"))
 
 
-FLAT = {"start_frame": 3, "end_frame": 90}
+FLAT = FRAMES = {"start_frame": 3, "end_frame": 90}
 SHAPES = [
     ({"temporal_segment": FLAT}, None, "an object, like a prediction"),
     (FLAT, None, "two fields"),
     ({"temporal_segment": {"start_frame": 3}}, "x.jsonl:1: end_frame missing", "half an object"),
-    ({"temporal_segment": [3, 90]}, "x.jsonl:1: start_frame, end_frame missing", "a list"),
+    ({"temporal_segment": [3, 90]}, None, "a pair, which predictions may have too"),
+    ({"temporal_segment": FLAT, **FLAT}, None, "both shapes, which agree"),
+    (
+        {"temporal_segment": FLAT, "end_frame": 91},
+        "end_frame is 91 and temporal_segment.end_frame is 90",
+        "they differ",
+    ),
+    ({"temporal_segment": [3]}, r"x.jsonl:1: temporal_segment is \[3\], expected an object", "half a pair"),
+    ({"temporal_segment": "3-90"}, "x.jsonl:1: temporal_segment is '3-90', expected an object", "a text"),
 ]
 
 
@@ -220,8 +230,248 @@ def test_refused_rows(why, line, message, tmp_path):
     assert not list((tmp_path / "home" / "worlds").iterdir()), "nothing is left of a refused import"
 
 
+LABELS = {"dominant_operation": "Tape", "next_operation": "Label"}
+ANSWER = {"temporal_segment": FLAT, "dominant_operation": "Tape"}
+GPT = {"from": "gpt", "value": json.dumps(ANSWER | {"anticipated_next_operation": "Label"})}
+FENCED = f"```json\n{GPT['value']}\n```"
+HUMAN = {"from": "human", "value": "<video> What happens?"}
+CONTAINERS = [
+    ("an array", "x.json", json.dumps([ROW, ROW | {"clip_id": "b"}], indent=1)),
+    ("an array named as lines", "x.jsonl", json.dumps([ROW, ROW | {"clip_id": "b"}])),
+    ("lines named as a document", "x.json", f"{json.dumps(ROW)}\n{json.dumps(ROW | {'clip_id': 'b'})}"),
+    (
+        "the next operation by its other name",
+        "x.jsonl",
+        "\n".join(
+            json.dumps({**ANSWER, "anticipated_next_operation": "label", "clip_id": name, "session": "s"})
+            for name in "ab"
+        ),
+    ),
+    (
+        "LLaVA conversations",
+        "x.json",
+        json.dumps([{"id": n, "session": "s", "conversations": [HUMAN, GPT], "prediction": "?"} for n in "ab"]),
+    ),
+    (
+        "messages with parts and a fence",
+        "x.jsonl",
+        "\n".join(
+            json.dumps(
+                {
+                    "clip_id": name,
+                    "session": "s",
+                    "messages": [{"role": "assistant", "content": [{"type": "text", "text": FENCED}]}],
+                }
+            )
+            for name in "ab"
+        ),
+    ),
+    (
+        "a table with ; and quotes",
+        "x.csv",
+        '"clip_id";"session";"dominant_operation";"start_frame";"end_frame";"anticipated_next_operation"\r\n'
+        '"a";"s";"Tape";"3";"90";"Label"\r\n"b";"s";"tape";"3";"90";"label"\r\n',
+    ),
+]
+
+
+def clips_of(path: Path, home: Path, **choices) -> list[tuple]:
+    """Import a file; return id, session, both operations and both frames of each clip."""
+    name = import_world([path], home, **choices).name
+    with open_truth(name, home=home) as truth:
+        return truth.connection.execute(
+            """SELECT clip_id, session, d.operation, x.operation, start_frame, end_frame FROM truth.clips c
+            JOIN truth.operations d ON d.code = c.dominant_operation
+            JOIN truth.operations x ON x.code = c.next_operation ORDER BY session_index, clip_index"""
+        ).fetchall()
+
+
+@pytest.mark.parametrize(("why", "name", "text"), CONTAINERS, ids=[case[0] for case in CONTAINERS])
+def test_truth_in_other_containers_and_under_other_names(why, name, text, tmp_path):
+    (tmp_path / name).write_text(text)
+    found = clips_of(tmp_path / name, tmp_path / "home")
+    assert found == [(clip, "s", "Tape", "Label", 3, 90) for clip in "ab"], why
+
+
+@pytest.mark.parametrize("session", [0, 0.0, False, "", "0"])
+def test_a_session_is_absent_only_where_it_is_absent_or_null(session, tmp_path):
+    """pandas numbers groups from 0, which is false in Python."""
+    rows = [ROW | {"clip_id": name, "session": session} for name in "abc"] + [ROW | {"clip_id": "d"}]
+    rows[3]["session"] = type(session)(1)
+    made = import_world([written(tmp_path / "x.jsonl", *rows)], tmp_path / "home")
+    assert (made.clips, made.sessions) == (4, 2)
+    assert not any("session column" in note or "of its own" in note for note in made.notes)
+
+
+def test_the_note_says_why_each_clip_is_a_session(tmp_path):
+    distinct = [ROW | {"clip_id": name, "session": name} for name in "ab"]
+    some = [*distinct, {key: value for key, value in (ROW | {"clip_id": "c"}).items() if key != "session"}]
+    nulls = [row | {"session": None} for row in distinct]
+    beginnings = [
+        (distinct, "every clip has a session of its own"),
+        (some, "every clip has a session of its own"),
+        ([*some, ROW | {"clip_id": "d", "session": "a"}], "1 of 4 clips name no session"),
+        (nulls, "no session column"),
+    ]
+    for place, (rows, beginning) in enumerate(beginnings):
+        made = import_world([written(tmp_path / f"x{place}.jsonl", *rows)], tmp_path / "home")
+        assert made.notes[0].startswith(beginning)
+
+
+SPELLINGS = [
+    (["Load Pallet", "load pallet", "Load_Pallet", " LOAD-PALLET "], "Load Pallet", "case, spaces, _ and -"),
+    (["Caf\u00e9", "Cafe\u0301", "CAFE\u0301"], "Caf\u00e9", "composed first"),
+    (["Cafe\u0301", "Caf\u00e9"], "Caf\u00e9", "decomposed first, as macOS writes"),
+    (["inner_packing", "Inner Packing"], "Inner Packing", "one of the ten"),
+]
+
+
+@pytest.mark.parametrize(("spelt", "label", "why"), SPELLINGS, ids=[case[2] for case in SPELLINGS])
+def test_one_label_in_several_spellings_is_one_label(spelt, label, why, tmp_path):
+    rows = [ROW | {"clip_id": str(n), "clip_index": n, "dominant_operation": text} for n, text in enumerate(spelt)]
+    found = clips_of(written(tmp_path / "x.jsonl", *rows), tmp_path / "home")
+    assert {row[2] for row in found} == {label}
+    answers = tmp_path / "answers.jsonl"
+    written(answers, *({**FRAMES, "clip_id": str(n), **LABELS, "dominant_operation": t} for n, t in enumerate(spelt)))
+    assert harness.score(answers, world="x", home=tmp_path / "home").metrics["oca"].value == 1
+
+
+def test_a_decomposed_spelling_is_not_the_next_of_the_composed_one(tmp_path):
+    row = ROW | {"dominant_operation": "Caf\u00e9", "next_operation": "Cafe\u0301"}
+    with pytest.raises(WorldError, match=r"x\.jsonl:1: next_operation 'Caf\u00e9'"):
+        import_world([written(tmp_path / "x.jsonl", row)], tmp_path / "home")
+
+
+RATES = [
+    ({"fps": 15}, (3, 70), (5, 117), "3 and 70 of 75 are 5.0 and 116.67 of 125"),
+    ({"clip_frames": 75}, (0, 75), (0, 125), "the whole clip"),
+    ({"fps": 30}, (3, 149), (3, 124), "half up: 2.5 and 124.17"),
+    ({"clip_frames": 8}, (2, 3), (31, 47), "sampled frames: 31.25 and 46.88"),
+    ({}, (3, 90), (3, 90), "frames of the clip"),
+]
+
+
+@pytest.mark.parametrize(("rate", "segment", "expected", "why"), RATES, ids=[case[3] for case in RATES])
+def test_frames_at_another_rate_are_converted_as_answers_are(rate, segment, expected, why, tmp_path):
+    frames = dict(zip(FRAMES, segment, strict=True))
+    path = written(tmp_path / "x.jsonl", *(ROW | {"clip_id": name, "session": name} | frames for name in "ab"))
+    found = clips_of(path, tmp_path / "home", **rate)
+    assert {row[4:] for row in found} == {expected}
+    assert not any("--fps" in note for note in import_world([path], tmp_path / "again", **rate).notes)
+    answers = written(tmp_path / "answers.jsonl", *({"clip_id": name, **LABELS, **frames} for name in "ab"))
+    score = harness.score(answers, world="x", home=tmp_path / "home", **rate)
+    assert score.metrics["tiou50"].value == 1
+
+
+def test_frames_that_stay_below_75_get_a_note_that_names_the_rate(tmp_path):
+    path = written(tmp_path / "x.jsonl", ROW | {"end_frame": 75})
+    assert any("--fps (15 for 75 frames)" in note for note in import_world([path], tmp_path / "home").notes)
+
+
+OPTIONS = [
+    ({"fps": 0}, "--fps 0: expected a frame rate above 0"),
+    ({"fps": float("nan")}, "--fps nan"),
+    ({"clip_frames": 1001}, "--clip-frames 1001: expected 1 to 1,000"),
+    ({"fps": 15, "clip_frames": 80}, "80 frames at 15 fps are longer"),
+    ({"fps": 15}, "segment [3, 90) does not lie in a clip of 75 frames"),
+    ({"fps": 200}, "segment [1, 2) is shorter than a frame at 25 fps"),
+]
+
+
+@pytest.mark.parametrize(("rate", "message"), OPTIONS, ids=[str(case[0]) for case in OPTIONS])
+def test_refused_rates(rate, message, tmp_path):
+    row = ROW | ({"start_frame": 1, "end_frame": 2} if rate == {"fps": 200} else {})
+    with pytest.raises(WorldError) as caught:
+        import_world([written(tmp_path / "x.jsonl", row)], tmp_path / "home", **rate)
+    assert message in str(caught.value)
+
+
+HEADER = "clip_id,session,dominant_operation,start_frame,end_frame,next_operation"
+TAPE = "a,s,Tape,3,90,Label"
+LATIN = json.dumps(ROW | {"domain": "caf\u00e9"}, ensure_ascii=False).encode("latin-1")
+TWO = json.dumps(ROW) + "\n"
+B = ROW | {"clip_id": "b"}
+SAID = {"role": "assistant", "content": "The worker tapes."}
+
+
+def lines(*rows: dict) -> str:
+    return "\n".join(map(json.dumps, rows))
+
+
+STRICT = [
+    ("an extra cell", "x.csv", f"{HEADER}\n{TAPE}, then Load\n", "x.csv:2: 7 cells under a header of 6"),
+    ("a cell too few", "x.csv", f"{HEADER}\n{TAPE}\nb,s,Tape,3,90\n", "x.csv:3: 5 cells under a header of 6"),
+    ("after a cell over lines", "x.csv", f'{HEADER}\n"a\nb",s,Tape,3,90,Label\n,', "x.csv:2: clip_id"),
+    ("a column twice", "x.csv", f"{HEADER},session\n{TAPE},t\n", "x.csv:1: the column 'session' stands twice"),
+    ("a column twice but for case", "x.csv", f"{HEADER},Session\n{TAPE},t\n", "differ only in case"),
+    ("a float in a cell", "x.csv", f"{HEADER}\na,s,Tape,3.0,90,Label\n", "x.csv:2: start_frame is '3.0'"),
+    ("a cell over any limit", "x.csv", f"{HEADER}\na,s,{'x' * 140_000},3,90,Label\n", "x.csv:2: not a CSV row"),
+    ("an open quote", "x.csv", f'{HEADER}\na,"s,Tape,3,90,Label\n', "x.csv:2: not a CSV row"),
+    ("no clip_id", "x.csv", f"user,session,operation\n{TAPE}", "no column clip_id, as truth has; OpenPack annotations"),
+    ("Latin-1 in a table", "x.csv", f"{HEADER}\n{TAPE}\ncaf\u00e9".encode("latin-1"), "x.csv:3: not UTF-8"),
+    ("UTF-16 in a table", "x.csv", f"{HEADER}\n{TAPE}\n".encode("utf-16"), "x.csv:1: not UTF-8 but UTF-16"),
+    ("Latin-1", "x.jsonl", TWO.encode() + LATIN, "x.jsonl:2: not UTF-8"),
+    ("UTF-16", "x.jsonl", TWO.encode("utf-16"), "x.jsonl:1: not UTF-8 but UTF-16"),
+    ("a key twice", "x.jsonl", TWO + TWO.replace("{", '{"session": "t", '), "x.jsonl:2: not JSON (the key 'session'"),
+    ("a key twice but for case", "x.jsonl", json.dumps(ROW | {"Session": 1}), "x.jsonl:1: 'session' and 'Session'"),
+    ("an id that is a list", "x.jsonl", json.dumps(ROW | {"clip_id": ["a"]}), "x.jsonl:1: clip_id is ['a']"),
+    ("an id that is a float", "x.jsonl", json.dumps(ROW | {"clip_id": 1.0}), "x.jsonl:1: clip_id is 1.0"),
+    ("an id that is empty", "x.jsonl", json.dumps(ROW | {"clip_id": ""}), "x.jsonl:1: clip_id is ''"),
+    ("an id that no answer can name", "x.jsonl", json.dumps(ROW | {"clip_id": "a\u200b"}), "x.jsonl:1: clip_id"),
+    ("a session that is a list", "x.jsonl", json.dumps(ROW | {"session": [1]}), "x.jsonl:1: session is [1]"),
+    ("sessions of two types", "x.jsonl", TWO + json.dumps(B | {"session": 1}), "jsonl:2: session is 1 (int), but str"),
+    ("nesting", "x.jsonl", f'{TWO}{{"clip_id": {"[" * 99_999}{"]" * 99_999}}}', "x.jsonl:2: not JSON"),
+    ("nesting in an array", "x.json", f"[{TWO},\n{'[' * 99_999}{']' * 99_999}]", "x.json:3: not JSON"),
+    ("an open array", "x.json", f"[{TWO}", "x.json:2: not JSON (the array is not closed"),
+    ("a comma at the end", "x.json", f"[{TWO},\n]", "x.json:3: not JSON"),
+    ("two arrays", "x.json", f"[{TWO}]\n[{TWO}]", "x.json:3: more stands after the array"),
+    ("no object in an array", "x.json", f"[{TWO}, 5]", "x.json:2: expected an object"),
+    ("one object over lines", "x.json", json.dumps(ROW, indent=1), "x.json:1: an object over several lines"),
+    ("an object around the rows", "x.json", json.dumps({"clips": [ROW]}), "next_operation missing; there are clips"),
+    ("an index beyond 31 bits", "x.jsonl", json.dumps(ROW | {"clip_index": 1 << 31}), "x.jsonl:1: clip_index is 2147"),
+    ("a time beyond 63 bits", "x.jsonl", json.dumps(ROW | {"start_ms": 1 << 63}), "x.jsonl:1: start_ms is 9223"),
+    ("half a surrogate", "x.jsonl", json.dumps(ROW | {"domain": "\ud800"}), "x.jsonl:1: half a surrogate pair"),
+    ("half a surrogate in an array", "x.json", json.dumps([ROW | {"clip_id": "\ud800"}]), "x.json:1: half a surrogate"),
+    ("NaN", "x.jsonl", json.dumps(ROW | {"session": float("nan")}), "x.jsonl:1: not JSON (NaN"),
+    ("domains of two types", "x.jsonl", lines(ROW | {"domain": "x"}, B | {"domain": 1}), "jsonl:2: domain is 1 (int)"),
+    ("a worker that is an object", "x.jsonl", json.dumps(ROW | {"worker": {}}), "x.jsonl:1: worker is {}"),
+    ("two next operations", "x.jsonl", json.dumps(ROW | {"anticipated_next_operation": "Wrap"}), "which is the truth?"),
+    ("a text of next operations", "x.jsonl", json.dumps(ROW | {"next_operations": "Label"}), "expected an array"),
+    ("no answer in the reply", "x.jsonl", json.dumps({"id": "a", "messages": [SAID]}), "reply in messages: not JSON"),
+    ("two replies", "x.jsonl", json.dumps({"id": "a", "conversations": [GPT, HUMAN, GPT]}), "2 replies, expected one"),
+    ("a reply and an answer", "x.jsonl", json.dumps(ROW | {"conversations": [GPT]}), "conversations stands beside"),
+    ("a hidden character", "x.jsonl", json.dumps(ROW | {"dominant_operation": "Ta\u200bpe"}), "differ in U+200B alone"),
+    ("no value", "x.jsonl", json.dumps(ROW | {"dominant_operation": None}), "x.jsonl:1: dominant_operation missing"),
+    ("no Parquet", "x.parquet", "PAR1", "x.parquet: not a readable Parquet file"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("why", "name", "content", "message"), STRICT, ids=[case[0] for case in STRICT])
+def test_truth_is_read_as_strictly_as_predictions(why, name, content, message, tmp_path):
+    path = tmp_path / name
+    path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    with pytest.raises(WorldError) as caught:
+        import_world([path], tmp_path / "home")
+    assert message in str(caught.value), why
+    assert str(caught.value).startswith(name) and caught.value.exit_code == 2
+    assert not list((tmp_path / "home" / "worlds").iterdir()), "nothing is left of a refused import"
+
+
+def test_parquet_columns_that_are_no_truth_may_be_of_any_type(tmp_path):
+    """A time with a zone cannot be fetched everywhere; 0 as session, a pair as segment and the other name can."""
+    path = tmp_path / "x.parquet"
+    with duckdb.connect() as connection:
+        connection.execute(
+            f"""COPY (SELECT 'a' AS clip_id, 0 AS session, 'Tape' AS dominant_operation, [3, 90] AS temporal_segment,
+            'Label' AS anticipated_next_operation, now() AS seen) TO '{path}' (FORMAT parquet)"""
+        )
+    assert clips_of(path, tmp_path / "home") == [("a", "0", "Tape", "Label", 3, 90)]
+
+
 NAMES = [
     ("shipped", "warehouse-v1", "no shipped name"),
+    ("a scaled world", "warehouse-v1-x2", "no shipped name, also with -xN behind it"),
+    ("a scaled world of no scale", "canonical-v1-x07", "also with -xN behind it"),
     ("a way out", "../../x", "cannot name an imported world"),
     ("quotes", "a'; DROP TABLE clips", "cannot name an imported world"),
     ("300 bytes", "a" * 300, "cannot name an imported world"),
@@ -233,6 +483,15 @@ NAMES = [
 def test_refused_names(why, name, message, tmp_path):
     with pytest.raises(WorldError, match=message):
         import_world([written(tmp_path / "x.jsonl", ROW)], tmp_path / "home", name=name)
+
+
+def test_the_name_of_a_sealed_split_is_taken(tmp_path):
+    home = tmp_path / "home"
+    (home / "sealed" / "mine").mkdir(parents=True)
+    seal = {"name": "mine", "split": "test", "commitment": "0" * 64, "secret_file": "secret.json"}
+    (home / "sealed" / "mine" / REGISTERED).write_text(json.dumps(seal))
+    with pytest.raises(WorldError, match="'mine' is the name of a sealed split"):
+        import_world([written(tmp_path / "x.jsonl", ROW)], home, name="mine")
 
 
 def test_replacing_is_asked_for(tmp_path):
@@ -297,3 +556,39 @@ def test_annotation_errors_name_the_users_file(tmp_path):
     path.write_text(ANNOTATIONS.replace("500,Close", "555,Close"))
     with pytest.raises(WorldError, match=r"^operations\.csv:4: operation 555 has no label"):
         import_world([path], tmp_path / "home")
+
+
+def quoted(text: str) -> str:
+    return "\n".join(",".join(f'"{cell}"' for cell in line.split(",")) for line in text.splitlines())
+
+
+first, *rest = ANNOTATIONS.splitlines()
+LONG = "\n".join([first, *(row.replace(" 14:00:", f" 14:{m:02d}:") for m in range(10) for row in rest)])
+HEADERS = [
+    ("quoted names", LONG.replace("user,session,box,id", '"user","session","box","id"')),
+    ("quoted cells", quoted(LONG)),
+    ("semicolons", LONG.replace(",", ";")),
+    ("semicolons and quotes", quoted(LONG).replace(",", ";")),
+    ("tabs", LONG.replace(",", "\t")),
+    ("a byte order mark", "\ufeff" + LONG),
+]
+
+
+@pytest.mark.parametrize(("why", "text"), HEADERS, ids=[case[0] for case in HEADERS])
+def test_annotations_are_recognised_however_the_header_is_written(why, text, tmp_path):
+    path = tmp_path / "operations.csv"
+    path.write_text(text, encoding="utf-8")
+    made = import_world([path], tmp_path / "home")
+    with open_truth(made.name, home=tmp_path / "home") as truth:
+        assert truth.connection.execute("SELECT DISTINCT session FROM truth.clips").fetchall() == [("U0001-S0100",)]
+
+
+def test_annotations_and_truth_are_imported_apart(tmp_path):
+    annotations = tmp_path / "operations.csv"
+    annotations.write_text(ANNOTATIONS)
+    truth = written(tmp_path / "x.jsonl", ROW)
+    for files in ([annotations, truth], [truth, annotations]):
+        with pytest.raises(WorldError, match=r"operations\.csv holds OpenPack annotations and x\.jsonl does not"):
+            import_world(files, tmp_path / "home")
+    with pytest.raises(WorldError, match="--fps and --clip-frames belong to truth"):
+        import_world([annotations], tmp_path / "home", fps=15)
