@@ -62,6 +62,7 @@ REFUSED = [
     ({"id": CLIP, **turns(GOLD), "response": MODEL}, '"messages" and "response"'),
     ({"id": CLIP, **turns(GOLD), "predict": MODEL}, '"messages" and "predict"'),
     ({"id": CLIP, **turns(GOLD), "generated_text": [{"role": "assistant", "content": MODEL}]}, '"generated_text"'),
+    ({"id": CLIP, "messages": turns(GOLD)["messages"][:1], "answer": GOLD}, '"messages" and "answer"'),
     (canonical(response=MODEL), '"response"'),
     (canonical(response="I cannot tell."), '"response"'),
     (canonical(prediction=json.loads(MODEL)), '"prediction"'),
@@ -97,6 +98,19 @@ READ = [
     ({"clip_id": CLIP, "resps": [[MODEL]], "gt": GOLD}, "a text alone in lists"),
     ({"clip_id": CLIP, "pred": MODEL, "answer": MODEL}, "both say the same"),
     ({"clip_id": CLIP, "answer": MODEL}, "one text"),
+    ({"id": CLIP, "messages": turns(GOLD)["messages"][:1], "response": MODEL}, "only a question in the turns"),
+    (
+        {
+            "clip_id": CLIP,
+            "messages": turns(GOLD)["messages"] * 2 + [{"role": "user", "content": "?"}],
+            "response": MODEL,
+        },
+        "the turns end with a question",
+    ),
+    (
+        {"clip_id": CLIP, "conversations": turns(GOLD, "conversations")["conversations"][:1], "prediction": MODEL},
+        "LLaVA",
+    ),
     ({"id": CLIP, **turns(MODEL), "label": GOLD}, "the turn is the only text of a model"),
     (canonical("Tape", label="Pack", ground_truth=GOLD), "answer fields beside a target"),
     (canonical("Tape", response=f"So: {MODEL}"), "the response gives the same answer"),
@@ -144,6 +158,11 @@ FAILED = [
     ),
     ({"id": OTHER, **turns(MODEL)}, {"id": CLIP, "messages": [], "error": "out of memory"}, "out of memory"),
     ({"id": OTHER, **turns(MODEL)}, {"id": CLIP, **turns("")}, "no text of the model"),
+    (
+        {"id": OTHER, **turns(MODEL)},
+        {"id": CLIP, "messages": turns(GOLD)["messages"] * 2 + [{"role": "user", "content": "?"}]},
+        "no text of the model",
+    ),
     ({"id": OTHER, **turns(MODEL, "conversations")}, {"id": CLIP, "conversations": None}, "no text of the model"),
     ({"clip_id": OTHER, "response": MODEL}, {"clip_id": CLIP, "response": None, "error": "timed out"}, "timed out"),
     ({"clip_id": OTHER, "response": MODEL}, {"clip_id": CLIP, "response": "", "error": "timed out"}, "timed out"),
@@ -189,7 +208,10 @@ NAMED = [
 @pytest.mark.parametrize("name, another", NAMED)
 def test_an_answer_to_another_clip_of_the_split_is_no_answer(name, another, truth, tmp_path):
     answer = json.dumps(name | json.loads(MODEL))
-    for row in ({"clip_id": CLIP, "response": f"It is {answer}"}, {"id": CLIP, **turns(answer)}):
+    rows = [{"clip_id": CLIP, "response": f"It is {answer}"}, {"id": CLIP, **turns(answer)}]
+    if "video" not in name:
+        rows += [line(raw_output=answer), line(raw_output=answer, model="m")]
+    for row in rows:
         found = ingest_rows(truth, tmp_path, row, lenient=True)
         assert [(problem.code, OTHER in problem.wrong) for problem in found.problems] == [("CONFLICT", True)] * another
         assert truth.predictions()[CLIP]["outcome"] == 2 * another
