@@ -14,7 +14,15 @@ from typing import Any, NamedTuple
 
 from harness.ingestion.confusables import code_points, hidden_characters
 from harness.ingestion.diagnostics import Problem, quote
-from harness.ingestion.field_names import EITHER, MODEL_TEXTS, PREDICTED_PARTS, is_truth_row, named_like, text_in
+from harness.ingestion.field_names import (
+    EITHER,
+    MODEL_TEXTS,
+    PREDICTED_PARTS,
+    TARGETS,
+    is_truth_row,
+    named_like,
+    text_in,
+)
 from harness.ingestion.model_text import answer_in
 from harness.ingestion.strict_json import Fault, column_of
 from harness.ingestion.vocabulary import Vocabulary, round_half_up
@@ -419,7 +427,9 @@ def _kind(value: Any) -> str:
 
 
 def _look_alike_key(value: dict[str, Any], name: str) -> str:
-    near = next((key for key in value if key not in FIELDS and _resembles(key, name)), None)
+    # beside a model's text a label is the target
+    left_out = FIELDS | set(named_like(TARGETS, value) if named_like(MODEL_TEXTS, value) else ())
+    near = next((key for key in value if key not in left_out and _resembles(key, name)), None)
     return f"is {quote(near)} meant to be {name}?" if near is not None else ""
 
 

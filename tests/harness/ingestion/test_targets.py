@@ -126,6 +126,39 @@ def test_the_models_text_is_read_where_it_is_plain(row, why, truth, tmp_path):
     assert (found.total, row["outcome"], row["operation"], row["end_frame"]) == (0, 0, TAPE, 98)
 
 
+def test_a_target_is_not_proposed_as_the_answer(truth, tmp_path):
+    found = ingest_rows(truth, tmp_path, {"prompt": "What?", "predict": MODEL, "label": GOLD}, lenient=True)
+    assert not any("label" in problem.sentence for problem in found.problems)
+
+
+CONTAINERS = [
+    # a file of one truth row with a response, in each container
+    (json.dumps([canonical(response=MODEL)]), "an array"),
+    (json.dumps({"predictions": [canonical(response=MODEL)]}), "under predictions"),
+    (json.dumps({CLIP: canonical(response=MODEL)}), "from clip to answer"),
+    (json.dumps({CLIP: canonical(next_operations=[], cut_kind="x")}), "from clip to truth"),
+    ("clip_id,dominant_operation,start_frame,end_frame,next_operation,response\n"
+     f"{CLIP},Pack,14,98,Put Items,It tapes.\n", "CSV"),
+    (f"clip_id;dominant_operation;start_frame;end_frame;next_operation;next_visible;oracle_next\n"
+     f"{CLIP};Pack;14;98;Put Items;true;Pack\n", "CSV of the truth"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("text, why", CONTAINERS, ids=[why for _, why in CONTAINERS])
+def test_no_container_hides_a_target(text, why, truth, tmp_path):
+    (tmp_path / "file").write_text(text)
+    found = read(truth, tmp_path / "file", tmp_path, lenient=True)
+    assert [problem.code for problem in found.problems] == ["CONFLICT"]
+    assert truth.predictions()[CLIP]["outcome"] == 2
+
+
+@pytest.mark.parametrize("adapter", ["raw-text", "canonical", "chat", "llava"])
+def test_no_adapter_that_is_asked_for_reads_a_target(adapter, truth, tmp_path):
+    rows = [canonical(response=MODEL), {"clip_id": OTHER, **turns(GOLD), **turns(GOLD, "conversations"), "pred": MODEL}]
+    ingest_rows(truth, tmp_path, *rows, adapter=adapter, lenient=True)
+    assert all(row["operation"] in (None, TAPE) for row in truth.predictions().values())
+
+
 def test_a_row_that_differs_later_is_refused_by_itself(truth, tmp_path):
     """The format follows from the first row, the check of each row from itself."""
     rows = [{"clip_id": CLIP, "response": MODEL}, {"clip_id": OTHER, "answer": GOLD, "response": MODEL}]
