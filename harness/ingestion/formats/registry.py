@@ -17,6 +17,7 @@ from itertools import islice
 from typing import Any
 
 from harness.errors import SubmissionError, UsageError
+from harness.formatting import plural
 from harness.ingestion.diagnostics import quote
 from harness.ingestion.formats import documents, tables, tools
 from harness.ingestion.formats.documents import NotADocument
@@ -32,7 +33,17 @@ OBJECT_CONTAINERS = ("lines", "stream", "array", "predictions")
 _METRIC = re.compile(
     r"(?<![a-z])(oca|t?m?iou|m?ap|aa|acc|accuracy|exact_match|f1|precision|recall|bleu|rouge)(?![a-z])", re.IGNORECASE
 )
-_NAMES_ANSWER = {"id", "clip", "video", "video_id", "sample_id", "doc_id", "pred", *tools.TEXT_FIELDS}  # of one clip
+_NAMES_ANSWER = {
+    "clip_id",
+    "id",
+    "clip",
+    "video",
+    "video_id",
+    "sample_id",
+    "doc_id",
+    "pred",
+    *tools.TEXT_FIELDS,
+}  # of one clip
 
 
 @dataclass(frozen=True)
@@ -233,11 +244,12 @@ def _undecided(claimed: Counter[str], voters: int, seen: Sample) -> str:
     if all(claimed[name] == voters for name in names):
         ways = " or ".join(f"--adapter {name}" for name in names)
         return f"could be read in {len(names)} ways; pass {ways}"
-    what = "lines" if seen.container == "lines" else "objects"
-    names.sort(key=lambda name: -claimed[name])
-    counts = ", ".join(f"{claimed[name]} like {name}" for name in names).replace(" like", f" {what} look like", 1)
+    what = "line" if seen.container == "lines" else "object"
+    most, *others = sorted(names, key=lambda name: -claimed[name])
+    look = "looks" if claimed[most] == 1 else "look"
+    counts = [f"{plural(claimed[most], what)} {look} like {most}", *(f"{claimed[name]} like {name}" for name in others)]
     where = f"of {seen.lines} lines looked at, " if seen.lines >= VOTERS else ""
-    return f"{where}{counts}; name one with --adapter, or write one format to a file"
+    return f"{where}{', '.join(counts)}; name one with --adapter, or write one format to a file"
 
 
 def look(source: SubmissionFile) -> Sample:
@@ -265,7 +277,8 @@ def _kind(value: dict[str, Any]) -> str:
         return "predictions"
     if _is_results(value.get("results")):
         return "results"
-    return "clips" if _is_by_clip(*next(iter(value.items()))) else "lines"
+    members = list(islice(value.items(), VOTERS))
+    return "clips" if _are_by_clip([_is_by_clip(*member) for member in members]) else "lines"
 
 
 def _is_results(value: Any) -> bool:
@@ -273,8 +286,13 @@ def _is_results(value: Any) -> bool:
     return isinstance(value, dict) and not _holds_scores(value) and not _holds_answers(value)
 
 
+def _are_by_clip(members: list[bool]) -> bool:
+    """Return True if the first member, or most of the members looked at, go from a clip id to an answer."""
+    return members[:1] == [True] or 2 * sum(members) > len(members)
+
+
 def _is_by_clip(key: str | None, value: Any) -> bool:
-    """Return True if the first member of an object shows that it goes from clip ids to answers."""
+    """Return True if a member of an object goes from a clip id to an answer."""
     return key not in ANSWER_FIELDS and _answers(value)
 
 
@@ -292,19 +310,26 @@ def _document(source: SubmissionFile, lines: Sample, pretty: bool) -> Sample:
             if kind == "lines":
                 kind, start = _container(text, start)
         if kind in ("array", "predictions"):
-            return Sample(kind, _objects_in(text, documents.elements(text, start)))
+            return Sample(kind, _objects_in(text, documents.elements(text, start), kind))
         if kind != "lines":
             return Sample(kind, [{}])
         return _stream(text, lines, pretty)
 
 
-def _objects_in(text: Any, elements: Iterator[documents.Element]) -> list[dict[str, Any]]:
-    """Return the objects among the first elements, as far as they can be told apart."""
-    objects = []
+def _objects_in(text: Any, elements: Iterator[documents.Element], container: str) -> list[dict[str, Any]]:
+    """Return the objects among the first elements, and, where no format claims one of them, the first that one does."""
+    objects: list[dict[str, Any]] = []
+    claimed = False
     with contextlib.suppress(NotADocument):
-        for element in islice(elements, VOTERS):
-            objects.append(_element(text, element))
-    return [value for value in objects if value]
+        for place, element in enumerate(elements):
+            if claimed and place >= VOTERS:
+                break
+            value = _element(text, element)
+            votes = bool(value) and not claimed and bool(_claims(container, value))
+            claimed |= votes
+            if value and (place < VOTERS or votes):
+                objects.append(value)
+    return objects
 
 
 def _stream(text: Any, lines: Sample, pretty: bool) -> Sample:
@@ -322,7 +347,7 @@ def _stream(text: Any, lines: Sample, pretty: bool) -> Sample:
         return lines if lines.objects or not value else Sample("lines", [value], lines.lines)
     if lines.objects and not value:
         return lines
-    return Sample("stream", ([value] if value else []) + _objects_in(text, values))
+    return Sample("stream", ([value] if value else []) + _objects_in(text, values, "stream"))
 
 
 def _outline(text: Any, element: documents.Element) -> dict[str, Any]:
@@ -352,15 +377,18 @@ def _element(text: Any, element: documents.Element) -> dict[str, Any]:
 
 def _container(text: Any, start: int) -> tuple[str, int]:
     """Return the kind of an object by its top-level keys, and the offset of its container."""
-    for place, element in enumerate(documents.elements(text, start)):
+    members: list[bool] = []
+    for element in documents.elements(text, start):
         opener = text[element.start : element.start + 1]
         if element.key == "predictions" and opener == b"[":
             return "predictions", element.start
         if element.key == "results" and opener == b"{" and _is_results(_element(text, element)):
             return "results", element.start
-        if place == 0 and _is_by_clip(element.key, _element(text, element)):
-            return "clips", start
-    return "lines", start
+        if len(members) < VOTERS:
+            members.append(_is_by_clip(element.key, _element(text, element)))
+            if members == [True]:
+                return "clips", start
+    return "clips" if _are_by_clip(members) else "lines", start
 
 
 def _other_content(objects: list[dict[str, Any]]) -> str:
@@ -375,7 +403,7 @@ def _other_content(objects: list[dict[str, Any]]) -> str:
             ways = ", ".join(f"jq -c '.{_jq_key(key)}{items}' FILE" for key in keys)
             each = "each to a file of its own" if len(keys) > 1 else "to a file of their own"
             return f"holds answers under {under}, not at the top; write them {each}: {ways}"
-    if len(objects) == 1 and _NAMES_ANSWER.isdisjoint(value) and _holds_scores(value):
+    if objects and all(_NAMES_ANSWER.isdisjoint(value) and _holds_scores(value) for value in objects):
         return (
             "holds scores, no answers; pass the file with the model's answers, one a clip (of lm-eval and lmms-eval: "
             "samples_*.jsonl, written with --log_samples)"

@@ -235,12 +235,19 @@ def by_clip(source: SubmissionFile, options: Options) -> Iterator[Item]:
 
 def _with_clip_id(item: Item, clip_id: str) -> Item:
     if item.faults or not isinstance(item.value, dict):
-        return item
+        return _rejected(
+            item, clip_id, Fault("NOT_OBJECT", 1, "", f"{quote(item.value)} is not an object", "an answer")
+        )
     inside = item.value.get("clip_id", clip_id)
     if inside != clip_id:
         fault = Fault("CONFLICT", 1, "clip_id", f"{quote(inside)} stands under the key {quote(clip_id)}", "one name")
         return item._replace(faults=[fault])
     return item._replace(value={"clip_id": clip_id} | item.value)
+
+
+def _rejected(item: Item, clip_id: str, fault: Fault) -> Item:
+    """Return an item without an answer as a rejected one of the clip that its key names."""
+    return item._replace(value={"clip_id": clip_id}, faults=item.faults or [fault])
 
 
 def activitynet(source: SubmissionFile, options: Options) -> Iterator[Item]:
@@ -254,7 +261,8 @@ def activitynet(source: SubmissionFile, options: Options) -> Iterator[Item]:
 
 def _best_detection(item: Item, clip_id: str, rate: float) -> Item:
     if item.faults or not isinstance(item.value, list) or not all(isinstance(row, dict) for row in item.value):
-        return item
+        wrong = f"{quote(item.value)} is no list of detections"
+        return _rejected(item, clip_id, Fault("TYPE", 1, "", wrong, 'a list of {"label", "score", "segment"}'))
     scored = [row for row in item.value if type(row.get("score")) in (int, float)]
     best = max(scored, key=lambda row: row["score"], default=item.value[0] if item.value else {})
     answer = {

@@ -283,6 +283,31 @@ def test_failed_elements_of_an_array_decide_no_format(truth, tmp_path):
         assert truth.predictions()[VOTED[0]]["outcome"] == 2
 
 
+def test_many_failed_elements_decide_no_format(truth, tmp_path):
+    failed = [{"clip_id": f"x{number}", "error": "loading"} for number in range(100)]
+    found = read(truth, write(tmp_path, json.dumps([*failed, response(0, VOTED[0])])), tmp_path, lenient=True)
+    assert found.adapter == "raw-text" and ANSWER.items() <= truth.predictions()[VOTED[0]].items()
+
+
+@pytest.mark.parametrize("failed", [None, "timeout", {"error": "timeout"}, []])
+def test_failed_members_of_an_object_by_clip_decide_no_format(failed, truth, tmp_path):
+    """The key names the clip, so that it is invalid."""
+    value = {VOTED[0]: failed, **dict.fromkeys(VOTED[1:], json.loads(SAID))}
+    for indent in (None, 2):
+        found = read(truth, write(tmp_path, json.dumps(value, indent=indent)), tmp_path, lenient=True)
+        assert (found.adapter, found.lines, found.rejected) == ("by-clip", 6, 1)
+        assert [truth.predictions()[clip]["outcome"] for clip in VOTED] == [2, 0, 0, 0, 0, 0]
+
+
+@pytest.mark.parametrize("failed", [None, "timeout", {"error": "timeout"}, ["timeout"]])
+def test_failed_results_of_activitynet_decide_no_format(failed, truth, tmp_path):
+    results = {VOTED[0]: failed, VOTED[1]: activitynet()["results"][CLIPS[0]]}
+    for indent in (None, 2):
+        found = read(truth, write(tmp_path, json.dumps({"results": results}, indent=indent)), tmp_path, lenient=True)
+        assert (found.adapter, [problem.code for problem in found.problems]) == ("activitynet", ["TYPE"])
+        assert [truth.predictions()[clip]["outcome"] for clip in VOTED[:2]] == [2, 0]
+
+
 def test_texts_beside_answers_are_canonical(truth, tmp_path):
     """raw_output without an answer field is a canonical line among others, be they few."""
     values = [{"clip_id": clip, "raw_output": SAID} for clip in VOTED[:5]] + [line(clip_id=VOTED[5])]
@@ -296,8 +321,8 @@ def test_two_formats_in_one_file_are_refused(truth, tmp_path):
     """Neither has two thirds; the message counts what was seen, and a name decides."""
     two = [line(clip_id=VOTED[0]), response(0, VOTED[1])]
     for text, name, seen in (
-        (lines(*two), "canonical", "1 lines look like canonical, 1 like raw-text; name one with --adapter"),
-        (json.dumps(two), "array", "1 objects look like array, 1 like raw-text; name one with --adapter"),
+        (lines(*two), "canonical", "1 line looks like canonical, 1 like raw-text; name one with --adapter"),
+        (json.dumps(two), "array", "1 object looks like array, 1 like raw-text; name one with --adapter"),
     ):
         file = write(tmp_path, text)
         with pytest.raises(SubmissionError) as refused:
@@ -340,6 +365,7 @@ OTHER_CONTENT = [
     # a document, what the one message says of it, and the way out
     ({"base_model": {"OCA": 0.25, "AA@1": 0.1}, "finetuned_model": {"OCA": 0.7, "AA@1": 0.4}},
      "holds scores, no answers", "pass the file with the model's answers"),
+    ([{"model": "base", "OCA": 0.25}, {"model": "tuned", "OCA": 0.7}], "holds scores, no answers", "pass the file"),
     ({"tIoU@0.5": 0.25}, "holds scores, no answers", "pass the file"),
     ({"model": "m", "metrics": {"accuracy": 1}}, "holds scores, no answers", "pass the file"),
     ({"results": {"warehouse": {"alias": "w", "exact_match,none": 0.3}}, "configs": {}}, "holds scores",
