@@ -180,7 +180,7 @@ def score_folder(folder: Path, request: Request) -> tuple[list[Entry], Unranked]
 
 def _no_entries(folder: Path) -> dict[Path, str]:
     """Return why each folder without a card, and each prediction file that lies in no folder, is no entry."""
-    reasons = {}
+    reasons: dict[Path, str] = {}
     for path in folder.iterdir():
         if path.name.startswith((".", "__")):
             continue

@@ -21,7 +21,7 @@ from harness.cards import CARD, PREDICTIONS, predictions_of, read_card
 from harness.comparison.paired import PAIRED_METRICS, PairedClips, need_every_clip, pair_scores
 from harness.errors import UsageError
 from harness.ingestion.rows import NAME, is_path
-from harness.ingestion.submission_file import shown_name
+from harness.ingestion.submission_file import shown_name, split_ending
 from harness.scoring.metrics import float_or_none
 from harness.scoring.request import Request
 from harness.scoring.result import Score
@@ -213,7 +213,7 @@ def _entry(name: str, score: Score) -> dict[str, Any]:
 
 
 def _short(path: Path) -> str:
-    return path.parent.name if path.name == PREDICTIONS and path.parent.name else path.stem
+    return path.parent.name if path.name == PREDICTIONS and path.parent.name else split_ending(path.name)[0]
 
 
 def distinct_names(names: list[str]) -> list[str]:

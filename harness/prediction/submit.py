@@ -90,7 +90,8 @@ def submit(
 def _request(choices: dict[str, Any]) -> Request:
     request = Request.of(**choices)
     if unfit := sorted(set(choices) - set(CHOICES)):
-        raise UsageError(f"an entry is read by its card, which cannot say {', '.join(unfit)}; leave it out")
+        hint = "name the clips by clip_id in the file" if unfit == ["clip_map"] else "leave it out"
+        raise UsageError(f"an entry is read by its card, which cannot say {', '.join(unfit)}; {hint}")
     return request
 
 

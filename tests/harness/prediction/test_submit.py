@@ -109,10 +109,8 @@ def test_the_options_of_reading_stand_on_the_card(place, rows):
         submit("frames.jsonl", "frames", clip_frames=100)
     made = submit("frames.jsonl", "frames", clip_frames=100, lenient=True, ignore_extra=True, adapter="canonical")
     said = tomllib.loads((made.folder / "card.toml").read_text())
-    assert {key: said[key] for key in ("clip_frames", "lenient", "ignore_extra", "adapter")} == {
-        "clip_frames": 100, "lenient": True, "ignore_extra": True, "adapter": "canonical",
-    }  # fmt: skip
-    assert "fps" not in said
+    expected = {"clip_frames": 100, "lenient": True, "ignore_extra": True, "adapter": "canonical"}
+    assert {key: said[key] for key in expected} == expected and "fps" not in said
     assert board()["entries"][0]["metrics"]["tiou50"]["value"] == made.score.metrics["tiou50"].value == 59 / 60
 
 
