@@ -43,7 +43,7 @@ submissions: $(STAMP)
 	$(BIN)/python -m harness.baselines.committed submissions $(FRAMES)
 
 sample: .venv/.tested-tools browser
-	$(HARNESS) leaderboard submissions -o reports/sample/leaderboard.html --frames --budget 360kB
+	$(HARNESS) leaderboard submissions -o reports/sample/leaderboard.html --frames --budget 350kB
 	$(BIN)/python -m tests.support.pages reports/sample
 
 kaggle: .venv/.tested-tools
