@@ -212,16 +212,18 @@ def _entry(name: str, score: Score) -> dict[str, Any]:
     }
 
 
-def _short(path: Path) -> str:
-    return path.parent.name if path.name == PREDICTIONS and path.parent.name else split_ending(path.name)[0]
+def short_name(path: Path) -> str:
+    """Return a file's name without its known endings; of an entry's predictions the name of its folder."""
+    stem, _ = split_ending(path.name)
+    return path.parent.name if stem == Path(PREDICTIONS).stem and path.parent.name else stem
 
 
 def distinct_names(names: list[str]) -> list[str]:
-    """Return a short name for each path: without folder and extension, or the folder's for an entry's predictions.
+    """Return a short name for each path: without folder and known endings, or the folder's for an entry's predictions.
 
     Where two would be equal, the paths themselves are returned, numbered if need be.
     """
-    for candidate in ([_short(Path(name)) or name for name in names], names):
+    for candidate in ([short_name(Path(name)) or name for name in names], names):
         if len(set(candidate)) == len(names):
             return candidate
     return [f"{name} ({i + 1})" for i, name in enumerate(names)]

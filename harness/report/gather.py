@@ -18,9 +18,9 @@ from harness.cards import Card
 from harness.comparison import leaderboard
 from harness.comparison.leaderboard import Entry, ScoredEntries
 from harness.comparison.paired import need_every_clip
-from harness.comparison.pairwise import MARGIN, distinct_names, score_operand
+from harness.comparison.pairwise import MARGIN, distinct_names, score_operand, short_name
 from harness.errors import UsageError
-from harness.ingestion.submission_file import shown_name, split_ending
+from harness.ingestion.submission_file import shown_name
 from harness.report.clips import Answers, Clips, load
 from harness.scoring.request import Request
 from harness.scoring.result import Score
@@ -114,9 +114,7 @@ def _need(request: Request) -> None:
 
 def display_name(file: str | Path) -> str:
     """Return a file's name without its known endings; of a predictions.jsonl the name of its folder."""
-    path = Path(shown_name(file))
-    stem, _ = split_ending(path.name)
-    return path.parent.name if stem == "predictions" and path.parent.name else stem
+    return short_name(Path(shown_name(file)))
 
 
 def _operand(name: str, score: Score, path: Path) -> Entry:

@@ -165,6 +165,8 @@ NAMES = [
     (["a.jsonl", "a.csv"], ["a.jsonl", "a.csv"], "names where only extensions differ"),
     (["a.jsonl", "a.jsonl"], ["a.jsonl (1)", "a.jsonl (2)"], "numbers where nothing differs"),
     (["a.jsonl", "constant"], ["a", "constant"], "a baseline"),
+    (["gpt-4.1", "x/gpt-4.5.json.gz"], ["gpt-4.1", "gpt-4.5"], "dots of versions are no extensions"),
+    (["x/predictions.csv", "y/predictions.jsonl"], ["x", "y"], "folders of entries in any format"),
 ]
 
 

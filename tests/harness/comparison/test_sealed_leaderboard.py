@@ -8,8 +8,10 @@ import random
 
 import pytest
 
+import harness
 from harness.baselines.write import answers
 from harness.comparison import sealed_leaderboard
+from harness.errors import SubmissionError
 from harness.report import public
 from harness.scoring.request import Request
 from harness.worlds import sealing
@@ -115,3 +117,18 @@ def test_the_public_page(place, truth, tmp_path):
     text = public.html(board)
     assert "&lt;b&gt;shown&lt;/b&gt;" in text and "<b>shown" not in text and "<script" not in text
     assert board["commitment"] in text and "files were scored" in text and truth[0] not in text
+
+
+def test_an_entry_of_a_sealed_split_is_checked_and_not_scored(place, truth, tmp_path, monkeypatch):
+    """Each scoring is logged and says something about the truth, so that making an entry makes none."""
+    monkeypatch.setenv("HARNESS_HOME", str(place))
+    log = sealed_leaderboard.locate(NAME, place).seal.log
+    before = log.read_bytes() if log.exists() else b""
+    file = hand.write(tmp_path / "mine.jsonl", truth[1])
+    made = harness.submit(file, name="mine", folder=tmp_path / "entries", world=NAME)
+    assert made.score is None and made.card.truth_digest == truth[0]
+    assert (log.read_bytes() if log.exists() else b"") == before
+    hand.write(tmp_path / "bad.jsonl", [{"clip_id": "no such clip"}])
+    with pytest.raises(SubmissionError, match="nothing was scored"):
+        harness.submit(tmp_path / "bad.jsonl", name="bad", folder=tmp_path / "entries", world=NAME)
+    assert [path.name for path in (tmp_path / "entries").iterdir()] == ["mine"]
