@@ -299,6 +299,14 @@ def test_failed_members_of_an_object_by_clip_decide_no_format(failed, truth, tmp
         assert [truth.predictions()[clip]["outcome"] for clip in VOTED] == [2, 0, 0, 0, 0, 0]
 
 
+@pytest.mark.parametrize("inside", [SAID, "null"])
+def test_a_key_that_is_not_utf_8_names_no_clip(inside, truth, tmp_path):
+    (tmp_path / "file").write_bytes(f'{{"{VOTED[0]}": {SAID}, "caf\xe9": {inside}}}'.encode("latin-1"))
+    found = read(truth, tmp_path / "file", tmp_path, lenient=True)
+    assert [problem.code for problem in found.problems] == ["ENCODING"]
+    assert list(truth.predictions()) == [VOTED[0]]
+
+
 @pytest.mark.parametrize("failed", [None, "timeout", {"error": "timeout"}, ["timeout"]])
 def test_failed_results_of_activitynet_decide_no_format(failed, truth, tmp_path):
     results = {VOTED[0]: failed, VOTED[1]: activitynet()["results"][CLIPS[0]]}
