@@ -241,7 +241,7 @@ FAILURES = [
     (response, lambda clip: {"clip_id": clip, "error": "timeout"}, "raw-text", 2, 1),
     (llava, lambda clip: {"id": clip, "error": "timeout"}, "llava", 2, 1),
     (chat(SAID), lambda clip: {"clip_id": clip, "messages": None}, "chat", 2, 1),
-    (chat(SAID), lambda clip: {"id": clip, "response": "x"}, "chat", 2, 1),
+    (chat(SAID), lambda clip: {"id": clip, "error": "timeout"}, "chat", 2, 1),
     (COMPLETION, lambda clip: {"id": "1", "custom_id": clip, "response": None, "error": {"code": 1}}, "batch", 2, 1),
     (COMPLETION, lambda clip: {"clip_id": clip, "raw_output": SAID}, "batch", 2, 1),
     (lm_eval, lambda clip: {"doc": {"clip_id": clip}, "filtered_resps": []}, "lm-eval", 2, 1),
