@@ -14,7 +14,15 @@ from typing import Any, NamedTuple
 
 from harness.ingestion.confusables import code_points, hidden_characters
 from harness.ingestion.diagnostics import Problem, quote
-from harness.ingestion.field_names import EITHER, MODEL_TEXTS, PREDICTED_PARTS, is_truth_row, named_like, text_in
+from harness.ingestion.field_names import (
+    EITHER,
+    MODEL_TEXTS,
+    PREDICTED_PARTS,
+    TARGETS,
+    is_truth_row,
+    named_like,
+    text_in,
+)
 from harness.ingestion.model_text import answer_in
 from harness.ingestion.strict_json import Fault, column_of
 from harness.ingestion.vocabulary import Vocabulary, round_half_up
@@ -133,6 +141,13 @@ class _Line:
         value = self.value
         if isinstance(value.get("raw_output"), str) and value.keys().isdisjoint(ANSWERING_FIELDS):
             return self._read_text()
+        checked = self._check_fields()
+        raw = value.get("raw_output")
+        if checked.problems or not isinstance(raw, str) or "clip_id" not in raw:
+            return checked
+        return checked._replace(names=self._clip_named(find_answer(self.words, raw).value))
+
+    def _check_fields(self) -> Checked:
         self._check_keys()
         clip_id = self._clip_id()
         operation = self._label("dominant_operation")
@@ -179,18 +194,22 @@ class _Line:
         found = find_answer(self.words, self.value["raw_output"])
         answer = found.value and answer_part(found.value)
         answered = self.value | (answer or dict.fromkeys(ANSWER_FIELDS[:3]))
-        checked = _Line(self.words, self.number, answered, self.text, self.column).check()
+        checked = _Line(self.words, self.number, answered, self.text, self.column)._check_fields()
         if checked.problems:
             return checked
         notes = [Note("text"), *checked.notes]
         if found.value is None:
             return Checked(checked.row._replace(outcome=UNPARSEABLE), [], [*notes, _why_unreadable(found.problem)])
-        names = next((found.value[key] for key in CLIP_NAMES if isinstance(found.value.get(key), str)), None)
-        names = None if names == checked.row.clip_id else names
+        names = self._clip_named(found.value)
         if found.repaired:
             row = checked.row._replace(source=checked.row.source or REPAIRED)
             return Checked(row, [], [*notes, Note("repaired")], names)
         return Checked(checked.row, [], notes, names)
+
+    def _clip_named(self, answer: Mapping[str, Any] | None) -> str | None:
+        """Return the clip that an answer names, None where it is the line's own or none."""
+        name = next((answer[key] for key in CLIP_NAMES if isinstance(answer.get(key), str)), None) if answer else None
+        return None if name == self.value.get("clip_id") else name
 
     def check_origin(self) -> None:
         """Note a problem where the answer fields are the truth's, or stand beside another answer in a model's text."""
@@ -408,7 +427,9 @@ def _kind(value: Any) -> str:
 
 
 def _look_alike_key(value: dict[str, Any], name: str) -> str:
-    near = next((key for key in value if key not in FIELDS and _resembles(key, name)), None)
+    # beside a model's text a label is the target
+    left_out = FIELDS | set(named_like(TARGETS, value) if named_like(MODEL_TEXTS, value) else ())
+    near = next((key for key in value if key not in left_out and _resembles(key, name)), None)
     return f"is {quote(near)} meant to be {name}?" if near is not None else ""
 
 

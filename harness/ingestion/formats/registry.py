@@ -95,8 +95,9 @@ def _is_lm_eval(peek: Peek) -> bool:
     return peek.has("filtered_resps", "doc")
 
 
-def _is_text_twice(peek: Peek) -> bool:
-    return peek.has("clip_id") and tools.repeats_turn(peek.first)
+def _has_turns(peek: Peek, field: str) -> bool:
+    """Return True if the first object's turns are what the model said, and raw text does not say the same."""
+    return peek.has(field) and not (peek.has("clip_id") and not peek.answers and tools.repeats_turn(peek.first, field))
 
 
 ADAPTERS = {
@@ -142,11 +143,13 @@ ADAPTERS = {
             _objects(lambda peek: "clip_id" in peek.first and not peek.answers and tools.holds_text(peek.first)),
             shape=tools.raw_text,
         ),
-        Adapter("llava", "LLaVA conversations", _objects(lambda peek: peek.has("conversations")), shape=tools.llava),
+        Adapter(
+            "llava", "LLaVA conversations", _objects(lambda peek: _has_turns(peek, "conversations")), shape=tools.llava
+        ),
         Adapter(
             "chat",
             "chat messages, the model's last turn counts",
-            _objects(lambda peek: peek.has("messages") and not _is_text_twice(peek)),
+            _objects(lambda peek: _has_turns(peek, "messages")),
             shape=tools.chat,
         ),
         Adapter(

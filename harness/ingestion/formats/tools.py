@@ -49,11 +49,13 @@ def holds_text(value: dict[str, Any]) -> bool:
     )
 
 
-def repeats_turn(value: dict[str, Any]) -> bool:
-    """Return True if the last model turn of `messages` is the text of another field, so that both say the same."""
-    turn = _last_turn(value, "messages")
-    names = named_like(MODEL_TEXTS, value) or named_like(EITHER, value)
-    return bool(turn) and bool(names) and all(_same(value[name], turn) for name in names)
+def repeats_turn(value: dict[str, Any], field: str) -> bool:
+    """Return True if the turns add nothing to the model's text in another field: the last is its text or a question."""
+    turn, model = _last_turn(value, field), named_like(MODEL_TEXTS, value)
+    if not turn:
+        return bool(_turns(value, field) and model)
+    names = model or named_like(EITHER, value)
+    return bool(names) and all(_same(value[name], turn) for name in names)
 
 
 def raw_text(value: dict[str, Any], options: Options) -> dict[str, Any]:
@@ -76,7 +78,8 @@ def raw_text(value: dict[str, Any], options: Options) -> dict[str, Any]:
     failure = failure_of(value)
     if text is None or (failure and not text.strip()):
         remedy = LENIENT if said else ""
-        raise Unshaped(name, "no text of the model" + failure, f"one of {', '.join(TEXT_FIELDS)}", remedy)
+        expected, clip_id = f"one of {', '.join(TEXT_FIELDS)}", value.get("clip_id")
+        raise Unshaped(name, "no text of the model" + failure, expected, remedy, clip_id=clip_id)
     return {key: item for key, item in value.items() if key not in said | either} | {"raw_output": text}
 
 
@@ -88,8 +91,11 @@ def _two_texts(names: list[str], clip_id: Any) -> Unshaped:
 
 
 def _last_turn(value: dict[str, Any], name: str) -> str:
-    """Return the text of the last turn that is a model's; empty where there is none."""
-    texts = [_text(turn.get("content", turn.get("value"))) for turn in _turns(value, name) if _is_model(turn)]
+    """Return the text of the last turn that is a model's; empty where there is none, or a question is open."""
+    turns = _turns(value, name)
+    if turns and _is_from(turns[-1], "user", "human"):
+        return ""
+    texts = [_text(turn.get("content", turn.get("value"))) for turn in turns if _is_model(turn)]
     return texts[-1] if texts else ""
 
 
@@ -99,10 +105,15 @@ def _same(said: Any, text: str) -> bool:
     return said is not None and said.strip() == text.strip()
 
 
-def _only_turn(value: dict[str, Any], field: str) -> dict[str, Any]:
+def _only_turn(value: dict[str, Any], options: Options, field: str) -> dict[str, Any]:
     """Shape a conversation, in which the last turn is the model's unless another field holds the model's text."""
     clip_id = value.get("clip_id", value.get("id"))
     text = _last_turn(value, field)
+    named_by = "clip_id" if field == "messages" else "id"
+    if not text and any(text_in(value[name]) is not None for name in named_like(MODEL_TEXTS, value)):
+        if not isinstance(clip_id, str):
+            raise Unshaped(named_by, "names no clip", "a clip_id")
+        return raw_text({key: item for key, item in value.items() if key != field} | {"clip_id": clip_id}, options)
     for name in (*named_like(MODEL_TEXTS, value), *named_like(EITHER, value)):
         stated = value[name] is not None or name in named_like(MODEL_TEXTS, value)
         template = name in named_like(_TEMPLATE, value) and text in str(value[name])
@@ -114,17 +125,17 @@ def _only_turn(value: dict[str, Any], field: str) -> dict[str, Any]:
         if field == "messages":
             example = '{"role": "assistant", "content": "..."}'
         raise Unshaped(field, wrong, f"a turn {example}", LENIENT, clip_id=clip_id)
-    return _with_text(value, clip_id, text, "clip_id" if field == "messages" else "id")
+    return _with_text(value, clip_id, text, named_by)
 
 
 def llava(value: dict[str, Any], options: Options) -> dict[str, Any]:
     """Shape LLaVA's {"id", "conversations": [{"from": "human" | "gpt", "value"}]}; the model's last turn counts."""
-    return _only_turn(value, "conversations")
+    return _only_turn(value, options, "conversations")
 
 
 def chat(value: dict[str, Any], options: Options) -> dict[str, Any]:
     """Shape {"clip_id" or "id", "messages": [{"role", "content"}]}, content a text or parts; the last turn counts."""
-    return _only_turn(value, "messages")
+    return _only_turn(value, options, "messages")
 
 
 def batch(value: dict[str, Any], options: Options) -> dict[str, Any]:
@@ -203,7 +214,11 @@ def _response(value: dict[str, Any], clip_id: Any) -> str:
 
 
 def _is_model(turn: Any) -> bool:
-    return isinstance(turn, dict) and turn.get("from", turn.get("role")) in ("gpt", "assistant", "model")
+    return _is_from(turn, "gpt", "assistant", "model")
+
+
+def _is_from(turn: Any, *names: str) -> bool:
+    return isinstance(turn, dict) and turn.get("from", turn.get("role")) in names
 
 
 def _with_text(value: dict[str, Any], clip_id: Any, text: str, named_by: str) -> dict[str, Any]:

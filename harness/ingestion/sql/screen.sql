@@ -28,6 +28,7 @@ heads AS (                  -- raw_output, when it comes last, is cut off: it ma
                 substr(line, raw_at),
                 '"raw_output": ?(?:null|"(?:[^"\\\x00-\x1f]|\\["\\/bfnrt]|\\u(?:[0-9a-ce-fA-CE-F][0-9a-fA-F]|[dD][0-7])[0-9a-fA-F]{2}|\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2})*")\}'
             ) THEN NULL
+            WHEN contains(substr(line, raw_at), 'clip_id') THEN NULL   -- it may name another clip
             WHEN ends_with(left(line, raw_at - 1), ', ') THEN left(line, raw_at - 3) || '}'
             WHEN ends_with(left(line, raw_at - 1), ',') THEN left(line, raw_at - 2) || '}'
         END AS head

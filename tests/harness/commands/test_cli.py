@@ -285,6 +285,18 @@ def test_refused_with_one_clear_message(words, message, why, run, folder):
     assert result.err.startswith(("harness: ", "Usage: ", "Error: ")) and len(result.err.splitlines()) <= 6
 
 
+def test_lenient_scores_list_the_bad_lines(run, folder):
+    """The first ten problems are shown, and how many there are; a file without one has no such list."""
+    result = run("score", "bad.jsonl", "--lenient", "--world", WORLD)
+    assert "2 lines rejected, with 5 problems; --lenient counts them as wrong" in result.out
+    assert "\n  line 1: TYPE temporal_segment: 7 is a number" in result.out
+    assert '\n  line 2: CLIP_UNKNOWN clip_id: "no such clip" is not of the split' in result.out
+    assert "rejected" not in run("score", "right.jsonl", "--lenient", "--world", WORLD).out
+    hand.write(folder / "many.jsonl", [{"clip_id": f"no such clip {number}"} for number in range(8)])
+    result = run("score", "many.jsonl", "--lenient", "--world", WORLD)
+    assert result.out.count("\n  line ") == 10 and "and 22 more" in result.out
+
+
 def test_unknown_world(run):
     result = run("score", "right.jsonl", "--world", "atlantis")
     assert result.code == 2 and "atlantis" in result.err and "warehouse-v1" in result.err

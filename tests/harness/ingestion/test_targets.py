@@ -62,6 +62,7 @@ REFUSED = [
     ({"id": CLIP, **turns(GOLD), "response": MODEL}, '"messages" and "response"'),
     ({"id": CLIP, **turns(GOLD), "predict": MODEL}, '"messages" and "predict"'),
     ({"id": CLIP, **turns(GOLD), "generated_text": [{"role": "assistant", "content": MODEL}]}, '"generated_text"'),
+    ({"id": CLIP, "messages": turns(GOLD)["messages"][:1], "answer": GOLD}, '"messages" and "answer"'),
     (canonical(response=MODEL), '"response"'),
     (canonical(response="I cannot tell."), '"response"'),
     (canonical(prediction=json.loads(MODEL)), '"prediction"'),
@@ -97,6 +98,19 @@ READ = [
     ({"clip_id": CLIP, "resps": [[MODEL]], "gt": GOLD}, "a text alone in lists"),
     ({"clip_id": CLIP, "pred": MODEL, "answer": MODEL}, "both say the same"),
     ({"clip_id": CLIP, "answer": MODEL}, "one text"),
+    ({"id": CLIP, "messages": turns(GOLD)["messages"][:1], "response": MODEL}, "only a question in the turns"),
+    (
+        {
+            "clip_id": CLIP,
+            "messages": turns(GOLD)["messages"] * 2 + [{"role": "user", "content": "?"}],
+            "response": MODEL,
+        },
+        "the turns end with a question",
+    ),
+    (
+        {"clip_id": CLIP, "conversations": turns(GOLD, "conversations")["conversations"][:1], "prediction": MODEL},
+        "LLaVA",
+    ),
     ({"id": CLIP, **turns(MODEL), "label": GOLD}, "the turn is the only text of a model"),
     (canonical("Tape", label="Pack", ground_truth=GOLD), "answer fields beside a target"),
     (canonical("Tape", response=f"So: {MODEL}"), "the response gives the same answer"),
@@ -110,6 +124,39 @@ def test_the_models_text_is_read_where_it_is_plain(row, why, truth, tmp_path):
     found = ingest_rows(truth, tmp_path, row)
     row = truth.predictions()[CLIP]
     assert (found.total, row["outcome"], row["operation"], row["end_frame"]) == (0, 0, TAPE, 98)
+
+
+def test_a_target_is_not_proposed_as_the_answer(truth, tmp_path):
+    found = ingest_rows(truth, tmp_path, {"prompt": "What?", "predict": MODEL, "label": GOLD}, lenient=True)
+    assert not any("label" in problem.sentence for problem in found.problems)
+
+
+CONTAINERS = [
+    # a file of one truth row with a response, in each container
+    (json.dumps([canonical(response=MODEL)]), "an array"),
+    (json.dumps({"predictions": [canonical(response=MODEL)]}), "under predictions"),
+    (json.dumps({CLIP: canonical(response=MODEL)}), "from clip to answer"),
+    (json.dumps({CLIP: canonical(next_operations=[], cut_kind="x")}), "from clip to truth"),
+    ("clip_id,dominant_operation,start_frame,end_frame,next_operation,response\n"
+     f"{CLIP},Pack,14,98,Put Items,It tapes.\n", "CSV"),
+    (f"clip_id;dominant_operation;start_frame;end_frame;next_operation;next_visible;oracle_next\n"
+     f"{CLIP};Pack;14;98;Put Items;true;Pack\n", "CSV of the truth"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("text, why", CONTAINERS, ids=[why for _, why in CONTAINERS])
+def test_no_container_hides_a_target(text, why, truth, tmp_path):
+    (tmp_path / "file").write_text(text)
+    found = read(truth, tmp_path / "file", tmp_path, lenient=True)
+    assert [problem.code for problem in found.problems] == ["CONFLICT"]
+    assert truth.predictions()[CLIP]["outcome"] == 2
+
+
+@pytest.mark.parametrize("adapter", ["raw-text", "canonical", "chat", "llava"])
+def test_no_adapter_that_is_asked_for_reads_a_target(adapter, truth, tmp_path):
+    rows = [canonical(response=MODEL), {"clip_id": OTHER, **turns(GOLD), **turns(GOLD, "conversations"), "pred": MODEL}]
+    ingest_rows(truth, tmp_path, *rows, adapter=adapter, lenient=True)
+    assert all(row["operation"] in (None, TAPE) for row in truth.predictions().values())
 
 
 def test_a_row_that_differs_later_is_refused_by_itself(truth, tmp_path):
@@ -144,6 +191,11 @@ FAILED = [
     ),
     ({"id": OTHER, **turns(MODEL)}, {"id": CLIP, "messages": [], "error": "out of memory"}, "out of memory"),
     ({"id": OTHER, **turns(MODEL)}, {"id": CLIP, **turns("")}, "no text of the model"),
+    (
+        {"id": OTHER, **turns(MODEL)},
+        {"id": CLIP, "messages": turns(GOLD)["messages"] * 2 + [{"role": "user", "content": "?"}]},
+        "no text of the model",
+    ),
     ({"id": OTHER, **turns(MODEL, "conversations")}, {"id": CLIP, "conversations": None}, "no text of the model"),
     ({"clip_id": OTHER, "response": MODEL}, {"clip_id": CLIP, "response": None, "error": "timed out"}, "timed out"),
     ({"clip_id": OTHER, "response": MODEL}, {"clip_id": CLIP, "response": "", "error": "timed out"}, "timed out"),
@@ -189,7 +241,10 @@ NAMED = [
 @pytest.mark.parametrize("name, another", NAMED)
 def test_an_answer_to_another_clip_of_the_split_is_no_answer(name, another, truth, tmp_path):
     answer = json.dumps(name | json.loads(MODEL))
-    for row in ({"clip_id": CLIP, "response": f"It is {answer}"}, {"id": CLIP, **turns(answer)}):
+    rows = [{"clip_id": CLIP, "response": f"It is {answer}"}, {"id": CLIP, **turns(answer)}]
+    if "video" not in name:
+        rows += [line(raw_output=answer), line(raw_output=answer, model="m")]
+    for row in rows:
         found = ingest_rows(truth, tmp_path, row, lenient=True)
         assert [(problem.code, OTHER in problem.wrong) for problem in found.problems] == [("CONFLICT", True)] * another
         assert truth.predictions()[CLIP]["outcome"] == 2 * another
