@@ -78,12 +78,19 @@ def stream(source: SubmissionFile, options: Options) -> Iterator[Item]:
 
 
 def members(source: SubmissionFile, start: Callable[[mmap.mmap], int]) -> Iterator[tuple[str, Item]]:
-    """Yield key ("" in an array) and item of each member of the container at `start(text)`. Raises SubmissionError."""
+    """Yield key and item of each member of the container at `start(text)`. Raises SubmissionError.
+
+    The key is "" in an array, and where it is not UTF-8, which is a fault of the item.
+    """
     with memory_map(source) as text:
         place = Place(text)
         try:
             for element in elements(text, start(text)):
-                yield element.key or "", place.item(element)
+                key, item = element.key or "", place.item(element)
+                if not key.isascii() and key != key.encode(errors="ignore").decode():  # bytes that are not UTF-8
+                    wrong = f"the key {quote(key)} is not UTF-8"
+                    key, item = "", item._replace(value=None, faults=[Fault("ENCODING", 1, "", wrong, "UTF-8")])
+                yield key, item
         except NotADocument as wrong:
             raise SubmissionError(place.message(source.name, wrong)) from None
 

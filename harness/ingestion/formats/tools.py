@@ -247,7 +247,7 @@ def _with_clip_id(item: Item, clip_id: str) -> Item:
 
 def _rejected(item: Item, clip_id: str, fault: Fault) -> Item:
     """Return an item without an answer as a rejected one of the clip that its key names."""
-    return item._replace(value={"clip_id": clip_id}, faults=item.faults or [fault])
+    return item._replace(value={"clip_id": clip_id} if clip_id else {}, faults=item.faults or [fault])
 
 
 def activitynet(source: SubmissionFile, options: Options) -> Iterator[Item]:

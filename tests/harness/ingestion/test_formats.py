@@ -241,7 +241,7 @@ FAILURES = [
     (response, lambda clip: {"clip_id": clip, "error": "timeout"}, "raw-text", 2, 1),
     (llava, lambda clip: {"id": clip, "error": "timeout"}, "llava", 2, 1),
     (chat(SAID), lambda clip: {"clip_id": clip, "messages": None}, "chat", 2, 1),
-    (chat(SAID), lambda clip: {"id": clip, "response": "x"}, "chat", 2, 1),
+    (chat(SAID), lambda clip: {"id": clip, "error": "timeout"}, "chat", 2, 1),
     (COMPLETION, lambda clip: {"id": "1", "custom_id": clip, "response": None, "error": {"code": 1}}, "batch", 2, 1),
     (COMPLETION, lambda clip: {"clip_id": clip, "raw_output": SAID}, "batch", 2, 1),
     (lm_eval, lambda clip: {"doc": {"clip_id": clip}, "filtered_resps": []}, "lm-eval", 2, 1),
@@ -297,6 +297,14 @@ def test_failed_members_of_an_object_by_clip_decide_no_format(failed, truth, tmp
         found = read(truth, write(tmp_path, json.dumps(value, indent=indent)), tmp_path, lenient=True)
         assert (found.adapter, found.lines, found.rejected) == ("by-clip", 6, 1)
         assert [truth.predictions()[clip]["outcome"] for clip in VOTED] == [2, 0, 0, 0, 0, 0]
+
+
+@pytest.mark.parametrize("inside", [SAID, "null"])
+def test_a_key_that_is_not_utf_8_names_no_clip(inside, truth, tmp_path):
+    (tmp_path / "file").write_bytes(f'{{"{VOTED[0]}": {SAID}, "caf\xe9": {inside}}}'.encode("latin-1"))
+    found = read(truth, tmp_path / "file", tmp_path, lenient=True)
+    assert [problem.code for problem in found.problems] == ["ENCODING"]
+    assert list(truth.predictions()) == [VOTED[0]]
 
 
 @pytest.mark.parametrize("failed", [None, "timeout", {"error": "timeout"}, ["timeout"]])
