@@ -58,7 +58,7 @@ class Entry(NamedTuple):
 
 @dataclass(frozen=True)
 class Unranked:
-    """What a folder of submissions holds besides the entries that are shown.
+    """Contents of a folder of submissions besides the entries that are shown.
 
     `broken`: entries that could not be scored, as `name` and `error`. `skipped`: what is no entry for the request's
     world and split, as `name`, `path` and `reason`; `elsewhere` of them are entries for another.
