@@ -27,7 +27,7 @@ from finetune.config import Config
 from harness.comparison.paired import pair_scores
 from harness.metrics_table import BY_KEY
 from harness.statistics import holm, identity_interval, sign_flip_p
-from reference.files import write_atomically
+from reference.files import write_text
 from reference.rendering.render_split import render
 from reference.rendering.request import Request
 
@@ -143,7 +143,7 @@ def run_arm(work: Path, arm: str, seed: int) -> dict[str, Any]:
         result[rendering] = values | {"valid": sources.count("model") / len(sources)}
     path.parent.mkdir(exist_ok=True)
     text = json.dumps(result, indent=1) + "\n"
-    write_atomically(path, lambda scratch: scratch.write_text(text, encoding="utf-8"))
+    write_text(path, text)
     return result
 
 

@@ -17,7 +17,7 @@ from harness.prediction.predictor import Reply
 from harness.prediction.replies import Reader
 from harness.rules import AA40
 from harness.scoring.result import Score
-from reference.files import write_atomically
+from reference.files import write_text
 from reference.truth.store import open_truth
 
 BATCH = {"cpu": 16, "cuda": 4}
@@ -58,5 +58,5 @@ def score_answers(answer: Answer, clips: ClipDataset, path: Path, batch: int) ->
         replies = answer(examples)
         lines += [reader.line(example.clip_id, reply, 0.0) for example, reply in zip(examples, replies, strict=True)]
     text = "".join(json.dumps(line) + "\n" for line in lines)
-    write_atomically(path, lambda scratch: scratch.write_text(text, encoding="utf-8"))
+    write_text(path, text)
     return harness.score(path, world=world, split=split), [line["source"] for line in lines]

@@ -18,7 +18,7 @@ from finetune.planning.devices import GIB
 from harness.formatting import plural
 from harness.metrics_table import BY_KEY
 from harness.progress import span
-from reference.files import write_atomically
+from reference.files import write_atomically, write_text
 
 PRINT_EVERY_S = 10.0
 
@@ -36,7 +36,7 @@ class Log:
         if not quiet:
             kept = [row for row in read_log(self.path) if row["step"] <= state.step]
             text = "".join(json.dumps(row) + "\n" for row in kept)
-            write_atomically(self.path, lambda path: path.write_text(text, encoding="utf-8"))
+            write_text(self.path, text)
 
     def update(self, losses: Sequence[Losses], norm: float, lr: float) -> None:
         """Append the line of an update: its losses per token, the gradient's norm, rates, memory."""
@@ -133,7 +133,7 @@ def write_record(run: Path, config: Config, state: State, device: torch.device) 
         "loss": [[row["update"], round(row["loss"], 4)] for row in losses[:: max(1, len(losses) // 50)]],
     }
     lines = ",\n".join(f" {json.dumps(key)}: {json.dumps(value)}" for key, value in record.items())
-    write_atomically(run / "training.json", lambda path: path.write_text(f"{{\n{lines}\n}}\n", encoding="utf-8"))
+    write_text(run / "training.json", f"{{\n{lines}\n}}\n")
     write_atomically(run / "loss.png", lambda path: draw_loss(rows, path))
 
 

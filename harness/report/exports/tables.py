@@ -106,6 +106,4 @@ def write_parquet(table: Iterable[dict[str, Any]], path: Path) -> None:
 
     frame = pandas.DataFrame(list(table))
     with duckdb.connect() as connection:
-        connection.register("exported", frame)
-        target = str(path).replace("'", "''")
-        connection.execute(f"COPY (SELECT * FROM exported) TO '{target}' (FORMAT parquet, COMPRESSION zstd)")
+        connection.from_df(frame).write_parquet(str(path), compression="zstd")
