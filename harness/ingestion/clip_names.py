@@ -21,7 +21,7 @@ class LookAlikes:
     """Clip ids of a split by their looks, read on first use: most files name no unknown clip."""
 
     def __init__(self, clip_ids: Callable[[], list[str]]):
-        self._clip_ids = clip_ids
+        self.clip_ids = clip_ids
         self._by_looks: dict[str, str] | None = None
         self._sorted: tuple[list[str], list[str]] | None = None
 
@@ -39,7 +39,7 @@ class LookAlikes:
 
     def _known(self) -> dict[str, str]:
         if self._by_looks is None:
-            self._by_looks = {skeleton(clip_id): clip_id for clip_id in self._clip_ids()}
+            self._by_looks = {skeleton(clip_id): clip_id for clip_id in self.clip_ids()}
         return self._by_looks
 
     def _cut(self, name: str) -> str | None:

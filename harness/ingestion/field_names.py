@@ -46,13 +46,6 @@ def is_truth_row(value: Mapping[str, Any]) -> bool:
     return len(TRUTH_ONLY & value.keys()) >= 2
 
 
-def text_in(value: Any) -> str | None:
-    """Return a text, also one that stands alone in lists, else None."""
-    while isinstance(value, list) and len(value) == 1 and not isinstance(value[0], dict):
-        value = value[0]
-    return value if isinstance(value, str) else None
-
-
 @lru_cache(4096)
 def _matches(names: re.Pattern[str], key: str) -> bool:
     return names.fullmatch(re.sub(r"[^a-z0-9]", "", key.casefold()[:100])) is not None

@@ -8,22 +8,21 @@ problem here: they are scored as wrong.
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from harness.errors import SubmissionError, UsageError
+from harness.errors import SubmissionError
 from harness.formatting import plural
 from harness.ingestion.clip_names import LookAlikes
 from harness.ingestion.confusables import code_points
 from harness.ingestion.diagnostics import Notes, Problem, Problems, problem_count, problem_lines, quote
 from harness.ingestion.fast_path import variables
 from harness.ingestion.formats import registry
+from harness.ingestion.formats.clips import ClipMap, Clips, read_clip_map
 from harness.ingestion.formats.documents import line_item
 from harness.ingestion.formats.records import Item, Options, Shape, Unshaped
 from harness.ingestion.line_checker import INVALID, Checked, Row, check
@@ -55,7 +54,7 @@ class Reading:
     adapter: str | None = None  # the format of the file, instead of recognising it
     fps: float | None = None  # frame rate of the answers, converted to 25
     clip_frames: int | None = None  # frames of a clip in the answers, converted to 125
-    clip_map: Mapping[str, str] | None = None  # doc_id -> clip_id
+    clip_map: ClipMap | None = None  # clips by an id in the file, or in its order
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -119,15 +118,20 @@ def ingest(truth: Truth, source: SubmissionFile, **choices: Any) -> Ingestion:
     """
     reading = Reading(**choices)
     words = Vocabulary(truth.operations, reading.fps, reading.clip_frames)
-    adapter, reads = registry.choose(source, reading.adapter)
+    adapter, reads, voters = registry.choose(source, reading.adapter)
     intake = Intake(truth, source, words, ignore_extra=reading.ignore_extra)
+    clips = Clips(intake.looks.clip_ids, reading.clip_map, voters, source.name)
+    options = Options(truth.connection, float(words.rate))
+    intake.shape = Shaping(adapter.shape, options, clips, foreign=adapter.foreign)
     try:
-        if adapter is registry.PLAIN:
+        if adapter is registry.PLAIN and reading.clip_map is None:
             intake.check_all(_doubtful_lines(truth, source) if intake.screen() else ())
         else:
-            options = Options(truth.connection, float(words.rate), reading.clip_map or {})
+            if adapter.foreign:
+                clips.require(adapter.name)
             intake.start_empty()
-            intake.check_all(reads(source, options), adapter.shape, options)
+            intake.check_all(reads(source, options))
+            clips.check_count(intake.lines)
         source.check_unchanged()
     finally:
         source.discard()
@@ -135,17 +139,6 @@ def ingest(truth: Truth, source: SubmissionFile, **choices: Any) -> Ingestion:
     if ingestion.total and not reading.lenient:
         raise ingestion.refusal()
     return ingestion
-
-
-def read_clip_map(path: str | Path) -> dict[str, str]:
-    """Return doc_id -> clip_id of a JSON file, for formats that name clips by doc_id. Raises UsageError."""
-    try:
-        value = json.loads(Path(path).read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise UsageError(f"{path}: not a readable clip map ({error})") from None
-    if not isinstance(value, dict) or not all(isinstance(clip, str) for clip in value.values()):
-        raise UsageError(f"{path}: a clip map is a JSON object from doc_id to clip_id")
-    return value
 
 
 def _doubtful_lines(truth: Truth, source: SubmissionFile) -> Iterator[Item]:
@@ -156,6 +149,28 @@ def _doubtful_lines(truth: Truth, source: SubmissionFile) -> Iterator[Item]:
             yield line_item(number, line, source.limits.max_line_bytes)
 
 
+@dataclass(frozen=True)
+class Shaping:
+    """Way from an object of a format to a prediction: find its clip, then its answer."""
+
+    shape: Shape
+    options: Options
+    clips: Clips
+    foreign: bool
+
+    def prediction(self, item: Item, number: int) -> tuple[Any, list[Fault]]:
+        """Return the prediction and faults of the `number`-th object. Of a faulty one the clip is kept if readable."""
+        if not isinstance(item.value, dict):
+            return item.value, item.faults
+        value = item.value
+        try:
+            value = self.clips.named(value, number, foreign=self.foreign)
+            return self.shape(value, self.options), item.faults
+        except Unshaped as unshaped:
+            named = isinstance(value.get("clip_id"), str)
+            return {"clip_id": value["clip_id"]} if named else value, item.faults or [unshaped.fault]
+
+
 class Intake:
     """Tables and tallies of one ingestion."""
 
@@ -164,6 +179,7 @@ class Intake:
         self.connection = truth.connection
         self.problems, self.notes = Problems(source.name), Notes()
         self.lines, self.bad_lines = 0, 0
+        self.shape: Shaping | None = None
         self.looks = LookAlikes(
             lambda: [known for (known,) in self.connection.execute(sql(__package__, "clip_ids")).fetchall()]
         )
@@ -193,12 +209,12 @@ class Intake:
         self._drop_screen()
         self.connection.execute(sql(__package__, "predictions_empty"))
 
-    def check_all(self, items: Iterable[Item], shape: Shape | None = None, options: Options | None = None) -> None:
+    def check_all(self, items: Iterable[Item]) -> None:
         """Check items in batches and add them to `predictions`."""
         items = iter(items)
         while batch := list(islice(items, BATCH)):
+            self._store([self._check(item, self.lines + number) for number, item in enumerate(batch)])
             self.lines += len(batch)
-            self._store([self._check(item, shape, options) for item in batch])
         if not self.lines:
             raise SubmissionError(f"{self.source.name}: holds no prediction; expected one JSON object a line")
 
@@ -220,7 +236,7 @@ class Intake:
             rejected=self.bad_lines,
             codes=dict(self.problems.codes),
             problems=self.problems.in_order(),
-            notes=notes + self.notes.sentences(),
+            notes=notes + (self.shape.clips.notes() if self.shape else []) + self.notes.sentences(),
             counts=counts | {"unknown_labels": self.notes.count("label"), "ignored_extra": self.notes.count("clip")},
         )
 
@@ -233,9 +249,9 @@ class Intake:
         names = [column[0] for column in relation.description]
         return dict(zip(names, relation.fetchone() or (), strict=True))
 
-    def _check(self, item: Item, shape: Shape | None, options: Options | None) -> Row:
-        """Check an item, tally its problems and notes, and return its row."""
-        value, faults = _shaped(item, shape, options)
+    def _check(self, item: Item, number: int) -> Row:
+        """Check the `number`-th item, tally its problems and notes, and return its row."""
+        value, faults = self.shape.prediction(item, number) if self.shape else (item.value, item.faults)
         checked = check(self.words, item.line, value, faults, item.text, item.column)
         if checked.names is not None:
             checked = self._check_named(checked, checked.names)
@@ -282,7 +298,7 @@ class Intake:
     def _unknown_clip(self, line: int, clip_id: str) -> Problem:
         near = self.looks.nearest(clip_id)
         odd = f" holds {code_points(clip_id)} and" if near is not None and not clip_id.isascii() else ""
-        other = "does it belong to another --split? --ignore-extra leaves such lines out"
+        other = "does it belong to another --split? --clip-map translates ids, --ignore-extra leaves such lines out"
         return Problem(
             line=line,
             column=1,
@@ -317,17 +333,6 @@ class Intake:
             for line, clip_id, first in duplicates
         )
         self.connection.execute(sql(__package__, "duplicates_invalid"))
-
-
-def _shaped(item: Item, shape: Shape | None, options: Options | None) -> tuple[Any, list[Fault]]:
-    """Return an item's prediction and faults. Of an object with faults the clip is kept, where it is readable."""
-    if shape is None or options is None or not isinstance(item.value, dict):
-        return item.value, item.faults
-    try:
-        return shape(item.value, options), item.faults
-    except Unshaped as unshaped:
-        value = item.value if unshaped.clip_id is None else {"clip_id": unshaped.clip_id}
-        return value, item.faults or [unshaped.fault]
 
 
 def _columns(rows: list[Row]) -> dict[str, np.ndarray]:

@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from harness.ingestion.confusables import code_points, hidden_characters
+from harness.ingestion.contents import text_in
 from harness.ingestion.diagnostics import Problem, quote
 from harness.ingestion.field_names import (
     EITHER,
@@ -21,7 +22,6 @@ from harness.ingestion.field_names import (
     TARGETS,
     is_truth_row,
     named_like,
-    text_in,
 )
 from harness.ingestion.model_text import answer_in
 from harness.ingestion.strict_json import Fault, column_of
@@ -32,6 +32,7 @@ ANSWERED, UNPARSEABLE, INVALID = 0, 1, 2
 SOURCES = ("model", "repaired", "fallback")
 REPAIRED = SOURCES.index("repaired")
 MAX_LATENCY_MS = 1_000_000_000
+LENIENT = "--lenient counts it as wrong"
 
 ANSWER_FIELDS = ("dominant_operation", "temporal_segment", "next_operation", "anticipated_next_operation")
 SEGMENT_FIELDS = ("start_frame", "end_frame")
@@ -193,9 +194,13 @@ class _Line:
     def _read_text(self) -> Checked:
         """Check the answer in raw_output, where the line gives no answer of its own."""
         found = find_answer(self.words, self.value["raw_output"])
+        if not self.value["raw_output"].strip():
+            self.problem("MISSING", "raw_output", "holds no text", "what the model said", LENIENT)
         answer = found.value and answer_part(found.value)
         answered = self.value | (answer or dict.fromkeys(ANSWER_FIELDS[:3]))
-        checked = _Line(self.words, self.number, answered, self.text, self.column)._check_fields()
+        line = _Line(self.words, self.number, answered, self.text, self.column)
+        line.problems = self.problems
+        checked = line._check_fields()
         if checked.problems:
             return checked
         notes = [Note("text"), *checked.notes]

@@ -12,11 +12,18 @@ from typing import Any
 
 from harness.ingestion.strict_json import objects_inside, parse
 
+_MODELS_TURN = re.compile(
+    r"<\|im_start\|>\s*assistant|<start_of_turn>\s*model|<\|start_header_id\|>\s*assistant\s*<\|end_header_id\|>"
+    r"|<\|assistant\|>|\[/INST\]|(?:^|\n)ASSISTANT:"
+)
+"""Where the model's turn begins in a text that repeats the whole chat: what stands before it is the question."""
 _TRAILING_COMMA = re.compile(r",(\s*[}\]])")
 
 
 def answer_in(text: str, is_answer: Callable[[dict[str, Any]], bool]) -> tuple[dict[str, Any] | None, bool]:
     """Return the answer or None, and whether it had to be cut out or repaired."""
+    for turn in _MODELS_TURN.finditer(text):
+        text = turn.string[turn.end() :]
     value, faults = parse(text)
     if isinstance(value, dict) and not faults and is_answer(value):
         return value, False

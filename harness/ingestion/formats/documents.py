@@ -61,6 +61,11 @@ def array(source: SubmissionFile, options: Options) -> Iterator[Item]:
     return (item for _, item in members(source, array_start))
 
 
+def samples(source: SubmissionFile, options: Options) -> Iterator[Item]:
+    """Read the samples of an Inspect log in JSON."""
+    return (item for _, item in members(source, lambda text: member(text, "samples", b"[")))
+
+
 def stream(source: SubmissionFile, options: Options) -> Iterator[Item]:
     """Read objects that span lines, one after the other. Raises SubmissionError where one is never closed."""
     cap = source.limits.max_line_bytes

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from harness.ingestion.strict_json import Fault
@@ -30,7 +30,6 @@ class Options:
 
     connection: duckdb.DuckDBPyConnection
     rate: float = 25.0
-    clip_map: Mapping[str, str] = field(default_factory=dict)
 
 
 Reader = Callable[["SubmissionFile", Options], Iterator[Item]]
@@ -39,18 +38,8 @@ Shape = Callable[[dict[str, Any], Options], dict[str, Any]]
 
 
 class Unshaped(Exception):
-    """Object that lacks a part which its format promises, or states one twice; `clip_id` where it is readable."""
+    """Object that lacks a part which its format promises, or states one twice."""
 
-    def __init__(
-        self,
-        field: str,
-        wrong: str,
-        expected: str = "",
-        suggestion: str = "",
-        *,
-        code: str = "MISSING",
-        clip_id: Any = None,
-    ):
+    def __init__(self, field: str, wrong: str, expected: str = "", suggestion: str = "", *, code: str = "MISSING"):
         super().__init__(wrong)
         self.fault = Fault(code, 1, field, wrong, expected, suggestion)
-        self.clip_id = clip_id if isinstance(clip_id, str) else None

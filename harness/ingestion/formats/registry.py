@@ -22,6 +22,7 @@ from harness.ingestion.diagnostics import quote
 from harness.ingestion.formats import documents, tables, tools
 from harness.ingestion.formats.documents import NotADocument
 from harness.ingestion.formats.records import Reader, Shape
+from harness.ingestion.formats.replies import reply_in
 from harness.ingestion.line_checker import ANSWER_FIELDS, SEGMENT_FIELDS
 from harness.ingestion.strict_json import parse
 from harness.ingestion.submission_file import BOM, JSON_SPACE, SubmissionFile
@@ -29,7 +30,7 @@ from harness.ingestion.submission_file import BOM, JSON_SPACE, SubmissionFile
 PEEKED = 1 << 20
 VOTERS = 64
 OUTLINED = 8
-OBJECT_CONTAINERS = ("lines", "stream", "array", "predictions")
+OBJECT_CONTAINERS = ("lines", "stream", "array", "predictions", "samples")
 _METRIC = re.compile(
     r"(?<![a-z])(oca|t?m?iou|m?ap|aa|acc|accuracy|exact_match|f1|precision|recall|bleu|rouge)(?![a-z])", re.IGNORECASE
 )
@@ -82,6 +83,11 @@ class Adapter:
     reads: Reader | None = None
     shape: Shape = tools.canonical
 
+    @property
+    def foreign(self) -> bool:
+        """Return True if its rows hold a model's text, and not the fields of a prediction."""
+        return self.shape is not tools.canonical
+
 
 def _answers(value: Any) -> bool:
     return isinstance(value, dict) and any(name in value for name in (*ANSWER_FIELDS, *SEGMENT_FIELDS))
@@ -91,14 +97,34 @@ def _objects(test: Callable[[Peek], bool]) -> Callable[[Peek], bool]:
     return lambda peek: peek.container in OBJECT_CONTAINERS and test(peek)
 
 
-def _is_lm_eval(peek: Peek) -> bool:
-    return peek.has("filtered_resps", "doc")
+def _said(*names: str) -> Callable[[Peek], bool]:
+    """Return the test of rows with these keys and no answer fields."""
+    return _objects(lambda peek: peek.has(*names) and not peek.answers)
+
+
+def _is_reply(peek: Peek) -> bool:
+    """Return True for a row of a batch: named as such, or with a provider's reply object in it."""
+    return peek.has("custom_id") or (not peek.answers and reply_in(peek.first) is not None)
+
+
+def _is_tool(peek: Peek) -> bool:
+    """Return True for rows of a tool that has an adapter of its own."""
+    return any(names <= peek.first.keys() for names in TOOL_ROWS.values())
 
 
 def _has_turns(peek: Peek, field: str) -> bool:
-    """Return True if the first object's turns are what the model said, and raw text does not say the same."""
-    return peek.has(field) and not (peek.has("clip_id") and not peek.answers and tools.repeats_turn(peek.first, field))
+    """Return True if the first object's turns are what the model said, and no other field says the same."""
+    return peek.has(field) and not (not peek.answers and tools.repeats_turn(peek.first, field))
 
+
+TOOL_ROWS = {
+    "lm-eval": {"filtered_resps", "doc"},
+    "lmms-eval": {"filtered_resps", "doc_id"},
+    "inspect": {"epoch", "output", "input"},
+    "evalscope": {"model_output", "index"},
+    "vlmevalkit": {"index", "question", "prediction"},
+}
+"""Keys by which a row is one of a tool."""
 
 ADAPTERS = {
     adapter.name: adapter
@@ -139,8 +165,20 @@ ADAPTERS = {
         ),
         Adapter(
             "raw-text",
-            "clip_id and the model's text",
-            _objects(lambda peek: "clip_id" in peek.first and not peek.answers and tools.holds_text(peek.first)),
+            "a clip and the model's text",
+            _objects(
+                lambda peek: (
+                    (
+                        not peek.answers
+                        and not _is_tool(peek)
+                        and tools.holds_text(peek.first)
+                        and not any(_has_turns(peek, field) for field in ("conversations", "messages"))
+                    )
+                    or (
+                        peek.has("clip_id") and not peek.answers and not _is_tool(peek) and tools.holds_text(peek.first)
+                    )
+                )
+            ),
             shape=tools.raw_text,
         ),
         Adapter(
@@ -154,16 +192,24 @@ ADAPTERS = {
         ),
         Adapter(
             "batch",
-            "results of OpenAI's or Anthropic's batch API, the clip as custom_id",
-            _objects(lambda peek: peek.has("custom_id")),
-            shape=tools.batch,
+            "replies of a provider's or engine's batch (OpenAI, vLLM, Anthropic, Gemini, Vertex, Bedrock)",
+            _objects(lambda peek: _is_reply(peek) and not _is_tool(peek)),
+            shape=tools.reply,
         ),
-        Adapter("lm-eval", "samples of lm-evaluation-harness", _objects(_is_lm_eval), shape=tools.lm_eval),
+        Adapter("lm-eval", "samples of lm-evaluation-harness", _said(*TOOL_ROWS["lm-eval"]), shape=tools.lm_eval),
         Adapter(
             "lmms-eval",
             "samples of lmms-eval, with --clip-map",
-            _objects(lambda peek: peek.has("filtered_resps", "doc_id") and not _is_lm_eval(peek)),
-            shape=tools.lmms_eval,
+            _objects(lambda peek: peek.has(*TOOL_ROWS["lmms-eval"]) and not peek.has("doc")),
+            shape=tools.lm_eval,
+        ),
+        Adapter("inspect", "samples of an Inspect log", _said(*TOOL_ROWS["inspect"]), shape=tools.reply),
+        Adapter("evalscope", "predictions of evalscope", _said(*TOOL_ROWS["evalscope"]), shape=tools.reply),
+        Adapter(
+            "vlmevalkit",
+            "results of VLMEvalKit, the model's text as prediction",
+            _said(*TOOL_ROWS["vlmevalkit"]),
+            shape=tools.prediction_text,
         ),
         Adapter(
             "activitynet",
@@ -184,12 +230,13 @@ ADAPTERS = {
 PLAIN = ADAPTERS["canonical"]
 _CONTAINER_READERS: dict[str, Reader] = {
     "lines": documents.lines, "stream": documents.stream, "array": documents.array, "predictions": documents.array,
+    "samples": documents.samples,
 }  # fmt: skip
 _DEFAULTS = {"stream": "stream", "array": "array", "predictions": "predictions"}
 
 
-def choose(source: SubmissionFile, name: str | None) -> tuple[Adapter, Reader]:
-    """Return the adapter of that name, or the one that recognises the file, with its reader.
+def choose(source: SubmissionFile, name: str | None) -> tuple[Adapter, Reader, list[dict[str, Any]]]:
+    """Return the adapter of that name, or the one that recognises the file, with its reader and objects of the file.
 
     Raises UsageError for an unknown name, SubmissionError where two adapters claim the file, or where it holds no
     answers.
@@ -200,7 +247,7 @@ def choose(source: SubmissionFile, name: str | None) -> tuple[Adapter, Reader]:
     adapter = ADAPTERS[name] if name else _recognise(source, seen)
     if adapter is PLAIN and seen.container == "stream":
         adapter = ADAPTERS["stream"]
-    return adapter, adapter.reads or _CONTAINER_READERS.get(seen.container, documents.lines)
+    return adapter, adapter.reads or _CONTAINER_READERS.get(seen.container, documents.lines), seen.objects
 
 
 def _recognise(source: SubmissionFile, seen: Sample) -> Adapter:
@@ -275,6 +322,8 @@ def _kind(value: dict[str, Any]) -> str:
         return "lines"
     if isinstance(value.get("predictions"), list):
         return "predictions"
+    if isinstance(value.get("samples"), list) and isinstance(value.get("eval"), dict):
+        return "samples"
     if _is_results(value.get("results")):
         return "results"
     members = list(islice(value.items(), VOTERS))
@@ -283,7 +332,10 @@ def _kind(value: dict[str, Any]) -> str:
 
 def _is_results(value: Any) -> bool:
     """Return True for an object that may go from clips to lists of detections: no scores and no answers of clips."""
-    return isinstance(value, dict) and not _holds_scores(value) and not _holds_answers(value)
+    if not isinstance(value, dict) or _holds_scores(value) or _holds_answers(value):
+        return False
+    lists = [isinstance(item, list) for item in islice(value.values(), VOTERS)]
+    return 2 * sum(lists) > len(lists) or not lists
 
 
 def _are_by_clip(members: list[bool]) -> bool:
@@ -309,7 +361,7 @@ def _document(source: SubmissionFile, lines: Sample, pretty: bool) -> Sample:
         with contextlib.suppress(NotADocument):
             if kind == "lines":
                 kind, start = _container(text, start)
-        if kind in ("array", "predictions"):
+        if kind in ("array", "predictions", "samples"):
             return Sample(kind, _objects_in(text, documents.elements(text, start), kind))
         if kind != "lines":
             return Sample(kind, [{}])
@@ -378,8 +430,12 @@ def _element(text: Any, element: documents.Element) -> dict[str, Any]:
 def _container(text: Any, start: int) -> tuple[str, int]:
     """Return the kind of an object by its top-level keys, and the offset of its container."""
     members: list[bool] = []
+    log = False
     for element in documents.elements(text, start):
         opener = text[element.start : element.start + 1]
+        log |= element.key == "eval" and opener == b"{"
+        if log and element.key == "samples" and opener == b"[":
+            return "samples", element.start
         if element.key == "predictions" and opener == b"[":
             return "predictions", element.start
         if element.key == "results" and opener == b"{" and _is_results(_element(text, element)):

@@ -229,7 +229,7 @@ def response(_, clip):
 
 FAILURES = [
     # a good object, a failed one in its place, the adapter, outcome of the failed clip, problems
-    (canonical, lambda clip: {"clip_id": clip, "raw_output": "", "error": "out of memory"}, "canonical", 1, 0),
+    (canonical, lambda clip: {"clip_id": clip, "raw_output": "", "error": "out of memory"}, "canonical", 2, 1),
     (canonical, lambda clip: {"clip_id": clip, "response": None}, "canonical", 2, 3),
     (canonical, lambda clip: {"clip_id": clip, "output": "no answer"}, "canonical", 2, 3),
     (canonical, lambda clip: {"clip_id": clip, "messages": []}, "canonical", 2, 3),

@@ -127,8 +127,9 @@ def test_the_models_text_is_read_where_it_is_plain(row, why, truth, tmp_path):
 
 
 def test_a_target_is_not_proposed_as_the_answer(truth, tmp_path):
-    found = ingest_rows(truth, tmp_path, {"prompt": "What?", "predict": MODEL, "label": GOLD}, lenient=True)
-    assert not any("label" in problem.sentence for problem in found.problems)
+    row = {"clip_id": CLIP, "prompt": "What?", "predict": said(next_operation=...), "label": GOLD}
+    found = ingest_rows(truth, tmp_path, row, line(clip_id=OTHER), lenient=True)
+    assert not any("label" in text for text in (*found.notes, *(problem.sentence for problem in found.problems)))
 
 
 CONTAINERS = [
@@ -202,7 +203,7 @@ FAILED = [
     (
         {"doc": {"clip_id": OTHER}, "filtered_resps": [MODEL]},
         {"doc": {"clip_id": CLIP}, "filtered_resps": []},
-        "holds no text",
+        "no text of the model",
     ),
 ]
 

@@ -1,0 +1,310 @@
+"""Clip that an object of a file is about, where no `clip_id` of it says so.
+
+Looked for in the map of --clip-map, by an id in the object or by its place in the file; then in a field that is a clip
+of the split as it stands (custom_id, metadata.clip_id, video ...); then in a field that names exactly one among other
+words: the path of a picture, an echoed prompt, a target. Which field it is, objects from all over the file decide
+together. What the model said names no clip.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections import Counter
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from harness.errors import SubmissionError, UsageError
+from harness.formatting import count, plural
+from harness.ingestion.contents import MODEL_ROLES, who
+from harness.ingestion.diagnostics import quote
+from harness.ingestion.field_names import EITHER, MODEL_TEXTS, named_like
+from harness.ingestion.formats.records import Unshaped
+
+ClipMap = Mapping[str, str] | Sequence[str]
+"""Clips by an id of the file's objects, or in the order of its objects."""
+Place = tuple[str, ...]
+"""Keys on the way to a text of an object; the elements of a list share a place."""
+
+IDS = (
+    "clip_id", "custom_id", "key", "recordId", "clip", "video_id", "video", "doc_id", "index", "problem_idx", "idx",
+    "question_id", "sample_id", "row_id", "uid", "id",
+)  # fmt: skip
+"""Names of an id, the surest first; in `doc`, `metadata` and the like they mean the same."""
+REPLIES = frozenset(
+    (
+        "response", "body", "choices", "candidates", "outputs", "output", "result", "modelOutput", "model_output",
+        "resps", "filtered_resps",
+    )
+)  # fmt: skip
+"""Fields that hold what a model or its provider said."""
+SHORTEST_MENTION = 4
+"""A shorter id among other words may be a word."""
+LONGEST_TEXT, MOST_ITEMS, DEPTH = 100_000, 100, 6
+REMEDY = "add clip_id, or pass --clip-map FILE: an object from id to clip_id, or the clips in the order of the lines"
+_PIECE = re.compile(r"[^\W_]+")
+
+
+def read_clip_map(path: str | Path) -> ClipMap:
+    """Return a clip map: a JSON object from id to clip_id, or clips in order, as a JSON array or a line each.
+
+    Clips in order are texts, or objects with a clip_id, such as the clips.jsonl of a rendering. Objects of a clip_id
+    and one other field are a map by that field. Raises UsageError.
+    """
+    try:
+        text = Path(path).read_text(encoding="utf-8-sig")
+        value = _parsed(text)
+    except (OSError, ValueError, RecursionError) as error:
+        raise UsageError(f"{path}: not a readable clip map ({error})") from None
+    if isinstance(value, dict) and value and all(isinstance(clip, str) for clip in value.values()):
+        if "clip_id" not in value:
+            return value
+        value = [value]
+    clips = [row.get("clip_id") if isinstance(row, dict) else row for row in value] if isinstance(value, list) else []
+    if not clips or not all(isinstance(clip, str) and clip for clip in clips):
+        raise UsageError(
+            f"{path}: a clip map is a JSON object from an id to its clip_id, or lists the clips in the order of the "
+            "file: texts, or objects with a clip_id, in an array or a line each"
+        )
+    others = {name for row in value if isinstance(row, dict) for name in row} - {"clip_id"}
+    if len(others) == 1 and all(isinstance(row, dict) and len(row) == 2 for row in value):
+        ids = [str(row[name]) for row in value for name in others]
+        if len(set(ids)) < len(ids):
+            raise UsageError(f"{path}: a clip map with an id twice: {Counter(ids).most_common(1)[0][0]}")
+        return dict(zip(ids, clips, strict=True))
+    return tuple(clips)
+
+
+def _parsed(text: str) -> Any:
+    """Return the JSON value of a text; where it is none, the list of its lines, each JSON or a bare word."""
+    try:
+        return json.loads(text, object_pairs_hook=_without_repeats)
+    except json.JSONDecodeError:
+        lines = [line.strip() for line in text.splitlines() if line.strip()]
+        if len(lines) < 2 and text.lstrip()[:1] in ("{", "["):
+            raise
+        bare = not any(line[0] in '{["' for line in lines)
+        return lines if bare else [json.loads(line, object_pairs_hook=_without_repeats) for line in lines]
+
+
+def _without_repeats(members: list[tuple[str, Any]]) -> dict[str, Any]:
+    repeated = [name for name, times in Counter(name for name, _ in members).items() if times > 1]
+    if repeated:
+        raise ValueError(f"{quote(repeated[0])} stands there twice")
+    return dict(members)
+
+
+class Mentions:
+    """Search for clips of a split in texts."""
+
+    def __init__(self, clip_ids: Collection[str]):
+        self.clip_ids = frozenset(clip_ids)
+        self._longest = max((len(_PIECE.findall(clip_id)) for clip_id in self.clip_ids), default=0)
+
+    def inside(self, text: str) -> set[str]:
+        """Return the clips that a text is or holds as words; of two that overlap the longer."""
+        if text in self.clip_ids:
+            return {text}
+        found, after = set(), 0
+        pieces = [match.span() for match in _PIECE.finditer(text[:LONGEST_TEXT])]
+        for at, (start, _) in enumerate(pieces):
+            if at < after:
+                continue
+            for last in range(min(at + self._longest, len(pieces)), at, -1):
+                words = text[start : pieces[last - 1][1]]
+                if len(words) >= SHORTEST_MENTION and words in self.clip_ids:
+                    found.add(words)
+                    after = last
+                    break
+        return found
+
+
+class Clips:
+    """Finder of the clip that an object is about. `voters`: objects from all over the file, which is called `name`."""
+
+    def __init__(
+        self,
+        clip_ids: Callable[[], Collection[str]],
+        clip_map: ClipMap | None = None,
+        voters: Sequence[dict[str, Any]] = (),
+        name: str = "",
+    ):
+        self._clip_ids, self._name = clip_ids, name
+        self._translated = clip_map if isinstance(clip_map, Mapping) else None
+        self._ordered = None if clip_map is None or isinstance(clip_map, Mapping) else clip_map
+        self._voters = [value for value in voters if value]
+        self._taken: Counter[str] = Counter()
+
+    def named(self, value: dict[str, Any], number: int, *, foreign: bool) -> dict[str, Any]:
+        """Return an object, the `number`-th of the file from 0, with its clip as `clip_id`.
+
+        `foreign`: it holds a model's text, and no answer fields by which a missing id is recognised. Raises Unshaped
+        where it names no clip, and SubmissionError where no object of the file does.
+        """
+        if self._ordered is not None:
+            return value | {"clip_id": self._next(value, number)}
+        if self._translated is not None and not self._is_clip(value.get("clip_id")):
+            return value | {"clip_id": self._translation(value, self._translated)}
+        if "clip_id" in value:
+            return value
+        clip_id, place = self._found(value)
+        if clip_id:
+            self._taken[".".join(place)] += 1
+        elif foreign and not (clip_id := _own_id(value)):
+            raise Unshaped("clip_id", "names no clip", "a clip_id", REMEDY)
+        return {"clip_id": clip_id} | value if clip_id else value
+
+    def require(self, format: str) -> None:
+        """Raise UsageError where no object of a format of models' texts names a clip, and no map does."""
+        unnamed = [value for value in self._voters if "clip_id" not in value and not _own_id(value)]
+        if not self._mapped and unnamed and len(unnamed) == len(self._voters) and not self._places:
+            fields = ", ".join(dict.fromkeys(quote(name) for value in unnamed for name in value))
+            raise UsageError(
+                f"{self._name}: read as {format}, and nothing in it names a clip of the split ({fields[:200]}); pass "
+                "--clip-map FILE: a JSON object from an id to clip_id, or the clips in the order of the lines, such "
+                "as the clips.jsonl of a rendering"
+            )
+
+    def check_count(self, objects: int) -> None:
+        """Raise SubmissionError where a map in the file's order has another length than the file."""
+        if self._ordered is not None and len(self._ordered) != objects:
+            listed = plural(len(self._ordered), "clip")
+            raise SubmissionError(
+                f"{self._name}: {plural(objects, 'answer')}, but the clip map lists {listed}: without ids both must "
+                "be in the same order and of one length"
+            )
+
+    def notes(self) -> list[str]:
+        """Return what is to be said about where the clips were found."""
+        shown = sorted(self._taken.items(), key=lambda item: -item[1])
+        return [f"the clip was taken from {place} on {count(times)} lines" for place, times in shown]
+
+    @cached_property
+    def _mentions(self) -> Mentions:
+        return Mentions(self._clip_ids())
+
+    def _at(self, value: dict[str, Any], place: Place) -> str:
+        """Return the one clip that the texts at a place name, or nothing."""
+        found = {clip for text in _texts_at(value, place) for clip in self._mentions.inside(text)}
+        return found.pop() if len(found) == 1 else ""
+
+    @property
+    def _mapped(self) -> bool:
+        return self._translated is not None or self._ordered is not None
+
+    def _is_clip(self, name: Any) -> bool:
+        return isinstance(name, str) and name in self._mentions.clip_ids
+
+    def _translation(self, value: dict[str, Any], translated: Mapping[str, str]) -> str:
+        ids = [text for place in self._map_places for text in _texts_at(value, place)]
+        clip_id = next((translated[text] for text in ids if text in translated), None)
+        if clip_id is None:
+            wrong = f"{quote(ids[0])} is not in the clip map" if ids else "names nothing that the clip map translates"
+            raise Unshaped("clip_id", wrong, "an id of the clip map")
+        return clip_id
+
+    def _next(self, value: dict[str, Any], number: int) -> str:
+        """Return the clip in the map's order. Raises Unshaped where the object itself names another one."""
+        ordered = self._ordered or ()
+        if number >= len(ordered):
+            raise Unshaped("clip_id", f"is answer {number + 1:,}", f"{len(ordered):,} answers, as in the clip map")
+        own = value.get("clip_id") if self._is_clip(value.get("clip_id")) else self._found(value)[0]
+        if own and own != ordered[number]:
+            wrong = f"{quote(own)} is named where the clip map has {quote(ordered[number])}"
+            raise Unshaped("clip_id", wrong, "both in one order", code="CONFLICT")
+        return ordered[number]
+
+    def _found(self, value: dict[str, Any]) -> tuple[str, Place]:
+        """Return the clip that an object names at one of the places, and the place; empty without one."""
+        return next(((found, place) for place in self._places if (found := self._at(value, place))), ("", ()))
+
+    @cached_property
+    def _map_places(self) -> list[Place]:
+        """Return the place whose values are the ids of the map, or, where the voters know none, every name of an id."""
+        translated = self._translated or {}
+        hits: Counter[Place] = Counter()
+        for value in self._voters:
+            hits.update({place for place, text in _texts(value) if text in translated})
+        ranked = sorted(hits, key=lambda place: (-hits[place], _rank(place), len(place)))
+        return ranked[:1] or [(name,) for name in IDS]
+
+    @cached_property
+    def _places(self) -> list[Place]:
+        """Return the places that name the clip, the surest first, as those objects say that have no clip_id.
+
+        Raises SubmissionError where two places name different clips.
+        """
+        voters = [value for value in self._voters if "clip_id" not in value or self._mapped]
+        if 2 * len(voters) <= len(self._voters):
+            return []
+        whole: Counter[Place] = Counter()
+        named: dict[Place, list[set[str]]] = {}
+        for value in voters:
+            found: dict[Place, set[str]] = {}
+            for place, text in _texts(value):
+                if clips := self._mentions.inside(text):
+                    whole[place] += text in clips
+                    found.setdefault(place, set()).update(clips)
+            for place, clips in found.items():
+                named.setdefault(place, []).append(clips)
+        sure = [place for place in named if _rank(place) < len(IDS) and whole[place] == len(named[place])]
+        if sure:
+            best = min(sure, key=lambda place: (-len(named[place]), _rank(place), len(place)))
+            return [best]
+        told = [place for place, clips in named.items() if _tells_apart(clips, len(voters))]
+        for value in voters:
+            seen = {clip: place for place in told if (clip := self._at(value, place))}
+            if len(seen) > 1:
+                shown = " and ".join(f"{'.'.join(place)} names {quote(clip)}" for clip, place in seen.items())
+                raise SubmissionError(f"{self._name}: names no clip by clip_id, and {shown}; {REMEDY}")
+        return told
+
+
+def _own_id(value: dict[str, Any]) -> str:
+    """Return the text under the surest name of an id, or nothing."""
+    return next((text for name in IDS if isinstance(text := value.get(name), str)), "")
+
+
+def _tells_apart(named: list[set[str]], voters: int) -> bool:
+    """Return True if a place names one clip in at least nine in ten objects, never two, and mostly different ones."""
+    one = [next(iter(clips)) for clips in named if len(clips) == 1]
+    if len(one) < len(named) or len(one) < math.ceil(0.9 * voters):
+        return False
+    return len(one) == 1 or 2 * len(set(one)) > len(one)
+
+
+def _rank(place: Place) -> int:
+    return IDS.index(place[-1]) if place[-1] in IDS else len(IDS)
+
+
+def _texts(value: Any, place: Place = ()) -> Iterator[tuple[Place, str]]:
+    """Yield the texts and whole numbers of an object with their places, without what a model said."""
+    if isinstance(value, dict):
+        if len(place) >= DEPTH or who(value) in MODEL_ROLES:
+            return
+        said = {*named_like(MODEL_TEXTS, value), *named_like(EITHER, value), *REPLIES}
+        for key, item in value.items():
+            if key not in said:
+                yield from _texts(item, (*place, key))
+    elif isinstance(value, list):
+        for item in value[:MOST_ITEMS]:
+            yield from _texts(item, place)
+    elif isinstance(value, str):
+        yield place, value
+    elif type(value) is int:
+        yield place, str(value)
+
+
+def _texts_at(value: Any, place: Place) -> Iterator[str]:
+    """Yield the texts and whole numbers at a place."""
+    if isinstance(value, list):
+        for item in value[:MOST_ITEMS]:
+            yield from _texts_at(item, place)
+    elif isinstance(value, dict):
+        if who(value) not in MODEL_ROLES and place and place[0] in value:
+            yield from _texts_at(value[place[0]], place[1:])
+    elif not place and (isinstance(value, str) or type(value) is int):
+        yield str(value)

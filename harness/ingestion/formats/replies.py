@@ -1,0 +1,85 @@
+"""Text of a model in the reply objects of providers and engines, and the failure that stands in place of one.
+
+A reply is an object at one of HOLDERS in a row; its text is at the first of TEXTS that is there. OpenAI (chat
+completions, completions, responses), vLLM, Mistral, Anthropic, Gemini, Vertex, Bedrock (Converse, Nova, Llama, Titan,
+Mistral), Ollama, Inspect, evalscope. Of several choices the first counts. What a model thought is no answer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+from harness.ingestion.contents import text_of
+from harness.ingestion.diagnostics import MESSAGE_SHOWN, quote
+
+Path = tuple[str | int, ...]
+
+HOLDERS: tuple[Path, ...] = (
+    ("response", "body"), ("response",), ("result", "message"), ("modelOutput",), ("model_output",), ("output",),
+    ("prediction",), ("raw_response",), ("completion",), ("message",), ("body",), (),
+)  # fmt: skip
+TEXTS: tuple[Path, ...] = (
+    ("choices", 0, "message", "content"), ("choices", 0, "text"), ("candidates", 0, "content", "parts"),
+    ("output", "message", "content"), ("output",), ("outputs", 0, "text"), ("results", 0, "outputText"),
+    ("message", "content"), ("content",), ("generation",),
+)  # fmt: skip
+TOP_LEVEL = frozenset(("choices", "candidates", "output", "outputs", "results"))
+"""Keys by which a row is a reply itself; `content` or `message` alone say nothing."""
+FAILURES: tuple[Path, ...] = (
+    ("error", "message"), ("error",), ("response", "body", "error", "message"), ("response", "error", "message"),
+    ("result", "error", "error", "message"), ("result", "error", "message"), ("errorMessage",), ("error_message",),
+    ("response", "body", "choices", 0, "message", "refusal"), ("response", "promptFeedback", "blockReason"),
+    ("response", "candidates", 0, "finishReason"), ("output", "error"), ("model_output", "error"), ("error", "code"),
+    ("error", "type"), ("errorCode",), ("result", "type"), ("status",),
+)  # fmt: skip
+KINDS = frozenset(("refusal", "type", "blockReason", "finishReason", "errorCode", "status"))
+"""Ends of paths that say more than `error` would."""
+FINE = frozenset(("succeeded", "success", "completed", "STOP", "stop", "ok", "OK"))
+
+
+class Said(NamedTuple):
+    """Text of a model and the key of the row that it stands under."""
+
+    text: str
+    field: str
+
+
+def reply_in(value: dict[str, Any]) -> Said | None:
+    """Return the text of a reply object in a row; empty where the object is one without a text, None without one."""
+    empty = None
+    for holder, reply in _replies(value):
+        for path in TEXTS:
+            if (content := at(reply, path)) is None or (path == ("output",) and not isinstance(content, list)):
+                continue
+            said = Said(text_of(content), str((*holder, *path)[0]))
+            if said.text:
+                return said
+            empty = empty or said
+    return empty
+
+
+def _replies(value: dict[str, Any]) -> Iterator[tuple[Path, dict[str, Any]]]:
+    for holder in HOLDERS:
+        reply = at(value, holder)
+        if isinstance(reply, list) and len(reply) == 1:
+            reply = reply[0]
+        if isinstance(reply, dict) and (holder or any(isinstance(reply.get(key), list) for key in TOP_LEVEL)):
+            yield holder, reply
+
+
+def failure_of(value: dict[str, Any]) -> str:
+    """Return the error that stands in place of a reply, in its own words, or nothing."""
+    for path in FAILURES:
+        said = at(value, path)
+        if isinstance(said, str) and said and said not in FINE:
+            return f", but {path[-1] if path[-1] in KINDS else 'error'} {quote(said, MESSAGE_SHOWN)}"
+    return ""
+
+
+def at(value: Any, path: Path) -> Any:
+    """Return the value at a path of keys and places, or None."""
+    for step in path:
+        fits = isinstance(value, dict) if isinstance(step, str) else isinstance(value, list) and step < len(value)
+        value = (value.get(step) if isinstance(step, str) else value[step]) if fits else None
+    return value
