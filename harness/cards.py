@@ -15,11 +15,12 @@ from dataclasses import MISSING, Field, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
+from harness.clip_map import ClipMap, read_clip_map
 from harness.errors import UsageError
 from reference.files import sha256, write_atomically, write_json, write_text
 from reference.toml import read_toml
 
-CARD, PREDICTIONS, TRAINING = "card.toml", "predictions.jsonl", "training.json"
+CARD, PREDICTIONS, TRAINING, CLIP_MAP = "card.toml", "predictions.jsonl", "training.json", "clip_map.json"
 KINDS = ("model", "baseline", "reference")
 FILE_NAME = r"(?!\.\.?$)[^/\\\x00-\x1f]+"
 ENTRY_NAME = re.compile(r"[^\W_](?:[\w.+-]*[\w+-])?")
@@ -51,11 +52,17 @@ class Card:
     clip_frames: int | None = None
     lenient: bool = False
     ignore_extra: bool = False
+    clip_map: str = ""
+    clip_map_sha256: str = ""
     run: dict[str, Any] = field(default_factory=dict)
 
-    def ingestion(self) -> dict[str, Any]:
-        """Return the options of `harness score` that this card asks for."""
+    def ingestion(self, folder: Path) -> dict[str, Any]:
+        """Return the options of `harness score` that this card asks for; the clip map is read from its folder.
+
+        Raises UsageError where the map is not the one whose sum the card states.
+        """
         return {
+            "clip_map": read_clip_map(_pinned(folder / self.clip_map, self.clip_map_sha256)) if self.clip_map else None,
             "adapter": self.adapter or None,
             "fps": self.fps,
             "clip_frames": self.clip_frames,
@@ -84,16 +91,19 @@ def _check(raw: dict[str, Any], path: Path) -> Card:
     card = Card(**raw)
     if not card.name or not card.name.isprintable():
         raise UsageError(f"{path}: name = {card.name!r}, expected printable text")
-    for name in ("truth_digest", "predictions_sha256"):
-        if not re.fullmatch("[0-9a-f]{64}", raw[name]):
+    for name in ("truth_digest", "predictions_sha256", "clip_map_sha256"):
+        if name in raw and not re.fullmatch("[0-9a-f]{64}", raw[name]):
             raise UsageError(f"{path}: {name} = {raw[name]!r}, expected a sha256 as 64 lower-case hexadecimal digits")
     for name in ("fps", "clip_frames"):
         if name in raw and not 0 < raw[name] < math.inf:
             raise UsageError(f"{path}: {name} = {raw[name]!r}, expected positive numbers")
     if card.kind not in KINDS:
         raise UsageError(f"{path}: kind = {card.kind!r}, expected one of {', '.join(KINDS)}")
-    if not re.fullmatch(FILE_NAME, card.predictions):
-        raise UsageError(f"{path}: predictions = {card.predictions!r}, expected a file name in the same folder")
+    for name in ("predictions", "clip_map"):
+        if name in raw and not re.fullmatch(FILE_NAME, raw[name]):
+            raise UsageError(f"{path}: {name} = {raw[name]!r}, expected a file name in the same folder")
+    if bool(card.clip_map) != bool(card.clip_map_sha256):
+        raise UsageError(f"{path}: clip_map and clip_map_sha256 belong together")
     if fault := fault_in(card.run, "run"):
         raise UsageError(f"{path}: {fault}")
     if card.uses_truth and card.kind != "reference":
@@ -103,25 +113,33 @@ def _check(raw: dict[str, Any], path: Path) -> Card:
 
 def predictions_of(folder: Path, card: Card) -> Path:
     """Return the path of the predictions. Raises UsageError where the file is not the one whose sum the card states."""
-    path = folder / card.predictions
+    return _pinned(folder / card.predictions, card.predictions_sha256)
+
+
+def _pinned(path: Path, digest: str) -> Path:
+    """Return the path of a file. Raises UsageError where it is not the one with this SHA-256."""
     if path.exists() and not path.is_file():
         raise UsageError(f"{path}: not a regular file")
     try:
         found = sha256(path)
     except OSError as error:
         raise UsageError(f"{path}: {error.strerror}") from None
-    if found != card.predictions_sha256:
-        raise UsageError(f"{path}: sha256 is {found[:16]}, the card says {card.predictions_sha256[:16]}")
+    if found != digest:
+        raise UsageError(f"{path}: sha256 is {found[:16]}, the card says {digest[:16]}")
     return path
 
 
 def write_entry(
-    folder: Path, card: Card, write: Callable[[Path], object], training: Mapping[str, Any] | None = None
+    folder: Path,
+    card: Card,
+    write: Callable[[Path], object],
+    training: Mapping[str, Any] | None = None,
+    clip_map: ClipMap | None = None,
 ) -> Card:
-    """Write an entry: predictions by calling `write` with a path, training record, and card with the predictions' sum.
+    """Write an entry: predictions by calling `write` with a path, training record, clip map, and the card with sums.
 
     Each appears whole or not at all, and the card comes last: with it the entry is whole. Returns the card. A training
-    record that an earlier entry left in the folder is removed where this one has none.
+    record or clip map that an earlier entry left in the folder is removed where this one has none.
     """
     path = folder / card.predictions
     write_atomically(path, write)
@@ -129,6 +147,11 @@ def write_entry(
         (folder / TRAINING).unlink(missing_ok=True)
     else:
         write_json(folder / TRAINING, dict(training))
+    if clip_map is None:
+        (folder / CLIP_MAP).unlink(missing_ok=True)
+    else:
+        write_json(folder / CLIP_MAP, dict(clip_map) if isinstance(clip_map, Mapping) else list(clip_map))
+        card = replace(card, clip_map=CLIP_MAP, clip_map_sha256=sha256(folder / CLIP_MAP))
     card = replace(card, predictions_sha256=sha256(path))
     write_card(folder, card)
     return card

@@ -126,10 +126,10 @@ rules = apply(
 _CAP = click.IntRange(min=1)
 
 
-def _read_clip_map(context: click.Context, parameter: click.Parameter, path: Path | None) -> dict[str, str] | None:
+def _read_clip_map(context: click.Context, parameter: click.Parameter, path: Path | None) -> Any:
     if path is None:
         return None
-    from harness.ingestion.ingest import read_clip_map
+    from harness.clip_map import read_clip_map
 
     return read_clip_map(path)
 
@@ -161,17 +161,18 @@ card_ingestion = apply(
         title=READING,
         help="Convert frames from clips of N frames to clips of 125.",
     ),
+    path_option(
+        "--clip-map",
+        title=READING,
+        callback=_read_clip_map,
+        help="Take clips that the file does not name from FILE: a JSON object from an id to its clip_id, or the clips "
+        "in the order of the file, such as clips.jsonl.",
+    ),
 )
 """How a file is read, as far as a card can say it."""
 
 ingestion = apply(
     card_ingestion,
-    path_option(
-        "--clip-map",
-        title=READING,
-        callback=_read_clip_map,
-        help="Translate doc_id to clip_id by the JSON object in FILE, for formats that name clips by doc_id.",
-    ),
     option(
         "--max-line-bytes", type=_CAP, metavar="N", title=READING, help="Read lines of up to N bytes; 1 MiB by default."
     ),

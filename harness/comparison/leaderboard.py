@@ -206,7 +206,7 @@ def _score_cards(cards: dict[Path, Card], request: Request) -> dict[Path, Entry 
 def _score_entry(path: Path, card: Card, request: Request, truths: SimpleQueue[Truth]) -> Entry | HarnessError:
     truth = truths.get()
     try:
-        scored = score(predictions_of(path, card), request=request, opened=truth, **card.ingestion())
+        scored = score(predictions_of(path, card), request=request, opened=truth, **card.ingestion(path))
         _need_same_truth(card, scored)
         return Entry(path, card, scored, card.name)
     except HarnessError as error:

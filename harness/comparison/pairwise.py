@@ -23,7 +23,7 @@ from harness.errors import UsageError
 from harness.ingestion.rows import NAME, is_path
 from harness.ingestion.submission_file import shown_name, split_ending
 from harness.scoring.metrics import float_or_none
-from harness.scoring.request import Request
+from harness.scoring.request import INGESTION, Request
 from harness.scoring.result import Score
 from harness.scoring.score import score
 
@@ -96,13 +96,14 @@ def score_operand(submission: str | Path | Rows, request: Request) -> Score:
         path = Path(ENTRIES, name)
     if (path / CARD).is_file():
         card = read_card(path)
-        return score(predictions_of(path, card), request=request, **card.ingestion())
+        return score(predictions_of(path, card), request=request, **card.ingestion(path))
     if name not in BASELINES or path.exists():
         return score(submission, request=request)
     with tempfile.TemporaryDirectory() as scratch:
         path = Path(scratch) / f"{name}.jsonl"
         write_baseline(name, path, request=request)
-        canonical = replace(request, lenient=False, ignore_extra=False, adapter=None, fps=None, clip_frames=None)
+        as_given = {name: getattr(Request(), name) for name in INGESTION}
+        canonical = replace(request, **as_given)
         return score(path, request=canonical)
 
 

@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from harness.clip_map import ClipMap
 from harness.errors import SubmissionError
 from harness.formatting import plural
 from harness.ingestion.clip_names import LookAlikes
@@ -22,7 +23,7 @@ from harness.ingestion.confusables import code_points
 from harness.ingestion.diagnostics import Notes, Problem, Problems, problem_count, problem_lines, quote
 from harness.ingestion.fast_path import variables
 from harness.ingestion.formats import registry
-from harness.ingestion.formats.clips import ClipMap, Clips, read_clip_map
+from harness.ingestion.formats.clips import Clips
 from harness.ingestion.formats.documents import line_item
 from harness.ingestion.formats.records import Item, Options, Shape, Unshaped
 from harness.ingestion.line_checker import INVALID, Checked, Row, check
@@ -32,7 +33,7 @@ from harness.ingestion.vocabulary import Vocabulary
 from reference.resources import sql
 from reference.truth.store import Truth
 
-__all__ = ["Ingestion", "Limits", "SubmissionFile", "ingest", "open_submission", "read_clip_map"]
+__all__ = ["Ingestion", "Limits", "SubmissionFile", "ingest", "open_submission"]
 
 BATCH = 20_000
 COLUMN_TYPES = {

@@ -12,9 +12,11 @@ import codecs
 import contextlib
 import hashlib
 import os
+import re
 import shutil
 import stat
 import sys
+import zipfile
 import zlib
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -33,7 +35,8 @@ BOM = codecs.BOM_UTF8
 PLACEHOLDER = b"?"  # no JSON, so the screen leaves it to the strict checker
 JSON_SPACE = b" \t\r\n"
 PACKED = (".gz", ".zst")
-ENDINGS = (".jsonl", ".ndjson", ".json", ".csv", ".tsv", ".parquet", ".txt")
+ZIP = b"PK\x03\x04"
+ENDINGS = (".jsonl", ".ndjson", ".json", ".csv", ".tsv", ".parquet", ".txt", ".eval")
 """Endings that say how a file's predictions are written; any other dot belongs to its name, as in gpt-4.1."""
 
 
@@ -138,11 +141,13 @@ def _open(submission: str | Path, folder: Path, limits: Limits) -> SubmissionFil
     path = _from_stdin(folder / "stdin", name, limits) if piped else _regular(Path(submission), name)
     stamp = _stamp(path)
     magic = _head(path, name)
-    refuse_foreign(magic, name)
+    unpack = _unpacker(magic, path, name)
+    if unpack is None:
+        refuse_foreign(magic, name)
     with ThreadPoolExecutor(1) as pool:  # hashing leaves the other core to the look at the bytes
         digest = pool.submit(_sha256, path)
         original = path
-        if unpack := _unpacker(magic, path, name):
+        if unpack is not None:
             original = folder / "unpacked"
             with path.open("rb") as packed:
                 _write_capped(unpack(packed, name), original, name, limits)
@@ -234,7 +239,7 @@ def _head(path: Path, name: str) -> bytes:
 
 
 FOREIGN: tuple[tuple[str, Callable[[bytes], bool]], ...] = (
-    ("a zip archive: unpack it and pass the prediction file", lambda head: head.startswith(b"PK\x03\x04")),
+    ("a zip archive: unpack it and pass the prediction file", lambda head: head.startswith(ZIP)),
     ("a DuckDB database: export its predictions as JSONL or Parquet", lambda head: head[8:12] == b"DUCK"),
     ("a SQLite database: export its predictions as JSONL", lambda head: head.startswith(b"SQLite format 3\0")),
     ("xz data: unpack it; .gz and .zst are read as they are", lambda head: head.startswith(b"\xfd7zXZ\0")),
@@ -252,6 +257,8 @@ def refuse_foreign(magic: bytes, name: str) -> None:
 
 
 def _unpacker(magic: bytes, path: Path, name: str) -> Callable[[IO[bytes], str], Iterator[bytes]] | None:
+    if magic.startswith(ZIP) and _inspect_samples(path):
+        return _inspect_lines
     for suffix, start, unpack in ((".gz", b"\x1f\x8b", _gunzip), (".zst", b"\x28\xb5\x2f\xfd", _unzstd)):
         if magic.startswith(start) and path.suffix != suffix:
             raise SubmissionError(f"{name}: this is {suffix[1:]} data; unpack it, or give the file a name in {suffix}")
@@ -260,6 +267,36 @@ def _unpacker(magic: bytes, path: Path, name: str) -> Callable[[IO[bytes], str],
                 raise SubmissionError(f"{name}: named {suffix} but holds no such data; rename or recompress it")
             return unpack
     return None
+
+
+def _inspect_samples(path: Path) -> list[zipfile.ZipInfo]:
+    """Return the samples in a zip archive that is a log of Inspect (.eval), else nothing."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            members = archive.infolist()
+    except (zipfile.BadZipFile, OSError, ValueError):
+        return []
+    is_log = any(member.filename in ("header.json", "_journal/start.json") for member in members)
+    return [member for member in members if is_log and re.fullmatch(r"samples/[^/]+\.json", member.filename)]
+
+
+def _inspect_lines(packed: IO[bytes], name: str) -> Iterator[bytes]:
+    """Yield the samples of an Inspect log, a line each: line feeds in JSON stand between values only."""
+    try:
+        with zipfile.ZipFile(packed) as archive:
+            for member in _inspect_samples(Path(packed.name)):
+                with archive.open(member) as sample:
+                    while chunk := sample.read(CHUNK):
+                        yield chunk.translate(_ONE_LINE)
+                yield b"\n"
+    except NotImplementedError:
+        remedy = "convert it with `inspect log convert --to json`"
+        raise SubmissionError(f"{name}: this Inspect log is packed in a way that is not read; {remedy}") from None
+    except (zipfile.BadZipFile, zlib.error, OSError, RuntimeError, EOFError) as error:
+        raise SubmissionError(f"{name}: this Inspect log is damaged ({error})") from None
+
+
+_ONE_LINE = bytes.maketrans(b"\r\n", b"  ")
 
 
 def _gunzip(packed: IO[bytes], name: str) -> Iterator[bytes]:

@@ -30,7 +30,7 @@ from reference.truth.store import Truth
 KINDS = ("model", "baseline")
 READING = ("adapter", "fps", "clip_frames", "lenient", "ignore_extra")
 """Fields of a Request that a card can hold, so that every later reading is the same."""
-CHOICES = ("world", "split", "home", "truth", *READING)
+CHOICES = ("world", "split", "home", "truth", "clip_map", *READING)
 LONGEST_NAME = 200
 
 
@@ -81,7 +81,7 @@ def submit(
         date=datetime.now(UTC).date().isoformat(),
         **{key: value for key in READING if (value := getattr(request, key))},
     )
-    write_entry(entry, card, lambda copy: _copy(path, copy, digest), record)
+    write_entry(entry, card, lambda copy: _copy(path, copy, digest), record, request.clip_map)
     if old is not None:
         old.unlink(missing_ok=True)
     return Submission(entry, card, scored)
@@ -90,8 +90,7 @@ def submit(
 def _request(choices: dict[str, Any]) -> Request:
     request = Request.of(**choices)
     if unfit := sorted(set(choices) - set(CHOICES)):
-        hint = "name the clips by clip_id in the file" if unfit == ["clip_map"] else "leave it out"
-        raise UsageError(f"an entry is read by its card, which cannot say {', '.join(unfit)}; {hint}")
+        raise UsageError(f"an entry is read by its card, which cannot say {', '.join(unfit)}; leave it out")
     return request
 
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
+from harness.clip_map import ClipMap, read_clip_map
 from harness.errors import UsageError, check_choices
 from harness.ingestion.submission_file import Limits
 from harness.rules import AA40, STANDARD, Rules, Weights, find_rules
@@ -41,7 +42,7 @@ class Request:
     adapter: str | None = None  # the format of the file, instead of recognising it
     fps: float | None = None  # frame rate of the answers, converted to 25
     clip_frames: int | None = None  # frames of a clip in the answers, converted to 125
-    clip_map: Mapping[str, str] | None = None  # doc_id -> clip_id, for formats that name clips by the former
+    clip_map: ClipMap | None = None  # clips by an id in the file, or in its order; or a file that says so
     max_line_bytes: int | None = None
     max_lines: int | None = None
     max_bytes: int | None = None
@@ -57,6 +58,7 @@ class Request:
             "world": str(self.world),
             "rules": find_rules(self.rules) if isinstance(self.rules, str) else self.rules,
             "weights": self.weights or AA40,
+            "clip_map": read_clip_map(self.clip_map) if isinstance(self.clip_map, str | Path) else self.clip_map,
             **{name: Path(path) for name in ("home", "truth") if (path := getattr(self, name))},
         }
         for name, value in checked.items():
@@ -86,7 +88,8 @@ class Request:
         """Return the choices that decide how a submission is read, as JSON values; the clip map as its digest."""
         pinned = self.ingestion() | {name: getattr(self, name) for name in CAPS}
         if self.clip_map is not None:
-            text = json.dumps(dict(self.clip_map), sort_keys=True)
+            value = dict(self.clip_map) if isinstance(self.clip_map, Mapping) else list(self.clip_map)
+            text = json.dumps(value, sort_keys=True)
             pinned["clip_map"] = hashlib.sha256(text.encode()).hexdigest()[:16]
         return pinned
 

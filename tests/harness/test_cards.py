@@ -31,6 +31,8 @@ FULL = GOOD | {
     "clip_frames": "150",
     "lenient": "true",
     "ignore_extra": "true",
+    "clip_map": '"clip_map.json"',
+    "clip_map_sha256": f'"{"2" * 64}"',
     "run": '{steps = 3, rate = 2e-4, layers = ["q", "v"], lora = {r = 16}}',
 }
 
@@ -58,6 +60,8 @@ CASES = [
     ("an entry that uses the truth is a reference", GOOD | {"kind": '"reference"', "uses_truth": "true"}, None),
     ("a reference need not use it", GOOD | {"kind": '"reference"'}, None),
     ("no name", GOOD | {"name": None}, "missing keys name"),
+    ("a clip map without its digest", GOOD | {"clip_map": '"m.json"'}, "belong together"),
+    ("a clip map elsewhere", FULL | {"clip_map": '"../m.json"'}, "clip_map = .*same folder"),
     ("no digest of predictions", GOOD | {"predictions_sha256": None}, "missing keys predictions_sha256"),
     ("several missing are all named", {"name": '"x"'}, "missing keys kind, description, world, split"),
     ("misspelt key", GOOD | {"licence": '"MIT"'}, "unknown keys licence .*harness schema card"),
@@ -170,14 +174,15 @@ def test_a_run_is_read_as_it_was_written(run, why, tmp_path):
     jsonschema.validate(tomllib.loads((tmp_path / CARD).read_text()), schema("card"))
 
 
-def test_a_card_asks_for_the_options_of_score():
+def test_a_card_asks_for_the_options_of_score(tmp_path):
     card = Card("a", "model", "d", "w", "test", "0" * 64, "1" * 64)
-    assert set(card.ingestion().values()) == {None, False}
+    assert set(card.ingestion(tmp_path).values()) == {None, False}
     asked = Card(
         "a", "model", "d", "w", "test", "0" * 64, "1" * 64, fps=30.0, clip_frames=150, adapter="csv", lenient=True
     )
     expected = {"adapter": "csv", "fps": 30.0, "clip_frames": 150, "lenient": True, "ignore_extra": False}
-    assert asked.ingestion() == expected
+    expected["clip_map"] = None
+    assert asked.ingestion(tmp_path) == expected
 
 
 def test_predictions_are_those_the_card_was_made_for(write):

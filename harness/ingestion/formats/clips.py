@@ -8,15 +8,13 @@ together. What the model said names no clip.
 
 from __future__ import annotations
 
-import json
-import math
 import re
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from functools import cached_property
-from pathlib import Path
 from typing import Any
 
+from harness.clip_map import IDS, ClipMap
 from harness.errors import SubmissionError, UsageError
 from harness.formatting import count, plural
 from harness.ingestion.contents import MODEL_ROLES, who
@@ -24,16 +22,9 @@ from harness.ingestion.diagnostics import quote
 from harness.ingestion.field_names import EITHER, MODEL_TEXTS, named_like
 from harness.ingestion.formats.records import Unshaped
 
-ClipMap = Mapping[str, str] | Sequence[str]
-"""Clips by an id of the file's objects, or in the order of its objects."""
 Place = tuple[str, ...]
 """Keys on the way to a text of an object; the elements of a list share a place."""
 
-IDS = (
-    "clip_id", "custom_id", "key", "recordId", "clip", "video_id", "video", "doc_id", "index", "problem_idx", "idx",
-    "question_id", "sample_id", "row_id", "uid", "id",
-)  # fmt: skip
-"""Names of an id, the surest first; in `doc`, `metadata` and the like they mean the same."""
 REPLIES = frozenset(
     (
         "response", "body", "choices", "candidates", "outputs", "output", "result", "modelOutput", "model_output",
@@ -46,55 +37,6 @@ SHORTEST_MENTION = 4
 LONGEST_TEXT, MOST_ITEMS, DEPTH = 100_000, 100, 6
 REMEDY = "add clip_id, or pass --clip-map FILE: an object from id to clip_id, or the clips in the order of the lines"
 _PIECE = re.compile(r"[^\W_]+")
-
-
-def read_clip_map(path: str | Path) -> ClipMap:
-    """Return a clip map: a JSON object from id to clip_id, or clips in order, as a JSON array or a line each.
-
-    Clips in order are texts, or objects with a clip_id, such as the clips.jsonl of a rendering. Objects of a clip_id
-    and one other field are a map by that field. Raises UsageError.
-    """
-    try:
-        text = Path(path).read_text(encoding="utf-8-sig")
-        value = _parsed(text)
-    except (OSError, ValueError, RecursionError) as error:
-        raise UsageError(f"{path}: not a readable clip map ({error})") from None
-    if isinstance(value, dict) and value and all(isinstance(clip, str) for clip in value.values()):
-        if "clip_id" not in value:
-            return value
-        value = [value]
-    clips = [row.get("clip_id") if isinstance(row, dict) else row for row in value] if isinstance(value, list) else []
-    if not clips or not all(isinstance(clip, str) and clip for clip in clips):
-        raise UsageError(
-            f"{path}: a clip map is a JSON object from an id to its clip_id, or lists the clips in the order of the "
-            "file: texts, or objects with a clip_id, in an array or a line each"
-        )
-    others = {name for row in value if isinstance(row, dict) for name in row} - {"clip_id"}
-    if len(others) == 1 and all(isinstance(row, dict) and len(row) == 2 for row in value):
-        ids = [str(row[name]) for row in value for name in others]
-        if len(set(ids)) < len(ids):
-            raise UsageError(f"{path}: a clip map with an id twice: {Counter(ids).most_common(1)[0][0]}")
-        return dict(zip(ids, clips, strict=True))
-    return tuple(clips)
-
-
-def _parsed(text: str) -> Any:
-    """Return the JSON value of a text; where it is none, the list of its lines, each JSON or a bare word."""
-    try:
-        return json.loads(text, object_pairs_hook=_without_repeats)
-    except json.JSONDecodeError:
-        lines = [line.strip() for line in text.splitlines() if line.strip()]
-        if len(lines) < 2 and text.lstrip()[:1] in ("{", "["):
-            raise
-        bare = not any(line[0] in '{["' for line in lines)
-        return lines if bare else [json.loads(line, object_pairs_hook=_without_repeats) for line in lines]
-
-
-def _without_repeats(members: list[tuple[str, Any]]) -> dict[str, Any]:
-    repeated = [name for name, times in Counter(name for name, _ in members).items() if times > 1]
-    if repeated:
-        raise ValueError(f"{quote(repeated[0])} stands there twice")
-    return dict(members)
 
 
 class Mentions:
@@ -137,6 +79,7 @@ class Clips:
         self._ordered = None if clip_map is None or isinstance(clip_map, Mapping) else clip_map
         self._voters = [value for value in voters if value]
         self._taken: Counter[str] = Counter()
+        self._in_order = False
 
     def named(self, value: dict[str, Any], number: int, *, foreign: bool) -> dict[str, Any]:
         """Return an object, the `number`-th of the file from 0, with its clip as `clip_id`.
@@ -144,12 +87,12 @@ class Clips:
         `foreign`: it holds a model's text, and no answer fields by which a missing id is recognised. Raises Unshaped
         where it names no clip, and SubmissionError where no object of the file does.
         """
+        if "clip_id" in value and (not self._mapped or self._is_clip(value["clip_id"])):
+            return value
         if self._ordered is not None:
             return value | {"clip_id": self._next(value, number)}
-        if self._translated is not None and not self._is_clip(value.get("clip_id")):
+        if self._translated is not None:
             return value | {"clip_id": self._translation(value, self._translated)}
-        if "clip_id" in value:
-            return value
         clip_id, place = self._found(value)
         if clip_id:
             self._taken[".".join(place)] += 1
@@ -170,7 +113,7 @@ class Clips:
 
     def check_count(self, objects: int) -> None:
         """Raise SubmissionError where a map in the file's order has another length than the file."""
-        if self._ordered is not None and len(self._ordered) != objects:
+        if self._in_order and self._ordered is not None and len(self._ordered) != objects:
             listed = plural(len(self._ordered), "clip")
             raise SubmissionError(
                 f"{self._name}: {plural(objects, 'answer')}, but the clip map lists {listed}: without ids both must "
@@ -208,10 +151,10 @@ class Clips:
 
     def _next(self, value: dict[str, Any], number: int) -> str:
         """Return the clip in the map's order. Raises Unshaped where the object itself names another one."""
-        ordered = self._ordered or ()
+        self._in_order, ordered = True, self._ordered or ()
         if number >= len(ordered):
             raise Unshaped("clip_id", f"is answer {number + 1:,}", f"{len(ordered):,} answers, as in the clip map")
-        own = value.get("clip_id") if self._is_clip(value.get("clip_id")) else self._found(value)[0]
+        own, _ = self._found(value)
         if own and own != ordered[number]:
             wrong = f"{quote(own)} is named where the clip map has {quote(ordered[number])}"
             raise Unshaped("clip_id", wrong, "both in one order", code="CONFLICT")
@@ -251,16 +194,14 @@ class Clips:
             for place, clips in found.items():
                 named.setdefault(place, []).append(clips)
         sure = [place for place in named if _rank(place) < len(IDS) and whole[place] == len(named[place])]
-        if sure:
-            best = min(sure, key=lambda place: (-len(named[place]), _rank(place), len(place)))
-            return [best]
         told = [place for place, clips in named.items() if _tells_apart(clips, len(voters))]
+        places = sorted(sure, key=lambda place: (-len(named[place]), _rank(place), len(place))) or told
         for value in voters:
-            seen = {clip: place for place in told if (clip := self._at(value, place))}
+            seen = {clip: place for place in places if (clip := self._at(value, place))}
             if len(seen) > 1:
                 shown = " and ".join(f"{'.'.join(place)} names {quote(clip)}" for clip, place in seen.items())
-                raise SubmissionError(f"{self._name}: names no clip by clip_id, and {shown}; {REMEDY}")
-        return told
+                raise SubmissionError(f"{self._name}: no clip_id, and {shown}; {REMEDY}")
+        return places
 
 
 def _own_id(value: dict[str, Any]) -> str:
@@ -269,9 +210,9 @@ def _own_id(value: dict[str, Any]) -> str:
 
 
 def _tells_apart(named: list[set[str]], voters: int) -> bool:
-    """Return True if a place names one clip in at least nine in ten objects, never two, and mostly different ones."""
+    """Return True if a place names one clip in two thirds of the objects, never two, and mostly different ones."""
     one = [next(iter(clips)) for clips in named if len(clips) == 1]
-    if len(one) < len(named) or len(one) < math.ceil(0.9 * voters):
+    if len(one) < len(named) or 3 * len(one) < 2 * voters:
         return False
     return len(one) == 1 or 2 * len(set(one)) > len(one)
 

@@ -335,7 +335,7 @@ def _is_results(value: Any) -> bool:
     if not isinstance(value, dict) or _holds_scores(value) or _holds_answers(value):
         return False
     lists = [isinstance(item, list) for item in islice(value.values(), VOTERS)]
-    return 2 * sum(lists) > len(lists) or not lists
+    return 2 * sum(lists) >= len(lists)
 
 
 def _are_by_clip(members: list[bool]) -> bool:

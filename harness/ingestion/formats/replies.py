@@ -62,8 +62,6 @@ def reply_in(value: dict[str, Any]) -> Said | None:
 def _replies(value: dict[str, Any]) -> Iterator[tuple[Path, dict[str, Any]]]:
     for holder in HOLDERS:
         reply = at(value, holder)
-        if isinstance(reply, list) and len(reply) == 1:
-            reply = reply[0]
         if isinstance(reply, dict) and (holder or any(isinstance(reply.get(key), list) for key in TOP_LEVEL)):
             yield holder, reply
 

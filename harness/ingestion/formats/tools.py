@@ -125,8 +125,6 @@ def reply(value: dict[str, Any], options: Options) -> dict[str, Any]:
     A row beside it that may be the model's own text, such as the last turn, must say the same.
     """
     said = reply_in(value)
-    if said is None and holds_text(value):
-        return raw_text(value, options)
     text, field = said or ("", "response")
     turns = [name for name in ("messages", "conversations") if last_turn(value.get(name))]
     others = [name for name in named_like(MODEL_TEXTS, value) if name != field and text_in(value[name]) is not None]

@@ -11,7 +11,6 @@ import pytest
 
 from harness.errors import SubmissionError, UsageError
 from harness.ingestion.formats.registry import ADAPTERS
-from harness.ingestion.ingest import read_clip_map
 from harness.ingestion.model_text import answer_in
 from harness.ingestion.submission_file import Limits, open_submission
 from tests.harness.ingestion.test_line_checker import line
@@ -72,6 +71,66 @@ RESPONSE = openai(
     }
 )
 MESSAGE = batch({"result": {"type": "succeeded", "message": {"content": [{"type": "text", "text": SAID}]}}})
+INSPECT = {"samples": [{"id": number, "epoch": 1, "input": "What?", "target": "x", "messages": [], "metadata":
+           {"clip_id": clip}, "output": {"model": "m", "choices": [{"message": {"role": "assistant", "content": SAID}}],
+           "completion": SAID}} for number, clip in enumerate(CLIPS[:2])]}  # fmt: skip
+
+
+def inspect_log(**before):
+    return {"version": 2, "status": "success", "eval": {"task": "t"}, "results": {"scores": []}, **before, **INSPECT}
+
+
+def evalscope(number, clip):
+    reply = {"choices": [{"message": {"content": SAID}, "stop_reason": "stop"}]}
+    turns = [{"role": "user", "content": "What?"}, {"role": "assistant", "content": SAID}]
+    return {"index": number, "model_output": reply, "messages": turns, "metadata": {"clip_id": clip}}
+
+
+def vlmevalkit(number, clip):
+    return {"index": number, "video": clip, "question": "What?", "answer": GOLD, "prediction": SAID}
+
+
+GOLD = json.dumps({name: value for name, value in line(dominant_operation="Pack").items() if name != "clip_id"})
+PARTS = [{"text": "Let me think. " + GOLD, "thought": True}, {"text": SAID}]
+GEMINI = {"candidates": [{"content": {"role": "model", "parts": PARTS}, "finishReason": "STOP"}]}
+REPLY_ROWS = [
+    # a row of a batch or of a model's own reply, whose it is
+    (lambda n, clip: {"key": clip, "response": GEMINI}, "Gemini"),
+    (lambda n, clip: {"status": "", "request": {"contents": [{"parts": [{"fileData": {"fileUri":
+     f"gs://b/{clip}.mp4"}}]}]}, "response": GEMINI}, "Vertex"),
+    (lambda n, clip: {"recordId": clip, "modelInput": {"messages": []}, "modelOutput":
+     {"content": [{"type": "thinking", "thinking": GOLD}, {"type": "text", "text": SAID}]}}, "Bedrock, Claude"),
+    (lambda n, clip: {"recordId": clip, "modelOutput": {"output": {"message": {"content": [{"text": SAID}]}}}},
+     "Bedrock, Nova"),
+    (lambda n, clip: {"recordId": clip, "modelOutput": {"generation": SAID}}, "Bedrock, Llama"),
+    (lambda n, clip: {"recordId": clip, "modelOutput": {"results": [{"outputText": SAID}]}}, "Bedrock, Titan"),
+    (lambda n, clip: {"recordId": clip, "modelOutput": {"outputs": [{"text": SAID}]}}, "Bedrock, Mistral"),
+    (lambda n, clip: {"custom_id": clip, "response": {"body": {"object": "text_completion", "choices":
+     [{"text": SAID}]}}}, "vLLM completions"),
+    (lambda n, clip: {"custom_id": clip, "response": {"choices": [{"message": {"content": SAID}}]}}, "no body"),
+    (lambda n, clip: {"clip_id": clip, "choices": [{"message": {"content": SAID, "reasoning_content": GOLD}}]},
+     "a reply with its clip"),
+    (lambda n, clip: {"clip_id": clip, "response": {"choices": [{"message": {"content": SAID}}]}, "answer": GOLD},
+     "a target beside a reply object"),
+    (lambda n, clip: {"clip_id": clip, "outputs": [{"text": SAID, "token_ids": [1]}], "prompt": "What?"}, "vLLM"),
+    (lambda n, clip: {"clip_id": clip, "message": {"role": "assistant", "content": SAID}, "done": True}, "Ollama"),
+    (lambda n, clip: {"clip_id": clip, "output": [{"type": "reasoning", "summary": []}, {"type": "message",
+     "role": "assistant", "content": [{"type": "output_text", "text": SAID}]}]}, "OpenAI responses"),
+]  # fmt: skip
+TEXT_ROWS = [
+    # a row with the model's text in a field, why
+    (lambda n, clip: {"clip_id": clip, "generated_text": [{"role": "user", "content": GOLD},
+     {"role": "assistant", "content": SAID}]}, "turns of an HF pipeline"),
+    (lambda n, clip: {"clip_id": clip, "prompt": [{"role": "user", "content": "?"}], "completion":
+     [{"role": "assistant", "content": SAID}]}, "TRL"),
+    (lambda n, clip: {"clip_id": clip, "prompt": f"Answer as in {GOLD}", "generated_text":
+     f"Answer as in {GOLD}{SAID}"}, "the prompt repeated before the answer"),
+    (lambda n, clip: {"clip_id": clip, "output": f"<|im_start|>user\n{GOLD}<|im_end|>\n<|im_start|>assistant\n{SAID}"},
+     "a whole chat template"),
+    (lambda n, clip: {"clip_id": clip, "response": [[{"type": "text", "text": "x"}]], "raw_output": SAID}, "two, one"),
+]  # fmt: skip
+
+
 FAILED = {"custom_id": CLIPS[1], "response": None, "error": {"code": "batch_expired"}}
 
 
@@ -116,6 +175,13 @@ FORMATS = [
     (for_both(lambda _, clip: json.loads(SAID) | {"clip_id": clip}), "canonical", {}, None, ANSWER, "clip_id last"),
     (for_both(lm_eval), "lm-eval", {}, "read as lm-eval", ANSWER, "the clip stands in doc"),
     (for_both(lmms_eval), "lmms-eval", {"clip_map": CLIP_MAP}, "read as lmms-eval", ANSWER, "the clip by doc_id"),
+    (json.dumps(inspect_log()), "inspect", {}, "read as inspect", ANSWER, "a log"),
+    (json.dumps(inspect_log(plan={}), indent=1), "inspect", {}, "read as inspect", ANSWER, "a log over lines"),
+    (lines(*INSPECT["samples"]), "inspect", {}, "read as inspect", ANSWER, "samples"),
+    (for_both(evalscope), "evalscope", {}, "read as evalscope", ANSWER, "the turn repeats the reply"),
+    (for_both(vlmevalkit), "vlmevalkit", {}, "read as vlmevalkit", ANSWER, "the target as answer"),
+    *((for_both(row), "batch", {}, "read as batch", ANSWER, why) for row, why in REPLY_ROWS),
+    *((for_both(row), "raw-text", {}, "read as raw-text", ANSWER, why) for row, why in TEXT_ROWS),
     (json.dumps(activitynet(next_operation="Put Items")), "activitynet", {}, "read as activitynet",
      ANSWER | {"confidence_ppm": 700_000}, "best score, ties: the first"),
     (json.dumps(activitynet(), indent=2), "activitynet", {}, "read as", ANSWER | {"next_operation": None}, "abstains"),
@@ -493,7 +559,6 @@ TEXTS = [
     (SAID[:-1], 0, 1, "the last brace is missing"),
     (f"[{SAID}]", 0, 1, "in an array"),
     ("The worker tapes the box, frames 14 to 98; Put Items is next.", 1, 0, "prose alone: nothing is guessed"),
-    ("", 1, 0, "nothing"),
     ('{"dominant_operation": "Tape"}', 1, 0, "half an answer"),
     (SAID.replace("98", "1e5"), 1, 0, "an answer that no line could hold"),
     (SAID[:-1] + ', "next_operation": "Pack"}', 1, 0, "a key twice"),
@@ -513,6 +578,17 @@ def test_answers_in_texts(text, outcome, source, why, truth, tmp_path):
     assert found.counts["repaired"] == source and found.counts["unreadable"] == outcome
 
 
+@pytest.mark.parametrize("text", ["", " \n", None])
+@pytest.mark.parametrize("name", ["raw_output", "response", "prediction"])
+def test_an_empty_reply_is_invalid(name, text, truth, tmp_path):
+    """Its request was answered with nothing: the clip is not missing, and there is no text that could be unreadable."""
+    file = write(tmp_path, lines({"clip_id": CLIPS[5], name: SAID}, {"clip_id": CLIPS[0], name: text}))
+    with pytest.raises(SubmissionError, match="MISSING"):
+        read(truth, file, tmp_path)
+    assert read(truth, file, tmp_path, lenient=True).counts["unreadable"] == 0
+    assert truth.predictions()[CLIPS[0]]["outcome"] == 2
+
+
 def test_a_mark_of_the_submitter_is_kept(truth, tmp_path):
     """A fallback whose text had to be repaired stays a fallback."""
     value = {"clip_id": CLIPS[0], "raw_output": f"so: {SAID}", "source": "fallback", "latency_ms": 3}
@@ -526,18 +602,6 @@ def test_the_work_on_a_text_is_bounded():
     calls = []
     assert answer_in('{"a":' * 200_000, lambda value: bool(calls.append(value))) == (None, False)
     assert not calls
-
-
-def test_clip_maps(tmp_path):
-    file = tmp_path / "map.json"
-    for text in ("[]", '{"0": 1}', "{", ""):
-        file.write_text(text)
-        with pytest.raises(UsageError, match="clip map"):
-            read_clip_map(file)
-    with pytest.raises(UsageError, match="clip map"):
-        read_clip_map(tmp_path / "absent")
-    file.write_text(json.dumps(CLIP_MAP))
-    assert read_clip_map(file) == CLIP_MAP
 
 
 def test_every_adapter_is_tested_and_described():

@@ -114,9 +114,9 @@ def test_the_options_of_reading_stand_on_the_card(place, rows):
     assert board()["entries"][0]["metrics"]["tiou50"]["value"] == made.score.metrics["tiou50"].value == 59 / 60
 
 
-@pytest.mark.parametrize("choice", ["weights", "rules", "clip_map", "max_lines"])
+@pytest.mark.parametrize("choice", ["weights", "rules", "max_lines"])
 def test_what_no_card_can_say_is_refused(choice, place):
-    value = {"weights": None, "rules": "standard", "clip_map": {"1": "a"}, "max_lines": 7}[choice]
+    value = {"weights": None, "rules": "standard", "max_lines": 7}[choice]
     with pytest.raises(UsageError, match=f"cannot say {choice}"):
         submit("right.jsonl", "mine", **{choice: value})
     assert not (place / "submissions").exists()
@@ -215,7 +215,7 @@ def test_the_frame_rate_of_a_card_counts_beside_its_clip_length(place, rows):
         made = submit("a.jsonl", f"fps-{fps}", clip_frames=100, fps=fps)
         read = harness.score("a.jsonl", world=WORLD, clip_frames=100, fps=fps)
         assert made.score.record["metrics"] == read.record["metrics"]
-        assert made.card.ingestion()["fps"] == fps
+        assert made.card.ingestion(made.folder)["fps"] == fps
     values = {row["name"]: row["metrics"]["tiou50"]["value"] for row in board()["entries"]}
     assert values == {"fps-None": 1, "fps-25.0": 0, "fps-20.0": 1}
 

@@ -1,0 +1,199 @@
+"""The clip of a row that has no clip_id: by map, by order, by another id, in a path or a prompt; never guessed."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from harness.clip_map import read_clip_map
+from harness.errors import HarnessError, SubmissionError, UsageError
+from harness.ingestion.formats.clips import Mentions
+from tests.harness.ingestion.test_formats import write
+from tests.harness.ingestion.test_targets import said
+from tests.support.small_truth import CLIPS, read, small_truth
+
+FIVE = CLIPS[:5]
+OPERATIONS = ("Tape", "Pack", "Wrap", "Label", "Idle")
+CODES = [2, 4, 5, 6, 8]
+QUESTION = "You see 8 frames of a clip of 5 s. Answer with one JSON object."
+
+
+@pytest.fixture(scope="module")
+def truth():
+    with small_truth() as opened:
+        yield opened
+
+
+def rows_of(make) -> str:
+    """Return the lines of five rows, each about its clip with an operation of its own."""
+    rows = [make(number, clip, said(OPERATIONS[number])) for number, clip in enumerate(FIVE)]
+    return "".join(json.dumps(row) + "\n" for row in rows)
+
+
+def operations(truth) -> dict[str, int | None]:
+    return {clip: row["operation"] for clip, row in truth.predictions().items()}
+
+
+RIGHT = dict(zip(FIVE, CODES, strict=True))
+
+NAMED = [
+    # a row that names its clip, where
+    (lambda n, clip, text: {"video": f"{clip}.mp4", "prediction": text}, "video"),
+    (lambda n, clip, text: {"video": f"/data/test/{clip}.mp4", "prediction": text}, "video"),
+    (lambda n, clip, text: {"images": [f"frames/{clip}/{at:03}.jpg" for at in range(8)], "response": text}, "images"),
+    (lambda n, clip, text: {"images": [{"path": f"{clip}_{at}.jpg"} for at in range(3)], "response": text},
+     "images.path"),
+    (lambda n, clip, text: {"prompt": f"{QUESTION} The clip is {clip}.", "predict": text}, "prompt"),
+    (lambda n, clip, text: {"prompt": QUESTION, "predict": text, "label": json.dumps({"clip_id": clip})}, "label"),
+    (lambda n, clip, text: {"messages": [{"role": "user", "content": f"{clip}: what?"},
+                                         {"role": "assistant", "content": text}]}, "messages.content"),
+    (lambda n, clip, text: {"messages": [{"role": "user", "content": [{"type": "video", "video": f"v/{clip}.mp4"}]},
+                                         {"role": "assistant", "content": text}]}, "messages.content.video"),
+    (lambda n, clip, text: {"index": n, "model_response": text, "metadata": {"clip_id": clip}}, "metadata.clip_id"),
+    (lambda n, clip, text: {"id": n, "response": text, "meta": {"video": clip}}, "meta.video"),
+    (lambda n, clip, text: {"id": clip, "response": text}, "id"),
+    (lambda n, clip, text: {"key": f"request-{clip}", "response": {"candidates": [
+        {"content": {"parts": [{"text": "hm", "thought": True}, {"text": text}]}}]}}, "key"),
+    (lambda n, clip, text: json.loads(text) | {"id": clip}, "id"),
+    (lambda n, clip, text: json.loads(text) | {"file_name": f"clips/{clip}.webm"}, "file_name"),
+    (lambda n, clip, text: {"doc_id": n, "doc": {"question": QUESTION, "video_path": f"{clip}.mp4"},
+                            "filtered_resps": [text]}, "doc.video_path"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("make, place", NAMED, ids=[place for _, place in NAMED])
+def test_a_clip_is_found_where_all_lines_name_it(make, place, truth, tmp_path):
+    found = read(truth, write(tmp_path, rows_of(make)), tmp_path)
+    assert (found.total, operations(truth)) == (0, RIGHT)
+    assert f"the clip was taken from {place} on 5 lines" in found.notes
+
+
+GUESSES = [
+    # rows in which no clip is plainly named, what the refusal says
+    (lambda n, clip, text: {"prompt": QUESTION, "predict": text}, "pass --clip-map FILE"),
+    (lambda n, clip, text: {"prompt": f"Such as {FIVE[0]}", "predict": text}, "pass --clip-map FILE"),
+    (lambda n, clip, text: {"prompt": f"{clip} or {FIVE[n - 1]}?", "predict": text}, "pass --clip-map FILE"),
+    (lambda n, clip, text: {"predict": f"{clip}: {text}"}, "pass --clip-map FILE"),
+    (lambda n, clip, text: {"a": f"{clip}.mp4", "b": f"{FIVE[n - 1]}.mp4", "predict": text},
+     f'a names "{FIVE[0]}" and b names "{FIVE[-1]}"'),
+    (lambda n, clip, text: {"messages": [{"role": "user", "content": "What?"}, {"role": "assistant", "content":
+     f"{clip} {text}"}]}, "pass --clip-map FILE"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("make, message", GUESSES)
+@pytest.mark.parametrize("lenient", [False, True])
+def test_a_clip_is_never_guessed(make, message, lenient, truth, tmp_path):
+    with pytest.raises(HarnessError) as refused:
+        read(truth, write(tmp_path, rows_of(make)), tmp_path, lenient=lenient)
+    assert message in str(refused.value)
+
+
+def llama_factory(number, clip, text):
+    return {"prompt": QUESTION, "predict": text, "label": said("Box Setup")}
+
+
+MAPPED = [
+    # a row, the map
+    (llama_factory, FIVE),
+    (lambda n, clip, text: {"predict": text, "index": n + 7}, {str(n + 7): clip for n, clip in enumerate(FIVE)}),
+    (lambda n, clip, text: {"predict": text, "extra": {"row": f"r{n}"}}, {f"r{n}": c for n, c in enumerate(FIVE)}),
+    (lambda n, clip, text: json.loads(text) | {"clip_id": f"c{n}"}, {f"c{n}": clip for n, clip in enumerate(FIVE)}),
+    (lambda n, clip, text: json.loads(text) | {"clip_id": n}, {str(n): clip for n, clip in enumerate(FIVE)}),
+    (lambda n, clip, text: json.loads(text), FIVE),
+    (lambda n, clip, text: {"custom_id": f"request-{n}", "response": {"body": {"choices": [{"text": text}]}}},
+     {f"request-{n}": clip for n, clip in enumerate(FIVE)}),
+    (lambda n, clip, text: {"recordId": f"CALL{n:07}", "modelOutput": {"content": [{"type": "text", "text": text}]}},
+     {f"CALL{n:07}": clip for n, clip in enumerate(FIVE)}),
+    (lambda n, clip, text: {"clip_id": clip, "predict": text}, FIVE[::-1]),
+    (lambda n, clip, text: {"clip_id": clip, "predict": text}, FIVE[:2]),
+    (lambda n, clip, text: json.loads(text) | {"clip_id": clip}, {"0": "elsewhere"}),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("make, clip_map", MAPPED)
+@pytest.mark.parametrize("container", ["lines", "array"])
+def test_a_clip_map_gives_the_clips_of_any_format(make, clip_map, container, truth, tmp_path):
+    """By an id or in the order of the file; a clip that the row itself names counts."""
+    text = rows_of(make)
+    text = text if container == "lines" else f"[{','.join(text.splitlines())}]"
+    found = read(truth, write(tmp_path, text), tmp_path, clip_map=clip_map)
+    assert (found.total, operations(truth)) == (0, RIGHT)
+
+
+def test_a_clip_map_translates_the_keys_of_a_document(truth, tmp_path):
+    text = json.dumps({f"k{number}": json.loads(said(OPERATIONS[number])) for number in range(5)})
+    read(truth, write(tmp_path, text), tmp_path, clip_map={f"k{number}": clip for number, clip in enumerate(FIVE)})
+    assert operations(truth) == RIGHT
+
+
+def test_a_map_in_order_is_of_the_length_of_the_file(truth, tmp_path):
+    for clips in (FIVE[:4], CLIPS[:6]):
+        with pytest.raises(SubmissionError, match=f"5 answers, but the clip map lists {len(clips)} clips"):
+            read(truth, write(tmp_path, rows_of(llama_factory)), tmp_path, clip_map=clips, lenient=True)
+
+
+def test_a_map_in_another_order_than_the_file_says_so(truth, tmp_path):
+    """Where the rows' own words name the clips, as targets do, the map must agree."""
+
+    def row(number, clip, text):
+        return {"predict": text, "label": json.dumps({"clip_id": clip})}
+
+    turned = (*FIVE[1:], FIVE[0])
+    found = read(truth, write(tmp_path, rows_of(row)), tmp_path, clip_map=turned, lenient=True)
+    assert found.codes == {"CONFLICT": 5} and set(operations(truth).values()) <= {None}
+
+
+def test_an_id_that_the_map_lacks_is_a_problem_of_its_line(truth, tmp_path):
+    text = rows_of(lambda n, clip, text: {"predict": text, "doc_id": n})
+    found = read(truth, write(tmp_path, text), tmp_path, clip_map={"0": FIVE[0], "4": FIVE[4]}, lenient=True)
+    assert [(problem.line, problem.wrong) for problem in found.problems] == [
+        (2, '"1" is not in the clip map'), (3, '"2" is not in the clip map'), (4, '"3" is not in the clip map')
+    ]  # fmt: skip
+    assert operations(truth) == {FIVE[0]: 2, FIVE[4]: 8}
+
+
+MAPS = [
+    # text of a clip map, what it says
+    ('{"0": "a", "1": "b"}', {"0": "a", "1": "b"}),
+    ('["a", "b"]', ("a", "b")),
+    ('[{"clip_id": "a", "start_ms": 1}, {"clip_id": "b", "start_ms": 2}]', ("a", "b")),
+    ('{"clip_id": "a", "frames": [], "session": "s"}\n{"clip_id": "b", "frames": [], "session": "s"}\n', ("a", "b")),
+    ('{"clip_id": "a", "frames": 1, "x": 2}', ("a",)),
+    ('{"doc_id": 3, "clip_id": "a"}\n{"doc_id": 4, "clip_id": "b"}\n', {"3": "a", "4": "b"}),
+    ("a\nb\n", ("a", "b")),
+    ("\ufeffa\r\nb", ("a", "b")),
+]
+
+
+@pytest.mark.parametrize("text, expected", MAPS)
+def test_clip_maps(text, expected, tmp_path):
+    assert read_clip_map(write(tmp_path, text)) == expected
+
+
+NO_MAPS = ["", "[]", "{}", '{"0": 1}', '["a", 1]', '[{"id": "a"}]', '{"0": "a", "0": "b"}', '{"0": "a"', "[" * 100_000,
+           '{"id": 1, "clip_id": "a"}\n{"id": 1, "clip_id": "b"}']  # fmt: skip
+
+
+@pytest.mark.parametrize("text", NO_MAPS, ids=[text[:20] for text in NO_MAPS])
+def test_what_is_no_clip_map_is_refused(text, tmp_path):
+    with pytest.raises(UsageError, match="clip map"):
+        read_clip_map(write(tmp_path, text))
+
+
+def test_longer_ids_win_and_short_ones_are_no_words():
+    mentions = Mentions(["a-1", "clip-1", "clip-1-b", "1", "7"])
+    assert mentions.inside("see clip-1-b.mp4") == {"clip-1-b"}
+    assert mentions.inside("clip-1/7.jpg") == {"clip-1"}
+    assert mentions.inside("7") == {"7"} and mentions.inside("7 frames") == set()
+    assert mentions.inside("xclip-1 clip-12") == set()
+
+
+def test_a_row_without_the_place_that_names_the_others_is_a_bad_row(truth, tmp_path):
+    def row(number, clip, text):
+        return {"images": [f"{clip}.jpg"] if number != 3 else [], "predict": text}
+
+    found = read(truth, write(tmp_path, rows_of(row)), tmp_path, lenient=True)
+    assert [(problem.code, problem.line) for problem in found.problems] == [("MISSING", 4)]
+    assert operations(truth) == {clip: code for clip, code in RIGHT.items() if clip != FIVE[3]}
