@@ -35,7 +35,8 @@ def read_clip_map(path: str | Path) -> ClipMap:
         value = [value]
     elif isinstance(value, dict) and value and all(isinstance(clip, str) for clip in value.values()):
         return value
-    clips = [row.get("clip_id") if isinstance(row, dict) else row for row in value] if isinstance(value, list) else []
+    rows = value if isinstance(value, list) else []
+    clips: list[Any] = [row.get("clip_id") if isinstance(row, dict) else row for row in rows]
     if not clips or not all(isinstance(clip, str) and clip for clip in clips):
         raise UsageError(
             f"{path}: a clip map is a JSON object from an id to its clip_id, or lists the clips in the order of the "

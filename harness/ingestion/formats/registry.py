@@ -112,6 +112,13 @@ def _is_tool(peek: Peek) -> bool:
     return any(names <= peek.first.keys() for names in TOOL_ROWS.values())
 
 
+def _is_text(peek: Peek) -> bool:
+    """Return True for a row with a model's text in a field, unless its turns are what the model said."""
+    if peek.answers or _is_tool(peek) or reply_in(peek.first) is not None or not tools.holds_text(peek.first):
+        return False
+    return peek.has("clip_id") or not any(_has_turns(peek, field) for field in ("conversations", "messages"))
+
+
 def _has_turns(peek: Peek, field: str) -> bool:
     """Return True if the first object's turns are what the model said, and no other field says the same."""
     return peek.has(field) and not (not peek.answers and tools.repeats_turn(peek.first, field))
@@ -166,19 +173,7 @@ ADAPTERS = {
         Adapter(
             "raw-text",
             "a clip and the model's text",
-            _objects(
-                lambda peek: (
-                    (
-                        not peek.answers
-                        and not _is_tool(peek)
-                        and tools.holds_text(peek.first)
-                        and not any(_has_turns(peek, field) for field in ("conversations", "messages"))
-                    )
-                    or (
-                        peek.has("clip_id") and not peek.answers and not _is_tool(peek) and tools.holds_text(peek.first)
-                    )
-                )
-            ),
+            _objects(_is_text),
             shape=tools.raw_text,
         ),
         Adapter(
@@ -438,7 +433,7 @@ def _container(text: Any, start: int) -> tuple[str, int]:
             return "samples", element.start
         if element.key == "predictions" and opener == b"[":
             return "predictions", element.start
-        if element.key == "results" and opener == b"{" and _is_results(_element(text, element)):
+        if element.key == "results" and opener == b"{" and not log and _is_results(_element(text, element)):
             return "results", element.start
         if len(members) < VOTERS:
             members.append(_is_by_clip(element.key, _element(text, element)))
