@@ -20,13 +20,15 @@ from harness.errors import SubmissionError
 from harness.formatting import plural
 from harness.ingestion.clip_names import LookAlikes
 from harness.ingestion.confusables import code_points
+from harness.ingestion.contents import text_in
 from harness.ingestion.diagnostics import Notes, Problem, Problems, problem_count, problem_lines, quote
 from harness.ingestion.fast_path import variables
+from harness.ingestion.field_names import TARGETS, named_like
 from harness.ingestion.formats import registry
 from harness.ingestion.formats.clips import Clips
 from harness.ingestion.formats.documents import line_item
 from harness.ingestion.formats.records import Item, Options, Shape, Unshaped
-from harness.ingestion.line_checker import INVALID, Checked, Row, check
+from harness.ingestion.line_checker import INVALID, Checked, Row, check, find_answer
 from harness.ingestion.strict_json import Fault
 from harness.ingestion.submission_file import Limits, SubmissionFile, open_submission
 from harness.ingestion.vocabulary import Vocabulary
@@ -133,6 +135,7 @@ def ingest(truth: Truth, source: SubmissionFile, **choices: Any) -> Ingestion:
             intake.start_empty()
             intake.check_all(reads(source, options))
             clips.check_count(intake.lines)
+            intake.check_order()
         source.check_unchanged()
     finally:
         source.discard()
@@ -181,6 +184,7 @@ class Intake:
         self.problems, self.notes = Problems(source.name), Notes()
         self.lines, self.bad_lines = 0, 0
         self.shape: Shaping | None = None
+        self.targets: dict[str, int] = {}  # of clips that a map in the file's order gave: operation of the target
         self.looks = LookAlikes(
             lambda: [known for (known,) in self.connection.execute(sql(__package__, "clip_ids")).fetchall()]
         )
@@ -219,6 +223,23 @@ class Intake:
         if not self.lines:
             raise SubmissionError(f"{self.source.name}: holds no prediction; expected one JSON object a line")
 
+    def check_order(self) -> None:
+        """Raise SubmissionError where the targets in the file are not those of the clips that a map in order gave.
+
+        Half of them may differ: whoever trains on other labels may have other targets. A sealed split is not asked.
+        """
+        if not self.targets or self.truth.sealed:
+            return
+        columns = {"clip_id": np.array(list(self.targets), object), "operation": np.array(list(self.targets.values()))}
+        self.connection.register("targets", columns)
+        [(targets, agreeing)] = self.connection.execute(sql(__package__, "target_agreement")).fetchall()
+        self.connection.unregister("targets")
+        if 2 * agreeing < targets:
+            raise SubmissionError(
+                f"{self.source.name}: {agreeing:,} of {targets:,} targets beside the answers are those of the clips "
+                "that the clip map gives: is it in the order of the file?"
+            )
+
     def result(self, adapter: str) -> Ingestion:
         """Settle the duplicates and return the report."""
         self._drop_screen()
@@ -253,6 +274,8 @@ class Intake:
     def _check(self, item: Item, number: int) -> Row:
         """Check the `number`-th item, tally its problems and notes, and return its row."""
         value, faults = self.shape.prediction(item, number) if self.shape else (item.value, item.faults)
+        if self.shape is not None and self.shape.clips.in_order and isinstance(value, dict):
+            self._keep_target(item.value, value.get("clip_id"))
         checked = check(self.words, item.line, value, faults, item.text, item.column)
         if checked.names is not None:
             checked = self._check_named(checked, checked.names)
@@ -262,6 +285,14 @@ class Intake:
             self.notes.add(note.kind, item.line, note.name, more=note.more)
         hidden = any(problem.code == "CHARACTERS" and problem.field == "clip_id" for problem in checked.problems)
         return checked.row._replace(clip_id=None) if hidden else checked.row  # said already, so not unknown as well
+
+    def _keep_target(self, value: dict[str, Any], clip_id: Any) -> None:
+        """Keep the operation of a target beside the answer."""
+        texts = [text_in(value[name]) for name in named_like(TARGETS, value)]
+        targets = [found for text in texts if text and (found := find_answer(self.words, text).value)]
+        labels = [self.words.label(target["dominant_operation"]) for target in targets[:1]]
+        if isinstance(clip_id, str) and labels and labels[0].code is not None:
+            self.targets[clip_id] = labels[0].code
 
     def _check_named(self, checked: Checked, name: str) -> Checked:
         """Reject a line whose text answers for another clip of the split, as in files whose replies are paired wrongly.

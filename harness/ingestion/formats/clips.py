@@ -79,7 +79,7 @@ class Clips:
         self._ordered = None if clip_map is None or isinstance(clip_map, Mapping) else clip_map
         self._voters = [value for value in voters if value]
         self._taken: Counter[str] = Counter()
-        self._in_order = False
+        self.in_order = False  # True once a clip came from its place in the file
 
     def named(self, value: dict[str, Any], number: int, *, foreign: bool) -> dict[str, Any]:
         """Return an object, the `number`-th of the file from 0, with its clip as `clip_id`.
@@ -113,7 +113,7 @@ class Clips:
 
     def check_count(self, objects: int) -> None:
         """Raise SubmissionError where a map in the file's order has another length than the file."""
-        if self._in_order and self._ordered is not None and len(self._ordered) != objects:
+        if self.in_order and self._ordered is not None and len(self._ordered) != objects:
             listed = plural(len(self._ordered), "clip")
             raise SubmissionError(
                 f"{self._name}: {plural(objects, 'answer')}, but the clip map lists {listed}: without ids both must "
@@ -151,7 +151,7 @@ class Clips:
 
     def _next(self, value: dict[str, Any], number: int) -> str:
         """Return the clip in the map's order. Raises Unshaped where the object itself names another one."""
-        self._in_order, ordered = True, self._ordered or ()
+        self.in_order, ordered = True, self._ordered or ()
         if number >= len(ordered):
             raise Unshaped("clip_id", f"is answer {number + 1:,}", f"{len(ordered):,} answers, as in the clip map")
         own, _ = self._found(value)

@@ -91,7 +91,7 @@ def test_a_clip_is_never_guessed(make, message, lenient, truth, tmp_path):
 
 
 def llama_factory(number, clip, text):
-    return {"prompt": QUESTION, "predict": text, "label": said("Box Setup")}
+    return {"prompt": QUESTION, "predict": text}
 
 
 MAPPED = [

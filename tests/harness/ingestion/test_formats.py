@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -272,6 +273,27 @@ def test_refused(text, options, error, message, truth, tmp_path):
     with pytest.raises(error) as refused:
         read(truth, write(tmp_path, text), tmp_path, **options)
     assert message in str(refused.value)
+
+
+def test_an_inspect_log_is_read_as_it_is_stored(truth, tmp_path):
+    """A zip archive of one JSON file a sample, printed over lines or not."""
+    for indent in (None, 2):
+        file = tmp_path / f"log-{indent}.eval"
+        with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+            archive.writestr("_journal/start.json", "{}")
+            for sample in INSPECT["samples"]:
+                archive.writestr(f"samples/{sample['id']}_epoch_1.json", json.dumps(sample, indent=indent))
+            archive.writestr("header.json", "{}")
+            archive.writestr("summaries.json", "[]")
+        found = read(truth, file, tmp_path)
+        assert (found.adapter, found.rows, found.total) == ("inspect", 2, 0)
+        assert all(ANSWER.items() <= row.items() for row in truth.predictions().values())
+    with pytest.raises(SubmissionError, match="over the cap of 50 decompressed bytes"):
+        read(truth, file, tmp_path, Limits(max_bytes=50))
+    with zipfile.ZipFile(file, "w") as archive:
+        archive.writestr("predictions.jsonl", json.dumps(line()))
+    with pytest.raises(SubmissionError, match="a zip archive: unpack it"):
+        read(truth, file, tmp_path)
 
 
 def test_one_object_over_lines(truth, tmp_path):

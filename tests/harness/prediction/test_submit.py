@@ -114,6 +114,33 @@ def test_the_options_of_reading_stand_on_the_card(place, rows):
     assert board()["entries"][0]["metrics"]["tiou50"]["value"] == made.score.metrics["tiou50"].value == 59 / 60
 
 
+def llama_factory(rows) -> list[dict]:
+    """Return answers and targets as LLaMA-Factory writes them: no clip is named."""
+    texts = [json.dumps({key: value for key, value in hand.right(row).items() if key != "clip_id"}) for row in rows]
+    return [{"prompt": "What is done?", "predict": text, "label": text} for text in texts]
+
+
+def test_a_clip_map_is_part_of_the_entry(place, rows):
+    hand.write(place / "generated_predictions.jsonl", llama_factory(rows[1]))
+    hand.write(place / "clips.jsonl", [{"clip_id": row["clip_id"], "frames": []} for row in rows[1]])
+    with pytest.raises(UsageError, match="pass --clip-map FILE"):
+        submit("generated_predictions.jsonl", "mine")
+    made = submit("generated_predictions.jsonl", "mine", clip_map="clips.jsonl")
+    assert board()["entries"][0]["metrics"]["score"]["value"] == made.score.metrics["score"].value == 1
+    (made.folder / "clip_map.json").write_text("[]")
+    assert "sha256 is" in board()["broken"][0]["error"]
+    submit("right.jsonl", "mine", replace=True)
+    assert not (made.folder / "clip_map.json").exists() and board()["broken"] == []
+
+
+def test_a_map_in_another_order_than_the_targets_is_refused(place, rows):
+    lines = [row | {"label": row["label"].replace("Tape", "Pack")} for row in llama_factory(rows[1])]
+    hand.write(place / "generated_predictions.jsonl", lines)
+    turned = [row["clip_id"] for row in (*rows[1][9:], *rows[1][:9])]
+    with pytest.raises(SubmissionError, match=r"targets beside the answers .* order of the file"):
+        harness.score("generated_predictions.jsonl", world=WORLD, clip_map=turned)
+
+
 @pytest.mark.parametrize("choice", ["weights", "rules", "max_lines"])
 def test_what_no_card_can_say_is_refused(choice, place):
     value = {"weights": None, "rules": "standard", "max_lines": 7}[choice]
