@@ -21,7 +21,7 @@ from harness.errors import SubmissionError, UsageError
 from harness.formatting import plural
 from harness.ingestion.clip_names import LookAlikes
 from harness.ingestion.confusables import code_points
-from harness.ingestion.diagnostics import Notes, Problem, Problems, problem_count, problem_lines, quote
+from harness.ingestion.diagnostics import Kind, Notes, Problem, Problems, problem_count, problem_lines, quote
 from harness.ingestion.fast_path import variables
 from harness.ingestion.formats import registry
 from harness.ingestion.formats.documents import line_item
@@ -71,6 +71,7 @@ class Ingestion:
     rejected: int  # lines
     codes: dict[str, int]  # code -> problems; `problems` holds the first 100,000 of all
     problems: tuple[Problem, ...]
+    kinds: tuple[Kind, ...]  # of all problems
     notes: list[str]
     counts: dict[str, int]
 
@@ -94,7 +95,7 @@ class Ingestion:
     def refusal(self) -> SubmissionError:
         """Return the error of a file that is not scored."""
         first = f"{self.name}, read as {self.adapter}: {problem_count(self.codes)}, nothing was scored"
-        lines = [first, *problem_lines(self.problems, self.codes)]
+        lines = [first, *problem_lines(self.kinds)]
         return SubmissionError("\n".join(lines), self.problems, self.total)
 
     def diagnostics(self) -> dict[str, Any]:
@@ -220,6 +221,7 @@ class Intake:
             rejected=self.bad_lines,
             codes=dict(self.problems.codes),
             problems=self.problems.in_order(),
+            kinds=self.problems.kinds(),
             notes=notes + self.notes.sentences(),
             counts=counts | {"unknown_labels": self.notes.count("label"), "ignored_extra": self.notes.count("clip")},
         )
