@@ -48,7 +48,7 @@ def _print(found: Any, output: str) -> None:
 
 def _print_text(found: Any) -> None:
     from harness.commands.terminal import console, print_lines, print_note
-    from harness.ingestion.diagnostics import problem_lines
+    from harness.ingestion.problem_kinds import problem_lines
 
     out = console()
     have = "has a line" if found.rows == 1 else "have a line"

@@ -21,12 +21,13 @@ from harness.errors import SubmissionError, UsageError
 from harness.formatting import plural
 from harness.ingestion.clip_names import LookAlikes
 from harness.ingestion.confusables import code_points
-from harness.ingestion.diagnostics import Kind, Notes, Problem, Problems, problem_count, problem_lines, quote
+from harness.ingestion.diagnostics import Notes, Problem, problem_count, quote
 from harness.ingestion.fast_path import variables
 from harness.ingestion.formats import registry
 from harness.ingestion.formats.documents import line_item
 from harness.ingestion.formats.records import Item, Options, Shape, Unshaped
 from harness.ingestion.line_checker import INVALID, Checked, Row, check
+from harness.ingestion.problem_kinds import Kind, Problems, problem_lines
 from harness.ingestion.strict_json import Fault
 from harness.ingestion.submission_file import Limits, SubmissionFile, open_submission
 from harness.ingestion.vocabulary import Vocabulary

@@ -17,8 +17,9 @@ import pytest
 import zstandard
 
 from harness.errors import SubmissionError, UsageError
-from harness.ingestion.diagnostics import Problem, Problems, problem_lines
+from harness.ingestion.diagnostics import Problem
 from harness.ingestion.ingest import Limits
+from harness.ingestion.problem_kinds import Problems, problem_lines
 from tests.harness.ingestion.test_line_checker import line
 from tests.support.small_truth import CLIPS, read, small_truth
 
