@@ -1,7 +1,7 @@
 """Problems of a prediction file by kind: counted, ordered, and printed as one entry a kind.
 
-Problems with the same code, field and wording are of one kind, whatever their values. A kind prints with its count, what
-is wrong and the remedy once, and up to three examples; a problem that is the only one of its kind prints as it is.
+Problems with the same code, field and wording are of one kind, whatever their values. A kind prints with its count,
+what is wrong and the remedy once, and up to three examples; the only problem of a kind prints as it is.
 """
 
 from __future__ import annotations

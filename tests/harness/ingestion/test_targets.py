@@ -292,6 +292,22 @@ UNREADABLE = [
     ({"temporal_segment": "0:01-0:03"}, 'TYPE temporal_segment: "0:01-0:03" is a text'),
     ({"temporal_segment": {"start": 1, "end": 3}}, "MISSING temporal_segment.start_frame"),
     ({"next_operation": ...}, "MISSING next_operation"),
+    ({"next_operation": ..., "next": "Pack"}, 'MISSING next_operation: is not in the object; expected an answer, or '
+     'null to abstain; is "next" meant to be next_operation?'),
+    ({"temporal_segment": [0.4, 3.6]}, "TYPE temporal_segment.start_frame: 0.4 is no integer; expected an integer"),
+    ({"temporal_segment": {"start": 0.4, "end": 3.6}}, 'are "start" and "end" meant to be start_frame and end_frame? '
+     "if these are seconds, a frame is seconds x 25, rounded"),
+    ({"temporal_segment": ..., "start_time": 1, "end_time": 3}, 'MISSING temporal_segment: is not in the object; '
+     'expected an answer, or null to abstain; are "start_time" and "end_time" meant to be start_frame and end_frame?'),
+    ({"temporal_segment": {"start_frame": "10", "end_frame": "90"}}, '"10" is a text; expected an integer from 0 to '
+     "125; remove the quotes"),
+    ({"temporal_segment": {"start_frame": "10.0", "end_frame": "90.0"}}, "; write 10"),
+    ({"temporal_segment": {"start_frame": 0.0, "end_frame": 3.2}}, "0.0 is no integer; expected an integer from 0 to "
+     "125; if these are seconds"),
+    ({"temporal_segment": ["10%", "90%"]}, "if 10% is a share of the clip, multiply it by 125, rounded"),
+    ({"temporal_segment": [[3, 20], [30, 90]]}, "one segment a clip"),
+    ({"temporal_segment": [{"start_frame": 3, "end_frame": 20}]}, "one segment a clip"),
+    ({"next_operation": ["Tape"]}, 'TYPE next_operation: ["Tape"] is an array'),
 ]  # fmt: skip
 
 
@@ -312,3 +328,44 @@ def test_unreadable_answers_of_one_kind_are_one_note(truth, tmp_path):
     (note,) = [note for note in found.notes if "no answer could" in note]
     assert "on 9 lines (first: line 1)" in note and "126 is out of range" in note
     assert found.counts["unreadable"] == 9
+
+
+NO_ANSWER = [
+    # a whole text without an answer, why it is none
+    ('{"answer": ' + said() + "}", 'the answer stands inside "answer"'),
+    ('{"action": "Tape", "start": 0.4, "end": 3.2, "next": "Pack"}', 'is "action" meant to be dominant_operation?'),
+    (said()[:-20], "the value is not complete; expected a closed object; was the answer cut off?"),
+    ("```json\n" + said()[:-20], "was the answer cut off?"),
+]
+
+
+@pytest.mark.parametrize("text, why", NO_ANSWER)
+def test_a_text_without_an_answer_says_why(text, why, truth, tmp_path):
+    found = ingest_rows(truth, tmp_path, {"clip_id": CLIP, "response": text})
+    assert any("no answer could be read" in note and why in note for note in found.notes), found.notes
+
+
+ELSEWHERE = [
+    # a row whose answer lacks a name or a place, the field of its only problem, its remedy
+    ({"video": CLIP, "prediction": said()}, "clip_id", 'rename "video" to clip_id'),
+    ({"video": f"{CLIP}.mp4", "prediction": said()}, "clip_id", 'rename "video" to clip_id'),
+    ({"response": said()}, "clip_id", "add clip_id"),
+    ({"video": CLIP, **canonical(clip_id=...)}, "clip_id", 'is "video" meant to be clip_id?'),
+    ({"clip_id": CLIP, "result": json.loads(said())}, "", 'write the fields of "result" beside clip_id'),
+    (canonical(temporal_segment=..., start=3, end=9), "temporal_segment", 'are "start" and "end" meant'),
+    (canonical(confidence=85), "confidence", "if it counts in percent, divide it by 100"),
+]
+
+
+@pytest.mark.parametrize("row, field, remedy", ELSEWHERE)
+def test_a_line_without_its_name_or_place_is_one_problem_with_the_way_out(row, field, remedy, truth, tmp_path):
+    row = {key: item for key, item in row.items() if item is not ...}
+    (problem,) = ingest_rows(truth, tmp_path, row, lenient=True, adapter="canonical").problems
+    assert problem.field == field and remedy in problem.suggestion, str(problem)
+
+
+def test_seconds_in_every_line_are_one_entry(truth, tmp_path):
+    rows = [line(clip_id=clip, temporal_segment=[0.4, number / 10]) for number, clip in enumerate(CLIPS[:50])]
+    (kind,) = ingest_rows(truth, tmp_path, *rows, lenient=True).kinds
+    assert kind.text()[0].startswith("50 lines: TYPE temporal_segment.start_frame, temporal_segment.end_frame: ...")
+    assert "if these are seconds" in kind.text()[2]
