@@ -19,7 +19,7 @@ import numpy as np
 
 from harness.errors import SubmissionError, UsageError
 from harness.formatting import plural
-from harness.ingestion.clip_names import LookAlikes
+from harness.ingestion.clip_names import LookAlikes, difference
 from harness.ingestion.confusables import code_points
 from harness.ingestion.diagnostics import Notes, Problem, problem_count, quote
 from harness.ingestion.fast_path import variables
@@ -293,7 +293,7 @@ class Intake:
             field="clip_id",
             wrong=f"{quote(clip_id)}{odd} is not of the split",
             expected=f"a clip of {self.truth.world} / {self.truth.split}",
-            suggestion=f"did you mean {quote(near)}?" if near is not None else other,
+            suggestion=f"did you mean {quote(near)}? {difference(clip_id, near)}".rstrip() if near else other,
         )
 
     def _settle_duplicates(self) -> None:

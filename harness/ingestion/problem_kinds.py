@@ -121,7 +121,7 @@ class Kind:
         fields = f" {', '.join(self.fields)}" if any(self.fields) else ""
         often = plural(self.lines, "line") if self.count == self.lines * len(self.fields) else f"{self.count:,} times"
         remedies = [f"expected {expected}"] if expected else []
-        remedies += [suggestion] if suggestion and ANY not in suggestion else []
+        remedies += [part for part in _sentences(suggestion) if ANY not in part]
         return [
             f"{often}: {self.code}{fields}: {wrong}",
             *(f"    {remedy}" for remedy in remedies),
@@ -131,7 +131,8 @@ class Kind:
     def _example(self, problem: Problem) -> str:
         """Return the place of a problem with what is its own: its value, and its suggestion where they differ."""
         own = [problem.wrong] if any(self.values[0]) or None in self.values[0] else []
-        own += [problem.suggestion] if None in self.values[2] else []
+        shared = [ANY not in part for part in _sentences(self.parts[2])]
+        own += [part for part, once in zip(_sentences(problem.suggestion), shared, strict=False) if not once]
         place = f"{problem.file}:{problem.line}:{problem.column}"
         return f"{place}: {'; '.join(own)}" if own else place
 
@@ -186,3 +187,8 @@ def problem_lines(kinds: Sequence[Kind]) -> list[str]:
         rest = f"{plural(len(more), 'more kind')} of problem, on {plural(sum(kind.lines for kind in more), 'line')}"
         lines.append(f"... and {rest} (harness validate --format json lists them)")
     return lines
+
+
+def _sentences(suggestion: str) -> list[str]:
+    """Return a suggestion's question and what follows it, each by itself."""
+    return [part for part in re.split(r"(?<=\?) ", suggestion) if part]

@@ -262,7 +262,13 @@ MEANT = [
     (f"{CLIP}.mp4", CLIP), (f"data/videos/{CLIP}.mp4", CLIP), (f"C:\\videos\\{CLIP}.avi", CLIP),
     (f"frames/test/{CLIP}/000.jpg", CLIP), (f"v_{CLIP}", CLIP), (f"V_{CLIP}.MP4", CLIP), (CLIP.upper(), CLIP),
     (f"{CLIP}.tar.gz", CLIP), (f"{CLIP}_000", CLIP), (f"test-{CLIP}", CLIP), ("p-0000", CLIP),
-    ("lip-0199", CLIPS[199]), ("clip-00", None), ("clip-00000", None), ("x", None), ("", None), ("/", None),
+    ("lip-0199", CLIPS[199]), ("clip-00", None), ("clip-00000", CLIP), ("x", None), ("", None), ("/", None),
+    (f" {CLIP} ", CLIP), (f"#{CLIP}", CLIP), (f"video_{CLIP}", CLIP), (f"clip_{CLIP}", CLIP), (f"clip_id={CLIP}", CLIP),
+    (f"Clip: {CLIP}", CLIP), (f'"{CLIP}"', CLIP), (f"<{CLIP}>", CLIP), (f"{CLIP},", CLIP), (f"{CLIP}.3gp", CLIP),
+    (f"https://host.example/v/{CLIP}.mp4?start=3#t=4", CLIP), (f"file:///data/{CLIP}.mp4", CLIP),
+    (f"s3://bucket/my%20clips/{CLIP}.webm", CLIP), (f"/data/my clips/{CLIP}", CLIP), (f"{CLIP}/", CLIP),
+    ("clip-7", CLIPS[7]), ("clip-07", CLIPS[7]), ("clip-000007.mp4", CLIPS[7]), ("7", None), ("clip-", None),
+    (f"{CLIP}/{OTHER}.mp4", None), (f"{CLIP}_{OTHER}", None), (f"test-{CLIP}-000", CLIP),
 ]  # fmt: skip
 
 
@@ -271,6 +277,43 @@ def test_an_unknown_clip_is_met_with_the_one_that_was_meant(name, meant, truth, 
     (problem,) = ingest_rows(truth, tmp_path, line(clip_id=name), lenient=True).problems
     assert problem.code == "CLIP_UNKNOWN"
     assert problem.suggestion.startswith(f'did you mean "{meant}"?' if meant else "does it belong to another --split?")
+
+
+ALIKE = ("Cam1", "cam1", "cam01", "cam001-a", "cam001_a", "run-1", "run-1-2", "v_ride", "ride", "abcd-x", "x-abcd")
+AMBIGUOUS = [
+    # a name, the clip that is meant, or None where two fit
+    ("CAM1", None), ("cam1.mp4", None), ("cam0001", None), ("cam1-a", None), ("run-1-2-000", None),
+    ("run-1-000", "run-1"), ("run-1-2.mp4", "run-1-2"), ("v_ride.mp4", "v_ride"), ("abcd", None), ("cam001", None),
+    ("RIDE", "ride"),
+]  # fmt: skip
+
+
+def test_a_name_that_two_clips_fit_is_not_guessed(tmp_path):
+    with small_truth(ALIKE) as truth:
+        found = ingest_rows(truth, tmp_path, *(line(clip_id=name) for name, _ in AMBIGUOUS), lenient=True)
+        meant = [problem.suggestion.split('"')[1] if '"' in problem.suggestion else None for problem in found.problems]
+        assert list(zip([name for name, _ in AMBIGUOUS], meant, strict=True)) == AMBIGUOUS
+
+
+CHANGED = [
+    # how a file writes every id, what its only entry says to change
+    ("{}.mp4", 'remove ".mp4" after it'), ("v_{}", 'remove "v_" before it'), ("  {} ", "remove the spaces round it"),
+    ("data/{}.mp4", 'remove "data/" before it and ".mp4" after it'),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("written, remedy", CHANGED)
+def test_one_and_the_same_change_of_all_ids_is_said_once(written, remedy, truth, tmp_path):
+    rows = [line(clip_id=written.format(clip)) for clip in CLIPS]
+    (kind,) = ingest_rows(truth, tmp_path, *rows, lenient=True).kinds
+    text = kind.text()
+    assert text[0] == "200 lines: CLIP_UNKNOWN clip_id: ... is not of the split" and text[2].strip() == remedy
+    assert len(text) == 6 and text[3].endswith(f'did you mean "{CLIP}"?') and remedy not in "".join(text[3:])
+
+
+def test_the_case_of_all_ids_is_said_once(truth, tmp_path):
+    (kind,) = ingest_rows(truth, tmp_path, *(line(clip_id=clip.upper()) for clip in CLIPS), lenient=True).kinds
+    assert kind.text()[2].strip() == "mind its case"
 
 
 def test_a_cut_off_id_is_met_with_the_only_clip_that_it_begins(tmp_path):
