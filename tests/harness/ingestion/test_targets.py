@@ -68,7 +68,6 @@ REFUSED = [
     (canonical(prediction=json.loads(MODEL)), '"prediction"'),
     (canonical(output=MODEL), '"output"'),
     (canonical(predicted_operation="Tape"), '"predicted_operation"'),
-    (canonical(session="s", clip_index=0, next_operations=["Pack"], cut_kind="dense"), "a row of the truth"),
     (canonical(next_operations=["Pack"], cut_kind="dense", raw_output=MODEL), "a row of the truth"),
     (canonical(next_operations=["Pack"], cut_kind="dense", response=MODEL), 'keep clip_id and "response"'),
 ]
