@@ -193,16 +193,16 @@ OBJECTS = (
         _keys("clip_id", "frames", "prompt", "times_s", without=FAILED),
         of_clips=True,
     ),
-    Other("truth (rows of harness world export)", ANSWERS, _is_truth, of_clips=True),
+    Other("the truth (rows of harness world export)", ANSWERS, _is_truth, of_clips=True),
     Other("a training record", "pass the predictions of the model", _keys("predicted_peak_gib", "measured_peak_gib")),
-    Other("requests of a batch, not their results", RESULTS, _keys("custom_id", "body", without=FAILED)),
-    Other("requests of a batch, not their results", RESULTS, _keys("custom_id", "params", without=FAILED)),
-    Other("requests of a batch, not their results", RESULTS, _keys("recordId", "modelInput", without=FAILED)),
-    Other("requests of a batch, not their results", RESULTS, _keys("key", "request", without=(*FAILED, "candidates"))),
     Other(
-        "requests of a batch, not their results",
+        "a file of requests for a batch, not of their results",
         RESULTS,
-        lambda value: value.keys() <= {"request", "labels", "id"} and isinstance(value.get("request"), dict),
+        _one_of(
+            _keys("custom_id", "body", without=FAILED), _keys("custom_id", "params", without=FAILED),
+            _keys("recordId", "modelInput", without=FAILED), _keys("key", "request", without=(*FAILED, "candidates")),
+            lambda value: value.keys() <= {"request", "labels", "id"} and isinstance(value.get("request"), dict),
+        ),
     ),
     Other(
         "the state of a batch, not its results",

@@ -19,6 +19,8 @@ KEPT = 100_000
 KINDS_SHOWN = 20
 KINDS_KEPT = 1_000
 EXAMPLES = 3
+VALUE_REPEATED = 20
+"""A value that all problems of a kind share is repeated at each example unless it is longer."""
 ANY = "..."
 _VALUE = re.compile(
     r"""(^[\[{].*(?:[\]}]|\.\.\.)"""  # an array or an object, which only begins a sentence
@@ -130,7 +132,8 @@ class Kind:
 
     def _example(self, problem: Problem) -> str:
         """Return the place of a problem with what is its own: its value, and its suggestion where they differ."""
-        own = [problem.wrong] if any(self.values[0]) or None in self.values[0] else []
+        value = ", ".join(str(value) for value in self.values[0])
+        own = [problem.wrong] if None in self.values[0] else [value] if 0 < len(value) <= VALUE_REPEATED else []
         shared = [ANY not in part for part in _sentences(self.parts[2])]
         own += [part for part, once in zip(_sentences(problem.suggestion), shared, strict=False) if not once]
         place = f"{problem.file}:{problem.line}:{problem.column}"

@@ -454,7 +454,7 @@ def test_all_problems_in_one_pass(truth, tmp_path):
         f"{file}, read as canonical: 122 problems, nothing was scored",
         "120 lines: RANGE confidence: 2 is out of range",
         "    expected a number from 0 to 1",
-        *(f"  {file}:{number}:159: 2 is out of range" for number in (2, 3, 4)),
+        *(f"  {file}:{number}:159: 2" for number in (2, 3, 4)),
         f"{file}:123:2: JSON: the value is not complete; expected a closed object; was the file cut off?",
         f'{file}:124:1: CLIP_DUPLICATE clip_id: "{CLIP}" stands on lines 122 and 124; expected one line a clip; '
         "remove all but one",
