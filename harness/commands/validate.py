@@ -39,7 +39,7 @@ def command(submission: str, output: str, lenient: bool, **choices: Any) -> None
 def _print(found: Any, output: str) -> None:
     """Print what was read, the notes of its reader, and every problem."""
     if output == "json":
-        options.print_json(found.diagnostics())
+        options.print_json(found.diagnostics() | {"problem_kinds": [kind.as_dict() for kind in found.kinds]})
     elif output == "csv":
         options.print_csv(found.diagnostics()["problems"])
     else:
@@ -48,7 +48,7 @@ def _print(found: Any, output: str) -> None:
 
 def _print_text(found: Any) -> None:
     from harness.commands.terminal import console, print_lines, print_note
-    from harness.ingestion.diagnostics import problem_lines
+    from harness.ingestion.problem_kinds import problem_lines
 
     out = console()
     have = "has a line" if found.rows == 1 else "have a line"
@@ -57,4 +57,4 @@ def _print_text(found: Any) -> None:
     out.print(f"{plural(found.lines, 'line')}; {clips}")
     for note in found.notes:
         print_note(note, out)
-    print_lines(problem_lines(found.problems, found.codes), out)
+    print_lines(problem_lines(found.kinds), out)

@@ -1,17 +1,16 @@
 """Diagnostics of a prediction file: problems, for which a line is rejected, and notes on what was accepted.
 
-This module counts, orders and prints problems; line_checker.py and strict_json.py find and word them. A problem prints
-as `file:line:col: CODE field: what is wrong; expected what; a suggestion`. Lines and columns count from 1; a column
-counts characters, or bytes where the line is not UTF-8. Values are quoted in ASCII and cut short, so that no message
-can carry control or bidirectional characters to a terminal. No message holds anything of the truth but clip ids and the
-world's public labels.
+line_checker.py and strict_json.py find and word problems, problem_kinds.py counts and prints them. A problem prints as
+`file:line:col: CODE field: what is wrong; expected what; a suggestion`. Lines and columns count from 1; a column counts
+characters, or bytes where the line is not UTF-8. Values are quoted in ASCII and cut short, so that no message can carry
+control or bidirectional characters to a terminal. No message holds anything of the truth but clip ids and the world's
+public labels.
 """
 
 from __future__ import annotations
 
 import json
-from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from harness.formatting import plural
@@ -37,8 +36,6 @@ CODES = {
     "CLIP_DUPLICATE": "a clip named on several lines",
     "COLUMNS": "a table row with another number of cells than its header",
 }
-SHOWN = 50
-KEPT = 100_000
 NAMES_KEPT = 1_000
 TEXT_SHOWN = 60
 MESSAGE_SHOWN = 300
@@ -70,35 +67,6 @@ class Problem(NamedTuple):
     def as_dict(self) -> dict[str, Any]:
         """Return the fields without the file's name: a score is stored by content, wherever the file lies."""
         return {name: value for name, value in self._asdict().items() if name != "file"}
-
-
-class Problems:
-    """Problems of one file: all are counted, the first 100,000 kept."""
-
-    def __init__(self, file: str):
-        self.file, self.codes = file, Counter[str]()
-        self._kept: list[Problem] = []
-
-    def extend(self, problems: Iterable[Problem]) -> None:
-        """Count problems, and keep them while there is room."""
-        for problem in problems:
-            self.codes[problem.code] += 1
-            if len(self._kept) < KEPT:
-                self._kept.append(problem._replace(file=self.file))
-
-    def in_order(self) -> tuple[Problem, ...]:
-        """Return the kept problems in line order."""
-        return tuple(sorted(self._kept))
-
-
-def problem_lines(problems: Sequence[Problem], codes: Mapping[str, int]) -> list[str]:
-    """Return lines for the terminal: the first 50 problems and, where there are more, how many of each kind."""
-    lines, total = [str(problem) for problem in problems[:SHOWN]], sum(codes.values())
-    if total > len(lines):
-        lines.append(f"... and {total - len(lines):,} more (harness validate --format json lists them); in all:")
-        often = sorted(codes.items(), key=lambda item: (-item[1], item[0]))
-        lines += [f"{count:9,} x {code}: {CODES[code]}" for code, count in often]
-    return lines
 
 
 def problem_count(codes: Mapping[str, int]) -> str:

@@ -18,10 +18,10 @@ import numpy as np
 from harness.clip_map import ClipMap
 from harness.errors import SubmissionError
 from harness.formatting import plural
-from harness.ingestion.clip_names import LookAlikes
+from harness.ingestion.clip_names import LookAlikes, difference
 from harness.ingestion.confusables import code_points
 from harness.ingestion.contents import text_in
-from harness.ingestion.diagnostics import Notes, Problem, Problems, problem_count, problem_lines, quote
+from harness.ingestion.diagnostics import Notes, Problem, problem_count, quote
 from harness.ingestion.fast_path import variables
 from harness.ingestion.field_names import TARGETS, named_like
 from harness.ingestion.formats import registry
@@ -29,6 +29,7 @@ from harness.ingestion.formats.clips import Clips
 from harness.ingestion.formats.documents import line_item
 from harness.ingestion.formats.records import Item, Options, Shape, Unshaped
 from harness.ingestion.line_checker import INVALID, Checked, Row, check, find_answer
+from harness.ingestion.problem_kinds import Kind, Problems, problem_lines
 from harness.ingestion.strict_json import Fault
 from harness.ingestion.submission_file import Limits, SubmissionFile, open_submission
 from harness.ingestion.vocabulary import Vocabulary
@@ -73,6 +74,7 @@ class Ingestion:
     rejected: int  # lines
     codes: dict[str, int]  # code -> problems; `problems` holds the first 100,000 of all
     problems: tuple[Problem, ...]
+    kinds: tuple[Kind, ...]  # of all problems
     notes: list[str]
     counts: dict[str, int]
 
@@ -96,7 +98,7 @@ class Ingestion:
     def refusal(self) -> SubmissionError:
         """Return the error of a file that is not scored."""
         first = f"{self.name}, read as {self.adapter}: {problem_count(self.codes)}, nothing was scored"
-        lines = [first, *problem_lines(self.problems, self.codes)]
+        lines = [first, *problem_lines(self.kinds)]
         return SubmissionError("\n".join(lines), self.problems, self.total)
 
     def diagnostics(self) -> dict[str, Any]:
@@ -258,6 +260,7 @@ class Intake:
             rejected=self.bad_lines,
             codes=dict(self.problems.codes),
             problems=self.problems.in_order(),
+            kinds=self.problems.kinds(),
             notes=notes + (self.shape.clips.notes() if self.shape else []) + self.notes.sentences(),
             counts=counts | {"unknown_labels": self.notes.count("label"), "ignored_extra": self.notes.count("clip")},
         )
@@ -338,7 +341,7 @@ class Intake:
             field="clip_id",
             wrong=f"{quote(clip_id)}{odd} is not of the split",
             expected=f"a clip of {self.truth.world} / {self.truth.split}",
-            suggestion=f"did you mean {quote(near)}?" if near is not None else other,
+            suggestion=f"did you mean {quote(near)}? {difference(clip_id, near)}".rstrip() if near else other,
         )
 
     def _settle_duplicates(self) -> None:

@@ -24,7 +24,7 @@ from harness.ingestion.field_names import (
     named_like,
 )
 from harness.ingestion.model_text import answer_in
-from harness.ingestion.strict_json import Fault, column_of
+from harness.ingestion.strict_json import VALUE_CUT_OFF, Fault, column_of, parse
 from harness.ingestion.vocabulary import Vocabulary
 from reference.task import round_half_up
 
@@ -33,6 +33,8 @@ SOURCES = ("model", "repaired", "fallback")
 REPAIRED = SOURCES.index("repaired")
 MAX_LATENCY_MS = 1_000_000_000
 LENIENT = "--lenient counts it as wrong"
+CANDIDATES = 20
+"""So many objects of a text are asked why they are no answer."""
 
 ANSWER_FIELDS = ("dominant_operation", "temporal_segment", "next_operation", "anticipated_next_operation")
 SEGMENT_FIELDS = ("start_frame", "end_frame")
@@ -42,11 +44,15 @@ OPTIONAL_FIELDS = (*NUMBER_FIELDS, "source", "raw_output")
 FIELDS = ANSWERING_FIELDS | {"clip_id", *OPTIONAL_FIELDS}
 CLIP_NAMES = ("clip_id", "clip", "video_id", "video")
 OFTEN_CALLED = {
-    "clip_id": ("id", "clip", "video_id", "sample_id", "name"),
-    "dominant_operation": ("operation", "label", "action", "current_operation"),
-    "temporal_segment": ("segment", "interval", "span"),
-    "next_operation": ("next", "next_action", "anticipated_operation"),
+    "clip_id": ("id", "clip", "video", "video_id", "clip_name", "video_name", "sample_id", "sample", "name", "uid"),
+    "dominant_operation": ("operation", "label", "action", "current_operation", "current_action", "activity"),
+    "temporal_segment": ("segment", "interval", "span", "timestamps", "time_span", "boundaries"),
+    "next_operation": ("next", "next_action", "anticipated_operation", "anticipated_action", "predicted_next"),
+    "start_frame": ("start", "begin", "from", "first_frame", "start_time", "start_sec", "start_seconds", "start_s"),
+    "end_frame": ("end", "stop", "to", "last_frame", "end_time", "end_sec", "end_seconds", "end_s"),
 }
+_NUMBER = re.compile(r"\s*-?[0-9]{1,18}(\.[0-9]{1,18})?\s*")
+_SECONDS = re.compile(r"time|sec|_s$", re.IGNORECASE)
 
 
 class Row(NamedTuple):
@@ -116,17 +122,23 @@ def find_answer(words: Vocabulary, text: str) -> Found:
     def is_answer(candidate: dict[str, Any]) -> bool:
         """Return True for an object that is a whole answer to some clip."""
         answer = answer_part(candidate)
-        problems = check(words, 1, {"clip_id": "", **answer}, []).problems if answer else []
-        if problems:
-            near.append(problems)
-        return bool(answer) and not problems
+        good = bool(answer) and not check(words, 1, {"clip_id": "", **answer}, []).problems
+        if not good and len(near) < CANDIDATES and (answer or _may_hold_answer(candidate)):
+            beside = {key: item for key, item in candidate.items() if key not in FIELDS}  # for what they may mean
+            near.append(_Line(words, 1, {"clip_id": "", **beside, **answer}, "", 1).check().problems)
+        return good
 
     value, repaired = answer_in(text, is_answer)
-    if value is not None or not near:
+    if value is not None:
         return Found(value, repaired)
     # candidates come last first; one that is whole but for a bad value tells more than a fragment
-    nearest = min(near, key=lambda problems: sum(problem.code == "MISSING" for problem in problems))
-    return Found(None, problem=nearest[0])
+    nearest = min(near, key=_missing, default=[])
+    cut_off = _cut_off(text) if _missing(nearest) or not nearest else None
+    return Found(None, problem=cut_off or next(iter(nearest), None))
+
+
+def _missing(problems: list[Problem]) -> int:
+    return sum(problem.code == "MISSING" for problem in problems)
 
 
 class _Line:
@@ -141,13 +153,35 @@ class _Line:
     def check(self) -> Checked:
         """Check all fields."""
         value = self.value
-        if isinstance(value.get("raw_output"), str) and value.keys().isdisjoint(ANSWERING_FIELDS):
-            return self._read_text()
+        if value.keys().isdisjoint(ANSWERING_FIELDS):
+            if isinstance(value.get("raw_output"), str):
+                return self._read_text()
+            if self._answer_elsewhere():
+                return self.reject()
         checked = self._check_fields()
         raw = value.get("raw_output")
         if checked.problems or not isinstance(raw, str) or "clip_id" not in raw:
             return checked
         return checked._replace(names=self._clip_named(find_answer(self.words, raw).value))
+
+    def _answer_elsewhere(self) -> bool:
+        """Note a problem, and return True, where an answer is there, but in another place or of no clip."""
+        value = self.value
+        inside = _answer_inside(value)
+        if inside is not None:
+            self._clip_id()
+            hint = f"write the fields of {quote(inside)} beside clip_id"
+            self.problem("MISSING", "", f"the answer stands inside {quote(inside)}", "its fields in the object", hint)
+            return True
+        names = (*named_like(MODEL_TEXTS, value), *named_like(EITHER, value))
+        text = next((name for name in names if text_in(value[name]) is not None), None)
+        if text is None or "clip_id" in value:
+            return False
+        near = _look_alike(value, "clip_id")
+        remedy = f"rename {quote(near)} to clip_id" if near else "add clip_id"
+        expected = f"the clip's id beside the model's text in {quote(text)}"
+        self.problem("MISSING", "clip_id", "is not in the object", expected, remedy, at=1)
+        return True
 
     def _check_fields(self) -> Checked:
         self._check_keys()
@@ -270,7 +304,10 @@ class _Line:
         if name in self.value:
             return True
         expected = "a text" if name == "clip_id" else "an answer, or null to abstain"
-        self.problem("MISSING", name, "is not in the object", expected, _look_alike_key(self.value, name), at=1)
+        hint = _look_alike_key(self.value, name)
+        if name == "temporal_segment" and not hint:
+            hint = self._ends_named_otherwise(self.value)
+        self.problem("MISSING", name, "is not in the object", expected, hint, at=1)
         return False
 
     def _clip_id(self) -> str | None:
@@ -324,13 +361,32 @@ class _Line:
         segment = self.value["temporal_segment"]
         if isinstance(segment, dict):
             return self._segment_object(segment)
-        if isinstance(segment, list) and len(segment) == 2:
+        several = isinstance(segment, list) and any(isinstance(part, list | dict) for part in segment)
+        if isinstance(segment, list) and len(segment) == 2 and not several:
             self.notes.append(Note("pair"))
             pair = dict(zip(SEGMENT_FIELDS, segment, strict=True))
             return self._frames(pair, "temporal_segment.", "temporal_segment")
         if segment is not None:
-            self._wrong_type("temporal_segment", segment, "an object with start_frame and end_frame, or null")
+            expected, hint = "an object with start_frame and end_frame, or null", ""
+            if several:
+                hint = "one segment a clip: the longest run of the dominant operation"
+            elif isinstance(segment, str) and re.search(r"[0-9]", segment):
+                hint = f"write both frames as integers; a frame is seconds x {float(self.words.rate):g}, rounded"
+            self._wrong_type("temporal_segment", segment, expected, hint=hint)
         return None, None
+
+    def _ends_named_otherwise(self, holder: Mapping[str, Any]) -> str:
+        """Return a hint at keys of an object that may be the ends of the segment, and that they may be seconds."""
+        near = [_look_alike(holder, name) for name in SEGMENT_FIELDS]
+        if None in near:
+            return ""
+        keys = " and ".join(quote(key) for key in near)
+        values = [holder[key] for key in near if key is not None]
+        seconds = any(isinstance(value, float) for value in values) or any(_SECONDS.search(key or "") for key in near)
+        return f"are {keys} meant to be start_frame and end_frame?" + (f" {self._if_seconds()}" if seconds else "")
+
+    def _if_seconds(self) -> str:
+        return f"if these are seconds, a frame is seconds x {float(self.words.rate):g}, rounded"
 
     def _segment_object(self, segment: dict[str, Any]) -> tuple[int | None, int | None]:
         if len(segment) > len(SEGMENT_FIELDS):
@@ -342,21 +398,26 @@ class _Line:
     def _frames(self, holder: dict[str, Any], where: str, field: str = "") -> tuple[int | None, int | None]:
         """Return both frames at 25 fps. Beside the other fields both may be null, which abstains."""
         missing = [name for name in SEGMENT_FIELDS if name not in holder]
+        both = self._ends_named_otherwise(holder) if len(missing) == len(SEGMENT_FIELDS) else ""
         for name in missing:
             at = column_of(self.text, "temporal_segment")
-            self.problem("MISSING", where + name, "is not in the object", "a frame", _look_alike_key(holder, name), at)
+            hint = both or _look_alike_key(holder, name)
+            self.problem("MISSING", where + name, "is not in the object", "a frame", hint, at)
         if missing or (not where and holder["start_frame"] is None and holder["end_frame"] is None):
             return None, None
-        start, end = (self._frame(holder[name], where + name, field or where + name) for name in SEGMENT_FIELDS)
+        seconds = any(_is_fraction(holder[name]) for name in SEGMENT_FIELDS)
+        start, end = (
+            self._frame(holder[name], where + name, field or where + name, seconds=seconds) for name in SEGMENT_FIELDS
+        )
         return start, end
 
-    def _frame(self, value: Any, name: str, found_at: str) -> int | None:
+    def _frame(self, value: Any, name: str, found_at: str, *, seconds: bool) -> int | None:
         last = len(self.words.frames) - 1
         if type(value) is int and 0 <= value <= last:
             return self.words.frames[value]
         at, expected = column_of(self.text, found_at), f"an integer from 0 to {last}"
         if type(value) is not int:
-            self._wrong_type(name, value, expected, at)
+            self._wrong_type(name, value, expected, at, self._if_seconds() if seconds else "")
         else:
             hint = "" if value < 0 else "give --fps and --clip-frames if the answers count other frames"
             self.problem("RANGE", name, f"{value} is out of range", expected, hint, at=at)
@@ -384,7 +445,8 @@ class _Line:
         if type(number) not in (int, float):
             self._wrong_type(name, number, expected)
         elif not 0 <= number <= most:
-            self.problem("RANGE", name, f"{quote(number)} is out of range", expected)
+            hint = "if it counts in percent, divide it by 100" if most == 1 and 10 <= number <= 100 else ""
+            self.problem("RANGE", name, f"{quote(number)} is out of range", expected, hint)
         else:
             return round_half_up(float(number) * scale)
         return None
@@ -398,16 +460,31 @@ class _Line:
             return 0
         return SOURCES.index(source)
 
-    def _wrong_type(self, name: str, value: Any, expected: str, at: int = 0) -> None:
-        hint, kind = "", _kind(value)
+    def _wrong_type(self, name: str, value: Any, expected: str, at: int = 0, hint: str = "") -> None:
+        kind = _kind(value)
         if isinstance(value, float) and "integer" in expected:
             kind = "no integer"
-        if isinstance(value, str) and re.fullmatch(r"\s*-?[0-9]+(\.[0-9]+)?\s*", value) and "text" not in expected:
-            hint = "remove the quotes"
-        elif isinstance(value, float) and "integer" in expected:
-            seconds = f"if these are seconds, a frame is seconds x {float(self.words.rate):g}, rounded"
-            hint = f"write {int(value)}" if value.is_integer() else seconds
-        self.problem("TYPE", name, f"{quote(value)} is {kind}", expected, hint, at=at)
+        self.problem(
+            "TYPE", name, f"{quote(value)} is {kind}", expected, hint or self._rewritten(value, expected), at=at
+        )
+
+    def _rewritten(self, value: Any, expected: str) -> str:
+        """Return a hint at how a value of the wrong type is written rightly, where it shows."""
+        if isinstance(value, str) and "number" in expected and _NUMBER.fullmatch(value):
+            return "remove the quotes"
+        if "integer" not in expected:
+            return ""
+        if isinstance(value, str) and (percent := re.fullmatch(r"\s*[0-9.]{1,9}\s*%\s*", value)):
+            return (
+                f"if {percent[0].strip()} is a share of the clip, multiply it by {len(self.words.frames) - 1}, rounded"
+            )
+        if isinstance(value, str) and not _NUMBER.fullmatch(value):
+            return ""
+        if isinstance(value, str) and re.fullmatch(r"\s*-?[0-9]+\s*", value):
+            return "remove the quotes"
+        if isinstance(value, str | float) and float(value).is_integer():
+            return f"write {int(float(value))}"
+        return self._if_seconds() if isinstance(value, str | float) else ""
 
 
 def answer_part(value: Mapping[str, Any]) -> dict[str, Any]:
@@ -418,6 +495,16 @@ def answer_part(value: Mapping[str, Any]) -> dict[str, Any]:
         if answer and isinstance(sure, int | float) and not isinstance(sure, bool) and 0 <= sure <= 1:
             answer[name] = sure
     return answer
+
+
+def _cut_off(text: str) -> Problem | None:
+    """Return the problem of a text that ends inside an object, as answers do that reach a limit of tokens."""
+    if "{" not in text:
+        return None
+    faults = parse(text[text.find("{") :].rstrip("` \r\n"))[1]
+    if not faults or faults[0].wrong != VALUE_CUT_OFF:
+        return None
+    return Problem(1, 1, "JSON", "", VALUE_CUT_OFF, "a closed object", "was the answer cut off?")
 
 
 def _why_unreadable(problem: Problem | None) -> Note:
@@ -432,11 +519,32 @@ def _kind(value: Any) -> str:
     return kinds.get(type(value), "null" if value is None else f"of type {type(value).__name__}")
 
 
-def _look_alike_key(value: dict[str, Any], name: str) -> str:
+def _answer_inside(value: Mapping[str, Any]) -> str | None:
+    """Return the key of an object under which another object holds the answer fields."""
+    return next((key for key, item in value.items() if isinstance(item, dict) and answer_part(item)), None)
+
+
+def _may_hold_answer(value: Mapping[str, Any]) -> bool:
+    """Return True for an object in which something resembles an answer field, or that holds one further down."""
+    return any(_look_alike(value, name) for name in ANSWER_FIELDS[:3]) or _answer_inside(value) is not None
+
+
+def _is_fraction(value: Any) -> bool:
+    if isinstance(value, str) and _NUMBER.fullmatch(value):
+        value = float(value)
+    return isinstance(value, float) and not value.is_integer()
+
+
+def _look_alike_key(value: Mapping[str, Any], name: str) -> str:
+    near = _look_alike(value, name)
+    return f"is {quote(near)} meant to be {name}?" if near is not None else ""
+
+
+def _look_alike(value: Mapping[str, Any], name: str) -> str | None:
+    """Return the key of an object that may stand for a field."""
     # beside a model's text a label is the target
     left_out = FIELDS | set(named_like(TARGETS, value) if named_like(MODEL_TEXTS, value) else ())
-    near = next((key for key in value if key not in left_out and _resembles(key, name)), None)
-    return f"is {quote(near)} meant to be {name}?" if near is not None else ""
+    return next((key for key in value if key not in left_out and _resembles(key, name)), None)
 
 
 def _resembles(key: str, name: str) -> bool:

@@ -16,6 +16,7 @@ from harness.ingestion.diagnostics import quote
 
 DEPTH = 64
 FAULTS_SHOWN = 5
+VALUE_CUT_OFF = "the value is not complete"
 INT64 = range(-(1 << 63), 1 << 63)
 TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"?|[{}\[\],:]|[^\s{}\[\],:"]+', re.DOTALL)
 _COLON = re.compile(r"\s*:")
@@ -166,7 +167,7 @@ def _grammar_fault(text: str, error: json.JSONDecodeError) -> Fault:
     rest = text[at:].lstrip(" \t\r\n")
     at += len(text[at:]) - len(rest)
     if at >= end or error.msg.startswith("Unterminated string"):
-        return Fault("JSON", end + 1, "", "the value is not complete", "a closed object", "was the file cut off?")
+        return Fault("JSON", end + 1, "", VALUE_CUT_OFF, "a closed object", "was the file cut off?")
     char, before = text[at], text[:at].rstrip(" \t\r\n")
     if error.msg.startswith("Extra data"):
         wrong = "a second value stands on the line" if char in '{["' else f"{quote(rest[:10])} after the value"

@@ -28,6 +28,7 @@ from typing import IO, Any
 import numpy as np
 
 from harness.errors import SubmissionError, UsageError
+from harness.ingestion import not_predictions
 
 STDIN = "-"
 CHUNK = 1 << 18
@@ -207,7 +208,7 @@ def _regular(path: Path, name: str) -> Path:
     except ValueError as error:
         raise UsageError(f"{name}: {error}") from None
     if stat.S_ISDIR(mode):
-        raise UsageError(f"{name}: is a directory, expected a prediction file")
+        raise UsageError(f"{name}: is a directory, expected a prediction file{not_predictions.by_folder(path)}")
     if not stat.S_ISREG(mode):
         raise UsageError(f"{name}: not a regular file (a pipe or device); use - to read standard input")
     return path
@@ -238,22 +239,10 @@ def _head(path: Path, name: str) -> bytes:
         return file.read(4096)
 
 
-FOREIGN: tuple[tuple[str, Callable[[bytes], bool]], ...] = (
-    ("a zip archive: unpack it and pass the prediction file", lambda head: head.startswith(ZIP)),
-    ("a DuckDB database: export its predictions as JSONL or Parquet", lambda head: head[8:12] == b"DUCK"),
-    ("a SQLite database: export its predictions as JSONL", lambda head: head.startswith(b"SQLite format 3\0")),
-    ("xz data: unpack it; .gz and .zst are read as they are", lambda head: head.startswith(b"\xfd7zXZ\0")),
-    ("bzip2 data: unpack it; .gz and .zst are read as they are", lambda head: head.startswith(b"BZh")),
-    ("UTF-16 or UTF-32 text, not UTF-8: save it as UTF-8", lambda head: head[:2] in (b"\xff\xfe", b"\xfe\xff")),
-    ("UTF-16 or UTF-32 text, not UTF-8: save it as UTF-8", lambda head: b"\0" in head[:2]),
-)
-
-
 def refuse_foreign(magic: bytes, name: str) -> None:
     """Raise SubmissionError for content that is certainly no prediction file."""
-    for what, is_it in FOREIGN:
-        if is_it(magic):
-            raise SubmissionError(f"{name}: this is {what}")
+    if what := not_predictions.by_bytes(magic):
+        raise SubmissionError(f"{name}: {what}")
 
 
 def _unpacker(magic: bytes, path: Path, name: str) -> Callable[[IO[bytes], str], Iterator[bytes]] | None:

@@ -52,7 +52,9 @@ def print_sealed_leaderboard(board: dict[str, Any], out: Console) -> None:
 
 def _unranked(board: dict[str, Any], out: Console) -> None:
     for entry in board["broken"]:
-        out.print(Text(f"x {entry['name']}: {entry['error'].splitlines()[0]}", style="red"))
+        first, *more = entry["error"].splitlines()
+        out.print(Text(f"x {entry['name']}: {first}", style="red"))
+        print_lines((f"  {text}" for text in more[:1]), out, "red")
     print_skipped(board, out)
 
 

@@ -18,6 +18,7 @@ from typing import Any
 
 from harness.errors import SubmissionError, UsageError
 from harness.formatting import plural
+from harness.ingestion import not_predictions
 from harness.ingestion.diagnostics import quote
 from harness.ingestion.formats import documents, tables, tools
 from harness.ingestion.formats.documents import NotADocument
@@ -239,6 +240,8 @@ def choose(source: SubmissionFile, name: str | None) -> tuple[Adapter, Reader, l
     if name is not None and name not in ADAPTERS:
         raise UsageError(f"unknown adapter {name!r}; there are {', '.join(ADAPTERS)}")
     seen = look(source)
+    if name is None and (what := not_predictions.by_objects(seen.objects)):
+        raise SubmissionError(f"{source.name}: {what}")
     adapter = ADAPTERS[name] if name else _recognise(source, seen)
     if adapter is PLAIN and seen.container == "stream":
         adapter = ADAPTERS["stream"]

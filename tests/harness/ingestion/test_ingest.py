@@ -17,7 +17,9 @@ import pytest
 import zstandard
 
 from harness.errors import SubmissionError, UsageError
+from harness.ingestion.diagnostics import Problem
 from harness.ingestion.ingest import Limits
+from harness.ingestion.problem_kinds import Problems, problem_lines
 from tests.harness.ingestion.test_line_checker import line
 from tests.support.small_truth import CLIPS, read, small_truth
 
@@ -444,18 +446,18 @@ MANY = [NEXT] + [json.dumps(line(clip_id=CLIPS[2 + n], confidence=2)).encode() f
 
 
 def test_all_problems_in_one_pass(truth, tmp_path):
-    """The first 50 are shown in line order, all are counted and in the diagnostics."""
+    """Each kind is one entry with its count and three examples; all problems are counted and in the diagnostics."""
     file = write(tmp_path, "s.jsonl", b"\n".join(MANY))
     with pytest.raises(SubmissionError) as refused:
         read(truth, file, tmp_path)
-    lines = str(refused.value).splitlines()
-    assert lines[0] == f"{file}, read as canonical: 122 problems, nothing was scored"
-    assert lines[51].startswith("... and 72 more")
-    assert [int(text.split(":")[1]) for text in lines[1:51]] == list(range(2, 52))
-    assert [text.split(":")[0].split() for text in lines[52:]] == [
-        ["120", "x", "RANGE"],
-        ["1", "x", "CLIP_DUPLICATE"],
-        ["1", "x", "JSON"],
+    assert str(refused.value).splitlines() == [
+        f"{file}, read as canonical: 122 problems, nothing was scored",
+        "120 lines: RANGE confidence: 2 is out of range",
+        "    expected a number from 0 to 1",
+        *(f"  {file}:{number}:159: 2" for number in (2, 3, 4)),
+        f"{file}:123:2: JSON: the value is not complete; expected a closed object; was the file cut off?",
+        f'{file}:124:1: CLIP_DUPLICATE clip_id: "{CLIP}" stands on lines 122 and 124; expected one line a clip; '
+        "remove all but one",
     ]
     assert refused.value.total == 122
     report = read(truth, file, tmp_path, lenient=True).diagnostics()
@@ -463,6 +465,61 @@ def test_all_problems_in_one_pass(truth, tmp_path):
     assert len({tuple(problem) for problem in report["problems"]}) == 1, "equal keys"
     assert [problem["line"] for problem in report["problems"]][-2:] == [123, 124]
     assert str(tmp_path) not in json.dumps(report), "the same report wherever the file lies"
+
+
+KINDS = [
+    # lines of a file; the first lines of its entries; why
+    ([line(clip_id=clip, source=f"x{clip}") for clip in CLIPS[:9]],
+     ["9 lines: VALUE source: ... is none of the sources"], "texts differ"),
+    ([line(clip_id=clip, temporal_segment=[0.5, 3.6]) for clip in CLIPS[:5]],
+     ["5 lines: TYPE temporal_segment.start_frame, temporal_segment.end_frame: ... is no integer"], "two fields alike"),
+    ([line(clip_id=clip, dominant_operation=[1] * number) for number, clip in enumerate(CLIPS[:5])],
+     ["5 lines: TYPE dominant_operation: ... is an array"], "arrays differ in length"),
+    ([line(clip_id=clip, dominant_operation={"c": number, "a": {"b" * 99: 1}}) for number, clip in enumerate(CLIPS)],
+     ["200 lines: TYPE dominant_operation: ... is an object"], "objects, cut short"),
+    ([line(clip_id=clip, source="y" * (55 + number)) for number, clip in enumerate(CLIPS[:9])],
+     ["9 lines: VALUE source: ... is none of the sources"], "texts of which some are cut short"),
+    ([line(clip_id=clip, confidence=2, next_confidence=2) for clip in CLIPS[:2]] + [line(clip_id=CLIPS[2], source=3)],
+     ["2 lines: RANGE confidence, next_confidence: 2 is out of range", "s:3:"], "the most frequent first"),
+    ([line(clip_id=CLIPS[0], confidence=2, next_confidence=2)], ["s:1:", "s:1:"], "on one line each by itself"),
+    ([line(clip_id=f"nowhere-{number}") for number in range(7)],
+     ["7 lines: CLIP_UNKNOWN clip_id: ... is not of the split"], "unknown clips"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("rows, entries, why", KINDS, ids=[why for *_, why in KINDS])
+def test_problems_of_one_kind_are_one_entry(rows, entries, why, truth, tmp_path):
+    file = write(tmp_path, "s", "\n".join(map(json.dumps, rows)).encode())
+    found = read(truth, file, tmp_path, lenient=True)
+    shown = [kind.text()[0].removeprefix(f"{tmp_path}/") for kind in found.kinds]
+    assert len(shown) == len(entries) and all(map(str.startswith, shown, entries)), (shown, why)
+    assert sum(kind.count for kind in found.kinds) == found.total
+    assert all(len(kind.examples) == min(3, kind.count) or len(kind.fields) > 1 for kind in found.kinds)
+
+
+def test_many_kinds_are_cut_short():
+    problems = Problems("s")
+    problems.extend(Problem(line, 1, "JSON", "", f"{'so ' * (line % 60)}wrong") for line in range(1, 122))
+    *shown, last = problem_lines(problems.kinds())
+    assert shown[0] == "3 lines: JSON: so wrong" and len(shown) == 4 + 19 * 3
+    assert last == "... and 40 more kinds of problem, on 80 lines (harness validate --format json lists them)"
+
+
+def test_kinds_beyond_a_thousand_are_counted_by_their_code():
+    problems = Problems("s")
+    problems.extend(Problem(line, 1, "JSON", "", "so " * line) for line in range(1, 2_001))
+    kinds = problems.kinds()
+    assert len(kinds) == 1_001 and kinds[0].text()[0] == "1,000 lines: JSON: not one JSON value by RFC 8259"
+    assert sum(kind.count for kind in kinds) == 2_000
+
+
+def test_what_a_text_holds_makes_no_kind_of_its_own(truth, tmp_path):
+    texts = ["{" + "x" * number for number in range(1, 30)]
+    texts += [json.dumps(line(clip_id=clip))[:-1] + " " + "!" * number + "}" for number, clip in enumerate(CLIPS, 1)]
+    texts += [json.dumps({f"Key{number}": 1, f"key{number}": 2} | line()) for number in range(30)]
+    texts += [json.dumps(line())[:-1] + f', "k{number}": 1, "k{number}": 2}}' for number in range(30)]
+    found = read(truth, write(tmp_path, "s", "\n".join(texts).encode()), tmp_path, lenient=True)
+    assert len(found.kinds) < 8, [kind.text()[0] for kind in found.kinds]
 
 
 def test_lenient_outcomes(truth, tmp_path):

@@ -68,7 +68,6 @@ REFUSED = [
     (canonical(prediction=json.loads(MODEL)), '"prediction"'),
     (canonical(output=MODEL), '"output"'),
     (canonical(predicted_operation="Tape"), '"predicted_operation"'),
-    (canonical(session="s", clip_index=0, next_operations=["Pack"], cut_kind="dense"), "a row of the truth"),
     (canonical(next_operations=["Pack"], cut_kind="dense", raw_output=MODEL), "a row of the truth"),
     (canonical(next_operations=["Pack"], cut_kind="dense", response=MODEL), 'keep clip_id and "response"'),
 ]
@@ -263,7 +262,13 @@ MEANT = [
     (f"{CLIP}.mp4", CLIP), (f"data/videos/{CLIP}.mp4", CLIP), (f"C:\\videos\\{CLIP}.avi", CLIP),
     (f"frames/test/{CLIP}/000.jpg", CLIP), (f"v_{CLIP}", CLIP), (f"V_{CLIP}.MP4", CLIP), (CLIP.upper(), CLIP),
     (f"{CLIP}.tar.gz", CLIP), (f"{CLIP}_000", CLIP), (f"test-{CLIP}", CLIP), ("p-0000", CLIP),
-    ("lip-0199", CLIPS[199]), ("clip-00", None), ("clip-00000", None), ("x", None), ("", None), ("/", None),
+    ("lip-0199", CLIPS[199]), ("clip-00", None), ("clip-00000", CLIP), ("x", None), ("", None), ("/", None),
+    (f" {CLIP} ", CLIP), (f"#{CLIP}", CLIP), (f"video_{CLIP}", CLIP), (f"clip_{CLIP}", CLIP), (f"clip_id={CLIP}", CLIP),
+    (f"Clip: {CLIP}", CLIP), (f'"{CLIP}"', CLIP), (f"<{CLIP}>", CLIP), (f"{CLIP},", CLIP), (f"{CLIP}.3gp", CLIP),
+    (f"https://host.example/v/{CLIP}.mp4?start=3#t=4", CLIP), (f"file:///data/{CLIP}.mp4", CLIP),
+    (f"s3://bucket/my%20clips/{CLIP}.webm", CLIP), (f"/data/my clips/{CLIP}", CLIP), (f"{CLIP}/", CLIP),
+    ("clip-7", CLIPS[7]), ("clip-07", CLIPS[7]), ("clip-000007.mp4", CLIPS[7]), ("7", None), ("clip-", None),
+    (f"{CLIP}/{OTHER}.mp4", None), (f"{CLIP}_{OTHER}", None), (f"test-{CLIP}-000", CLIP),
 ]  # fmt: skip
 
 
@@ -272,6 +277,43 @@ def test_an_unknown_clip_is_met_with_the_one_that_was_meant(name, meant, truth, 
     (problem,) = ingest_rows(truth, tmp_path, line(clip_id=name), lenient=True).problems
     assert problem.code == "CLIP_UNKNOWN"
     assert problem.suggestion.startswith(f'did you mean "{meant}"?' if meant else "does it belong to another --split?")
+
+
+ALIKE = ("Cam1", "cam1", "cam01", "cam001-a", "cam001_a", "run-1", "run-1-2", "v_ride", "ride", "abcd-x", "x-abcd")
+AMBIGUOUS = [
+    # a name, the clip that is meant, or None where two fit
+    ("CAM1", None), ("cam1.mp4", None), ("cam0001", None), ("cam1-a", None), ("run-1-2-000", None),
+    ("run-1-000", "run-1"), ("run-1-2.mp4", "run-1-2"), ("v_ride.mp4", "v_ride"), ("abcd", None), ("cam001", None),
+    ("RIDE", "ride"),
+]  # fmt: skip
+
+
+def test_a_name_that_two_clips_fit_is_not_guessed(tmp_path):
+    with small_truth(ALIKE) as truth:
+        found = ingest_rows(truth, tmp_path, *(line(clip_id=name) for name, _ in AMBIGUOUS), lenient=True)
+        meant = [problem.suggestion.split('"')[1] if '"' in problem.suggestion else None for problem in found.problems]
+        assert list(zip([name for name, _ in AMBIGUOUS], meant, strict=True)) == AMBIGUOUS
+
+
+CHANGED = [
+    # how a file writes every id, what its only entry says to change
+    ("{}.mp4", 'remove ".mp4" after it'), ("v_{}", 'remove "v_" before it'), ("  {} ", "remove the spaces round it"),
+    ("data/{}.mp4", 'remove "data/" before it and ".mp4" after it'),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("written, remedy", CHANGED)
+def test_one_and_the_same_change_of_all_ids_is_said_once(written, remedy, truth, tmp_path):
+    rows = [line(clip_id=written.format(clip)) for clip in CLIPS]
+    (kind,) = ingest_rows(truth, tmp_path, *rows, lenient=True).kinds
+    text = kind.text()
+    assert text[0] == "200 lines: CLIP_UNKNOWN clip_id: ... is not of the split" and text[2].strip() == remedy
+    assert len(text) == 6 and text[3].endswith(f'did you mean "{CLIP}"?') and remedy not in "".join(text[3:])
+
+
+def test_the_case_of_all_ids_is_said_once(truth, tmp_path):
+    (kind,) = ingest_rows(truth, tmp_path, *(line(clip_id=clip.upper()) for clip in CLIPS), lenient=True).kinds
+    assert kind.text()[2].strip() == "mind its case"
 
 
 def test_a_cut_off_id_is_met_with_the_only_clip_that_it_begins(tmp_path):
@@ -293,6 +335,22 @@ UNREADABLE = [
     ({"temporal_segment": "0:01-0:03"}, 'TYPE temporal_segment: "0:01-0:03" is a text'),
     ({"temporal_segment": {"start": 1, "end": 3}}, "MISSING temporal_segment.start_frame"),
     ({"next_operation": ...}, "MISSING next_operation"),
+    ({"next_operation": ..., "next": "Pack"}, 'MISSING next_operation: is not in the object; expected an answer, or '
+     'null to abstain; is "next" meant to be next_operation?'),
+    ({"temporal_segment": [0.4, 3.6]}, "TYPE temporal_segment.start_frame: 0.4 is no integer; expected an integer"),
+    ({"temporal_segment": {"start": 0.4, "end": 3.6}}, 'are "start" and "end" meant to be start_frame and end_frame? '
+     "if these are seconds, a frame is seconds x 25, rounded"),
+    ({"temporal_segment": ..., "start_time": 1, "end_time": 3}, 'MISSING temporal_segment: is not in the object; '
+     'expected an answer, or null to abstain; are "start_time" and "end_time" meant to be start_frame and end_frame?'),
+    ({"temporal_segment": {"start_frame": "10", "end_frame": "90"}}, '"10" is a text; expected an integer from 0 to '
+     "125; remove the quotes"),
+    ({"temporal_segment": {"start_frame": "10.0", "end_frame": "90.0"}}, "; write 10"),
+    ({"temporal_segment": {"start_frame": 0.0, "end_frame": 3.2}}, "0.0 is no integer; expected an integer from 0 to "
+     "125; if these are seconds"),
+    ({"temporal_segment": ["10%", "90%"]}, "if 10% is a share of the clip, multiply it by 125, rounded"),
+    ({"temporal_segment": [[3, 20], [30, 90]]}, "one segment a clip"),
+    ({"temporal_segment": [{"start_frame": 3, "end_frame": 20}]}, "one segment a clip"),
+    ({"next_operation": ["Tape"]}, 'TYPE next_operation: ["Tape"] is an array'),
 ]  # fmt: skip
 
 
@@ -313,3 +371,41 @@ def test_unreadable_answers_of_one_kind_are_one_note(truth, tmp_path):
     (note,) = [note for note in found.notes if "no answer could" in note]
     assert "on 9 lines (first: line 1)" in note and "126 is out of range" in note
     assert found.counts["unreadable"] == 9
+
+
+NO_ANSWER = [
+    # a whole text without an answer, why it is none
+    ('{"answer": ' + said() + "}", 'the answer stands inside "answer"'),
+    ('{"action": "Tape", "start": 0.4, "end": 3.2, "next": "Pack"}', 'is "action" meant to be dominant_operation?'),
+    (said()[:-20], "the value is not complete; expected a closed object; was the answer cut off?"),
+    ("```json\n" + said()[:-20], "was the answer cut off?"),
+]
+
+
+@pytest.mark.parametrize("text, why", NO_ANSWER)
+def test_a_text_without_an_answer_says_why(text, why, truth, tmp_path):
+    found = ingest_rows(truth, tmp_path, {"clip_id": CLIP, "response": text})
+    assert any("no answer could be read" in note and why in note for note in found.notes), found.notes
+
+
+ELSEWHERE = [
+    # a row whose answer lacks a name or a place, the field of its only problem, its remedy
+    ({"response": said()}, "clip_id", "add clip_id"),
+    ({"clip_id": CLIP, "result": json.loads(said())}, "", 'write the fields of "result" beside clip_id'),
+    (canonical(temporal_segment=..., start=3, end=9), "temporal_segment", 'are "start" and "end" meant'),
+    (canonical(confidence=85), "confidence", "if it counts in percent, divide it by 100"),
+]
+
+
+@pytest.mark.parametrize("row, field, remedy", ELSEWHERE)
+def test_a_line_without_its_name_or_place_is_one_problem_with_the_way_out(row, field, remedy, truth, tmp_path):
+    row = {key: item for key, item in row.items() if item is not ...}
+    (problem,) = ingest_rows(truth, tmp_path, row, lenient=True, adapter="canonical").problems
+    assert problem.field == field and remedy in problem.suggestion, str(problem)
+
+
+def test_seconds_in_every_line_are_one_entry(truth, tmp_path):
+    rows = [line(clip_id=clip, temporal_segment=[0.4, number / 10]) for number, clip in enumerate(CLIPS[:50])]
+    (kind,) = ingest_rows(truth, tmp_path, *rows, lenient=True).kinds
+    assert kind.text()[0].startswith("50 lines: TYPE temporal_segment.start_frame, temporal_segment.end_frame: ...")
+    assert "if these are seconds" in kind.text()[2]
