@@ -108,11 +108,13 @@ truth = apply(
 rules = apply(
     option(
         "--rules",
-        default="standard",
+        multiple=True,
+        default=["standard"],
         show_default=True,
-        metavar="NAME",
+        metavar="NAMES",
         title=RULES,
-        help="Score by this rule set: standard, inclusive-ends, drop-missing or drop-degenerate.",
+        help="Score by this rule set, or by several, e.g. drop-missing,drop-degenerate: standard, inclusive-ends, "
+        "drop-missing, drop-degenerate, one-frame-degenerate.",
     ),
     option(
         "--weights",

@@ -199,6 +199,7 @@ def make_clip_facts(truth: Truth, rules: Rules) -> ClipFacts:
         ("SET VARIABLE end_inclusive = ?::SMALLINT", int(rules.end_inclusive)),
         ("SET VARIABLE drop_missing = ?::BOOLEAN", rules.drop_missing),
         ("SET VARIABLE drop_degenerate = ?::BOOLEAN", rules.drop_degenerate),
+        ("SET VARIABLE shortest = ?::SMALLINT", rules.shortest),
     ):
         connection.execute(statement, [value])
     connection.execute(sql(__package__, "facts"))

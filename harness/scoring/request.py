@@ -28,7 +28,7 @@ CAPS = ("max_line_bytes", "max_lines", "max_bytes")
 class Request:
     """Choices of a scoring: what to score against, how to read the submission, and by which rules.
 
-    `rules` may be given by name, paths as texts, `weights` as None for the default scheme. Raises UsageError for rules
+    `rules` may be given by name, or by several as a list or as `drop-missing,drop-degenerate`, paths as texts, `weights` as None for the default scheme. Raises UsageError for rules
     or weights that do not exist.
     """
 
@@ -55,7 +55,7 @@ class Request:
             raise UsageError(f"weights are a harness.Weights, e.g. {example}, not {self.weights!r}")
         checked = {
             "world": str(self.world),
-            "rules": find_rules(self.rules) if isinstance(self.rules, str) else self.rules,
+            "rules": find_rules(self.rules),
             "weights": self.weights or AA40,
             **{name: Path(path) for name in ("home", "truth") if (path := getattr(self, name))},
         }
