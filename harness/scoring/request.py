@@ -28,8 +28,8 @@ CAPS = ("max_line_bytes", "max_lines", "max_bytes")
 class Request:
     """Choices of a scoring: what to score against, how to read the submission, and by which rules.
 
-    `rules` may be given by name, or by several as a list or as `drop-missing,drop-degenerate`, paths as texts, `weights` as None for the default scheme. Raises UsageError for rules
-    or weights that do not exist.
+    `rules` may be given by name, several as a list or as `drop-missing,drop-degenerate`; paths as texts; `weights` as
+    None for the default scheme. Raises UsageError for rules or weights that do not exist.
     """
 
     world: str = DEFAULT_WORLD

@@ -13,6 +13,7 @@ from harness.formatting import count, interval, number, percent, plural, size
 from harness.ingestion.diagnostics import Problem
 from harness.metrics_table import METRICS, PARTS, PUBLIC
 from harness.rules import find_rules
+from harness.scoring.rounding import rounding_note
 
 DIMENSION_TITLES = {"next_operation": "next", "next_visible": "next is", "session_kind": "session"}
 TOP_MODES, TOP_SLICES, BAD_LINES = 6, 5, 10
@@ -106,7 +107,7 @@ def _coverage(record: dict[str, Any], out: Console) -> None:
     text = f"coverage {percent(record['coverage'], 2)}"
     text += f" ({count(missing)} clips without a line count as wrong)" if wrong else ""
     out.print(Text(text, style="yellow" if missing else ""))
-    for note in record["diagnostics"]["notes"]:
+    for note in (*record["diagnostics"]["notes"], *filter(None, [rounding_note(record)])):
         print_note(note, out, "dim")
 
 

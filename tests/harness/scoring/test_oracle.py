@@ -240,7 +240,7 @@ def test_agreement(rules, world, style, why, home, truth_of, tmp_path):
 
 
 def with_one_frame_segments(answers):
-    """Return answers of which every fourth with a segment is cut to its first frame: random ones are rarely so short."""
+    """Return answers of which every fourth segment is cut to its first frame, since random ones are rarely so short."""
     long = {name: row for name, row in answers.items() if row["start_frame"] not in (None, 125)}
     return answers | {name: long[name] | {"end_frame": long[name]["start_frame"] + 1} for name in list(long)[::4]}
 
