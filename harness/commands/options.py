@@ -113,8 +113,8 @@ rules = apply(
         show_default=True,
         metavar="NAMES",
         title=RULES,
-        help="Score by this rule set, or by several, e.g. drop-missing,drop-degenerate: standard, inclusive-ends, "
-        "drop-missing, drop-degenerate, one-frame-degenerate.",
+        help="Score by this rule set or several, with commas between them: standard, inclusive-ends, drop-missing, "
+        "drop-degenerate or one-frame-degenerate.",
     ),
     option(
         "--weights",

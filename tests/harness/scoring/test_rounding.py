@@ -16,7 +16,7 @@ from tests.support.random_worlds import make_world
 
 LABELS = {"dominant_operation": "Tape", "next_operation": "Label"}
 ROUNDED = [
-    # frame rate, true segment at 25 fps, answered segment (None: no line), hit unrounded and rounded, frames are rounded
+    # frame rate, true segment at 25 fps, answered one (None: no line), hit unrounded, hit rounded, a frame is rounded
     (15, (5, 10), (2, 5), True, False, True, "[3.33, 8.33): 3.33 of 6.67 is exactly enough, 3 of 7 is not"),
     (15, (2, 8), (1, 3), False, True, True, "[1.67, 5): 3 of 6.33 is too little, 3 of 6 is enough"),
     (15, (0, 10), (0, 3), True, True, False, "[0, 5): nothing to round"),
@@ -137,7 +137,7 @@ def test_frames_at_25_fps_are_not_rounded(rate, home):
 def test_right_answers_stay_right_where_the_truth_was_rounded_too(rate, tmp_path):
     """Truth and answers at one rate are rounded alike; compared unrounded, right answers would not be 1."""
     last = rate.get("clip_frames") or rate["fps"] * 5
-    segments = {f"c{place}": (place % last, place % last + 1 + place % 3) for place in range(0, last - 3)}
+    segments = {f"c{place}": (place % last, place % last + 1 + place % 3) for place in range(last - 3)}
     segments = {name: pair for name, pair in segments.items() if pair[1] - pair[0] > 1}
     rows = [dict(row, session=row["clip_id"]) for row in lines(segments)]
     file = tmp_path / "truth.jsonl"
