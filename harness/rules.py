@@ -3,7 +3,8 @@
 Scheme `aa40` (the default): score = 0.30 OCA + 0.30 tIoU@0.5 + 0.40 AA@1. The task sets the 0.40, this project splits
 the rest evenly. Rule set `standard`: ends are exclusive, the denominator is every clip of the split, a degenerate
 segment is a miss. The other rule sets reproduce published figures, alone or several at once, never silently: the
-signature names them, in the order of RULES. A segment is degenerate when end - start is below `shortest`.
+signature names them, in the order of RULES. A segment is degenerate when end - start is below `shortest`, as the file
+counts frames, or when no frame at 25 fps is left of it.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ SEPARATOR = ","
 class Rules:
     """Rule set: how answers are counted. `end_inclusive` adds one frame to every length and every overlap.
 
-    `shortest`: the least end - start in frames at 25 fps that is no degenerate segment. `name`: of several sets at
+    `shortest`: the least end - start, in frames of the file, that is no degenerate segment. `name`: of several sets at
     once all names, as --rules takes them.
     """
 

@@ -139,7 +139,7 @@ class ClipFacts:
     def rounding(self, rate: Fraction) -> dict[str, Any]:
         """Count the answers whose frames, `rate` a second in the file, were rounded to 25 (sql/rounding.sql).
 
-        Also the hits of tIoU@0.5 that this cost and gave. Needs the table `predictions` as ingestion left it.
+        Also the hits of tIoU@0.5 that this cost and gave.
         """
         unit = Fraction(FPS) / rate
         return self.single_row("rounding", up=unit.numerator, down=unit.denominator)

@@ -39,7 +39,7 @@ def _parse_one(item: str) -> Gate:
     metric, _, part = name.strip().partition(".")
     if not _known(metric, part) and name.strip() != "coverage":
         names = ", ".join((*BY_KEY, "coverage"))
-        meant = f"did you mean {right}?" if (right := _right_form(item)) else FORM
+        meant = f"did you mean {right}?" if (right := _right_form(item)) else f"{FORM}."
         raise UsageError(f"--fail-under {item!r}: unknown; {meant} There are {names}, with .low, .high or .skill")
     try:
         value = float(least)

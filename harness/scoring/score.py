@@ -114,11 +114,10 @@ def _score_into(
     """Write the record and the checked answers of a submission into an empty folder."""
     ingestion = ingest(truth, source, **request.ingestion())
     facts = make_clip_facts(truth, request.rules)
-    rounding = rounding_of(facts, request)
     truth.connection.execute("DROP TABLE predictions")  # half a gigabyte for ten million lines
     facts.write_answers(scratch / ANSWERS)
     record = _record(ingestion, facts, request, training)
-    record["submission"]["rounding"] = rounding
+    record["submission"]["rounding"] = rounding_of(facts, request)
     (scratch / RECORD).write_bytes(to_bytes(record))
 
 

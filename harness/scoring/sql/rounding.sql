@@ -5,11 +5,11 @@ WITH exact AS (
     SELECT
         f.segment_hit = 1 AS hit,
         f.start_frame::HUGEINT * $down AS true_start, f.end_frame::HUGEINT * $down AS true_end,
-        p.file_start::HUGEINT * $up AS exact_start, p.file_end::HUGEINT * $up AS exact_end,
+        f.file_end - f.file_start >= getvariable('shortest') AS segment,
+        f.file_start::HUGEINT * $up AS exact_start, f.file_end::HUGEINT * $up AS exact_end,
         f.answered_start::HUGEINT * $down <> exact_start OR f.answered_end::HUGEINT * $down <> exact_end AS rounded
     FROM facts f
-    JOIN predictions p USING (clip_id)
-    WHERE p.file_start IS NOT NULL AND p.file_end IS NOT NULL
+    WHERE f.file_start IS NOT NULL AND f.file_end IS NOT NULL
 ),
 measured AS (
     SELECT
@@ -23,8 +23,7 @@ measured AS (
 judged AS (
     SELECT
         *,
-        exact_end - exact_start > (getvariable('shortest') - 1)::HUGEINT * $down
-            AND 2 * intersection >= union_units AS exact_hit
+        segment AND 2 * intersection >= union_units AS exact_hit
     FROM measured
 )
 SELECT

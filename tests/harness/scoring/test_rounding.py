@@ -111,7 +111,9 @@ def test_rounding_against_fractions(rate, rules, tmp_path):
     make_world("random", rows, tmp_path, tmp_path)
     exact = {name: tuple(frame * unit for frame in pair) for name, pair in answers.items()}
     near_25 = {name: tuple(math.floor(at + F(1, 2)) for at in pair) for name, pair in exact.items()}
-    hits = [(hit(exact[name], truth[name], rules), hit(near_25[name], truth[name], rules)) for name in truth]
+    least = 2 if "one-frame-degenerate" in rules else 1
+    good = {name: end - start >= least for name, (start, end) in answers.items()}
+    hits = [tuple(good[name] and hit(row[name], truth[name], rules) for row in (exact, near_25)) for name in truth]
     record = harness.score(canonical(lines(answers)), world="random", home=tmp_path, rules=rules, **rate).record
     found = record["submission"]["rounding"]
     assert found["rounded"] == sum(exact[name] != near_25[name] for name in truth) > 0
@@ -120,8 +122,8 @@ def test_rounding_against_fractions(rate, rules, tmp_path):
 
 def hit(answer, true, rules):
     """Say whether tIoU >= 0.5, of segments in frames at 25 fps, also in fractions of them."""
-    longer, least = "inclusive-ends" in rules, 1 if "one-frame-degenerate" in rules else 0
-    if answer[1] - answer[0] <= least:
+    longer = "inclusive-ends" in rules
+    if answer[1] <= answer[0]:
         return False
     overlap = max(0, min(answer[1], true[1]) - max(answer[0], true[0]) + longer)
     return 2 * overlap >= answer[1] - answer[0] + longer + true[1] - true[0] + longer - overlap
@@ -152,6 +154,26 @@ def test_right_answers_stay_right_where_the_truth_was_rounded_too(rate, tmp_path
         "hits_gained": None,
     }
     assert rounding_note(record) == ""
+
+
+ONE_FRAME = [
+    ({"fps": 15}, (4, 5), "degenerate", "one frame of the file, [6.67, 8.33), is [7, 8) at 25 fps"),
+    ({"fps": 15}, (2, 3), "degenerate", "one frame of the file, [3.33, 5), is two frames at 25 fps"),
+    ({"fps": 15}, (2, 4), "too_short", "two frames of the file"),
+    ({"fps": 50}, (2, 4), "too_short", "two frames of the file are one at 25 fps"),
+    ({"fps": 50}, (2, 3), "degenerate", "one frame of the file"),
+    ({"fps": 50}, (5, 6), "degenerate", "no frame is left at 25 fps"),
+]
+
+
+@pytest.mark.parametrize(("rate", "segment", "mode", "why"), ONE_FRAME, ids=[case[3] for case in ONE_FRAME])
+def test_a_single_frame_is_one_of_the_file(rate, segment, mode, why, home):
+    """A published figure counts the frames of its own files; the truth is [0, 50). A score from the cache agrees."""
+    rows = lines({"c3": segment})
+    for _ in range(2):
+        score = harness.score(rows, world="hand", home=home, rules="one-frame-degenerate", **rate)
+        assert dict(zip(score.clips["clip_id"], score.clips["mode"], strict=True))["c3"] == mode, why
+        assert {row["mode"]: row["n"] for row in score.record["modes"]}[mode] == 1
 
 
 NOTES = [
