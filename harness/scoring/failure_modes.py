@@ -40,7 +40,7 @@ MODES = (
         "degenerate",
         "segment",
         "degenerate segment",
-        "start_frame >= end_frame; under one-frame-degenerate also a single frame",
+        "start_frame >= end_frame",
     ),
     Mode("whole_clip", "segment", "whole clip", "the answer spans 120 frames or more"),
     Mode("disjoint", "segment", "disjoint", "the answer does not touch the true segment"),
