@@ -36,12 +36,7 @@ MODES = (
     Mode(
         "confused_other", "operation", "other operation", "answered another operation, or a label that does not exist"
     ),
-    Mode(
-        "degenerate",
-        "segment",
-        "degenerate segment",
-        "start_frame >= end_frame",
-    ),
+    Mode("degenerate", "segment", "degenerate segment", "start_frame >= end_frame"),
     Mode("whole_clip", "segment", "whole clip", "the answer spans 120 frames or more"),
     Mode("disjoint", "segment", "disjoint", "the answer does not touch the true segment"),
     Mode("too_long", "segment", "too long", "more than 4/3 of the true length"),
