@@ -1,14 +1,17 @@
-"""Choices about a score: weights of the composite, and the named rule sets of other projects. Data only.
+"""Choices about a score: weights of the composite, and the named rule sets of other projects, which combine. Data only.
 
 Scheme `aa40` (the default): score = 0.30 OCA + 0.30 tIoU@0.5 + 0.40 AA@1. The task sets the 0.40, this project splits
 the rest evenly. Rule set `standard`: ends are exclusive, the denominator is every clip of the split, a degenerate
-segment is a miss. The other rule sets reproduce published figures, never silently: the signature names them.
+segment is a miss. The other rule sets reproduce published figures, alone or several at once, never silently: the
+signature names them, in the order of RULES. A segment is degenerate when end - start is below `shortest`, as the file
+counts frames, or when no frame at 25 fps is left of it.
 """
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, fields
 from fractions import Fraction
 from functools import cache
 from numbers import Real
@@ -17,17 +20,28 @@ from harness.errors import UsageError
 from harness.metrics_table import PARTS
 
 COMPONENTS = tuple(metric.key for metric in PARTS)
+SEPARATOR = ","
 
 
 @dataclass(frozen=True)
 class Rules:
-    """Rule set: how answers are counted. `end_inclusive` adds one frame to every length and every overlap."""
+    """Rule set: how answers are counted. `end_inclusive` adds one frame to every length and every overlap.
+
+    `shortest`: the least end - start, in frames of the file, that is no degenerate segment. `name`: of several sets at
+    once all names, as --rules takes them.
+    """
 
     name: str
     description: str
     end_inclusive: bool = False
     drop_missing: bool = False
     drop_degenerate: bool = False
+    shortest: int = 1
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Return the names of the sets that are combined."""
+        return tuple(self.name.split(SEPARATOR))
 
 
 RULES = {
@@ -36,7 +50,10 @@ RULES = {
         Rules("standard", "ends exclusive; every clip counts; a degenerate segment is a miss"),
         Rules("inclusive-ends", "end frames belong to the segment: lengths and overlaps gain one", end_inclusive=True),
         Rules("drop-missing", "clips without a line leave the denominator", drop_missing=True),
-        Rules("drop-degenerate", "answers with start >= end leave the denominator of tIoU", drop_degenerate=True),
+        Rules("drop-degenerate", "degenerate answers leave the denominator of tIoU", drop_degenerate=True),
+        Rules(
+            "one-frame-degenerate", "a segment with end - start <= 1 is degenerate, not only start >= end", shortest=2
+        ),
     )
 }
 
@@ -116,11 +133,52 @@ def parse_weights(text: str) -> Weights:
     return Weights(**values)
 
 
-def find_rules(name: str) -> Rules:
-    """Return a rule set by its name. Raises UsageError for another name."""
-    if name not in RULES:
-        raise UsageError(f"unknown rule set {name!r}; there are {', '.join(RULES)}")
-    return RULES[name]
-
-
 STANDARD, AA40 = RULES["standard"], Weights()
+
+
+def find_rules(chosen: str | Rules | Iterable[str | Rules]) -> Rules:
+    """Return the rule set that is named, or several sets as one: `drop-missing,drop-degenerate`, or a list of names.
+
+    Their order and repetitions make no difference. Raises UsageError for another name, for none, and for `standard`
+    beside a set that changes it.
+    """
+    names = set(_names(chosen))
+    for name in sorted(names - set(RULES)):
+        raise UsageError(f"unknown rule set {name!r}; there are {', '.join(RULES)}")
+    if not names:
+        raise UsageError(f"no rule set is named; there are {', '.join(RULES)}")
+    if STANDARD.name in names and len(names) > 1:
+        others = " and ".join(name for name in RULES if name in names - {STANDARD.name})
+        raise UsageError(f"rule set standard changes nothing, so it does not go together with {others}; leave it out")
+    return _combine([rules for name, rules in RULES.items() if name in names])
+
+
+def _names(chosen: str | Rules | Iterable[str | Rules]) -> Iterable[str]:
+    """Yield the names in a text, in a rule set, or in several of either."""
+    if isinstance(chosen, str):
+        yield from (name.strip() for name in chosen.split(SEPARATOR))
+    elif isinstance(chosen, Rules):
+        if chosen != find_rules(chosen.name):
+            raise UsageError(f"rules are named, e.g. 'drop-missing,drop-degenerate', and {chosen!r} is none of these")
+        yield from chosen.names
+    elif isinstance(chosen, Iterable) and not isinstance(chosen, bytes | dict):
+        for each in chosen:
+            yield from _names(each)
+    else:
+        raise UsageError(
+            f"rules are a name or a list of names, e.g. ['drop-missing', 'drop-degenerate'], not {chosen!r}"
+        )
+
+
+def _combine(chosen: list[Rules]) -> Rules:
+    """Return one rule set with everything that any of these changes about the standard one."""
+    if len(chosen) == 1:
+        return chosen[0]
+    changed = {
+        field.name: value
+        for rules in chosen
+        for field in fields(Rules)
+        if (value := getattr(rules, field.name)) != field.default and field.name not in ("name", "description")
+    }
+    name = SEPARATOR.join(rules.name for rules in chosen)
+    return Rules(name, "; ".join(rules.description for rules in chosen), **changed)

@@ -201,7 +201,7 @@ TERMS = (
     Word(
         "rule set",
         "A rule set says which clips and segments count and whether the end frame belongs to a segment.",
-        "`standard` is the default; `--rules` takes another, and the signature names it.",
+        "`standard` is the default; `--rules` takes another or several at once, and the signature names them.",
     ),
     Word(
         "script",

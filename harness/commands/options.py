@@ -108,11 +108,13 @@ truth = apply(
 rules = apply(
     option(
         "--rules",
-        default="standard",
+        multiple=True,
+        default=["standard"],
         show_default=True,
-        metavar="NAME",
+        metavar="NAMES",
         title=RULES,
-        help="Score by this rule set: standard, inclusive-ends, drop-missing or drop-degenerate.",
+        help="Score by this rule set or several, with commas between them: standard, inclusive-ends, drop-missing, "
+        "drop-degenerate or one-frame-degenerate.",
     ),
     option(
         "--weights",

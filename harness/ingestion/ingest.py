@@ -46,6 +46,8 @@ COLUMN_TYPES = {
     "next_confidence_ppm": np.int32,
     "start_frame": np.int16,
     "end_frame": np.int16,
+    "file_start": np.int16,
+    "file_end": np.int16,
 }
 
 

@@ -69,6 +69,8 @@ class Row(NamedTuple):
     next_confidence_ppm: int | None = None
     latency_us: int | None = None
     source: int = 0
+    file_start: int | None = None  # the frames as the file counts them
+    file_end: int | None = None
 
 
 class Note(NamedTuple):
@@ -187,7 +189,8 @@ class _Line:
         self._check_keys()
         clip_id = self._clip_id()
         operation = self._label("dominant_operation")
-        start, end = self._segment()
+        file_start, file_end = self._segment()
+        start, end = (None if frame is None else self.words.frames[frame] for frame in (file_start, file_end))
         following = self._label(self._next_name())
         row = Row(
             clip_id=clip_id,
@@ -197,6 +200,8 @@ class _Line:
             start_frame=start,
             end_frame=end,
             next_operation=following,
+            file_start=file_start,
+            file_end=file_end,
             **self._extras(),
         )
         return self.reject() if self.problems else Checked(row, [], self.notes)
@@ -396,7 +401,7 @@ class _Line:
         return self._frames(segment, "temporal_segment.")
 
     def _frames(self, holder: dict[str, Any], where: str, field: str = "") -> tuple[int | None, int | None]:
-        """Return both frames at 25 fps. Beside the other fields both may be null, which abstains."""
+        """Return both frames as the file counts them. Beside the other fields both may be null, which abstains."""
         missing = [name for name in SEGMENT_FIELDS if name not in holder]
         both = self._ends_named_otherwise(holder) if len(missing) == len(SEGMENT_FIELDS) else ""
         for name in missing:
@@ -414,7 +419,7 @@ class _Line:
     def _frame(self, value: Any, name: str, found_at: str, *, seconds: bool) -> int | None:
         last = len(self.words.frames) - 1
         if type(value) is int and 0 <= value <= last:
-            return self.words.frames[value]
+            return value
         at, expected = column_of(self.text, found_at), f"an integer from 0 to {last}"
         if type(value) is not int:
             self._wrong_type(name, value, expected, at, self._if_seconds() if seconds else "")

@@ -7,6 +7,7 @@ is NULL in SQL, a masked element in numpy and None in Python.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from fractions import Fraction
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,6 +21,7 @@ from harness.scoring.audit import EXAMPLE_SEGMENT
 from harness.scoring.failure_modes import MODES
 from harness.scoring.slices import CUTS, MAX_LEVELS
 from reference.resources import sql
+from reference.task import FPS
 
 if TYPE_CHECKING:
     import pandas
@@ -134,6 +136,14 @@ class ClipFacts:
         assert row is not None
         return dict(zip(columns, row, strict=True))
 
+    def rounding(self, rate: Fraction) -> dict[str, Any]:
+        """Count the answers whose frames, `rate` a second in the file, were rounded to 25 (sql/rounding.sql).
+
+        Also the hits of tIoU@0.5 that this cost and gave.
+        """
+        unit = Fraction(FPS) / rate
+        return self.single_row("rounding", up=unit.numerator, down=unit.denominator)
+
     def examples(self) -> dict[str, list[str]]:
         """Return a few clip ids of each failure mode, in session and time order."""
         rows = self.truth.connection.execute(sql(__package__, "examples")).fetchall()
@@ -199,6 +209,7 @@ def make_clip_facts(truth: Truth, rules: Rules) -> ClipFacts:
         ("SET VARIABLE end_inclusive = ?::SMALLINT", int(rules.end_inclusive)),
         ("SET VARIABLE drop_missing = ?::BOOLEAN", rules.drop_missing),
         ("SET VARIABLE drop_degenerate = ?::BOOLEAN", rules.drop_degenerate),
+        ("SET VARIABLE shortest = ?::SMALLINT", rules.shortest),
     ):
         connection.execute(statement, [value])
     connection.execute(sql(__package__, "facts"))

@@ -29,8 +29,8 @@ CAPS = ("max_line_bytes", "max_lines", "max_bytes")
 class Request:
     """Choices of a scoring: what to score against, how to read the submission, and by which rules.
 
-    `rules` may be given by name, paths as texts, `weights` as None for the default scheme. Raises UsageError for rules
-    or weights that do not exist.
+    `rules` may be given by name, several as a list or as `drop-missing,drop-degenerate`; paths as texts; `weights` as
+    None for the default scheme. Raises UsageError for rules or weights that do not exist.
     """
 
     world: str = DEFAULT_WORLD
@@ -56,7 +56,7 @@ class Request:
             raise UsageError(f"weights are a harness.Weights, e.g. {example}, not {self.weights!r}")
         checked = {
             "world": str(self.world),
-            "rules": find_rules(self.rules) if isinstance(self.rules, str) else self.rules,
+            "rules": find_rules(self.rules),
             "weights": self.weights or AA40,
             "clip_map": read_clip_map(self.clip_map) if isinstance(self.clip_map, str | Path) else self.clip_map,
             **{name: Path(path) for name in ("home", "truth") if (path := getattr(self, name))},

@@ -23,6 +23,7 @@ from harness.scoring.known_failures import known_failures
 from harness.scoring.record import FORMAT, measure, to_bytes
 from harness.scoring.request import Request
 from harness.scoring.result import Score
+from harness.scoring.rounding import rounding_of
 from harness.scoring.score_cache import ANSWERS, RECORD, key
 from harness.scoring.signature import check_name, signature, with_name
 from harness.scoring.training_record import read_training_record
@@ -116,6 +117,7 @@ def _score_into(
     truth.connection.execute("DROP TABLE predictions")  # half a gigabyte for ten million lines
     facts.write_answers(scratch / ANSWERS)
     record = _record(ingestion, facts, request, training)
+    record["submission"]["rounding"] = rounding_of(facts, request)
     (scratch / RECORD).write_bytes(to_bytes(record))
 
 

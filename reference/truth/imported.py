@@ -68,6 +68,7 @@ def imported_origin(name: str, home: Path) -> Origin | None:
         public=False,
         splits=(SPLIT,),
         content=lambda _: _content(folder, description)[0],
+        converted="fps" in description or "clip_frames" in description,
     )
 
 

@@ -58,6 +58,7 @@ class Origin:
     process: World | None = None  # what draws sessions and pictures; None for an imported world
     scale: int = 1  # times as many sessions as the process's splits say
     seal: Seal | None = None
+    converted: bool = False  # its truth counts frames at another rate, which were rounded to 25 fps
 
     @property
     def imported(self) -> bool:

@@ -132,6 +132,7 @@ REQUESTS = [
     ({"split": "test", "weights": None}, "Request()"),
     ({"split": "train", "lenient": True}, "Request(split='train', lenient=True)"),
     ({"rules": "drop-missing"}, "Request(rules='drop-missing')"),
+    ({"rules": ["drop-degenerate", "drop-missing"]}, "Request(rules='drop-missing,drop-degenerate')"),
     ({"weights": harness.Weights(1, 0, 0)}, "Request(weights=Weights(oca=1, tiou50=0, aa1=0))"),
 ]
 

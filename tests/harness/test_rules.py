@@ -1,4 +1,4 @@
-"""Tests of weights as text and as the smallest integers, and of the named rule sets."""
+"""Tests of weights as text and as the smallest integers, and of the named rule sets, alone and combined."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from harness.errors import UsageError
-from harness.rules import RULES, Weights, find_rules, parse_weights
+from harness.rules import RULES, Rules, Weights, find_rules, parse_weights
 
 READ = [
     ("oca=0.3,tiou50=0.3,aa1=0.4", (0.3, 0.3, 0.4), (3, 3, 4), "aa40"),
@@ -86,15 +86,23 @@ CHANGED = {
     "inclusive-ends": {"end_inclusive"},
     "drop-missing": {"drop_missing"},
     "drop-degenerate": {"drop_degenerate"},
+    "one-frame-degenerate": {"shortest"},
 }
 """What each rule set changes about the standard one."""
+
+FLAGS = ("end_inclusive", "drop_missing", "drop_degenerate", "shortest")
 
 
 @pytest.mark.parametrize("name", CHANGED)
 def test_rule_sets(name):
     rules = find_rules(name)
-    flags = ("end_inclusive", "drop_missing", "drop_degenerate")
-    assert {flag for flag in flags if getattr(rules, flag)} == CHANGED[name]
+    assert changed(rules) == CHANGED[name]
+    assert rules.names == (name,)
+
+
+def changed(rules):
+    standard = find_rules("standard")
+    return {key for key in FLAGS if getattr(rules, key) != getattr(standard, key)}
 
 
 def test_every_rule_set_is_tested():
@@ -105,3 +113,46 @@ def test_every_rule_set_is_tested():
 def test_unknown_rule_set(name):
     with pytest.raises(UsageError, match=r"unknown rule set .* there are standard, inclusive-ends"):
         find_rules(name)
+
+
+COMBINED = [
+    ("drop-missing,drop-degenerate", "drop-missing,drop-degenerate", "a text"),
+    ("drop-degenerate,drop-missing", "drop-missing,drop-degenerate", "the order makes no difference"),
+    (" drop-degenerate , drop-missing ", "drop-missing,drop-degenerate", "spaces"),
+    (["drop-degenerate", "drop-missing"], "drop-missing,drop-degenerate", "a list"),
+    (("drop-missing", "inclusive-ends"), "inclusive-ends,drop-missing", "a tuple, as of a repeated option"),
+    ({"drop-missing", "inclusive-ends"}, "inclusive-ends,drop-missing", "a set"),
+    (["drop-missing,inclusive-ends", "drop-degenerate"], "inclusive-ends,drop-missing,drop-degenerate", "both ways"),
+    ("drop-missing,drop-missing", "drop-missing", "the same one twice"),
+    (["standard", "standard"], "standard", "the standard one twice"),
+    ([find_rules("drop-missing"), "drop-degenerate"], "drop-missing,drop-degenerate", "a set that was found"),
+    (find_rules("drop-missing,drop-degenerate"), "drop-missing,drop-degenerate", "a combination that was found"),
+    (list(reversed(RULES))[:-1], "inclusive-ends,drop-missing,drop-degenerate,one-frame-degenerate", "all of them"),
+]
+
+
+@pytest.mark.parametrize(("chosen", "name", "why"), COMBINED, ids=[case[2] for case in COMBINED])
+def test_rule_sets_combine(chosen, name, why):
+    rules = find_rules(chosen)
+    assert rules.name == name and rules == find_rules(name)
+    assert changed(rules) == set().union(*(CHANGED[part] for part in name.split(","))), why
+
+
+NO_RULES = [
+    ("standard,drop-missing", "standard changes nothing, .* drop-missing", "standard and one that changes it"),
+    (["drop-degenerate", "standard", "drop-missing"], "drop-missing and drop-degenerate", "wherever it stands"),
+    ("drop-missing,", "unknown rule set ''", "a comma too many"),
+    ("drop-missing drop-degenerate", "unknown rule set 'drop-missing drop-degenerate'", "no comma"),
+    (["drop-missing", "strict"], "unknown rule set 'strict'", "one of two is unknown"),
+    ([], "no rule set is named", "an empty list"),
+    (None, "not None", "None"),
+    (3, "not 3", "a number"),
+    ([["drop-missing"], 3], "not 3", "a number in a list"),
+    (Rules("standard", "", drop_missing=True), "none of these", "a set that its name does not say"),
+]
+
+
+@pytest.mark.parametrize(("chosen", "message", "why"), NO_RULES, ids=[case[2] for case in NO_RULES])
+def test_refused_rules(chosen, message, why):
+    with pytest.raises(UsageError, match=message):
+        find_rules(chosen)

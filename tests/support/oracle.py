@@ -41,6 +41,7 @@ class Rules:
     inclusive: bool = False
     drop_missing: bool = False
     drop_degenerate: bool = False
+    one_frame_degenerate: bool = False
 
 
 RULES = {
@@ -48,6 +49,12 @@ RULES = {
     "inclusive-ends": Rules(inclusive=True),
     "drop-missing": Rules(drop_missing=True),
     "drop-degenerate": Rules(drop_degenerate=True),
+    "one-frame-degenerate": Rules(one_frame_degenerate=True),
+    "drop-missing,drop-degenerate": Rules(drop_missing=True, drop_degenerate=True),
+    "inclusive-ends,drop-missing": Rules(inclusive=True, drop_missing=True),
+    "inclusive-ends,one-frame-degenerate": Rules(inclusive=True, one_frame_degenerate=True),
+    "drop-degenerate,one-frame-degenerate": Rules(drop_degenerate=True, one_frame_degenerate=True),
+    "inclusive-ends,drop-missing,drop-degenerate,one-frame-degenerate": Rules(True, True, True, True),
 }
 
 
@@ -116,7 +123,7 @@ def fact(truth: Truth, clip: Mapping[str, Any], line: Mapping[str, Any] | None, 
     operation, following = answer.get("operation"), answer.get("next_operation")
     true, given = (clip["start_frame"], clip["end_frame"]), (answer.get("start_frame"), answer.get("end_frame"))
     has_segment = None not in given
-    degenerate = has_segment and given[0] >= given[1]
+    degenerate = has_segment and is_degenerate(given, rules)
     usable = has_segment and not degenerate
     constant, usual = truth.constants[clip["fold"]], truth.transition[clip["fold"]]
     overlap, union = overlap_and_union(true, given, rules) if usable else (0, None)
@@ -148,13 +155,19 @@ def fact(truth: Truth, clip: Mapping[str, Any], line: Mapping[str, Any] | None, 
         "own_prior": usual.get(operation),
         "own_prior_right": usual.get(operation) == clip["next_operation"],
         "constant_operation_right": constant["operation"] == clip["dominant_operation"],
-        "constant_segment_hit": constant_iou >= HALF,
+        "constant_segment_hit": constant_iou >= HALF and not is_degenerate(constant["segment"], rules),
         "constant_next_right": constant["next_operation"] == clip["next_operation"],
         "script_next": truth.script.get(clip["dominant_operation"]),
     }
     made["segment_hit"] = made["tiou"] >= HALF
     made["mode"] = mode_of(made, rules)
     return made
+
+
+def is_degenerate(segment: tuple[int, int], rules: Rules) -> bool:
+    """Say whether a segment ends before it has begun, or holds a single frame where that is too few."""
+    frames = range(*segment)
+    return not frames or (rules.one_frame_degenerate and len(frames) == 1)
 
 
 def overlap_and_union(one: tuple[int, int], other: tuple[int, int], rules: Rules) -> tuple[int, int]:
@@ -839,7 +852,9 @@ def prior_shaped(facts: Facts) -> dict[str, Any]:
 
 
 def copy_of_truth(facts: Facts) -> dict[str, Any]:
-    equal = mean(f["operation_right"] and f["tiou"] == 1 and f["next_right"] for f in facts)
+    equal = mean(
+        f["operation_right"] and f["given"] == (f["start_frame"], f["end_frame"]) and f["next_right"] for f in facts
+    )
     return {"raised": equal == 1, "number": equal}
 
 

@@ -12,6 +12,8 @@ from harness.commands.terminal import IN_SAMPLE, heading, print_lines, print_not
 from harness.formatting import count, interval, number, percent, plural, size
 from harness.ingestion.diagnostics import Problem
 from harness.metrics_table import METRICS, PARTS, PUBLIC
+from harness.rules import find_rules
+from harness.scoring.rounding import rounding_note
 
 DIMENSION_TITLES = {"next_operation": "next", "next_visible": "next is", "session_kind": "session"}
 TOP_MODES, TOP_SLICES, BAD_LINES = 6, 5, 10
@@ -101,11 +103,11 @@ def _metrics(record: dict[str, Any], out: Console) -> None:
 
 def _coverage(record: dict[str, Any], out: Console) -> None:
     missing = round(record["n"] * (1 - record["coverage"]))
-    wrong = missing and record["rules"] != "drop-missing"
+    wrong = missing and not find_rules(record["rules"]).drop_missing
     text = f"coverage {percent(record['coverage'], 2)}"
     text += f" ({count(missing)} clips without a line count as wrong)" if wrong else ""
     out.print(Text(text, style="yellow" if missing else ""))
-    for note in record["diagnostics"]["notes"]:
+    for note in (*record["diagnostics"]["notes"], *filter(None, [rounding_note(record)])):
         print_note(note, out, "dim")
 
 

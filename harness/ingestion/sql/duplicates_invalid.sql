@@ -12,6 +12,8 @@ SELECT
     if(count(*) > 1, NULL, any_value(next_confidence_ppm)) AS next_confidence_ppm,
     if(count(*) > 1, NULL, any_value(latency_us)) AS latency_us,
     if(count(*) > 1, 0, any_value(source))::UTINYINT AS source,
+    if(count(*) > 1, NULL, any_value(file_start)) AS file_start,
+    if(count(*) > 1, NULL, any_value(file_end)) AS file_end,
     place
 FROM predictions
 GROUP BY clip_id, place

@@ -124,6 +124,8 @@ SELECT
     CASE WHEN good THEN floor(next_confidence_value * 1e6 + 0.5) END::INTEGER AS next_confidence_ppm,
     CASE WHEN good THEN floor(latency_value * 1e3 + 0.5) END::BIGINT AS latency_us,
     CASE WHEN good THEN source ELSE 0 END::UTINYINT AS source,
+    CASE WHEN good THEN start_frame // 2 END::SMALLINT AS file_start,
+    CASE WHEN good THEN end_frame // 4 END::SMALLINT AS file_end,
     -- labels in another spelling than the world's own; those come first in the vocabulary
     CASE WHEN good THEN (operation // 2 >= getvariable('operations'))::UTINYINT
                         + (next_operation // 10 >= getvariable('operations'))::UTINYINT ELSE 0 END::UTINYINT AS normalised,

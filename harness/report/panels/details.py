@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from harness.report.panels.measure import Axis, Measure, axis_over, measure
+from harness.scoring.rounding import rounding_note
 
 TITLES = {
     "boundary_confusion": "Boundary confusion",
@@ -98,7 +99,7 @@ def details(record: dict[str, Any]) -> Details:
         _training(found["out_of_memory"]),
         checks,
         _secondary(record),
-        said["notes"],
+        [*said["notes"], *filter(None, [rounding_note(record)])],
         said["problems_total"],
     )
 

@@ -2,8 +2,9 @@
 -- the rule set drops has none.
 -- Integers only, so that the number of threads changes no sum. Codes are positions in truth.operations.
 -- Frames are stored unsigned: whatever is subtracted from is widened first.
--- Variables: end_inclusive (0 | 1), drop_missing, drop_degenerate (the rule set); script (usual successor by operation);
--- cuts, domains, workers (names in order).
+-- Variables: end_inclusive (0 | 1), drop_missing, drop_degenerate, shortest (the rule set: a segment with end - start
+-- below `shortest`, as the file counts frames, is degenerate, and one that has no frame left at 25 fps); script (usual
+-- successor by operation); cuts, domains, workers (names in order).
 CREATE TEMP TABLE facts AS
 WITH paired AS (
     SELECT
@@ -19,16 +20,17 @@ WITH paired AS (
         p.operation      AS answered_operation,       -- above all codes: a label that the world does not know; NULL: no answer
         p.start_frame    AS answered_start,
         p.end_frame      AS answered_end,
+        p.file_start, p.file_end,                     -- the same as the file counts frames
         p.next_operation AS answered_next,
         p.confidence_ppm,
         p.next_confidence_ppm,
         p.latency_us,
         p.source,                                     -- 0 model, 1 repaired, 2 fallback
         coalesce(p.outcome, 3)::UTINYINT AS outcome,  -- 0 answered, 1 unparseable, 2 invalid, 3 missing
-        p.start_frame >= p.end_frame AS degenerate,
+        p.start_frame >= p.end_frame OR p.file_end - p.file_start < getvariable('shortest') AS degenerate,
         (c.end_frame::SMALLINT - c.start_frame + getvariable('end_inclusive'))::SMALLINT AS true_length,
         (p.end_frame::SMALLINT - p.start_frame + getvariable('end_inclusive'))::SMALLINT AS answered_length,
-        CASE WHEN p.start_frame < p.end_frame THEN
+        CASE WHEN degenerate IS false THEN
             greatest(0, least(c.end_frame, p.end_frame)::SMALLINT - greatest(c.start_frame, p.start_frame)
                         + getvariable('end_inclusive'))
         ELSE 0 END::SMALLINT AS intersection
@@ -60,7 +62,8 @@ judged AS (
         (2 * greatest(0, least(k.end_frame, paired.end_frame)::SMALLINT - greatest(k.start_frame, paired.start_frame)
                          + getvariable('end_inclusive'))
          >= greatest(k.end_frame, paired.end_frame)::SMALLINT - least(k.start_frame, paired.start_frame)
-            + getvariable('end_inclusive'))::UTINYINT AS constant_segment_hit,
+            + getvariable('end_inclusive')
+         AND k.end_frame::SMALLINT - k.start_frame >= getvariable('shortest'))::UTINYINT AS constant_segment_hit,
         (k.next_operation = paired.next_operation)::UTINYINT AS constant_next_right,
         (answered_start::SMALLINT - paired.start_frame)::SMALLINT AS start_error,   -- frames, positive: answered too late
         (answered_end::SMALLINT - paired.end_frame)::SMALLINT AS end_error

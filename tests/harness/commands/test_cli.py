@@ -235,6 +235,29 @@ def test_a_part_of_a_split_is_scored_as_that_part(run, tmp_path):
     assert ": 10 of 24 clips in " in result.out and "no line" not in result.out
 
 
+RULES = [
+    (["--rules", "drop-missing,drop-degenerate"], "drop-missing,drop-degenerate", "with a comma"),
+    (["--rules", "drop-degenerate", "--rules", "drop-missing"], "drop-missing,drop-degenerate", "the option twice"),
+    (["--rules", "drop-missing", "--rules", "drop-missing"], "drop-missing", "the same one twice"),
+    (["--rules", "one-frame-degenerate,inclusive-ends"], "inclusive-ends,one-frame-degenerate", "in another order"),
+    (["--rules", "standard"], "standard", "the default one"),
+    ([], "standard", "none"),
+]
+
+
+@pytest.mark.parametrize(("options", "rules", "why"), RULES, ids=[case[2] for case in RULES])
+def test_rule_sets_add_up_and_none_replaces_another(options, rules, why, run, folder):
+    result = run("score", folder / "right.jsonl", "--world", WORLD, "--format", "json", *options)
+    record = json.loads(result.out)
+    assert record["rules"] == rules and f"|rules:{rules}|" in record["signature"], why
+
+
+def test_two_rule_sets_without_dropped_clips_are_compared(run, folder):
+    rules = ("--rules", "inclusive-ends", "--rules", "one-frame-degenerate")
+    words = (folder / "right.jsonl", folder / "wrong.jsonl", "--world", WORLD, "--format", "json")
+    assert json.loads(run("compare", *words, *rules).out)["rules"] == "inclusive-ends,one-frame-degenerate"
+
+
 @pytest.mark.parametrize("name", ["Qwen2.5-VL-3B.jsonl", "gpt-4.1", "gpt-4.5"])
 def test_a_page_is_named_as_its_file(name, run, tmp_path, folder):
     """The dot of a version begins no ending: gpt-4.1 and gpt-4.5 have a page each, with their names on it."""
@@ -277,10 +300,18 @@ REFUSED = [
     (["report", "right.jsonl", "--rules", "drop-missing"], "drops some", "rules that drop clips"),
     (["score", "right.jsonl", "--split", "train"], "train", "an unknown split"),
     (["score", "right.jsonl", "--rules", "strict"], "unknown rule set 'strict'", "unknown rules"),
+    (["score", "right.jsonl", "--rules", ""], "unknown rule set ''", "rules of an unset variable"),
+    (["score", "right.jsonl", "--rules", "standard", "--rules", "drop-missing"], "standard changes nothing",
+     "standard rules and others"),
+    (["compare", "right.jsonl", "wrong.jsonl", "--rules", "inclusive-ends,drop-missing"],
+     "rule set inclusive-ends,drop-missing drops some", "two rule sets of which one drops clips"),
+    (["leaderboard", "board", "--rules", "inclusive-ends", "--rules", "drop-degenerate"],
+     "rule set inclusive-ends,drop-degenerate drops some", "a board of rules that drop clips"),
     (["score", "right.jsonl", "--weights", "oca=1"], "--weights 'oca=1'", "weights"),
     (["score", "right.jsonl", "--adapter", "excel"], "excel", "an unknown adapter"),
     (["score", "right.jsonl", "--fail-under", "aa1"], "--fail-under 'aa1'", "a gate without a number"),
     (["score", "right.jsonl", "--fail-under", "f1=0.5"], "--fail-under 'f1=0.5'", "an unknown gate"),
+    (["score", "right.jsonl", "--fail-under", "score>=0.9"], "did you mean score=0.9?", "a gate as a comparison"),
     (["score", "right.jsonl", "--fps", "0"], "fps", "a frame rate of 0"),
     (["score", "right.jsonl", "--fps", "nan"], "fps", "no frame rate"),
     (["score", "right.jsonl", "--clip-frames", "-1"], "clip", "negative frames"),

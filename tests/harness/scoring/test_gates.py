@@ -36,6 +36,7 @@ REFUSED = [
     ("", "an unset variable of a build must not pass for a gate"),
     ("aa1=60", "percent: nothing reaches it"),
     ("aa1>0.5", "only = is known"),
+    ("score<0.9", "a gate is a least value"),
 ]
 
 
@@ -43,6 +44,32 @@ REFUSED = [
 def test_refused(text, why):
     with pytest.raises(UsageError, match="--fail-under"):
         gates.parse(text)
+
+
+FORMS = [
+    ("score>=0.9", "did you mean score=0.9?", "a comparison"),
+    ("score >= 0.9", "did you mean score=0.9?", "with spaces"),
+    ("score=>0.9", "did you mean score=0.9?", "turned round"),
+    ("score>0.9", "did you mean score=0.9?", "greater"),
+    ("score==0.9", "did you mean score=0.9?", "as in Python"),
+    ("score:0.9", "did you mean score=0.9?", "as in YAML"),
+    ("score 0.9", "did you mean score=0.9?", "two words"),
+    ("aa1.low>=.5", "did you mean aa1.low=.5?", "a part of it"),
+    ("AA1=0.5", "did you mean aa1=0.5?", "the title"),
+    ("tIoU@0.5>=0.6", "did you mean tiou50=0.6?", "a title that holds a number"),
+    ("coverage>=1", "did you mean coverage=1?", "no metric"),
+    ("score<=0.9", "e.g. score=0.9, which holds where the score is at least 0.9", "a gate is a least value"),
+    ("accuracy>=0.9", "e.g. score=0.9, which holds where the score is at least 0.9", "no such metric"),
+    ("aa1.mean>=0.9", "e.g. score=0.9, which holds where the score is at least 0.9", "no such part"),
+    ("score", "e.g. score=0.9", "no number"),
+]
+
+
+@pytest.mark.parametrize(("text", "form", "why"), FORMS, ids=[case[2] for case in FORMS])
+def test_a_refusal_shows_the_right_form(text, form, why):
+    with pytest.raises(UsageError) as refused:
+        gates.parse(text)
+    assert form in str(refused.value), why
 
 
 def record(**aa1):

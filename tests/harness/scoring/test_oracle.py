@@ -113,6 +113,26 @@ def test_modes_by_hand(expected, answer, why):
     assert fact["mode"] == expected, why
 
 
+DEGENERATE = [
+    # segment, under standard, under one-frame-degenerate
+    ((30, 30), True, True, "no frame"),
+    ((70, 30), True, True, "ends swapped"),
+    ((30, 31), False, True, "one frame"),
+    ((30, 32), False, False, "two frames"),
+    ((0, 1), False, True, "the first frame"),
+]
+
+
+@pytest.mark.parametrize(("segment", "usual", "one", "why"), DEGENERATE, ids=[case[3] for case in DEGENERATE])
+def test_degenerate_by_hand(segment, usual, one, why):
+    for rules, expected in (("standard", usual), ("one-frame-degenerate", one)):
+        assert oracle.is_degenerate(segment, oracle.RULES[rules]) == expected, why
+        [fact] = oracle.make_facts(
+            hand_truth(hand_clip()), {"x": answered(start=segment[0], end=segment[1])}, oracle.RULES[rules]
+        )
+        assert (fact["mode"] == "degenerate") == expected
+
+
 def test_script_is_blamed_off_script_only():
     truth = hand_truth(hand_clip(next_operation="D", off_script=False), hand_clip(clip_id="y", off_script=None))
     answers = {"x": answered(following="C"), "y": answered(following="D")}
@@ -169,6 +189,7 @@ def truth_of(home):
 
 
 SYNTHETIC = ("warehouse-v1", "validation")
+ALL_RULES = "inclusive-ends,drop-missing,drop-degenerate,one-frame-degenerate"
 CASES = [
     ("standard", ("plain", "test"), {}, "everything at once"),
     ("inclusive-ends", ("plain", "test"), {}, "other tIoU, other segment modes"),
@@ -191,6 +212,14 @@ CASES = [
     ("inclusive-ends", SYNTHETIC, {}, "the same, inclusive"),
     ("drop-missing", SYNTHETIC, {"missing": 0.3}, "ceiling of what is left"),
     ("drop-degenerate", SYNTHETIC, {"rare": 0.1}, "floors of what is left"),
+    ("one-frame-degenerate", ("plain", "test"), {"rare": 0.1}, "a one-frame answer is no segment"),
+    ("drop-missing,drop-degenerate", ("plain", "test"), {"missing": 0.4, "rare": 0.15}, "two denominators at once"),
+    ("drop-missing,drop-degenerate", ("uneven", "test"), {"missing": 0.5, "rare": 0.2}, "two on unequal sessions"),
+    ("inclusive-ends,drop-missing", ("plain", "test"), {"missing": 0.4}, "inclusive, of what is there"),
+    ("inclusive-ends,one-frame-degenerate", ("plain", "test"), {"rare": 0.1}, "one frame by its ends, two by count"),
+    ("drop-degenerate,one-frame-degenerate", ("plain", "test"), {"rare": 0.1}, "one-frame answers are dropped"),
+    (ALL_RULES, ("uneven", "test"), {"missing": 0.3, "rare": 0.15}, "everything that rules can change"),
+    (ALL_RULES, SYNTHETIC, {"missing": 0.3, "rare": 0.15}, "ceiling and floors of what all rules leave"),
     ("standard", ("canonical-v1", "validation"), {}, "prior = ceiling = 1: nothing to anticipate"),
 ]
 
@@ -199,6 +228,8 @@ CASES = [
 def test_agreement(rules, world, style, why, home, truth_of, tmp_path):
     truth = truth_of(*world)
     answers = random_answers(truth, seed=len(why), **style)
+    if "one-frame" in rules:
+        answers = with_one_frame_segments(answers)
     lines = answers or {truth.clips[0]["clip_id"]: answered(None, None, None, None)}  # a file without a line is refused
     score = harness.score(
         write_answers(tmp_path / "answers.jsonl", lines), world=world[0], split=world[1], rules=rules, home=home
@@ -206,6 +237,71 @@ def test_agreement(rules, world, style, why, home, truth_of, tmp_path):
     facts = oracle.make_facts(truth, lines, oracle.RULES[rules])
     compare_clips(score.clips.to_dict("records"), facts, truth)
     compare_record(score.record, oracle.record(facts, truth))
+
+
+def with_one_frame_segments(answers):
+    """Return answers of which every fourth segment is cut to its first frame, since random ones are rarely so short."""
+    long = {name: row for name, row in answers.items() if row["start_frame"] not in (None, 125)}
+    return answers | {name: long[name] | {"end_frame": long[name]["start_frame"] + 1} for name in list(long)[::4]}
+
+
+HAND_ANSWERS = [
+    # true segment, answered segment (None: no line); all labels are right
+    ((30, 70), (30, 70), "exact: a hit"),
+    ((30, 70), (30, 50), "20 / 40: a hit"),
+    ((30, 70), (29, 50), "20 / 41: a miss; inclusive 21 / 42: a hit"),
+    ((30, 70), None, "missing"),
+    ((30, 70), None, "missing"),
+    ((30, 70), (40, 40), "degenerate"),
+    ((30, 70), (70, 30), "degenerate"),
+    ((40, 41), (40, 41), "exact: a hit, but of one frame"),
+    ((30, 70), (0, 125), "40 / 125: a miss"),
+    ((30, 70), (30, 70), "exact: a hit"),
+]
+HAND_VALUES = [
+    # rules, OCA and AA@1, tIoU@0.5, degenerate clips
+    ("standard", F(8, 10), F(4, 10), 2),
+    ("inclusive-ends", F(8, 10), F(5, 10), 2),
+    ("drop-missing", F(1), F(4, 8), 2),
+    ("drop-degenerate", F(8, 10), F(4, 8), 2),
+    ("one-frame-degenerate", F(8, 10), F(3, 10), 3),
+    ("drop-missing,drop-degenerate", F(1), F(4, 6), 2),
+    ("inclusive-ends,drop-missing", F(1), F(5, 8), 2),
+    ("inclusive-ends,drop-degenerate", F(8, 10), F(5, 8), 2),
+    ("inclusive-ends,one-frame-degenerate", F(8, 10), F(4, 10), 3),
+    ("drop-missing,one-frame-degenerate", F(1), F(3, 8), 3),
+    ("drop-degenerate,one-frame-degenerate", F(8, 10), F(3, 7), 3),
+    ("drop-missing,drop-degenerate,one-frame-degenerate", F(1), F(3, 5), 3),
+    (ALL_RULES, F(1), F(4, 5), 3),
+]
+
+
+@pytest.fixture(scope="module")
+def by_hand(tmp_path_factory):
+    """Return a world of ten clips of Tape before Label, two a session, and a file of answers."""
+    folder = tmp_path_factory.mktemp("hand")
+    names = [f"c{place}" for place in range(len(HAND_ANSWERS))]
+    labels = {"dominant_operation": "Tape", "next_operation": "Label"}
+    truth = [
+        {"clip_id": name, "session": f"s{place // 2}", "clip_index": place % 2, "start_frame": start, "end_frame": end}
+        | labels
+        for place, (name, ((start, end), *_)) in enumerate(zip(names, HAND_ANSWERS, strict=True))
+    ]
+    make_world("hand", truth, folder, folder)
+    given = {name: row[1] for name, row in zip(names, HAND_ANSWERS, strict=True) if row[1] is not None}
+    answers = {name: answered("Tape", *segment, "Label") for name, segment in given.items()}
+    return folder, write_answers(folder / "answers.jsonl", answers)
+
+
+@pytest.mark.parametrize(("rules", "labels", "tiou", "degenerate"), HAND_VALUES, ids=[case[0] for case in HAND_VALUES])
+def test_rule_sets_by_hand(rules, labels, tiou, degenerate, by_hand):
+    home, file = by_hand
+    record = harness.score(file, world="hand", home=home, rules=rules.split(",")[::-1]).record
+    assert record["rules"] == rules and f"|rules:{rules}|" in record["signature"]
+    values = {name: record["metrics"][name]["value"] for name in ("oca", "aa1", "tiou50", "score")}
+    expected = {"oca": labels, "aa1": labels, "tiou50": tiou, "score": F(7, 10) * labels + F(3, 10) * tiou}
+    assert values == pytest.approx({name: float(value) for name, value in expected.items()}, abs=TOLERANCE)
+    assert sum(row["n"] for row in record["modes"] if row["mode"] == "degenerate") == degenerate
 
 
 def test_agreement_of_other_weights(home, truth_of, tmp_path):

@@ -103,7 +103,11 @@ def points(record):
     }
 
 
-@pytest.mark.parametrize("rules", RULES)
+REACHABLE = [name for name in RULES if name != "one-frame-degenerate"]
+"""Rule sets under which every true segment can be answered: that one takes true segments of one frame for none."""
+
+
+@pytest.mark.parametrize("rules", [*REACHABLE, ",".join(REACHABLE[1:])])
 @pytest.mark.parametrize("weights", [Weights(), UNTIDY], ids=str)
 def test_perfect_answers_are_exactly_1(rules, weights, plain):
     record = plain.score(plain.perfect(), rules=rules, weights=weights).record
@@ -116,6 +120,14 @@ def test_perfect_answers_are_exactly_1(rules, weights, plain):
     assert record["detection"]["map"]["value"] == 1
     assert {row["value"] for row in record["segmental"].values()} == {100}
     assert record["modes"] == [] and record["funnel"][-1]["passed"] == record["n"]
+
+
+def test_perfect_answers_miss_the_one_frame_segments_that_a_rule_set_takes_for_degenerate(plain):
+    clips = plain.truth.clips
+    short = sum(clip["end_frame"] - clip["start_frame"] == 1 for clip in clips)
+    record = plain.score(plain.perfect(), rules="one-frame-degenerate").record
+    assert short > 0 and record["metrics"]["tiou50"]["value"] == pytest.approx(1 - short / len(clips), abs=1e-12)
+    assert [(row["mode"], row["n"]) for row in record["modes"]] == [("degenerate", short)]
 
 
 def test_perfect_answers_reach_the_ceiling_of_a_known_process(synthetic):
@@ -188,7 +200,7 @@ def test_a_wrong_answer_is_worth_as_much_as_none(plain):
 ROUGH = [("smooth", {}), ("odd", {"rare": 0.2}), ("sparse", {"missing": 0.7}), ("good", {"skilled": 0.97, "rare": 0})]
 
 
-@pytest.mark.parametrize("rules", RULES)
+@pytest.mark.parametrize("rules", [*RULES, "inclusive-ends,drop-missing", "drop-missing,drop-degenerate"])
 @pytest.mark.parametrize("style", [case[1] for case in ROUGH], ids=[case[0] for case in ROUGH])
 def test_gains_sum_to_what_is_lost_and_the_funnel_to_n(rules, style, plain):
     answers = random_answers(plain.truth, seed=6, **style)
@@ -327,6 +339,7 @@ RECORDS = [
     ("all missing", lambda bench: bench.all_missing()),
     ("nothing left", lambda bench: bench.all_missing(rules="drop-missing")),
     ("perfect", lambda bench: bench.score(bench.perfect(), rules="inclusive-ends")),
+    ("two rule sets", lambda bench: bench.score(bench.perfect(), rules=["drop-degenerate", "drop-missing"])),
 ]
 
 

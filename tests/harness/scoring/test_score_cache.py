@@ -61,6 +61,7 @@ def test_the_same_file_again_is_looked_up(place, monkeypatch):
 
 DEPENDS = [
     ({"rules": "inclusive-ends"}, "rules"),
+    ({"rules": "one-frame-degenerate"}, "what is degenerate"),
     ({"weights": harness.Weights(0.2, 0.2, 0.6)}, "weights"),
     ({"lenient": True}, "how it is read"),
     ({"fps": 50.0, "clip_frames": 250}, "frames"),
