@@ -15,13 +15,11 @@ from functools import cache
 from pathlib import Path
 
 OURS = ("reference", "harness", "finetune")
-NO_CODE = {".py", ".pyc", ".md", ".png"}
+NO_CODE = (".py", ".pyc", ".md", ".png")
 
 # By lines, not by `ast`: parsing a hundred modules would double the time of a score that is looked up. A pattern that
 # begins with a newline, not with `^`, is searched for from line to line instead of from character to character.
-IMPORT = re.compile(
-    rf"\n *(?:from +((?:{'|'.join(OURS)})\b[\w.]*) +import +(\([^)]*\)|[^\n#]*)|import +([\w., ]+))"
-)
+IMPORT = re.compile(rf"\n *(?:from +((?:{'|'.join(OURS)})\b[\w.]*) +import +(\([^)]*\)|[^\n#]*)|import +([\w., ]+))")
 TYPES_ONLY = re.compile(r"\nif TYPE_CHECKING:\n(?: +.*\n|\n)+")
 
 
@@ -52,7 +50,7 @@ def code_files(*entries: str) -> dict[str, Path]:
             waiting += [module.rpartition(".")[0], *_imports(files[name])]
         elif module in entries:
             raise KeyError(f"no module {module} in {', '.join(OURS)}")
-    folders = {os.path.dirname(name) for name in code}
+    folders = {_folder(name) for name in code}
     return {name: path for name, path in files.items() if name in code or _is_data(name, folders, files)}
 
 
@@ -72,10 +70,13 @@ def _root(package: str) -> Path:
 
 
 def _is_data(name: str, folders: set[str], files: dict[str, Path]) -> bool:
-    """Return whether a file lies in a subfolder, which is no package, of one of the folders, and is no documentation."""
-    folder = os.path.dirname(name)
-    data = os.path.dirname(folder) in folders and f"{folder}/__init__.py" not in files
-    return data and os.path.splitext(name)[1] not in NO_CODE
+    """Return whether a file lies in a subfolder (no package) of one of the folders and is no documentation."""
+    folder = _folder(name)
+    return _folder(folder) in folders and f"{folder}/__init__.py" not in files and not name.endswith(NO_CODE)
+
+
+def _folder(name: str) -> str:
+    return name.rpartition("/")[0]
 
 
 @cache
