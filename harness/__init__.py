@@ -24,9 +24,8 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from harness.version import __version__
-
 _HOMES = {
+    "__version__": "harness.version",
     "score": "harness.scoring.score",
     "validate": "harness.scoring.score",
     "compare": "harness.comparison.pairwise",
@@ -51,7 +50,7 @@ _HOMES = {
     "HarnessError": "harness.errors",
 }
 
-__all__ = ["__version__", *_HOMES]
+__all__ = [*_HOMES]
 
 if TYPE_CHECKING:
     from harness.baselines.write import write_baseline
@@ -67,6 +66,7 @@ if TYPE_CHECKING:
     from harness.scoring.request import Request
     from harness.scoring.result import MetricValue, Score
     from harness.scoring.score import score, validate
+    from harness.version import __version__
     from harness.worlds.rendering import render
     from reference.truth.store import open_truth
 

@@ -8,18 +8,19 @@ schemas, operation maps, prompts, worlds: whatever lies in a subfolder that is n
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 from collections.abc import Iterator
 from functools import cache
-from importlib import resources
 from pathlib import Path
 
 OURS = ("reference", "harness", "finetune")
-NO_CODE = {".py", ".pyc", ".md", ".png"}
+NO_CODE = (".py", ".pyc", ".md", ".png")
 
-# By lines, not by `ast`: parsing a hundred modules would double the time of a score that is looked up.
-IMPORT = re.compile(r"^ *(?:from +([\w.]+) +import +(\([^)]*\)|[^\n#]*)|import +([\w., ]+))", re.M)
-TYPES_ONLY = re.compile(r"^if TYPE_CHECKING:\n(?: +.*\n|\n)+", re.M)
+# By lines, not by `ast`: parsing a hundred modules would double the time of a score that is looked up. A pattern that
+# begins with a newline, not with `^`, is searched for from line to line instead of from character to character.
+IMPORT = re.compile(rf"\n *(?:from +((?:{'|'.join(OURS)})\b[\w.]*) +import +(\([^)]*\)|[^\n#]*)|import +([\w., ]+))")
+TYPES_ONLY = re.compile(r"\nif TYPE_CHECKING:\n(?: +.*\n|\n)+")
 
 
 @cache
@@ -34,52 +35,55 @@ def code_digest(*entries: str) -> str:
 
 def code_files(*entries: str) -> dict[str, Path]:
     """Return the files of the import closure by name, such as `reference/task.py`. Raises KeyError for no module."""
-    modules: dict[str, Path] = {}
-    waiting = list(entries)
+    files = {name: path for package in OURS for name, path in _package_files(package)}
+    code: set[str] = set()
+    seen, waiting = set(), list(entries)
     while waiting:
-        name = waiting.pop()
-        path = _module_file(name)
-        if path is None and name in entries:
-            raise KeyError(f"no module {name} in {', '.join(OURS)}")
-        if path is None or name in modules:
+        module = waiting.pop()
+        if module in seen:
             continue
-        modules[name] = path
-        waiting += [name.rpartition(".")[0], *_imports(path)]
-    data = (file for folder in {path.parent for path in modules.values()} for file in _data_files(folder))
-    return {_display_name(path): path for path in (*modules.values(), *data)}
+        seen.add(module)
+        stem = module.replace(".", "/")
+        name = next((name for name in (f"{stem}.py", f"{stem}/__init__.py") if name in files), None)
+        if name is not None:
+            code.add(name)
+            waiting += [module.rpartition(".")[0], *_imports(files[name])]
+        elif module in entries:
+            raise KeyError(f"no module {module} in {', '.join(OURS)}")
+    folders = {_folder(name) for name in code}
+    return {name: path for name, path in files.items() if name in code or _is_data(name, folders, files)}
 
 
-def _module_file(name: str) -> Path | None:
-    """Return the file of one of our modules or packages; None for anything else (a class, say, or a library)."""
-    top, *rest = name.split(".")
-    if top not in OURS:
-        return None
-    path = _root(top).joinpath(*rest)
-    candidates = (path / "__init__.py", path.with_suffix(".py"))
-    return next((candidate for candidate in candidates if candidate.is_file()), None)
+def _package_files(package: str) -> Iterator[tuple[str, Path]]:
+    """Yield every file of a package: its name, such as `reference/task.py`, and its path."""
+    root = _root(package)
+    for folder, below, names in os.walk(root):
+        if "__pycache__" in below:
+            below.remove("__pycache__")
+        path = Path(folder)
+        shown = Path(package, path.relative_to(root)).as_posix()
+        yield from ((f"{shown}/{name}", path / name) for name in names)
 
 
-@cache
 def _root(package: str) -> Path:
-    return Path(str(resources.files(package)))
+    return Path(__file__).parent.parent / package
+
+
+def _is_data(name: str, folders: set[str], files: dict[str, Path]) -> bool:
+    """Return whether a file lies in a subfolder (no package) of one of the folders and is no documentation."""
+    folder = _folder(name)
+    return _folder(folder) in folders and f"{folder}/__init__.py" not in files and not name.endswith(NO_CODE)
+
+
+def _folder(name: str) -> str:
+    return name.rpartition("/")[0]
 
 
 @cache
 def _imports(path: Path) -> tuple[str, ...]:
     """Return the dotted names that a module imports; `from a import b` may name the module a.b or something in a."""
     found: list[str] = []
-    for module, names, plain in IMPORT.findall(TYPES_ONLY.sub("", path.read_text(encoding="utf-8"))):
+    for module, names, plain in IMPORT.findall(TYPES_ONLY.sub("\n", "\n" + path.read_text(encoding="utf-8"))):
         found += re.findall(r"[\w.]+", plain)
         found += [module, *(f"{module}.{name}" for name in re.findall(r"\w+", names))] if module else []
     return tuple(found)
-
-
-def _data_files(folder: Path) -> Iterator[Path]:
-    for below in folder.iterdir():
-        if below.is_dir() and not (below / "__init__.py").exists():
-            yield from (path for path in below.iterdir() if path.is_file() and path.suffix not in NO_CODE)
-
-
-def _display_name(path: Path) -> str:
-    package = next(package for package in OURS if path.is_relative_to(_root(package)))
-    return f"{package}/{path.relative_to(_root(package)).as_posix()}"

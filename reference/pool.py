@@ -7,9 +7,8 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Generator, Iterable
-from concurrent.futures import Executor, ProcessPoolExecutor
+from concurrent.futures import Executor
 from itertools import islice
-from multiprocessing import get_context
 from typing import Any, TypeVar
 
 Task = TypeVar("Task")
@@ -25,6 +24,9 @@ def in_processes(
     `work` is a function of a module, `shared` is sent to each process once. Raises what `work` raises, and
     BrokenProcessPool where a process dies.
     """
+    from concurrent.futures import ProcessPoolExecutor
+    from multiprocessing import get_context
+
     # Processes are spawned: a fork of a process that runs threads (DuckDB has some) can deadlock.
     with ProcessPoolExecutor(workers, get_context("spawn"), initializer=_keep, initargs=(shared,)) as pool:
         yield from in_order(pool, _call, ((work, task) for task in tasks), ahead)

@@ -99,16 +99,17 @@ def _sealed(board: dict[str, Any], output: str, path: Path | None) -> None:
 
 def _text(board: dict[str, Any], output: str) -> str:
     """Return the leaderboard in one of FORMATS."""
-    from harness.commands import terminal
-    from harness.commands.terminal.leaderboard import print_leaderboard
-    from harness.report.exports import tables, texts
-
     if output == "json":
         return options.json_text(board) + "\n"
+    if output == "text":
+        from harness.commands import terminal
+        from harness.commands.terminal.leaderboard import print_leaderboard
+
+        return terminal.capture(lambda out: print_leaderboard(board, out))
+    from harness.report.exports import tables, texts
+
     if output == "csv":
         return tables.csv_text(tables.rows(board))
-    if output == "text":
-        return terminal.capture(lambda out: print_leaderboard(board, out))
     return {"markdown": texts.markdown, "latex": texts.latex, "junit": texts.junit}[output](board)
 
 

@@ -17,6 +17,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -172,6 +173,7 @@ def world_file(name_or_path: str | Path) -> bytes:
     return path.read_bytes()
 
 
+@lru_cache(maxsize=8)  # a command asks for its world several times
 def parse_world(content: bytes, place: str) -> World:
     """Return the checked world in `content`. Raises WorldError; `place` names the file in its message."""
     table = parse_toml(content, place, WorldError)
