@@ -53,7 +53,7 @@ def command(submission: str, **choices: Any) -> None:
     from harness.commands.terminal.score import print_headline
 
     click.echo()
-    print_headline(made.score.record, terminal.console(), made.card.name)
+    print_headline(made.score.record | {"name": made.card.name}, terminal.console(), str(predictions))
     folder = "" if str(made.folder.parent) == "submissions" else f" {shlex.quote(str(made.folder.parent))}"
     click.echo(f"\nNext: harness leaderboard{folder}{where}")
     click.echo(f"      harness report {shlex.quote(str(predictions))}{where}")

@@ -350,6 +350,35 @@ def test_unknown_world(run):
     assert result.code == 2 and "atlantis" in result.err and "warehouse-v1" in result.err
 
 
+# What is printed first
+
+
+def test_the_answer_comes_first(run):
+    """Verdict, table and its legend, what was counted, signature: a screen; --full prints the rest as well."""
+    words = ["score", "submissions/qwen-tiny/predictions.jsonl"]
+    short, full = (run(*words, *more).out for more in ([], ["--full"]))
+    assert short.startswith("qwen-tiny scores 0.7") and len(short.splitlines()) <= 32
+    parts = [
+        " scores ",
+        "Mend first: ",
+        "\nmetric ",
+        "\nfloor: ",
+        "\ncoverage 100.00%, 1,440 of 1,440 clips: 0 missing",
+    ]
+    parts += ["\nWhat to mend", " modes more with ", "\naudit: 10 checks, nothing flagged\n", "\n--full: ", "\nworld:"]
+    assert [short.index(part) for part in parts] == sorted(short.index(part) for part in parts)
+    rest = ["Where clips are lost", "Worst slices", "ECE, operation", "Known failure modes", "above ceiling: "]
+    assert [part for part in rest if part in short or part not in full] == []
+
+
+@pytest.mark.parametrize("columns", [30, 80])
+def test_a_signature_is_one_line_to_copy(columns, run, monkeypatch):
+    monkeypatch.setenv("COLUMNS", str(columns))
+    out = run("score", "right.jsonl", "--world", WORLD).out
+    signature = json.loads(run("score", "right.jsonl", "--world", WORLD, "--format", "json").out)["signature"]
+    assert out.splitlines()[-1] == signature
+
+
 # Formats
 
 FORMATS = [
@@ -445,7 +474,7 @@ def test_a_name_is_text(name, run, tmp_path):
 
 
 def test_without_a_name_the_file_is_shown(run):
-    assert run("score", "right.jsonl", "--world", WORLD, "--name", "").out.startswith("right.jsonl")
+    assert run("score", "right.jsonl", "--world", WORLD, "--name", "").out.startswith("right scores ")
 
 
 def test_a_name_cannot_forge_the_signature(run):
