@@ -14,6 +14,7 @@ import click
 
 from harness.errors import HarnessError
 from harness.version import __version__
+from reference.extras import extra_of, needs
 
 COMMANDS = {
     "predict": "Ask a model about every clip of a split, and score its answers.",
@@ -80,6 +81,11 @@ def main() -> None:
         code = 130
     except (BrokenPipeError, SystemExit):  # click exits by itself when the reader of a pipe has gone
         code = 0
+    except ImportError as error:
+        if extra_of(error) is None:
+            raise
+        click.echo(f"harness: {needs('this', error)}", err=True)
+        code = 2
     except OSError as error:
         click.echo(f"harness: {error.strerror or error}: {error.filename or ''}".rstrip(": "), err=True)
         code = 2

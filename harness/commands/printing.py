@@ -1,7 +1,7 @@
 """Output without tables: the one function through which text goes to standard output and standard error.
 
-Texts of files (labels, keys, device names, paths) reach the terminal escaped: it must not obey what somebody else wrote.
-The tables of `terminal/` escape by the same function.
+Texts of files (labels, keys, device names, paths) reach the terminal escaped: it must not obey what others wrote. The
+tables of `terminal/` escape by the same function.
 """
 
 from __future__ import annotations

@@ -22,9 +22,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.errors import UsageError
+from reference.extras import install
 from reference.task import DEFAULT_FRAMES, DEFAULT_SAMPLER, DEFAULT_SIZE
 
-GROUP = "harness.predictors"
+GROUP, PACKAGE = "harness.predictors", "warehouse-harness"
 
 
 class Wants(NamedTuple):
@@ -155,5 +156,6 @@ def _remedy(point: metadata.EntryPoint) -> str:
     """
     extras = (point.dist.metadata.get_all("Provides-Extra") or []) if point.dist else []
     if point.dist and point.name in extras:
-        return f": pip install '{point.dist.metadata['Name']}[{point.name}]'"
+        package = point.dist.metadata["Name"]
+        return f": {install(point.name)}" if package == PACKAGE else f": pip install '{package}[{point.name}]'"
     return ", which is not installed"

@@ -25,8 +25,8 @@ DIMENSION_TITLES = {"next_operation": "next", "next_visible": "next is", "sessio
 TOP_MODES, TOP_SLICES, BAD_LINES = 3, 5, 10
 BAR = 24
 LEGEND = (
-    "floor: best constant answer; prior: sees all, but memorised the order; ceiling: all that frames tell; skill: share "
-    "of the way from prior (else floor) to ceiling"
+    "floor: best constant answer; prior: sees all, but memorised the order; ceiling: all that frames tell; skill: "
+    "share of the way from prior (else floor) to ceiling"
 )
 REST = "--full: slices, calibration, known failures and more; `harness words`: the words"
 

@@ -398,7 +398,7 @@ def test_a_package_that_is_missing(monkeypatch, tmp_path, world):
     extras = types.SimpleNamespace(metadata=metadata.metadata("warehouse-harness"))
     shipped = types.SimpleNamespace(name="video", load=predictor.entry_points()["video"].load, dist=extras)
     monkeypatch.setattr(predictor.metadata, "entry_points", lambda group: [shipped])
-    with pytest.raises(UsageError, match=r"needs no_such_module: pip install 'warehouse-harness\[video\]'"):
+    with pytest.raises(UsageError, match=r"needs no_such_module: pip install -e '\.\[video\]'"):
         harness.predict("video:x", tmp_path / "entry", world=world)
 
 
