@@ -93,4 +93,4 @@ def printable(text: str) -> str:
 def markdown_cell(text: str) -> str:
     """Return text escaped so that it can neither end a Markdown cell nor start markup."""
     escaped = "".join(f"\\{char}" if char in "\\`*_[]<>|#" else char for char in text)
-    return " ".join(escaped.split())
+    return printable(" ".join(escaped.split()))

@@ -18,9 +18,12 @@ WIDTH, NARROWEST, WIDEST = 80, 20, 1000
 """Columns where the environment names none; the fewest and the most that output is set for."""
 
 
-def say(text: str = "", *, err: bool = False, nl: bool = True) -> None:
-    """Print a text with its control characters escaped, on standard error if `err`."""
-    click.echo(printable(text), err=err, nl=nl)
+def say(text: str = "", *, err: bool = False, nl: bool = True, coloured: bool = False) -> None:
+    """Print a text with its control characters escaped, on standard error if `err`.
+
+    `coloured`: the text is what a console of `terminal/` made, which has escaped it and then given it colours.
+    """
+    click.echo(text if coloured else printable(text), err=err, nl=nl)
 
 
 def columns(is_terminal: bool) -> int:
