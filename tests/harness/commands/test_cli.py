@@ -654,6 +654,54 @@ ENVIRONMENTS = [
 ]
 
 
+@pytest.mark.parametrize("value", ["", " ", "0", "abc", "-5", "8e1", "9" * 30])
+def test_columns_that_say_nothing_are_80(value, run, monkeypatch):
+    expected = run("leaderboard", "board", "--world", WORLD).out
+    monkeypatch.setenv("COLUMNS", value)
+    assert run("leaderboard", "board", "--world", WORLD).out == expected
+
+
+@pytest.mark.parametrize("columns", [1, 20, 33, 40, 50, 64])
+def test_narrow_tables_cut_no_number(columns, run, monkeypatch):
+    """Columns are left out from the right and named; the names of the entries stay, and no number is cut."""
+    commands = [
+        ["leaderboard", "board"], ["score", "right.jsonl", "--full"], ["compare", "right.jsonl", "wrong.jsonl"],
+        ["world", "info", WORLD],
+    ]  # fmt: skip
+    for words in commands:
+        where = [] if words[0] == "world" else ["--world", WORLD]
+        monkeypatch.setenv("COLUMNS", "200")
+        whole = set(re.findall(r"[\d.,+-]*\d[\d.,+-]*", run(*words, *where).out))
+        monkeypatch.setenv("COLUMNS", str(columns))
+        narrow = run(*words, *where).out
+        rows = [line for line in narrow.splitlines() if re.search(r"  +[\[\d+-]", line)]
+        numbers = {number for line in rows for number in re.findall(r"[\d.,+-]*\d[\d.,+-]*", line)}
+        assert numbers <= whole, (words, numbers - whole)
+        assert "left out at " in narrow or columns >= 50
+        assert words[0] != "leaderboard" or "right" in narrow
+
+
+def closed(streams, line, folder):
+    """Run a command with standard streams closed; returns its exit code and what it says on the others."""
+    command = f"{shlex.quote(sys.executable)} -m harness {line} {streams}"
+    return subprocess.run(["bash", "-c", command], capture_output=True, text=True, timeout=60, cwd=folder)
+
+
+CLOSED = [
+    (">&-", "score right.jsonl", 0, "", "nobody reads"),
+    (">&-", "score right.jsonl --fail-under aa1.low=0.99", 1, "gate failed: ", "a gate is judged all the same"),
+    (">&- 2>&- <&-", "score right.jsonl --fail-under aa1.low=0.99", 1, "", "all are closed"),
+    ("<&-", "score -", 2, "harness: standard input: holds no prediction", "nothing to read"),
+]
+
+
+@pytest.mark.parametrize(("streams", "line", "code", "message", "why"), CLOSED, ids=[case[4] for case in CLOSED])
+def test_closed_streams(streams, line, code, message, why, folder):
+    done = closed(streams, f"{line} --world {WORLD}", folder)
+    assert (done.returncode, done.stdout) == (code, ""), why
+    assert done.stderr.startswith(message) and len(done.stderr.splitlines()) == bool(message)
+
+
 def test_odd_time_zones_and_locales_change_no_byte(home):
     words = ["compare", "right.jsonl", "wrong.jsonl", "--world", WORLD, "--format", "json"]
     outputs = {process(home, *words, env=env).stdout for env in ENVIRONMENTS}

@@ -82,28 +82,28 @@ def test_labels_of_an_imported_world(more, run, world, tmp_path):
 
 
 LINES = [
-    ({"clip_id": PWN}, "an unknown clip"),
-    ({"dominant_operation": PWN}, "an unknown label"),
-    ({"temporal_segment": PWN}, "no segment"),
-    ({"temporal_segment": {PWN: 1}}, "a key of a segment"),
-    ({PWN: TURNED}, "a key"),
-    ({"confidence": TURNED}, "no confidence"),
-    ({"raw_output": PWN}, "an answer text"),
-    ({"next_operations": [PWN]}, "a list"),
+    {"clip_id": PWN},
+    {"dominant_operation": PWN},
+    {"temporal_segment": PWN},
+    {"temporal_segment": {PWN: 1}},
+    {PWN: TURNED},
+    {"confidence": TURNED},
+    {"raw_output": PWN},
+    {"next_operations": [PWN]},
 ]
 
 
-@pytest.mark.parametrize(("changes", "why"), LINES, ids=[case[1] for case in LINES])
-def test_prediction_files(changes, why, run, world, tmp_path):
+def test_prediction_files(run, world, tmp_path):
+    """A clip, a label, a value, a key, an answer text: all lines of one file, and a document and a table of these."""
     rows, _ = world
-    hand.write(tmp_path / "odd.jsonl", [hand.right(rows[0]) | changes, {"clip_id": "x", **changes}])
+    hand.write(tmp_path / "odd.jsonl", [hand.right(row) | changes for row, changes in zip(rows, LINES, strict=False)])
     (tmp_path / "odd.csv").write_text(f"clip_id,{PWN}\n{PWN},1\n")
-    (tmp_path / "odd.json").write_text(json.dumps({PWN: {PWN: [changes]}}))
+    (tmp_path / "odd.json").write_text(json.dumps({PWN: {PWN: LINES}}))
     for name in ("odd.jsonl", "odd.csv", "odd.json"):
         run("validate", name, "--world", "planted")
         run("score", name, "--world", "planted", "--lenient", "--full")
-        run("report", name, "--world", "planted", "--lenient")
-        run("submit", name, "--world", "planted", "--name", PWN)
+    run("report", "odd.jsonl", "--world", "planted", "--lenient")
+    run("submit", "odd.jsonl", "--world", "planted", "--name", PWN)
 
 
 def test_training_records(run, world, tmp_path):
@@ -112,8 +112,7 @@ def test_training_records(run, world, tmp_path):
     record = {"device": f"{PWN}\x1b[2J", "predicted_peak_gib": 1.0, "measured_peak_gib": 2.0, "oom_events": 0}
     for changes in ({}, {PWN: PWN}, {"steps": PWN}, {"lora": {PWN: TURNED}}):
         (tmp_path / "training.json").write_text(json.dumps(record | changes))
-        for more in ([], ["--full"], ["--format", "json"]):
-            run("score", "right.jsonl", "--world", "planted", *more)
+        run("score", "right.jsonl", "--world", "planted", "--full")
 
 
 CARDS = ['"\\u001b]0;pwn\\u0007" = 1', 'name = "\\u001b]0;pwn\\u0007"', 'world = "\\u001b]0;pwn\\u0007"',
@@ -135,11 +134,10 @@ def test_cards(card, run, world, tmp_path):
     place = len(kept) if card.startswith("[") else tables
     file.write_text("\n".join([*kept[:place], card, *kept[place:]]) + "\n")
     board = ["leaderboard", "board", "--world", "planted"]
-    for form in ("text", "json", "csv", "markdown", "latex", "junit"):
+    forms = ("text", "markdown", "json", "csv", "latex", "junit")
+    for form in forms if card in CARDS[:1] else forms[:2]:
         run(*board, "--format", form)
-    run(*board, "-o", "page.html", "--export", "out")
-    run("verify", "page.html", "--submissions", "board")
-    run("predict", "--model", "baseline:constant", "-o", "board/odd")
+    run(*board, "-o", "page.html")
 
 
 def test_files_of_pages_boards_and_worlds(run, world, tmp_path):
@@ -150,17 +148,15 @@ def test_files_of_pages_boards_and_worlds(run, world, tmp_path):
     base["entries"][0]["name"] = PWN
     (tmp_path / "base.json").write_text(json.dumps(base))
     run(*board, "--diff", "base.json")
-    run(*board, "--diff", "base.json", "--format", "json")
     run(*board, "-o", "page.html")
     page = (tmp_path / "page.html").read_text()
-    for old in ('"right"', '"planted"', '"standard"'):
+    for old in ('"right"', '"planted"'):
         (tmp_path / "odd.html").write_text(page.replace(old, json.dumps(PWN)))
         run("verify", "odd.html", "--submissions", "board")
     world_file = (ROOT / "reference" / "worlds" / "canonical-v1.toml").read_text()
     (tmp_path / "odd.toml").write_text(world_file.replace('"canonical-v1"', '"\\u001b]0;pwn\\u0007"'))
     (tmp_path / "key.toml").write_text(world_file + '\n["\\u001b]0;pwn\\u0007"]\nx = 1\n')
     for name in ("odd.toml", "key.toml"):
-        run("world", "info", name)
         run("world", "build", name)
     (tmp_path / "map.json").write_text(json.dumps({PWN: PWN}))
     shutil.copy(tmp_path / "board" / "right" / "predictions.jsonl", tmp_path / "right.jsonl")
