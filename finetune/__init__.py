@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 from types import TracebackType
 from typing import NoReturn
@@ -32,3 +33,6 @@ if sys.argv[:1] == ["-m"]:
     # Run as a command (-m stands there while Python looks for the module). The modules of this package import torch at
     # their top, before a command could answer for it.
     sys.excepthook = _answer_missing_package
+
+# On a CPU bitsandbytes warns at import that it did not find a kernel which would be faster; nothing here depends on it.
+logging.getLogger("bitsandbytes.backends.cpu.ops").setLevel(logging.ERROR)

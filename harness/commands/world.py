@@ -19,6 +19,14 @@ class Group(click.Group):
 
     command_class = options.Command
 
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the commands with the whole first sentence of their help."""
+        commands = {name: self.commands[name] for name in self.list_commands(ctx)}
+        with formatter.section("Commands"):
+            formatter.write_dl(
+                [(name, (command.help or "").partition("\n\n")[0]) for name, command in commands.items()]
+            )
+
 
 world_argument = click.argument("world", default=DEFAULT_WORLD, metavar="[WORLD]")
 
@@ -126,7 +134,7 @@ def info(world: str, split: str, truth: Path | None, organiser: bool, output: st
 
 @command.command()
 @world_argument
-@options.split("train")
+@options.split()
 @options.option("--clip", "clips", multiple=True, metavar="ID", help="Draw this clip (may be repeated).")
 @options.option(
     "--count",
@@ -147,7 +155,7 @@ def preview(world: str, path: Path | None, clips: tuple[str, ...], count: int, *
     \b
     Example:
       harness world preview warehouse-v1
-      harness world preview warehouse-v1 --split test --blind -o guess.png
+      harness world preview warehouse-v1 --split train --blind -o guess.png
     """
     from harness.worlds import rendering
 

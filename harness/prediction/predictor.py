@@ -142,7 +142,11 @@ def find(model: str, options: Mapping[str, str]) -> Predictor:
     points = entry_points()
     if name not in points:
         known = ", ".join(sorted(points)) or "none"
-        raise UsageError(f"--model {model}: no model {name!r} is installed, expected NAME:REST with one of {known}")
+        raise UsageError(
+            f"--model {model}: no model {name!r} is installed, expected NAME:REST with one of {known}; a package adds "
+            f"a model by an entry point of the group {GROUP}, and harness.predict asks a Python function: "
+            "docs/predict.md shows both, for a server of chat models too"
+        )
     try:
         return points[name].load()(rest, dict(options))
     except ModuleNotFoundError as error:

@@ -14,6 +14,7 @@ from reference.files import write_atomically
 from reference.rendering import render_split
 from reference.rendering.recordings import moment_ms
 from reference.rendering.request import Request
+from reference.task import DEFAULT_SPLIT
 from reference.truth.catalog import locate
 
 FORMAT = "warehouse-harness/rendered-1"
@@ -52,7 +53,7 @@ def preview(
     world: str,
     path: Path | None,
     *,
-    split: str = "train",
+    split: str = DEFAULT_SPLIT,
     clips: Sequence[str] | int = 6,
     blind: bool = False,
     size: int = 168,
@@ -65,7 +66,10 @@ def preview(
     """
     origin = locate(world, home)
     if origin.process is None:
-        raise UsageError(f"{world} was imported, its pictures are a recording: harness world render {world} --video")
+        raise UsageError(
+            f"{world} was imported, so there is nothing to draw: its pictures are in its recording, and "
+            f"`harness world render {world} -o DIR --video FILE` cuts them out"
+        )
     path = path or Path(f"{origin.process.name}-{split}.png")
     chosen = clips if isinstance(clips, int) else list(clips)
     blind = blind or origin.seal is not None

@@ -379,6 +379,39 @@ def test_a_signature_is_one_line_to_copy(columns, run, monkeypatch):
     assert out.splitlines()[-1] == signature
 
 
+def test_groups_show_whole_summaries(run):
+    """No summary of `world --help` is cut, and commands that take a split take the same one by default."""
+    out = run("world", "--help").out
+    assert "..." not in out and "Build the truth of a world's splits." in out
+    for command in ("preview", "render"):
+        assert "[default: test]" in " ".join(run("world", command, "--help").out.split())
+
+
+def test_where_models_come_from(run):
+    result = run("predict", "--model", "openai:http://localhost/v1", "-o", "entry")
+    assert result.code == 2 and "no model 'openai' is installed" in result.err
+    assert "harness.predictors" in result.err and "docs/predict.md" in result.err
+
+
+def test_a_preview_of_an_imported_world(run):
+    result = run("world", "preview", WORLD)
+    assert result.code == 2 and f"harness world render {WORLD} -o DIR --video FILE" in result.err
+
+
+def test_a_page_of_before_names_the_new_entry(run, folder, tmp_path):
+    shutil.copytree(folder / "board", tmp_path / "board")
+    run("leaderboard", tmp_path / "board", "--world", WORLD, "-o", tmp_path / "page.html")
+    shutil.copytree(tmp_path / "board" / "right", tmp_path / "board" / "new")
+    card = tmp_path / "board" / "new" / "card.toml"
+    card.write_text(card.read_text().replace('name = "right"', 'name = "new"'))
+    result = run("verify", tmp_path / "page.html", "--submissions", tmp_path / "board")
+    assert result.code == 1 and result.err.endswith("/board/ now also holds new; the page is of before\n")
+    shutil.rmtree(tmp_path / "board" / "new")
+    shutil.rmtree(tmp_path / "board" / "wrong")
+    result = run("verify", tmp_path / "page.html", "--submissions", tmp_path / "board")
+    assert "/board/ no longer holds wrong; the page is of before" in result.err
+
+
 # Formats
 
 FORMATS = [

@@ -166,10 +166,6 @@ def test_files_of_pages_boards_and_worlds(run, world, tmp_path):
     for key in ("clip_id", "session", "domain", "dominant_operation", PWN):
         hand.write(tmp_path / "t.jsonl", [rows[0] | {key: PWN}])
         run("world", "import", "t.jsonl")
-    (tmp_path / "clips").mkdir()
-    (tmp_path / "clips" / "render.json").write_text(json.dumps({"world": PWN, "form": PWN, PWN: 1}))
-    (tmp_path / "clips" / "clips.jsonl").write_text(json.dumps({"clip_id": PWN, "frames": [PWN]}) + "\n")
-    run("predict", "--model", "baseline:constant", "--frames", "clips", "-o", "made")
 
 
 def test_names_of_files_and_options(run, tmp_path):

@@ -82,7 +82,8 @@ def lines_of(folder):
 CUT = '{"dominant_operation": "put_items", "temporal_segment": {"start_fra'
 SAID = [
     (Reply(TEXT), "model", ANSWER, "JSON alone"),
-    (Reply(f"```json\n{TEXT}\n```"), "repaired", ANSWER, "a fence"),
+    (Reply(f"```json\n{TEXT}\n```"), "model", ANSWER, "a fence alone is no repair"),
+    (Reply(f"Here:\n```json\n{TEXT}\n```"), "repaired", ANSWER, "a fence in prose"),
     (Reply(f"He tapes. {TEXT} Done."), "repaired", ANSWER, "in prose"),
     (Reply(TEXT.replace('"Wrap"', '"Wrap",')), "repaired", ANSWER, "a trailing comma"),
     (Reply(TEXT.replace('"', "'")), "repaired", ANSWER, "single quotes"),
