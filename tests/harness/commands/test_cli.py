@@ -382,7 +382,7 @@ def test_a_signature_is_one_line_to_copy(columns, run, monkeypatch):
 def test_groups_show_whole_summaries(run):
     """No summary of `world --help` is cut, and commands that take a split take the same one by default."""
     out = run("world", "--help").out
-    assert "..." not in out and "Build the truth of a world's splits." in out
+    assert "..." not in out.partition("Commands:")[2] and "Build the truth of a world's splits." in out
     for command in ("preview", "render"):
         assert "[default: test]" in " ".join(run("world", command, "--help").out.split())
 
