@@ -51,6 +51,7 @@ kaggle: .venv/.tested-tools
 		$(if $(EARLIER),--earlier $(EARLIER))
 
 $(STAMP): setup.cfg pyproject.toml constraints.txt
+	@echo "Setting up .venv and installing the packages of setup.cfg into it: half a minute, or a few with a slow network ..."
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv >/dev/null 2>&1 || \
 		{ rm -rf .venv && $(PYTHON) -m venv --without-pip .venv; }
 	@$(PYTHON) -m pip --python $(BIN)/python install --quiet --disable-pip-version-check -c constraints.txt -e '.[video]'

@@ -5,8 +5,8 @@ export PATH="$PWD/.venv/bin:$PATH"
 
 run() { printf '\n$ %s\n' "$*"; eval "$*"; }
 
-printf 'How good is a model? The head of its score (without sed: where and why its clips are lost):\n'
-run "harness score submissions/qwen-tiny/predictions.jsonl | sed -n '1,/^coverage/p'"
+printf 'How good is a model?\n'
+run harness score submissions/qwen-tiny/predictions.jsonl
 
 printf '\nWho leads, and is that certain?\n'
 run harness leaderboard submissions

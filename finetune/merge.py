@@ -8,7 +8,6 @@ family needs. Tokenizer, processor settings of the base's folder, and heads are 
 from __future__ import annotations
 
 import shutil
-import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,6 +15,7 @@ import click
 import torch
 
 from finetune import config as configs
+from finetune import fail
 from finetune.model import HEADS, ensure_base, load_model, read_operations
 from harness.errors import HarnessError
 
@@ -57,7 +57,7 @@ def main(run: Path, folder: Path, weights: str | None) -> None:
     try:
         merge(run, folder, weights)
     except HarnessError as error:
-        sys.exit(f"error: {error}")
+        fail(error)
     click.echo(f"{folder}: merged; any program that loads models of transformers can load it")
 
 

@@ -15,6 +15,7 @@ from pathlib import Path
 import click
 
 from finetune import config as configs
+from finetune import fail
 from finetune.config import Config
 from finetune.planning.devices import DEVICES
 from harness.errors import HarnessError
@@ -45,7 +46,7 @@ def main(config: Path | None, device: str, changes: tuple[str, ...], list_fields
         plan = plan_memory(settings, device)
         print(report(plan))
     except HarnessError as error:
-        sys.exit(f"error: {error}")
+        fail(error)
     if not plan.fits:
         sys.exit(2)
 

@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import contextlib
 import math
-import sys
 import tempfile
 import time
 from collections.abc import Sequence
@@ -30,6 +29,7 @@ from accelerate.utils import broadcast_object_list
 from torch.utils._pytree import tree_leaves
 
 from finetune import config as configs
+from finetune import fail
 from finetune.checkpoint import State, load_checkpoint, newest_checkpoint, save_best, save_checkpoint
 from finetune.config import Config
 from finetune.data import ClipDataset, Collator, Example
@@ -324,7 +324,7 @@ def main(
             settings = configs.relative_to(settings, frames)
         train(settings, run, start=start, max_hours=max_hours)
     except HarnessError as error:
-        sys.exit(f"error: {error}")
+        fail(error)
 
 
 if __name__ == "__main__":

@@ -15,6 +15,7 @@ import click
 
 from harness.errors import HarnessError
 from harness.version import __version__
+from reference.extras import extra_of, needs
 
 COMMANDS = {
     "predict": "Ask a model about every clip of a split, and score its answers.",
@@ -66,6 +67,7 @@ def cli() -> None:
 def main() -> None:
     """Run the command; the one place where an error becomes an exit code."""
     gc.set_threshold(50_000)  # what the modules hold stays: looking for cycles in it took a twentieth of a scoring
+    _open_closed_streams()
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # what the terminal cannot show is no reason to stop
@@ -73,20 +75,48 @@ def main() -> None:
         code = cli.main(prog_name="harness", standalone_mode=False)
         sys.stdout.flush()
     except HarnessError as error:
-        click.echo(f"harness: {error}" if error.exit_code == 2 else str(error), err=True)
+        _say(f"harness: {error}" if error.exit_code == 2 else str(error))
         code = error.exit_code
     except click.ClickException as error:
-        error.show()
+        text = io.StringIO()
+        error.show(file=text)
+        _say(text.getvalue().rstrip("\n"))
         code = 2
     except click.Abort:
         code = 130
     except (BrokenPipeError, SystemExit):  # click exits by itself when the reader of a pipe has gone
         code = 0
+    except ImportError as error:
+        if extra_of(error) is None:
+            raise
+        _say(f"harness: {needs('this', error)}")
+        code = 2
     except OSError as error:
-        click.echo(f"harness: {error.strerror or error}: {error.filename or ''}".rstrip(": "), err=True)
+        _say(f"harness: {error.strerror or error}: {error.filename or ''}".rstrip(": "))
         code = 2
     _flush()
     sys.exit(code if isinstance(code, int) else 0)
+
+
+def _say(text: str) -> None:
+    """Print a message on standard error; it may hold what files and names say."""
+    from harness.commands.printing import say
+
+    say(text, err=True)
+
+
+def _open_closed_streams() -> None:
+    """Connect standard streams that the caller closed with nothing: else the next opened file would take their place.
+
+    Nothing can be read from them, and what is printed is dropped, as behind a pipe whose reader has gone.
+    """
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # takes the lowest free number
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(number, "w" if number else "r", encoding="utf-8", closefd=False))  # noqa: SIM115
 
 
 def _flush() -> None:

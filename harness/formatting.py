@@ -6,6 +6,7 @@ A number that does not exist is "-". The page sets the same texts with its own d
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -74,7 +75,22 @@ def in_words(names: Sequence[str], most: int = 4) -> str:
     return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
 
 
+CONTROL = re.compile(
+    "\r(?!\n)|[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\xad\u061c\u180e\u200b\u200e\u200f"
+    "\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\ud800-\udfff\U000e0000-\U000e007f]"
+)
+"""What a terminal obeys instead of showing it: control and format characters, those that turn text round, surrogates.
+
+A tab, a line feed and the pair of carriage return and line feed are text.
+"""
+
+
+def printable(text: str) -> str:
+    """Return `text` with what a terminal would obey written as an escape, such as \\x1b."""
+    return CONTROL.sub(lambda found: ascii(found[0])[1:-1], text)
+
+
 def markdown_cell(text: str) -> str:
     """Return text escaped so that it can neither end a Markdown cell nor start markup."""
     escaped = "".join(f"\\{char}" if char in "\\`*_[]<>|#" else char for char in text)
-    return " ".join(escaped.split())
+    return printable(" ".join(escaped.split()))

@@ -196,7 +196,8 @@ TERMS = (
     Word(
         "repaired",
         "An answer is repaired when it had to be cut out of the model's text or its JSON had to be completed.",
-        "It is scored like any answer and counted apart (`source` is `repaired`).",
+        "A Markdown fence around it alone is no repair. It is scored like any answer and counted apart (`source` is "
+        "`repaired`).",
     ),
     Word(
         "rule set",

@@ -26,6 +26,7 @@ import click
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
+from finetune import fail
 from harness.errors import HarnessError
 
 ROOT = Path(__file__).parents[2]
@@ -190,7 +191,7 @@ def main(folder: Path, user: str, earlier: str) -> None:
     try:
         wheels = gather(folder, user, earlier)
     except HarnessError as error:
-        sys.exit(f"error: {error}")
+        fail(error)
     sizes = [path.stat().st_size / 1e6 for path in wheels]
     for path, size in zip(wheels, sizes, strict=True):
         click.echo(f"{size:8.1f} MB  {path.name}")

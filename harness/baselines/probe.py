@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 from harness.baselines.probe_model import train
 from harness.baselines.write import write_lines
 from harness.errors import UsageError
+from reference.extras import needs
 from reference.files import read_json_lines
 from reference.task import DEFAULT_SPLIT
 from reference.training.datasets import Clips
@@ -23,8 +24,8 @@ def probe(frames: Path, path: str | Path, *, split: str = DEFAULT_SPLIT, seed: i
     truths = {row["clip_id"]: row for row in _read_rows(frames / "train" / "truth.jsonl")}
     try:
         model = train(training.frames(), [truths[clip_id] for clip_id in training.names], training.indices, seed)
-    except ModuleNotFoundError as error:
-        raise UsageError(f"the probe needs {error.name}: pip install 'warehouse-harness[video]'") from None
+    except ImportError as error:
+        raise UsageError(needs("the probe", error)) from None
     return write_lines(path, model.predict(judged.frames(), judged.indices).lines(judged.names))
 
 

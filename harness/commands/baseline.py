@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from harness.commands import options
+from harness.commands.printing import say
 from harness.errors import UsageError
 from harness.formatting import count
 
@@ -55,4 +56,4 @@ def command(name: str, path: str, frames: Path | None, world: str, split: str, *
 
         n = write_baseline(name, path, world=world, split=split, **choices)
     if path != "-":
-        click.echo(f"{count(n)} answers of {name} for {world} / {split} in {path}")
+        say(f"{count(n)} answers of {name} for {world} / {split} in {path}")

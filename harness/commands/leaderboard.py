@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from harness.commands import options
+from harness.commands.printing import say
 from harness.errors import UsageError
 
 FORMATS = ("text", "markdown", "csv", "json", "latex", "junit")
@@ -56,7 +57,7 @@ def command(
     board = _board(folder, request, baseline, path, **choices)
     text = _changes(board, diff, request, baseline, output) if diff else _text(board, output)
     if diff or (path is None and choices["export"] is None):
-        click.echo(text, nl=False)
+        say(text, nl=False, coloured=output == "text" and not diff)
     if github:
         options.add_to_summary(text if diff and output != "json" else _text(board, "markdown"))
 

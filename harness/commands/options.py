@@ -17,8 +17,9 @@ from typing import Any, ClassVar
 
 import click
 
+from harness.commands.printing import say
 from harness.errors import UsageError
-from harness.formatting import count
+from harness.formatting import CONTROL, count, printable
 from harness.metrics_table import PARTS
 from reference.task import DEFAULT_SPLIT, DEFAULT_WORLD
 
@@ -289,14 +290,14 @@ export = path_option(
 def print_page(written: Any) -> None:
     """Print the verdict that a page begins with, and where the page is."""
     for sentence in written.verdict:
-        click.echo(sentence)
+        say(sentence)
     print_path(written)
 
 
 def print_path(written: Any, err: bool = False) -> None:
     """Print where a page is, its size and how many clips have pictures."""
     with_pictures = f", pictures of {count(written.pictures)} clips" if written.pictures else ""
-    click.echo(f"{written.path}: {written.bytes / 1e6:.2f} MB{with_pictures}; open it in a browser", err=err)
+    say(f"{written.path}: {written.bytes / 1e6:.2f} MB{with_pictures}; open it in a browser", err=err)
 
 
 def write_exports(gathered: Any, folder: Path | None) -> None:
@@ -305,7 +306,7 @@ def write_exports(gathered: Any, folder: Path | None) -> None:
         from harness.report.exports import export_all
 
         files = export_all(gathered, folder)
-        click.echo(f"{folder}: {len(files)} files, {', '.join(path.name for path in files[:4])} ...")
+        say(f"{folder}: {len(files)} files, {', '.join(path.name for path in files[:4])} ...")
 
 
 @contextlib.contextmanager
@@ -328,20 +329,24 @@ def print_rows(rows: list[dict[str, Any]], output: str) -> None:
 
 def print_json(value: Any) -> None:
     """Print a JSON value."""
-    click.echo(json_text(value))
+    say(json_text(value))
 
 
 def json_text(value: Any) -> str:
-    """Return a value as indented JSON, escaped to ASCII where standard output is not UTF-8."""
+    """Return a value as indented JSON, escaped to ASCII where standard output is not UTF-8.
+
+    What a terminal would obey is escaped as JSON escapes it, so that the value stays the same.
+    """
     utf8 = (getattr(sys.stdout, "encoding", None) or "utf-8").lower().replace("-", "") == "utf8"
-    return json.dumps(value, ensure_ascii=not utf8, indent=1, allow_nan=False)
+    text = json.dumps(value, ensure_ascii=not utf8, indent=1, allow_nan=False)
+    return CONTROL.sub(lambda found: json.dumps(found[0])[1:-1], text)
 
 
 def print_csv(rows: Iterable[dict[str, Any]]) -> None:
     """Print rows with equal keys as CSV; text that a spreadsheet would run gets an apostrophe before it."""
     from harness.report.exports.tables import csv_text
 
-    click.echo(csv_text(rows), nl=False)
+    say(csv_text(rows), nl=False)
 
 
 def add_to_summary(markdown: str) -> None:
@@ -350,4 +355,4 @@ def add_to_summary(markdown: str) -> None:
     if not target:
         raise UsageError("--github: GITHUB_STEP_SUMMARY names no file, as it does inside a GitHub action")
     with Path(target).open("a", encoding="utf-8") as file:
-        file.write(markdown + "\n")
+        file.write(printable(markdown) + "\n")

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import click
 
 from harness.commands import options
+from harness.commands.printing import say
 from harness.formatting import plural
 
 
@@ -81,23 +83,19 @@ def command(
     """
     from harness.prediction.predict import predict, summary_lines
 
-    made = predict(model, folder, options=model_options, say=_say, **choices)
-    click.echo("\n".join(summary_lines(made)))
+    made = predict(model, folder, options=model_options, say=partial(say, err=True), **choices)
+    say("\n".join(summary_lines(made)))
     if made.sealed:
-        click.echo(f"  {made.world} is sealed: harness score {made.path} --world {made.world} --name NAME")
+        say(f"  {made.world} is sealed: harness score {made.path} --world {made.world} --name NAME")
     elif not no_score:
         from harness.commands import terminal
         from harness.commands.terminal.score import print_score
         from harness.scoring import score
 
-        click.echo()
+        say()
         request = {name: choices[name] for name in ("world", "split", "truth")}
         if choices["limit"]:
-            click.echo(f"Scored on the answered part alone, {plural(made.answered, 'clip')} (--rules drop-missing):")
+            say(f"Scored on the answered part alone, {plural(made.answered, 'clip')} (--rules drop-missing):")
             request["rules"] = "drop-missing"
         record = score.score(made.path, **request).record
         print_score(record, terminal.console(), str(made.path))
-
-
-def _say(text: str) -> None:
-    click.echo(text, err=True)

@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from harness.commands import options
+from harness.commands.printing import say
 
 
 @click.command("report", cls=options.Command)
@@ -55,7 +56,7 @@ def command(
     request, pictures = options.request(choices), options.pictures(choices)
     path = path or _beside(Path(submission))
     if watch:
-        write_while_growing(Path(submission), path, request, seconds=seconds, say=click.echo, **choices)
+        write_while_growing(Path(submission), path, request, seconds=seconds, say=say, **choices)
         return
     gathered = gather.gather_report(submission, request, **choices)
     options.print_page(write.write(gathered, path, **pictures))

@@ -23,17 +23,26 @@ from harness.commands import options
 )
 @options.path_option("--junit", help="Write the gates of --fail-under as JUnit XML, a test case for each.")
 @options.output_format()
+@options.option(
+    "--full", is_flag=True, help="Print everything: funnel, slices, calibration, known failure modes, checks."
+)
 @options.truth
 @options.organiser
 @options.rules
 @options.ingestion
 def command(
-    submission: str, folder: Path | None, fail_under: str | None, junit: Path | None, output: str, **choices: Any
+    submission: str,
+    folder: Path | None,
+    fail_under: str | None,
+    junit: Path | None,
+    output: str,
+    full: bool,
+    **choices: Any,
 ) -> None:
     """Score the predictions in FILE (- reads standard input).
 
-    `harness words` explains the words of the output, such as floor, prior, ceiling and skill. `harness report` writes
-    the same as a page, with the clips.
+    Prints the answer first: above floor and prior or not, and what to mend first. `harness words` explains the words,
+    such as floor, prior, ceiling and skill. `harness report` writes the same as a page, with the clips.
 
     \b
     Example:
@@ -49,7 +58,7 @@ def command(
     if folder is not None:
         result.write(folder)
     with options.printing():
-        _print(result.record, output, shown_name(submission))
+        _print(result.record, output, shown_name(submission), full)
     if junit is not None:
         _write_junit(junit, result.record, gates.evaluate(result.record, conditions))
     gates.check(result.record, conditions)
@@ -64,7 +73,7 @@ def _write_junit(path: Path, record: dict[str, Any], found: list[tuple[Any, str]
     write_text(path, text)
 
 
-def _print(record: dict[str, Any], output: str, title: str) -> None:
+def _print(record: dict[str, Any], output: str, title: str, full: bool) -> None:
     if output == "json":
         options.print_json(record)
     elif output == "csv":
@@ -73,4 +82,4 @@ def _print(record: dict[str, Any], output: str, title: str) -> None:
         from harness.commands import terminal
         from harness.commands.terminal.score import print_score
 
-        print_score(record, terminal.console(), title)
+        print_score(record, terminal.console(), title, full)

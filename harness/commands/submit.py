@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from harness.commands import options
+from harness.commands.printing import say
 
 
 @click.command("submit", cls=options.Command)
@@ -43,17 +44,17 @@ def command(submission: str, **choices: Any) -> None:
 
     made = submit(submission, **choices)
     predictions = made.folder / made.card.predictions
-    click.echo(f"{predictions} and {made.folder / 'card.toml'} are the entry {made.card.name}")
+    say(f"{predictions} and {made.folder / 'card.toml'} are the entry {made.card.name}")
     world, split = made.card.world, made.card.split
     where = options.chosen_truth(world, split)
     if made.score is None:
-        click.echo(f"{world} is sealed: send {made.folder} to its organiser, who scores it")
+        say(f"{world} is sealed: send {made.folder} to its organiser, who scores it")
         return
     from harness.commands import terminal
     from harness.commands.terminal.score import print_headline
 
-    click.echo()
-    print_headline(made.score.record, terminal.console(), made.card.name)
+    say()
+    print_headline(made.score.record | {"name": made.card.name}, terminal.console(), str(predictions))
     folder = "" if str(made.folder.parent) == "submissions" else f" {shlex.quote(str(made.folder.parent))}"
-    click.echo(f"\nNext: harness leaderboard{folder}{where}")
-    click.echo(f"      harness report {shlex.quote(str(predictions))}{where}")
+    say(f"\nNext: harness leaderboard{folder}{where}")
+    say(f"      harness report {shlex.quote(str(predictions))}{where}")

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from harness.commands import options
+from harness.commands.printing import say
 from harness.errors import GateFailed
 from harness.formatting import count
 
@@ -37,4 +38,4 @@ def command(page: Path, submissions: Path, truth: Path | None, organiser: bool) 
     found = verify(page, submissions, Request(truth=truth, organiser=organiser))
     if found.difference:
         raise GateFailed(f"not what the submissions give: {found.difference}")
-    click.echo(f"{page}: all {count(found.numbers)} numbers are what the submissions give")
+    say(f"{page}: all {count(found.numbers)} numbers are what the submissions give")

@@ -8,6 +8,7 @@ import textwrap
 import click
 
 from harness.commands import options
+from harness.commands.printing import say
 from harness.errors import UsageError
 from harness.words import GLOSSARY, WORDS, plain
 
@@ -36,5 +37,5 @@ def command(names: tuple[str, ...]) -> None:
         raise UsageError(lines.lstrip())
     words = [BY_NAME[name.casefold()] for name in names] or GLOSSARY
     for number, word in enumerate(words):
-        click.echo(("\n" if number else "") + word.name)
-        click.echo(textwrap.indent(textwrap.fill(plain(word.text), width - 2, break_on_hyphens=False), "  "))
+        say(("\n" if number else "") + word.name)
+        say(textwrap.indent(textwrap.fill(plain(word.text), width - 2, break_on_hyphens=False), "  "))

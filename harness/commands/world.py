@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from harness.commands import options
+from harness.commands.printing import say
 from harness.errors import GateFailed
 from harness.formatting import plural, size
 from reference.task import DEFAULT_FRAMES, DEFAULT_SAMPLER, DEFAULT_SIZE, DEFAULT_WORLD
@@ -17,6 +18,14 @@ class Group(click.Group):
     """Group whose commands list their options by title."""
 
     command_class = options.Command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the commands with the whole first sentence of their help."""
+        commands = {name: self.commands[name] for name in self.list_commands(ctx)}
+        with formatter.section("Commands"):
+            formatter.write_dl(
+                [(name, (command.help or "").partition("\n\n")[0]) for name, command in commands.items()]
+            )
 
 
 world_argument = click.argument("world", default=DEFAULT_WORLD, metavar="[WORLD]")
@@ -84,12 +93,12 @@ def build(world: str, splits: tuple[str, ...], scale: int, truth: Path | None, p
 
     rows = describe.build(world, splits, scale=scale, truth=truth, check=not pin)
     if pin:
-        click.echo("[digests]\n" + "\n".join(f'{row["split"]} = "{row["truth_digest"]}"' for row in rows))
+        say("[digests]\n" + "\n".join(f'{row["split"]} = "{row["truth_digest"]}"' for row in rows))
     elif output == "text":
         for row in rows:
             pinned = "as pinned" if row["pinned"] else "not pinned"
-            click.echo(f"{row['world']} / {row['split']}: {size(row)}, truth {row['truth_digest'][:16]} ({pinned})")
-            click.echo(f"  {row['path']}")
+            say(f"{row['world']} / {row['split']}: {size(row)}, truth {row['truth_digest'][:16]} ({pinned})")
+            say(f"  {row['path']}")
     else:
         options.print_rows(rows, output)
 
@@ -125,7 +134,7 @@ def info(world: str, split: str, truth: Path | None, organiser: bool, output: st
 
 @command.command()
 @world_argument
-@options.split("train")
+@options.split()
 @options.option("--clip", "clips", multiple=True, metavar="ID", help="Draw this clip (may be repeated).")
 @options.option(
     "--count",
@@ -146,12 +155,12 @@ def preview(world: str, path: Path | None, clips: tuple[str, ...], count: int, *
     \b
     Example:
       harness world preview warehouse-v1
-      harness world preview warehouse-v1 --split test --blind -o guess.png
+      harness world preview warehouse-v1 --split train --blind -o guess.png
     """
     from harness.worlds import rendering
 
     written = rendering.preview(world, path, clips=clips or count, **choices)
-    click.echo(f"{written}: 8 frames of each clip, in order")
+    say(f"{written}: 8 frames of each clip, in order")
 
 
 @command.command()
@@ -167,7 +176,7 @@ def card(world: str) -> None:
     """
     from harness.worlds import data_card
 
-    click.echo(data_card.card(world), nl=False)
+    say(data_card.card(world), nl=False)
 
 
 @command.command()
@@ -233,7 +242,7 @@ def render(world: str, folder: Path, output: str, **choices: Any) -> None:
     if output == "json":
         options.print_json(rendered)
     else:
-        click.echo("\n".join(rendering.summary_lines(rendered)))
+        say("\n".join(rendering.summary_lines(rendered)))
 
 
 @command.command("import")
@@ -265,9 +274,9 @@ def import_(files: tuple[Path, ...], **choices: Any) -> None:
 
     imported = import_world(files, cache_home(), **choices)
     contents = f"{plural(imported.clips, 'clip')} in {plural(imported.sessions, 'session')}"
-    click.echo(f"world {imported.name}: {contents}, split test")
+    say(f"world {imported.name}: {contents}, split test")
     for note in imported.notes:
-        click.echo(f"  {note}")
+        say(f"  {note}")
 
 
 @command.command()
@@ -295,7 +304,7 @@ def export(world: str, split: str, path: Path, **choices: Any) -> None:
     from harness.worlds import describe
 
     n = describe.export(world, split, path, **choices)
-    click.echo(f"{plural(n, 'clip')} of {world} / {split} in {path}")
+    say(f"{plural(n, 'clip')} of {world} / {split} in {path}")
 
 
 @command.command()
@@ -334,9 +343,9 @@ def seal(world: str, secret_file: Path, folder: Path, **choices: Any) -> None:
     from harness.worlds import sealing
 
     sealed = sealing.seal(world, folder, secret_file, **choices)
-    click.echo(f"sealed as {sealed.name} / {sealed.split}, commitment {sealed.commitment}")
-    click.echo(f"  publish {folder} whole; keep {secret_file} to yourself until you reveal it")
-    click.echo(f"  harness score predictions.jsonl --world {sealed.name} --name NAME   (logged in {sealed.log})")
+    say(f"sealed as {sealed.name} / {sealed.split}, commitment {sealed.commitment}")
+    say(f"  publish {folder} whole; keep {secret_file} to yourself until you reveal it")
+    say(f"  harness score predictions.jsonl --world {sealed.name} --name NAME   (logged in {sealed.log})")
 
 
 @command.command()
@@ -376,6 +385,6 @@ def check_reveal(folder: Path, secret: str, salt: str, workers: int) -> None:
     checked = sealing.check_reveal(folder, secret, salt, workers=workers)
     with options.printing():
         for what, agrees in checked.claims:
-            click.echo(f"{'yes' if agrees else 'NO '}  {what}")
+            say(f"{'yes' if agrees else 'NO '}  {what}")
     if not checked.valid:
         raise GateFailed("what was published is not what the secret makes")

@@ -1,7 +1,8 @@
 """Search for the answer in a model's text: JSON alone, in a fence, in prose, or slightly broken.
 
 Of several objects in a text the last that is a whole answer counts: models that think aloud end with their answer. Any
-answer but JSON alone is marked as repaired. Nothing is guessed: a text without a complete answer is unreadable.
+answer but JSON alone, also in a Markdown fence, is marked as repaired. Nothing is guessed: a text without a complete
+answer is unreadable.
 """
 
 from __future__ import annotations
@@ -17,6 +18,8 @@ _MODELS_TURN = re.compile(
     r"|<\|assistant\|>|\[/INST\]|(?:^|\n)ASSISTANT:"
 )
 """Where the model's turn begins in a text that repeats the whole chat: what stands before it is the question."""
+_FENCE = re.compile(r"\s*(`{3,}|~{3,})[ \t]*(?:json[c5]?|JSON)?\s*\n(.*)\n\s*\1\s*", re.DOTALL)
+"""A text that is one fenced block: how chat models write JSON when they are asked for nothing else."""
 _TRAILING_COMMA = re.compile(r",(\s*[}\]])")
 
 
@@ -24,7 +27,8 @@ def answer_in(text: str, is_answer: Callable[[dict[str, Any]], bool]) -> tuple[d
     """Return the answer or None, and whether it had to be cut out or repaired."""
     for turn in _MODELS_TURN.finditer(text):
         text = turn.string[turn.end() :]
-    value, faults = parse(text)
+    fenced = _FENCE.fullmatch(text)
+    value, faults = parse(fenced[2] if fenced else text)
     if isinstance(value, dict) and not faults and is_answer(value):
         return value, False
     for candidate in _readings(text):

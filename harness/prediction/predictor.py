@@ -22,9 +22,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.errors import UsageError
+from reference.extras import install
 from reference.task import DEFAULT_FRAMES, DEFAULT_SAMPLER, DEFAULT_SIZE
 
-GROUP = "harness.predictors"
+GROUP, PACKAGE = "harness.predictors", "warehouse-harness"
 
 
 class Wants(NamedTuple):
@@ -141,7 +142,11 @@ def find(model: str, options: Mapping[str, str]) -> Predictor:
     points = entry_points()
     if name not in points:
         known = ", ".join(sorted(points)) or "none"
-        raise UsageError(f"--model {model}: no model {name!r} is installed, expected NAME:REST with one of {known}")
+        raise UsageError(
+            f"--model {model}: no model {name!r} is installed, expected NAME:REST with one of {known}; a package adds "
+            f"a model by an entry point of the group {GROUP}, and harness.predict asks a Python function: "
+            "docs/predict.md shows both, for a server of chat models too"
+        )
     try:
         return points[name].load()(rest, dict(options))
     except ModuleNotFoundError as error:
@@ -155,5 +160,6 @@ def _remedy(point: metadata.EntryPoint) -> str:
     """
     extras = (point.dist.metadata.get_all("Provides-Extra") or []) if point.dist else []
     if point.dist and point.name in extras:
-        return f": pip install '{point.dist.metadata['Name']}[{point.name}]'"
+        package = point.dist.metadata["Name"]
+        return f": {install(point.name)}" if package == PACKAGE else f": pip install '{package}[{point.name}]'"
     return ", which is not installed"

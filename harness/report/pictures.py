@@ -21,6 +21,7 @@ from harness.report.gather import Gathered
 from harness.report.render import Sheet
 from harness.scoring.failure_modes import MODES
 from harness.scoring.request import Request
+from reference.extras import needs
 from reference.process.split import session_states
 from reference.process.world import World
 from reference.randomness import render_seed
@@ -94,9 +95,8 @@ def _draw(world: World, split: str, session: int, index: int) -> bytes:
         frames = render_frames(
             world, state, render_seed(world.key, clip.session, clip.clip_index), DEFAULT_INDICES, SIZE
         )
-    except ModuleNotFoundError as error:
-        wanted = "pip install 'warehouse-harness[video]'"
-        raise UsageError(f"--frames needs the video extra (no {error.name}): {wanted}") from None
+    except ImportError as error:
+        raise UsageError(needs("--frames", error)) from None
     sheet = Image.fromarray(np.concatenate(list(frames), axis=1))
     packed = io.BytesIO()
     sheet.save(packed, "WEBP", quality=QUALITY, method=4)

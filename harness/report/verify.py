@@ -18,6 +18,7 @@ from typing import Any
 
 from harness.baselines.write import BASELINES
 from harness.errors import UsageError
+from harness.formatting import in_words
 from harness.ingestion.submission_file import shown_name
 from harness.report import data, gather
 from harness.report.columns import script_data
@@ -52,9 +53,24 @@ def verify(path: Path, submissions: Path, request: Request) -> Checked:
     if not submissions.is_dir():
         raise UsageError(f"--submissions {shown_name(submissions)}: no such folder")
     gathered = _regather(packed["recipe"], submissions, request)
+    moved = _other_entries(packed["recipe"], gathered, shown_name(submissions))
     expected = html(data.page(gathered), script_data(gathered), _sheets(text))
     mine = list(tokens(expected))
-    return Checked(_numbers(expected, mine), _difference(text, packed, expected, mine))
+    return Checked(_numbers(expected, mine), moved or _difference(text, packed, expected, mine))
+
+
+def _other_entries(recipe: dict[str, Any], gathered: Gathered, folder: str) -> str | None:
+    """Return which entries came, went or changed since the page of a folder was made."""
+    if recipe["kind"] != "leaderboard":
+        return None
+    then = {entry["name"]: entry["sha256"] for entry in recipe["entries"]}
+    now = {entry.name: entry.score.record["submission"]["sha256"] for entry in gathered.entries}
+    new, gone = ([name for name in a if name not in b] for a, b in ((now, then), (then, now)))
+    changed = [name for name in now if name in then and then[name] != now[name]]
+    parts = [f"now also holds {in_words(new)}"] if new else []
+    parts += [f"no longer holds {in_words(gone)}"] if gone else []
+    parts += [f"holds other predictions of {in_words(changed)}"] if changed else []
+    return f"{folder.rstrip('/')}/ {' and '.join(parts)}; the page is of before" if parts else None
 
 
 def _numbers(page: str, visible: list[Token]) -> int:
@@ -229,7 +245,7 @@ def _describe(theirs: Token, mine: Token) -> str:
 
 
 def _short(text: str) -> str:
-    return text if len(text) <= 200 else f"{text[:200]}..."
+    return text if len(text) <= 120 else f"{text[:120]}..."
 
 
 def _differs(theirs: Any, mine: Any, at: str) -> str | None:

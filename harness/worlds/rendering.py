@@ -9,10 +9,12 @@ from typing import Any
 from harness.errors import UsageError
 from harness.formatting import plural
 from harness.progress import counter
+from reference.extras import needs
 from reference.files import write_atomically
 from reference.rendering import render_split
 from reference.rendering.recordings import moment_ms
 from reference.rendering.request import Request
+from reference.task import DEFAULT_SPLIT
 from reference.truth.catalog import locate
 
 FORMAT = "warehouse-harness/rendered-1"
@@ -51,7 +53,7 @@ def preview(
     world: str,
     path: Path | None,
     *,
-    split: str = "train",
+    split: str = DEFAULT_SPLIT,
     clips: Sequence[str] | int = 6,
     blind: bool = False,
     size: int = 168,
@@ -64,15 +66,19 @@ def preview(
     """
     origin = locate(world, home)
     if origin.process is None:
-        raise UsageError(f"{world} was imported, its pictures are a recording: harness world render {world} --video")
-    try:
-        from reference.drawing.contact_sheet import contact_sheet
-    except ModuleNotFoundError as error:
-        raise UsageError(f"drawing needs {error.name}: pip install 'warehouse-harness[video]'") from None
+        raise UsageError(
+            f"{world} was imported, so there is nothing to draw: its pictures are in its recording, and "
+            f"`harness world render {world} -o DIR --video FILE` cuts them out"
+        )
     path = path or Path(f"{origin.process.name}-{split}.png")
     chosen = clips if isinstance(clips, int) else list(clips)
     blind = blind or origin.seal is not None
-    sheet = contact_sheet(origin.process, split, chosen, blind=blind, size=size)
+    try:
+        from reference.drawing.contact_sheet import contact_sheet
+
+        sheet = contact_sheet(origin.process, split, chosen, blind=blind, size=size)
+    except ImportError as error:
+        raise UsageError(needs("drawing", error)) from None
     write_atomically(path, lambda temporary: sheet.save(temporary, format="PNG"))
     return path
 

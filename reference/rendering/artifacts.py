@@ -25,6 +25,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reference.errors import RenderError, ShardError
+from reference.extras import needs
 from reference.rendering.shards import read_shard
 
 Pixels = NDArray[np.uint8]
@@ -55,8 +56,8 @@ def image_pixels(content: bytes, name: str) -> Pixels:
 def _pillow() -> Any:
     try:
         from PIL import Image
-    except ImportError:
-        raise RenderError("pictures need Pillow: pip install 'warehouse-harness[video]'") from None
+    except ImportError as error:
+        raise RenderError(needs("a picture", error)) from None
     return Image
 
 

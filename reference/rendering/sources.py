@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from reference.drawing.frame import render_frames
 from reference.errors import RenderError
+from reference.extras import needs
 from reference.process.sessions import timeline
 from reference.process.split import session_states
 from reference.process.world import World, scaled_name
@@ -107,8 +108,8 @@ class Scenes:
         state, seed = job.scene
         try:
             return self.draw(self.definition, state, seed, indices, size, self.paint_out)
-        except ModuleNotFoundError as error:
-            raise RenderError(f"drawing needs {error.name}: pip install 'warehouse-harness[video]'") from None
+        except ImportError as error:
+            raise RenderError(needs("drawing", error)) from None
 
     def luma(self, job: Job) -> NDArray[Any]:
         # drawn small: all 125 frames are needed

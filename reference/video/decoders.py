@@ -22,6 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reference.errors import VideoError
+from reference.extras import needs
 from reference.task import DEFAULT_FRAMES, DEFAULT_SAMPLER
 from reference.video.samplers import SAMPLERS, reduce_luma, uniform_indices
 
@@ -162,7 +163,7 @@ def _check_limits(path: Path, header: Header, limits: Limits) -> None:
 def open_video(path: Path) -> Iterator[tuple[Any, Any]]:
     """Yield PyAV's container and its first video stream. Raises VideoError for a file that cannot be decoded."""
     check_kind(path)
-    av = _import("av", "av")
+    av = _import("av")
     try:
         with av.open(f"file:{path.absolute()}", format="mp4", options={"protocol_whitelist": "file"}) as container:
             if not container.streams.video:
@@ -241,7 +242,7 @@ def _missing_frame(path: Path, missing: int) -> VideoError:
 
 
 def _decord(path: Path) -> Any:
-    decord = _import("decord", "decord")
+    decord = _import("decord")
     try:
         return decord.VideoReader(os.fspath(path), ctx=decord.cpu(0), num_threads=1)
     except decord.DECORDError as error:
@@ -249,7 +250,7 @@ def _decord(path: Path) -> Any:
 
 
 def _decord_read(path: Path, indices: Sequence[int]) -> Pixels:
-    decord, reader = _import("decord", "decord"), _decord(path)
+    decord, reader = _import("decord"), _decord(path)
     try:
         return reader.get_batch(list(indices)).asnumpy()
     except (decord.DECORDError, IndexError) as error:
@@ -257,7 +258,7 @@ def _decord_read(path: Path, indices: Sequence[int]) -> Pixels:
 
 
 def _opencv(path: Path) -> Any:
-    cv2 = _import("cv2", "opencv-python-headless")
+    cv2 = _import("cv2")
     capture = cv2.VideoCapture(os.fspath(path), cv2.CAP_FFMPEG)
     if not capture.isOpened():
         raise VideoError(f"{path}: OpenCV cannot open it")
@@ -265,7 +266,7 @@ def _opencv(path: Path) -> Any:
 
 
 def _opencv_count(path: Path) -> int:
-    cv2 = _import("cv2", "opencv-python-headless")
+    cv2 = _import("cv2")
     return int(_opencv(path).get(cv2.CAP_PROP_FRAME_COUNT))
 
 
@@ -280,11 +281,12 @@ def _opencv_read(path: Path, indices: Sequence[int]) -> Pixels:
     return _stack(path, found, indices)
 
 
-def _import(module: str, package: str) -> Any:
+def _import(module: str) -> Any:
     try:
         return importlib.import_module(module)
-    except ImportError:
-        raise VideoError(f"the decoder {module} is not installed: pip install {package}, or use pyav") from None
+    except ImportError as error:
+        instead = "" if module == "av" else "; the decoder pyav reads videos as well"
+        raise VideoError(f"{needs('this decoder', error)}{instead}") from None
 
 
 DECODERS = {

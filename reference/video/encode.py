@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from reference.errors import VideoError
+from reference.extras import needs
 from reference.files import write_atomically
 from reference.task import FPS
 from reference.video.decoders import Pixels, pictures
@@ -90,6 +91,6 @@ def pixel_digest(path: str | Path) -> str:
 def _av() -> Any:
     try:
         import av
-    except ImportError:
-        raise VideoError("videos need PyAV: pip install 'warehouse-harness[video]'") from None
+    except ImportError as error:
+        raise VideoError(needs("a video", error)) from None
     return av

@@ -1,7 +1,12 @@
-"""Output of `harness score`: the record's parts, most important first."""
+"""Output of `harness score`: the answer first, then the record's parts, most important first.
+
+By default what fits a screen: verdict, metrics, the largest failure modes, warnings, what was counted, signature. With
+`full` the rest as well.
+"""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 from rich.console import Console
@@ -9,61 +14,84 @@ from rich.table import Table
 from rich.text import Text
 
 from harness.commands.terminal import IN_SAMPLE, heading, print_lines, print_note, remark, table, warn
-from harness.formatting import count, interval, number, percent, plural, size
+from harness.comparison.pairwise import short_name
+from harness.formatting import NONE, count, interval, number, percent, plural, size
 from harness.ingestion.diagnostics import Problem
 from harness.metrics_table import METRICS, PARTS, PUBLIC
+from harness.report.panels.details import secondary
 from harness.rules import find_rules
 from harness.scoring.rounding import rounding_note
+from harness.scoring.verdict import verdict
 
 DIMENSION_TITLES = {"next_operation": "next", "next_visible": "next is", "session_kind": "session"}
-TOP_MODES, TOP_SLICES, BAD_LINES = 6, 5, 10
+TOP_MODES, TOP_SLICES, BAD_LINES = 3, 5, 10
 BAR = 24
+LEGEND = (
+    "floor: best constant answer; prior: sees all, but memorised the order; ceiling: all that frames tell; skill: "
+    "share of the way from prior (else floor) to ceiling"
+)
+REST = "--full: slices, calibration, known failures and more; `harness words`: the words"
 
 
-def print_score(record: dict[str, Any], out: Console, title: str = "submission") -> None:
-    """Print a score record, of a sealed split only what may leave it."""
+def print_score(record: dict[str, Any], out: Console, title: str = "submission", full: bool = False) -> None:
+    """Print a score record, of a sealed split only what may leave it. `title`: the file, where it has no name."""
     if "commitment" in record:
         _sealed(record, out)
         return
     print_headline(record, out, title)
-    _bad_lines(record, out)
     if not record["funnel"]:
         return
-    _funnel(record, out)
-    _modes(record, out)
-    _slices(record, out)
-    _sections(record, out)
-    _audit(record, out)
-    _end(record, out)
+    _modes(record, out, full)
+    if full:
+        _funnel(record, out)
+        _slices(record, out)
+        _secondary(record, out)
+        _sections(record, out)
+    _audit(record, out, full)
+    _end(record, out, full)
 
 
 def print_headline(record: dict[str, Any], out: Console, title: str = "submission") -> None:
-    """Print the part of a score record that comes first: the metrics and the coverage."""
-    _begin(record, out, record.get("name") or title, f"{record['world']} / {record['split']}")
+    """Print the part of a score record that comes first: verdict, metrics, what was counted."""
+    _answer(record, out, title)
     _metrics(record, out)
-    _coverage(record, out)
+    _counted(record, out)
+    _bad_lines(record, out)
+
+
+def _answer(record: dict[str, Any], out: Console, title: str) -> None:
+    """Print the verdict, then the file, in a line of its own because its path may be long, and the split."""
+    first, *rest = verdict(record, record.get("name") or _short(title))
+    out.print(Text(first, style="bold"))
+    for sentence in rest:
+        out.print(sentence)
+    out.print()
+    print_lines([title], out, "dim")
+    out.print(f"{record['world']} / {record['split']}: {_judged(record)}{size(record)}")
+
+
+def _short(title: str) -> str:
+    """Return the short name of a file, of anything else the title itself."""
+    return short_name(Path(title)) or title
 
 
 def _sealed(record: dict[str, Any], out: Console) -> None:
     """Print the four numbers that leave a sealed split."""
-    _begin(record, out, record["name"], f"{record['world']} / {record['split']} (sealed)")
+    for sentence in verdict(record, record["name"]):
+        out.print(Text(sentence, style="bold"))
+    out.print(f"{record['world']} / {record['split']} (sealed): {size(record)}")
+    out.print()
     made = table("metric", "value", "95% interval", left=["metric"])
     for metric in PUBLIC:
         row = record["metrics"][metric.key]
         value = Text(number(row["value"]), style="bold" if metric.is_composite else "")
         made.add_row(metric.title, value, interval(row))
     out.print(made)
-    _coverage(record, out)
+    _counted(record, out)
+    _bad_lines(record, out)
     times = "for the first time" if record["scorings"] == 1 else f"{count(record['scorings'])} times"
     out.print(f"{record['name']} was scored {times}; every scoring is logged")
-    _end(record, out)
-
-
-def _begin(record: dict[str, Any], out: Console, name: str, where: str) -> None:
-    """Print the submission's name, in a line of its own because it may be a long path, and the split."""
-    print_lines([name], out, "bold")
-    out.print(f"{where}: {_judged(record)}{size(record)}")
-    out.print()
+    _signature(record, out)
 
 
 def _judged(record: dict[str, Any]) -> str:
@@ -72,11 +100,16 @@ def _judged(record: dict[str, Any]) -> str:
     return f"{count(judged)} of " if judged < record["n"] else ""
 
 
-def _end(record: dict[str, Any], out: Console) -> None:
-    """Print where the words are explained, and the signature on one line."""
+def _end(record: dict[str, Any], out: Console, full: bool) -> None:
+    """Print where the rest is, where the words are explained, and the signature."""
+    remark(out, "`harness words` explains the words" if full else REST)
+    _signature(record, out)
+
+
+def _signature(record: dict[str, Any], out: Console) -> None:
+    """Print the signature as one line however long, so that it can be copied whole."""
     out.print()
-    remark(out, "`harness words` explains floor, prior, ceiling, skill and the other words.")
-    out.print(Text(record["signature"], style="dim"), soft_wrap=True)
+    print_lines([record["signature"]], out, "dim")
 
 
 def _metrics(record: dict[str, Any], out: Console) -> None:
@@ -93,6 +126,7 @@ def _metrics(record: dict[str, Any], out: Console) -> None:
             number(row["skill"], 2),
         )
     out.print(made)
+    remark(out, LEGEND)
     if any(row["one_sided"] for row in rows):
         remark(out, "* one-sided: every clip right, or none")
     for note in dict.fromkeys(row["note"] for row in rows if row["note"]):
@@ -101,11 +135,22 @@ def _metrics(record: dict[str, Any], out: Console) -> None:
         warn(out, IN_SAMPLE)
 
 
-def _coverage(record: dict[str, Any], out: Console) -> None:
+def _counted(record: dict[str, Any], out: Console) -> None:
+    """Print how many clips have an answer, and how many of the others count as wrong for what reason."""
     missing = round(record["n"] * (1 - record["coverage"]))
+    text = f"coverage {percent(record['coverage'], 2)}, {count(record['n'] - missing)} of {plural(record['n'], 'clip')}"
+    losses = {row["stage"]: row["lost"] for row in record.get("funnel", ())}
+    sources = record["submission"].get("sources", {})
+    parts = [
+        (missing, "missing"),
+        (losses.get("parsed"), "unreadable"),
+        (losses.get("valid"), "invalid"),
+        (sources.get("repaired") or None, "repaired"),
+        (sources.get("fallback") or None, "fallback"),
+    ]
+    text += ": " + ", ".join(f"{count(n)} {what}" for n, what in parts if n is not None)
     wrong = missing and not find_rules(record["rules"]).drop_missing
-    text = f"coverage {percent(record['coverage'], 2)}"
-    text += f" ({count(missing)} clips without a line count as wrong)" if wrong else ""
+    text += "; what is missing counts as wrong" if wrong else ""
     out.print(Text(text, style="yellow" if missing else ""))
     for note in (*record["diagnostics"]["notes"], *filter(None, [rounding_note(record)])):
         print_note(note, out, "dim")
@@ -118,8 +163,8 @@ def _bad_lines(record: dict[str, Any], out: Console) -> None:
     if not problems:
         return
     total = found["problems_total"]
-    lines = plural(found["rejected"], "line")
-    warn(out, f"{lines} rejected, with {plural(total, 'problem')}; --lenient counts them as wrong")
+    lines, them = plural(found["rejected"], "line"), "it" if found["rejected"] == 1 else "them"
+    warn(out, f"{lines} rejected, with {plural(total, 'problem')}; --lenient counts {them} as wrong")
     print_lines((f"  line {row['line']}: {Problem(**row).sentence}" for row in problems[:BAD_LINES]), out, "yellow")
     if total > BAD_LINES:
         remark(out, f"  and {count(total - BAD_LINES)} more; `harness validate` lists them")
@@ -135,29 +180,32 @@ def _funnel(record: dict[str, Any], out: Console) -> None:
     out.print(made)
 
 
-def _modes(record: dict[str, Any], out: Console) -> None:
+def _modes(record: dict[str, Any], out: Console, full: bool) -> None:
     rows = [row for row in record["modes"] if row["gain"] > 0]
     if not rows:
         return
-    heading(out, "Why they are lost", "what the score would gain by repairing one failure mode")
-    made = table("failure mode", "clips", "gain", "95% interval", "field only", left=["failure mode"])
-    for row in rows[:TOP_MODES]:
+    heading(out, "What to mend", "gain in score if all clips of a failure mode were right")
+    names = ("failure mode", "clips", "gain", "95% interval")
+    made = table(*names, *(["field only"] if full else []), left=names[:1])
+    shown = len(rows) if full or len(rows) == TOP_MODES + 1 else TOP_MODES
+    for row in rows[:shown]:
         ends = {"low": row["gain_low"], "high": row["gain_high"]}
         made.add_row(
             row["title"],
             count(row["n"]),
             number(row["gain"], sign=True),
             interval(ends, sign=True),
-            number(row["field_gain"], sign=True),
+            *([number(row["field_gain"], sign=True)] if full else []),
         )
     out.print(made)
-    rest = rows[TOP_MODES:]
+    rest = rows[shown:]
     if rest:
         gain = sum(row["gain"] for row in rest)
-        clips = sum(row["n"] for row in rest)
-        remark(out, f"and {len(rest)} more modes with {count(clips)} clips, {number(gain, sign=True)}")
-    remark(out, "gain: all three fields repaired on the mode's clips; the gains sum to 1 - score")
-    remark(out, "field only: just the field that names the mode repaired; these do not add up")
+        clips = plural(sum(row["n"] for row in rest), "clip")
+        remark(out, f"and {plural(len(rest), 'mode')} more with {clips}, {number(gain, sign=True)}")
+    if full:
+        remark(out, "gain: all three fields right on the mode's clips; the gains sum to 1 - score")
+        remark(out, "field only: just the field that names the mode; these do not add up")
 
 
 def _slices(record: dict[str, Any], out: Console) -> None:
@@ -188,6 +236,23 @@ def _slices(record: dict[str, Any], out: Console) -> None:
     out.print(made)
 
 
+def _secondary(record: dict[str, Any], out: Console) -> None:
+    """Print the other metrics, as the page does: F1, mean tIoU, mAP, edit score, calibration."""
+    heading(out, "Other metrics")
+    made = table("metric", "value", "95% interval", "meaning", left=["metric", "meaning"])
+    for row in secondary(record):
+        digits = 3 if row.scale == "share" else 1
+        found = row.measure
+        ends = {"low": found.low, "high": found.high}
+        made.add_row(
+            row.label,
+            number(found.value, digits),
+            interval(ends, digits) if found.low is not None else NONE,
+            row.meaning,
+        )
+    out.print(made)
+
+
 def _sections(record: dict[str, Any], out: Console) -> None:
     heading(out, "Known failure modes of this task")
     made = Table.grid(padding=(0, 2))
@@ -197,8 +262,15 @@ def _sections(record: dict[str, Any], out: Console) -> None:
     out.print(made)
 
 
-def _audit(record: dict[str, Any], out: Console) -> None:
+def _audit(record: dict[str, Any], out: Console, full: bool) -> None:
+    """Print the flags of the audit; with `full` every check."""
     raised = [row for row in record["audit"] if row["raised"]]
-    heading(out, "Audit", "" if raised else f"{len(record['audit'])} checks, nothing flagged")
+    checks = plural(len(record["audit"]), "check")
+    out.print()
+    if not raised:
+        out.print(f"audit: {checks}, nothing flagged")
     for row in raised:
-        warn(out, f"! {row['flag']}: {row['text']}")
+        warn(out, f"! {row['flag'].replace('_', ' ')}: {row['text']}")
+    for row in record["audit"] if full else ():
+        if not row["raised"]:
+            remark(out, f"  {row['flag'].replace('_', ' ')}: {row['text']}")

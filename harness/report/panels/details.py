@@ -98,7 +98,7 @@ def details(record: dict[str, Any]) -> Details:
         _transfer(found["transfer_gap"]),
         _training(found["out_of_memory"]),
         checks,
-        _secondary(record),
+        secondary(record),
         [*said["notes"], *filter(None, [rounding_note(record)])],
         said["problems_total"],
     )
@@ -142,7 +142,9 @@ def _plain(value: Any) -> str:
     return f"{value:,}" if isinstance(value, int) else f"{value:,.4g}"
 
 
-def _secondary(record: dict[str, Any]) -> list[Secondary]:
+def secondary(record: dict[str, Any]) -> list[Secondary]:
+    """Return the metrics that are no headline, in the order in which they are shown."""
+
     def at(path: str, label: str, meaning: str, scale: str = "share") -> Secondary:
         row: Any = record
         for key in path.split("."):

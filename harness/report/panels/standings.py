@@ -14,6 +14,7 @@ from harness.metrics_table import BY_KEY, COMPOSITE, PARTS
 from harness.report.gather import FLOOR, PRIOR, Gathered
 from harness.report.panels.measure import UNIT, Axis, Measure, measure
 from harness.report.typography import p_in_a_sentence, signed
+from harness.scoring.verdict import verdict as verdict_of_record
 
 PRIOR_BOUND = "prior"
 BOUNDS = ("floor", PRIOR_BOUND, "ceiling")
@@ -159,41 +160,29 @@ def verdict(gathered: Gathered, board: Standings) -> list[str]:
     rows = [row for row in board.rows if row.ranks]
     if gathered.kind == "compare" and len(rows) == 2:
         test = compare_pairs(gathered.field.paired, [(0, 1)], gathered.margin)[0]
-        return [test["verdict"]["sentence"], *_against(rows[0], with_floor=False)]
+        return [test["verdict"]["sentence"], *_against(rows[0])]
     if gathered.kind == "report":
-        return [f"{rows[0].name} scores {_with_interval(rows[0].cells['score'].measure)}.", *_against(rows[0])]
+        return verdict_of_record(gathered.operands[0].score.record, rows[0].name)
     sentence = re.sub(r"<= [\d.]+e-\d+", "< .001", gathered.board["verdict"]).replace("<=", "≤")
-    return [sentence, *(_against(rows[0], with_floor=False) if rows else [])]
-
-
-def _with_interval(score: Measure) -> str:
-    if score.value is None:
-        return "nothing"
-    ends = "" if score.low is None else f" (95% {score.low:.3f} to {score.high:.3f})"
-    return f"{score.value:.3f}{ends}"
+    return [sentence, *(_against(rows[0]) if rows else [])]
 
 
 WORDS = {"better": "above", "worse": "below", "better within margin": "slightly above",
          "worse within margin": "slightly below", "identical": "the same as", "equivalent": "equivalent to",
          "inconclusive": "not distinguishable from"}  # fmt: skip
-WHAT = {FLOOR: "the best constant answer", PRIOR: "the transition prior, which has only memorised the sequence"}
+WHAT = "the transition prior, which has only memorised the sequence"
 
 
-def _against(row: Row, with_floor: bool = True) -> list[str]:
-    """Return the sentence that compares an entry with prior and, `with_floor`, with the floor; empty without a test."""
-    parts = [
-        _comparison(gap)
-        for gap in row.gaps
-        if gap.measure and gap.baseline in WHAT and (with_floor or gap.baseline == PRIOR)
-    ]
-    return [f"{row.name if not with_floor else 'It'} is {in_words(parts)}."] if parts else []
+def _against(row: Row) -> list[str]:
+    """Return the sentence that compares an entry with the prior; empty without a test."""
+    return [f"{row.name} is {_comparison(gap)}." for gap in row.gaps if gap.measure and gap.baseline == PRIOR]
 
 
 def _comparison(gap: Gap) -> str:
     assert gap.measure is not None
     assert gap.measure.value is not None
     p = "" if gap.p_adjusted is None else f", adjusted p {p_in_a_sentence(gap.p_adjusted)}"
-    return f"{WORDS[gap.verdict]} {WHAT[gap.baseline]} ({signed(gap.measure.value)}{p})"
+    return f"{WORDS[gap.verdict]} {WHAT} ({signed(gap.measure.value)}{p})"
 
 
 @dataclass(frozen=True)

@@ -381,6 +381,68 @@ def test_unknown_world(run):
     assert result.code == 2 and "atlantis" in result.err and "warehouse-v1" in result.err
 
 
+# What is printed first
+
+
+def test_the_answer_comes_first(run):
+    """Verdict, table and its legend, what was counted, signature: a screen; --full prints the rest as well."""
+    words = ["score", "submissions/qwen-tiny/predictions.jsonl"]
+    short, full = (run(*words, *more).out for more in ([], ["--full"]))
+    assert short.startswith("qwen-tiny scores 0.7") and len(short.splitlines()) <= 32
+    parts = [
+        " scores ",
+        "Mend first: ",
+        "\nmetric ",
+        "\nfloor: ",
+        "\ncoverage 100.00%, 1,440 of 1,440 clips: 0 missing",
+    ]
+    parts += ["\nWhat to mend", " modes more with ", "\naudit: 10 checks, nothing flagged\n", "\n--full: ", "\nworld:"]
+    assert [short.index(part) for part in parts] == sorted(short.index(part) for part in parts)
+    rest = ["Where clips are lost", "Worst slices", "ECE, operation", "Known failure modes", "above ceiling: "]
+    assert [part for part in rest if part in short or part not in full] == []
+
+
+@pytest.mark.parametrize("columns", [30, 80])
+def test_a_signature_is_one_line_to_copy(columns, run, monkeypatch):
+    monkeypatch.setenv("COLUMNS", str(columns))
+    out = run("score", "right.jsonl", "--world", WORLD).out
+    signature = json.loads(run("score", "right.jsonl", "--world", WORLD, "--format", "json").out)["signature"]
+    assert out.splitlines()[-1] == signature
+
+
+def test_groups_show_whole_summaries(run):
+    """No summary of `world --help` is cut, and commands that take a split take the same one by default."""
+    out = run("world", "--help").out
+    assert "..." not in out.partition("Commands:")[2] and "Build the truth of a world's splits." in out
+    for command in ("preview", "render"):
+        assert "[default: test]" in " ".join(run("world", command, "--help").out.split())
+
+
+def test_where_models_come_from(run):
+    result = run("predict", "--model", "openai:http://localhost/v1", "-o", "entry")
+    assert result.code == 2 and "no model 'openai' is installed" in result.err
+    assert "harness.predictors" in result.err and "docs/predict.md" in result.err
+
+
+def test_a_preview_of_an_imported_world(run):
+    result = run("world", "preview", WORLD)
+    assert result.code == 2 and f"harness world render {WORLD} -o DIR --video FILE" in result.err
+
+
+def test_a_page_of_before_names_the_new_entry(run, folder, tmp_path):
+    shutil.copytree(folder / "board", tmp_path / "board")
+    run("leaderboard", tmp_path / "board", "--world", WORLD, "-o", tmp_path / "page.html")
+    shutil.copytree(tmp_path / "board" / "right", tmp_path / "board" / "new")
+    card = tmp_path / "board" / "new" / "card.toml"
+    card.write_text(card.read_text().replace('name = "right"', 'name = "new"'))
+    result = run("verify", tmp_path / "page.html", "--submissions", tmp_path / "board")
+    assert result.code == 1 and result.err.endswith("/board/ now also holds new; the page is of before\n")
+    shutil.rmtree(tmp_path / "board" / "new")
+    shutil.rmtree(tmp_path / "board" / "wrong")
+    result = run("verify", tmp_path / "page.html", "--submissions", tmp_path / "board")
+    assert "/board/ no longer holds wrong; the page is of before" in result.err
+
+
 # Formats
 
 FORMATS = [
@@ -476,7 +538,7 @@ def test_a_name_is_text(name, run, tmp_path):
 
 
 def test_without_a_name_the_file_is_shown(run):
-    assert run("score", "right.jsonl", "--world", WORLD, "--name", "").out.startswith("right.jsonl")
+    assert run("score", "right.jsonl", "--world", WORLD, "--name", "").out.startswith("right scores ")
 
 
 def test_a_name_cannot_forge_the_signature(run):
@@ -654,6 +716,54 @@ ENVIRONMENTS = [
     {"TZ": "America/St_Johns", "LC_ALL": "C", "PYTHONHASHSEED": "7"},
     {"TZ": "nonsense", "LC_ALL": "tr_TR.UTF-8", "LANG": "ar_EG"},
 ]
+
+
+@pytest.mark.parametrize("value", ["", " ", "0", "abc", "-5", "8e1", "9" * 30])
+def test_columns_that_say_nothing_are_80(value, run, monkeypatch):
+    expected = run("leaderboard", "board", "--world", WORLD).out
+    monkeypatch.setenv("COLUMNS", value)
+    assert run("leaderboard", "board", "--world", WORLD).out == expected
+
+
+@pytest.mark.parametrize("columns", [1, 20, 33, 40, 50, 64])
+def test_narrow_tables_cut_no_number(columns, run, monkeypatch):
+    """Columns are left out from the right and named; the names of the entries stay, and no number is cut."""
+    commands = [
+        ["leaderboard", "board"], ["score", "right.jsonl", "--full"], ["compare", "right.jsonl", "wrong.jsonl"],
+        ["world", "info", WORLD],
+    ]  # fmt: skip
+    for words in commands:
+        where = [] if words[0] == "world" else ["--world", WORLD]
+        monkeypatch.setenv("COLUMNS", "200")
+        whole = set(re.findall(r"[\d.,+-]*\d[\d.,+-]*", run(*words, *where).out))
+        monkeypatch.setenv("COLUMNS", str(columns))
+        narrow = run(*words, *where).out
+        rows = [line for line in narrow.splitlines() if re.search(r"  +[\[\d+-]", line)]
+        numbers = {number for line in rows for number in re.findall(r"[\d.,+-]*\d[\d.,+-]*", line)}
+        assert numbers <= whole, (words, numbers - whole)
+        assert "left out at " in narrow or columns >= 50
+        assert words[0] != "leaderboard" or "right" in narrow
+
+
+def closed(streams, line, folder):
+    """Run a command with standard streams closed; returns its exit code and what it says on the others."""
+    command = f"{shlex.quote(sys.executable)} -m harness {line} {streams}"
+    return subprocess.run(["bash", "-c", command], capture_output=True, text=True, timeout=60, cwd=folder)
+
+
+CLOSED = [
+    (">&-", "score right.jsonl", 0, "", "nobody reads"),
+    (">&-", "score right.jsonl --fail-under aa1.low=0.99", 1, "gate failed: ", "a gate is judged all the same"),
+    (">&- 2>&- <&-", "score right.jsonl --fail-under aa1.low=0.99", 1, "", "all are closed"),
+    ("<&-", "score -", 2, "harness: standard input: holds no prediction", "nothing to read"),
+]
+
+
+@pytest.mark.parametrize(("streams", "line", "code", "message", "why"), CLOSED, ids=[case[4] for case in CLOSED])
+def test_closed_streams(streams, line, code, message, why, folder):
+    done = closed(streams, f"{line} --world {WORLD}", folder)
+    assert (done.returncode, done.stdout) == (code, ""), why
+    assert done.stderr.startswith(message) and len(done.stderr.splitlines()) == bool(message)
 
 
 def test_odd_time_zones_and_locales_change_no_byte(home):

@@ -82,7 +82,8 @@ def lines_of(folder):
 CUT = '{"dominant_operation": "put_items", "temporal_segment": {"start_fra'
 SAID = [
     (Reply(TEXT), "model", ANSWER, "JSON alone"),
-    (Reply(f"```json\n{TEXT}\n```"), "repaired", ANSWER, "a fence"),
+    (Reply(f"```json\n{TEXT}\n```"), "model", ANSWER, "a fence alone is no repair"),
+    (Reply(f"Here:\n```json\n{TEXT}\n```"), "repaired", ANSWER, "a fence in prose"),
     (Reply(f"He tapes. {TEXT} Done."), "repaired", ANSWER, "in prose"),
     (Reply(TEXT.replace('"Wrap"', '"Wrap",')), "repaired", ANSWER, "a trailing comma"),
     (Reply(TEXT.replace('"', "'")), "repaired", ANSWER, "single quotes"),
@@ -398,7 +399,7 @@ def test_a_package_that_is_missing(monkeypatch, tmp_path, world):
     extras = types.SimpleNamespace(metadata=metadata.metadata("warehouse-harness"))
     shipped = types.SimpleNamespace(name="video", load=predictor.entry_points()["video"].load, dist=extras)
     monkeypatch.setattr(predictor.metadata, "entry_points", lambda group: [shipped])
-    with pytest.raises(UsageError, match=r"needs no_such_module: pip install 'warehouse-harness\[video\]'"):
+    with pytest.raises(UsageError, match=r"needs no_such_module: pip install -e '\.\[video\]'"):
         harness.predict("video:x", tmp_path / "entry", world=world)
 
 
