@@ -83,7 +83,9 @@ def command(
 
     made = predict(model, folder, options=model_options, say=_say, **choices)
     click.echo("\n".join(summary_lines(made)))
-    if made.sealed:
+    if made.published:
+        click.echo(f"  the truth of {made.world} is with its organiser: send {made.path.parent}")
+    elif made.sealed:
         click.echo(f"  {made.world} is sealed: harness score {made.path} --world {made.world} --name NAME")
     elif not no_score:
         from harness.commands import terminal

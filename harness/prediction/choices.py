@@ -55,5 +55,5 @@ class Choices:
         return cls(**choices)
 
     def open(self) -> Truth:
-        """Open the truth of the split."""
-        return open_truth(self.world, self.split, home=self.home, truth=self.truth)
+        """Open the truth of the split; no model sees it, so that a published split's clips are enough."""
+        return open_truth(self.world, self.split, home=self.home, truth=self.truth, answers=False)

@@ -92,7 +92,7 @@ def open_rendering(folder: Path, truth: Truth, known: Collection[str], wants: Wa
         folder /= truth.split
     details = _read_description(folder)
     _check_split(folder, details, truth)
-    _check_wants(folder, details["request"], wants)
+    _check_wants(folder, details["request"], wants, rendered_elsewhere=not truth.answered)
     return Pictures(folder, _pins(details), known, trusted=False)
 
 
@@ -172,10 +172,15 @@ def _check_split(folder: Path, details: dict[str, Any], truth: Truth) -> None:
         raise UsageError(f"{folder}: was drawn in another domain or painted out, a split is not judged on that")
 
 
-def _check_wants(folder: Path, request: dict[str, Any], wants: Wants) -> None:
+def _check_wants(folder: Path, request: dict[str, Any], wants: Wants, *, rendered_elsewhere: bool) -> None:
     """Raise UsageError where a rendering has other frames than the model wants."""
     if other := [name for name, value in wants._asdict().items() if request.get(name) != value]:
-        there = ", ".join(f"{name} {request.get(name)}" for name in other)
+        there = ", ".join(f"{name} {str(request.get(name))[:20]}" for name in other)
+        if rendered_elsewhere:
+            wanted = ", ".join(f"{name} {getattr(wants, name)}" for name in other)
+            raise UsageError(
+                f"{folder}: has {there}; the model wants {wanted}, and only the organiser of a sealed split can draw it"
+            )
         wanted = " ".join(f"--{name} {getattr(wants, name)}" for name in other)
         raise UsageError(
             f"{folder}: has {there}; the model wants a rendering with {wanted}, and gets one without --frames"

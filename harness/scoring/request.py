@@ -94,10 +94,19 @@ class Request:
         """Return the store of scores under the request's home."""
         return ScoreCache(cache_home(self.home))
 
-    def open(self, files: Iterable[Path] = (), folders: Iterable[Path] = ()) -> Truth:
-        """Open the truth; its connection may read `files`, read and write in `folders`, and reach nothing else."""
+    def open(self, files: Iterable[Path] = (), folders: Iterable[Path] = (), *, answers: bool = True) -> Truth:
+        """Open the truth; its connection may read `files`, read and write in `folders`, and reach nothing else.
+
+        `answers`: whether the caller needs the clips' truth, which the published folder of a sealed split has not.
+        """
         return open_truth(
-            self.world, self.split, home=self.home, truth=self.truth, allow_files=files, allow_directories=folders
+            self.world,
+            self.split,
+            home=self.home,
+            truth=self.truth,
+            allow_files=files,
+            allow_directories=folders,
+            answers=answers,
         )
 
     def open_for_many(self, submissions: Iterable[Path]) -> Truth:

@@ -63,6 +63,8 @@ def preview(
     world.
     """
     origin = locate(world, home)
+    if origin.published is not None:
+        raise UsageError(f"{origin.name} is sealed: its pictures lie in {origin.published.folder}")
     if origin.process is None:
         raise UsageError(f"{world} was imported, its pictures are a recording: harness world render {world} --video")
     try:
