@@ -83,7 +83,9 @@ def seal(base: str, split: str, name: str, secret_file: Path, folder: Path, home
             "another name"
         )
     if (folder / COMMITMENT).exists() and read_commitment(folder).commitment != commitment:
-        raise WorldError(f"{folder / COMMITMENT}: is another commitment than the one of this secret; nothing was changed")
+        raise WorldError(
+            f"{folder / COMMITMENT}: is another commitment than the one of this secret; nothing was changed"
+        )
     public = {"name": name, "split": split, "commitment": commitment}
     make_private_folder(home / "sealed" / name)
     for place in (folder, home / "sealed" / name):
@@ -106,7 +108,9 @@ def _secret_for(path: Path, known: Seal | None, folder: Path) -> Secret:
         if known is not None:
             raise WorldError(f"{path}: no such secret; {known.name} was sealed under {known.secret_file}")
         if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-            raise WorldError(f"{path}: no such secret, and a new one is made for a new folder only: {folder} is not empty")
+            raise WorldError(
+                f"{path}: no such secret, and a new one is made for a new folder only: {folder} is not empty"
+            )
         return make_secret(path)
     secret = read_secret(path)
     if known is not None and secret.fingerprint != _fingerprint(known, secret):

@@ -32,6 +32,9 @@ def command(
 ) -> None:
     """Score the predictions in FILE (- reads standard input).
 
+    A file for a sealed split needs --name, by which its scorings are logged, and answers to at least nine tenths of the
+    clips; its score is four rounded numbers.
+
     `harness words` explains the words of the output, such as floor, prior, ceiling and skill. `harness report` writes
     the same as a page, with the clips.
 

@@ -12,7 +12,7 @@ from reference import sealing
 from reference.files import write_json
 from reference.home import cache_home
 from reference.process.world import World, load_world
-from reference.rendering.render_split import SIDES, render
+from reference.rendering.render_split import SIDES, generator, render
 from reference.rendering.request import Request
 from reference.rendering.sources import Scenes
 from reference.sealing import Check, Render
@@ -90,9 +90,26 @@ def check_reveal(
 ) -> Check:
     """Compare a published folder with what a revealed secret makes; its render.json says how to make the pictures.
 
+    `published`, `secret`, `salt`, `revealed`: as of `revealed_secret`. Raises UsageError for a folder that holds no
+    rendering, and for what is no secret and salt.
+    """
+    folder, opened = revealed_secret(published, secret, salt, revealed=revealed)
+    pictures = picture_choices(folder)
+    if (code := read_object(folder / RENDERING).get("code")) != generator():
+        raise UsageError(
+            f"{folder}: was made by version {str(code)[:16]} of the generator, this is {generator()}; check it with the "
+            "version of the harness that sealed it"
+        )
+    return sealing.check_reveal(folder, opened, cache_home(home), _renderer(say, workers, **pictures))
+
+
+def revealed_secret(
+    published: Path, secret: str | None = None, salt: str | None = None, *, revealed: Path | None = None
+) -> tuple[Path, Secret]:
+    """Return a published folder, and the secret that was revealed for it.
+
     `published`: the folder, or the file of `reveal` in it; `revealed`: that file, by default reveal.json in the folder.
-    `secret` and `salt`: the two texts instead of a file. Raises UsageError for a folder that holds no rendering, and for
-    what is no secret and salt.
+    `secret` and `salt`: the two texts instead of a file. Raises UsageError for what is no secret and salt.
     """
     if published.is_file() and revealed is None:
         published, revealed = published.parent, published
@@ -102,18 +119,14 @@ def check_reveal(
         raise UsageError("expected one file of harness world reveal, or --secret and --salt together")
     public = read_commitment(published)
     if secret is not None and salt is not None:
-        opened = _secret("--secret and --salt", secret, salt)
-    else:
-        path = revealed or published / REVEALED
-        if not path.is_file():
-            raise UsageError(f"{path}: no such file; harness world reveal NAME -o FILE writes it")
-        table = read_object(path)
-        if table.get("name", public.name) != public.name:
-            raise UsageError(f"{path}: reveals {str(table['name'])[:80]!r}, {published} is {public.name!r}")
-        opened = _secret(str(path), table.get("secret"), table.get("salt"))
-    return sealing.check_reveal(
-        published, opened, cache_home(home), _renderer(say, workers, **picture_choices(published))
-    )
+        return published, _secret("--secret and --salt", secret, salt)
+    path = revealed or published / REVEALED
+    if not path.is_file():
+        raise UsageError(f"{path}: no such file; harness world reveal NAME -o FILE writes it")
+    table = read_object(path)
+    if table.get("name", public.name) != public.name:
+        raise UsageError(f"{path}: reveals {str(table['name'])[:80]!r}, {published} is {public.name!r}")
+    return published, _secret(str(path), table.get("secret"), table.get("salt"))
 
 
 def picture_choices(folder: Path) -> dict[str, Any]:

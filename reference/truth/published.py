@@ -111,7 +111,7 @@ def read_object(path: Path, limit: int = MAX_JSON_BYTES) -> dict[str, Any]:
 def _readable(path: Path, limit: int | None = None) -> Path:
     """Return the path of a regular file of at most `limit` bytes. Raises WorldError for anything else."""
     if not path.is_file():
-        raise WorldError(f"{path}: is missing; a published folder holds {COMMITMENT}, {WORLD_FILE} and {CLIPS}")
+        raise WorldError(f"{path}: no such file; `harness world seal` wrote one, so the folder is not whole")
     if limit is not None and path.stat().st_size > limit:
         raise WorldError(f"{path}: has more than {limit:,} bytes")
     return path
@@ -124,7 +124,9 @@ def _content(folder: Path, world: World, split: str) -> Content:
     if (folder / INDEX).exists():
         listed = read_object(folder / INDEX, MAX_INDEX_BYTES).get("clips")
         if listed != len(ids):
-            raise WorldError(f"{folder / CLIPS}: has {len(ids):,} lines, {INDEX} says {str(listed)[:20]}; fetch it again")
+            raise WorldError(
+                f"{folder / CLIPS}: has {len(ids):,} lines, {INDEX} says {str(listed)[:20]}; fetch it again"
+            )
     return Content(
         operations=world.operations,
         clips=(),

@@ -25,7 +25,7 @@ def print_worlds(rows: list[dict[str, Any]], out: Console) -> None:
     out.print(made)
     for row in rows:
         if row["note"]:
-            warn(out, f"{row['world']}: {row['note']}")
+            warn(out, row["note"])
 
 
 def print_published(found: dict[str, Any], out: Console) -> None:
