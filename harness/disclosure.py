@@ -46,8 +46,9 @@ def check_answered(record: dict[str, Any]) -> None:
     least = math.ceil(LEAST_ANSWERED * record["n"])
     if answered < least:
         raise SubmissionError(
-            f"the predictions answer {answered:,} of {record['n']:,} clips of {record['world']}; a sealed split is scored from "
-            f"{least:,} answered clips on ({LEAST_ANSWERED:.0%}), because a score of few clips tells what is right on them"
+            f"the predictions answer {answered:,} of {record['n']:,} clips of {record['world']}; a sealed split is "
+            f"scored from {least:,} answered clips on ({LEAST_ANSWERED:.0%}), because a score of few clips tells which "
+            "of them are right"
         )
 
 

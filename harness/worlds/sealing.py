@@ -56,7 +56,7 @@ def seal(
 
 
 def reveal(name: str, path: Path | None = None, *, home: Path | None = None) -> dict[str, str]:
-    """Return secret and salt of a sealed split, for all the world to check; write them to `path` too, where one is given.
+    """Return secret and salt of a sealed split, for all the world to check; write them to `path` too, if there is one.
 
     Raises UsageError for an unknown name, and for a path that holds anything else.
     """
@@ -97,8 +97,8 @@ def check_reveal(
     pictures = picture_choices(folder)
     if (code := read_object(folder / RENDERING).get("code")) != generator():
         raise UsageError(
-            f"{folder}: was made by version {str(code)[:16]} of the generator, this is {generator()}; check it with the "
-            "version of the harness that sealed it"
+            f"{folder}: was made by version {str(code)[:16]} of the generator, this is {generator()}; check it with "
+            "the version of the harness that sealed it"
         )
     return sealing.check_reveal(folder, opened, cache_home(home), _renderer(say, workers, **pictures))
 

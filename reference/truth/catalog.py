@@ -53,7 +53,7 @@ def names(home: Path) -> list[str]:
 
 
 def sealed_split(name: str, home: Path) -> str | None:
-    """Return the split that was sealed under a name on this machine, also where its secret is missing now; else None."""
+    """Return the split that was sealed under a name on this machine, also where its secret is missing; else None."""
     with contextlib.suppress(WorldError):
         seal = registered_seal(name, home)
         return seal.split if seal else None

@@ -1,4 +1,4 @@
-"""The published folder of a sealed split as a world: its clips and their pictures, whose truth only the organiser holds.
+"""Published folder of a sealed split as a world: clips and their pictures, whose truth only the organiser holds.
 
 An entrant has what `harness world seal` wrote for publishing: the world file (labels, floors), `clips.jsonl` (clip ids)
 and the commitment. That is a world to validate, render from and predict for. Nothing can be scored on it: its database

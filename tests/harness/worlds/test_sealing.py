@@ -182,7 +182,7 @@ def other_name(organiser, folder):
 def other_version(organiser, folder):
     path = folder / "render.json"
     path.write_text(json.dumps(json.loads(path.read_text()) | {"code": "0" * 16}))
-    return folder, {}
+    return folder, {"secret": "00" * 32, "salt": "00" * 32}
 
 
 def other_folder(organiser, folder):
@@ -452,5 +452,5 @@ def test_damaged_pictures_are_one_line(what, damage, entrant, tmp_path):
     folder = tmp_path / "damaged"
     shutil.copytree(entrant, folder)
     damage(folder)
-    with pytest.raises(HarnessError, match="damaged.*(cannot be read|leads out of the folder)"):
+    with pytest.raises(HarnessError, match=r"damaged.*(cannot be read|leads out of the folder)"):
         harness.predict(right_shape, tmp_path / "x", world=folder, wants=harness.Wants(size=32))

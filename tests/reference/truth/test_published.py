@@ -42,7 +42,7 @@ def test_a_published_folder_is_a_world_of_clips(inside, folder, tmp_path):
 
 def test_who_needs_answers_is_refused_in_one_place(folder, tmp_path):
     with pytest.raises(
-        TruthError, match="the truth of the sealed split theirs is with its organiser; .*harness submit"
+        TruthError, match=r"the truth of the sealed split theirs is with its organiser; .*harness submit"
     ):
         open_truth(folder, "test", home=tmp_path / "home")
     assert not (tmp_path / "home").exists()
@@ -130,7 +130,7 @@ def test_a_shipped_world_comes_before_a_folder_of_its_name(folder, tmp_path, mon
 
 
 def test_what_else_could_have_been_named(tmp_path):
-    with pytest.raises(WorldError, match="no world 'theirs'.* or of the folder that a sealed split was published as"):
+    with pytest.raises(WorldError, match=r"no world 'theirs'.* or of the folder that a sealed split was published as"):
         locate("theirs", tmp_path)
-    with pytest.raises(WorldError, match="the folder holds no commitment.json"):
+    with pytest.raises(WorldError, match=r"the folder holds no commitment\.json"):
         locate(tmp_path, tmp_path)
