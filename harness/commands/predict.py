@@ -86,7 +86,8 @@ def command(
     if made.published:
         click.echo(f"  the truth of {made.world} is with its organiser: send {made.path.parent}")
     elif made.sealed:
-        click.echo(f"  {made.world} is sealed: harness score {made.path} --world {made.world} --name NAME")
+        where = options.chosen_truth(made.world, made.split)
+        click.echo(f"  {made.world} is sealed: harness score {made.path}{where} --name NAME")
     elif not no_score:
         from harness.commands import terminal
         from harness.commands.terminal.score import print_score

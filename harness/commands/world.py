@@ -343,7 +343,8 @@ def seal(world: str, secret_file: Path, folder: Path, **choices: Any) -> None:
     click.echo(f"sealed as {sealed.name} / {sealed.split}")
     click.echo(f"  commitment {sealed.commitment}")
     click.echo(f"  publish {folder} whole; keep {secret_file} to yourself until you reveal it")
-    click.echo(f"  harness score predictions.jsonl --world {sealed.name} --name NAME   (logged in {sealed.log})")
+    where = options.chosen_truth(sealed.name, sealed.split)
+    click.echo(f"  harness score predictions.jsonl{where} --name NAME   (logged in {sealed.log})")
 
 
 @command.command()

@@ -18,7 +18,7 @@ from harness.rules import AA40, STANDARD, Rules, Weights, find_rules
 from harness.scoring.score_cache import ScoreCache
 from reference.home import cache_home
 from reference.task import DEFAULT_SPLIT, DEFAULT_WORLD
-from reference.truth.store import Truth, open_truth
+from reference.truth.store import Truth, open_clips, open_truth
 
 INGESTION = ("lenient", "ignore_extra", "adapter", "fps", "clip_frames", "clip_map")
 CAPS = ("max_line_bytes", "max_lines", "max_bytes")
@@ -99,14 +99,9 @@ class Request:
 
         `answers`: whether the caller needs the clips' truth, which the published folder of a sealed split has not.
         """
-        return open_truth(
-            self.world,
-            self.split,
-            home=self.home,
-            truth=self.truth,
-            allow_files=files,
-            allow_directories=folders,
-            answers=answers,
+        opens = open_truth if answers else open_clips
+        return opens(
+            self.world, self.split, home=self.home, truth=self.truth, allow_files=files, allow_directories=folders
         )
 
     def open_for_many(self, submissions: Iterable[Path]) -> Truth:

@@ -27,7 +27,7 @@ from reference.task import DEFAULT_SPLIT, DEFAULT_WORLD
 from reference.truth import store
 from reference.truth.catalog import locate, names, sealed_split
 from reference.truth.origin import Origin
-from reference.truth.store import Truth, open_truth
+from reference.truth.store import Truth, open_clips, open_truth
 
 FORMAT = "warehouse-harness/world-1"
 PUBLISHED_FORMAT = "warehouse-harness/published-1"
@@ -152,7 +152,7 @@ def _describe_published(origin: Origin, split: str, home: str | Path | None) -> 
     """Return the object about a published folder: its clips, their pictures, the labels and the commitment."""
     assert origin.published is not None
     folder = origin.published.folder
-    with open_truth(folder, split, home=home, answers=False) as opened:
+    with open_clips(folder, split, home=home) as opened:
         return {
             "format": PUBLISHED_FORMAT,
             "world": opened.world,

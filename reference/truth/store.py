@@ -125,18 +125,40 @@ def open_truth(
     allow_files: Iterable[Path] = (),
     allow_directories: Iterable[Path] = (),
     progress: Progress | None = None,
-    answers: bool = True,
 ) -> Truth:
     """Open a split's truth; builds it first where it does not exist yet.
 
-    `answers`: whether the caller needs the clips' truth; a published split, which has none, is refused then.
     `truth`: a database of that split, or a folder to keep databases in, instead of the cache. The connection may read
     `allow_files` and read and write in `allow_directories`, and reach nothing else. Raises TruthError, WorldError.
     """
+    locate(world, cache_home(home)).need_answers()
+    return open_clips(
+        world,
+        split,
+        home=home,
+        truth=truth,
+        allow_files=allow_files,
+        allow_directories=allow_directories,
+        progress=progress,
+    )
+
+
+def open_clips(
+    world: str | Path = DEFAULT_WORLD,
+    split: str = DEFAULT_SPLIT,
+    *,
+    home: str | Path | None = None,
+    truth: str | Path | None = None,
+    allow_files: Iterable[Path] = (),
+    allow_directories: Iterable[Path] = (),
+    progress: Progress | None = None,
+) -> Truth:
+    """Open a split for who needs its clips and labels and no answer: also the published folder of a sealed split.
+
+    Arguments and errors are those of `open_truth`.
+    """
     folder = cache_home(home)
     origin = locate(world, folder)
-    if answers:
-        origin.need_answers()
     path = truth_path(origin, split, home=folder, truth=truth)
     if not path.exists():
         build_truth(origin, split, path, key=user_key(folder), progress=progress)

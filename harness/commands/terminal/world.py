@@ -34,15 +34,10 @@ def print_published(found: dict[str, Any], out: Console) -> None:
     out.print(where + Text(f"  {size(found)}"))
     pictures = found["pictures"]
     drawn = "videos" if pictures["form"] == "video" else f"{pictures['frames']} frames a clip, {pictures['sampler']}"
-    print_lines(
-        [
-            f"commitment {found['commitment']}",
-            f"pictures: {drawn}, {pictures['size']} x {pictures['size']} ({pictures['image']})",
-            f"labels: {', '.join(found['operations'])}",
-            "the truth is with the organiser: validate, predict and submit work here, a score does not",
-        ],
-        out,
-    )
+    print_lines([f"commitment {found['commitment']}"], out)
+    out.print(Text(f"pictures: {drawn}, {pictures['size']} x {pictures['size']} ({pictures['image']})"))
+    out.print(Text(f"labels: {', '.join(found['operations'])}"))
+    out.print("the truth is with the organiser: validate, predict and submit work here, a score does not")
 
 
 def print_world(found: dict[str, Any], out: Console) -> None:

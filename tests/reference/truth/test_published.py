@@ -11,7 +11,7 @@ import pytest
 from reference.errors import TruthError, WorldError
 from reference.task import OPERATIONS
 from reference.truth.catalog import locate
-from reference.truth.store import open_truth
+from reference.truth.store import open_clips, open_truth
 from tests.support import hand
 
 PUBLIC = {"format": "warehouse-harness/commitment-1", "name": "theirs", "split": "test", "commitment": "c" * 64}
@@ -31,7 +31,7 @@ def folder(tmp_path):
 @pytest.mark.parametrize("inside", ["", "world.toml"])
 def test_a_published_folder_is_a_world_of_clips(inside, folder, tmp_path):
     """Names, labels and what the train split says are known; no column tells an answer or a session."""
-    with open_truth(folder / inside, "test", home=tmp_path / "home", answers=False) as truth:
+    with open_clips(folder / inside, "test", home=tmp_path / "home") as truth:
         assert (truth.world, truth.split, truth.n, truth.sealed) == ("theirs", "test", 3, "c" * 64)
         assert truth.operations == OPERATIONS and not truth.answered and not truth.public
         assert truth.pin == {"truth_digest": "", "commitment": "c" * 64}
@@ -110,7 +110,7 @@ def test_a_strangers_folder_is_checked(why, file, message, folder, tmp_path):
     else:
         (folder / name).write_text(text)
     with pytest.raises(WorldError, match=message):
-        open_truth(folder, "test", home=tmp_path / "home", answers=False)
+        open_clips(folder, "test", home=tmp_path / "home")
     assert not list((tmp_path / "home").rglob("*.duckdb"))
 
 
