@@ -38,9 +38,10 @@ class Card:
     description: str
     world: str
     split: str
-    truth_digest: str
+    truth_digest: str  # "" where a commitment stands in its place
     predictions_sha256: str
     predictions: str = PREDICTIONS
+    commitment: str = ""  # of a sealed split, whose truth digest is its organiser's alone
     uses_truth: bool = False
     model: str = ""
     authors: str = ""
@@ -79,6 +80,10 @@ def read_card(folder: Path) -> Card:
 
 def _check(raw: dict[str, Any], path: Path) -> Card:
     known = {field.name: field for field in fields(Card)}
+    if raw.get("commitment") and "truth_digest" not in raw:
+        raw = {**raw, "truth_digest": ""}
+    elif raw.get("commitment"):
+        raise UsageError(f"{path}: has truth_digest and commitment; a card pins the truth by one of them")
     if unknown := sorted(set(raw) - set(known)):
         raise UsageError(f"{path}: unknown keys {', '.join(unknown)} (harness schema card lists the known ones)")
     if missing := [name for name, field in known.items() if _default(field) is MISSING and name not in raw]:
@@ -91,7 +96,7 @@ def _check(raw: dict[str, Any], path: Path) -> Card:
     card = Card(**raw)
     if not card.name or not card.name.isprintable():
         raise UsageError(f"{path}: name = {card.name!r}, expected printable text")
-    for name in ("truth_digest", "predictions_sha256", "clip_map_sha256"):
+    for name in ("commitment" if "commitment" in raw else "truth_digest", "predictions_sha256", "clip_map_sha256"):
         if name in raw and not re.fullmatch("[0-9a-f]{64}", raw[name]):
             raise UsageError(f"{path}: {name} = {raw[name]!r}, expected a sha256 as 64 lower-case hexadecimal digits")
     for name in ("fps", "clip_frames"):
@@ -160,7 +165,7 @@ def write_entry(
 def write_card(folder: Path, card: Card) -> None:
     """Write a card without the fields that have their default value; the file appears whole or not at all."""
     values = {field.name: getattr(card, field.name) for field in fields(Card)}
-    known = {field.name: _default(field) for field in fields(Card)}
+    known = {field.name: _default(field) for field in fields(Card)} | ({"truth_digest": ""} if card.commitment else {})
     text = "\n".join(_table({name: value for name, value in values.items() if value != known[name]})) + "\n"
     write_text(folder / CARD, text)
 

@@ -3,17 +3,22 @@
 Repeated scoring lets an entrant overfit the hidden truth (Blum & Hardt 2015). Therefore numbers are rounded to .001,
 nothing about a clip, a session or a slice leaves, and every scoring is logged by name. The organiser, who holds the
 secret, sees everything with `organiser=True` (`--organiser`).
+
+A file has a score only from LEAST_ANSWERED on. A file of one answer would tell by 0.001 whether it is right, since one
+of 1,440 clips is 0.0007; from nine tenths on a score is a sum over nearly all clips. A model that fails on a few clips
+is still scored.
 """
 
 from __future__ import annotations
 
 import fcntl
 import json
+import math
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from harness.errors import UsageError
+from harness.errors import SubmissionError, UsageError
 from harness.metrics_table import PUBLIC
 from harness.rules import AA40, STANDARD, Rules, Weights
 from reference.truth.catalog import locate
@@ -21,6 +26,7 @@ from reference.truth.catalog import locate
 FORMAT = "warehouse-harness/sealed-score-1"
 PUBLIC_PARTS = ("value", "low", "high")
 DIGITS = 3
+LEAST_ANSWERED = 0.9
 PUBLIC_KEYS = ("world", "split", "n", "sessions", "coverage", "rules", "scheme", "weights", "version")
 
 
@@ -32,8 +38,26 @@ def check_request(world: str, name: str | None, rules: Rules, weights: Weights) 
         raise UsageError(f"{world} is sealed, and other rules or weights would reveal single clips")
 
 
+def check_answered(record: dict[str, Any]) -> None:
+    """Raise SubmissionError for a record of too few answered clips: those with known labels in all three fields."""
+    valid = next(row["passed"] for row in record["funnel"] if row["stage"] == "valid")
+    abstained = sum(row["n"] for row in record["modes"] if row["mode"] == "abstained")
+    answered = max(0, valid - abstained - record["diagnostics"]["unknown_labels"])
+    least = math.ceil(LEAST_ANSWERED * record["n"])
+    if answered < least:
+        raise SubmissionError(
+            f"the predictions answer {answered:,} of {record['n']:,} clips of {record['world']}; a sealed split is "
+            f"scored from {least:,} answered clips on ({LEAST_ANSWERED:.0%}), because a score of few clips tells which "
+            "of them are right"
+        )
+
+
 def log_and_redact(record: dict[str, Any], commitment: str, home: Path) -> dict[str, Any]:
-    """Log a scoring and return the public part of its record, with the number of scorings under this name."""
+    """Log a scoring and return the public part of its record, with the number of scorings under this name.
+
+    Raises SubmissionError, and logs nothing, for a record of too few answers.
+    """
+    check_answered(record)
     seal = locate(record["world"], home).seal
     assert seal is not None
     public = public_record(record, commitment, record["name"])

@@ -48,8 +48,11 @@ def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
 
 
 @contextlib.contextmanager
-def replacement(path: Path) -> Iterator[Path]:
-    """Yield the path of an empty temporary file in the same folder; it replaces `path` when the block ends well."""
+def replacement(path: Path, *, private: bool = False) -> Iterator[Path]:
+    """Yield the path of an empty temporary file in the same folder; it replaces `path` when the block ends well.
+
+    Only its owner may read a `private` file, from its first byte on.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     sweep(path.parent)
     handle, name = tempfile.mkstemp(prefix=TEMPORARY, suffix=path.suffix, dir=path.parent)
@@ -57,7 +60,7 @@ def replacement(path: Path) -> Iterator[Path]:
     temporary = Path(name)
     try:
         yield temporary
-        temporary.chmod(0o666 & ~_umask())  # mkstemp lets only the owner read
+        temporary.chmod(0o600 if private else 0o666 & ~_umask())  # mkstemp lets only the owner read
         sync(temporary)
         temporary.replace(path)
         sync(path.parent)  # without this a power cut could undo the renaming

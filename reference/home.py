@@ -19,6 +19,13 @@ def cache_home(home: str | Path | None = None) -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "warehouse-harness"
 
 
+def make_private_folder(folder: Path) -> None:
+    """Make a folder that only its owner can enter, or make an existing one so."""
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    if folder.stat().st_mode & 0o077:
+        folder.chmod(0o700)
+
+
 def user_key(home: Path) -> bytes:
     """Return this user's key for the seals of truth databases; the first call creates it.
 

@@ -100,7 +100,12 @@ organiser = option(
 
 truth = apply(
     option(
-        "--world", default=DEFAULT_WORLD, show_default=True, metavar="NAME", title=TRUTH, help="Use this world's truth."
+        "--world",
+        default=DEFAULT_WORLD,
+        show_default=True,
+        metavar="NAME",
+        title=TRUTH,
+        help="Use this world: its name, its file, or the folder that a sealed split was published as.",
     ),
     split(title=TRUTH),
     truth_path,

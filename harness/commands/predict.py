@@ -85,8 +85,11 @@ def command(
 
     made = predict(model, folder, options=model_options, say=partial(say, err=True), **choices)
     say("\n".join(summary_lines(made)))
-    if made.sealed:
-        say(f"  {made.world} is sealed: harness score {made.path} --world {made.world} --name NAME")
+    if made.published:
+        say(f"  the truth of {made.world} is with its organiser: send {made.path.parent}")
+    elif made.sealed:
+        where = options.chosen_truth(made.world, made.split)
+        say(f"  {made.world} is sealed: harness score {made.path}{where} --name NAME")
     elif not no_score:
         from harness.commands import terminal
         from harness.commands.terminal.score import print_score

@@ -44,6 +44,9 @@ def command(
     Prints the answer first: above floor and prior or not, and what to mend first. `harness words` explains the words,
     such as floor, prior, ceiling and skill. `harness report` writes the same as a page, with the clips.
 
+    A file for a sealed split needs --name, by which its scorings are logged, and answers to at least nine tenths of the
+    clips; its score is four rounded numbers.
+
     \b
     Example:
       harness score submission.jsonl

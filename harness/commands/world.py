@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -112,7 +113,8 @@ def build(world: str, splits: tuple[str, ...], scale: int, truth: Path | None, p
 def info(world: str, split: str, truth: Path | None, organiser: bool, output: str) -> None:
     """Describe what a split holds and can measure.
 
-    Prints its size, floors, prior, ceiling, distributions, and the differences that it can detect.
+    Prints its size, floors, prior, ceiling, distributions, and the differences that it can detect; of the published
+    folder of a sealed split what is published.
 
     \b
     Example:
@@ -124,12 +126,17 @@ def info(world: str, split: str, truth: Path | None, organiser: bool, output: st
     if output == "json":
         options.print_json(found)
     elif output == "csv":
-        options.print_csv({"dimension": name} | row for name, rows in found["distributions"].items() for row in rows)
+        rows = [found | found.pop("pictures")] if found["kind"] == "published" else _distribution_rows(found)
+        options.print_csv(rows)
     else:
         from harness.commands import terminal
-        from harness.commands.terminal.world import print_world
+        from harness.commands.terminal.world import print_published, print_world
 
-        print_world(found, terminal.console())
+        (print_published if found["kind"] == "published" else print_world)(found, terminal.console())
+
+
+def _distribution_rows(found: dict[str, Any]) -> list[dict[str, Any]]:
+    return [{"dimension": name} | row for name, rows in found["distributions"].items() for row in rows]
 
 
 @command.command()
@@ -313,7 +320,7 @@ def export(world: str, split: str, path: Path, **choices: Any) -> None:
     "--secret",
     "secret_file",
     required=True,
-    help="Read secret key and salt from FILE; if there is none, make it, for your eyes only.",
+    help="Read secret key and salt from FILE; for a new split make it there, for your eyes only.",
 )
 @options.path_option(
     "-o",
@@ -342,47 +349,56 @@ def seal(world: str, secret_file: Path, folder: Path, **choices: Any) -> None:
     """
     from harness.worlds import sealing
 
-    sealed = sealing.seal(world, folder, secret_file, **choices)
-    say(f"sealed as {sealed.name} / {sealed.split}, commitment {sealed.commitment}")
+    sealed = sealing.seal(world, folder, secret_file, say=partial(say, err=True), **choices)
+    say(f"sealed as {sealed.name} / {sealed.split}")
+    say(f"  commitment {sealed.commitment}")
     say(f"  publish {folder} whole; keep {secret_file} to yourself until you reveal it")
-    say(f"  harness score predictions.jsonl --world {sealed.name} --name NAME   (logged in {sealed.log})")
+    where = options.chosen_truth(sealed.name, sealed.split)
+    say(f"  harness score predictions.jsonl{where} --name NAME   (logged in {sealed.log})")
 
 
 @command.command()
 @click.argument("name")
-def reveal(name: str) -> None:
+@options.path_option("-o", "--output", "path", help="Write them to FILE, for `check-reveal`, instead of printing them.")
+def reveal(name: str, path: Path | None) -> None:
     """Print secret and salt of a sealed split.
 
-    From then on the truth of NAME is public.
+    From then on the truth of NAME is public. As reveal.json in the published folder they are found by `check-reveal`.
 
     \b
     Example:
-      harness world reveal warehouse-v1-sealed
+      harness world reveal warehouse-v1-sealed -o sealed/reveal.json
     """
     from harness.worlds import sealing
 
-    options.print_json(sealing.reveal(name))
+    revealed = sealing.reveal(name, path)
+    if path is None:
+        options.print_json(revealed)
+    else:
+        say(f"{path}: secret and salt of {name}; publish it, and harness world check-reveal reads it")
 
 
 @command.command("check-reveal")
-@click.argument("folder", type=click.Path(path_type=Path, file_okay=False))
-@options.option("--secret", required=True, metavar="HEX", help="Use this revealed secret, 64 hexadecimal digits.")
-@options.option("--salt", required=True, metavar="HEX", help="Use this revealed salt, 64 hexadecimal digits.")
+@click.argument("folder", type=click.Path(path_type=Path))
+@click.argument("revealed", required=False, metavar="[FILE]", type=click.Path(path_type=Path, dir_okay=False))
+@options.option("--secret", metavar="HEX", help="Use this revealed secret, 64 hexadecimal digits, instead of a FILE.")
+@options.option("--salt", metavar="HEX", help="Use this revealed salt, 64 hexadecimal digits.")
 @options.workers
-def check_reveal(folder: Path, secret: str, salt: str, workers: int) -> None:
+def check_reveal(folder: Path, **choices: Any) -> None:
     """Check a published split against its revealed secret.
 
-    Makes truth, clip ids and pictures from the secret and compares them with what was published in FOLDER. Agreement
-    proves that nothing was changed since the commitment, and no more: not that the organiser did not choose the secret
-    among several, or train on what it makes. The exit code is 1 where something differs.
+    FILE is what `harness world reveal` wrote, by default FOLDER/reveal.json. Makes truth, clip ids and pictures from
+    the secret and compares them with what was published in FOLDER. Agreement proves that nothing was changed since the
+    commitment, and no more: not that the organiser did not choose the secret among several, or train on what it makes.
+    The exit code is 1 where something differs.
 
     \b
     Example:
-      harness world check-reveal sealed/ --secret 0123... --salt 4567...
+      harness world check-reveal sealed/ sealed/reveal.json
     """
     from harness.worlds import sealing
 
-    checked = sealing.check_reveal(folder, secret, salt, workers=workers)
+    checked = sealing.check_reveal(folder, say=partial(say, err=True), **choices)
     with options.printing():
         for what, agrees in checked.claims:
             say(f"{'yes' if agrees else 'NO '}  {what}")

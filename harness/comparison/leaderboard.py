@@ -207,7 +207,7 @@ def _score_entry(path: Path, card: Card, request: Request, truths: SimpleQueue[T
     truth = truths.get()
     try:
         scored = score(predictions_of(path, card), request=request, opened=truth, **card.ingestion(path))
-        _need_same_truth(card, scored)
+        _need_same_truth(card, truth)
         return Entry(path, card, scored, card.name)
     except HarnessError as error:
         return error
@@ -234,9 +234,14 @@ def _baseline_score(entries: list[Entry], baseline: str, request: Request) -> tu
     return baseline, score_operand(baseline, request)
 
 
-def _need_same_truth(card: Card, score: Score) -> None:
-    if score.record["truth_digest"] != card.truth_digest:
-        raise HarnessError(f"made for truth {card.truth_digest[:16]}, this is {score.record['truth_digest'][:16]}")
+def _need_same_truth(card: Card, truth: Truth) -> None:
+    """Raise HarnessError for an entry for another truth; the digest of a sealed truth is not told."""
+    if card.commitment and card.commitment != truth.sealed:
+        there = f"commitment {truth.sealed[:16]}" if truth.sealed else "not sealed"
+        raise HarnessError(f"made for the sealed split with commitment {card.commitment[:16]}, this is {there}")
+    if card.truth_digest and card.truth_digest not in (truth.digest, truth.sealed):
+        there = f'sealed: its card says commitment = "{truth.sealed}"' if truth.sealed else truth.digest[:16]
+        raise HarnessError(f"made for truth {card.truth_digest[:16]}, this is {there}")
 
 
 def _order(entry: Entry) -> tuple[float, str]:

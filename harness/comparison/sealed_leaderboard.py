@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import json
 import math
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,9 +20,11 @@ from harness.comparison.leaderboard import Unranked, score_folder
 from harness.comparison.paired import pair_scores
 from harness.comparison.pairwise import paired_test
 from harness.disclosure import PUBLIC_PARTS, public_record
+from harness.errors import SubmissionError
 from harness.metrics_table import PUBLIC
 from harness.scoring.request import Request
 from harness.scoring.result import Score
+from harness.version import __version__
 from reference.files import write_text
 from reference.truth.catalog import locate
 
@@ -47,11 +49,31 @@ def leaderboard(folder: Path, request: Request) -> dict[str, Any]:
     entries, unranked = score_folder(folder, inside)
     ladder = Ladder(seal.log.with_suffix(".ladder.json"), seal.commitment, inside)
     for entry in sorted(entries, key=lambda entry: entry.name):
+        try:
+            disclosure.check_answered(entry.score.record)
+        except SubmissionError as error:
+            unranked.broken.append({"name": entry.name, "error": str(error)})
+            continue
         public = public_record(entry.score.record | {"name": entry.name}, seal.commitment, entry.name)
         disclosure.log_scoring(seal.log, public)
         ladder.offer(entry.name, entry.card.kind, entry.score)
     ladder.save()
-    return ladder.board(unranked, files_scored(seal.log))
+    return ladder.board(_facts(inside), unranked, files_scored(seal.log))
+
+
+def _facts(request: Request) -> dict[str, Any]:
+    """Return what is public about the split and how it is scored, also of a board without an entry."""
+    with request.open() as truth:
+        return {
+            "world": truth.world,
+            "split": truth.split,
+            "n": truth.n,
+            "sessions": truth.sessions,
+            "rules": request.rules.name,
+            "scheme": request.weights.scheme,
+            "weights": asdict(request.weights),
+            "version": __version__,
+        }
 
 
 class Ladder:
@@ -87,15 +109,18 @@ class Ladder:
         write_text(self._path, json.dumps(self._standings, ensure_ascii=False))
         self._path.chmod(0o600)
 
-    def board(self, unranked: Unranked, files: int) -> dict[str, Any]:
-        """Return the public leaderboard as one JSON object; `files`: how many were ever scored on the split."""
+    def board(self, split: dict[str, Any], unranked: Unranked, files: int) -> dict[str, Any]:
+        """Return the public leaderboard as one JSON object.
+
+        `split`: what is public about it; `files`: how many were ever scored on it.
+        """
         rows = [_row(name, standing) for name, standing in self._standings.items()]
         rows.sort(key=lambda row: (-row["metrics"]["score"]["value"], row["name"]))
-        facts = next(iter(self._standings.values()))["shown"] if self._standings else {}
+        facts = next(iter(self._standings.values()))["shown"] if self._standings else split
         return {
             "format": FORMAT,
             "commitment": self._commitment,
-            **{key: facts.get(key) for key in disclosure.PUBLIC_KEYS if key != "coverage"},
+            **{key: facts[key] for key in disclosure.PUBLIC_KEYS if key != "coverage"},
             "entries": rows,
             **vars(unranked),
             "files_scored": files,

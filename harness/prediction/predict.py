@@ -40,6 +40,7 @@ from harness.progress import counter
 from harness.scoring.training_record import check_training_record
 from harness.version import __version__
 from reference.files import sha256
+from reference.truth.catalog import locate
 from reference.truth.store import Truth
 
 FORMAT = "warehouse-harness/predict-1"
@@ -61,18 +62,20 @@ class Prediction(NamedTuple):
     sources: dict[str, int]  # model, repaired, fallback
     kept: int  # fallback answers whose operation the model said
     sealed: bool
+    published: bool = False  # the truth is with the organiser, to whom the entry is sent
 
     def __repr__(self) -> str:
         return "; ".join(line.strip() for line in summary_lines(self))
 
 
 class _Split(NamedTuple):
-    """Facts about the split: nothing that a model may not know, but for the digest."""
+    """Facts about the split: nothing that a model may not know, but for the digest of an open truth."""
 
     world: str
     name: str
-    truth_digest: str
+    pin: dict[str, str]  # what the card pins the truth by: its digest, or a sealed split's commitment
     sealed: bool
+    published: bool
     floors: Floors
 
     @classmethod
@@ -81,7 +84,8 @@ class _Split(NamedTuple):
         return cls(
             world=truth.world,
             name=truth.split,
-            truth_digest=truth.digest,
+            pin=truth.pin,
+            published=not truth.answered,
             sealed=bool(truth.sealed),
             floors=Floors(truth),
         )
@@ -189,8 +193,9 @@ def _questions(model: str, wants: Wants | None, truth: Truth, clips: tuple[str, 
         raise UsageError(f"{model} looks at no pictures: leave --frames out")
     if wants is None:
         return Blind(clips)
-    if choices.frames:
-        return open_rendering(choices.frames, truth, clips, wants)
+    published = locate(choices.world, choices.home).published
+    if folder := choices.frames or (published.folder if published else None):
+        return open_rendering(folder, truth, clips, wants)
     return make_rendering(truth, clips, wants, choices)
 
 
@@ -208,6 +213,7 @@ def _outcome(run: _Run, lines: Lines) -> Prediction:
         sources={name: sources[name] for name in SOURCES},
         kept=sum(run.reader.operation_in(text) is not None for text in fallbacks),
         sealed=run.split.sealed,
+        published=run.split.published,
     )
 
 
@@ -248,7 +254,7 @@ def _identity(run: _Run) -> dict[str, Any]:
         "card": sha256(card.encode()) if run.is_identified else None,
         "world": run.split.world,
         "split": run.split.name,
-        "truth": run.split.truth_digest[:16],
+        "truth": max(run.split.pin.values())[:16],
         "pictures": run.questions.pictures,
     }
 
@@ -312,7 +318,7 @@ def _card(run: _Run, lines: Lines) -> Card:
             **own,
             "world": run.split.world,
             "split": run.split.name,
-            "truth_digest": run.split.truth_digest,
+            **run.split.pin,
             "predictions_sha256": "",
             "date": datetime.now(UTC).date().isoformat(),
             "run": details,

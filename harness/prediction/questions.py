@@ -10,6 +10,7 @@ Pictures are read in a thread of their own while the model answers; a few batche
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import re
@@ -30,6 +31,7 @@ from reference.pool import in_order
 from reference.rendering.render_split import description, source_of
 from reference.rendering.request import Request
 from reference.training.datasets import Clips
+from reference.truth.sealed import COMMITMENT
 from reference.truth.store import Truth
 
 AHEAD = 2
@@ -74,16 +76,38 @@ class Pictures:
     """
 
     def __init__(self, folder: Path, pictures: dict[str, Any], known: Collection[str], *, trusted: bool):
-        self.pictures, self._clips = pictures, Clips(folder, trusted=trusted)
-        self._places = _places(folder)
+        self._folder, self.pictures = folder, pictures
+        with _readable(f"{folder / 'clips.jsonl'}"):
+            self._clips, self._places = Clips(folder, trusted=trusted), _places(folder)
         self.clips = tuple(self._places)
         if strange := set(self.clips).difference(known):
             raise UsageError(f"{folder}: shows clips that are not of the split: {min(strange)!r}")
 
     def read(self, batch: Batch) -> list[Question]:
         # the sample of an open split also holds its truth: the fields of a question leave it here
-        samples = (self._clips[self._places[clip_id]] for clip_id in batch)
-        return [Question(*(sample[name] for name in Question._fields)) for sample in samples]
+        return [Question(*(sample[name] for name in Question._fields)) for sample in map(self._sample, batch)]
+
+    def _sample(self, clip_id: str) -> dict[str, Any]:
+        with _readable(f"{self._folder}: clip {clip_id}"):
+            return self._clips[self._places[clip_id]]
+
+
+@contextlib.contextmanager
+def _readable(what: str) -> Iterator[None]:
+    """Turn what a missing or malformed file raises into a UsageError that names it: others may have written it."""
+    try:
+        yield
+    except (
+        OSError,
+        ValueError,
+        TypeError,
+        KeyError,
+        AttributeError,
+        IndexError,
+        OverflowError,
+        RecursionError,
+    ) as error:
+        raise UsageError(f"{what} cannot be read ({type(error).__name__}: {str(error)[:200]})") from None
 
 
 def open_rendering(folder: Path, truth: Truth, known: Collection[str], wants: Wants) -> Pictures:
@@ -92,7 +116,7 @@ def open_rendering(folder: Path, truth: Truth, known: Collection[str], wants: Wa
         folder /= truth.split
     details = _read_description(folder)
     _check_split(folder, details, truth)
-    _check_wants(folder, details["request"], wants)
+    _check_wants(folder, details["request"], wants, rendered_elsewhere=not truth.answered)
     return Pictures(folder, _pins(details), known, trusted=False)
 
 
@@ -149,7 +173,7 @@ def _read_description(folder: Path) -> dict[str, Any]:
     try:
         details = json.loads((folder / "render.json").read_text(encoding="utf-8"))
         return details | {"request": dict(details["request"]), "world_digest": str(details["world_digest"])}
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         raise UsageError(f"{folder / 'render.json'}: does not say what was rendered") from None
 
 
@@ -164,7 +188,9 @@ def _check_split(folder: Path, details: dict[str, Any], truth: Truth) -> None:
     request = details["request"]
     world, split = request.get("world"), request.get("split")
     if (world, split) != (truth.world, truth.split):
-        raise UsageError(f"{folder}: shows {world} / {split}, expected {truth.world} / {truth.split}")
+        hint = f"; --world {folder} predicts for it" if (folder / COMMITMENT).is_file() else ""
+        there = f"{str(world)[:80]} / {str(split)[:80]}"
+        raise UsageError(f"{folder}: shows {there}, expected {truth.world} / {truth.split}{hint}")
     # a truth's world digest ends with its scale (x10) or seal (:...), which a rendering's does not
     if re.split("[:x]", truth.meta["world_digest"])[0] != details["world_digest"]:
         raise UsageError(f"{folder}: shows another version of {truth.world}; render it again")
@@ -172,10 +198,15 @@ def _check_split(folder: Path, details: dict[str, Any], truth: Truth) -> None:
         raise UsageError(f"{folder}: was drawn in another domain or painted out, a split is not judged on that")
 
 
-def _check_wants(folder: Path, request: dict[str, Any], wants: Wants) -> None:
+def _check_wants(folder: Path, request: dict[str, Any], wants: Wants, *, rendered_elsewhere: bool) -> None:
     """Raise UsageError where a rendering has other frames than the model wants."""
     if other := [name for name, value in wants._asdict().items() if request.get(name) != value]:
-        there = ", ".join(f"{name} {request.get(name)}" for name in other)
+        there = ", ".join(f"{name} {str(request.get(name))[:20]}" for name in other)
+        if rendered_elsewhere:
+            wanted = ", ".join(f"{name} {getattr(wants, name)}" for name in other)
+            raise UsageError(
+                f"{folder}: has {there}; the model wants {wanted}, and only the organiser of a sealed split can draw it"
+            )
         wanted = " ".join(f"--{name} {getattr(wants, name)}" for name in other)
         raise UsageError(
             f"{folder}: has {there}; the model wants a rendering with {wanted}, and gets one without --frames"

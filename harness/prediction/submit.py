@@ -68,9 +68,9 @@ def submit(
     predictions = _predictions_name(path, entry)
     old = _old_predictions(entry, path, predictions, replace=replace)
     record = read_training_record(path, training)
-    with request.open() as truth:
+    with request.open(answers=False) as truth:
         digest, scored = _score_or_check(path, request, training, truth)
-        facts: dict[str, Any] = {"world": truth.world, "split": truth.split, "truth_digest": truth.digest}
+        facts: dict[str, Any] = {"world": truth.world, "split": truth.split, **truth.pin}
     card = Card(
         name=name,
         kind=kind,

@@ -19,7 +19,7 @@ from harness.rules import AA40, STANDARD, Rules, Weights, find_rules
 from harness.scoring.score_cache import ScoreCache
 from reference.home import cache_home
 from reference.task import DEFAULT_SPLIT, DEFAULT_WORLD
-from reference.truth.store import Truth, open_truth
+from reference.truth.store import Truth, open_clips, open_truth
 
 INGESTION = ("lenient", "ignore_extra", "adapter", "fps", "clip_frames", "clip_map")
 CAPS = ("max_line_bytes", "max_lines", "max_bytes")
@@ -97,9 +97,13 @@ class Request:
         """Return the store of scores under the request's home."""
         return ScoreCache(cache_home(self.home))
 
-    def open(self, files: Iterable[Path] = (), folders: Iterable[Path] = ()) -> Truth:
-        """Open the truth; its connection may read `files`, read and write in `folders`, and reach nothing else."""
-        return open_truth(
+    def open(self, files: Iterable[Path] = (), folders: Iterable[Path] = (), *, answers: bool = True) -> Truth:
+        """Open the truth; its connection may read `files`, read and write in `folders`, and reach nothing else.
+
+        `answers`: whether the caller needs the clips' truth, which the published folder of a sealed split has not.
+        """
+        opens = open_truth if answers else open_clips
+        return opens(
             self.world, self.split, home=self.home, truth=self.truth, allow_files=files, allow_directories=folders
         )
 

@@ -89,7 +89,7 @@ def validate(submission: str | Path | Rows, *, request: Request | None = None, *
     with (
         request.score_cache().scratch() as scratch,
         _open(submission, scratch, request) as source,
-        request.open((source.path,), (scratch,)) as truth,
+        request.open((source.path,), (scratch,), answers=False) as truth,
     ):
         return ingest(truth, source, **(request.ingestion() | {"lenient": True}))
 

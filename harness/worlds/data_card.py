@@ -16,12 +16,14 @@ from reference.process.sessions import quantile
 from reference.process.world import World, load_world, world_file
 from reference.resources import text
 from reference.task import MEANINGS
+from reference.truth.catalog import locate
 
 
 def card(name: str, *, home: Path | None = None) -> str:
     """Return the data card as Markdown. Makes the truth of every split that is not there yet."""
     import jinja2
 
+    locate(name, home).need_answers()
     world = load_world(name)
     splits = [describe.describe(name, split, home=home) for split in world.splits]
     template = text(__package__, "templates", "world_card.md.j2")

@@ -14,9 +14,10 @@ from pathlib import Path
 from typing import Any
 
 from harness import disclosure, statistics
-from harness.errors import UsageError
+from harness.errors import UsageError, WorldError
 from harness.metrics_table import SINGLE
 from harness.progress import counter
+from harness.worlds.sealing import picture_choices
 from reference.home import cache_home, user_key
 from reference.process import frame_limits
 from reference.process.split import session_states
@@ -24,10 +25,12 @@ from reference.process.world import scaled_name
 from reference.resources import sql
 from reference.task import DEFAULT_SPLIT, DEFAULT_WORLD
 from reference.truth import store
-from reference.truth.catalog import locate, names
-from reference.truth.store import Truth, open_truth
+from reference.truth.catalog import locate, names, sealed_split
+from reference.truth.origin import Origin
+from reference.truth.store import Truth, open_clips, open_truth
 
 FORMAT = "warehouse-harness/world-1"
+PUBLISHED_FORMAT = "warehouse-harness/published-1"
 DISAGREEMENTS = (0.1, 0.25, 0.4)
 CORRELATION = 0.03
 LIMIT_SESSIONS = 288
@@ -35,16 +38,29 @@ LIMIT_SESSIONS = 288
 
 
 def list_splits(home: Path | None = None) -> list[dict[str, Any]]:
-    """Return a row for every split of every world that ships or was made on this machine."""
+    """Return a row for every split of every world that ships or was made on this machine.
+
+    `note` says what a world lacks that cannot be used now, such as the secret of a sealed split; else it is "".
+    """
     folder = cache_home(home)
+    return [row for name in names(folder) for row in _splits_of(name, folder)]
+
+
+def _splits_of(name: str, home: Path) -> list[dict[str, Any]]:
+    """Return the rows of one world; one that cannot be used has a single row, and hides no other world."""
+    try:
+        origin = locate(name, home)
+    except WorldError as error:
+        split = sealed_split(name, home)
+        return [{"world": name, "split": split, "kind": split and "synthetic", "built": False, "note": str(error)}]
     return [
         {
             "world": origin.name,
             "split": split,
             "kind": origin.kind,
-            "built": store.truth_path(origin, split, home=folder).exists(),
+            "built": store.truth_path(origin, split, home=home).exists(),
+            "note": "",
         }
-        for origin in (locate(name, folder) for name in names(folder))
         for split in origin.splits
     ]
 
@@ -64,6 +80,7 @@ def build(
     """
     folder = cache_home(home)
     origin = locate(scaled_name(world, scale), folder)
+    origin.need_answers()
     pinned = origin.pinned
     if not check:
         origin = replace(origin, pinned={})
@@ -120,11 +137,33 @@ def describe(
 ) -> dict[str, Any]:
     """Return one object about a split (shares in [0, 1], null where the world has no such thing).
 
-    Raises UsageError for a sealed split without `organiser`.
+    Of the published folder of a sealed split the object says what is published. Raises UsageError for a sealed split
+    without `organiser`.
     """
+    origin = locate(world, home)
+    if origin.published is not None:
+        return _describe_published(origin, split, home)
     disclosure.refuse(world, "its distributions", organiser=organiser, home=home)
     with open_truth(world, split, home=home, truth=truth) as opened:
         return describe_truth(opened) | {"frame_limit": frame_limit(world, split, home)}
+
+
+def _describe_published(origin: Origin, split: str, home: str | Path | None) -> dict[str, Any]:
+    """Return the object about a published folder: its clips, their pictures, the labels and the commitment."""
+    assert origin.published is not None
+    folder = origin.published.folder
+    with open_clips(folder, split, home=home) as opened:
+        return {
+            "format": PUBLISHED_FORMAT,
+            "world": opened.world,
+            "split": opened.split,
+            "kind": origin.kind,
+            "n": opened.n,
+            "sessions": opened.sessions,
+            "commitment": opened.sealed,
+            "pictures": picture_choices(folder),
+            "operations": list(opened.operations),
+        }
 
 
 def describe_truth(truth: Truth) -> dict[str, Any]:

@@ -65,6 +65,8 @@ def preview(
     world.
     """
     origin = locate(world, home)
+    if origin.published is not None:
+        raise UsageError(f"{origin.name} is sealed: its pictures lie in {origin.published.folder}")
     if origin.process is None:
         raise UsageError(
             f"{world} was imported, so there is nothing to draw: its pictures are in its recording, and "

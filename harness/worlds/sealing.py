@@ -2,22 +2,38 @@
 
 from __future__ import annotations
 
-import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from harness.errors import UsageError
-from harness.progress import counter
+from harness.progress import counter, span
 from reference import sealing
+from reference.files import write_json
 from reference.home import cache_home
 from reference.process.world import World, load_world
-from reference.rendering.render_split import render
+from reference.rendering.render_split import SIDES, generator, render
 from reference.rendering.request import Request
 from reference.rendering.sources import Scenes
 from reference.sealing import Check, Render
-from reference.task import DEFAULT_SPLIT
+from reference.task import CLIP_FRAMES, DEFAULT_SPLIT
 from reference.truth.origin import Seal
-from reference.truth.sealed import read_secret, registered_seal, secret_of
+from reference.truth.published import RENDERING, read_commitment, read_object
+from reference.truth.sealed import COMMITMENT, Secret, read_secret, registered_seal, secret_of
+
+REVEALED = "reveal.json"
+REVEALED_FORMAT = "warehouse-harness/reveal-1"
+PICTURES = {"form": str, "frames": int, "sampler": str, "size": int, "image": str}
+"""Fields of a rendering's request that `harness world seal` lets its user choose or leaves at their default."""
+CLIP_SECONDS, FRAME_SECONDS, PIXEL_SECONDS = 0.03, 0.001, 2e-8
+"""Time to draw a clip on one core: for the clip, for each frame, for each pixel of each frame; measured, rounded up."""
+
+Say = Callable[[str], object]
+"""Takes a sentence about the work before it begins."""
+
+
+def _silent(text: str) -> None:
+    """Drop a sentence."""
 
 
 def seal(
@@ -28,6 +44,7 @@ def seal(
     name: str | None = None,
     split: str = DEFAULT_SPLIT,
     home: Path | None = None,
+    say: Say = _silent,
     **pictures: Any,
 ) -> Seal:
     """Render a split under a secret, commit to it and return its seal.
@@ -35,40 +52,122 @@ def seal(
     `pictures`: `form` and `size` as in reference.rendering.request, and `workers`, the processes that draw them.
     """
     name = name or f"{load_world(world).name}-sealed"
-    return sealing.seal(world, split, name, secret_file, folder, cache_home(home), _renderer(**pictures))
+    return sealing.seal(world, split, name, secret_file, folder, cache_home(home), _renderer(say, **pictures))
 
 
-def reveal(name: str, *, home: Path | None = None) -> dict[str, str]:
-    """Return secret and salt of a sealed split, for all the world to check. Raises UsageError for an unknown name."""
+def reveal(name: str, path: Path | None = None, *, home: Path | None = None) -> dict[str, str]:
+    """Return secret and salt of a sealed split, for all the world to check; write them to `path` too, if there is one.
+
+    Raises UsageError for an unknown name, and for a path that holds anything else.
+    """
     sealed = registered_seal(name, cache_home(home))
     if sealed is None:
         raise UsageError(f"no sealed split {name!r} on this machine")
     secret = read_secret(Path(sealed.secret_file))
-    return {"name": name, "commitment": sealed.commitment, "secret": secret.key.hex(), "salt": secret.salt.hex()}
+    revealed = {
+        "format": REVEALED_FORMAT,
+        "name": name,
+        "commitment": sealed.commitment,
+        "secret": secret.key.hex(),
+        "salt": secret.salt.hex(),
+    }
+    if path is not None:
+        if path.exists() and (not path.is_file() or read_object(path) != revealed):
+            raise UsageError(f"{path}: exists and holds something else; choose another file")
+        write_json(path, revealed)
+    return revealed
 
 
-def check_reveal(folder: Path, secret: str, salt: str, *, workers: int = 2, home: Path | None = None) -> Check:
+def check_reveal(
+    published: Path,
+    secret: str | None = None,
+    salt: str | None = None,
+    *,
+    revealed: Path | None = None,
+    workers: int = 2,
+    home: Path | None = None,
+    say: Say = _silent,
+) -> Check:
     """Compare a published folder with what a revealed secret makes; its render.json says how to make the pictures.
 
-    Raises UsageError for a folder that holds no rendering, and for what is no secret and salt.
+    `published`, `secret`, `salt`, `revealed`: as of `revealed_secret`. Raises UsageError for a folder that holds no
+    rendering, and for what is no secret and salt.
     """
+    folder, opened = revealed_secret(published, secret, salt, revealed=revealed)
+    pictures = picture_choices(folder)
+    if (code := read_object(folder / RENDERING).get("code")) != generator():
+        raise UsageError(
+            f"{folder}: was made by version {str(code)[:16]} of the generator, this is {generator()}; check it with "
+            "the version of the harness that sealed it"
+        )
+    return sealing.check_reveal(folder, opened, cache_home(home), _renderer(say, workers, **pictures))
+
+
+def revealed_secret(
+    published: Path, secret: str | None = None, salt: str | None = None, *, revealed: Path | None = None
+) -> tuple[Path, Secret]:
+    """Return a published folder, and the secret that was revealed for it.
+
+    `published`: the folder, or the file of `reveal` in it; `revealed`: that file, by default reveal.json in the folder.
+    `secret` and `salt`: the two texts instead of a file. Raises UsageError for what is no secret and salt.
+    """
+    if published.is_file() and revealed is None:
+        published, revealed = published.parent, published
+        if not (published / COMMITMENT).is_file():
+            raise UsageError(f"{revealed}: name the published folder too: harness world check-reveal FOLDER {revealed}")
+    if (secret is None) != (salt is None) or (secret is not None and revealed is not None):
+        raise UsageError("expected one file of harness world reveal, or --secret and --salt together")
+    public = read_commitment(published)
+    if secret is not None and salt is not None:
+        return published, _secret("--secret and --salt", secret, salt)
+    path = revealed or published / REVEALED
+    if not path.is_file():
+        raise UsageError(f"{path}: no such file; harness world reveal NAME -o FILE writes it")
+    table = read_object(path)
+    if table.get("name", public.name) != public.name:
+        raise UsageError(f"{path}: reveals {str(table['name'])[:80]!r}, {published} is {public.name!r}")
+    return published, _secret(str(path), table.get("secret"), table.get("salt"))
+
+
+def picture_choices(folder: Path) -> dict[str, Any]:
+    """Return the choices of a published folder's pictures, of PICTURES. Raises UsageError for what is no rendering."""
+    request = read_object(folder / RENDERING).get("request")
+    if not isinstance(request, dict) or any(type(request.get(key)) is not kind for key, kind in PICTURES.items()):
+        raise UsageError(f"{folder / RENDERING}: does not say what was rendered")
+    chosen = {key: request[key] for key in PICTURES}
+    if not (1 <= chosen["frames"] <= CLIP_FRAMES and SIDES[0] <= chosen["size"] <= SIDES[1]):
+        raise UsageError(f"{folder / RENDERING}: {chosen['frames']} frames of {chosen['size']} pixels cannot be drawn")
+    return chosen
+
+
+def _secret(place: str, secret: Any, salt: Any) -> Secret:
+    """Return the secret of two texts. Raises UsageError, which names the place that they are from."""
     try:
-        revealed = secret_of(secret, salt)
-        request = json.loads((folder / "render.json").read_text(encoding="utf-8"))["request"]
-    except ValueError as error:
-        raise UsageError(f"--secret and --salt: {error}") from None
-    except (OSError, KeyError, TypeError):
-        raise UsageError(f"{folder}: holds no rendering") from None
-    pictures = {key: request[key] for key in ("form", "frames", "sampler", "size", "image")}
-    return sealing.check_reveal(folder, revealed, cache_home(home), _renderer(workers, **pictures))
+        return secret_of(secret, salt)
+    except (ValueError, TypeError):
+        raise UsageError(f"{place}: expected secret and salt, 64 hexadecimal digits each") from None
 
 
-def _renderer(workers: int = 2, **pictures: Any) -> Render:
+def _renderer(say: Say, workers: int = 2, **pictures: Any) -> Render:
     """Return the function that sealing draws with: it shows progress and takes the world as it is, secret and all."""
 
     def draw(world: World, split: str, folder: Path) -> None:
         request = Request(world=world.name, split=split, **pictures)
-        with counter(f"{world.name} / {split}") as report:
-            render(request, folder, workers=workers, progress=report, source=Scenes(world, split))
+        source = Scenes(world, split)
+        say(announcement(request, source.expected, workers))
+        with counter(f"{world.name} / {split}", logged=True) as report:
+            render(request, folder, workers=workers, progress=report, source=source)
 
     return draw
+
+
+def announcement(request: Request, clips: int, workers: int) -> str:
+    """Return the sentence that says what will be drawn and about how long it takes."""
+    video, pixels = request.form == "video", request.size**2
+    frames = CLIP_FRAMES if video else request.frames
+    seconds = clips * (CLIP_SECONDS + frames * (FRAME_SECONDS + pixels * PIXEL_SECONDS)) / workers
+    size = clips * (25_000 + frames * pixels * 0.0095 if video else frames * (900 + pixels * 0.25))
+    return (
+        f"drawing {clips:,} clips of {request.world} / {request.split}, {request.size} x {request.size} pixels: about "
+        f"{max(1.0, size / 1e6):,.0f} MB, {span(max(1.0, seconds))}"
+    )

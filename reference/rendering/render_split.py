@@ -106,6 +106,10 @@ def _check(request: Request) -> None:
 def source_of(request: Request, *, home: Path | None = None, draw: DrawFrames = render_frames) -> Source:
     """Return the scenes of a synthetic world, or the recording of an imported one. Raises RenderError, WorldError."""
     origin = locate(request.world, home)
+    if origin.published is not None:
+        raise RenderError(
+            f"{origin.name} is sealed: its pictures lie in {origin.published.folder}, no others can be made"
+        )
     if request.video is not None:
         if request.video_start_ms is None:
             raise RenderError("a video needs its start: --video-start with Unix ms or an ISO 8601 time")

@@ -1,12 +1,13 @@
 """Names of worlds: `locate` resolves one, once, to the Origin that answers truth, process and seal.
 
 Names: a world that ships (`warehouse-v1`), the path of a world file, either with `-xN` behind it (the same world with N
-times the sessions, of which the first are the unscaled split's), or a world that was imported or sealed on
-this machine. No other module parses a name.
+times the sessions, of which the first are the unscaled split's), a world that was imported or sealed on this machine,
+or the published folder of a sealed split. No other module parses a name.
 """
 
 from __future__ import annotations
 
+import contextlib
 import re
 from pathlib import Path
 
@@ -15,7 +16,8 @@ from reference.home import cache_home
 from reference.process.world import load_world, world_names
 from reference.truth.imported import imported_names, imported_origin
 from reference.truth.origin import Origin
-from reference.truth.sealed import registered_seal, registered_world, sealed_names, sealed_origin
+from reference.truth.published import published_origin
+from reference.truth.sealed import COMMITMENT, registered_seal, registered_world, sealed_names, sealed_origin
 from reference.truth.synthetic import synthetic_origin
 
 _SCALED = re.compile(r"(?P<base>.+)-x(?P<scale>[1-9][0-9]{0,5})")
@@ -24,7 +26,7 @@ _SCALED = re.compile(r"(?P<base>.+)-x(?P<scale>[1-9][0-9]{0,5})")
 def locate(name: str | Path, home: str | Path | None = None) -> Origin:
     """Return the world of that name. Raises WorldError where there is none.
 
-    An imported world comes before a sealed one, and both before a world file of the same name.
+    An imported world comes before a sealed one, and both before a folder or world file of the same name.
     """
     text, folder = str(name), cache_home(home)
     imported = imported_origin(text, folder)
@@ -33,13 +35,16 @@ def locate(name: str | Path, home: str | Path | None = None) -> Origin:
     seal = registered_seal(text, folder)
     if seal is not None:
         return sealed_origin(registered_world(seal), seal.split, seal)
+    published = published_origin(text)
+    if published is not None:
+        return published
     scaled = _SCALED.fullmatch(text)
     if scaled and not Path(text).is_file():
         return synthetic_origin(load_world(scaled["base"]), int(scaled["scale"]))
     try:
         return synthetic_origin(load_world(text))
     except WorldError as error:
-        raise WorldError(f"{error}{_imported_here(folder)}") from None
+        raise WorldError(f"{error}{_more_names(text, folder)}") from None
 
 
 def names(home: Path) -> list[str]:
@@ -47,6 +52,18 @@ def names(home: Path) -> list[str]:
     return [*world_names(), *imported_names(home), *sealed_names(home)]
 
 
-def _imported_here(home: Path) -> str:
+def sealed_split(name: str, home: Path) -> str | None:
+    """Return the split that was sealed under a name on this machine, also where its secret is missing; else None."""
+    with contextlib.suppress(WorldError):
+        seal = registered_seal(name, home)
+        return seal.split if seal else None
+    return None
+
+
+def _more_names(name: str, home: Path) -> str:
+    """Return what else could have been named: a published folder, an imported world."""
+    if Path(name).is_dir():
+        return f"; the folder holds no {COMMITMENT}, as that of a sealed split does"
     found = imported_names(home)
-    return f"; imported: {', '.join(found)}" if found else ""
+    sealed = "" if Path(name).exists() else ", or of the folder that a sealed split was published as"
+    return sealed + (f"; imported: {', '.join(found)}" if found else "")

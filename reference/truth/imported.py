@@ -61,7 +61,10 @@ def imported_origin(name: str, home: Path) -> Origin | None:
     folder = home / "worlds" / name
     if not NAME.fullmatch(name) or not (folder / DESCRIPTION).is_file():
         return None
-    description = json.loads((folder / DESCRIPTION).read_text(encoding="utf-8"))
+    try:
+        description = json.loads((folder / DESCRIPTION).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        raise WorldError(f"{folder / DESCRIPTION}: not readable; import {name} again") from None
     return Origin(
         name=name,
         digest=sha256(json.dumps(description, sort_keys=True).encode()),

@@ -27,6 +27,8 @@ class Content:
     script: Mapping[str, str] = field(default_factory=dict)
     in_sample: bool = False
     starts: Mapping[str, int] = field(default_factory=dict)  # session -> Unix ms from which start_ms counts, if known
+    unanswered: Sequence[str] = ()  # in place of `clips`: ids of clips whose truth is not known here
+    sessions: int | None = None  # of `unanswered`, whose clips name none
 
 
 @dataclass(frozen=True)
@@ -38,11 +40,20 @@ class Seal:
     commitment: str
     secret_file: str
     folder: Path
+    fingerprint: str = ""  # of the secret; older registrations have none
 
     @property
     def log(self) -> Path:
         """Return the path of the log of scorings, one JSON object a line."""
         return self.folder / "scorings.jsonl"
+
+
+@dataclass(frozen=True)
+class Published:
+    """Published folder of a sealed split: clips, pictures and a commitment, and no truth."""
+
+    folder: Path
+    commitment: str
 
 
 @dataclass(frozen=True)
@@ -55,20 +66,37 @@ class Origin:
     splits: tuple[str, ...]
     content: Callable[[str], Content]
     pinned: Mapping[str, str] = field(default_factory=dict)  # split -> digest of its truth
-    process: World | None = None  # what draws sessions and pictures; None for an imported world
+    process: World | None = None  # what draws sessions and pictures; None for an imported or published world
     scale: int = 1  # times as many sessions as the process's splits say
-    seal: Seal | None = None
+    seal: Seal | None = None  # on the organiser's machine
+    published: Published | None = None  # on an entrant's
     converted: bool = False  # its truth counts frames at another rate, which were rounded to 25 fps
 
     @property
     def imported(self) -> bool:
         """Return whether the world was imported: it has neither process nor pictures then."""
-        return self.process is None
+        return self.process is None and self.published is None
 
     @property
     def kind(self) -> str:
-        """Return "synthetic" or "imported", as the truth database names it."""
+        """Return "synthetic", "imported" or "published", as the truth database names it."""
+        if self.published is not None:
+            return "published"
         return "imported" if self.imported else "synthetic"
+
+    @property
+    def commitment(self) -> str:
+        """Return the commitment of a sealed split, else ""."""
+        sealed = self.seal or self.published
+        return sealed.commitment if sealed else ""
+
+    def need_answers(self) -> None:
+        """Raise TruthError for a published split, whose answers are not here."""
+        if self.published is not None:
+            raise TruthError(
+                f"{self.published.folder}: the truth of the sealed split {self.name} is with its organiser; "
+                "check predictions with harness validate, make an entry with harness submit, and send it in"
+            )
 
     def check_split(self, split: str) -> None:
         """Raise TruthError for a split that the world does not have."""

@@ -14,11 +14,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from reference.errors import WorldError
+from reference.files import sha256
 from reference.process.world import World, load_world
 from reference.truth.origin import Origin, Seal
 from reference.truth.synthetic import synthetic_content
 
-REGISTERED, WORLD_FILE = "seal.json", "world.toml"
+REGISTERED, WORLD_FILE, COMMITMENT = "seal.json", "world.toml", "commitment.json"
+COMMITMENT_FORMAT = "warehouse-harness/commitment-1"
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 SECRET_BYTES = 32
 
@@ -30,6 +32,11 @@ class Secret:
     key: bytes
     salt: bytes
 
+    @property
+    def fingerprint(self) -> str:
+        """Return a digest that tells this secret from others and does not give it away, because it is random."""
+        return sha256(b"secret|" + self.key + self.salt)
+
 
 def sealed_world(base: str | Path, name: str, secret: Secret) -> World:
     """Return the base world under the secret key: other sessions, other ids, other pictures, nothing pinned."""
@@ -38,7 +45,11 @@ def sealed_world(base: str | Path, name: str, secret: Secret) -> World:
 
 def registered_world(seal: Seal) -> World:
     """Return the world of a registered seal. Raises WorldError where the organiser's secret cannot be read."""
-    return sealed_world(seal.folder / WORLD_FILE, seal.name, read_secret(Path(seal.secret_file)))
+    try:
+        secret = read_secret(Path(seal.secret_file))
+    except WorldError as error:
+        raise WorldError(f"{seal.name} is sealed, and its secret cannot be read: {error}") from None
+    return sealed_world(seal.folder / WORLD_FILE, seal.name, secret)
 
 
 def sealed_origin(world: World, split: str, seal: Seal | None = None) -> Origin:
@@ -71,13 +82,15 @@ def make_secret(path: Path) -> Secret:
 def read_secret(path: Path) -> Secret:
     """Return the secret at `path`. Raises WorldError where it is missing, malformed, or readable by others."""
     try:
+        if path.is_dir():
+            raise WorldError(f"{path}: is a folder, not a secret file of `harness world seal`")
         if path.stat().st_mode & 0o077:
             raise WorldError(f"{path}: others can read it; chmod 600 {path.name}")
         table = json.loads(path.read_text(encoding="utf-8"))
         return secret_of(table["secret"], table["salt"])
     except OSError as error:
         raise WorldError(f"{path}: {error.strerror}") from None
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         raise WorldError(f"{path}: not a secret file of `harness world seal`") from None
 
 
@@ -90,11 +103,14 @@ def secret_of(key: str, salt: str) -> Secret:
 
 
 def registered_seal(name: str, home: Path) -> Seal | None:
-    """Return the registration of the sealed split of that name on this machine, or None."""
+    """Return the registration of the sealed split of that name on this machine, or None. Raises WorldError."""
     folder = home / "sealed" / name
     if not NAME.fullmatch(name) or not (folder / REGISTERED).is_file():
         return None
-    return Seal(**json.loads((folder / REGISTERED).read_text(encoding="utf-8")), folder=folder)
+    try:
+        return Seal(**json.loads((folder / REGISTERED).read_text(encoding="utf-8")), folder=folder)
+    except (OSError, ValueError, TypeError, RecursionError):
+        raise WorldError(f"{folder / REGISTERED}: not a readable registration; seal {name} again") from None
 
 
 def sealed_names(home: Path) -> list[str]:

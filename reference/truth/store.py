@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING
 from reference.code_digest import code_digest
 from reference.errors import TruthError
 from reference.files import replacement, sha256
-from reference.home import cache_home, user_key
+from reference.home import cache_home, make_private_folder, user_key
 from reference.resources import sql
 from reference.task import DEFAULT_SPLIT, DEFAULT_WORLD
 from reference.truth import database
@@ -86,6 +86,16 @@ class Truth:
         return self.meta["sealed"]
 
     @property
+    def pin(self) -> dict[str, str]:
+        """Return what a card pins the truth by: its digest; of a sealed split the commitment, which tells nothing."""
+        return {"truth_digest": "", "commitment": self.sealed} if self.sealed else {"truth_digest": self.digest}
+
+    @property
+    def answered(self) -> bool:
+        """Return whether the truth is here; of a published split only the clips are."""
+        return self.meta["kind"] != "published"
+
+    @property
     def in_sample(self) -> bool:
         """Return whether floors and transitions were fitted on the very session that they are quoted for."""
         return self.meta["in_sample"] == "true"
@@ -121,11 +131,40 @@ def open_truth(
     `truth`: a database of that split, or a folder to keep databases in, instead of the cache. The connection may read
     `allow_files` and read and write in `allow_directories`, and reach nothing else. Raises TruthError, WorldError.
     """
+    locate(world, cache_home(home)).need_answers()
+    return open_clips(
+        world,
+        split,
+        home=home,
+        truth=truth,
+        allow_files=allow_files,
+        allow_directories=allow_directories,
+        progress=progress,
+    )
+
+
+def open_clips(
+    world: str | Path = DEFAULT_WORLD,
+    split: str = DEFAULT_SPLIT,
+    *,
+    home: str | Path | None = None,
+    truth: str | Path | None = None,
+    allow_files: Iterable[Path] = (),
+    allow_directories: Iterable[Path] = (),
+    progress: Progress | None = None,
+) -> Truth:
+    """Open a split for who needs its clips and labels and no answer: also the published folder of a sealed split.
+
+    Arguments and errors are those of `open_truth`.
+    """
     folder = cache_home(home)
     origin = locate(world, folder)
     path = truth_path(origin, split, home=folder, truth=truth)
     if not path.exists():
         build_truth(origin, split, path, key=user_key(folder), progress=progress)
+    if origin.seal is not None and path.stat().st_mode & 0o077:
+        with contextlib.suppress(OSError):
+            path.chmod(0o600)  # written by a version that let others read it
     opened = attach(path, folder, allow_files, allow_directories)
     try:
         _check_identity(opened, origin, split)
@@ -156,9 +195,14 @@ def truth_path(origin: Origin, split: str, *, home: Path, truth: str | Path | No
 
 
 def build_truth(origin: Origin, split: str, path: Path, *, key: bytes, progress: Progress | None = None) -> None:
-    """Write the database of a split. Raises TruthError when its digest is not the one that its world pins."""
+    """Write the database of a split. Raises TruthError when its digest is not the one that its world pins.
+
+    The truth of a sealed split is for its owner's eyes alone.
+    """
     content = origin.content(split)
-    with _write_errors(path), replacement(path) as temporary:
+    if origin.seal is not None:
+        make_private_folder(path.parent)
+    with _write_errors(path), replacement(path, private=origin.seal is not None) as temporary:
         temporary.unlink()
         with database.connect() as connection:
             database.attach_new(connection, temporary)
@@ -191,7 +235,12 @@ def _insert(connection: duckdb.DuckDBPyConnection, content: Content, progress: P
     """Write the rows, a chunk at a time; return the number of sessions."""
     connection.executemany("INSERT INTO truth.operations VALUES (?, ?)", list(enumerate(content.operations)))
     sessions: dict[str, int] = {}
-    done, clips = 0, iter(content.clips)
+    done, clips = len(content.unanswered), iter(content.clips)
+    if done:
+        connection.execute(sql(__package__, "unanswered"))
+        connection.execute(
+            "INSERT INTO truth.clips BY NAME SELECT unnest(?) AS clip_id, 0 AS fold", [list(content.unanswered)]
+        )
     while chunk := list(islice(clips, _CHUNK)):
         connection.register("chunk", clips_table(chunk, content, sessions))
         connection.execute("INSERT INTO truth.clips SELECT * FROM chunk")
@@ -210,7 +259,7 @@ def _insert(connection: duckdb.DuckDBPyConnection, content: Content, progress: P
     rows = [(fold, code, after) for fold, fit in enumerate(content.fits) for code, after in enumerate(fit.transition)]
     columns = list(map(list, zip(*rows, strict=True)))
     connection.execute("INSERT INTO truth.transition SELECT unnest(?), unnest(?), unnest(?)", columns)
-    return len(sessions)
+    return len(sessions) if content.sessions is None else content.sessions
 
 
 def _meta(
@@ -230,7 +279,7 @@ def _meta(
         "sessions": str(sessions),
         "script": json.dumps(script),
         "public": str(origin.public).lower(),
-        "sealed": origin.seal.commitment if origin.seal else "",
+        "sealed": origin.commitment,
         "in_sample": str(content.in_sample).lower(),
     }
 

@@ -6,7 +6,7 @@ import os
 from dataclasses import replace
 
 from reference.process.ceiling import script
-from reference.process.priors import fit
+from reference.process.priors import Fit, fit
 from reference.process.split import build_split
 from reference.process.world import World, scaled_name
 from reference.truth.origin import Content, Origin
@@ -42,6 +42,11 @@ def synthetic_content(world: World, split: str, scale: int) -> Content:
         operations=world.operations,
         clips=build_split(world, split, scale=scale, workers=workers),
         expected=expected,
-        fits=[fit(list(build_split(replace(world, key=world.seed.encode()), "train")), world.operations)],
+        fits=[train_fit(world)],
         script=script(world),
     )
+
+
+def train_fit(world: World) -> Fit:
+    """Return floors and transitions of the public, unscaled train split, also of a world with a secret key."""
+    return fit(list(build_split(replace(world, key=world.seed.encode()), "train")), world.operations)

@@ -35,6 +35,7 @@ FULL = GOOD | {
     "clip_map_sha256": f'"{"2" * 64}"',
     "run": '{steps = 3, rate = 2e-4, layers = ["q", "v"], lora = {r = 16}}',
 }
+SEALED = {key: value for key, value in GOOD.items() if key != "truth_digest"} | {"commitment": f'"{"c" * 64}"'}
 
 
 @pytest.fixture
@@ -86,6 +87,12 @@ CASES = [
     ("short digest", GOOD | {"truth_digest": '"abc"'}, "truth_digest = 'abc', expected a sha256"),
     ("digest in capitals", GOOD | {"truth_digest": f'"{"A" * 64}"'}, "expected a sha256"),
     ("digest that runs on", GOOD | {"truth_digest": f'"{"0" * 65}"'}, "expected a sha256"),
+    ("a commitment in place of the truth's digest", SEALED, None),
+    ("neither", SEALED | {"commitment": None}, "missing keys truth_digest"),
+    ("both", SEALED | {"truth_digest": GOOD["truth_digest"]}, "has truth_digest and commitment"),
+    ("short commitment", SEALED | {"commitment": '"abc"'}, "commitment = 'abc', expected a sha256"),
+    ("empty commitment", SEALED | {"commitment": '""'}, "missing keys truth_digest"),
+    ("commitment as a number", SEALED | {"commitment": "7"}, "commitment = 7, expected str"),
     ("predictions above the folder", GOOD | {"predictions": '"../p.jsonl"'}, "a file name in the same folder"),
     ("predictions anywhere", GOOD | {"predictions": '"/etc/passwd"'}, "a file name in the same folder"),
     ("predictions in a folder below", GOOD | {"predictions": '"x/p.jsonl"'}, "a file name in the same folder"),
@@ -109,7 +116,7 @@ def test_reader_and_schema_agree(why, values, message, write):
 
 
 def test_the_schema_knows_every_key():
-    assert set(schema("card")["properties"]) == set(FULL) == set(Card.__dataclass_fields__)
+    assert set(schema("card")["properties"]) == set(FULL | SEALED) == set(Card.__dataclass_fields__)
 
 
 UNREADABLE = [

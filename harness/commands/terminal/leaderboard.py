@@ -33,7 +33,9 @@ def print_leaderboard(board: dict[str, Any], out: Console) -> None:
 def print_sealed_leaderboard(board: dict[str, Any], out: Console) -> None:
     """Print the public board of a sealed split."""
     where = f"{board['world']} / {board['split']} (sealed): {size(board)}"
-    out.print(Text(where if board["entries"] else "No entry yet.", style="bold"))
+    out.print(Text(where, style="bold"))
+    if not board["entries"]:
+        out.print("No entry yet.")
     made = table("model", "score", "95% interval", *(part.short for part in PARTS), "coverage", left=["model"])
     for row in board["entries"]:
         metrics = row["metrics"]

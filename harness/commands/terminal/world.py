@@ -7,7 +7,7 @@ from typing import Any
 from rich.console import Console
 from rich.text import Text
 
-from harness.commands.terminal import IN_SAMPLE, heading, table, warn
+from harness.commands.terminal import IN_SAMPLE, heading, print_lines, table, warn
 from harness.formatting import number, percent, size
 from harness.metrics_table import BY_KEY
 from reference.task import DENSE_FRAMES
@@ -18,10 +18,26 @@ def print_worlds(rows: list[dict[str, Any]], out: Console) -> None:
     made = table("world", "kind", "split", "truth", left=["world", "kind", "split", "truth"])
     last = None
     for row in rows:
-        world = ("", "") if row["world"] == last else (row["world"], row["kind"])
-        made.add_row(*world, row["split"], "built" if row["built"] else "made when first used")
+        world = ("", "") if row["world"] == last else (row["world"], row["kind"] or "-")
+        state = "not usable" if row["note"] else "built" if row["built"] else "made when first used"
+        made.add_row(*world, row["split"] or "-", state)
         last = row["world"]
     out.print(made)
+    for row in rows:
+        if row["note"]:
+            warn(out, row["note"])
+
+
+def print_published(found: dict[str, Any], out: Console) -> None:
+    """Print what the published folder of a sealed split holds."""
+    where = Text(f"{found['world']} / {found['split']} (sealed)", style="bold")
+    out.print(where + Text(f"  {size(found)}"))
+    pictures = found["pictures"]
+    drawn = "videos" if pictures["form"] == "video" else f"{pictures['frames']} frames a clip, {pictures['sampler']}"
+    print_lines([f"commitment {found['commitment']}"], out)
+    out.print(Text(f"pictures: {drawn}, {pictures['size']} x {pictures['size']} ({pictures['image']})"))
+    out.print(Text(f"labels: {', '.join(found['operations'])}"))
+    out.print("the truth is with the organiser: validate, predict and submit work here, a score does not")
 
 
 def print_world(found: dict[str, Any], out: Console) -> None:

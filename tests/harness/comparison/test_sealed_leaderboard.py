@@ -10,9 +10,11 @@ import pytest
 
 import harness
 from harness.baselines.write import answers
+from harness.commands import terminal
+from harness.commands.terminal.leaderboard import print_sealed_leaderboard
 from harness.comparison import sealed_leaderboard
 from harness.errors import SubmissionError
-from harness.report import public
+from harness.report import gather, public
 from harness.scoring.request import Request
 from harness.worlds import sealing
 from reference.process.world import world_file
@@ -126,9 +128,90 @@ def test_an_entry_of_a_sealed_split_is_checked_and_not_scored(place, truth, tmp_
     before = log.read_bytes() if log.exists() else b""
     file = hand.write(tmp_path / "mine.jsonl", truth[1])
     made = harness.submit(file, name="mine", folder=tmp_path / "entries", world=NAME)
-    assert made.score is None and made.card.truth_digest == truth[0]
+    commitment = sealed_leaderboard.locate(NAME, place).commitment
+    assert made.score is None and (made.card.truth_digest, made.card.commitment) == ("", commitment)
+    assert truth[0] not in (tmp_path / "entries" / "mine" / "card.toml").read_text()
+    board = sealed_leaderboard.leaderboard(tmp_path / "entries", request(place))
+    assert "mine" in [row["name"] for row in board["entries"]], board["broken"]
+    log.write_bytes(before)
     assert (log.read_bytes() if log.exists() else b"") == before
     hand.write(tmp_path / "bad.jsonl", [{"clip_id": "no such clip"}])
     with pytest.raises(SubmissionError, match="nothing was scored"):
         harness.submit(tmp_path / "bad.jsonl", name="bad", folder=tmp_path / "entries", world=NAME)
     assert [path.name for path in (tmp_path / "entries").iterdir()] == ["mine"]
+
+
+def test_a_board_without_an_entry_says_so(place, tmp_path):
+    """The split, its size and its rules are known before anybody is scored."""
+    (place / "sealed" / NAME / "scorings.ladder.json").unlink(missing_ok=True)
+    board = sealed_leaderboard.leaderboard(tmp_path, request(place))
+    assert (board["world"], board["split"], board["n"], board["sessions"]) == (NAME, SPLIT, 80, 10)
+    assert (board["rules"], board["scheme"], board["entries"]) == ("standard", "aa40", [])
+    text = terminal.capture(lambda out: print_sealed_leaderboard(board, out))
+    assert "tiny-sealed / test (sealed): 80 clips in 10 sessions\nNo entry yet.\n" in text
+    page = public.html(board)
+    assert "No entry yet." in page and "tiny-sealed / test, sealed" in page and "None" not in text + page
+
+
+def few(truth, n):
+    return truth[1][:n]
+
+
+def nothing(truth, n):
+    """The other clips have a line, and no answer in it."""
+    empty = {"dominant_operation": None, "temporal_segment": None, "next_operation": None}
+    return truth[1][:n] + [line | empty for line in truth[1][n:]]
+
+
+def made_up(truth, n):
+    """The other clips have a label that no clip can have."""
+    return truth[1][:n] + [line | {"dominant_operation": "Dance"} for line in truth[1][n:]]
+
+
+@pytest.mark.parametrize("file", [few, nothing, made_up])
+def test_too_few_answers_have_no_score(file, place, truth, tmp_path):
+    """72 of 80 clips are nine tenths. One clip fewer tells nothing: no number, no line in the log, no row."""
+    log = sealed_leaderboard.locate(NAME, place).seal.log
+    before = log.read_bytes()
+    folder = hand.entry(tmp_path / "few", f"few {file.__name__}", file(truth, 71), NAME, truth[0])
+    with pytest.raises(SubmissionError, match=r"answer 71 of 80 clips of tiny-sealed.* from 72 answered clips on"):
+        harness.score(folder / "predictions.jsonl", name="few", world=NAME, home=place)
+    board = sealed_leaderboard.leaderboard(tmp_path, request(place))
+    assert [row["name"] for row in board["broken"]] == [f"few {file.__name__}"]
+    assert f"few {file.__name__}" not in [row["name"] for row in board["entries"]]
+    assert log.read_bytes() == before
+    enough = hand.write(tmp_path / "enough.jsonl", file(truth, 72))
+    assert harness.score(enough, name="enough", world=NAME, home=place).record["metrics"]["score"]["value"] > 0
+
+
+WRONG_PINS = [
+    ("another commitment", {"digest": "", "commitment": "c" * 64}, "commitment cccccccccccccccc, this is commitment"),
+    ("another truth", {"digest": "0" * 64}, "its card says commitment ="),
+]
+
+
+@pytest.mark.parametrize(("why", "pin", "message"), WRONG_PINS, ids=[case[0] for case in WRONG_PINS])
+def test_an_entry_for_another_truth_is_told_the_commitment_and_not_the_digest(
+    why, pin, message, place, truth, tmp_path
+):
+    hand.entry(tmp_path / "x", "x", truth[1], NAME, **pin)
+    error = sealed_leaderboard.leaderboard(tmp_path, request(place))["broken"][0]["error"]
+    assert message in error and truth[0][:16] not in error
+
+
+def test_the_organiser_has_pages(place, truth, tmp_path):
+    """A page needs the score of the constant answer, which is then not redacted either."""
+    submit(tmp_path, truth, "first", 0.3)
+    whole = Request(world=NAME, split=SPLIT, home=place, organiser=True)
+    assert gather.gather_leaderboard(tmp_path, whole).board["entries"][0]["name"] == "first"
+    assert gather.gather_report(tmp_path / "first" / "predictions.jsonl", whole).floor.record["n"] == 80
+
+
+def test_the_truth_is_for_the_organisers_eyes_alone(place, truth):
+    """Also that of an earlier version, which others could read."""
+    path = next((place / "truth" / NAME).glob("*.duckdb"))
+    assert (path.stat().st_mode & 0o777, path.parent.stat().st_mode & 0o777) == (0o600, 0o700)
+    assert (place / "sealed" / NAME).stat().st_mode & 0o777 == 0o700
+    path.chmod(0o644)
+    open_truth(NAME, SPLIT, home=place).close()
+    assert path.stat().st_mode & 0o777 == 0o600

@@ -10,9 +10,11 @@ import pytest
 
 import harness
 from harness.baselines.write import write_baseline
-from harness.errors import UsageError, WorldError
-from harness.worlds import describe, sealing
+from harness.errors import HarnessError, TruthError, UsageError, WorldError
+from harness.worlds import describe, rendering, sealing
+from reference.errors import RenderError
 from reference.truth.catalog import locate
+from reference.truth.sealed import make_secret, read_secret
 from tests.support import hand
 
 NAME = "tiny-sealed"
@@ -151,6 +153,62 @@ def test_another_secret_or_salt_does_not_pass(organiser, tmp_path):
         sealing.check_reveal(organiser["published"], "00", salt, home=tmp_path)
 
 
+def test_reveal_writes_what_check_reveal_reads(organiser, tmp_path):
+    """The file is found by its path, in the published folder, and with the folder that it lies in."""
+    published, home = tmp_path / "published", organiser["home"]
+    shutil.copytree(organiser["published"], published)
+    printed = sealing.reveal(NAME, tmp_path / "mine.json", home=home)
+    assert json.loads((tmp_path / "mine.json").read_text()) == printed
+    sealing.reveal(NAME, published / "reveal.json", home=home)
+    secret = read_secret(organiser["secret"])
+    for place, file in ((published, tmp_path / "mine.json"), (published, None), (published / "reveal.json", None)):
+        assert sealing.revealed_secret(place, revealed=file) == (published, secret)
+    assert sealing.check_reveal(published, workers=1, home=tmp_path / "home").valid
+
+
+def test_reveal_overwrites_nothing(organiser, tmp_path):
+    before = organiser["secret"].read_bytes()
+    with pytest.raises(UsageError, match="holds something else"):
+        sealing.reveal(NAME, organiser["secret"], home=organiser["home"])
+    assert organiser["secret"].read_bytes() == before
+
+
+def other_name(organiser, folder):
+    path = folder / "reveal.json"
+    path.write_text(json.dumps(sealing.reveal(NAME, home=organiser["home"]) | {"name": "another"}))
+    return folder, {}
+
+
+def other_version(organiser, folder):
+    path = folder / "render.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"code": "0" * 16}))
+    return folder, {"secret": "00" * 32, "salt": "00" * 32}
+
+
+def other_folder(organiser, folder):
+    sealing.reveal(NAME, folder.parent / "alone.json", home=organiser["home"])
+    return folder.parent / "alone.json", {}
+
+
+UNREADABLE_REVEALS = [
+    ("no file", lambda _, folder: (folder, {}), "reveal.json: no such file"),
+    ("another split's", other_name, "reveals 'another', .* is 'tiny-sealed'"),
+    ("another version's pictures", other_version, "version of the harness that sealed it"),
+    ("a file without its folder", other_folder, "name the published folder too"),
+    ("a secret without a salt", lambda _, folder: (folder, {"secret": "00" * 32}), "--secret and --salt together"),
+    ("no secret", lambda _, folder: (folder, {"revealed": folder / "index.json"}), "expected secret and salt"),
+]
+
+
+@pytest.mark.parametrize(("why", "made", "message"), UNREADABLE_REVEALS, ids=[case[0] for case in UNREADABLE_REVEALS])
+def test_what_cannot_be_checked_is_said(why, made, message, organiser, tmp_path):
+    folder = tmp_path / "published"
+    shutil.copytree(organiser["published"], folder)
+    place, choices = made(organiser, folder)
+    with pytest.raises(UsageError, match=message):
+        sealing.check_reveal(place, home=tmp_path / "home", **choices)
+
+
 def swap_a_picture(folder: Path) -> None:
     first, second = sorted((folder / "frames").rglob("*.jpg"))[:2]
     first.write_bytes(second.read_bytes())
@@ -198,3 +256,201 @@ SINGLE_OUT = [
 def test_no_clip_can_be_singled_out(why, options, organiser):
     with pytest.raises(UsageError, match="other rules or weights"):
         score(organiser, name="mine", **options)
+
+
+def contents(*folders: Path) -> dict[Path, bytes]:
+    """Return all files but the key of the user's truth databases."""
+    files = (path for folder in folders for path in folder.rglob("*") if path.is_file() and path.name != "key")
+    return {path: path.read_bytes() for path in files}
+
+
+def missing(organiser, scratch):
+    return {"secret": scratch / "secrte.json"}
+
+
+def another(organiser, scratch):
+    make_secret(scratch / "another.json")
+    return {"secret": scratch / "another.json"}
+
+
+def missing_and_another_folder(organiser, scratch):
+    return missing(organiser, scratch) | {"published": scratch / "new"}
+
+
+def another_and_another_folder(organiser, scratch):
+    return another(organiser, scratch) | {"published": scratch / "new"}
+
+
+def missing_on_another_machine(organiser, scratch):
+    return missing(organiser, scratch) | {"home": scratch / "home"}
+
+
+def another_on_another_machine(organiser, scratch):
+    return another(organiser, scratch) | {"home": scratch / "home"}
+
+
+def another_of_an_interrupted_rendering(organiser, scratch):
+    """Neither list nor commitment is there yet: the folders of the clips tell whose they are."""
+    shutil.copytree(organiser["published"], scratch / "cut")
+    for name in ("clips.jsonl", "commitment.json", "index.json"):
+        (scratch / "cut" / name).unlink()
+    return another_on_another_machine(organiser, scratch) | {"published": scratch / "cut"}
+
+
+def another_salt(organiser, scratch):
+    """The pictures are the same, the commitment is not."""
+    secret = json.loads(organiser["secret"].read_text())
+    (scratch / "salt.json").touch(mode=0o600)
+    (scratch / "salt.json").write_text(json.dumps(secret | {"salt": "00" * 32}))
+    return {"secret": scratch / "salt.json", "home": scratch / "home"}
+
+
+def inside_what_is_published(organiser, scratch):
+    return {"secret": organiser["published"] / "secret.json"}
+
+
+MISTYPED = [
+    (missing, "no such secret; tiny-sealed was sealed under"),
+    (another, "is another secret than that of tiny-sealed"),
+    (missing_and_another_folder, "no such secret; tiny-sealed was sealed under"),
+    (another_and_another_folder, "is another secret than that of tiny-sealed"),
+    (missing_on_another_machine, "a new one is made for a new folder only"),
+    (another_on_another_machine, "was rendered under another secret"),
+    (another_of_an_interrupted_rendering, "was rendered under another secret"),
+    (another_salt, "is another commitment"),
+    (inside_what_is_published, "keep the secret elsewhere"),
+]
+
+
+@pytest.mark.parametrize(("wrong", "message"), MISTYPED, ids=[case[0].__name__ for case in MISTYPED])
+def test_a_mistyped_secret_destroys_nothing(wrong, message, organiser, tmp_path):
+    """Everything is compared before anything is written: no picture, no list, no secret, no registration."""
+    paths = organiser | wrong(organiser, tmp_path)
+    before = contents(tmp_path, organiser["published"], organiser["home"] / "sealed")
+    with pytest.raises(WorldError, match=message):
+        seal(organiser["world"], paths)
+    assert contents(tmp_path, organiser["published"], organiser["home"] / "sealed") == before
+
+
+def test_a_secret_may_move(organiser, tmp_path):
+    """What is compared is the secret, not its path; where it cannot be read, only its split cannot be used."""
+    rows = describe.list_splits(organiser["home"])
+    moved = tmp_path / "moved.json"
+    organiser["secret"].rename(moved)
+    try:
+        listed = describe.list_splits(organiser["home"])
+        assert [row | {"note": ""} for row in listed[:-1]] == rows[:-1]
+        assert (listed[-1]["world"], listed[-1]["split"]) == (NAME, "test")
+        assert "its secret cannot be read" in listed[-1]["note"] and "secret.json" in listed[-1]["note"]
+        with pytest.raises(WorldError, match="tiny-sealed is sealed, and its secret cannot be read"):
+            locate(NAME, organiser["home"])
+        seal(organiser["world"], organiser | {"secret": moved})
+        assert describe.list_splits(organiser["home"]) == rows
+    finally:
+        moved.rename(organiser["secret"])
+        seal(organiser["world"], organiser)
+
+
+def test_a_damaged_registration_hides_no_other_world(organiser, tmp_path):
+    (tmp_path / "sealed" / "bad").mkdir(parents=True)
+    (tmp_path / "sealed" / "bad" / "seal.json").write_text("{")
+    (tmp_path / "worlds" / "worse").mkdir(parents=True)
+    (tmp_path / "worlds" / "worse" / "world.json").write_text("[")
+    notes = {row["world"]: row["note"] for row in describe.list_splits(tmp_path)}
+    assert "seal bad again" in notes["bad"] and "import worse again" in notes["worse"] and notes["warehouse-v1"] == ""
+
+
+# An entrant's machine: the published folder, and no registration
+
+
+@pytest.fixture
+def entrant(organiser, tmp_path, monkeypatch) -> Path:
+    monkeypatch.setenv("HARNESS_HOME", str(tmp_path / "home"))
+    monkeypatch.chdir(tmp_path)
+    return organiser["published"]
+
+
+def right_shape(question):
+    assert question.frames.shape == (8, 32, 32, 3) and question.prompt
+    return {
+        "dominant_operation": "Tape",
+        "temporal_segment": {"start_frame": 0, "end_frame": 60},
+        "next_operation": "Label",
+    }
+
+
+def test_an_entrant_validates_predicts_and_submits(organiser, entrant, tmp_path):
+    """The entry that leaves is scored on the organiser's machine: its card pins the commitment."""
+    made = harness.predict(right_shape, "entries/mine", world=entrant, wants=harness.Wants(size=32))
+    assert (made.answered, made.expected, made.published) == (24, 24, True)
+    found = harness.validate(made.path, world=entrant / "world.toml")
+    assert (found.rows, found.clips, found.total) == (24, 24, 0)
+    wrong = hand.write(tmp_path / "wrong.jsonl", [{"clip_id": "x", "dominant_operation": "Tape"}])
+    assert "CLIP_UNKNOWN" in harness.validate(wrong, world=entrant).codes
+    file = shutil.copy(made.path, tmp_path / "file.jsonl")
+    submitted = harness.submit(file, name="again", folder="entries", world=entrant)
+    commitment = locate(NAME, organiser["home"]).commitment
+    assert submitted.score is None and submitted.card.commitment == commitment and submitted.card.world == NAME
+    from harness.scoring.request import Request
+
+    board = harness.leaderboard("entries", request=Request(world=NAME, home=organiser["home"], organiser=True))
+    assert {row["name"] for row in board["entries"]} == {"mine", "again"} and not board["broken"]
+
+
+def test_an_entrant_learns_what_is_published(organiser, entrant):
+    found = describe.describe(entrant)
+    assert (found["world"], found["n"], found["sessions"], found["kind"]) == (NAME, 24, 6, "published")
+    assert found["pictures"] == {"form": "frames", "frames": 8, "sampler": "uniform", "size": 32, "image": "jpg"}
+
+
+NOT_HERE = [
+    ("score", lambda folder, file: harness.score(file, world=folder)),
+    ("score with a name", lambda folder, file: harness.score(file, world=folder, name="mine")),
+    ("compare", lambda folder, file: harness.compare(file, file, world=folder)),
+    ("leaderboard", lambda folder, file: harness.leaderboard(file.parent, world=folder)),
+    ("build", lambda folder, file: describe.build(folder)),
+    ("export", lambda folder, file: describe.export(folder, "test", file, include_test=True)),
+    ("oracle", lambda folder, file: write_baseline("oracle", file, world=folder)),
+]
+
+
+@pytest.mark.parametrize(("what", "call"), NOT_HERE, ids=[case[0] for case in NOT_HERE])
+def test_what_needs_the_truth_is_with_the_organiser(what, call, entrant, tmp_path):
+    file = tmp_path / "mine.jsonl"
+    write_baseline("constant", file, world=entrant)
+    before = file.read_bytes()
+    with pytest.raises(TruthError, match="tiny-sealed is with its organiser"):
+        call(entrant, file)
+    assert file.read_bytes() == before
+
+
+def test_only_the_organiser_draws(organiser, entrant, tmp_path):
+    base = organiser["world"]
+    with pytest.raises(UsageError, match="has size 32; the model wants size 64, and only the organiser"):
+        harness.predict(right_shape, tmp_path / "x", world=entrant, wants=harness.Wants(size=64))
+    with pytest.raises(RenderError, match="its pictures lie in"):
+        rendering.render(str(entrant), tmp_path / "y")
+    with pytest.raises(UsageError, match=r"shows tiny-sealed / test, expected tiny / test; --world "):
+        harness.predict(right_shape, tmp_path / "x", world=base, frames=entrant, wants=harness.Wants(size=32))
+
+
+DAMAGED = [
+    ("a picture that is missing", lambda folder: shutil.rmtree(folder / "frames")),
+    ("frame numbers that are a text", lambda folder: rewrite(folder, indices="x")),
+    ("pictures that are a number", lambda folder: rewrite(folder, frames=7)),
+    ("a path out of the folder", lambda folder: rewrite(folder, frames=["../../../etc/passwd"] * 8)),
+]
+
+
+def rewrite(folder: Path, **changes) -> None:
+    rows = [json.loads(line) | changes for line in (folder / "clips.jsonl").read_text().splitlines()]
+    hand.write(folder / "clips.jsonl", rows)
+
+
+@pytest.mark.parametrize(("what", "damage"), DAMAGED, ids=[case[0] for case in DAMAGED])
+def test_damaged_pictures_are_one_line(what, damage, entrant, tmp_path):
+    folder = tmp_path / "damaged"
+    shutil.copytree(entrant, folder)
+    damage(folder)
+    with pytest.raises(HarnessError, match=r"damaged.*(cannot be read|leads out of the folder)"):
+        harness.predict(right_shape, tmp_path / "x", world=folder, wants=harness.Wants(size=32))

@@ -1,0 +1,158 @@
+"""Published folder of a sealed split as a world: clips and their pictures, whose truth only the organiser holds.
+
+An entrant has what `harness world seal` wrote for publishing: the world file (labels, floors), `clips.jsonl` (clip ids)
+and the commitment. That is a world to validate, render from and predict for. Nothing can be scored on it: its database
+holds clips without answers, and `open_truth` refuses to open it for anyone who needs them.
+
+The folder comes from a stranger. Sizes, types, names and ids are checked before anything is made of them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from reference.errors import WorldError
+from reference.process.world import World, load_world, world_names
+from reference.task import OPEN_SPLITS
+from reference.truth.origin import Content, Origin, Published
+from reference.truth.sealed import COMMITMENT, COMMITMENT_FORMAT, NAME, WORLD_FILE
+from reference.truth.synthetic import train_fit
+
+CLIPS, INDEX, RENDERING = "clips.jsonl", "index.json", "render.json"
+MAX_JSON_BYTES = 1 << 20
+MAX_INDEX_BYTES = 1 << 28
+MAX_LINE_BYTES = 1 << 20
+MAX_CLIPS = 1_000_000
+"""Most clips that a published split, and the train split of its world, may have."""
+DIGEST = re.compile("[0-9a-f]{64}")
+CLIP_ID_CHARACTERS = 128
+
+
+@dataclass(frozen=True)
+class Commitment:
+    """Content of a folder's commitment.json."""
+
+    name: str
+    split: str
+    commitment: str
+
+
+def published_folder(name: str) -> Path | None:
+    """Return the published folder that a name means: the folder itself, or that of its world file; else None."""
+    path = Path(name)
+    folder = path.parent if path.name == WORLD_FILE and path.is_file() else path
+    return folder if name not in world_names() and (folder / COMMITMENT).is_file() else None
+
+
+def published_origin(name: str) -> Origin | None:
+    """Return the published split whose folder, or whose world file in it, is at this path, or None.
+
+    Raises WorldError, which names the file, for a folder that cannot have been published by `harness world seal`.
+    """
+    folder = published_folder(name)
+    if folder is None:
+        return None
+    said = read_commitment(folder)
+    world = published_world(folder, said.split)
+    with _readable(folder / CLIPS).open("rb") as file:
+        clips = hashlib.file_digest(file, "sha256").hexdigest()
+    return Origin(
+        name=said.name,
+        digest=f"{world.digest}:{said.commitment}:{clips}",
+        public=False,
+        splits=(said.split,),
+        content=lambda split: _content(folder, world, split),
+        published=Published(folder, said.commitment),
+    )
+
+
+def read_commitment(folder: Path) -> Commitment:
+    """Return what the commitment of a published folder says. Raises WorldError where it is missing or malformed."""
+    path = folder / COMMITMENT
+    table = read_object(path)
+    if table.get("format") != COMMITMENT_FORMAT:
+        raise WorldError(f"{path}: format is {str(table.get('format'))[:60]!r}, expected {COMMITMENT_FORMAT!r}")
+    for key, shape in (("name", NAME), ("split", NAME), ("commitment", DIGEST)):
+        if not isinstance(table.get(key), str) or not shape.fullmatch(table[key]):
+            raise WorldError(f"{path}: {key} = {str(table.get(key))[:80]!r}, not what `harness world seal` writes")
+    return Commitment(table["name"], table["split"], table["commitment"])
+
+
+def published_world(folder: Path, split: str) -> World:
+    """Return the public world of a published folder. Raises WorldError for one that has no such sealed split."""
+    path = _readable(folder / WORLD_FILE, MAX_JSON_BYTES)
+    world = load_world(path)
+    if split in OPEN_SPLITS or split not in world.splits:
+        raise WorldError(f"{path}: has no split {split!r} that could be sealed, which {COMMITMENT} names")
+    for name in (split, "train"):
+        size = world.split(name)
+        if size.sessions * size.clips > MAX_CLIPS:
+            raise WorldError(f"{path}: split {name} has more than {MAX_CLIPS:,} clips")
+    return world
+
+
+def read_object(path: Path, limit: int = MAX_JSON_BYTES) -> dict[str, Any]:
+    """Return the JSON object in a file of at most `limit` bytes. Raises WorldError, which names the file."""
+    try:
+        value = json.loads(_readable(path, limit).read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        raise WorldError(f"{path}: not a readable JSON file") from None
+    if not isinstance(value, dict):
+        raise WorldError(f"{path}: not a JSON object")
+    return value
+
+
+def _readable(path: Path, limit: int | None = None) -> Path:
+    """Return the path of a regular file of at most `limit` bytes. Raises WorldError for anything else."""
+    if not path.is_file():
+        raise WorldError(f"{path}: no such file; `harness world seal` wrote one, so the folder is not whole")
+    if limit is not None and path.stat().st_size > limit:
+        raise WorldError(f"{path}: has more than {limit:,} bytes")
+    return path
+
+
+def _content(folder: Path, world: World, split: str) -> Content:
+    """Return the content of a database without answers: the clips in the file's order, and what train says."""
+    size = world.split(split)
+    ids = tuple(_clip_ids(folder / CLIPS, size.sessions * size.clips))
+    if (folder / INDEX).exists():
+        listed = read_object(folder / INDEX, MAX_INDEX_BYTES).get("clips")
+        if listed != len(ids):
+            raise WorldError(
+                f"{folder / CLIPS}: has {len(ids):,} lines, {INDEX} says {str(listed)[:20]}; fetch it again"
+            )
+    return Content(
+        operations=world.operations,
+        clips=(),
+        expected=len(ids),
+        fits=[train_fit(world)],
+        unanswered=ids,
+        sessions=size.sessions,
+    )
+
+
+def _clip_ids(path: Path, most: int) -> Iterator[str]:
+    """Yield the clip ids of clips.jsonl. Raises WorldError with file and line, and for more than `most` of them."""
+    seen: set[str] = set()
+    with path.open("rb") as file:
+        for number, line in enumerate(iter(lambda: file.readline(MAX_LINE_BYTES), b""), start=1):
+            if number > most:
+                raise WorldError(f"{path}:{number}: the split has at most {most:,} clips")
+            try:
+                clip_id = json.loads(line)["clip_id"]
+            except (ValueError, KeyError, TypeError, RecursionError):
+                raise WorldError(f"{path}:{number}: not a JSON object with a clip_id") from None
+            usable = isinstance(clip_id, str) and 0 < len(clip_id) <= CLIP_ID_CHARACTERS and clip_id.isprintable()
+            if not usable or clip_id in seen:
+                why = "stands there twice" if usable else "is no name of a clip"
+                raise WorldError(f"{path}:{number}: clip_id {str(clip_id)[:60]!r} {why}")
+            seen.add(clip_id)
+            yield clip_id
+    if not seen:
+        raise WorldError(f"{path}: names no clip")
