@@ -90,9 +90,9 @@ class LookAlikes:
 def difference(name: str, clip_id: str) -> str:
     """Return what to change in a name so that it is the id that was meant, or nothing where no few words say it."""
     if (bare := name.strip()) == clip_id != name:
-        return "remove the spaces round it"
+        return "remove the spaces round the id"
     if len(bare) < len(clip_id) and (clip_id.startswith(bare) or clip_id.endswith(bare)):
-        return "it is cut off"
+        return "the id is cut off"
     if _ZEROS.sub("", bare) == _ZEROS.sub("", clip_id):
         return "zeros count"
     at = name.casefold().find(clip_id.casefold())
@@ -100,9 +100,9 @@ def difference(name: str, clip_id: str) -> str:
         return ""
     said = name[at : at + len(clip_id)]
     round_it = [(name[:at], "before"), (name[at + len(said) :], "after")]
-    removed = [f"{quote(text)} {where} it" for text, where in round_it if text]
+    removed = [f"{quote(text)} {where} the id" for text, where in round_it if text]
     changes = [f"remove {' and '.join(removed)}"] if removed else []
-    return " and ".join([*changes, "mind its case"] if said != clip_id else changes)
+    return " and ".join([*changes, "mind the case of the id"] if said != clip_id else changes)
 
 
 def _unambiguous(pairs: Iterable[tuple[str, str]]) -> dict[str, str | None]:

@@ -296,8 +296,9 @@ def test_a_name_that_two_clips_fit_is_not_guessed(tmp_path):
 
 CHANGED = [
     # how a file writes every id, what its only entry says to change
-    ("{}.mp4", 'remove ".mp4" after it'), ("v_{}", 'remove "v_" before it'), ("  {} ", "remove the spaces round it"),
-    ("data/{}.mp4", 'remove "data/" before it and ".mp4" after it'),
+    ("{}.mp4", 'remove ".mp4" after the id'), ("v_{}", 'remove "v_" before the id'),
+    ("  {} ", "remove the spaces round the id"),
+    ("data/{}.mp4", 'remove "data/" before the id and ".mp4" after the id'),
 ]  # fmt: skip
 
 
@@ -312,7 +313,7 @@ def test_one_and_the_same_change_of_all_ids_is_said_once(written, remedy, truth,
 
 def test_the_case_of_all_ids_is_said_once(truth, tmp_path):
     (kind,) = ingest_rows(truth, tmp_path, *(line(clip_id=clip.upper()) for clip in CLIPS), lenient=True).kinds
-    assert kind.text()[2].strip() == "mind its case"
+    assert kind.text()[2].strip() == "mind the case of the id"
 
 
 def test_a_cut_off_id_is_met_with_the_only_clip_that_it_begins(tmp_path):
