@@ -16,6 +16,8 @@ from harness.ingestion.diagnostics import quote
 
 SHORTEST_CUT = 4
 """A shorter piece of an id is no sign of it."""
+LONGEST_NAME = 1_000
+"""A longer name stands for no clip: the work on it would grow with its square."""
 PIECES = 12
 """So many pieces of a name, between its marks, are looked up."""
 _ENDING = re.compile(r"\.[a-z][a-z0-9]{1,4}$|\.7z$|\.3gp$")
@@ -36,6 +38,8 @@ class LookAlikes:
 
     def clip(self, name: str) -> str | None:
         """Return the clip that a name stands for: its id, also in another case, as a path or with a prefix."""
+        if len(name) > LONGEST_NAME:
+            return None
         self._read()
         whole = skeleton(name)
         if whole in self._by_looks:
@@ -45,10 +49,12 @@ class LookAlikes:
 
     def nearest(self, name: str) -> str | None:
         """Return the clip that a name stands for, or the only one whose id it cuts off, lengthens or pads otherwise."""
-        whole = skeleton(name)
         found = self.clip(name)
-        if found is not None or whole in self._by_looks:
+        if found is not None or len(name) > LONGEST_NAME:
             return found
+        whole = skeleton(name)
+        if whole in self._by_looks:
+            return None
         parts = [*_parts(whole)]
         if len({self._exact(part) for part in parts} - {None}) > 1:
             return None

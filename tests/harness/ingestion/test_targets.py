@@ -267,6 +267,7 @@ MEANT = [
     (f"https://host.example/v/{CLIP}.mp4?start=3#t=4", CLIP), (f"file:///data/{CLIP}.mp4", CLIP),
     (f"s3://bucket/my%20clips/{CLIP}.webm", CLIP), (f"/data/my clips/{CLIP}", CLIP), (f"{CLIP}/", CLIP),
     ("clip-7", CLIPS[7]), ("clip-07", CLIPS[7]), ("clip-000007.mp4", CLIPS[7]), ("7", None), ("clip-", None),
+    ("v_" * 400_000 + CLIP, None),
     (f"{CLIP}/{OTHER}.mp4", None), (f"{CLIP}_{OTHER}", None), (f"test-{CLIP}-000", CLIP),
 ]  # fmt: skip
 
@@ -395,6 +396,16 @@ ELSEWHERE = [
     ({"response": said()}, "clip_id", "add clip_id"),
     ({"video": CLIP, **canonical(clip_id=...)}, "clip_id", 'is "video" meant to be clip_id?'),
     ({"clip_id": CLIP, "result": json.loads(said())}, "", 'write the fields of "result" beside clip_id'),
+    (
+        {
+            "clip_id": CLIP,
+            "dominant_operation": "Tape",
+            "segment": {"start_frame": 3, "end_frame": 9},
+            "next_operation": None,
+        },
+        "temporal_segment",
+        'is "segment" meant to be temporal_segment?',
+    ),
     (canonical(temporal_segment=..., start=3, end=9), "temporal_segment", 'are "start" and "end" meant'),
     (canonical(confidence=85), "confidence", "if it counts in percent, divide it by 100"),
 ]
