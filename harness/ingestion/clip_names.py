@@ -31,7 +31,7 @@ class LookAlikes:
     """Clip ids of a split by their looks, read on first use: most files name no unknown clip."""
 
     def __init__(self, clip_ids: Callable[[], list[str]]):
-        self._clip_ids = clip_ids
+        self.clip_ids = clip_ids
         self._by_looks: dict[str, str | None] = {}
         self._by_number: dict[str, str | None] = {}
         self._sorted: tuple[list[str], list[str]] = [], []
@@ -66,7 +66,7 @@ class LookAlikes:
 
     def _read(self) -> None:
         if not self._by_looks:
-            self._by_looks = _unambiguous((skeleton(clip_id), clip_id) for clip_id in self._clip_ids())
+            self._by_looks = _unambiguous((skeleton(clip_id), clip_id) for clip_id in self.clip_ids())
             self._by_number = _unambiguous((_ZEROS.sub("", looks), looks) for looks in self._by_looks)
             self._sorted = sorted(self._by_looks), sorted(looks[::-1] for looks in self._by_looks)
 
