@@ -16,6 +16,8 @@ from harness.ingestion.diagnostics import quote
 
 SHORTEST_CUT = 4
 """A shorter piece of an id is no sign of it."""
+LONGEST_NAME = 1_000
+"""A longer name stands for no clip: the work on it would grow with its square."""
 PIECES = 12
 """So many pieces of a name, between its marks, are looked up."""
 _ENDING = re.compile(r"\.[a-z][a-z0-9]{1,4}$|\.7z$|\.3gp$")
@@ -36,6 +38,8 @@ class LookAlikes:
 
     def clip(self, name: str) -> str | None:
         """Return the clip that a name stands for: its id, also in another case, as a path or with a prefix."""
+        if len(name) > LONGEST_NAME:
+            return None
         self._read()
         whole = skeleton(name)
         if whole in self._by_looks:
@@ -45,10 +49,12 @@ class LookAlikes:
 
     def nearest(self, name: str) -> str | None:
         """Return the clip that a name stands for, or the only one whose id it cuts off, lengthens or pads otherwise."""
-        whole = skeleton(name)
         found = self.clip(name)
-        if found is not None or whole in self._by_looks:
+        if found is not None or len(name) > LONGEST_NAME:
             return found
+        whole = skeleton(name)
+        if whole in self._by_looks:
+            return None
         parts = [*_parts(whole)]
         if len({self._exact(part) for part in parts} - {None}) > 1:
             return None
@@ -90,9 +96,9 @@ class LookAlikes:
 def difference(name: str, clip_id: str) -> str:
     """Return what to change in a name so that it is the id that was meant, or nothing where no few words say it."""
     if (bare := name.strip()) == clip_id != name:
-        return "remove the spaces round it"
+        return "remove the spaces round the id"
     if len(bare) < len(clip_id) and (clip_id.startswith(bare) or clip_id.endswith(bare)):
-        return "it is cut off"
+        return "the id is cut off"
     if _ZEROS.sub("", bare) == _ZEROS.sub("", clip_id):
         return "zeros count"
     at = name.casefold().find(clip_id.casefold())
@@ -100,9 +106,9 @@ def difference(name: str, clip_id: str) -> str:
         return ""
     said = name[at : at + len(clip_id)]
     round_it = [(name[:at], "before"), (name[at + len(said) :], "after")]
-    removed = [f"{quote(text)} {where} it" for text, where in round_it if text]
+    removed = [f"{quote(text)} {where} the id" for text, where in round_it if text]
     changes = [f"remove {' and '.join(removed)}"] if removed else []
-    return " and ".join([*changes, "mind its case"] if said != clip_id else changes)
+    return " and ".join([*changes, "mind the case of the id"] if said != clip_id else changes)
 
 
 def _unambiguous(pairs: Iterable[tuple[str, str]]) -> dict[str, str | None]:

@@ -526,7 +526,11 @@ def _kind(value: Any) -> str:
 
 def _answer_inside(value: Mapping[str, Any]) -> str | None:
     """Return the key of an object under which another object holds the answer fields."""
-    return next((key for key, item in value.items() if isinstance(item, dict) and answer_part(item)), None)
+    return next((key for key, item in value.items() if isinstance(item, dict) and _names_answer(item)), None)
+
+
+def _names_answer(value: Mapping[str, Any]) -> bool:
+    return not value.keys().isdisjoint(ANSWER_FIELDS)
 
 
 def _may_hold_answer(value: Mapping[str, Any]) -> bool:

@@ -140,6 +140,7 @@ BYTES = (
     ),
 )
 FAILED = frozenset(("error", "status", "response", "result", "output", "modelOutput", "prediction", "predictions"))
+FAILURE_KEYS = {"error", "detail", "message", "status", "code", "type", "request_id", "documentation_url"}
 
 
 def _keys(*names: str, without: Iterable[str] = ()) -> Callable[[Mapping[str, Any]], bool]:
@@ -163,8 +164,7 @@ def _is_truth(value: Mapping[str, Any]) -> bool:
 def _is_failure(value: Mapping[str, Any]) -> bool:
     """Return True for what a server answers in place of what it was asked for."""
     said = value.get("error", value.get("detail", value.get("message")))
-    return bool(said) and value.keys() <= {"error", "detail", "message", "status", "code", "type", "request_id",
-                                           "documentation_url"}  # fmt: skip
+    return bool(said) and value.keys() <= FAILURE_KEYS
 
 
 def _are_losses(value: Mapping[str, Any]) -> bool:

@@ -10,6 +10,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 from harness.formatting import plural
@@ -104,7 +105,7 @@ class Kind:
         wrong, expected, suggestion = self.parts
         return {
             "code": self.code,
-            "fields": [*self.fields],
+            "fields": [name for name in self.fields if name],
             "count": self.count,
             "lines": self.lines,
             "wrong": wrong,
@@ -171,7 +172,7 @@ class Problems:
         return tuple(sorted(merged.values(), key=lambda kind: (-kind.count // len(kind.fields), kind.examples[0])))
 
     def _count_kind(self, problem: Problem) -> None:
-        parts = tuple(_VALUE.split(part) for part in (problem.wrong, problem.expected, problem.suggestion))
+        parts = (_VALUE.split(problem.wrong), _in_parts(problem.expected), _in_parts(problem.suggestion))
         named = problem.field if quote(problem.field) not in problem.wrong else ""  # a key that the file made up
         key = (problem.code, named, *(tuple(part[::2]) for part in parts))
         kind = self._kinds.get(key)
@@ -190,6 +191,12 @@ def problem_lines(kinds: Sequence[Kind]) -> list[str]:
         rest = f"{plural(len(more), 'more kind')} of problem, on {plural(sum(kind.lines for kind in more), 'line')}"
         lines.append(f"... and {rest} (harness validate --format json lists them)")
     return lines
+
+
+@lru_cache(1024)
+def _in_parts(text: str) -> list[str]:
+    """Return text and value in turn; remembered, since most problems of a file expect and suggest the same."""
+    return _VALUE.split(text)
 
 
 def _sentences(suggestion: str) -> list[str]:

@@ -362,6 +362,20 @@ def test_refused_with_one_clear_message(words, message, why, run, folder):
     assert result.err.startswith(("harness: ", "Usage: ", "Error: ")) and len(result.err.splitlines()) <= 6
 
 
+def test_validate_prints_one_entry_a_kind(run, folder):
+    """One error on every line is one entry within 80 columns; as JSON the kinds stand beside the problems."""
+    rows = [{"clip_id": f"nowhere {number}", "raw_output": "?"} for number in range(300)]
+    hand.write(folder / "equal.jsonl", rows)
+    result = run("validate", "equal.jsonl", "--world", WORLD)
+    assert result.code == 2 and "\n300 lines: CLIP_UNKNOWN clip_id: ... is not of the split\n" in result.out
+    assert result.out.count("equal.jsonl:") == 3 and max(map(len, result.out.splitlines())) <= 80
+    report = json.loads(run("validate", "equal.jsonl", "--world", WORLD, "--format", "json").out)
+    (kind,) = report["problem_kinds"]
+    assert (kind["code"], kind["fields"], kind["count"], kind["lines"]) == ("CLIP_UNKNOWN", ["clip_id"], 300, 300)
+    assert [example["line"] for example in kind["examples"]] == [1, 2, 3] and len(report["problems"]) == 300
+    assert run("score", "equal.jsonl", "--world", WORLD).err.count("equal.jsonl:") == 3
+
+
 def test_lenient_scores_list_the_bad_lines(run, folder):
     """The first ten problems are shown, and how many there are; a file without one has no such list."""
     result = run("score", "bad.jsonl", "--lenient", "--world", WORLD)

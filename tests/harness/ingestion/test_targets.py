@@ -268,6 +268,7 @@ MEANT = [
     (f"https://host.example/v/{CLIP}.mp4?start=3#t=4", CLIP), (f"file:///data/{CLIP}.mp4", CLIP),
     (f"s3://bucket/my%20clips/{CLIP}.webm", CLIP), (f"/data/my clips/{CLIP}", CLIP), (f"{CLIP}/", CLIP),
     ("clip-7", CLIPS[7]), ("clip-07", CLIPS[7]), ("clip-000007.mp4", CLIPS[7]), ("7", None), ("clip-", None),
+    ("v_" * 400_000 + CLIP, None),
     (f"{CLIP}/{OTHER}.mp4", None), (f"{CLIP}_{OTHER}", None), (f"test-{CLIP}-000", CLIP),
 ]  # fmt: skip
 
@@ -297,8 +298,9 @@ def test_a_name_that_two_clips_fit_is_not_guessed(tmp_path):
 
 CHANGED = [
     # how a file writes every id, what its only entry says to change
-    ("{}.mp4", 'remove ".mp4" after it'), ("v_{}", 'remove "v_" before it'), ("  {} ", "remove the spaces round it"),
-    ("data/{}.mp4", 'remove "data/" before it and ".mp4" after it'),
+    ("{}.mp4", 'remove ".mp4" after the id'), ("v_{}", 'remove "v_" before the id'),
+    ("  {} ", "remove the spaces round the id"),
+    ("data/{}.mp4", 'remove "data/" before the id and ".mp4" after the id'),
 ]  # fmt: skip
 
 
@@ -313,7 +315,7 @@ def test_one_and_the_same_change_of_all_ids_is_said_once(written, remedy, truth,
 
 def test_the_case_of_all_ids_is_said_once(truth, tmp_path):
     (kind,) = ingest_rows(truth, tmp_path, *(line(clip_id=clip.upper()) for clip in CLIPS), lenient=True).kinds
-    assert kind.text()[2].strip() == "mind its case"
+    assert kind.text()[2].strip() == "mind the case of the id"
 
 
 def test_a_cut_off_id_is_met_with_the_only_clip_that_it_begins(tmp_path):
@@ -392,6 +394,16 @@ ELSEWHERE = [
     # a row whose answer lacks a name or a place, the field of its only problem, its remedy
     ({"response": said()}, "clip_id", "add clip_id"),
     ({"clip_id": CLIP, "result": json.loads(said())}, "", 'write the fields of "result" beside clip_id'),
+    (
+        {
+            "clip_id": CLIP,
+            "dominant_operation": "Tape",
+            "segment": {"start_frame": 3, "end_frame": 9},
+            "next_operation": None,
+        },
+        "temporal_segment",
+        'is "segment" meant to be temporal_segment?',
+    ),
     (canonical(temporal_segment=..., start=3, end=9), "temporal_segment", 'are "start" and "end" meant'),
     (canonical(confidence=85), "confidence", "if it counts in percent, divide it by 100"),
 ]
