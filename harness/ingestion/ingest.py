@@ -195,10 +195,10 @@ class Intake:
 
     def check_all(self, items: Iterable[Item], shape: Shape | None = None, options: Options | None = None) -> None:
         """Check items in batches and add them to `predictions`."""
-        items = iter(items)
-        while batch := list(islice(items, BATCH)):
+        rows = (self._check(item, shape, options) for item in items)  # no items are held: they may be of a megabyte
+        while batch := list(islice(rows, BATCH)):
             self.lines += len(batch)
-            self._store([self._check(item, shape, options) for item in batch])
+            self._store(batch)
         if not self.lines:
             raise SubmissionError(f"{self.source.name}: holds no prediction; expected one JSON object a line")
 

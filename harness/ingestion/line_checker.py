@@ -40,6 +40,7 @@ NUMBER_FIELDS = ("confidence", "next_confidence", "latency_ms")
 OPTIONAL_FIELDS = (*NUMBER_FIELDS, "source", "raw_output")
 FIELDS = ANSWERING_FIELDS | {"clip_id", *OPTIONAL_FIELDS}
 CLIP_NAMES = ("clip_id", "clip", "video_id", "video")
+NOT_STATED = ("null", "none", "nan", "nat", "na", "n/a", "<na>", "nil", "-")
 OFTEN_CALLED = {
     "clip_id": ("id", "clip", "video_id", "sample_id", "name"),
     "dominant_operation": ("operation", "label", "action", "current_operation"),
@@ -399,6 +400,8 @@ class _Line:
             kind = "no integer"
         if isinstance(value, str) and re.fullmatch(r"\s*-?[0-9]+(\.[0-9]+)?\s*", value) and "text" not in expected:
             hint = "remove the quotes"
+        elif isinstance(value, str) and value.strip().casefold() in NOT_STATED:
+            hint = "write null, or leave the cell of a table empty, where there is none"
         elif isinstance(value, float) and "integer" in expected:
             seconds = f"if these are seconds, a frame is seconds x {float(self.words.rate):g}, rounded"
             hint = f"write {int(value)}" if value.is_integer() else seconds

@@ -133,9 +133,14 @@ ADAPTERS = {
             "CSV or TSV with a header, columns named as the fields",
             lambda peek: peek.container == "delimited",
             tables.delimited,
+            tables.shape,
         ),
         Adapter(
-            "parquet", "Parquet, columns named as the fields", lambda peek: peek.container == "parquet", tables.parquet
+            "parquet",
+            "Parquet, columns named as the fields",
+            lambda peek: peek.container == "parquet",
+            tables.parquet,
+            tables.shape,
         ),
         Adapter(
             "raw-text",
@@ -184,8 +189,11 @@ ADAPTERS = {
 PLAIN = ADAPTERS["canonical"]
 _CONTAINER_READERS: dict[str, Reader] = {
     "lines": documents.lines, "stream": documents.stream, "array": documents.array, "predictions": documents.array,
+    "delimited": tables.delimited, "parquet": tables.parquet,
 }  # fmt: skip
-_DEFAULTS = {"stream": "stream", "array": "array", "predictions": "predictions"}
+_DEFAULTS = {
+    "stream": "stream", "array": "array", "predictions": "predictions", "delimited": "csv", "parquet": "parquet"
+}  # fmt: skip
 
 
 def choose(source: SubmissionFile, name: str | None) -> tuple[Adapter, Reader]:
@@ -198,8 +206,8 @@ def choose(source: SubmissionFile, name: str | None) -> tuple[Adapter, Reader]:
         raise UsageError(f"unknown adapter {name!r}; there are {', '.join(ADAPTERS)}")
     seen = look(source)
     adapter = ADAPTERS[name] if name else _recognise(source, seen)
-    if adapter is PLAIN and seen.container == "stream":
-        adapter = ADAPTERS["stream"]
+    if adapter is PLAIN and seen.container in ("stream", "delimited", "parquet"):
+        adapter = ADAPTERS[_DEFAULTS[seen.container]]
     return adapter, adapter.reads or _CONTAINER_READERS.get(seen.container, documents.lines)
 
 
@@ -255,12 +263,12 @@ def _undecided(claimed: Counter[str], voters: int, seen: Sample) -> str:
 def look(source: SubmissionFile) -> Sample:
     """Return the container of a file, and objects of it: of its lines, or of the document that it is."""
     if source.parquet:
-        return Sample("parquet", [{}])
+        return Sample("parquet", tables.rows_of_sample(source, VOTERS))
     lines = source.sample(VOTERS)
     first = (lines[0] or b"") if lines else b""
     start = source.magic.removeprefix(BOM).lstrip(JSON_SPACE)[:1]
-    if start not in (b"[", b"{") and first and tables.delimiter(first.decode(errors="replace").strip()):
-        return Sample("delimited", [{}])
+    if start not in (b"[", b"{") and tables.find_header(lines):
+        return Sample("delimited", tables.rows_of_sample(source, VOTERS))
     objects = [value for line in lines if (value := _object(line))]
     whole = Sample("lines", objects, len(lines))
     if start not in (b"[", b"{") or 2 * len(objects) > len(lines) > 1:

@@ -464,7 +464,7 @@ BAD_OBJECTS = [
     (json.dumps({CLIPS[0]: line(), CLIPS[1]: 3}), 1, None, "NOT_OBJECT", ""),
     (lines(lm_eval(0, CLIPS[0]), {"doc": {}, "filtered_resps": ["x"]}), 2, 1, "MISSING", "names no clip"),
     (f"{FLAT}\n{CLIPS[0]},Tape,14,98,Put Items\n{CLIPS[1]},Tape\n", 3, 1, "COLUMNS", "2 cells"),
-    (f"{FLAT}\n{CLIPS[0]},Tape,14,98,Put Items\n{CLIPS[1]},Tape,14.0,98,Pack\n", 3, 1, "TYPE", '"14.0" is a text'),
+    (f"{FLAT}\n{CLIPS[0]},Tape,14,98,Put Items\n{CLIPS[1]},Tape,14.0,98,Pack\n", 3, 1, "TYPE", "14.0 is no integer"),
     (f"{FLAT}\n{CLIPS[0]},Tape,14,98,Put Items\n{CLIPS[1]},Tape,14,,Pack\n", 3, 1, "TYPE", "null is null"),
     (f'{FLAT}\n{CLIPS[0]},Tape,14,98,Put Items\n"{CLIPS[1]},Tape\n', 3, 1, "COLUMNS", "not a CSV row"),
     (json.dumps(activitynet()).replace("3.92", "5.3", 1), 1, None, "RANGE", "133 is out of range"),
