@@ -19,6 +19,7 @@ import zlib
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import IO, Any
@@ -26,6 +27,7 @@ from typing import IO, Any
 import numpy as np
 
 from harness.errors import SubmissionError, UsageError
+from harness.ingestion import excel
 
 STDIN = "-"
 CHUNK = 1 << 18
@@ -33,7 +35,7 @@ BOM = codecs.BOM_UTF8
 PLACEHOLDER = b"?"  # no JSON, so the screen leaves it to the strict checker
 JSON_SPACE = b" \t\r\n"
 PACKED = (".gz", ".zst")
-ENDINGS = (".jsonl", ".ndjson", ".json", ".csv", ".tsv", ".parquet", ".txt")
+ENDINGS = (".jsonl", ".ndjson", ".json", ".csv", ".tsv", ".parquet", ".xlsx", ".txt")
 """Endings that say how a file's predictions are written; any other dot belongs to its name, as in gpt-4.1."""
 
 
@@ -138,11 +140,13 @@ def _open(submission: str | Path, folder: Path, limits: Limits) -> SubmissionFil
     path = _from_stdin(folder / "stdin", name, limits) if piped else _regular(Path(submission), name)
     stamp = _stamp(path)
     magic = _head(path, name)
-    refuse_foreign(magic, name)
+    workbook = magic.startswith(b"PK") and excel.is_workbook(path)
+    if not workbook:
+        refuse_foreign(magic, name)
     with ThreadPoolExecutor(1) as pool:  # hashing leaves the other core to the look at the bytes
         digest = pool.submit(_sha256, path)
         original = path
-        if unpack := _unpacker(magic, path, name):
+        if unpack := partial(excel.json_lines, limits=limits) if workbook else _unpacker(magic, path, name):
             original = folder / "unpacked"
             with path.open("rb") as packed:
                 _write_capped(unpack(packed, name), original, name, limits)
