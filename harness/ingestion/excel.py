@@ -43,7 +43,7 @@ def json_lines(file: IO[bytes], name: str, limits: Limits) -> Iterator[bytes]:
     try:
         import openpyxl
     except ImportError:
-        needs = "reading .xlsx needs openpyxl: pip install 'warehouse-harness[excel]'"
+        needs = "reading .xlsx needs openpyxl: pip install -e '.[excel]' in a checkout"
         raise UsageError(f"{name}: {needs}, or {REMEDY}") from None
     try:
         with zipfile.ZipFile(file) as archive:
@@ -58,12 +58,11 @@ def json_lines(file: IO[bytes], name: str, limits: Limits) -> Iterator[bytes]:
 
 
 def _lines(book: Any, name: str, limits: Limits) -> Iterator[bytes]:
-    sheets = {sheet.title: rows for sheet in book.worksheets if (rows := list(_rows(sheet, name, limits, most=1)))}
+    sheets = [sheet for sheet in book.worksheets if next(_rows(sheet, name, limits), None)]
     if len(sheets) != 1:
-        named = ", ".join(quote(title) for title in sheets) or "none"
+        named = ", ".join(quote(sheet.title) for sheet in sheets) or "none"
         raise SubmissionError(f"{name}: sheets with cells are {named}, expected one; {REMEDY}")
-    (title,) = sheets
-    rows = _rows(book[title], name, limits)
+    rows = _rows(sheets[0], name, limits)
     at, header = next(rows)
     names = [str(cell.value or "").strip() for cell in header]
     known = [column for column in names if column]
@@ -81,16 +80,14 @@ def _lines(book: Any, name: str, limits: Limits) -> Iterator[bytes]:
         at = number
 
 
-def _rows(sheet: Any, name: str, limits: Limits, most: int | None = None) -> Iterator[tuple[int, Any]]:
-    """Yield number and cells of the rows that are not empty, at most `most` of them."""
+def _rows(sheet: Any, name: str, limits: Limits) -> Iterator[tuple[int, Any]]:
+    """Yield number and cells of the rows that are not empty."""
     sheet.reset_dimensions()  # what the file says of its size need not be so
     for number, cells in enumerate(sheet.iter_rows(), start=1):
         if number > min(limits.max_lines, ROWS):
             raise SubmissionError(f"{name}: over the cap of {min(limits.max_lines, ROWS):,} lines (--max-lines)")
         if any(cell.value is not None for cell in cells):
             yield number, cells
-            if most is not None and (most := most - 1) == 0:
-                return
 
 
 def _value(column: str, cell: Any, name: str) -> Any:

@@ -3,9 +3,8 @@
 A row begins at a line and ends with the line on which its quotes are closed, so a quoted cell may span lines. A row is
 broken when something stands beside the quotes of a cell, when a quote is not closed within the cap on a line's bytes,
 or when a line in its midst is by itself a row of the table: as many cells as the header, a clip of the split in the
-column of clips. The next row then begins at the next line that names a clip of the split in a cell; where neither the
-broken row nor the good ones before it name any, so that ids tell nothing, at the next line with as many cells as the
-header.
+column of clips. The next row then begins at the next line that names a clip of the split in a cell; where no line of
+the file does, as far as some tell, at the next line with as many cells as the header.
 """
 
 from __future__ import annotations
@@ -13,12 +12,15 @@ from __future__ import annotations
 import csv
 from collections import deque
 from collections.abc import Callable, Iterator
+from functools import cached_property
+from itertools import islice
 from typing import NamedTuple
 
 from harness.ingestion.formats.documents import line_item
 from harness.ingestion.strict_json import Fault
 from harness.ingestion.submission_file import SubmissionFile
 
+LINES_SEEN = 200
 LONGEST_CELL = (1 << 31) - 1  # of the csv module, so that the cap on lines is the only one
 
 
@@ -48,13 +50,20 @@ class CsvRows:
         self._place = names.index("clip_id") if "clip_id" in names else None
         self._lines, self._ahead = text_lines(source), deque[Line]()
         self._open = False  # whether the row asked for more lines than it may have
-        self._good = list[list[str]]()  # the first good row, and the latest
+        self._source = source
         csv.field_size_limit(max(csv.field_size_limit(), LONGEST_CELL))
 
     def __iter__(self) -> Iterator[CsvRow]:
         next(self._lines, None)  # the header
         while (line := self._pull()) is not None:
             yield self._row(line)
+
+    @cached_property
+    def _names_clips(self) -> bool:
+        """Whether the table names clips of the split, as far as some of its lines tell."""
+        lines = [*islice(text_lines(self._source), LINES_SEEN)]
+        lines += [Line(0, (line or b"").decode(errors="replace")) for line in self._source.sample(LINES_SEEN)]
+        return any(self._clip_of(line) for line in lines)
 
     def _pull(self) -> Line | None:
         return self._ahead.popleft() if self._ahead else next(self._lines, None)
@@ -71,7 +80,6 @@ class CsvRows:
         if fault := next((line.fault for line in taken if line.fault), None):
             return self._broken(taken, fault)
         if len(cells) == self._width:
-            self._good = [*self._good[:1], cells]
             return CsvRow(first.number, cells)
         more = f'a cell that holds "{self._mark}" needs quotes' if len(cells) > self._width else ""
         fault = Fault("COLUMNS", 1, "", f"{len(cells)} cells", f"{self._width} as in the header", more)
@@ -104,7 +112,7 @@ class CsvRows:
         first = taken[0]
         self._push(taken[1:])
         clip = self._clip_of(first)
-        begins = self._clip_of if clip or any(map(self._is_named, self._good)) else self._has_width
+        begins = self._clip_of if clip or self._names_clips else self._has_width
         while (line := self._pull()) is not None:
             is_long = line.fault is not None and not line.text  # a row over the cap, unless of this row
             if begins(line) or (is_long and line.fault is not fault):

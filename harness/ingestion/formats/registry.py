@@ -130,14 +130,14 @@ ADAPTERS = {
         ),
         Adapter(
             "csv",
-            "CSV or TSV with a header, columns named as the fields",
+            "CSV or TSV with a header: columns named as the fields, or the model's text",
             lambda peek: peek.container == "delimited",
             tables.delimited,
             tables.shape,
         ),
         Adapter(
             "parquet",
-            "Parquet, columns named as the fields",
+            "Parquet: columns named as the fields, or the model's text",
             lambda peek: peek.container == "parquet",
             tables.parquet,
             tables.shape,

@@ -148,8 +148,8 @@ def rows_of_sample(source: SubmissionFile, count: int) -> list[dict[str, Any]]:
     if source.parquet:
         with _Parquet(source) as table:
             head = count - count // 2
-            rows = [*table.rows(0, head), *table.rows(max(head, table.count - count // 2), count // 2)]
-            return [item.value for item in rows if not item.faults]
+            items = [*table.rows(0, head), *table.rows(max(head, table.count - count // 2), count // 2)]
+            return [item.value for item in items if not item.faults]
     header = _header(source)
     rows = []
     for line in source.sample(count + 1)[1:]:
