@@ -195,8 +195,8 @@ class _Parquet:
     def _readable(self) -> Iterator[None]:
         try:
             yield
-        except duckdb.Error as error:
-            why = str(error).splitlines()[0]
+        except (duckdb.Error, RuntimeError, ValueError) as error:  # also names and texts that are not UTF-8
+            why = next(iter(str(error).splitlines()), type(error).__name__)
             raise SubmissionError(f"{self._source.name}: not a readable Parquet file ({why})") from None
 
     def _check_caps(self, sizes: list[Expression]) -> None:
