@@ -220,10 +220,11 @@ class Intake:
 
     def check_all(self, items: Iterable[Item]) -> None:
         """Check items in batches and add them to `predictions`."""
-        items = iter(items)
-        while batch := list(islice(items, BATCH)):
-            self._store([self._check(item, self.lines + number) for number, item in enumerate(batch)])
+        before = self.lines
+        rows = (self._check(item, before + number) for number, item in enumerate(items))
+        while batch := list(islice(rows, BATCH)):  # no items are held: they may be of a megabyte
             self.lines += len(batch)
+            self._store(batch)
         if not self.lines:
             raise SubmissionError(f"{self.source.name}: holds no prediction; expected one JSON object a line")
 

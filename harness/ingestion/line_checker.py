@@ -43,6 +43,7 @@ NUMBER_FIELDS = ("confidence", "next_confidence", "latency_ms")
 OPTIONAL_FIELDS = (*NUMBER_FIELDS, "source", "raw_output")
 FIELDS = ANSWERING_FIELDS | {"clip_id", *OPTIONAL_FIELDS}
 CLIP_NAMES = ("clip_id", "clip", "video_id", "video")
+NOT_STATED = ("null", "none", "nan", "nat", "na", "n/a", "<na>", "nil", "-")
 OFTEN_CALLED = {
     "clip_id": ("id", "clip", "video", "video_id", "clip_name", "video_name", "sample_id", "sample", "name", "uid"),
     "dominant_operation": ("operation", "label", "action", "current_operation", "current_action", "activity"),
@@ -477,6 +478,8 @@ class _Line:
         """Return a hint at how a value of the wrong type is written rightly, where it shows."""
         if isinstance(value, str) and "number" in expected and _NUMBER.fullmatch(value):
             return "remove the quotes"
+        if isinstance(value, str) and value.strip().casefold() in NOT_STATED:
+            return "write null, or leave the cell of a table empty, where there is none"
         if "integer" not in expected:
             return ""
         if isinstance(value, str) and (percent := re.fullmatch(r"\s*[0-9.]{1,9}\s*%\s*", value)):

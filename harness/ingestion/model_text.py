@@ -20,13 +20,16 @@ _MODELS_TURN = re.compile(
 """Where the model's turn begins in a text that repeats the whole chat: what stands before it is the question."""
 _FENCE = re.compile(r"\s*(`{3,}|~{3,})[ \t]*(?:json[c5]?|JSON)?\s*\n(.*)\n\s*\1\s*", re.DOTALL)
 """A text that is one fenced block: how chat models write JSON when they are asked for nothing else."""
+_THOUGHT = r"(?:think|thinking|thought|reasoning|reflection|scratchpad)"
+_THOUGHT_ENDS = re.compile(rf"</{_THOUGHT}>|◁/think▷|<\|end_of_thought\|>", re.IGNORECASE)
+_THOUGHT_BEGINS = re.compile(rf"<{_THOUGHT}>|◁think▷|<\|begin_of_thought\|>", re.IGNORECASE)
+"""Marks round what a model only thought: no draft in it is an answer, also where the first or the last is missing."""
 _TRAILING_COMMA = re.compile(r",(\s*[}\]])")
 
 
 def answer_in(text: str, is_answer: Callable[[dict[str, Any]], bool]) -> tuple[dict[str, Any] | None, bool]:
     """Return the answer or None, and whether it had to be cut out or repaired."""
-    for turn in _MODELS_TURN.finditer(text):
-        text = turn.string[turn.end() :]
+    text = said_in(text)
     fenced = _FENCE.fullmatch(text)
     value, faults = parse(fenced[2] if fenced else text)
     if isinstance(value, dict) and not faults and is_answer(value):
@@ -36,6 +39,14 @@ def answer_in(text: str, is_answer: Callable[[dict[str, Any]], bool]) -> tuple[d
             if is_answer(found):
                 return found, True
     return None, False
+
+
+def said_in(text: str) -> str:
+    """Return what a model said at last: without the question before its turn, and without its thoughts."""
+    for marks in (_MODELS_TURN, _THOUGHT_ENDS):
+        ends = [mark.end() for mark in marks.finditer(text)]
+        text = text[ends[-1] :] if ends else text
+    return _THOUGHT_BEGINS.split(text, maxsplit=1)[0]
 
 
 def _readings(text: str) -> Iterator[str]:

@@ -21,6 +21,7 @@ import zlib
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import IO, Any
@@ -28,7 +29,7 @@ from typing import IO, Any
 import numpy as np
 
 from harness.errors import SubmissionError, UsageError
-from harness.ingestion import not_predictions
+from harness.ingestion import excel, not_predictions
 
 STDIN = "-"
 CHUNK = 1 << 18
@@ -37,7 +38,7 @@ PLACEHOLDER = b"?"  # no JSON, so the screen leaves it to the strict checker
 JSON_SPACE = b" \t\r\n"
 PACKED = (".gz", ".zst")
 ZIP = b"PK\x03\x04"
-ENDINGS = (".jsonl", ".ndjson", ".json", ".csv", ".tsv", ".parquet", ".txt", ".eval")
+ENDINGS = (".jsonl", ".ndjson", ".json", ".csv", ".tsv", ".parquet", ".xlsx", ".txt", ".eval")
 """Endings that say how a file's predictions are written; any other dot belongs to its name, as in gpt-4.1."""
 
 
@@ -142,7 +143,7 @@ def _open(submission: str | Path, folder: Path, limits: Limits) -> SubmissionFil
     path = _from_stdin(folder / "stdin", name, limits) if piped else _regular(Path(submission), name)
     stamp = _stamp(path)
     magic = _head(path, name)
-    unpack = _unpacker(magic, path, name)
+    unpack = _unpacker(magic, path, name, limits)
     if unpack is None:
         refuse_foreign(magic, name)
     with ThreadPoolExecutor(1) as pool:  # hashing leaves the other core to the look at the bytes
@@ -245,9 +246,13 @@ def refuse_foreign(magic: bytes, name: str) -> None:
         raise SubmissionError(f"{name}: {what}")
 
 
-def _unpacker(magic: bytes, path: Path, name: str) -> Callable[[IO[bytes], str], Iterator[bytes]] | None:
+def _unpacker(
+    magic: bytes, path: Path, name: str, limits: Limits
+) -> Callable[[IO[bytes], str], Iterator[bytes]] | None:
     if magic.startswith(ZIP) and _inspect_samples(path):
         return _inspect_lines
+    if magic.startswith(ZIP) and excel.is_workbook(path):
+        return partial(excel.json_lines, limits=limits)
     for suffix, start, unpack in ((".gz", b"\x1f\x8b", _gunzip), (".zst", b"\x28\xb5\x2f\xfd", _unzstd)):
         if magic.startswith(start) and path.suffix != suffix:
             raise SubmissionError(f"{name}: this is {suffix[1:]} data; unpack it, or give the file a name in {suffix}")

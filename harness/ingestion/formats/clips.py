@@ -79,6 +79,7 @@ class Clips:
         self._ordered = None if clip_map is None or isinstance(clip_map, Mapping) else clip_map
         self._voters = [value for value in voters if value]
         self._taken: Counter[str] = Counter()
+        self._map_used = False
         self.in_order = False  # True once a clip came from its place in the file
 
     def named(self, value: dict[str, Any], number: int, *, foreign: bool) -> dict[str, Any]:
@@ -89,6 +90,7 @@ class Clips:
         """
         if "clip_id" in value and (not self._mapped or self._is_clip(value["clip_id"])):
             return value
+        self._map_used |= self._mapped
         if self._ordered is not None:
             return value | {"clip_id": self._next(value, number)}
         if self._translated is not None:
@@ -106,9 +108,9 @@ class Clips:
         if not self._mapped and unnamed and len(unnamed) == len(self._voters) and not self._places:
             fields = ", ".join(dict.fromkeys(quote(name) for value in unnamed for name in value))
             raise UsageError(
-                f"{self._name}: read as {format}, and nothing in it names a clip of the split ({fields[:200]}); pass "
-                "--clip-map FILE: a JSON object from an id to clip_id, or the clips in the order of the lines, such "
-                "as the clips.jsonl of a rendering"
+                f"{self._name}: read as {format}, and nothing in it names a clip of the split ({fields[:200]}); add "
+                "clip_id, or pass --clip-map FILE: a JSON object from an id to clip_id, or the clips in the order of "
+                "the lines, such as the clips.jsonl of a rendering"
             )
 
     def check_count(self, objects: int) -> None:
@@ -123,6 +125,8 @@ class Clips:
     def notes(self) -> list[str]:
         """Return what is to be said about where the clips were found."""
         shown = sorted(self._taken.items(), key=lambda item: -item[1])
+        if self._mapped and not self._map_used:
+            return ["the clip map was not used: the file names its clips itself"]
         return [f"the clip was taken from {place} on {count(times)} lines" for place, times in shown]
 
     @cached_property
@@ -195,7 +199,8 @@ class Clips:
                 named.setdefault(place, []).append(clips)
         sure = [place for place in named if _rank(place) < len(IDS) and whole[place] == len(named[place])]
         told = [place for place, clips in named.items() if _tells_apart(clips, len(voters))]
-        places = sorted(sure, key=lambda place: (-len(named[place]), _rank(place), len(place))) or told
+        surest = sorted(sure, key=lambda place: (-len(named[place]), _rank(place), len(place)))
+        places = [*surest, *(place for place in told if place not in surest)]
         for value in voters:
             seen = {clip: place for place in places if (clip := self._at(value, place))}
             if len(seen) > 1:
@@ -205,8 +210,9 @@ class Clips:
 
 
 def _own_id(value: dict[str, Any]) -> str:
-    """Return the text under the surest name of an id, or nothing."""
-    return next((text for name in IDS if isinstance(text := value.get(name), str)), "")
+    """Return the text under the surest name of an id, or nothing; a number says no more than the place of a row."""
+    texts = (text for name in IDS if isinstance(text := value.get(name), str))
+    return next((text for text in texts if not text.isdigit()), "")
 
 
 def _tells_apart(named: list[set[str]], voters: int) -> bool:

@@ -110,7 +110,7 @@ def _is_reply(peek: Peek) -> bool:
 
 def _is_tool(peek: Peek) -> bool:
     """Return True for rows of a tool that has an adapter of its own."""
-    return any(names <= peek.first.keys() for names in TOOL_ROWS.values())
+    return any(names <= peek.first.keys() for names in tools.TOOL_ROWS.values())
 
 
 def _is_text(peek: Peek) -> bool:
@@ -124,15 +124,6 @@ def _has_turns(peek: Peek, field: str) -> bool:
     """Return True if the first object's turns are what the model said, and no other field says the same."""
     return peek.has(field) and not (not peek.answers and tools.repeats_turn(peek.first, field))
 
-
-TOOL_ROWS = {
-    "lm-eval": {"filtered_resps", "doc"},
-    "lmms-eval": {"filtered_resps", "doc_id"},
-    "inspect": {"epoch", "output", "input"},
-    "evalscope": {"model_output", "index"},
-    "vlmevalkit": {"index", "question", "prediction"},
-}
-"""Keys by which a row is one of a tool."""
 
 ADAPTERS = {
     adapter.name: adapter
@@ -164,12 +155,17 @@ ADAPTERS = {
         ),
         Adapter(
             "csv",
-            "CSV or TSV with a header, columns named as the fields",
+            "CSV or TSV with a header: columns named as the fields, or the model's text",
             lambda peek: peek.container == "delimited",
             tables.delimited,
+            tables.shape,
         ),
         Adapter(
-            "parquet", "Parquet, columns named as the fields", lambda peek: peek.container == "parquet", tables.parquet
+            "parquet",
+            "Parquet: columns named as the fields, or the model's text",
+            lambda peek: peek.container == "parquet",
+            tables.parquet,
+            tables.shape,
         ),
         Adapter(
             "raw-text",
@@ -192,19 +188,19 @@ ADAPTERS = {
             _objects(lambda peek: _is_reply(peek) and not _is_tool(peek)),
             shape=tools.reply,
         ),
-        Adapter("lm-eval", "samples of lm-evaluation-harness", _said(*TOOL_ROWS["lm-eval"]), shape=tools.lm_eval),
+        Adapter("lm-eval", "samples of lm-evaluation-harness", _said(*tools.TOOL_ROWS["lm-eval"]), shape=tools.lm_eval),
         Adapter(
             "lmms-eval",
             "samples of lmms-eval, with --clip-map",
-            _objects(lambda peek: peek.has(*TOOL_ROWS["lmms-eval"]) and not peek.has("doc")),
+            _objects(lambda peek: peek.has(*tools.TOOL_ROWS["lmms-eval"]) and not peek.has("doc")),
             shape=tools.lm_eval,
         ),
-        Adapter("inspect", "samples of an Inspect log", _said(*TOOL_ROWS["inspect"]), shape=tools.reply),
-        Adapter("evalscope", "predictions of evalscope", _said(*TOOL_ROWS["evalscope"]), shape=tools.reply),
+        Adapter("inspect", "samples of an Inspect log", _said(*tools.TOOL_ROWS["inspect"]), shape=tools.reply),
+        Adapter("evalscope", "predictions of evalscope", _said(*tools.TOOL_ROWS["evalscope"]), shape=tools.reply),
         Adapter(
             "vlmevalkit",
             "results of VLMEvalKit, the model's text as prediction",
-            _said(*TOOL_ROWS["vlmevalkit"]),
+            _said(*tools.TOOL_ROWS["vlmevalkit"]),
             shape=tools.prediction_text,
         ),
         Adapter(
@@ -226,9 +222,11 @@ ADAPTERS = {
 PLAIN = ADAPTERS["canonical"]
 _CONTAINER_READERS: dict[str, Reader] = {
     "lines": documents.lines, "stream": documents.stream, "array": documents.array, "predictions": documents.array,
-    "samples": documents.samples,
+    "samples": documents.samples, "delimited": tables.delimited, "parquet": tables.parquet,
 }  # fmt: skip
-_DEFAULTS = {"stream": "stream", "array": "array", "predictions": "predictions"}
+_DEFAULTS = {
+    "stream": "stream", "array": "array", "predictions": "predictions", "delimited": "csv", "parquet": "parquet"
+}  # fmt: skip
 
 
 def choose(source: SubmissionFile, name: str | None) -> tuple[Adapter, Reader, list[dict[str, Any]]]:
@@ -243,8 +241,8 @@ def choose(source: SubmissionFile, name: str | None) -> tuple[Adapter, Reader, l
     if name is None and (what := not_predictions.by_objects(seen.objects)):
         raise SubmissionError(f"{source.name}: {what}")
     adapter = ADAPTERS[name] if name else _recognise(source, seen)
-    if adapter is PLAIN and seen.container == "stream":
-        adapter = ADAPTERS["stream"]
+    if adapter is PLAIN and seen.container in ("stream", "delimited", "parquet"):
+        adapter = ADAPTERS[_DEFAULTS[seen.container]]
     return adapter, adapter.reads or _CONTAINER_READERS.get(seen.container, documents.lines), seen.objects
 
 
@@ -300,12 +298,12 @@ def _undecided(claimed: Counter[str], voters: int, seen: Sample) -> str:
 def look(source: SubmissionFile) -> Sample:
     """Return the container of a file, and objects of it: of its lines, or of the document that it is."""
     if source.parquet:
-        return Sample("parquet", [{}])
+        return Sample("parquet", tables.rows_of_sample(source, VOTERS))
     lines = source.sample(VOTERS)
     first = (lines[0] or b"") if lines else b""
     start = source.magic.removeprefix(BOM).lstrip(JSON_SPACE)[:1]
-    if start not in (b"[", b"{") and first and tables.delimiter(first.decode(errors="replace").strip()):
-        return Sample("delimited", [{}])
+    if start not in (b"[", b"{") and tables.find_header(lines):
+        return Sample("delimited", tables.rows_of_sample(source, VOTERS))
     objects = [value for line in lines if (value := _object(line))]
     whole = Sample("lines", objects, len(lines))
     if start not in (b"[", b"{") or 2 * len(objects) > len(lines) > 1:

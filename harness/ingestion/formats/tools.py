@@ -23,6 +23,14 @@ from harness.ingestion.submission_file import SubmissionFile
 
 TEXT_FIELDS = ("raw_output", "output", "response", "text", "answer", "prediction", "generated_text", "completion")
 _ANSWER, _TEMPLATE = re.compile("answer"), re.compile("text")
+TOOL_ROWS = {
+    "lm-eval": {"filtered_resps", "doc"},
+    "lmms-eval": {"filtered_resps", "doc_id"},
+    "inspect": {"epoch", "output", "input"},
+    "evalscope": {"model_output", "index"},
+    "vlmevalkit": {"index", "question", "prediction"},
+}
+"""Keys by which a row is one of a tool."""
 PROMPTS = ("prompt", "question", "input", "instruction", "query", "text_prompt")
 SHORTEST_PROMPT = 20
 ALONE = "keep clip_id and the model's text, as raw_output"
@@ -68,7 +76,8 @@ def raw_text(value: dict[str, Any], options: Options) -> dict[str, Any]:
     if not said and targets and (answers := named_like(_ANSWER, value)):
         raise _two_texts([answers[0], targets[0]])
     name, text = next(iter((said | either).items()), ("raw_output", None))
-    return _with_text(_without_prompt(text or "", value), name, value, f"one of {', '.join(TEXT_FIELDS)}")
+    shaped = _with_text(_without_prompt(text or "", value), name, value, f"one of {', '.join(TEXT_FIELDS)}")
+    return {key: item for key, item in value.items() if key not in said | either} | shaped
 
 
 def prediction_text(value: dict[str, Any], options: Options) -> dict[str, Any]:
@@ -186,6 +195,14 @@ def _best_detection(item: Item, clip_id: str, rate: float) -> Item:
     if item.faults or not isinstance(item.value, list) or not all(isinstance(row, dict) for row in item.value):
         wrong = f"{quote(item.value)} is no list of detections"
         return _rejected(item, clip_id, Fault("TYPE", 1, "", wrong, 'a list of {"label", "score", "segment"}'))
+    for row in item.value:
+        score = row.get("score")
+        if (len(item.value) > 1 or score is not None) and type(score) not in (int, float):
+            fault = Fault("TYPE", 1, "score", f"{quote(score)} is no number", "the score of each detection")
+            return _rejected(item, clip_id, fault)
+        if "segment" not in row or "label" not in row:
+            name = "label" if "label" not in row else "segment"
+            return _rejected(item, clip_id, Fault("MISSING", 1, name, "is not in a detection", "label and segment"))
     scored = [row for row in item.value if type(row.get("score")) in (int, float)]
     best = max(scored, key=lambda row: row["score"], default=item.value[0] if item.value else {})
     answer = {

@@ -1,2 +1,0 @@
--- The rows of a submission in Parquet.
-SELECT * FROM read_parquet(?)
