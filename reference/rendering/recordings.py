@@ -2,9 +2,10 @@
 
 Frame f of a clip is what the video shows at the clip's start + 40 f ms: the last video frame whose time is not later,
 whatever the video's frame rate, computed in exact fractions from the frames' own times. The video's first frame was
-taken at `start_ms` (Unix time, like the annotations' times). Clips that the video does not cover whole are left out.
+taken at `start_ms` (Unix time, like the annotations' times). Clips that the video does not cover whole are left out: it
+lasts from its first picture to its last, however long its sound is.
 
-Pictures are scaled to fit the square and padded with black. The video is the user's own: it is decoded in the calling
+Pictures are turned upright as the video's display matrix says, scaled to fit the square and padded with black. The video is the user's own: it is decoded in the calling
 process, with wider limits than a clip of unknown origin.
 """
 
@@ -24,7 +25,7 @@ from reference.rendering.sources import Job, Pixels
 from reference.task import CLIP_FRAMES, FRAME_MS, OPEN_SPLITS, Clip
 from reference.truth.openpack import EPOCH
 from reference.truth.origin import Origin
-from reference.video.decoders import Limits, inspect, open_video
+from reference.video.decoders import Limits, open_video, shown_seconds, upright
 from reference.video.samplers import LUMA_SIDE, luma_of
 
 RECORDING = Limits(side=4096, frames=5_000_000, seconds=24 * 3600)
@@ -46,7 +47,7 @@ class Recording:
 
     def _covered(self, clips: list[Clip], starts: Mapping[str, int], session: str | None) -> list[tuple[Clip, int]]:
         """Return the clips that the video shows whole, each with its start in ms after the video's first frame."""
-        length_ms = inspect(self.video, RECORDING).seconds * 1000
+        length_ms = shown_seconds(self.video, RECORDING) * 1000
         sessions = dict.fromkeys(clip.session for clip in clips)
         if session is not None and session not in sessions:
             raise RenderError(f"world {self.world} has no session {session!r}; it has {', '.join(list(sessions)[:20])}")
@@ -73,7 +74,7 @@ class Recording:
 
     def frames(self, job: Job, indices: Sequence[int], size: int) -> Pixels:
         instants = [Fraction(job.scene + index * FRAME_MS, 1000) for index in indices]
-        return np.stack([_letterbox(picture, size) for picture in pictures_at(self.video, instants)])
+        return np.stack([_letterbox(self.video, picture, size) for picture in pictures_at(self.video, instants)])
 
     def luma(self, job: Job) -> NDArray[Any]:
         return luma_of(self.frames(job, range(CLIP_FRAMES), 2 * LUMA_SIDE))
@@ -116,14 +117,15 @@ def _seek(container: Any, stream: Any, first: int, instant: Fraction) -> None:
     container.seek(first + int(target / stream.time_base), stream=stream, backward=True)
 
 
-def _letterbox(picture: Any, size: int) -> Pixels:
-    """Return the whole picture in a square [size, size, 3], its sides in proportion, padded with black."""
+def _letterbox(path: Path, picture: Any, size: int) -> Pixels:
+    """Return the whole picture, upright, in a square [size, size, 3], in proportion, padded with black."""
     longer = max(picture.width, picture.height)
     width, height = (max(1, side * size // longer) for side in (picture.width, picture.height))
+    reduced = picture.reformat(width=width, height=height, format="rgb24", interpolation="AREA").to_ndarray()
+    small = upright(path, picture, reduced)
     square = np.zeros((size, size, 3), np.uint8)
-    top, left = (size - height) // 2, (size - width) // 2
-    small = picture.reformat(width=width, height=height, format="rgb24", interpolation="AREA")
-    square[top : top + height, left : left + width] = small.to_ndarray()
+    top, left = ((size - side) // 2 for side in small.shape[:2])
+    square[top : top + small.shape[0], left : left + small.shape[1]] = small
     return square
 
 

@@ -24,6 +24,7 @@ import pytest
 
 pytest.importorskip("av", reason="PyAV is not installed")
 pytest.importorskip("PIL", reason="Pillow is not installed")
+import av
 
 from reference.errors import HarnessError, RenderError
 from reference.process.split import session_states
@@ -36,6 +37,7 @@ from reference.rendering.request import Request
 from reference.rendering.sources import Scenes
 from reference.task import OPERATIONS
 from reference.truth.imported import import_world
+from reference.video.decoders import shown_seconds
 from reference.video.encode import write_video
 
 SMALL = 64
@@ -419,9 +421,67 @@ def test_clips_outside_the_video_are_left_out(openpack, home, tmp_path):
 def test_wide_pictures_keep_their_proportions(tmp_path):
     video = tmp_path / "wide.mp4"
     write_video(video, [np.full((48, 96, 3), 200, np.uint8)] * 10, (96, 48))
-    picture = _letterbox(next(pictures_at(video, [Fraction(0)])), 32)
+    picture = _letterbox(video, next(pictures_at(video, [Fraction(0)])), 32)
     assert picture.shape == (32, 32, 3)
     assert (picture[:8] == 0).all() and (picture[24:] == 0).all() and abs(int(picture[16, 16, 0]) - 200) < 4
+
+
+def test_turned_recordings_are_rendered_upright(tmp_path):
+    """A phone's recording: wide pictures, to be shown a quarter to the right, so that the left edge is on top."""
+    from tests.reference.video.test_video import with_matrix
+
+    picture = np.zeros((48, 96, 3), np.uint8)
+    picture[:, :24] = 200
+    write_video(tmp_path / "wide.mp4", [picture] * 10, (96, 48))
+    video = with_matrix(tmp_path / "wide.mp4", 0, 1, -1, 0)
+    shown = _letterbox(video, next(pictures_at(video, [Fraction(0)])), 32)
+    assert (shown[:, :8] == 0).all() and (shown[:, 24:] == 0).all(), "black at both sides"
+    assert (shown[1:6, 10:22] > 150).all() and (shown[10:, 10:22] < 40).all()
+
+
+def filmed(path: Path, seconds: float, sound_s: float, late_s: float = 0, fragmented: bool = False):
+    """A numbered recording at 25 fps with sound; the pictures begin at `late_s`."""
+    options = {"movflags": "frag_keyframe+empty_moov"} if fragmented else {}
+    with av.open(str(path), "w", format="mp4", options=options) as container:
+        pictures = container.add_stream("libx264", rate=25, options={"preset": "superfast", "threads": "1", "g": "50"})
+        pictures.width, pictures.height, pictures.pix_fmt = 64, 64, "yuv420p"
+        sound = container.add_stream("aac", rate=8000, layout="mono")
+        for number in range(int(seconds * 25)):
+            picture = av.VideoFrame.from_ndarray(numbered(number), format="rgb24")
+            picture.pts, picture.time_base = number + int(late_s * 25), Fraction(1, 25)
+            container.mux(pictures.encode(picture))
+        container.mux(pictures.encode())
+        silence = av.AudioFrame.from_ndarray(np.zeros((1, int(8000 * sound_s)), np.float32), "fltp", "mono")
+        silence.sample_rate = 8000
+        container.mux(sound.encode(silence))
+        container.mux(sound.encode())
+
+
+SPANS = [
+    ("sound as long as the pictures", {"sound_s": 20}),
+    ("sound that goes on", {"sound_s": 80}),
+    ("no header with the length", {"sound_s": 80, "fragmented": True}),
+    ("pictures that begin after the sound", {"sound_s": 80, "late_s": 6}),
+]
+
+
+@pytest.mark.parametrize(("why", "kind"), SPANS, ids=[case[0] for case in SPANS])
+def test_a_recording_lasts_as_long_as_its_pictures(openpack, home, tmp_path, why, kind):
+    """No clip is rendered from a picture that stands still after the camera stopped."""
+    path = tmp_path / "v.mp4"
+    filmed(path, 20, **kind)
+    assert shown_seconds(path) == pytest.approx(20, abs=0.05)
+    start_ms = int(ZERO.timestamp() * 1000)
+    request = small(world=openpack, video=str(path), video_start_ms=start_ms, limit=None)
+    made = render(request, tmp_path / "out", home=home)
+    starts = {job.clip_id: job.scene for job in source_of(request, home=home).jobs()}
+    assert made.clips == len(starts) >= 1 and made.left_out >= 1
+    assert max(starts.values()) + 124 * 40 < 20_000
+    from reference.training.datasets import Clips
+
+    for sample in Clips(tmp_path / "out"):
+        numbers = [number_of(picture) for picture in sample["frames"]]
+        assert numbers == [starts[sample["clip_id"]] // 40 + index for index in sample["indices"].tolist()]
 
 
 MOMENTS = [
