@@ -243,11 +243,23 @@ def render(world: str, folder: Path, output: str, **choices: Any) -> None:
     "--map",
     "operation_map",
     metavar="MAP",
-    help="Translate OpenPack ids to labels by MAP: openpack (default), identity, or a TOML file.",
+    help="Translate OpenPack ids to labels by MAP: openpack (default), ten-labels, identity, or a TOML file.",
 )
 @options.option("--fps", type=float, metavar="RATE", help="Convert frames of the truth from this frame rate to 25.")
 @options.option(
     "--clip-frames", type=int, metavar="N", help="Convert frames of the truth from clips of N frames to clips of 125."
+)
+@options.option(
+    "--train",
+    multiple=True,
+    metavar="SESSION",
+    help="Put a session into the split train, to learn from: its name, or a pattern such as 'U01*' (may be repeated).",
+)
+@options.option(
+    "--validation",
+    multiple=True,
+    metavar="SESSION",
+    help="Put a session into the split validation, by name or pattern (may be repeated); the others are test.",
 )
 @options.option("--replace", is_flag=True, help="Replace an imported world of that name.")
 def import_(files: tuple[Path, ...], **choices: Any) -> None:
@@ -259,13 +271,17 @@ def import_(files: tuple[Path, ...], **choices: Any) -> None:
     Example:
       harness world import operations_U0209_S0500.csv --name openpack-u0209
       harness score predictions.jsonl --world openpack-u0209
+      harness world import all/*.csv --name openpack --train 'U01*' --validation U0201-S0100
     """
     from reference.home import cache_home
     from reference.truth.imported import import_world
 
     imported = import_world(files, cache_home(), **choices)
-    contents = f"{plural(imported.clips, 'clip')} in {plural(imported.sessions, 'session')}"
-    click.echo(f"world {imported.name}: {contents}, split test")
+    contents = [
+        f"{plural(clips, 'clip')} in {plural(sessions, 'session')}, split {split}"
+        for split, (clips, sessions) in imported.splits.items()
+    ]
+    click.echo(f"world {imported.name}: {'; '.join(contents)}")
     for note in imported.notes:
         click.echo(f"  {note}")
 

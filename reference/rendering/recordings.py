@@ -25,6 +25,7 @@ from reference.rendering.sources import Job, Pixels
 from reference.task import CLIP_FRAMES, FRAME_MS, OPEN_SPLITS, Clip
 from reference.truth.openpack import EPOCH
 from reference.truth.origin import Origin
+from reference.truth.truth_rows import truth_row, usual_successors
 from reference.video.decoders import Limits, open_video, shown_seconds, upright
 from reference.video.samplers import LUMA_SIDE, luma_of
 
@@ -40,10 +41,12 @@ class Recording:
         origin.check_split(split)
         content = origin.content(split)
         self.world, self.digest, self.split, self.splits = origin.name, origin.digest, split, origin.splits
-        self.operations = tuple(content.operations)
+        self.operations, self.meanings = tuple(content.operations), content.meanings
         self.video, self.start_ms = video.absolute(), start_ms
         self.clips = self._covered(list(content.clips), content.starts, session)
         self.expected = len(self.clips)
+        usual = usual_successors(content)
+        self.truths = {clip.clip_id: truth_row(clip, usual(clip)) for clip, _ in self.clips if split in OPEN_SPLITS}
 
     def _covered(self, clips: list[Clip], starts: Mapping[str, int], session: str | None) -> list[tuple[Clip, int]]:
         """Return the clips that the video shows whole, each with its start in ms after the video's first frame."""
@@ -70,7 +73,7 @@ class Recording:
 
     def jobs(self) -> Iterator[Job]:
         for clip, at in self.clips:
-            yield Job(clip.clip_id, clip.session, at, clip if self.split in OPEN_SPLITS else None)
+            yield Job(clip.clip_id, clip.session, at, self.truths.get(clip.clip_id))
 
     def frames(self, job: Job, indices: Sequence[int], size: int) -> Pixels:
         instants = [Fraction(job.scene + index * FRAME_MS, 1000) for index in indices]

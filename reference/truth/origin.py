@@ -26,6 +26,7 @@ class Content:
     fits: Sequence[Fit]
     script: Mapping[str, str] = field(default_factory=dict)
     in_sample: bool = False
+    meanings: Mapping[str, str] = field(default_factory=dict)  # label -> description for a prompt, where one is known
     starts: Mapping[str, int] = field(default_factory=dict)  # session -> Unix ms from which start_ms counts, if known
 
 

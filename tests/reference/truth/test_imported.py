@@ -16,11 +16,11 @@ from harness.worlds import describe
 from reference.errors import TruthError, WorldError
 from reference.process.split import build_split
 from reference.process.world import load_world
-from reference.truth.catalog import names
+from reference.truth.catalog import locate, names
 from reference.truth.imported import import_world
 from reference.truth.sealed import REGISTERED
 from reference.truth.store import export, open_truth
-from reference.truth.truth_rows import truth_row
+from reference.truth.truth_rows import truth_row, usual_successors
 
 ROW = {
     "clip_id": "a",
@@ -56,12 +56,14 @@ def test_round_trip(extension, home, tmp_path):
 
 
 def test_json_lines_have_the_shape_of_a_prediction_and_of_a_rendering(tmp_path):
-    """One shape of truth: what a rendering's truth.jsonl says of a clip, the export says with the same keys."""
-    path = tmp_path / "train.jsonl"
+    """One shape of truth: a rendering's truth.jsonl and the export say the same of a clip, with the same keys."""
+    path, world = tmp_path / "train.jsonl", load_world("warehouse-v1")
     describe.export("warehouse-v1", "validation", path)
     exported = [json.loads(line) for line in path.read_text().splitlines()]
-    expected = [truth_row(clip) for clip in build_split(load_world("warehouse-v1"), "validation")]
-    assert [{key: row[key] for key in expected[0]} for row in exported] == expected
+    usual = usual_successors(locate("warehouse-v1").content("validation"))
+    expected = [truth_row(clip, usual(clip)) for clip in build_split(world, "validation")]
+    assert exported == expected
+    assert [list(row) for row in exported] == [list(row) for row in expected], "in the same order, too"
     keys = list(exported[0])
     assert keys[4:7] == ["dominant_operation", "temporal_segment", "next_operation"]
     assert not {"start_frame", "end_frame"} & set(keys)
