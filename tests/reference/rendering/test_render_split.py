@@ -301,6 +301,34 @@ def test_prompt():
     assert all(field in prompt for field in fields)
 
 
+def test_a_rendered_truth_is_the_exported_one(tmp_path):
+    """A script that reads the one reads the other: equal keys and values, clip by clip, in files and in shards."""
+    from harness.worlds import describe
+
+    describe.export("warehouse-v1", "validation", tmp_path / "export.jsonl")
+    exported = {row["clip_id"]: row for row in rows(tmp_path, "export.jsonl")}
+    for form in ("frames", "shards"):
+        render(small(form=form, split="validation", limit=25), tmp_path / form, draw=paint)
+        rendered = rows(tmp_path / form, "truth.jsonl")
+        assert len(rendered) == 25
+        assert all(row == exported[row["clip_id"]] and list(row) == list(exported[row["clip_id"]]) for row in rendered)
+
+
+def test_a_prompt_beside_a_video_speaks_of_a_video(tmp_path):
+    """Whoever shows the mp4 asks about 125 frames; whoever reads frames of it here asks about these."""
+    from reference.training.datasets import Clips
+
+    render(small(form="video", limit=2), tmp_path / "out", draw=paint)
+    prompt = rows(tmp_path / "out")[0]["prompt"]
+    assert prompt.startswith("This is a video of one clip of a worker at a packing station. It lasts 5 seconds and has")
+    assert "125 frames, numbered 0 to 124, at 25 frames per second" in prompt.splitlines()[0]
+    assert "What you see" not in prompt and "These are" not in prompt
+    assert all(line[-1] in ".?:}" or line.startswith("- ") for line in prompt.splitlines() if line), "whole sentences"
+    sample = Clips(tmp_path / "out")[0]
+    assert sample["prompt"] == task_prompt(OPERATIONS, sample["indices"].tolist())
+    assert sample["prompt"].partition("\n\n")[2] == prompt.partition("\n\n")[2]
+
+
 def test_unreadable_pictures():
     content = image_bytes(np.zeros((8, 8, 3), np.uint8), "jpg")
     for broken in (b"", b"text", content[:40], b"\x89PNG\r\n\x1a\n" + content):
@@ -359,14 +387,54 @@ def number_of(picture: np.ndarray) -> int:
 
 @pytest.fixture(scope="module")
 def openpack(home, tmp_path_factory) -> str:
-    at, lines = ZERO, ["uuid,user,session,box,id,operation,start,end,actions"]
+    path = annotated(tmp_path_factory.mktemp("openpack") / "annotations.csv", "U0901", ZERO)
+    return import_world([path], home, name="recorded").name
+
+
+def annotated(path: Path, user: str, at: datetime) -> Path:
+    """OpenPack annotations of a session that begins at a time."""
+    lines = ["uuid,user,session,box,id,operation,start,end,actions"]
     for place, (operation, length) in enumerate(STEPS):
         end = at + timedelta(milliseconds=length)
-        lines.append(f"{place},U0901,S0100,1,{operation},x,{at.isoformat()},{end.isoformat()},")
+        lines.append(f"{place},{user},S0100,1,{operation},x,{at.isoformat()},{end.isoformat()},")
         at = end
-    path = tmp_path_factory.mktemp("openpack") / "annotations.csv"
     path.write_text("\n".join(lines) + "\n")
-    return import_world([path], home, name="recorded").name
+    return path
+
+
+def test_a_prompt_says_what_the_annotations_mean(openpack, home, tmp_path):
+    """"Fill out Order" is not "Wrap: wrapped in paper": OpenPack's own words describe the labels."""
+    video = tmp_path / "v.mp4"
+    write_video(video, (numbered(number) for number in range(25 * 20)), 64)
+    request = small(world=openpack, video=str(video), video_start_ms=int(ZERO.timestamp() * 1000), limit=1)
+    render(request, tmp_path / "out", home=home)
+    prompt = rows(tmp_path / "out")[0]["prompt"]
+    lines = [line for line in prompt.splitlines() if line.startswith("- ")]
+    assert lines[:3] == ["- Put Items: Picking or Insert Items", "- Relocate Item Label", "- Box Setup: Assemble Box"]
+    assert "- Fill out Order" in lines and "paper" not in prompt and "Wrap" not in prompt
+
+
+def test_a_train_session_is_rendered_with_its_truth(tmp_path):
+    """An imported recording can be learned from: its train session's rendering holds truth.jsonl, the test's does not."""
+    from harness.worlds import describe
+    from reference.training.datasets import Clips
+
+    home, files = tmp_path / "home", []
+    for user, zero in (("U0901", ZERO), ("U0902", ZERO + timedelta(hours=1))):
+        files.append(annotated(tmp_path / f"{user}.csv", user, zero))
+    made = import_world(files, home, name="two", train=["U0901-*"])
+    assert made.splits["train"][1] == made.splits["test"][1] == 1
+    video = tmp_path / "v.mp4"
+    write_video(video, (numbered(number) for number in range(2400)), 64)
+    for split, zero in (("train", ZERO), ("test", ZERO + timedelta(hours=1))):
+        start_ms = int(zero.timestamp() * 1000)
+        request = small(world="two", split=split, video=str(video), video_start_ms=start_ms, limit=None)
+        render(request, tmp_path / split, home=home)
+    describe.export("two", "train", tmp_path / "export.jsonl", home=home)
+    assert rows(tmp_path / "train", "truth.jsonl") == rows(tmp_path, "export.jsonl")
+    assert {row["session"] for row in rows(tmp_path / "train", "truth.jsonl")} == {"U0901-S0100"}
+    assert all("truth" in sample for sample in Clips(tmp_path / "train"))
+    assert not (tmp_path / "test" / "truth.jsonl").exists() and "truth" not in Clips(tmp_path / "test")[0]
 
 
 @pytest.mark.parametrize("fps", [15, 25, 30, Fraction(30000, 1001)], ids=str)
