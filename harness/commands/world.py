@@ -206,21 +206,27 @@ def card(world: str) -> None:
 @options.option("--paint-out", metavar="A,B", help="Blank slip, items or table; for ablations, never scored.")
 @options.option("--limit", type=click.IntRange(1), metavar="N", help="Render the first N clips only.")
 @options.workers
-@options.path_option("--video", help="Take the pictures of an imported world from this recording (mp4, mov).")
-@options.option(
-    "--video-start",
-    metavar="TIME",
-    help="Say when the recording's first frame was taken: Unix ms, or ISO 8601 with offset.",
+@options.path_option(
+    "--video", multiple=True, help="Take the pictures of an imported world from this recording (may be repeated)."
 )
 @options.option(
-    "--session", metavar="S", help="Say which session the recording shows, where several fall into its time."
+    "--video-start",
+    multiple=True,
+    metavar="TIME",
+    help="Say when the recording's first picture was taken: Unix ms, or ISO 8601 with offset; once for each --video.",
+)
+@options.option(
+    "--session",
+    multiple=True,
+    metavar="S",
+    help="Say which session the recording shows, where several fall into its time; once for each --video.",
 )
 @options.output_format("text", "json")
 def render(world: str, folder: Path, output: str, **choices: Any) -> None:
     """Render a split as pictures, videos or shards.
 
     Each clip has a line in clips.jsonl with the question that a model is asked. The pictures of an imported world come
-    from its recording: --video names the file, and --video-start says when its first frame was taken.
+    from its recordings: --video names a file (mp4, mov), and --video-start says when its first picture was taken.
 
     \b
     Example:

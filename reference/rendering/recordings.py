@@ -33,29 +33,44 @@ RECORDING = Limits(side=4096, frames=5_000_000, seconds=24 * 3600)
 
 
 class Recording:
-    """Clips of an imported world that one video shows. Raises RenderError where it shows none, or two sessions."""
+    """Clips of an imported world that videos show, each with its start in Unix ms and, where its time leaves several,
+    its session.
 
-    def __init__(self, origin: Origin, split: str, video: Path, start_ms: int, session: str | None = None):
+    Raises RenderError where a video shows none, or two sessions, or two of them show one clip.
+    """
+
+    def __init__(self, origin: Origin, split: str, videos: Sequence[tuple[Path, int, str | None]]):
         if not origin.imported:
             raise RenderError(f"world {origin.name} draws its own pictures; a video belongs to an imported world")
         origin.check_split(split)
         content = origin.content(split)
         self.world, self.digest, self.split, self.splits = origin.name, origin.digest, split, origin.splits
         self.operations, self.meanings = tuple(content.operations), content.meanings
-        self.video, self.start_ms = video.absolute(), start_ms
-        self.clips = self._covered(list(content.clips), content.starts, session)
-        self.expected = len(self.clips)
+        clips = list(content.clips)
+        shown: dict[str, tuple[Path, int]] = {}
+        for video, start_ms, session in videos:
+            path = video.absolute()
+            for clip, at in self._covered(path, start_ms, session, clips, content.starts):
+                if clip.clip_id in shown:
+                    both = f"{shown[clip.clip_id][0]} and {path}"
+                    raise RenderError(f"clip {clip.clip_id} is shown by {both}; two cameras are two renderings")
+                shown[clip.clip_id] = path, at
+        self.clips = [(clip, *shown[clip.clip_id]) for clip in clips if clip.clip_id in shown]
+        self.expected, self.left_out = len(self.clips), len(clips) - len(self.clips)
         usual = usual_successors(content)
-        self.truths = {clip.clip_id: truth_row(clip, usual(clip)) for clip, _ in self.clips if split in OPEN_SPLITS}
+        self.truths = {clip.clip_id: truth_row(clip, usual(clip)) for clip, *_ in self.clips if split in OPEN_SPLITS}
 
-    def _covered(self, clips: list[Clip], starts: Mapping[str, int], session: str | None) -> list[tuple[Clip, int]]:
-        """Return the clips that the video shows whole, each with its start in ms after the video's first frame."""
-        length_ms = shown_seconds(self.video, RECORDING) * 1000
+    def _covered(
+        self, video: Path, start_ms: int, session: str | None, clips: list[Clip], starts: Mapping[str, int]
+    ) -> list[tuple[Clip, int]]:
+        """Return the clips that a video shows whole, each with its start in ms after the video's first frame."""
+        length_ms = shown_seconds(video, RECORDING) * 1000
         sessions = dict.fromkeys(clip.session for clip in clips)
         if session is not None and session not in sessions:
-            raise RenderError(f"world {self.world} has no session {session!r}; it has {', '.join(list(sessions)[:20])}")
+            known = ", ".join(list(sessions)[:20])
+            raise RenderError(f"{self.world} / {self.split} has no session {session!r}; it has {known}")
         timed = [
-            (clip, starts.get(clip.session, 0) + clip.start_ms - self.start_ms)
+            (clip, starts.get(clip.session, 0) + clip.start_ms - start_ms)
             for clip in clips
             if session in (None, clip.session)
         ]
@@ -63,21 +78,21 @@ class Recording:
         covered = [(clip, at) for clip, at in timed if at >= 0 and at + last_ms < length_ms]
         recorded = {clip.session for clip, _ in covered}
         if not covered:
-            raise RenderError(_not_covered(self.video, self.world, timed, length_ms))
+            raise RenderError(_not_covered(video, f"{self.world} / {self.split}", timed, length_ms))
         if len(recorded) > 1:
             raise RenderError(
-                f"{self.video}: {', '.join(sorted(recorded))} fall into its time; name one with --session"
+                f"{video}: {', '.join(sorted(recorded))} fall into its time; name one with --session"
             )
-        self.left_out = len(clips) - len(covered)
         return covered
 
     def jobs(self) -> Iterator[Job]:
-        for clip, at in self.clips:
-            yield Job(clip.clip_id, clip.session, at, self.truths.get(clip.clip_id))
+        for clip, video, at in self.clips:
+            yield Job(clip.clip_id, clip.session, (video, at), self.truths.get(clip.clip_id))
 
     def frames(self, job: Job, indices: Sequence[int], size: int) -> Pixels:
-        instants = [Fraction(job.scene + index * FRAME_MS, 1000) for index in indices]
-        return np.stack([_letterbox(self.video, picture, size) for picture in pictures_at(self.video, instants)])
+        video, at = job.scene
+        instants = [Fraction(at + index * FRAME_MS, 1000) for index in indices]
+        return np.stack([_letterbox(video, picture, size) for picture in pictures_at(video, instants)])
 
     def luma(self, job: Job) -> NDArray[Any]:
         return luma_of(self.frames(job, range(CLIP_FRAMES), 2 * LUMA_SIDE))

@@ -36,7 +36,7 @@ class Job(NamedTuple):
 
     clip_id: str
     session: str
-    scene: Any  # (VisibleState, render seed), or the ms of a recording at which the clip begins
+    scene: Any  # (VisibleState, render seed), or a recording and the ms at which the clip begins in it
     truth: dict[str, Any] | None  # as reference.truth.truth_rows writes it
 
 

@@ -437,6 +437,47 @@ def test_a_train_session_is_rendered_with_its_truth(tmp_path):
     assert not (tmp_path / "test" / "truth.jsonl").exists() and "truth" not in Clips(tmp_path / "test")[0]
 
 
+def test_several_recordings_are_one_rendering(tmp_path):
+    """Two workers, two cameras: each video shows its own session, and every picture comes from the right one."""
+    from reference.training.datasets import Clips
+
+    home, later = tmp_path / "home", ZERO + timedelta(hours=1)
+    files = [annotated(tmp_path / "a.csv", "U0901", ZERO), annotated(tmp_path / "b.csv", "U0902", later)]
+    import_world(files, home, name="two", train=["*"])
+    for name, shift in (("a", 0), ("b", 4000)):
+        write_video(tmp_path / f"{name}.mp4", (numbered(number + shift) for number in range(2400)), 64)
+    videos = tuple(str(tmp_path / f"{name}.mp4") for name in "ab")
+    starts = tuple(int(zero.timestamp() * 1000) for zero in (ZERO, later))
+    request = small(world="two", split="train", video=videos, video_start_ms=starts, limit=None)
+    made = render(request, tmp_path / "out", home=home, workers=2)
+    truth = {row["clip_id"]: row for row in rows(tmp_path / "out", "truth.jsonl")}
+    assert made.left_out == 0 and {row["session"] for row in truth.values()} == {"U0901-S0100", "U0902-S0100"}
+    for sample in Clips(tmp_path / "out"):
+        row = truth[sample["clip_id"]]
+        shift = 4000 if row["session"].startswith("U0902") else 0
+        assert number_of(sample["frames"][0]) == row["start_ms"] // 40 + shift
+    assert json.loads((tmp_path / "out" / "render.json").read_text())["request"]["video"] == ["a.mp4", "b.mp4"]
+
+
+UNPAIRED = [
+    ({"video_start_ms": (0,)}, "a video needs its start: --video-start .* for each --video"),
+    ({"video_start_ms": (0, 0, 0)}, "2 videos, 3 starts and 0 sessions: --video, --video-start and"),
+    ({"video_start_ms": (0, 0), "session": ("x",)}, "2 videos, 2 starts and 1 sessions"),
+    ({}, "clip .* is shown by .*a.mp4 and .*b.mp4; two cameras are two renderings"),
+]
+
+
+@pytest.mark.parametrize(("changes", "message"), UNPAIRED)
+def test_recordings_that_do_not_fit_together(openpack, home, tmp_path, changes, message):
+    start_ms = int(ZERO.timestamp() * 1000)
+    for name in "ab":
+        write_video(tmp_path / f"{name}.mp4", (numbered(number) for number in range(500)), 64)
+    videos = tuple(str(tmp_path / f"{name}.mp4") for name in "ab")
+    request = small(**{"world": openpack, "video": videos, "video_start_ms": (start_ms, start_ms), **changes})
+    with pytest.raises(RenderError, match=message):
+        render(request, tmp_path / "out", home=home)
+
+
 @pytest.mark.parametrize("fps", [15, 25, 30, Fraction(30000, 1001)], ids=str)
 @pytest.mark.parametrize("form", ["frames", "shards"])
 def test_a_recording_is_aligned_to_the_frame(openpack, home, tmp_path, fps, form):
@@ -446,7 +487,7 @@ def test_a_recording_is_aligned_to_the_frame(openpack, home, tmp_path, fps, form
     start_ms = int(ZERO.timestamp() * 1000) + OFFSET_MS
     request = small(world=openpack, video=str(video), video_start_ms=start_ms, frames=25, form=form, limit=None)
     made = render(request, tmp_path / "out", home=home)
-    starts = {job.clip_id: job.scene for job in source_of(request, home=home).jobs()}
+    starts = {job.clip_id: job.scene[1] for job in source_of(request, home=home).jobs()}
     assert made.clips == len(starts) >= 3 and made.left_out == 0
     from reference.training.datasets import Clips
 
@@ -465,7 +506,7 @@ def test_start_of_a_recordings_clips_by_hand(openpack, home, tmp_path):
     request = small(world=openpack, video=str(video), video_start_ms=start_ms)
     with open_truth(openpack, home=home) as truth:
         expected = dict(truth.connection.execute("SELECT clip_id, start_ms + 1720 FROM truth.clips").fetchall())
-    assert {job.clip_id: job.scene for job in source_of(request, home=home).jobs()} == expected
+    assert {job.clip_id: job.scene[1] for job in source_of(request, home=home).jobs()} == expected
 
 
 def test_clips_outside_the_video_are_left_out(openpack, home, tmp_path):
@@ -475,7 +516,7 @@ def test_clips_outside_the_video_are_left_out(openpack, home, tmp_path):
     made = render(request, tmp_path / "out", home=home)
     assert made.clips >= 1 and made.left_out >= 1
     late = small(world=openpack, video=str(video), video_start_ms=int(ZERO.timestamp() * 1000) + 10**8)
-    with pytest.raises(RenderError, match="shows no whole clip of recorded: by --video-start, clips begin -"):
+    with pytest.raises(RenderError, match="shows no whole clip of recorded / test: by --video-start, clips begin -"):
         render(late, tmp_path / "late", home=home)
     with pytest.raises(RenderError, match="recorded was imported: it needs its recording, --video and --video-start"):
         render(small(world=openpack), tmp_path / "blind", home=home)
@@ -542,7 +583,7 @@ def test_a_recording_lasts_as_long_as_its_pictures(openpack, home, tmp_path, why
     start_ms = int(ZERO.timestamp() * 1000)
     request = small(world=openpack, video=str(path), video_start_ms=start_ms, limit=None)
     made = render(request, tmp_path / "out", home=home)
-    starts = {job.clip_id: job.scene for job in source_of(request, home=home).jobs()}
+    starts = {job.clip_id: job.scene[1] for job in source_of(request, home=home).jobs()}
     assert made.clips == len(starts) >= 1 and made.left_out >= 1
     assert max(starts.values()) + 124 * 40 < 20_000
     from reference.training.datasets import Clips
