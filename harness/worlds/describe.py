@@ -22,7 +22,7 @@ from reference.process import frame_limits
 from reference.process.split import session_states
 from reference.process.world import scaled_name
 from reference.resources import sql
-from reference.task import DEFAULT_SPLIT, DEFAULT_WORLD
+from reference.task import DEFAULT_SPLIT, DEFAULT_WORLD, SATURATED_SHARE
 from reference.truth import store
 from reference.truth.catalog import locate, names
 from reference.truth.store import Truth, open_truth
@@ -158,6 +158,7 @@ def describe_truth(truth: Truth) -> dict[str, Any]:
         "in_sample": truth.in_sample,
         "metrics": metrics,
         **{name: row[name] for name in shares},
+        "saturated": row["whole_clip_tiou50"] >= SATURATED_SHARE,
         "constant": _constant(truth),
         "transition": _transition(truth),
         "distributions": _distributions(truth),

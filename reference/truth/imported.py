@@ -32,7 +32,7 @@ from reference.files import TEMPORARY, sha256, sweep, write_json
 from reference.process.cutter import DEFAULT_PLAN, session_clips
 from reference.process.priors import Fit, fit, fit_leave_one_out
 from reference.process.world import world_names
-from reference.task import DEFAULT_SPLIT, OPEN_SPLITS, OPERATIONS, Clip
+from reference.task import DEFAULT_SPLIT, OPEN_SPLITS, OPERATIONS, Clip, saturation_note
 from reference.truth import openpack
 from reference.truth.origin import Content, Origin
 from reference.truth.sealed import registered_seal
@@ -315,8 +315,14 @@ def _notes(content: Content, split: str, splits: Mapping[str, tuple[int, int]]) 
     (_, sessions), where = splits[split], f"{split}: " if len(splits) > 1 else ""
     if split in OPEN_SPLITS:
         return []
+    notes = []
     if content.in_sample:
         fitted = "floors and transitions are fitted on it (in_sample), intervals are not supported"
-        return [f"{where}one session only: {fitted}"]
-    notes = [f"{where}only {sessions} sessions: intervals are wide or not supported"] if sessions < 10 else []
-    return notes
+        notes.append(f"one session only: {fitted}")
+    elif sessions < 10:
+        plural = "session" if sessions == 1 else "sessions"
+        notes.append(f"only {sessions} {plural}: intervals are wide or not supported")
+    clips = list(content.clips)
+    if saturated := saturation_note(sum(not clip.dense for clip in clips) / len(clips)):
+        notes.append(saturated)
+    return [f"{where}{note}" for note in notes]

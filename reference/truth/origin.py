@@ -70,6 +70,10 @@ class Origin:
         """Return "synthetic" or "imported", as the truth database names it."""
         return "imported" if self.imported else "synthetic"
 
+    def operations(self) -> tuple[str, ...]:
+        """Return the labels of all splits, in canonical order."""
+        return tuple(self.process.operations if self.process else self.content(self.splits[0]).operations)
+
     def check_split(self, split: str) -> None:
         """Raise TruthError for a split that the world does not have."""
         if split not in self.splits:

@@ -31,6 +31,7 @@ ROW = {
     "end_frame": 90,
     "next_operation": "Label",
 }
+ANSWERS = ("dominant_operation", "temporal_segment", "next_operation")
 KEPT = """SELECT clip_id, session, clip_index, start_ms, dominant_operation, start_frame, end_frame, next_operation,
     previous_operation, next_operations, next_visible, dense, cut_kind, domain, worker
     FROM truth.clips ORDER BY session_index, clip_index"""
@@ -190,7 +191,7 @@ def test_sessions_are_put_into_splits(tmp_path):
     made = import_world([six_sessions(tmp_path / "x.jsonl")], home, train=["mon-*"], validation=["tue-2"])
     assert made.splits == {"train": (4, 2), "validation": (2, 1), "test": (6, 3)}
     assert (made.clips, made.sessions) == (12, 6)
-    assert made.notes == ("test: only 3 sessions: intervals are wide or not supported",)
+    assert made.notes[0] == "test: only 3 sessions: intervals are wide or not supported"
     assert locate("x", home).splits == ("train", "validation", "test")
     assert sessions_of("x", "train", home) == {"mon-1", "mon-2"}
     assert sessions_of("x", "validation", home) == {"tue-2"}
@@ -231,6 +232,22 @@ def test_names_with_brackets_are_no_patterns(tmp_path):
     rows = [ROW | {"clip_id": name, "session": name} for name in ("day[1]", "day1")]
     made = import_world([written(tmp_path / "x.jsonl", *rows)], tmp_path / "home", train=["day[[]1]"])
     assert made.splits == {"train": (1, 1), "test": (1, 1)}
+
+
+@pytest.mark.parametrize(("whole", "saturated"), [(9, True), (8, False)])
+def test_a_split_where_the_whole_clip_hits_says_so(tmp_path, whole, saturated):
+    """63 of 125 frames are hit by [0, 125), 62 are not; from nine tenths on import, info and score warn."""
+    rows = [
+        ROW | {"clip_id": f"c{i}", "session": f"s{i}", "start_frame": 0, "end_frame": 63 if i < whole else 62}
+        for i in range(10)
+    ]
+    path, home = written(tmp_path / "x.jsonl", *rows), tmp_path / "home"
+    warning = "the whole clip as segment hits 90% at tIoU@0.5: this metric says little here"
+    assert (warning in import_world([path], home).notes) == saturated
+    assert describe.describe("x", home=home)["saturated"] is saturated
+    answers = [{"clip_id": row["clip_id"], **dict.fromkeys(ANSWERS)} for row in rows]
+    note = harness.score(answers, world="x", home=home).record["metrics"]["tiou50"]["note"]
+    assert (warning in (note or "")) == saturated
 
 
 def test_one_session_is_fitted_on_itself(home, tmp_path):
