@@ -117,7 +117,9 @@ def check_apart(train: ClipDataset, validation: ClipDataset) -> None:
     """Raise UsageError where a session is learned from and judged on: the best model would be the one that knows it."""
     learned = {train.truth[name]["session"] for name in train.names}
     if shared := sorted(learned & {validation.truth[name]["session"] for name in validation.names}):
-        raise UsageError(f"session {shared[0]} is in the renderings for training and for validation; take another split")
+        raise UsageError(
+            f"session {shared[0]} is in the renderings for training and for validation; take another split"
+        )
 
 
 def spread(places: list[int], count: int) -> list[int]:

@@ -32,7 +32,7 @@ from torch.utils._pytree import tree_leaves
 from finetune import config as configs
 from finetune.checkpoint import State, load_checkpoint, newest_checkpoint, save_best, save_checkpoint
 from finetune.config import Config
-from finetune.data import ClipDataset, check_apart, Collator, Example
+from finetune.data import ClipDataset, Collator, Example, check_apart
 from finetune.evaluate import evaluate
 from finetune.model import Answerer, Losses, ensure_base, load_model
 from finetune.planning.devices import GIB, device_key

@@ -25,9 +25,9 @@ from finetune.data import IGNORED, Collator, Example, Target
 from finetune.model import DTYPES, LORA_LAYERS, PIXELS, Answerer, prepare, tiny_shape, tiny_tokenizer
 from finetune.planning.tensor_memory import repeat_clip, strip_data, update_peak, vision_peak
 from finetune.tokens import load_tokenizer
-from reference.truth.catalog import locate
 from reference.rendering.prompt import task_prompt
 from reference.task import CLIP_FRAMES, UNKNOWN
+from reference.truth.catalog import locate
 
 PIECES = re.compile(
     r"<\|\w+\|>|'(?:s|t|re|ve|m|ll|d)|[^\r\n\w]?[^\W\d_]+|_[^\W\d_]+|\d| ?(?:(?!<\|\w+\|>)[^\s\w])+[\r\n]*|_"

@@ -80,9 +80,7 @@ class Recording:
         if not covered:
             raise RenderError(_not_covered(video, f"{self.world} / {self.split}", timed, length_ms))
         if len(recorded) > 1:
-            raise RenderError(
-                f"{video}: {', '.join(sorted(recorded))} fall into its time; name one with --session"
-            )
+            raise RenderError(f"{video}: {', '.join(sorted(recorded))} fall into its time; name one with --session")
         return covered
 
     def jobs(self) -> Iterator[Job]:

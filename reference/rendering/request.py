@@ -43,7 +43,9 @@ class Request:
         """Return path, start in Unix ms and session (None: by its time) of each recording. Raises RenderError."""
         videos, starts, sessions = (_as_tuple(value) for value in (self.video, self.video_start_ms, self.session))
         if len(starts) < len(videos):
-            raise RenderError("a video needs its start: --video-start with Unix ms or an ISO 8601 time, for each --video")
+            raise RenderError(
+                "a video needs its start: --video-start with Unix ms or an ISO 8601 time, for each --video"
+            )
         if len(starts) > len(videos) or len(sessions) not in (0, len(videos)):
             raise RenderError(
                 f"{len(videos)} videos, {len(starts)} starts and {len(sessions)} sessions: --video, --video-start and, "

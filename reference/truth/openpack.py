@@ -136,7 +136,9 @@ def load_map(name_or_path: str | Path = DEFAULT_MAP) -> OperationMap:
         return OperationMap(IDENTITY, _names(), keeps_ids=True)
     path = Path(name_or_path)
     if not path.is_file():
-        raise WorldError(f"no map {str(path)!r}: give {', '.join(SHIPPED_MAPS)}, {IDENTITY}, or the path of a .toml file")
+        raise WorldError(
+            f"no map {str(path)!r}: give {', '.join(SHIPPED_MAPS)}, {IDENTITY}, or the path of a .toml file"
+        )
     return parse_map(path.read_bytes(), str(path))
 
 
@@ -173,7 +175,9 @@ def meanings(operation_map: OperationMap) -> dict[str, str]:
     for operation_id, label in sorted(operation_map.labels.items()):
         if operation_id in names:
             found.setdefault(label, []).append(names[operation_id])
-    described = {label: " or ".join(NULL_MEANING if name == NULL else name for name in of) for label, of in found.items()}
+    described = {
+        label: " or ".join(NULL_MEANING if name == NULL else name for name in of) for label, of in found.items()
+    }
     return {label: text for label, text in described.items() if text != label}
 
 

@@ -46,7 +46,9 @@ def test_a_short_rendering_says_nothing(tmp_path):
 
 def test_a_full_disk_is_found_before_the_first_picture(tmp_path, monkeypatch):
     monkeypatch.setattr(estimating.shutil, "disk_usage", lambda path: SimpleNamespace(free=1000))
-    with pytest.raises(RenderError, match=r"out: the rendering takes about .* GB are free there; choose another folder"):
+    with pytest.raises(
+        RenderError, match=r"out: the rendering takes about .* GB are free there; choose another folder"
+    ):
         render(Request(size=64), tmp_path / "out", draw=paint, announce=lambda *said: None)
     assert not (tmp_path / "out").exists()
     assert check_room(tmp_path / "new" / "folder", Estimate(1, 8, 1000, 1.0, 1)) == 1000
@@ -55,5 +57,7 @@ def test_a_full_disk_is_found_before_the_first_picture(tmp_path, monkeypatch):
 def test_the_sentence():
     request = Request(split="train")
     said = announcement(request, 2, Estimate(5760, 46080, 2_040_000_000, 340.0, 9), 91_300_000_000)
-    assert said.startswith("warehouse-v1 / train: 5,760 clips as frames, 46,080 pictures of 336 x 336: about 2.0 GB and ")
+    assert said.startswith(
+        "warehouse-v1 / train: 5,760 clips as frames, 46,080 pictures of 336 x 336: about 2.0 GB and "
+    )
     assert said.endswith(" with 2 workers, judged by 9 of the clips; 91.3 GB are free there")

@@ -403,7 +403,7 @@ def annotated(path: Path, user: str, at: datetime) -> Path:
 
 
 def test_a_prompt_says_what_the_annotations_mean(openpack, home, tmp_path):
-    """"Fill out Order" is not "Wrap: wrapped in paper": OpenPack's own words describe the labels."""
+    """ "Fill out Order" is not "Wrap: wrapped in paper": OpenPack's own words describe the labels."""
     video = tmp_path / "v.mp4"
     write_video(video, (numbered(number) for number in range(25 * 20)), 64)
     request = small(world=openpack, video=str(video), video_start_ms=int(ZERO.timestamp() * 1000), limit=1)
