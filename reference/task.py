@@ -37,8 +37,8 @@ DENSE_FRAMES = 62
 """A clip is dense when its segment has at most this many frames: only then does "the whole clip" miss tIoU@0.5."""
 
 SATURATED_SHARE = Fraction(9, 10)
-"""tIoU@0.5 is saturated where "the whole clip" hits this share of the clips: what is left of it, weighted by its 0.30, can
-move the composite by no more than .03, the margin within which two models count as equivalent."""
+"""tIoU@0.5 is saturated where "the whole clip" hits this share of the clips: what is left of it, weighted by its 0.30,
+can move the composite by no more than .03, the margin within which two models count as equivalent."""
 
 OPERATIONS = (
     "Box Setup",

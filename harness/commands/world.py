@@ -277,7 +277,7 @@ def import_(files: tuple[Path, ...], **choices: Any) -> None:
     Example:
       harness world import operations_U0209_S0500.csv --name openpack-u0209
       harness score predictions.jsonl --world openpack-u0209
-      harness world import all/*.csv --name openpack --train 'U01*' --validation U0201-S0100
+      harness world import operations_U0209_S0500.csv --name learn --train 'U02*'
     """
     from reference.home import cache_home
     from reference.truth.imported import import_world

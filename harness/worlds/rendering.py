@@ -92,11 +92,11 @@ def _announce(request: Request, workers: int, planned: Estimate, free: int) -> N
 def announcement(request: Request, workers: int, planned: Estimate, free: int) -> str:
     """Return one sentence about what a rendering is going to take: clips, files, size, time, free room."""
     files = f", {planned.pictures:,} pictures of {request.size} x {request.size}" if planned.pictures else ""
-    time = span(planned.seconds / max(1, min(workers, os.cpu_count() or 1)))
+    room, time = _bytes(free), span(planned.seconds / max(1, min(workers, os.cpu_count() or 1)))
     return (
         f"{request.world} / {request.split}: {planned.clips:,} clips as {request.form}{files}: about "
-        f"{_bytes(planned.bytes)} and {time} with {plural(workers, 'worker')}, judged by {planned.sampled} of the clips; "
-        f"{_bytes(free)} are free there"
+        f"{_bytes(planned.bytes)} and {time} with {plural(workers, 'worker')}, judged by {planned.sampled} of the "
+        f"clips; {room} are free there"
     )
 
 

@@ -5,8 +5,8 @@ whatever the video's frame rate, computed in exact fractions from the frames' ow
 taken at `start_ms` (Unix time, like the annotations' times). Clips that the video does not cover whole are left out: it
 lasts from its first picture to its last, however long its sound is.
 
-Pictures are turned upright as the video's display matrix says, scaled to fit the square and padded with black. The video is the user's own: it is decoded in the calling
-process, with wider limits than a clip of unknown origin.
+Pictures are turned upright as the video's display matrix says, scaled to fit the square and padded with black. The
+video is the user's own: it is decoded in the calling process, with wider limits than a clip of unknown origin.
 """
 
 from __future__ import annotations
@@ -33,10 +33,10 @@ RECORDING = Limits(side=4096, frames=5_000_000, seconds=24 * 3600)
 
 
 class Recording:
-    """Clips of an imported world that videos show, each with its start in Unix ms and, where its time leaves several,
-    its session.
+    """Clips of an imported world that videos show.
 
-    Raises RenderError where a video shows none, or two sessions, or two of them show one clip.
+    `videos` has for each its start in Unix ms and its session, None where the time leaves only one. Raises RenderError
+    where a video shows none, or two sessions, or two of them show one clip.
     """
 
     def __init__(self, origin: Origin, split: str, videos: Sequence[tuple[Path, int, str | None]]):

@@ -85,7 +85,8 @@ class Scenes:
         self.definition, self.scale, self.split = world, scale, split
         self.world = scaled_name(world.name, scale)
         self.digest = world.digest
-        self.splits, self.operations, self.meanings = tuple(world.splits), world.operations, MEANINGS
+        self.splits, self.operations = tuple(world.splits), world.operations
+        self.meanings: Mapping[str, str] = MEANINGS
         self.domains, self.as_domain, self.paint_out, self.draw = tuple(domains), as_domain, tuple(paint_out), draw
         for domain in (*domains, *([as_domain] if as_domain else [])):
             if domain not in world.domains:

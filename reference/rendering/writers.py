@@ -60,7 +60,7 @@ class Writer:
         return [artifacts.image_bytes(frame, self.request.image) for frame in frames]
 
     def row(self, job: Job, indices: Sequence[int], **paths: Any) -> dict[str, Any]:
-        """Return a clip's line of clips.jsonl: what a model may see. The prompt speaks of a video where one is shown."""
+        """Return a clip's line of clips.jsonl: what a model may see. The prompt says whether that is a video."""
         shown = None if self.request.form == "video" else indices
         marks = {"as_domain": self.request.as_domain, "paint_out": list(self.request.paint_out)}
         return {

@@ -1,8 +1,8 @@
 """Imported worlds: OpenPack annotations, or truth that `harness world export` (or anyone) wrote.
 
 The imported files are stored unchanged under HARNESS_HOME/worlds/NAME beside `world.json`; truth databases are derived
-from them like from a world file. An imported world has no process and so no ceiling. Its key is the SHA-256 of the imported
-files.
+from them like from a world file. An imported world has no process and so no ceiling. Its key is the SHA-256 of the
+imported files.
 
 Whole sessions may be put into the splits `train` and `validation`; the others are `test`, by default all. With a train
 split, floors and transitions of the other splits are fitted on it, as in synthetic worlds. Without one, and for train

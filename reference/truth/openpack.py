@@ -12,9 +12,9 @@ A session is named after its user and session ids, `U0209-S0500`; older files wr
 U0209. All times are integer milliseconds, rounded down, from the start of the session's first event; that start itself
 is in Unix time. Rows may be in any order, but must not overlap.
 
-A map turns an operation's id into a label. It is data: maps/openpack.toml, where labels are true of what OpenPack names,
-maps/ten-labels.toml, where all ten labels of the task are used, a file like these, or "identity" (the operations' own
-names, all of them different labels; the label of an id without a name is its digits).
+A map turns an operation's id into a label. It is data: maps/openpack.toml, whose labels are true of what OpenPack
+names, maps/ten-labels.toml, which has all ten labels of the task and no other, a file like these, or "identity" (the
+operations' own names, all of them different labels; the label of an id without a name is its digits).
 
 Source: Yoshimura et al., "OpenPack: A Large-scale Dataset for Recognizing Packaging Works in IoT-enabled Logistic
 Environments", PerCom 2024; layouts as openpack-toolkit reads them.

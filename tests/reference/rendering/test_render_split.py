@@ -415,7 +415,7 @@ def test_a_prompt_says_what_the_annotations_mean(openpack, home, tmp_path):
 
 
 def test_a_train_session_is_rendered_with_its_truth(tmp_path):
-    """An imported recording can be learned from: its train session's rendering holds truth.jsonl, the test's does not."""
+    """An imported recording can be learned from: the rendering of train holds truth.jsonl, that of test does not."""
     from harness.worlds import describe
     from reference.training.datasets import Clips
 
