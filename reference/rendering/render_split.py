@@ -72,22 +72,21 @@ def render(
     *,
     workers: int = 1,
     progress: Progress | None = None,
-    draw: DrawFrames = render_frames,
-    home: Path | None = None,
     source: Source | None = None,
     announce: Announce | None = None,
+    **choices: Any,
 ) -> RenderSummary:
     """Render into `folder`, or resume the rendering there.
 
     `announce` is called before a new rendering that takes long, and only then is the disk's free room looked at.
 
-    `source` lists the clips, if not the world that the request names (but a world with a secret key, say); `draw`
-    replaces reference.drawing.frame.render_frames. Raises RenderError where the request or the folder is at fault. With
+    `source` lists the clips, if not the world that the request names (but a world with a secret key, say); `choices`:
+    `home` and `draw`, as source_of takes them. Raises RenderError where the request or the folder is at fault. With
     several workers the calling script needs the usual `if __name__ == "__main__"`.
     """
     folder = Path(folder)
     _check(request)
-    source = source or source_of(request, home=home, draw=draw)
+    source = source or source_of(request, **choices)
     if not request.scored and folder.name in source.splits:
         raise RenderError(
             f"{folder}: is named after a split; pictures of another domain, or painted out, need another name"

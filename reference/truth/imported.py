@@ -105,18 +105,20 @@ def import_world(
     replace: bool = False,
     fps: float | None = None,
     clip_frames: int | None = None,
-    train: Sequence[str] = (),
-    validation: Sequence[str] = (),
+    **sessions: Sequence[str],
 ) -> ImportSummary:
     """Store the files as world `name` (by default the first file's name).
 
-    `train` and `validation` name the sessions of these splits, also by patterns such as `U01*`; the others are `test`.
+    `sessions`: `train` and `validation`, the names of these splits' sessions or patterns such as `U01*`; the others are
+    `test`.
 
     `operation_map` turns OpenPack ids into labels: `openpack` (the default), `ten-labels`, `identity`, or the path of a
     TOML file.
     `fps` and `clip_frames` say how files of truth count frames, where that is not 125 frames a clip at 25 fps. Raises
     WorldError with file and line where a file is unusable, and for a name that is taken unless `replace`.
     """
+    if unknown := sorted(set(sessions) - set(OPEN_SPLITS)):
+        raise TypeError(f"import_world has no option {unknown[0]!r}; sessions are named for {', '.join(OPEN_SPLITS)}")
     name = name or re.sub(r"[^A-Za-z0-9._-]+", "-", files[0].stem).strip("-.") or "imported"
     if not NAME.fullmatch(name) or name in world_names() or _SCALED.fullmatch(name):
         raise WorldError(
@@ -134,8 +136,8 @@ def import_world(
     try:
         description = _describe(files, scratch, name, operation_map, fps, clip_frames)
         read = _read(scratch, description)
-        if train or validation:
-            description["splits"] = _assign(read.sessions, {"train": train, "validation": validation})
+        if any(sessions.values()):
+            description["splits"] = _assign(read.sessions, sessions)
         contents = {split: _content(read, description, split) for split in _splits(description)}
         write_json(scratch / DESCRIPTION, description, sort_keys=True)
         scratch.chmod(0o755)
