@@ -24,11 +24,11 @@ from finetune.patches import Patches, count_tokens, patchify
 from finetune.tokens import answer_text, special_ids
 from harness.errors import UsageError
 from reference.files import read_json_lines
-from reference.process.world import load_world
 from reference.task import CLIP_FRAMES, FPS, UNKNOWN
 from reference.training.augment import Augmentation
 from reference.training.datasets import Clips
 from reference.training.hard_negatives import hard_negatives
+from reference.truth.catalog import locate
 from reference.truth.store import open_truth
 
 SYSTEM = (
@@ -77,7 +77,7 @@ class ClipDataset:
         self.request = _read_request(folder, config)
         self.operations = world_operations(self.request["world"], self.request["split"])
         augmentation = _augmentation(config) if training else _interpolation(config)
-        self.clips = Clips(folder, augment=augmentation, trusted=True)
+        self.clips = Clips(folder, augment=augmentation, trusted=True, operations=self.operations)
         self.truth = _read_truth(folder)
         self.names = [json.loads(line)["clip_id"] for line in (folder / "clips.jsonl").open(encoding="utf-8")]
         self.places = list(range(len(self.names)))
@@ -111,6 +111,15 @@ class ClipDataset:
             if negative in numbers:
                 paired.append(numbers[negative])
         return paired[: len(self)]
+
+
+def check_apart(train: ClipDataset, validation: ClipDataset) -> None:
+    """Raise UsageError where a session is learned from and judged on: the best model would be the one that knows it."""
+    learned = {train.truth[name]["session"] for name in train.names}
+    if shared := sorted(learned & {validation.truth[name]["session"] for name in validation.names}):
+        raise UsageError(
+            f"session {shared[0]} is in the renderings for training and for validation; take another split"
+        )
 
 
 def spread(places: list[int], count: int) -> list[int]:
@@ -177,7 +186,10 @@ def _read_truth(folder: Path) -> dict[str, dict[str, Any]]:
 
 def _negative_ids(config: Config, names: Sequence[str]) -> dict[str, str]:
     """Return clip id -> id of its hard negative."""
-    negatives = hard_negatives(load_world(config.world))
+    process = locate(config.world).process
+    if process is None:
+        raise UsageError(f"hard_negatives: {config.world} was imported; only a world with a process can name them")
+    negatives = hard_negatives(process)
     if not set(negatives) & set(names):
         raise UsageError(f"hard_negatives: {config.train} holds no clip of {config.world}'s training split")
     return {clip_id: negative.negative_id for clip_id, negative in negatives.items()}

@@ -32,7 +32,7 @@ from finetune import config as configs
 from finetune import fail
 from finetune.checkpoint import State, load_checkpoint, newest_checkpoint, save_best, save_checkpoint
 from finetune.config import Config
-from finetune.data import ClipDataset, Collator, Example
+from finetune.data import ClipDataset, Collator, Example, check_apart
 from finetune.evaluate import evaluate
 from finetune.model import Answerer, Losses, ensure_base, load_model
 from finetune.planning.devices import GIB, device_key
@@ -65,6 +65,7 @@ def train(config: Config, run: Path, *, start: Path | None = None, max_hours: fl
     accelerator = Accelerator(cpu=not torch.cuda.is_available())
     train_clips = ClipDataset(config.train, config)
     validation_clips = ClipDataset(config.validation, config, training=False)
+    check_apart(train_clips, validation_clips)
     operations = train_clips.operations
     if accelerator.is_main_process:
         run.mkdir(parents=True, exist_ok=True)

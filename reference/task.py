@@ -36,6 +36,10 @@ DEFAULT_INDICES = tuple(place * (CLIP_FRAMES - 1) // (DEFAULT_FRAMES - 1) for pl
 DENSE_FRAMES = 62
 """A clip is dense when its segment has at most this many frames: only then does "the whole clip" miss tIoU@0.5."""
 
+SATURATED_SHARE = Fraction(9, 10)
+"""tIoU@0.5 is saturated where "the whole clip" hits this share of the clips: what is left of it, weighted by its 0.30,
+can move the composite by no more than .03, the margin within which two models count as equivalent."""
+
 OPERATIONS = (
     "Box Setup",
     "Inner Packing",
@@ -124,6 +128,13 @@ class Clip:
     def dense(self) -> bool:
         """Return whether "the whole clip" as answer misses the segment at tIoU@0.5."""
         return self.temporal_segment.frames <= DENSE_FRAMES
+
+
+def saturation_note(whole_clip_share: float) -> str | None:
+    """Return a warning where "the whole clip" as segment hits so many clips that tIoU@0.5 says little, else None."""
+    if whole_clip_share < SATURATED_SHARE:
+        return None
+    return f"the whole clip as segment hits {whole_clip_share:.0%} at tIoU@0.5: this metric says little here"
 
 
 def normalise_label(text: str) -> str:

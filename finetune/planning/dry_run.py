@@ -25,9 +25,9 @@ from finetune.data import IGNORED, Collator, Example, Target
 from finetune.model import DTYPES, LORA_LAYERS, PIXELS, Answerer, prepare, tiny_shape, tiny_tokenizer
 from finetune.planning.tensor_memory import repeat_clip, strip_data, update_peak, vision_peak
 from finetune.tokens import load_tokenizer
-from reference.process.world import load_world
 from reference.rendering.prompt import task_prompt
 from reference.task import CLIP_FRAMES, UNKNOWN
+from reference.truth.catalog import locate
 
 PIECES = re.compile(
     r"<\|\w+\|>|'(?:s|t|re|ve|m|ll|d)|[^\r\n\w]?[^\W\d_]+|_[^\W\d_]+|\d| ?(?:(?!<\|\w+\|>)[^\s\w])+[\r\n]*|_"
@@ -104,7 +104,7 @@ class Blueprint:
 
 def make_blueprint(config: Config, *, tiny: bool, folder: Path | None = None) -> Blueprint:
     """Return the blueprint of a config; `folder` may hold a base's config.json and tokenizer, which then count."""
-    base, operations = find_base(config.base), tuple(load_world(config.world).operations)
+    base, operations = find_base(config.base), locate(config.world).operations()
     has_base = folder is not None and (folder / "config.json").is_file() and (folder / "tokenizer.json").is_file()
     if has_base and folder is not None:
         shape = base.model_class().config_class.from_pretrained(folder)

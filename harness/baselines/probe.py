@@ -1,14 +1,22 @@
-"""The probe as a submission: train the small classifier on one rendering, answer another with it."""
+"""The probe as a submission: train the small classifier on one rendering, answer another with it.
+
+The same pictures give the same answers on one machine. Elsewhere the last digits of matrix products differ with the
+processor and the version of numpy, which turns single answers (1 of the 1,440 of the committed entry, where this was
+tried). Pictures of another size change all features, and more answers: the committed entry is of 168 x 168.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import sys
+import time
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from harness.baselines.probe_model import train
 from harness.baselines.write import write_lines
 from harness.errors import UsageError
+from harness.progress import counter, span
 from reference.extras import needs
 from reference.files import read_json_lines
 from reference.task import DEFAULT_SPLIT
@@ -21,12 +29,37 @@ def probe(frames: Path, path: str | Path, *, split: str = DEFAULT_SPLIT, seed: i
     Raises UsageError where a rendering is missing, or scikit-learn is.
     """
     training, judged = (_Rendering.open(frames / name) for name in ("train", split))
+    steps = _Steps()
     truths = {row["clip_id"]: row for row in _read_rows(frames / "train" / "truth.jsonl")}
     try:
-        model = train(training.frames(), [truths[clip_id] for clip_id in training.names], training.indices, seed)
+        rows = [truths[clip_id] for clip_id in training.names]
+        shown = steps.counted(f"reading {len(rows):,} training clips", training.frames(), len(rows))
+        model = train(shown, rows, training.indices, seed, steps.say)
     except ImportError as error:
         raise UsageError(needs("the probe", error)) from None
-    return write_lines(path, model.predict(judged.frames(), judged.indices).lines(judged.names))
+    count = len(judged.names)
+    answers = model.predict(steps.counted(f"answering {count:,} clips", judged.frames(), count), judged.indices)
+    steps.say("done")
+    return write_lines(path, answers.lines(judged.names))
+
+
+class _Steps:
+    """Progress of the probe on stderr: a line when a step begins, and a counter while clips are read."""
+
+    def __init__(self) -> None:
+        self.begun = time.monotonic()
+
+    def say(self, step: str) -> None:
+        """Print what begins, and the seconds since the start."""
+        print(f"probe, after {span(time.monotonic() - self.begun)}: {step}", file=sys.stderr, flush=True)
+
+    def counted(self, step: str, clips: Iterable[Any], count: int) -> Iterator[Any]:
+        """Yield the clips of a step, counted while they are read."""
+        self.say(step)
+        with counter(f"probe: {step}") as report:
+            for number, clip in enumerate(clips, 1):
+                yield clip
+                report(number, count)
 
 
 class _Rendering(NamedTuple):

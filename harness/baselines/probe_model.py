@@ -19,7 +19,7 @@ camera or lamp that was never seen does less harm. Everything is seeded. Needs s
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -218,19 +218,24 @@ def train(
     truths: Sequence[Mapping[str, Any]],
     indices: Iterable[Sequence[int]] | None = None,
     seed: int = 0,
+    say: Callable[[str], None] = lambda step: None,
 ) -> Probe:
     """Learn from clips [n, h, w, 3] and their truth rows, where `next_operations`, `previous_operation` may be missing.
 
-    Raises ModuleNotFoundError without scikit-learn.
+    `say` gets a sentence before each step that takes long. Raises ModuleNotFoundError without scikit-learn.
     """
     from threadpoolctl import threadpool_limits
 
     with threadpool_limits(1):  # small matrices: threads cost more than they bring, and change the last bits
-        return _train([reduce(frames) for frames in clips], truths, indices, seed)
+        return _train([reduce(frames) for frames in clips], truths, indices, seed, say)
 
 
 def _train(
-    small: list[Pixels], truths: Sequence[Mapping[str, Any]], indices: Iterable[Sequence[int]] | None, seed: int
+    small: list[Pixels],
+    truths: Sequence[Mapping[str, Any]],
+    indices: Iterable[Sequence[int]] | None,
+    seed: int,
+    say: Callable[[str], None],
 ) -> Probe:
     from sklearn.linear_model import LogisticRegression
     from sklearn.neural_network import MLPClassifier
@@ -238,13 +243,16 @@ def _train(
     random = np.random.default_rng(seed)
     shown = [DEFAULT_INDICES] * len(small) if indices is None else indices
     targets = [Target.of(truth, chosen) for truth, chosen in zip(truths, shown, strict=True)]
+    say("computing the features of the training frames")
     basis = _basis(small, random)
     twice = [[basis.features(*describe(turn)) for turn in (frames, disturb(frames, random))] for frames in small]
+    say("learning to recognise operations")
     recogniser = LogisticRegression(C=0.1, max_iter=60)
     _fit(recogniser, twice, [target.operations() for target in targets])
     seen = [_probabilities(recogniser, turns[0]).argmax(axis=1) for turns in twice]
     follows = [target.followers(labels) for target, labels in zip(targets, seen, strict=True)]
     context = [[_in_context(turn, labels) for turn in turns] for turns, labels in zip(twice, seen, strict=True)]
+    say("learning what comes next")
     anticipator = MLPClassifier((HIDDEN,), alpha=1.0, max_iter=EPOCHS, n_iter_no_change=EPOCHS, random_state=seed)
     _fit(anticipator, context, follows)
     return Probe(basis, recogniser, anticipator, _seen_after(seen, targets))

@@ -222,21 +222,27 @@ def card(world: str) -> None:
 @options.option("--paint-out", metavar="A,B", help="Blank slip, items or table; for ablations, never scored.")
 @options.option("--limit", type=click.IntRange(1), metavar="N", help="Render the first N clips only.")
 @options.workers
-@options.path_option("--video", help="Take the pictures of an imported world from this recording (mp4, mov).")
-@options.option(
-    "--video-start",
-    metavar="TIME",
-    help="Say when the recording's first frame was taken: Unix ms, or ISO 8601 with offset.",
+@options.path_option(
+    "--video", multiple=True, help="Take the pictures of an imported world from this recording (may be repeated)."
 )
 @options.option(
-    "--session", metavar="S", help="Say which session the recording shows, where several fall into its time."
+    "--video-start",
+    multiple=True,
+    metavar="TIME",
+    help="Say when the recording's first picture was taken: Unix ms, or ISO 8601 with offset; once for each --video.",
+)
+@options.option(
+    "--session",
+    multiple=True,
+    metavar="S",
+    help="Say which session the recording shows, where several fall into its time; once for each --video.",
 )
 @options.output_format("text", "json")
 def render(world: str, folder: Path, output: str, **choices: Any) -> None:
     """Render a split as pictures, videos or shards.
 
     Each clip has a line in clips.jsonl with the question that a model is asked. The pictures of an imported world come
-    from its recording: --video names the file, and --video-start says when its first frame was taken.
+    from its recordings: --video names a file (mp4, mov), and --video-start says when its first picture was taken.
 
     \b
     Example:
@@ -259,11 +265,23 @@ def render(world: str, folder: Path, output: str, **choices: Any) -> None:
     "--map",
     "operation_map",
     metavar="MAP",
-    help="Translate OpenPack ids to labels by MAP: openpack (default), identity, or a TOML file.",
+    help="Translate OpenPack ids to labels by MAP: openpack (default), ten-labels, identity, or a TOML file.",
 )
 @options.option("--fps", type=float, metavar="RATE", help="Convert frames of the truth from this frame rate to 25.")
 @options.option(
     "--clip-frames", type=int, metavar="N", help="Convert frames of the truth from clips of N frames to clips of 125."
+)
+@options.option(
+    "--train",
+    multiple=True,
+    metavar="SESSION",
+    help="Put a session into the split train, to learn from: its name, or a pattern such as 'U01*' (may be repeated).",
+)
+@options.option(
+    "--validation",
+    multiple=True,
+    metavar="SESSION",
+    help="Put a session into the split validation, by name or pattern (may be repeated); the others are test.",
 )
 @options.option("--replace", is_flag=True, help="Replace an imported world of that name.")
 def import_(files: tuple[Path, ...], **choices: Any) -> None:
@@ -275,13 +293,17 @@ def import_(files: tuple[Path, ...], **choices: Any) -> None:
     Example:
       harness world import operations_U0209_S0500.csv --name openpack-u0209
       harness score predictions.jsonl --world openpack-u0209
+      harness world import operations_U0209_S0500.csv --name learn --train 'U02*'
     """
     from reference.home import cache_home
     from reference.truth.imported import import_world
 
     imported = import_world(files, cache_home(), **choices)
-    contents = f"{plural(imported.clips, 'clip')} in {plural(imported.sessions, 'session')}"
-    say(f"world {imported.name}: {contents}, split test")
+    contents = [
+        f"{plural(clips, 'clip')} in {plural(sessions, 'session')}, split {split}"
+        for split, (clips, sessions) in imported.splits.items()
+    ]
+    say(f"world {imported.name}: {'; '.join(contents)}")
     for note in imported.notes:
         say(f"  {note}")
 

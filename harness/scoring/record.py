@@ -17,6 +17,7 @@ from harness.metrics_table import METRICS
 from harness.rules import Weights
 from harness.scoring import audit, failure_modes, metrics, slices
 from harness.scoring.metrics import Totals, float_or_none
+from reference.task import saturation_note
 
 if TYPE_CHECKING:
     from harness.scoring.clip_facts import ClipFacts
@@ -35,10 +36,13 @@ def measure(facts: ClipFacts, weights: Weights) -> dict[str, Any]:
     if not totals["n"]:
         return _empty_sections()
     replicates = {name: totals[name] - sums[name] for name in sums}
+    table = headline(sums, totals, replicates, weights)
+    # 1 where a segment is longer than DENSE_FRAMES, which is where the whole clip hits it
+    note_saturation(table, float(facts.codes["dense"].mean()))
     names = slices.levels(facts.truth.operations, facts.domains, facts.workers, facts.session_names)
     cells = slices.Cells(facts.codes, names, len(sums["n"]))
     return {
-        "metrics": headline(sums, totals, replicates, weights),
+        "metrics": table,
         "own_prior": own_prior(sums, totals, replicates),
         "model_only": {name: float_or_none(value) for name, value in metrics.model_only(totals, weights).items()},
         "temporal": temporal(facts, totals, replicates),
@@ -65,6 +69,12 @@ def headline(sums: Totals, totals: Totals, replicates: Totals, weights: Weights)
         others = {role: deleted[name][role][holds] for role in metrics.ROLES}
         table[name] = _metric(roles, others, int(totals[column]), int(holds.sum()))
     return table
+
+
+def note_saturation(table: dict[str, Any], whole_clip_share: float) -> None:
+    """Add a warning to tIoU@0.5 where the whole clip as answer hits nearly every clip."""
+    notes = (saturation_note(whole_clip_share), table["tiou50"]["note"])
+    table["tiou50"]["note"] = "; ".join(note for note in notes if note) or None
 
 
 def _metric(roles: dict, others: dict, n: int, sessions: int) -> dict[str, Any]:

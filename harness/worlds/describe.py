@@ -23,7 +23,7 @@ from reference.process import frame_limits
 from reference.process.split import session_states
 from reference.process.world import scaled_name
 from reference.resources import sql
-from reference.task import DEFAULT_SPLIT, DEFAULT_WORLD
+from reference.task import DEFAULT_SPLIT, DEFAULT_WORLD, SATURATED_SHARE
 from reference.truth import store
 from reference.truth.catalog import locate, names, sealed_split
 from reference.truth.origin import Origin
@@ -197,6 +197,7 @@ def describe_truth(truth: Truth) -> dict[str, Any]:
         "in_sample": truth.in_sample,
         "metrics": metrics,
         **{name: row[name] for name in shares},
+        "saturated": row["whole_clip_tiou50"] >= SATURATED_SHARE,
         "constant": _constant(truth),
         "transition": _transition(truth),
         "distributions": _distributions(truth),

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import os
+import sys
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from harness.errors import UsageError
 from harness.formatting import plural
-from harness.progress import counter
+from harness.progress import counter, span
 from reference.extras import needs
 from reference.files import write_atomically
 from reference.rendering import render_split
+from reference.rendering.estimate import Estimate
 from reference.rendering.recordings import moment_ms
 from reference.rendering.request import Request
 from reference.task import DEFAULT_SPLIT
@@ -25,12 +29,15 @@ def render(
 ) -> dict[str, Any]:
     """Render a split into `folder`, or resume there; return one object about the rendering.
 
-    `choices`: fields of `reference.rendering.request.Request`; `domains` and `paint_out` are texts with commas, and
-    `video_start` is the time of the recording's first frame as a text.
+    `choices`: fields of `reference.rendering.request.Request`; `domains` and `paint_out` are lists, or texts with
+    commas. `video`, `video_start` (the time of a recording's first frame as a text) and `session` are one value, or for
+    several recordings lists in the same order.
     """
     request = _request(str(world), **choices)
     with counter(f"{request.world} / {request.split}") as report:
-        done = render_split.render(request, folder, workers=workers, progress=report, home=home)
+        done = render_split.render(
+            request, folder, workers=workers, progress=report, home=home, announce=partial(_announce, request, workers)
+        )
     truth = Path(folder) / "truth.jsonl"
     return {
         "format": FORMAT,
@@ -85,6 +92,26 @@ def preview(
     return path
 
 
+def _announce(request: Request, workers: int, planned: Estimate, free: int) -> None:
+    """Print on stderr what a long rendering is going to take."""
+    print(announcement(request, workers, planned, free), file=sys.stderr, flush=True)
+
+
+def announcement(request: Request, workers: int, planned: Estimate, free: int) -> str:
+    """Return one sentence about what a rendering is going to take: clips, files, size, time, free room."""
+    files = f", {planned.pictures:,} pictures of {request.size} x {request.size}" if planned.pictures else ""
+    room, time = _bytes(free), span(planned.seconds / max(1, min(workers, os.cpu_count() or 1)))
+    return (
+        f"{request.world} / {request.split}: {planned.clips:,} clips as {request.form}{files}: about "
+        f"{_bytes(planned.bytes)} and {time} with {plural(workers, 'worker')}, judged by {planned.sampled} of the "
+        f"clips; {room} are free there"
+    )
+
+
+def _bytes(count: int) -> str:
+    return f"{count / 1e9:,.1f} GB" if count >= 1e9 else f"{count / 1e6:,.0f} MB"
+
+
 def summary_lines(rendering: dict[str, Any]) -> list[str]:
     """Summary lines for the terminal: the files that `render` wrote, and what to do next with them."""
     world, split = rendering["world"], rendering["split"]
@@ -110,23 +137,34 @@ def summary_lines(rendering: dict[str, Any]) -> list[str]:
 
 def _request(
     world: str,
-    domains: str | None = None,
-    paint_out: str | None = None,
-    video: str | Path | None = None,
-    video_start: str | None = None,
+    domains: str | Iterable[str] | None = None,
+    paint_out: str | Iterable[str] | None = None,
+    video: str | Path | Sequence[str | Path] | None = None,
+    video_start: str | Sequence[str] | None = None,
+    session: str | Sequence[str] | None = None,
     **choices: Any,
 ) -> Request:
-    """Return the request, its lists, path and time read from texts."""
+    """Return the request, its lists, paths and times read from texts."""
     return Request(
         world=world,
         domains=_names(domains),
         paint_out=_names(paint_out),
-        video=None if video is None else str(video),
-        video_start_ms=None if video_start is None else moment_ms(video_start),
+        video=_each(str, video),
+        video_start_ms=_each(lambda moment: moment_ms(str(moment)), video_start),
+        session=_each(str, session),
         **choices,
     )
 
 
-def _names(text: str | None) -> tuple[str, ...]:
-    """Split a text at its commas."""
-    return tuple(part.strip() for part in (text or "").split(",") if part.strip())
+def _names(names: str | Iterable[str] | None) -> tuple[str, ...]:
+    """Return names, of a text those between its commas."""
+    parts = names.split(",") if isinstance(names, str) else names or ()
+    return tuple(part.strip() for part in parts if part.strip())
+
+
+def _each(read: Callable[[Any], Any], values: Any) -> Any:
+    """Return a value as `read` returns it: None for none of it, a tuple for several."""
+    if not isinstance(values, (list, tuple)):
+        return None if values is None else read(values)
+    found = tuple(read(value) for value in values)
+    return found if len(found) > 1 else next(iter(found), None)

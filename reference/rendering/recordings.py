@@ -2,10 +2,11 @@
 
 Frame f of a clip is what the video shows at the clip's start + 40 f ms: the last video frame whose time is not later,
 whatever the video's frame rate, computed in exact fractions from the frames' own times. The video's first frame was
-taken at `start_ms` (Unix time, like the annotations' times). Clips that the video does not cover whole are left out.
+taken at `start_ms` (Unix time, like the annotations' times). Clips that the video does not cover whole are left out: it
+lasts from its first picture to its last, however long its sound is.
 
-Pictures are scaled to fit the square and padded with black. The video is the user's own: it is decoded in the calling
-process, with wider limits than a clip of unknown origin.
+Pictures are turned upright as the video's display matrix says, scaled to fit the square and padded with black. The
+video is the user's own: it is decoded in the calling process, with wider limits than a clip of unknown origin.
 """
 
 from __future__ import annotations
@@ -24,34 +25,52 @@ from reference.rendering.sources import Job, Pixels
 from reference.task import CLIP_FRAMES, FRAME_MS, OPEN_SPLITS, Clip
 from reference.truth.openpack import EPOCH
 from reference.truth.origin import Origin
-from reference.video.decoders import Limits, inspect, open_video
+from reference.truth.truth_rows import truth_row, usual_successors
+from reference.video.decoders import Limits, open_video, shown_seconds, upright
 from reference.video.samplers import LUMA_SIDE, luma_of
 
 RECORDING = Limits(side=4096, frames=5_000_000, seconds=24 * 3600)
 
 
 class Recording:
-    """Clips of an imported world that one video shows. Raises RenderError where it shows none, or two sessions."""
+    """Clips of an imported world that videos show.
 
-    def __init__(self, origin: Origin, split: str, video: Path, start_ms: int, session: str | None = None):
+    `videos` has for each its start in Unix ms and its session, None where the time leaves only one. Raises RenderError
+    where a video shows none, or two sessions, or two of them show one clip.
+    """
+
+    def __init__(self, origin: Origin, split: str, videos: Sequence[tuple[Path, int, str | None]]):
         if not origin.imported:
             raise RenderError(f"world {origin.name} draws its own pictures; a video belongs to an imported world")
         origin.check_split(split)
         content = origin.content(split)
         self.world, self.digest, self.split, self.splits = origin.name, origin.digest, split, origin.splits
-        self.operations = tuple(content.operations)
-        self.video, self.start_ms = video.absolute(), start_ms
-        self.clips = self._covered(list(content.clips), content.starts, session)
-        self.expected = len(self.clips)
+        self.operations, self.meanings = tuple(content.operations), content.meanings
+        clips = list(content.clips)
+        shown: dict[str, tuple[Path, int]] = {}
+        for video, start_ms, session in videos:
+            path = video.absolute()
+            for clip, at in self._covered(path, start_ms, session, clips, content.starts):
+                if clip.clip_id in shown:
+                    both = f"{shown[clip.clip_id][0]} and {path}"
+                    raise RenderError(f"clip {clip.clip_id} is shown by {both}; two cameras are two renderings")
+                shown[clip.clip_id] = path, at
+        self.clips = [(clip, *shown[clip.clip_id]) for clip in clips if clip.clip_id in shown]
+        self.expected, self.left_out = len(self.clips), len(clips) - len(self.clips)
+        usual = usual_successors(content)
+        self.truths = {clip.clip_id: truth_row(clip, usual(clip)) for clip, *_ in self.clips if split in OPEN_SPLITS}
 
-    def _covered(self, clips: list[Clip], starts: Mapping[str, int], session: str | None) -> list[tuple[Clip, int]]:
-        """Return the clips that the video shows whole, each with its start in ms after the video's first frame."""
-        length_ms = inspect(self.video, RECORDING).seconds * 1000
+    def _covered(
+        self, video: Path, start_ms: int, session: str | None, clips: list[Clip], starts: Mapping[str, int]
+    ) -> list[tuple[Clip, int]]:
+        """Return the clips that a video shows whole, each with its start in ms after the video's first frame."""
+        length_ms = shown_seconds(video, RECORDING) * 1000
         sessions = dict.fromkeys(clip.session for clip in clips)
         if session is not None and session not in sessions:
-            raise RenderError(f"world {self.world} has no session {session!r}; it has {', '.join(list(sessions)[:20])}")
+            known = ", ".join(list(sessions)[:20])
+            raise RenderError(f"{self.world} / {self.split} has no session {session!r}; it has {known}")
         timed = [
-            (clip, starts.get(clip.session, 0) + clip.start_ms - self.start_ms)
+            (clip, starts.get(clip.session, 0) + clip.start_ms - start_ms)
             for clip in clips
             if session in (None, clip.session)
         ]
@@ -59,21 +78,19 @@ class Recording:
         covered = [(clip, at) for clip, at in timed if at >= 0 and at + last_ms < length_ms]
         recorded = {clip.session for clip, _ in covered}
         if not covered:
-            raise RenderError(_not_covered(self.video, self.world, timed, length_ms))
+            raise RenderError(_not_covered(video, f"{self.world} / {self.split}", timed, length_ms))
         if len(recorded) > 1:
-            raise RenderError(
-                f"{self.video}: {', '.join(sorted(recorded))} fall into its time; name one with --session"
-            )
-        self.left_out = len(clips) - len(covered)
+            raise RenderError(f"{video}: {', '.join(sorted(recorded))} fall into its time; name one with --session")
         return covered
 
     def jobs(self) -> Iterator[Job]:
-        for clip, at in self.clips:
-            yield Job(clip.clip_id, clip.session, at, clip if self.split in OPEN_SPLITS else None)
+        for clip, video, at in self.clips:
+            yield Job(clip.clip_id, clip.session, (video, at), self.truths.get(clip.clip_id))
 
     def frames(self, job: Job, indices: Sequence[int], size: int) -> Pixels:
-        instants = [Fraction(job.scene + index * FRAME_MS, 1000) for index in indices]
-        return np.stack([_letterbox(picture, size) for picture in pictures_at(self.video, instants)])
+        video, at = job.scene
+        instants = [Fraction(at + index * FRAME_MS, 1000) for index in indices]
+        return np.stack([_letterbox(video, picture, size) for picture in pictures_at(video, instants)])
 
     def luma(self, job: Job) -> NDArray[Any]:
         return luma_of(self.frames(job, range(CLIP_FRAMES), 2 * LUMA_SIDE))
@@ -116,14 +133,15 @@ def _seek(container: Any, stream: Any, first: int, instant: Fraction) -> None:
     container.seek(first + int(target / stream.time_base), stream=stream, backward=True)
 
 
-def _letterbox(picture: Any, size: int) -> Pixels:
-    """Return the whole picture in a square [size, size, 3], its sides in proportion, padded with black."""
+def _letterbox(path: Path, picture: Any, size: int) -> Pixels:
+    """Return the whole picture, upright, in a square [size, size, 3], in proportion, padded with black."""
     longer = max(picture.width, picture.height)
     width, height = (max(1, side * size // longer) for side in (picture.width, picture.height))
+    reduced = picture.reformat(width=width, height=height, format="rgb24", interpolation="AREA").to_ndarray()
+    small = upright(path, picture, reduced)
     square = np.zeros((size, size, 3), np.uint8)
-    top, left = (size - height) // 2, (size - width) // 2
-    small = picture.reformat(width=width, height=height, format="rgb24", interpolation="AREA")
-    square[top : top + height, left : left + width] = small.to_ndarray()
+    top, left = ((size - side) // 2 for side in small.shape[:2])
+    square[top : top + small.shape[0], left : left + small.shape[1]] = small
     return square
 
 

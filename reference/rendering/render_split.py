@@ -31,6 +31,7 @@ from reference.errors import RenderError
 from reference.files import TEMPORARY, replacement, write_json
 from reference.pool import in_processes
 from reference.rendering.artifacts import IMAGES, PARTIAL
+from reference.rendering.estimate import Estimate, check_room, estimate
 from reference.rendering.recordings import Recording
 from reference.rendering.request import Request
 from reference.rendering.sources import DrawFrames, Job, Scenes, Source
@@ -48,6 +49,9 @@ LIBRARIES = ("av", "numpy", "pillow", "thorvg-python")
 
 Progress = Callable[[int, int], None]
 """Called with clips done and clips expected."""
+
+Announce = Callable[[Estimate, int], None]
+"""Called with what a rendering will take, and the bytes that are free."""
 
 
 @dataclass
@@ -68,25 +72,30 @@ def render(
     *,
     workers: int = 1,
     progress: Progress | None = None,
-    draw: DrawFrames = render_frames,
-    home: Path | None = None,
     source: Source | None = None,
+    announce: Announce | None = None,
+    **choices: Any,
 ) -> RenderSummary:
     """Render into `folder`, or resume the rendering there.
 
-    `source` lists the clips, if not the world that the request names (but a world with a secret key, say); `draw`
-    replaces reference.drawing.frame.render_frames. Raises RenderError where the request or the folder is at fault. With
+    `announce` is called before a new rendering that takes long, and only then is the disk's free room looked at.
+
+    `source` lists the clips, if not the world that the request names (but a world with a secret key, say); `choices`:
+    `home` and `draw`, as source_of takes them. Raises RenderError where the request or the folder is at fault. With
     several workers the calling script needs the usual `if __name__ == "__main__"`.
     """
     folder = Path(folder)
     _check(request)
-    source = source or source_of(request, home=home, draw=draw)
+    source = source or source_of(request, **choices)
     if not request.scored and folder.name in source.splits:
         raise RenderError(
             f"{folder}: is named after a split; pictures of another domain, or painted out, need another name"
         )
+    writer = Writer(folder, request, source)
+    if announce is not None and not (folder / "render.json").exists() and (planned := estimate(writer)) is not None:
+        announce(planned, check_room(folder, planned))
     with _exclusive(folder, description(request, source)):
-        return _write(Writer(folder, request, source), workers, progress)
+        return _write(writer, workers, progress)
 
 
 def _check(request: Request) -> None:
@@ -111,11 +120,9 @@ def source_of(request: Request, *, home: Path | None = None, draw: DrawFrames = 
             f"{origin.name} is sealed: its pictures lie in {origin.published.folder}, no others can be made"
         )
     if request.video is not None:
-        if request.video_start_ms is None:
-            raise RenderError("a video needs its start: --video-start with Unix ms or an ISO 8601 time")
         if request.domains or not request.scored:
             raise RenderError("a recording has no domains and nothing to paint out")
-        return Recording(origin, request.split, Path(request.video), request.video_start_ms, request.session)
+        return Recording(origin, request.split, request.recordings)
     if origin.process is None:
         raise RenderError(f"world {origin.name} was imported: it needs its recording, --video and --video-start")
     origin.check_split(request.split)
@@ -132,7 +139,8 @@ def source_of(request: Request, *, home: Path | None = None, draw: DrawFrames = 
 
 def description(request: Request, source: Source) -> dict[str, Any]:
     """Return the content of render.json: all that the bytes depend on, without machine paths."""
-    asked = asdict(request) | {"world": source.world, "video": request.video and Path(request.video).name}
+    names = [path.name for path, *_ in request.recordings]
+    asked = asdict(request) | {"world": source.world, "video": names[0] if len(names) == 1 else names or None}
     return {
         "format": FORMAT,
         "scored": request.scored and request.split not in OPEN_SPLITS,

@@ -6,7 +6,7 @@ processes: it holds no open file.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
@@ -19,7 +19,9 @@ from reference.process.sessions import timeline
 from reference.process.split import session_states
 from reference.process.world import World, scaled_name
 from reference.randomness import render_seed
-from reference.task import CLIP_FRAMES, OPEN_SPLITS, Clip
+from reference.task import CLIP_FRAMES, MEANINGS, OPEN_SPLITS
+from reference.truth.synthetic import public_fit
+from reference.truth.truth_rows import truth_row
 from reference.video.samplers import LUMA_SIDE, luma_of
 
 Pixels = NDArray[np.uint8]
@@ -35,18 +37,22 @@ class Job(NamedTuple):
 
     clip_id: str
     session: str
-    scene: Any  # (VisibleState, render seed), or the ms of a recording at which the clip begins
-    truth: Clip | None
+    scene: Any  # (VisibleState, render seed), or a recording and the ms at which the clip begins in it
+    truth: dict[str, Any] | None  # as reference.truth.truth_rows writes it
 
 
 class Source(Protocol):
-    """Clips of a split and their pictures. `expected`: jobs, at most; `left_out`: clips without pictures."""
+    """Clips of a split and their pictures.
+
+    `meanings` describes operations for a prompt; `expected`: jobs, at most; `left_out`: clips without pictures.
+    """
 
     world: str
     digest: str
     split: str
     splits: tuple[str, ...]
     operations: tuple[str, ...]
+    meanings: Mapping[str, str]
     expected: int
     left_out: int
 
@@ -81,6 +87,7 @@ class Scenes:
         self.world = scaled_name(world.name, scale)
         self.digest = world.digest
         self.splits, self.operations = tuple(world.splits), world.operations
+        self.meanings: Mapping[str, str] = MEANINGS
         self.domains, self.as_domain, self.paint_out, self.draw = tuple(domains), as_domain, tuple(paint_out), draw
         for domain in (*domains, *([as_domain] if as_domain else [])):
             if domain not in world.domains:
@@ -99,10 +106,15 @@ class Scenes:
 
     def jobs(self) -> Iterator[Job]:
         world = self.definition
+        usual = public_fit(world).transition if self.split in OPEN_SPLITS else ()
         for index in self.sessions:
             for clip, state in session_states(world, self.split, index, self.as_domain):
                 seed = render_seed(world.key, clip.session, clip.clip_index)
-                yield Job(clip.clip_id, clip.session, (state, seed), clip if self.split in OPEN_SPLITS else None)
+                truth = None
+                if usual:
+                    following = usual[world.operations.index(clip.dominant_operation)]
+                    truth = truth_row(clip, world.operations[following])
+                yield Job(clip.clip_id, clip.session, (state, seed), truth)
 
     def frames(self, job: Job, indices: Sequence[int], size: int) -> Pixels:
         state, seed = job.scene

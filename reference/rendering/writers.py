@@ -20,7 +20,6 @@ from reference.rendering.prompt import task_prompt, times_s
 from reference.rendering.request import Request
 from reference.rendering.sources import Job, Source
 from reference.task import CLIP_FRAMES, DEFAULT_SAMPLER
-from reference.truth.truth_rows import truth_row
 from reference.video.encode import encode
 from reference.video.samplers import SAMPLERS, uniform_indices
 
@@ -61,7 +60,8 @@ class Writer:
         return [artifacts.image_bytes(frame, self.request.image) for frame in frames]
 
     def row(self, job: Job, indices: Sequence[int], **paths: Any) -> dict[str, Any]:
-        """Return a clip's line of clips.jsonl: what a model may see."""
+        """Return a clip's line of clips.jsonl: what a model may see. The prompt says whether that is a video."""
+        shown = None if self.request.form == "video" else indices
         marks = {"as_domain": self.request.as_domain, "paint_out": list(self.request.paint_out)}
         return {
             "clip_id": job.clip_id,
@@ -69,7 +69,7 @@ class Writer:
             "indices": list(indices),
             "times_s": times_s(indices),
             **{name: mark for name, mark in marks.items() if mark},
-            "prompt": task_prompt(self.source.operations, indices),
+            "prompt": task_prompt(self.source.operations, shown, self.source.meanings),
         }
 
     @property
@@ -113,14 +113,13 @@ def _shards(writer: Writer, number: int, jobs: list[Job]) -> Iterator[WrittenFil
     samples = [(sample.key, sample.facts, sample.offset) for sample in shards.read_shard(path)]
     file = _entry(writer, path) | {"samples": len(samples), "offsets": {key: offset for key, _, offset in samples}}
     rows = [{"clip_id": key, "shard": f"shards/{path.name}", **facts} for key, facts, _ in samples]
-    yield WrittenFile(rows, [truth_row(job.truth) for job in jobs if job.truth], file, is_new)
+    yield WrittenFile(rows, [job.truth for job in jobs if job.truth], file, is_new)
 
 
 def _sample(writer: Writer, job: Job) -> tuple[str, dict[str, bytes]]:
     indices = writer.indices(job)
-    truth = truth_row(job.truth) if job.truth else None
     facts = writer.row(job, indices)
-    return job.clip_id, shards.members_of(facts, writer.pictures(job, indices), writer.request.image, truth)
+    return job.clip_id, shards.members_of(facts, writer.pictures(job, indices), writer.request.image, job.truth)
 
 
 def _keys(path: Path) -> list[str]:
@@ -143,7 +142,7 @@ def _moved_into_place(writer: Writer, path: Path) -> Iterator[Path]:
 
 
 def _one_clip(writer: Writer, job: Job, path: Path, row: dict[str, Any], is_new: bool) -> WrittenFile:
-    return WrittenFile([row], [truth_row(job.truth)] if job.truth else [], _entry(writer, path), is_new)
+    return WrittenFile([row], [job.truth] if job.truth else [], _entry(writer, path), is_new)
 
 
 def _entry(writer: Writer, path: Path) -> dict[str, Any]:

@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reference.randomness import digest, stream
-from reference.rendering.prompt import task_prompt, times_s
+from reference.rendering.prompt import prompt_of_frames, task_prompt, times_s
 from reference.task import CLIP_FRAMES
 
 Pixels = NDArray[np.uint8]
@@ -61,12 +61,13 @@ class Augmentation:
         if not self.interpolate:
             return {**sample, "frames": frames}
         frames, indices = interpolate_frames(frames, sample["indices"])
+        shown = indices.tolist()
         return {
             **sample,
             "frames": frames,
             "indices": indices,
-            "times": np.array(times_s(indices.tolist())),
-            "prompt": task_prompt(operations, indices.tolist()),
+            "times": np.array(times_s(shown)),
+            "prompt": prompt_of_frames(sample["prompt"], shown) or task_prompt(operations, shown),
         }
 
 

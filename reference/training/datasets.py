@@ -22,6 +22,7 @@ from reference.errors import RenderError
 from reference.files import read_json_lines
 from reference.randomness import digest
 from reference.rendering.artifacts import image_pixels
+from reference.rendering.prompt import prompt_of_frames
 from reference.rendering.shards import Sample, read_sample, read_shard
 from reference.task import OPERATIONS
 from reference.training import augment as augmenting
@@ -77,13 +78,17 @@ class Clips:
             return json.loads(file.readline())
 
     def _video(self, row: dict[str, Any], truth: dict[str, Any] | None) -> dict[str, Any]:
-        """Return a sample of a video clip. Every frame is at hand, so a shift of the clip moves pictures and truth."""
+        """Return a sample of a video clip, its prompt that of the chosen frames.
+
+        Every frame is at hand, so a shift of the clip moves pictures and truth.
+        """
         shift = 0
         if self.augment is not None and truth is not None:
             shift = self.augment.draw_shift(self.epoch, row["clip_id"], truth)
             truth = augmenting.shift_truth(truth, shift)
         shown = augmenting.source_frames(row["indices"], shift)
         wanted = sorted(set(shown))
+        row["prompt"] = prompt_of_frames(row["prompt"], row["indices"]) or row["prompt"]
         found, _ = video_frames(_path_inside(self.folder, row["video"]), indices=wanted, trusted=self.trusted)
         return _sample(row, found[[wanted.index(index) for index in shown]], truth)
 

@@ -1,9 +1,13 @@
 """Imported worlds: OpenPack annotations, or truth that `harness world export` (or anyone) wrote.
 
 The imported files are stored unchanged under HARNESS_HOME/worlds/NAME beside `world.json`; truth databases are derived
-from them like from a world file. An imported world has one split, `test`, no process and so no ceiling: floors and
-transitions are fitted on the other sessions, session by session; with a single session on itself, which is marked
-`in_sample`. Its key is the SHA-256 of the imported files.
+from them like from a world file. An imported world has no process and so no ceiling. Its key is the SHA-256 of the
+imported files.
+
+Whole sessions may be put into the splits `train` and `validation`; the others are `test`, by default all. With a train
+split, floors and transitions of the other splits are fitted on it, as in synthetic worlds. Without one, and for train
+itself, they are fitted on the other sessions of the split, session by session; with a single session on itself, which
+is marked `in_sample`.
 
 Truth files hold one row a clip: `clip_id`, `dominant_operation`, `temporal_segment` (or `start_frame` and `end_frame`),
 `next_operation`, and where known `session`, `clip_index`, `start_ms`, `previous_operation`, `next_operations`,
@@ -17,24 +21,25 @@ import json
 import re
 import shutil
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
 from reference.errors import WorldError
 from reference.files import TEMPORARY, sha256, sweep, write_json
 from reference.process.cutter import DEFAULT_PLAN, session_clips
-from reference.process.priors import fit, fit_leave_one_out
+from reference.process.priors import Fit, fit, fit_leave_one_out
 from reference.process.world import world_names
-from reference.task import DEFAULT_SPLIT, OPERATIONS, Clip
+from reference.task import DEFAULT_SPLIT, OPEN_SPLITS, OPERATIONS, Clip, saturation_note
 from reference.truth import openpack
 from reference.truth.origin import Content, Origin
 from reference.truth.sealed import registered_seal
 from reference.truth.truth_clips import read_truth
 
 FORMAT = 1
-SPLIT = DEFAULT_SPLIT
+SPLITS = (*OPEN_SPLITS, DEFAULT_SPLIT)
 DESCRIPTION = "world.json"
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _SCALED = re.compile(rf"({'|'.join(map(re.escape, world_names()))})(-x[0-9]+)+", re.IGNORECASE)
@@ -43,12 +48,32 @@ MAX_LABELS = 254  # codes above stand for "other label" and "no answer"
 
 @dataclass(frozen=True)
 class ImportSummary:
-    """Outcome of an import: the name to score against, the sizes, and notes for the user."""
+    """Outcome of an import: the name to score against, the sizes, and notes for the user.
+
+    `splits` maps each split to its numbers of clips and sessions.
+    """
 
     name: str
     clips: int
     sessions: int
     notes: tuple[str, ...]
+    splits: Mapping[str, tuple[int, int]]
+
+
+@dataclass(frozen=True)
+class _Read:
+    """All that the files of an import say."""
+
+    clips: Sequence[Clip]
+    operations: Sequence[str]
+    starts: Mapping[str, int]
+    meanings: Mapping[str, str]
+    notes: tuple[str, ...]
+
+    @property
+    def sessions(self) -> list[str]:
+        """Return the names of the sessions, in order."""
+        return list(dict.fromkeys(clip.session for clip in self.clips))
 
 
 def imported_names(home: Path) -> list[str]:
@@ -69,8 +94,8 @@ def imported_origin(name: str, home: Path) -> Origin | None:
         name=name,
         digest=sha256(json.dumps(description, sort_keys=True).encode()),
         public=False,
-        splits=(SPLIT,),
-        content=lambda _: _content(folder, description)[0],
+        splits=tuple(split for split in SPLITS if split in _splits(description)),
+        content=lambda split: _content(_read(folder, description), description, split),
         converted="fps" in description or "clip_frames" in description,
     )
 
@@ -84,13 +109,20 @@ def import_world(
     replace: bool = False,
     fps: float | None = None,
     clip_frames: int | None = None,
+    **sessions: Sequence[str],
 ) -> ImportSummary:
     """Store the files as world `name` (by default the first file's name).
 
-    `operation_map` turns OpenPack ids into labels: `openpack` (the default), `identity`, or the path of a TOML file.
+    `sessions`: `train` and `validation`, the names of these splits' sessions or patterns such as `U01*`; the others are
+    `test`.
+
+    `operation_map` turns OpenPack ids into labels: `openpack` (the default), `ten-labels`, `identity`, or the path of a
+    TOML file.
     `fps` and `clip_frames` say how files of truth count frames, where that is not 125 frames a clip at 25 fps. Raises
     WorldError with file and line where a file is unusable, and for a name that is taken unless `replace`.
     """
+    if unknown := sorted(set(sessions) - set(OPEN_SPLITS)):
+        raise TypeError(f"import_world has no option {unknown[0]!r}; sessions are named for {', '.join(OPEN_SPLITS)}")
     name = name or re.sub(r"[^A-Za-z0-9._-]+", "-", files[0].stem).strip("-.") or "imported"
     if not NAME.fullmatch(name) or name in world_names() or _SCALED.fullmatch(name):
         raise WorldError(
@@ -107,8 +139,10 @@ def import_world(
     scratch = Path(tempfile.mkdtemp(prefix=TEMPORARY, dir=target.parent))
     try:
         description = _describe(files, scratch, name, operation_map, fps, clip_frames)
-        content, notes = _content(scratch, description)
-        clips = list(content.clips)
+        read = _read(scratch, description)
+        if any(sessions.values()):
+            description["splits"] = _assign(read.sessions, sessions)
+        contents = {split: _content(read, description, split) for split in _splits(description)}
         write_json(scratch / DESCRIPTION, description, sort_keys=True)
         scratch.chmod(0o755)
         if target.exists():
@@ -116,8 +150,36 @@ def import_world(
         scratch.rename(target)
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
-    sessions = len({clip.session for clip in clips})
-    return ImportSummary(name, len(clips), sessions, (*notes, *_notes(content, sessions)))
+    splits = {split: _sizes(contents[split].clips) for split in SPLITS if split in contents}
+    notes = [note for split, content in contents.items() for note in _notes(content, split, splits)]
+    return ImportSummary(name, len(read.clips), len(read.sessions), (*read.notes, *notes), splits)
+
+
+def _sizes(clips: Iterable[Clip]) -> tuple[int, int]:
+    """Return the numbers of clips and of sessions."""
+    sessions = [clip.session for clip in clips]
+    return len(sessions), len(set(sessions))
+
+
+def _assign(sessions: Sequence[str], chosen: Mapping[str, Sequence[str]]) -> dict[str, list[str]]:
+    """Return the sessions of each split that has any. Raises WorldError for none, and for one session in two splits."""
+    owner: dict[str, str] = {}
+    for split, patterns in chosen.items():
+        for pattern in patterns:
+            matching = [session for session in sessions if session == pattern or fnmatchcase(session, pattern)]
+            if not matching:
+                known = ", ".join(sessions[:20]) + (", ..." if len(sessions) > 20 else "")
+                raise WorldError(f"--{split} {pattern}: no session with clips has that name; there are {known}")
+            for session in matching:
+                if owner.setdefault(session, split) != split:
+                    raise WorldError(f"session {session} was named for {owner[session]} and {split}; it belongs to one")
+    splits = {split: [name for name in sessions if owner.get(name, DEFAULT_SPLIT) == split] for split in SPLITS}
+    return {split: names for split, names in splits.items() if names}
+
+
+def _splits(description: Mapping[str, Any]) -> Mapping[str, Sequence[str] | None]:
+    """Return the sessions of each split; None stands for all."""
+    return description.get("splits", {DEFAULT_SPLIT: None})
 
 
 def _describe(
@@ -166,30 +228,60 @@ def _operation_map(kept: Mapping[str, str | None]) -> openpack.OperationMap:
     return openpack.parse_map(kept["toml"].encode(), str(kept["name"]))
 
 
-def _content(folder: Path, description: Mapping[str, Any]) -> tuple[Content, tuple[str, ...]]:
-    """Return the truth of an import, and notes of its reader for the user."""
+def _read(folder: Path, description: Mapping[str, Any]) -> _Read:
+    """Return what the stored files say. Raises WorldError where one was altered, or where they give no clip."""
     paths = {folder / kept["file"]: kept["name"] for kept in description["files"]}
     for path, kept in zip(paths, description["files"], strict=True):
         if sha256(path) != kept["sha256"]:
             raise WorldError(f"{path}: is not the file that was imported")
     starts: dict[str, int] = {}
+    meanings: dict[str, str] = {}
     notes: tuple[str, ...] = ()
     if description["kind"] == "openpack":
         annotated = _annotated_sessions(paths, description)
         starts = {name: session.start_ms for name, session in annotated.items()}
         clips = _cut_annotations(annotated, description)
-        operations = openpack.label_order(_operation_map(description["map"]), annotated)
+        operation_map = _operation_map(description["map"])
+        operations = openpack.label_order(operation_map, annotated)
+        meanings = openpack.meanings(operation_map)
     else:
         read = read_truth(paths, description.get("fps"), description.get("clip_frames"))
         clips, notes = read.clips, read.notes
         operations = _operations(clips)
     if not clips:
         raise WorldError(f"{', '.join(paths.values())}: gives no clip (a clip needs 5 s and a known next operation)")
+    return _Read(clips, operations, starts, meanings, notes)
+
+
+def _content(read: _Read, description: Mapping[str, Any], split: str) -> Content:
+    """Return the truth of one split. Its floors and transitions come from train, if that is another split."""
+    splits = _splits(description)
+    clips = _clips_of(read, splits[split])
+    others = _clips_of(read, splits["train"]) if split != "train" and "train" in splits else []
+    fits, in_sample = ([fit(others, read.operations)], False) if others else _own_fits(clips, read.operations)
+    return Content(
+        operations=read.operations,
+        clips=clips,
+        expected=len(clips),
+        fits=fits,
+        in_sample=in_sample,
+        starts=read.starts,
+        meanings=read.meanings,
+    )
+
+
+def _clips_of(read: _Read, sessions: Sequence[str] | None) -> list[Clip]:
+    wanted = None if sessions is None else set(sessions)
+    return [clip for clip in read.clips if wanted is None or clip.session in wanted]
+
+
+def _own_fits(clips: Sequence[Clip], operations: Sequence[str]) -> tuple[list[Fit], bool]:
+    """Return the fits of a split on itself, a session left out at a time, and whether they are in-sample."""
     sessions: dict[str, int] = {}
     numbers = [sessions.setdefault(clip.session, len(sessions)) for clip in clips]
-    alone = len(sessions) == 1
-    fits = [fit(clips, operations)] if alone else fit_leave_one_out(clips, numbers, operations)
-    return Content(operations, clips, len(clips), fits, in_sample=alone, starts=starts), notes
+    if len(sessions) == 1:
+        return [fit(clips, operations)], True
+    return fit_leave_one_out(clips, numbers, operations), False
 
 
 def _annotated_sessions(paths: Mapping[Path, str], description: Mapping[str, Any]) -> dict[str, openpack.Session]:
@@ -224,7 +316,19 @@ def _operations(clips: Sequence[Clip]) -> tuple[str, ...]:
     return labels
 
 
-def _notes(content: Content, sessions: int) -> list[str]:
+def _notes(content: Content, split: str, splits: Mapping[str, tuple[int, int]]) -> list[str]:
+    """Return what the user should know about a split that models are judged on."""
+    (_, sessions), where = splits[split], f"{split}: " if len(splits) > 1 else ""
+    if split in OPEN_SPLITS:
+        return []
+    notes = []
     if content.in_sample:
-        return ["one session only: floors and transitions are fitted on it (in_sample), intervals are not supported"]
-    return [f"only {sessions} sessions: intervals are wide or not supported"] if sessions < 10 else []
+        fitted = "floors and transitions are fitted on it (in_sample), intervals are not supported"
+        notes.append(f"one session only: {fitted}")
+    elif sessions < 10:
+        plural = "session" if sessions == 1 else "sessions"
+        notes.append(f"only {sessions} {plural}: intervals are wide or not supported")
+    clips = list(content.clips)
+    if saturated := saturation_note(sum(not clip.dense for clip in clips) / len(clips)):
+        notes.append(saturated)
+    return [f"{where}{note}" for note in notes]

@@ -12,7 +12,8 @@ A session is named after its user and session ids, `U0209-S0500`; older files wr
 U0209. All times are integer milliseconds, rounded down, from the start of the session's first event; that start itself
 is in Unix time. Rows may be in any order, but must not overlap.
 
-A map turns an operation's id into a label. It is data: maps/openpack.toml, or a file like it, or "identity" (the
+A map turns an operation's id into a label. It is data: maps/openpack.toml, whose labels are true of what OpenPack
+names, maps/ten-labels.toml, which has all ten labels of the task and no other, a file like these, or "identity" (the
 operations' own names, all of them different labels; the label of an id without a name is its digits).
 
 Source: Yoshimura et al., "OpenPack: A Large-scale Dataset for Recognizing Packaging Works in IoT-enabled Logistic
@@ -37,7 +38,9 @@ from reference.task import OPERATIONS, UNKNOWN, Run, normalise_label
 from reference.toml import parse_toml
 
 DEFAULT_MAP = "openpack"
+SHIPPED_MAPS = (DEFAULT_MAP, "ten-labels")
 IDENTITY = "identity"
+NULL, NULL_MEANING = "Null", "none of the other operations"
 SECOND_MS = 1000
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -116,25 +119,26 @@ def map_text(name_or_path: str | Path) -> str | None:
     """Return the TOML text of a map by name or path; None for "identity", which has none."""
     if str(name_or_path) == IDENTITY:
         return None
-    if str(name_or_path) == DEFAULT_MAP:
-        return _shipped_map()
+    if str(name_or_path) in SHIPPED_MAPS:
+        return _shipped_map(str(name_or_path))
     return Path(name_or_path).read_text("utf-8")
 
 
-def _shipped_map() -> str:
-    return text(__package__, "maps", f"{DEFAULT_MAP}.toml")
+def _shipped_map(name: str) -> str:
+    return text(__package__, "maps", f"{name}.toml")
 
 
 def load_map(name_or_path: str | Path = DEFAULT_MAP) -> OperationMap:
-    """Return the map that ships with the package, "identity", or the map in the TOML file at that path."""
-    shipped = _shipped_map().encode()
-    if str(name_or_path) == DEFAULT_MAP:
-        return parse_map(shipped, DEFAULT_MAP)
+    """Return a map that ships with the package, "identity", or the map in the TOML file at that path."""
+    if str(name_or_path) in SHIPPED_MAPS:
+        return parse_map(_shipped_map(str(name_or_path)).encode(), str(name_or_path))
     if str(name_or_path) == IDENTITY:
         return OperationMap(IDENTITY, _names(), keeps_ids=True)
     path = Path(name_or_path)
     if not path.is_file():
-        raise WorldError(f"no map {str(path)!r}: give {DEFAULT_MAP}, {IDENTITY}, or the path of a .toml file")
+        raise WorldError(
+            f"no map {str(path)!r}: give {', '.join(SHIPPED_MAPS)}, {IDENTITY}, or the path of a .toml file"
+        )
     return parse_map(path.read_bytes(), str(path))
 
 
@@ -161,9 +165,25 @@ def label_order(operation_map: OperationMap, sessions: Mapping[str, Session]) ->
     return (*(label for label in ordered if label != UNKNOWN), UNKNOWN)
 
 
+def meanings(operation_map: OperationMap) -> dict[str, str]:
+    """Return what a prompt says of each label: OpenPack's names of its operations, where the label is none itself.
+
+    No other description of a label is certain to be true of what OpenPack's workers do.
+    """
+    names = _names()
+    found: dict[str, list[str]] = {}
+    for operation_id, label in sorted(operation_map.labels.items()):
+        if operation_id in names:
+            found.setdefault(label, []).append(names[operation_id])
+    described = {
+        label: " or ".join(NULL_MEANING if name == NULL else name for name in of) for label, of in found.items()
+    }
+    return {label: text for label, text in described.items() if text != label}
+
+
 def _names() -> dict[int, str]:
     """Return OpenPack's name of each operation: the first alias of its id in the shipped map."""
-    table = parse_toml(_shipped_map().encode(), DEFAULT_MAP, WorldError)
+    table = parse_toml(_shipped_map(DEFAULT_MAP).encode(), DEFAULT_MAP, WorldError)
     return {operation_id: name for name, operation_id in reversed(table["aliases"].items())}
 
 

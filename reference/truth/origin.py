@@ -26,6 +26,7 @@ class Content:
     fits: Sequence[Fit]
     script: Mapping[str, str] = field(default_factory=dict)
     in_sample: bool = False
+    meanings: Mapping[str, str] = field(default_factory=dict)  # label -> description for a prompt, where one is known
     starts: Mapping[str, int] = field(default_factory=dict)  # session -> Unix ms from which start_ms counts, if known
     unanswered: Sequence[str] = ()  # in place of `clips`: ids of clips whose truth is not known here
     sessions: int | None = None  # of `unanswered`, whose clips name none
@@ -97,6 +98,10 @@ class Origin:
                 f"{self.published.folder}: the truth of the sealed split {self.name} is with its organiser; "
                 "check predictions with harness validate, make an entry with harness submit, and send it in"
             )
+
+    def operations(self) -> tuple[str, ...]:
+        """Return the labels of all splits, in canonical order."""
+        return tuple(self.process.operations if self.process else self.content(self.splits[0]).operations)
 
     def check_split(self, split: str) -> None:
         """Raise TruthError for a split that the world does not have."""

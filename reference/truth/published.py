@@ -22,7 +22,7 @@ from reference.process.world import World, load_world, world_names
 from reference.task import OPEN_SPLITS
 from reference.truth.origin import Content, Origin, Published
 from reference.truth.sealed import COMMITMENT, COMMITMENT_FORMAT, NAME, WORLD_FILE
-from reference.truth.synthetic import train_fit
+from reference.truth.synthetic import public_fit
 
 CLIPS, INDEX, RENDERING = "clips.jsonl", "index.json", "render.json"
 MAX_JSON_BYTES = 1 << 20
@@ -131,7 +131,7 @@ def _content(folder: Path, world: World, split: str) -> Content:
         operations=world.operations,
         clips=(),
         expected=len(ids),
-        fits=[train_fit(world)],
+        fits=[public_fit(world)],
         unanswered=ids,
         sessions=size.sessions,
     )

@@ -9,6 +9,7 @@ from reference.process.ceiling import script
 from reference.process.priors import Fit, fit
 from reference.process.split import build_split
 from reference.process.world import World, scaled_name
+from reference.task import MEANINGS
 from reference.truth.origin import Content, Origin
 
 MANY_CLIPS = 20_000
@@ -42,11 +43,12 @@ def synthetic_content(world: World, split: str, scale: int) -> Content:
         operations=world.operations,
         clips=build_split(world, split, scale=scale, workers=workers),
         expected=expected,
-        fits=[train_fit(world)],
+        fits=[public_fit(world)],
         script=script(world),
+        meanings=MEANINGS,
     )
 
 
-def train_fit(world: World) -> Fit:
-    """Return floors and transitions of the public, unscaled train split, also of a world with a secret key."""
+def public_fit(world: World) -> Fit:
+    """Return floors and transitions of the public, unscaled train split."""
     return fit(list(build_split(replace(world, key=world.seed.encode()), "train")), world.operations)

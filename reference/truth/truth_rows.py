@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from reference.task import Clip
@@ -12,10 +12,11 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
-def truth_row(clip: Clip) -> dict[str, Any]:
+def truth_row(clip: Clip, prior_next: str) -> dict[str, Any]:
     """Return a clip's truth as training code reads it: the answers in the shape of a prediction, and their context.
 
-    `harness world export` writes the same keys with the same values, and more of them (sql/export_jsonl.sql).
+    `harness world export` writes the same keys with the same values (sql/export_jsonl.sql). `prior_next` is the usual
+    successor of the clip's operation.
     """
     return {
         "clip_id": clip.clip_id,
@@ -27,9 +28,35 @@ def truth_row(clip: Clip) -> dict[str, Any]:
         "next_operation": clip.next_operation,
         "previous_operation": clip.previous_operation,
         "next_operations": list(clip.next_operations),
+        "next_visible": clip.next_visible,
+        "dense": clip.dense,
+        "cut_kind": clip.cut_kind,
         "domain": clip.domain,
+        "domain_seen": clip.domain_seen,
+        "worker": clip.worker,
         "randomised": clip.randomised,
+        "off_script": clip.off_script,
+        "ceiling": None if clip.ceiling is None else _millionths(clip.ceiling) / 1_000_000,
+        "oracle_next": clip.oracle_next,
+        "prior_next": prior_next,
     }
+
+
+def usual_successors(content: Content) -> Callable[[Clip], str]:
+    """Return T of a content whose clips can be listed again: the usual successor of a clip's operation, in its fold."""
+    code = {label: place for place, label in enumerate(content.operations)}
+    sessions = dict.fromkeys(clip.session for clip in content.clips) if len(content.fits) > 1 else {}
+    fold = {session: number for number, session in enumerate(sessions)}
+
+    def successor(clip: Clip) -> str:
+        fit = content.fits[fold.get(clip.session, 0)]
+        return content.operations[fit.transition[code[clip.dominant_operation]]]
+
+    return successor
+
+
+def _millionths(share: float) -> int:
+    return round(share * 1_000_000)
 
 
 def clips_table(clips: list[Clip], content: Content, sessions: dict[str, int]) -> pd.DataFrame:
@@ -63,7 +90,7 @@ def clips_table(clips: list[Clip], content: Content, sessions: dict[str, int]) -
         "worker": [clip.worker for clip in clips],
         "randomised": [clip.randomised for clip in clips],
         "off_script": [clip.off_script for clip in clips],
-        "ceiling_ppm": [None if clip.ceiling is None else round(clip.ceiling * 1_000_000) for clip in clips],
+        "ceiling_ppm": [None if clip.ceiling is None else _millionths(clip.ceiling) for clip in clips],
         "oracle_next": [_code(code, clip.oracle_next) for clip in clips],
         "fold": fold,
         "prior_next": [content.fits[index].transition[known] for index, known in zip(fold, operation, strict=True)],

@@ -3,7 +3,9 @@
 Only regular files are opened, only as MP4 or MOV: other text and containers could make a demuxer open further files.
 What the header says is held against `Limits` before a frame is decoded. PyAV is the default, `decord` and OpenCV are
 backends for files that one trusts; for all of them the header is read by PyAV, and all must agree on the frame count.
-Frames are uint8 RGB [n, h, w, 3]. Every refusal is a VideoError that names the file.
+Frames are uint8 RGB [n, h, w, 3], upright: a turn by quarters that the track's display matrix asks for (phones) is
+applied, by PyAV here, by the others on their own; other matrices are refused. Every refusal is a VideoError that names
+the file.
 
 A damaged file can crash or hang a decoder: files of unknown origin go through `reference.video.sandbox`.
 """
@@ -15,6 +17,7 @@ import os
 import stat
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from itertools import islice, pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -36,6 +39,12 @@ OTHERS = (
 )  # fmt: skip
 EIGHT_BIT = {"yuv420p", "yuvj420p", "yuv422p", "yuvj422p", "yuv444p", "yuvj444p", "nv12", "gray"}
 """Pixel formats whose first plane is luma, a byte a pixel."""
+TURNS = {(1, 0, 0, 1): 0, (0, 1, -1, 0): -1, (-1, 0, 0, -1): 2, (0, -1, 1, 0): 1}
+"""Display matrices, scale apart, by the quarter turns against the clock that they ask for."""
+UNIT = 1 << 16
+"""1.0 in a display matrix, which holds fixed-point numbers."""
+TAIL_S = 2
+"""Seconds before a track's end from which its last packets are read; a key frame before that is read from."""
 HELD_BYTES = 256 << 20
 """Decoded frames are kept while a sampler looks at them, up to this; a larger video is decoded twice."""
 
@@ -52,7 +61,10 @@ LIMITS = Limits()
 
 
 class Header(NamedTuple):
-    """Header of a video; its packets are counted where it announces no number of frames."""
+    """Header of a video; its packets are counted where it announces no number of frames.
+
+    `seconds` is the span of the pictures, from the first one to the end of the last one, however long the sound is.
+    """
 
     width: int
     height: int
@@ -86,6 +98,9 @@ def decode(path: Path, wanted: Wanted, decoder: str, limits: Limits) -> tuple[Pi
             frames, indices = _scan(path, header, pictures, lambda luma: SAMPLERS[wanted.sampler](luma, wanted.n))
         elif decoder == "pyav":
             frames = _select(path, pictures, indices)
+        else:
+            for _, picture in islice(pictures, 1):
+                quarter_turns(path, picture)
     if decoder != "pyav" or frames is None:
         frames = _agreeing_decoder(path, decoder, header).read(path, indices)
     return frames, np.array(indices)
@@ -123,14 +138,39 @@ def _header(path: Path, container: Any, stream: Any, limits: Limits) -> Header:
 
     A fragmented file announces no number of frames: its packets are counted, and it is read from the start again.
     """
-    frames = stream.frames
+    frames, seconds = stream.frames, float((stream.duration or 0) * stream.time_base)
     if not frames:
-        frames = sum(1 for packet in container.demux(stream) if packet.size)
+        times = [packet.pts for packet in container.demux(stream) if packet.size]
+        frames, seconds = len(times), _span_s(stream, times)
         container.seek(0)
-    seconds = (container.duration or 0) / 1_000_000
     header = Header(stream.codec_context.width, stream.codec_context.height, frames, seconds)
     _check_limits(path, header, limits)
     return header
+
+
+def shown_seconds(path: Path, limits: Limits = LIMITS) -> float:
+    """Return how long a video shows moving pictures: from its first frame to the end of its last one.
+
+    The last frame counts as long as the one before it: some files stretch it to the end of their sound, and some end
+    before what their header says. Raises VideoError.
+    """
+    with open_video(path) as (container, stream):
+        header = _header(path, container, stream, limits)
+        first = stream.start_time or 0
+        end = first + int(max(0.0, header.seconds - TAIL_S) / stream.time_base)
+        container.seek(end, stream=stream, backward=True)
+        span = _span_s(stream, [packet.pts for packet in container.demux(stream) if packet.size])
+        return min(header.seconds, span) if header.seconds else span
+
+
+def _span_s(stream: Any, times: Iterable[int | None]) -> float:
+    """Return the seconds from the track's first picture to the end of the last of these, their times in any order."""
+    known = sorted({time for time in times if time is not None})
+    if not known:
+        return 0.0
+    last = min((after - before for before, after in pairwise(known[-3:])), default=stream.duration or 0)
+    first = known[0] if stream.start_time is None else stream.start_time
+    return float((known[-1] - first + last) * stream.time_base)
 
 
 def check_kind(path: Path) -> None:
@@ -189,7 +229,7 @@ def _select(path: Path, pictures: Iterable[tuple[int, Any]], indices: Sequence[i
     wanted, found = set(indices), []
     for index, picture in pictures:
         if index in wanted:
-            found.append(picture.to_ndarray(format="rgb24"))
+            found.append(rgb(path, picture))
             if len(found) == len(wanted):
                 break
     return _stack(path, found, indices)
@@ -207,7 +247,7 @@ def _scan(
     for index, picture in pictures:
         if index >= header.frames:
             break
-        small.append(reduce_luma(_luma(picture)))
+        small.append(reduce_luma(upright(path, picture, _luma(picture))))
         if held is not None:
             held.append(picture)
     if len(small) < header.frames:
@@ -217,7 +257,35 @@ def _scan(
     indices = choose(np.stack(small))
     if held is None:
         return None, indices
-    return _stack(path, [held[index].to_ndarray(format="rgb24") for index in indices], indices), indices
+    return _stack(path, [rgb(path, held[index]) for index in indices], indices), indices
+
+
+def rgb(path: Path, picture: Any) -> Pixels:
+    """Return a PyAV frame as upright RGB [h, w, 3]. Raises VideoError."""
+    return upright(path, picture, picture.to_ndarray(format="rgb24"))
+
+
+def upright(path: Path, picture: Any, pixels: Pixels) -> Pixels:
+    """Return pixels of a PyAV frame, [h, w] or [h, w, 3], turned as its display matrix says. Raises VideoError."""
+    turns = quarter_turns(path, picture)
+    return np.ascontiguousarray(np.rot90(pixels, turns)) if turns else pixels
+
+
+def quarter_turns(path: Path, picture: Any) -> int:
+    """Return the quarter turns against the clock that bring a PyAV frame upright.
+
+    Raises VideoError for a matrix that mirrors, tilts or stretches, which decoders treat in different ways.
+    """
+    matrix = picture.side_data.get("DISPLAYMATRIX")
+    if matrix is None:
+        return 0
+    # Rows of three: the first two numbers of the first two rows turn, the rest moves and projects.
+    a, b, _, c, d, *_ = np.frombuffer(matrix, "=i4", 9).tolist()
+    turns = TURNS.get((a // UNIT, b // UNIT, c // UNIT, d // UNIT)) if not any(n % UNIT for n in (a, b, c, d)) else None
+    if turns is None:
+        numbers = " ".join(f"{number / UNIT:g}" for number in (a, b, c, d))
+        raise VideoError(f"{path}: is to be shown mirrored, tilted or stretched (display matrix {numbers}); convert it")
+    return turns
 
 
 def _luma(picture: Any) -> NDArray[np.uint8]:

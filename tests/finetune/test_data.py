@@ -14,12 +14,18 @@ from finetune import config as configs
 from finetune.base_models import BASES, find_base
 from finetune.config import Config
 from finetune.constrained import Constraint, Grammar, answer_regex
-from finetune.data import IGNORED, SYSTEM, ClipDataset, Collator, label_spans
+from finetune.data import IGNORED, SYSTEM, ClipDataset, Collator, check_apart, label_spans
 from finetune.model import ensure_base
 from finetune.patches import count_tokens, patchify
+from finetune.planning.dry_run import make_blueprint
 from finetune.tokens import answer_text, load_tokenizer
 from harness.errors import UsageError
+from reference.home import cache_home
+from reference.rendering.render_split import render
+from reference.rendering.request import Request
 from reference.task import CLIP_FRAMES, OPERATIONS
+from reference.truth.imported import import_world
+from reference.video.encode import write_video
 from tests.support.finetune_material import SIDE, TWIN, example, placed, renderings
 
 LABELS = OPERATIONS[:-1]
@@ -252,6 +258,48 @@ def test_augmentation_changes_with_the_epoch_and_never_on_validation(frames):
     assert np.array_equal(learning.example(0, 1).frames, learning.example(0, 1).frames)
     assert np.array_equal(judging.example(0, 0).frames, judging.example(0, 1).frames)
     assert learning.clips.augment.blur == 0, "a kernel of five pixels is a large part of a small frame"
+
+
+@pytest.fixture(scope="module")
+def recordings(tmp_path_factory):
+    """An imported world of two sessions, one to learn from and one to judge on, with a video of each."""
+    folder = tmp_path_factory.mktemp("recordings")
+    rows = [
+        {
+            "clip_id": f"{session}{i}",
+            "session": session,
+            "start_ms": 5000 * i,
+            "dominant_operation": ("Strapping", "Tape")[i % 2],
+            "start_frame": 5,
+            "end_frame": 70,
+            "next_operation": ("Tape", "Strapping")[i % 2],
+        }
+        for session in ("day-1", "day-2")
+        for i in range(3)
+    ]
+    (folder / "truth.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    world = import_world([folder / "truth.jsonl"], cache_home(), name="strapped", train=["day-1"], validation=["day-2"])
+    write_video(folder / "v.mp4", (np.full((48, 64, 3), index % 250, np.uint8) for index in range(400)), (64, 48))
+    for split in ("train", "validation"):
+        video = {"video": str(folder / "v.mp4"), "video_start_ms": 0}
+        render(Request(world=world.name, split=split, size=SIDE, **video), folder / split)
+    return placed(replace(TWIN, world=world.name), folder)
+
+
+def test_imported_recordings_are_learned_from(recordings):
+    """Sessions of one's own as train and validation: their truth is there, their labels are the model's labels."""
+    train, validation = ClipDataset(recordings.train, recordings), ClipDataset(recordings.validation, recordings)
+    assert (len(train), len(validation)) == (3, 3)
+    assert train.operations == ("Tape", "Strapping")
+    assert train.example(0).target[:3] == ("Strapping", 5, 70)
+    assert make_blueprint(recordings, tiny=True).operations == train.operations, "the plan knows the world as well"
+    blended = ClipDataset(recordings.train, replace(recordings, interpolate=True))
+    assert "- Strapping" in blended.example(0).prompt and "Wrap" not in blended.example(0).prompt
+    check_apart(train, validation)
+    with pytest.raises(UsageError, match="session day-1 is in the renderings for training and for validation"):
+        check_apart(train, train)
+    with pytest.raises(UsageError, match="hard_negatives: strapped was imported; only a world with a process can"):
+        ClipDataset(recordings.train, replace(recordings, hard_negatives=True))
 
 
 def test_a_rendering_that_does_not_fit_is_refused(frames):

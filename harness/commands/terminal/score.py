@@ -129,7 +129,7 @@ def _metrics(record: dict[str, Any], out: Console) -> None:
     remark(out, LEGEND)
     if any(row["one_sided"] for row in rows):
         remark(out, "* one-sided: every clip right, or none")
-    for note in dict.fromkeys(row["note"] for row in rows if row["note"]):
+    for note in dict.fromkeys(note for row in rows if row["note"] for note in row["note"].split("; ")):
         warn(out, note)
     if record["in_sample"]:
         warn(out, IN_SAMPLE)

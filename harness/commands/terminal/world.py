@@ -10,7 +10,7 @@ from rich.text import Text
 from harness.commands.terminal import IN_SAMPLE, heading, print_lines, table, warn
 from harness.formatting import number, percent, size
 from harness.metrics_table import BY_KEY
-from reference.task import DENSE_FRAMES
+from reference.task import DENSE_FRAMES, saturation_note
 
 
 def print_worlds(rows: list[dict[str, Any]], out: Console) -> None:
@@ -70,6 +70,8 @@ def _shares(found: dict[str, Any], out: Console) -> None:
         ("hit by answering the whole clip", found["whole_clip_tiou50"]),
     ]
     out.print("; ".join(f"{name} {percent(share, 1)}" for name, share in shares if share is not None))
+    if note := saturation_note(found["whole_clip_tiou50"]):
+        warn(out, note)
     if found["constant"]:
         constant = found["constant"]
         frames = f"frames {constant['start_frame']}-{constant['end_frame']}"

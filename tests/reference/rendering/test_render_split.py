@@ -24,6 +24,7 @@ import pytest
 
 pytest.importorskip("av", reason="PyAV is not installed")
 pytest.importorskip("PIL", reason="Pillow is not installed")
+import av
 
 from reference.errors import HarnessError, RenderError
 from reference.process.split import session_states
@@ -36,6 +37,7 @@ from reference.rendering.request import Request
 from reference.rendering.sources import Scenes
 from reference.task import OPERATIONS
 from reference.truth.imported import import_world
+from reference.video.decoders import shown_seconds
 from reference.video.encode import write_video
 
 SMALL = 64
@@ -299,6 +301,34 @@ def test_prompt():
     assert all(field in prompt for field in fields)
 
 
+def test_a_rendered_truth_is_the_exported_one(tmp_path):
+    """A script that reads the one reads the other: equal keys and values, clip by clip, in files and in shards."""
+    from harness.worlds import describe
+
+    describe.export("warehouse-v1", "validation", tmp_path / "export.jsonl")
+    exported = {row["clip_id"]: row for row in rows(tmp_path, "export.jsonl")}
+    for form in ("frames", "shards"):
+        render(small(form=form, split="validation", limit=25), tmp_path / form, draw=paint)
+        rendered = rows(tmp_path / form, "truth.jsonl")
+        assert len(rendered) == 25
+        assert all(row == exported[row["clip_id"]] and list(row) == list(exported[row["clip_id"]]) for row in rendered)
+
+
+def test_a_prompt_beside_a_video_speaks_of_a_video(tmp_path):
+    """Whoever shows the mp4 asks about 125 frames; whoever reads frames of it here asks about these."""
+    from reference.training.datasets import Clips
+
+    render(small(form="video", limit=2), tmp_path / "out", draw=paint)
+    prompt = rows(tmp_path / "out")[0]["prompt"]
+    assert prompt.startswith("This is a video of one clip of a worker at a packing station. It lasts 5 seconds and has")
+    assert "125 frames, numbered 0 to 124, at 25 frames per second" in prompt.splitlines()[0]
+    assert "What you see" not in prompt and "These are" not in prompt
+    assert all(line[-1] in ".?:}" or line.startswith("- ") for line in prompt.splitlines() if line), "whole sentences"
+    sample = Clips(tmp_path / "out")[0]
+    assert sample["prompt"] == task_prompt(OPERATIONS, sample["indices"].tolist())
+    assert sample["prompt"].partition("\n\n")[2] == prompt.partition("\n\n")[2]
+
+
 def test_unreadable_pictures():
     content = image_bytes(np.zeros((8, 8, 3), np.uint8), "jpg")
     for broken in (b"", b"text", content[:40], b"\x89PNG\r\n\x1a\n" + content):
@@ -357,14 +387,95 @@ def number_of(picture: np.ndarray) -> int:
 
 @pytest.fixture(scope="module")
 def openpack(home, tmp_path_factory) -> str:
-    at, lines = ZERO, ["uuid,user,session,box,id,operation,start,end,actions"]
+    path = annotated(tmp_path_factory.mktemp("openpack") / "annotations.csv", "U0901", ZERO)
+    return import_world([path], home, name="recorded").name
+
+
+def annotated(path: Path, user: str, at: datetime) -> Path:
+    """OpenPack annotations of a session that begins at a time."""
+    lines = ["uuid,user,session,box,id,operation,start,end,actions"]
     for place, (operation, length) in enumerate(STEPS):
         end = at + timedelta(milliseconds=length)
-        lines.append(f"{place},U0901,S0100,1,{operation},x,{at.isoformat()},{end.isoformat()},")
+        lines.append(f"{place},{user},S0100,1,{operation},x,{at.isoformat()},{end.isoformat()},")
         at = end
-    path = tmp_path_factory.mktemp("openpack") / "annotations.csv"
     path.write_text("\n".join(lines) + "\n")
-    return import_world([path], home, name="recorded").name
+    return path
+
+
+def test_a_prompt_says_what_the_annotations_mean(openpack, home, tmp_path):
+    """ "Fill out Order" is not "Wrap: wrapped in paper": OpenPack's own words describe the labels."""
+    video = tmp_path / "v.mp4"
+    write_video(video, (numbered(number) for number in range(25 * 20)), 64)
+    request = small(world=openpack, video=str(video), video_start_ms=int(ZERO.timestamp() * 1000), limit=1)
+    render(request, tmp_path / "out", home=home)
+    prompt = rows(tmp_path / "out")[0]["prompt"]
+    lines = [line for line in prompt.splitlines() if line.startswith("- ")]
+    assert lines[:3] == ["- Put Items: Picking or Insert Items", "- Relocate Item Label", "- Box Setup: Assemble Box"]
+    assert "- Fill out Order" in lines and "paper" not in prompt and "Wrap" not in prompt
+
+
+def test_a_train_session_is_rendered_with_its_truth(tmp_path):
+    """An imported recording can be learned from: the rendering of train holds truth.jsonl, that of test does not."""
+    from harness.worlds import describe
+    from reference.training.datasets import Clips
+
+    home, files = tmp_path / "home", []
+    for user, zero in (("U0901", ZERO), ("U0902", ZERO + timedelta(hours=1))):
+        files.append(annotated(tmp_path / f"{user}.csv", user, zero))
+    made = import_world(files, home, name="two", train=["U0901-*"])
+    assert made.splits["train"][1] == made.splits["test"][1] == 1
+    video = tmp_path / "v.mp4"
+    write_video(video, (numbered(number) for number in range(2400)), 64)
+    for split, zero in (("train", ZERO), ("test", ZERO + timedelta(hours=1))):
+        start_ms = int(zero.timestamp() * 1000)
+        request = small(world="two", split=split, video=str(video), video_start_ms=start_ms, limit=None)
+        render(request, tmp_path / split, home=home)
+    describe.export("two", "train", tmp_path / "export.jsonl", home=home)
+    assert rows(tmp_path / "train", "truth.jsonl") == rows(tmp_path, "export.jsonl")
+    assert {row["session"] for row in rows(tmp_path / "train", "truth.jsonl")} == {"U0901-S0100"}
+    assert all("truth" in sample for sample in Clips(tmp_path / "train"))
+    assert not (tmp_path / "test" / "truth.jsonl").exists() and "truth" not in Clips(tmp_path / "test")[0]
+
+
+def test_several_recordings_are_one_rendering(tmp_path):
+    """Two workers, two cameras: each video shows its own session, and every picture comes from the right one."""
+    from reference.training.datasets import Clips
+
+    home, later = tmp_path / "home", ZERO + timedelta(hours=1)
+    files = [annotated(tmp_path / "a.csv", "U0901", ZERO), annotated(tmp_path / "b.csv", "U0902", later)]
+    import_world(files, home, name="two", train=["*"])
+    for name, shift in (("a", 0), ("b", 4000)):
+        write_video(tmp_path / f"{name}.mp4", (numbered(number + shift) for number in range(2400)), 64)
+    videos = tuple(str(tmp_path / f"{name}.mp4") for name in "ab")
+    starts = tuple(int(zero.timestamp() * 1000) for zero in (ZERO, later))
+    request = small(world="two", split="train", video=videos, video_start_ms=starts, limit=None)
+    made = render(request, tmp_path / "out", home=home, workers=2)
+    truth = {row["clip_id"]: row for row in rows(tmp_path / "out", "truth.jsonl")}
+    assert made.left_out == 0 and {row["session"] for row in truth.values()} == {"U0901-S0100", "U0902-S0100"}
+    for sample in Clips(tmp_path / "out"):
+        row = truth[sample["clip_id"]]
+        shift = 4000 if row["session"].startswith("U0902") else 0
+        assert number_of(sample["frames"][0]) == row["start_ms"] // 40 + shift
+    assert json.loads((tmp_path / "out" / "render.json").read_text())["request"]["video"] == ["a.mp4", "b.mp4"]
+
+
+UNPAIRED = [
+    ({"video_start_ms": (0,)}, "a video needs its start: --video-start .* for each --video"),
+    ({"video_start_ms": (0, 0, 0)}, "2 videos, 3 starts and 0 sessions: --video, --video-start and"),
+    ({"video_start_ms": (0, 0), "session": ("x",)}, "2 videos, 2 starts and 1 sessions"),
+    ({}, "clip .* is shown by .*a.mp4 and .*b.mp4; two cameras are two renderings"),
+]
+
+
+@pytest.mark.parametrize(("changes", "message"), UNPAIRED)
+def test_recordings_that_do_not_fit_together(openpack, home, tmp_path, changes, message):
+    start_ms = int(ZERO.timestamp() * 1000)
+    for name in "ab":
+        write_video(tmp_path / f"{name}.mp4", (numbered(number) for number in range(500)), 64)
+    videos = tuple(str(tmp_path / f"{name}.mp4") for name in "ab")
+    request = small(**{"world": openpack, "video": videos, "video_start_ms": (start_ms, start_ms), **changes})
+    with pytest.raises(RenderError, match=message):
+        render(request, tmp_path / "out", home=home)
 
 
 @pytest.mark.parametrize("fps", [15, 25, 30, Fraction(30000, 1001)], ids=str)
@@ -376,7 +487,7 @@ def test_a_recording_is_aligned_to_the_frame(openpack, home, tmp_path, fps, form
     start_ms = int(ZERO.timestamp() * 1000) + OFFSET_MS
     request = small(world=openpack, video=str(video), video_start_ms=start_ms, frames=25, form=form, limit=None)
     made = render(request, tmp_path / "out", home=home)
-    starts = {job.clip_id: job.scene for job in source_of(request, home=home).jobs()}
+    starts = {job.clip_id: job.scene[1] for job in source_of(request, home=home).jobs()}
     assert made.clips == len(starts) >= 3 and made.left_out == 0
     from reference.training.datasets import Clips
 
@@ -395,7 +506,7 @@ def test_start_of_a_recordings_clips_by_hand(openpack, home, tmp_path):
     request = small(world=openpack, video=str(video), video_start_ms=start_ms)
     with open_truth(openpack, home=home) as truth:
         expected = dict(truth.connection.execute("SELECT clip_id, start_ms + 1720 FROM truth.clips").fetchall())
-    assert {job.clip_id: job.scene for job in source_of(request, home=home).jobs()} == expected
+    assert {job.clip_id: job.scene[1] for job in source_of(request, home=home).jobs()} == expected
 
 
 def test_clips_outside_the_video_are_left_out(openpack, home, tmp_path):
@@ -405,7 +516,7 @@ def test_clips_outside_the_video_are_left_out(openpack, home, tmp_path):
     made = render(request, tmp_path / "out", home=home)
     assert made.clips >= 1 and made.left_out >= 1
     late = small(world=openpack, video=str(video), video_start_ms=int(ZERO.timestamp() * 1000) + 10**8)
-    with pytest.raises(RenderError, match="shows no whole clip of recorded: by --video-start, clips begin -"):
+    with pytest.raises(RenderError, match="shows no whole clip of recorded / test: by --video-start, clips begin -"):
         render(late, tmp_path / "late", home=home)
     with pytest.raises(RenderError, match="recorded was imported: it needs its recording, --video and --video-start"):
         render(small(world=openpack), tmp_path / "blind", home=home)
@@ -419,9 +530,67 @@ def test_clips_outside_the_video_are_left_out(openpack, home, tmp_path):
 def test_wide_pictures_keep_their_proportions(tmp_path):
     video = tmp_path / "wide.mp4"
     write_video(video, [np.full((48, 96, 3), 200, np.uint8)] * 10, (96, 48))
-    picture = _letterbox(next(pictures_at(video, [Fraction(0)])), 32)
+    picture = _letterbox(video, next(pictures_at(video, [Fraction(0)])), 32)
     assert picture.shape == (32, 32, 3)
     assert (picture[:8] == 0).all() and (picture[24:] == 0).all() and abs(int(picture[16, 16, 0]) - 200) < 4
+
+
+def test_turned_recordings_are_rendered_upright(tmp_path):
+    """A phone's recording: wide pictures, to be shown a quarter to the right, so that the left edge is on top."""
+    from tests.reference.video.test_video import with_matrix
+
+    picture = np.zeros((48, 96, 3), np.uint8)
+    picture[:, :24] = 200
+    write_video(tmp_path / "wide.mp4", [picture] * 10, (96, 48))
+    video = with_matrix(tmp_path / "wide.mp4", 0, 1, -1, 0)
+    shown = _letterbox(video, next(pictures_at(video, [Fraction(0)])), 32)
+    assert (shown[:, :8] == 0).all() and (shown[:, 24:] == 0).all(), "black at both sides"
+    assert (shown[1:6, 10:22] > 150).all() and (shown[10:, 10:22] < 40).all()
+
+
+def filmed(path: Path, seconds: float, sound_s: float, late_s: float = 0, fragmented: bool = False):
+    """A numbered recording at 25 fps with sound; the pictures begin at `late_s`."""
+    options = {"movflags": "frag_keyframe+empty_moov"} if fragmented else {}
+    with av.open(str(path), "w", format="mp4", options=options) as container:
+        pictures = container.add_stream("libx264", rate=25, options={"preset": "superfast", "threads": "1", "g": "50"})
+        pictures.width, pictures.height, pictures.pix_fmt = 64, 64, "yuv420p"
+        sound = container.add_stream("aac", rate=8000, layout="mono")
+        for number in range(int(seconds * 25)):
+            picture = av.VideoFrame.from_ndarray(numbered(number), format="rgb24")
+            picture.pts, picture.time_base = number + int(late_s * 25), Fraction(1, 25)
+            container.mux(pictures.encode(picture))
+        container.mux(pictures.encode())
+        silence = av.AudioFrame.from_ndarray(np.zeros((1, int(8000 * sound_s)), np.float32), "fltp", "mono")
+        silence.sample_rate = 8000
+        container.mux(sound.encode(silence))
+        container.mux(sound.encode())
+
+
+SPANS = [
+    ("sound as long as the pictures", {"sound_s": 20}),
+    ("sound that goes on", {"sound_s": 80}),
+    ("no header with the length", {"sound_s": 80, "fragmented": True}),
+    ("pictures that begin after the sound", {"sound_s": 80, "late_s": 6}),
+]
+
+
+@pytest.mark.parametrize(("why", "kind"), SPANS, ids=[case[0] for case in SPANS])
+def test_a_recording_lasts_as_long_as_its_pictures(openpack, home, tmp_path, why, kind):
+    """No clip is rendered from a picture that stands still after the camera stopped."""
+    path = tmp_path / "v.mp4"
+    filmed(path, 20, **kind)
+    assert shown_seconds(path) == pytest.approx(20, abs=0.05)
+    start_ms = int(ZERO.timestamp() * 1000)
+    request = small(world=openpack, video=str(path), video_start_ms=start_ms, limit=None)
+    made = render(request, tmp_path / "out", home=home)
+    starts = {job.clip_id: job.scene[1] for job in source_of(request, home=home).jobs()}
+    assert made.clips == len(starts) >= 1 and made.left_out >= 1
+    assert max(starts.values()) + 124 * 40 < 20_000
+    from reference.training.datasets import Clips
+
+    for sample in Clips(tmp_path / "out"):
+        numbers = [number_of(picture) for picture in sample["frames"]]
+        assert numbers == [starts[sample["clip_id"]] // 40 + index for index in sample["indices"].tolist()]
 
 
 MOMENTS = [

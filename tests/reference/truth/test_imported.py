@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -16,11 +17,11 @@ from harness.worlds import describe
 from reference.errors import TruthError, WorldError
 from reference.process.split import build_split
 from reference.process.world import load_world
-from reference.truth.catalog import names
+from reference.truth.catalog import locate, names
 from reference.truth.imported import import_world
 from reference.truth.sealed import REGISTERED
 from reference.truth.store import export, open_truth
-from reference.truth.truth_rows import truth_row
+from reference.truth.truth_rows import truth_row, usual_successors
 
 ROW = {
     "clip_id": "a",
@@ -30,6 +31,7 @@ ROW = {
     "end_frame": 90,
     "next_operation": "Label",
 }
+ANSWERS = ("dominant_operation", "temporal_segment", "next_operation")
 KEPT = """SELECT clip_id, session, clip_index, start_ms, dominant_operation, start_frame, end_frame, next_operation,
     previous_operation, next_operations, next_visible, dense, cut_kind, domain, worker
     FROM truth.clips ORDER BY session_index, clip_index"""
@@ -56,12 +58,14 @@ def test_round_trip(extension, home, tmp_path):
 
 
 def test_json_lines_have_the_shape_of_a_prediction_and_of_a_rendering(tmp_path):
-    """One shape of truth: what a rendering's truth.jsonl says of a clip, the export says with the same keys."""
-    path = tmp_path / "train.jsonl"
+    """One shape of truth: a rendering's truth.jsonl and the export say the same of a clip, with the same keys."""
+    path, world = tmp_path / "train.jsonl", load_world("warehouse-v1")
     describe.export("warehouse-v1", "validation", path)
     exported = [json.loads(line) for line in path.read_text().splitlines()]
-    expected = [truth_row(clip) for clip in build_split(load_world("warehouse-v1"), "validation")]
-    assert [{key: row[key] for key in expected[0]} for row in exported] == expected
+    usual = usual_successors(locate("warehouse-v1").content("validation"))
+    expected = [truth_row(clip, usual(clip)) for clip in build_split(world, "validation")]
+    assert exported == expected
+    assert [list(row) for row in exported] == [list(row) for row in expected], "in the same order, too"
     keys = list(exported[0])
     assert keys[4:7] == ["dominant_operation", "temporal_segment", "next_operation"]
     assert not {"start_frame", "end_frame"} & set(keys)
@@ -160,6 +164,90 @@ def test_leave_one_session_out(home, tmp_path):
     assert [(operation, following) for _, operation, _, _, following in constants] == [tie, tie, majority]
     assert {(start, end) for _, _, start, end, _ in constants} == {(0, 48)}
     assert tape == [(code("Label"),)] * 3
+
+
+def sessions_of(name: str, split: str, home: Path) -> set[str]:
+    with open_truth(name, split, home=home) as truth:
+        return {session for (session,) in truth.connection.execute("SELECT session FROM truth.clips").fetchall()}
+
+
+def six_sessions(path: Path) -> Path:
+    """Two clips a session; those of day 1 and 2 are Tape, then Label, the others Pack, then Wrap."""
+    answers = {"mon": ("Tape", "Label"), "tue": ("Tape", "Label"), "wed": ("Pack", "Wrap")}
+    rows = [
+        ROW
+        | {"clip_id": f"{day}{half}{i}", "session": f"{day}-{half}", "clip_index": i}
+        | dict(zip(("dominant_operation", "next_operation"), answers[day], strict=True))
+        for day in answers
+        for half in (1, 2)
+        for i in range(2)
+    ]
+    return written(path, *rows)
+
+
+def test_sessions_are_put_into_splits(tmp_path):
+    """Learning needs train sessions with published truth; no session is in two splits, and floors come from train."""
+    home = tmp_path / "home"
+    made = import_world([six_sessions(tmp_path / "x.jsonl")], home, train=["mon-*"], validation=["tue-2"])
+    assert made.splits == {"train": (4, 2), "validation": (2, 1), "test": (6, 3)}
+    assert (made.clips, made.sessions) == (12, 6)
+    assert made.notes[0] == "test: only 3 sessions: intervals are wide or not supported"
+    assert locate("x", home).splits == ("train", "validation", "test")
+    assert sessions_of("x", "train", home) == {"mon-1", "mon-2"}
+    assert sessions_of("x", "validation", home) == {"tue-2"}
+    assert sessions_of("x", "test", home) == {"tue-1", "wed-1", "wed-2"}
+    for split in ("validation", "test"):
+        with open_truth("x", split, home=home) as truth:
+            rows = truth.connection.execute("SELECT dominant_operation, next_operation FROM truth.constants").fetchall()
+            assert [tuple(truth.operations[code] for code in row) for row in rows] == [("Tape", "Label")], "of train"
+            assert not truth.in_sample
+    with open_truth("x", "train", home=home) as truth:
+        assert truth.connection.execute("SELECT count(*) FROM truth.constants").fetchone() == (2,), "leave one out"
+
+
+def test_without_named_sessions_everything_is_test(tmp_path):
+    home = tmp_path / "home"
+    assert import_world([six_sessions(tmp_path / "x.jsonl")], home).splits == {"test": (12, 6)}
+    assert locate("x", home).splits == ("test",)
+    with pytest.raises(TruthError, match="world x has no split 'train'; it has test"):
+        open_truth("x", "train", home=home)
+    everything = import_world([tmp_path / "x.jsonl"], home, name="y", train=["*"])
+    assert everything.splits == {"train": (12, 6)}
+
+
+WRONG_SPLITS = [
+    ({"train": ["fri-1"]}, "--train fri-1: no session with clips has that name; there are mon-1, mon-2, tue-1"),
+    ({"train": ["mon-1"], "validation": ["mon-*"]}, "session mon-1 was named for train and validation; it belongs"),
+]
+
+
+@pytest.mark.parametrize(("chosen", "message"), WRONG_SPLITS)
+def test_sessions_that_cannot_be_split(tmp_path, chosen, message):
+    with pytest.raises(WorldError, match=re.escape(message)):
+        import_world([six_sessions(tmp_path / "x.jsonl")], tmp_path / "home", **chosen)
+    assert not list((tmp_path / "home" / "worlds").iterdir())
+
+
+def test_names_with_brackets_are_no_patterns(tmp_path):
+    rows = [ROW | {"clip_id": name, "session": name} for name in ("day[1]", "day1")]
+    made = import_world([written(tmp_path / "x.jsonl", *rows)], tmp_path / "home", train=["day[[]1]"])
+    assert made.splits == {"train": (1, 1), "test": (1, 1)}
+
+
+@pytest.mark.parametrize(("whole", "saturated"), [(9, True), (8, False)])
+def test_a_split_where_the_whole_clip_hits_says_so(tmp_path, whole, saturated):
+    """63 of 125 frames are hit by [0, 125), 62 are not; from nine tenths on import, info and score warn."""
+    rows = [
+        ROW | {"clip_id": f"c{i}", "session": f"s{i}", "start_frame": 0, "end_frame": 63 if i < whole else 62}
+        for i in range(10)
+    ]
+    path, home = written(tmp_path / "x.jsonl", *rows), tmp_path / "home"
+    warning = "the whole clip as segment hits 90% at tIoU@0.5: this metric says little here"
+    assert (warning in import_world([path], home).notes) == saturated
+    assert describe.describe("x", home=home)["saturated"] is saturated
+    answers = [{"clip_id": row["clip_id"], **dict.fromkeys(ANSWERS)} for row in rows]
+    note = harness.score(answers, world="x", home=home).record["metrics"]["tiou50"]["note"]
+    assert (warning in (note or "")) == saturated
 
 
 def test_one_session_is_fitted_on_itself(home, tmp_path):

@@ -14,7 +14,7 @@ import pytest
 from reference.errors import WorldError
 from reference.process.cutter import DEFAULT_PLAN, session_clips
 from reference.task import OPERATIONS, UNKNOWN, Run
-from reference.truth.openpack import Event, label_order, load_map, parse_map, read_sessions
+from reference.truth.openpack import Event, label_order, load_map, meanings, parse_map, read_sessions
 from tests.support.slots import resample_1hz, score_slots
 
 HEADER = "uuid,user,session,box,id,operation,start,end,actions\n"
@@ -37,7 +37,7 @@ RUNS = [
     ("Tape", 8549, 9700),  # .200999 is cut to .200
     (UNKNOWN, 9700, 9740),  # one frame
     ("Label", 9740, 12500),  # 600 then 800
-    ("Inner Packing", 12500, 13100),  # given in UTC
+    ("Relocate Item Label", 12500, 13100),  # given in UTC
     ("Final Check", 13100, 14500),
     (UNKNOWN, 14500, 16500),
     ("Final Check", 16500, 17500),  # nothing is merged over a gap
@@ -178,20 +178,43 @@ def test_unreadable_files(tmp_path):
         read_sessions(latin)
 
 
-def test_the_default_map_is_the_designs():
-    assert load_map().labels == {
-        100: "Put Items",
-        400: "Put Items",
-        200: "Inner Packing",
-        300: "Box Setup",
-        500: "Tape",
-        600: "Label",
-        800: "Label",
-        700: "Final Check",
-        900: "Pack",
-        1000: "Wrap",
-        8100: "Idle",
+TRUE_LABELS = {
+    100: "Put Items",
+    200: "Relocate Item Label",
+    300: "Box Setup",
+    400: "Put Items",
+    500: "Tape",
+    600: "Label",
+    700: "Final Check",
+    800: "Label",
+    900: "Put on Back Table",
+    1000: "Fill out Order",
+    8100: "Idle",
+}
+TEN_LABELS = TRUE_LABELS | {200: "Inner Packing", 900: "Pack", 1000: "Wrap"}
+
+
+def test_shipped_maps():
+    """An operation that none of the ten labels is true of keeps its own name, unless one asks for the ten labels."""
+    assert load_map().labels == load_map("openpack").labels == TRUE_LABELS
+    assert load_map("ten-labels").labels == TEN_LABELS
+
+
+def test_descriptions_of_labels_are_openpacks_own_words(tmp_path):
+    expected = {
+        "Put Items": "Picking or Insert Items",
+        "Box Setup": "Assemble Box",
+        "Tape": "Close Box",
+        "Label": "Attach Box Label or Attach Shipping Label",
+        "Final Check": "Scan Label",
+        "Idle": "none of the other operations",
     }
+    assert meanings(load_map()) == expected, "a label that is OpenPack's own name says it already"
+    others = {"Inner Packing": "Relocate Item Label", "Pack": "Put on Back Table", "Wrap": "Fill out Order"}
+    assert meanings(load_map("ten-labels")) == expected | others
+    assert meanings(load_map("identity")) == {"Null": "none of the other operations"}
+    own = parse_map(b'[operations]\n500 = "Wrap"\n7 = "Unknown"', "own")
+    assert meanings(own) == {"Wrap": "Close Box"}, "not what the word means elsewhere"
 
 
 def test_identity_keeps_operations_apart(tmp_path):
@@ -244,7 +267,7 @@ def test_broken_maps_are_refused(why, text, message):
 
 
 def test_no_such_map():
-    with pytest.raises(WorldError, match="no map 'none': give openpack, identity, or the path"):
+    with pytest.raises(WorldError, match="no map 'none': give openpack, ten-labels, identity, or the path"):
         load_map("none")
 
 

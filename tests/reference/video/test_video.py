@@ -173,6 +173,43 @@ def test_a_fragmented_file_counts_its_frames(tmp_path):
     assert (frames(path, 3)[0] == bare(path, [0, 14, 29])).all()
 
 
+def with_matrix(path: Path, *numbers: float) -> Path:
+    """The video with another display matrix in its track's header."""
+    matrix = [*numbers[:2], 0, *numbers[2:], 0, 0, 0]
+    fixed = struct.pack(">9i", *(round(number * (1 << 16)) for number in matrix), 1 << 30)
+    turned = path.with_name("turned.mp4")
+    turned.write_bytes(patched(path.read_bytes(), b"tkhd", 40, fixed))
+    return turned
+
+
+MATRICES = [
+    ("as it is", (1, 0, 0, 1), 0),
+    ("a quarter to the right, as phones write it", (0, 1, -1, 0), -1),
+    ("upside down", (-1, 0, 0, -1), 2),
+    ("a quarter to the left", (0, -1, 1, 0), 1),
+    ("mirrored", (-1, 0, 0, 1), None),
+    ("tilted", (0.8, 0.6, -0.6, 0.8), None),
+]
+
+
+@pytest.mark.parametrize("name", [decoder(name) for name in DECODERS])
+@pytest.mark.parametrize(("why", "matrix", "turns"), MATRICES, ids=[case[0] for case in MATRICES])
+def test_turned_videos_are_upright_whoever_decodes_them(tmp_path, name, why, matrix, turns):
+    """Phones record lying pictures and a display matrix that says how to turn them."""
+    write_video(tmp_path / "v.mp4", [square(index)[:32] for index in range(12)], (64, 32))
+    path = with_matrix(tmp_path / "v.mp4", *matrix)
+    if turns is None:
+        for sampler in ("uniform", "motion"):
+            with pytest.raises(VideoError, match=r"turned\.mp4: is to be shown mirrored, tilted or stretched"):
+                frames(path, 3, sampler, name)
+        return
+    for sampler in ("uniform", "motion"):
+        found, indices = frames(path, 3, sampler, name)
+        expected = np.rot90(bare(path, indices.tolist()), turns, axes=(1, 2))
+        assert found.shape == (3, *((64, 32) if turns % 2 else (32, 64)), 3)
+        assert (found == expected).all()
+
+
 WRITING = [
     ("odd side", [square(0)[:63, :63]], 63, "63 x 63 pixels; H.264 in yuv420p needs even numbers"),
     ("another shape", [square(0), square(0)[:32]], SIDE, r"is uint8 \(32, 64, 3\), expected uint8 \(64, 64, 3\)"),
