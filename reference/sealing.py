@@ -34,6 +34,7 @@ from reference.process.world import World, load_world, world_file, world_names
 from reference.rendering.render_split import generator
 from reference.rendering.shards import read_shard
 from reference.task import OPEN_SPLITS
+from reference.truth.imported import imported_names
 from reference.truth.origin import Seal
 from reference.truth.published import published_world, read_commitment
 from reference.truth.sealed import (
@@ -67,6 +68,8 @@ def seal(base: str, split: str, name: str, secret_file: Path, folder: Path, home
         raise WorldError(f"{name!r} cannot name a sealed split: letters, digits, '.', '_' and '-', and no shipped name")
     if split in OPEN_SPLITS:
         raise WorldError(f"split {split} is published to learn from; seal one that models are scored on")
+    if name in imported_names(home):
+        raise WorldError(f"{name!r} is the name of an imported world on this machine; --name chooses another")
     if secret_file.resolve().is_relative_to(folder.resolve()):
         raise WorldError(f"{secret_file}: lies in {folder}, which is for publishing; keep the secret elsewhere")
     load_world(base).split(split)
@@ -138,8 +141,8 @@ def _check_rendered_under(secret_file: Path, world: World, split: str, folder: P
 
 def _rendered_clips(folder: Path) -> set[str]:
     """Return the ids of the clips that a folder shows, whole or not; what is damaged is left out."""
-    found = {path.name for path in (folder / "frames").glob("*") if path.is_dir()}
-    found |= {path.stem for path in (folder / "videos").glob("*.mp4")}
+    found = {path.name for path in (folder / "frames").glob("[0-9a-z]*") if path.is_dir()}
+    found |= {path.stem for path in (folder / "videos").glob("[0-9a-z]*.mp4")}
     with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
         found |= {str(row["clip_id"]) for row in read_json_lines(folder / "clips.jsonl")}
     for shard in (folder / "shards").glob("*.tar") if not found else ():

@@ -26,6 +26,7 @@ from harness.scoring.request import Request
 from harness.scoring.result import Score
 from harness.version import __version__
 from reference.files import write_text
+from reference.home import make_private_folder
 from reference.truth.catalog import locate
 
 FORMAT = "warehouse-harness/sealed-leaderboard-1"
@@ -106,6 +107,7 @@ class Ladder:
 
     def save(self) -> None:
         """Write the standings, readable by their owner alone."""
+        make_private_folder(self._path.parent)
         write_text(self._path, json.dumps(self._standings, ensure_ascii=False))
         self._path.chmod(0o600)
 

@@ -48,7 +48,8 @@ def registered_world(seal: Seal) -> World:
     try:
         secret = read_secret(Path(seal.secret_file))
     except WorldError as error:
-        raise WorldError(f"{seal.name} is sealed, and its secret cannot be read: {error}") from None
+        remedy = "put it back, or repeat harness world seal with its new path"
+        raise WorldError(f"{seal.name} is sealed, and its secret cannot be read: {error}; {remedy}") from None
     return sealed_world(seal.folder / WORLD_FILE, seal.name, secret)
 
 
@@ -110,7 +111,9 @@ def registered_seal(name: str, home: Path) -> Seal | None:
     try:
         return Seal(**json.loads((folder / REGISTERED).read_text(encoding="utf-8")), folder=folder)
     except (OSError, ValueError, TypeError, RecursionError):
-        raise WorldError(f"{folder / REGISTERED}: not a readable registration; seal {name} again") from None
+        raise WorldError(
+            f"{folder / REGISTERED}: not a readable registration; remove it and seal {name} again"
+        ) from None
 
 
 def sealed_names(home: Path) -> list[str]:

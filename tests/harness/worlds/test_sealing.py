@@ -246,6 +246,15 @@ def test_train_cannot_be_sealed(organiser, tmp_path):
         seal(organiser["world"], organiser, split="train", name="x")
 
 
+def test_an_imported_world_keeps_its_name(organiser, tmp_path):
+    """An imported world comes first where a name is looked up: scorings would be of the wrong truth."""
+    hand.world("mine", hand.grid(1, 1), tmp_path, tmp_path / "home")
+    paths = {"home": tmp_path / "home", "published": tmp_path / "new", "secret": tmp_path / "new.json"}
+    with pytest.raises(WorldError, match="'mine' is the name of an imported world"):
+        seal(organiser["world"], paths, name="mine")
+    assert not paths["published"].exists() and not paths["secret"].exists()
+
+
 SINGLE_OUT = [
     ("rules that drop what is missing", {"rules": "drop-missing"}),
     ("weights of one metric alone", {"weights": harness.Weights(oca=1.0, tiou50=0.0, aa1=0.0)}),
@@ -357,7 +366,11 @@ def test_a_damaged_registration_hides_no_other_world(organiser, tmp_path):
     (tmp_path / "worlds" / "worse").mkdir(parents=True)
     (tmp_path / "worlds" / "worse" / "world.json").write_text("[")
     notes = {row["world"]: row["note"] for row in describe.list_splits(tmp_path)}
-    assert "seal bad again" in notes["bad"] and "import worse again" in notes["worse"] and notes["warehouse-v1"] == ""
+    assert (
+        "remove it and seal bad again" in notes["bad"]
+        and "import worse again" in notes["worse"]
+        and notes["warehouse-v1"] == ""
+    )
 
 
 # An entrant's machine: the published folder, and no registration
