@@ -741,9 +741,11 @@ def test_columns_that_say_nothing_are_80(value, run, monkeypatch):
 def test_narrow_tables_cut_no_number(columns, run, monkeypatch):
     """Columns are left out from the right and named; the names of the entries stay, and no number is cut."""
     commands = [
-        ["leaderboard", "board"], ["score", "right.jsonl", "--full"], ["compare", "right.jsonl", "wrong.jsonl"],
+        ["leaderboard", "board"],
+        ["score", "right.jsonl", "--full"],
+        ["compare", "right.jsonl", "wrong.jsonl"],
         ["world", "info", WORLD],
-    ]  # fmt: skip
+    ]
     for words in commands:
         where = [] if words[0] == "world" else ["--world", WORLD]
         monkeypatch.setenv("COLUMNS", "200")

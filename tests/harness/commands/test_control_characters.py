@@ -172,15 +172,34 @@ def test_names_of_files_and_options(run, tmp_path):
     name = f"{PWN}{TURNED}"
     (tmp_path / name).mkdir()
     for words in (
-        ["score", name], ["validate", name], ["compare", name, name], ["leaderboard", name], ["report", name],
-        ["verify", name], ["world", "info", name], ["world", "import", name], ["world", "preview", name],
-        ["predict", "--model", name, "-o", name], ["submit", name, "--name", name], ["schema", name], ["words", name],
-        ["score", "x", f"--{name}"], [name], ["score", "x", "--rules", name], ["score", "x", "--weights", name],
-        ["score", "x", "--fail-under", name], ["score", "x", "--adapter", name], ["score", "x", "--split", name],
-        ["world", "seal", "canonical-v1", "--secret", name, "-o", name], ["world", "reveal", name],
-        ["world", "export", "canonical-v1", "-o", name], ["world", "render", "-o", name, "--domains", name],
-        ["leaderboard", "--baseline", name], ["leaderboard", "--budget", name], ["score", "x", "--clip-map", name],
-    ):  # fmt: skip
+        ["score", name],
+        ["validate", name],
+        ["compare", name, name],
+        ["leaderboard", name],
+        ["report", name],
+        ["verify", name],
+        ["world", "info", name],
+        ["world", "import", name],
+        ["world", "preview", name],
+        ["predict", "--model", name, "-o", name],
+        ["submit", name, "--name", name],
+        ["schema", name],
+        ["words", name],
+        ["score", "x", f"--{name}"],
+        [name],
+        ["score", "x", "--rules", name],
+        ["score", "x", "--weights", name],
+        ["score", "x", "--fail-under", name],
+        ["score", "x", "--adapter", name],
+        ["score", "x", "--split", name],
+        ["world", "seal", "canonical-v1", "--secret", name, "-o", name],
+        ["world", "reveal", name],
+        ["world", "export", "canonical-v1", "-o", name],
+        ["world", "render", "-o", name, "--domains", name],
+        ["leaderboard", "--baseline", name],
+        ["leaderboard", "--budget", name],
+        ["score", "x", "--clip-map", name],
+    ):
         run(*words)
 
 

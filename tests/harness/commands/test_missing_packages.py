@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import configparser
+import os
 import re
 import subprocess
 import sys
@@ -50,8 +51,11 @@ def folder(tmp_path_factory):
 
 
 def blocked(module, code, folder):
-    code = BLOCK.format(module=module) + code
-    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=folder, timeout=120)
+    """Run code where a module cannot be imported, in the processes that it starts neither."""
+    (folder / "sitecustomize.py").write_text(BLOCK.format(module=module))
+    environment = os.environ | {"PYTHONPATH": f"{folder}:{ROOT}"}
+    command = [sys.executable, "-c", f"import sys\n{code}"]
+    return subprocess.run(command, capture_output=True, text=True, cwd=folder, env=environment, timeout=120)
 
 
 @pytest.mark.parametrize("module", NEEDED)
