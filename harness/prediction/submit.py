@@ -22,7 +22,7 @@ from harness.ingestion.submission_file import PACKED, STDIN, shown_name, split_e
 from harness.prediction.journal import PART
 from harness.scoring.request import Request
 from harness.scoring.result import Score
-from harness.scoring.score import score, validate
+from harness.scoring.score import as_its_card_says, score, validate
 from harness.scoring.training_record import read_training_record
 from reference.files import sha256
 from reference.truth.store import Truth
@@ -68,6 +68,7 @@ def submit(
     predictions = _predictions_name(path, entry)
     old = _old_predictions(entry, path, predictions, replace=replace)
     record = read_training_record(path, training)
+    request, _ = as_its_card_says(path, request)
     with request.open(answers=False) as truth:
         digest, scored = _score_or_check(path, request, training, truth)
         facts: dict[str, Any] = {"world": truth.world, "split": truth.split, **truth.pin}

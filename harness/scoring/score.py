@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
-from dataclasses import asdict
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness import disclosure
+from harness.cards import CARD, predictions_of, read_card
+from harness.errors import UsageError
 from harness.ingestion.ingest import Ingestion, ingest
 from harness.ingestion.rows import NAME, is_path, write_rows
 from harness.ingestion.submission_file import STDIN, SubmissionFile, open_submission, shown_name
@@ -56,7 +58,7 @@ def score(
     Returns a Score; of a sealed split it is redacted unless its organiser asks. Raises SubmissionError (lines were
     rejected), TruthError, UsageError; all are HarnessError.
     """
-    request = Request.of(request, **choices)
+    request, said = as_its_card_says(submission, Request.of(request, **choices))
     check_name(name)
     beside = submission if is_path(submission) else STDIN  # rows have no folder
     training_record = read_training_record(beside, training)
@@ -74,6 +76,7 @@ def score(
             _score_into(scratch, source, truth, request, training_record)
             folder = cache.keep(scratch, entry)
     record = with_name(json.loads((folder / RECORD).read_bytes()), name)
+    record["diagnostics"]["notes"] += said
     if commitment:
         record = disclosure.log_and_redact(record, commitment, cache_home(request.home))
     return Score(record, folder / ANSWERS, request, shown_name(submission) if is_path(submission) else NAME)
@@ -85,13 +88,36 @@ def validate(submission: str | Path | Rows, *, request: Request | None = None, *
     Takes the submission and the choices of `score`. Never raises SubmissionError, because the problems are in the
     result.
     """
-    request = Request.of(request, **choices)
+    request, _ = as_its_card_says(submission, Request.of(request, **choices))
     with (
         request.score_cache().scratch() as scratch,
         _open(submission, scratch, request) as source,
         request.open((source.path,), (scratch,), answers=False) as truth,
     ):
         return ingest(truth, source, **(request.ingestion() | {"lenient": True}))
+
+
+def as_its_card_says(submission: str | Path | Rows, request: Request) -> tuple[Request, list[str]]:
+    """Return the request with what the card beside an entry's predictions says about reading them, and a note on it.
+
+    A choice of the request's own counts more. A card counts for the file whose sum it states.
+    """
+    if not is_path(submission) or str(submission) == STDIN or not (Path(submission).parent / CARD).is_file():
+        return request, []
+    path = Path(submission)
+    with suppress(UsageError):  # a broken card is told where entries are
+        card = read_card(path.parent)
+        asked = {name: value for name, value in card.ingestion(path.parent).items() if value}
+        chosen = {name: value for name, value in asked.items() if getattr(request, name) == getattr(_DEFAULT, name)}
+        if chosen and card.predictions == path.name and predictions_of(path.parent, card):
+            shown = [
+                name if value is True or name == "clip_map" else f"{name} {value}" for name, value in chosen.items()
+            ]
+            return replace(request, **chosen), [f"read as the {CARD} beside it says: {', '.join(shown)}"]
+    return request, []
+
+
+_DEFAULT = Request()
 
 
 @contextmanager

@@ -296,8 +296,12 @@ def test_imported_recordings_are_learned_from(recordings):
     blended = ClipDataset(recordings.train, replace(recordings, interpolate=True))
     assert "- Strapping" in blended.example(0).prompt and "Wrap" not in blended.example(0).prompt
     check_apart(train, validation)
+    check_apart(train, train)
+    train.request = train.request | {"split": "validation-2"}
+    validation.truth = train.truth
+    validation.names = train.names
     with pytest.raises(UsageError, match="session day-1 is in the renderings for training and for validation"):
-        check_apart(train, train)
+        check_apart(train, validation)
     with pytest.raises(UsageError, match="hard_negatives: strapped was imported; only a world with a process can"):
         ClipDataset(recordings.train, replace(recordings, hard_negatives=True))
 

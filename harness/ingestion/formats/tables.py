@@ -96,7 +96,9 @@ def find_header(lines: list[bytes | None]) -> Header | None:
     if named is not None:
         return named
     best = max(headers, key=lambda header: (len(_known(header.names)), len(header.names)), default=None)
-    if best is None or len({*best.names} - {""}) < 2 or not all(_NAME.fullmatch(name) for name in best.names):
+    if best is None or not all(_NAME.fullmatch(name) for name in best.names):
+        return None
+    if len({*best.names} - {""}) < 2 and not named_like(MODEL_TEXTS, dict.fromkeys(best.names)):
         return None
     if not others or 2 * sum(line.lstrip()[:1] in ("{", "[") for line in others) >= len(others):
         return None
@@ -129,8 +131,8 @@ def _header(source: SubmissionFile) -> Header:
     if "\r" in first.text.rstrip("\r\n"):
         raise SubmissionError(f"{source.name}: lines end in carriage returns alone; save it with LF line ends")
     names = [name for name in header.names if name]
-    if len(names) < 2 and "clip_id" not in names:
-        raise SubmissionError(f"{source.name}:{first.number}: the header needs names of columns, clip_id among them")
+    if len(names) < 2 and "clip_id" not in names and not named_like(MODEL_TEXTS, dict.fromkeys(names)):
+        raise SubmissionError(f"{source.name}:{first.number}: the header needs names of columns, such as clip_id")
     if len(set(names)) < len(names):
         twice = next(name for name in names if names.count(name) > 1)
         raise SubmissionError(f"{source.name}:{first.number}: the header needs distinct names, {quote(twice)} is twice")

@@ -114,6 +114,22 @@ def test_the_options_of_reading_stand_on_the_card(place, rows):
     assert board()["entries"][0]["metrics"]["tiou50"]["value"] == made.score.metrics["tiou50"].value == 59 / 60
 
 
+def test_an_entrys_file_is_read_as_its_card_says(place, rows):
+    """`score`, `validate`, `report` and `compare` of the file beside a card give what the board gives."""
+    lines = [hand.right(row, temporal_segment=hand.segment(12, 28)) for row in rows[1]]
+    hand.write(place / "frames.jsonl", lines)
+    made = submit("frames.jsonl", "frames", clip_frames=50)
+    file = made.folder / made.card.predictions
+    scored = harness.score(file, world=WORLD)
+    assert scored.metrics["tiou50"].value == made.score.metrics["tiou50"].value == 1
+    assert "read as the card.toml beside it says: clip_frames 50" in scored.record["diagnostics"]["notes"]
+    assert harness.validate(file, world=WORLD).total == 0
+    assert harness.score(file, world=WORLD, clip_frames=125).metrics["tiou50"].value < 1
+    assert submit(file, "frames", replace=True).card.clip_frames == 50
+    file.write_text(file.read_text() + "\n")
+    assert harness.score(file, world=WORLD).metrics["tiou50"].value < 1, "another file than the card's"
+
+
 def llama_factory(rows) -> list[dict]:
     """Return answers and targets as LLaMA-Factory writes them: no clip is named."""
     texts = [json.dumps({key: value for key, value in hand.right(row).items() if key != "clip_id"}) for row in rows]
