@@ -319,16 +319,18 @@ def import_(files: tuple[Path, ...], **choices: Any) -> None:
     help="Write to FILE, whose name ends in .jsonl, .csv or .parquet.",
 )
 @options.option("--include-test", is_flag=True, help="Allow a split that models are judged on.")
+@options.option("--ids", is_flag=True, help="Write the clip ids alone, of any split: what a model is to answer for.")
 @options.truth_path
 @options.organiser
 def export(world: str, split: str, path: Path, **choices: Any) -> None:
     """Write a split's truth, one row for each clip.
 
-    It is for training, or for reading.
+    It is for training, or for reading. With --ids nothing of the truth is written.
 
     \b
     Example:
       harness world export warehouse-v1 --split train -o train.jsonl
+      harness world export warehouse-v1 --split test --ids -o clips.jsonl
     """
     from harness.worlds import describe
 

@@ -123,7 +123,7 @@ def _frame_rate(last: int | None, answered: int) -> dict[str, Any]:
 
 
 def copies(answers: np.ndarray, wrong: np.ndarray, names: list[str]) -> list[dict[str, Any]]:
-    """Flag pairs of entries whose answers are nearly all equal, errors included.
+    """Flag pairs of entries whose answers are nearly all equal, errors included. No answer is like none.
 
     `answers` [M, N, 4]: operation, start, end, next as integers; `wrong` [M, N]: not fully right. Returns the flagged
     pairs, each with the names in `entries`.
@@ -131,11 +131,13 @@ def copies(answers: np.ndarray, wrong: np.ndarray, names: list[str]) -> list[dic
     flagged = []
     for i in range(len(names)):
         for j in range(i + 1, len(names)):
-            same = (answers[i] == answers[j]).all(axis=1)
-            both = wrong[i] & wrong[j]
+            answered = (answers[[i, j]] >= 0).any(axis=(0, 2))
+            same = answered & (answers[i] == answers[j]).all(axis=1)
+            both = answered & wrong[i] & wrong[j]
+            share = float(ratio(same.sum(), answered.sum()))
             alike = float(ratio((same & both).sum(), both.sum()))
-            if same.mean() >= COPY_SHARE and both.sum() >= COPY_ERRORS and alike >= COPY_ERROR_SHARE:
-                text = f"{names[i]} and {names[j]}: equal on {same.mean():.1%} of clips, {alike:.1%} of shared errors"
+            if share >= COPY_SHARE and both.sum() >= COPY_ERRORS and alike >= COPY_ERROR_SHARE:
+                text = f"{names[i]} and {names[j]}: equal on {share:.1%} of clips, {alike:.1%} of shared errors"
                 pair = {"entries": [names[i], names[j]]}
-                flagged.append(flag("copy_of_entry", True, float(same.mean()), COPY_SHARE, text) | pair)
+                flagged.append(flag("copy_of_entry", True, share, COPY_SHARE, text) | pair)
     return flagged

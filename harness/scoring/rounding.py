@@ -19,23 +19,27 @@ if TYPE_CHECKING:
 
 
 def rounding_of(facts: ClipFacts, request: Request) -> dict[str, Any] | None:
-    """Return the counts of sql/rounding.sql for the record, or None where the file counts at 25 fps.
+    """Return the counts of sql/rounding.sql for the record, or None where file and truth count at 25 fps.
 
     Truth that was converted at its import is rounded as the answers are. What an answer would hit without that nobody
     can say then, so the hits are None.
     """
     rate, _ = frame_table(request.fps, request.clip_frames)
+    converted = locate(request.world, cache_home(request.home)).converted
+    unknown = {"hits_lost": None, "hits_gained": None}
     if rate == FPS:
-        return None
-    found = facts.rounding(rate)
-    if locate(request.world, cache_home(request.home)).converted:
-        found |= {"hits_lost": None, "hits_gained": None}
-    return {"fps": float(rate)} | found
+        return {"fps": float(FPS), "rounded": 0} | unknown if converted else None
+    return {"fps": float(rate)} | facts.rounding(rate) | (unknown if converted else {})
 
 
 def rounding_note(record: dict[str, Any]) -> str:
     """Return the sentence that says what rounding changed; "" where it changed no frame or that is not known."""
     found = record["submission"].get("rounding")
+    if found and found["fps"] == FPS:
+        return (
+            "this world's truth counted another frame rate, and these answers were read at 25 fps; "
+            "--fps F reads answers that count F frames a second"
+        )
     if not found or not found["rounded"] or found["hits_lost"] is None:
         return ""
     lost, gained = found["hits_lost"], found["hits_gained"]

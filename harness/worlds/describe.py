@@ -7,6 +7,7 @@ clips a session, and a true difference of MDE points is found with power 0.80 at
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Sequence
 from dataclasses import replace
@@ -18,6 +19,7 @@ from harness.errors import UsageError, WorldError
 from harness.metrics_table import SINGLE
 from harness.progress import counter
 from harness.worlds.sealing import picture_choices
+from reference.files import write_text
 from reference.home import cache_home, user_key
 from reference.process import frame_limits
 from reference.process.split import session_states
@@ -110,14 +112,18 @@ def export(
     path: Path,
     *,
     include_test: bool = False,
+    ids: bool = False,
     home: Path | None = None,
     truth: Path | None = None,
     organiser: bool = False,
 ) -> int:
     """Write a split's truth in the format that the extension of `path` names; return the number of clips.
 
-    Raises UsageError for a test split without `include_test`, and for a sealed one without `organiser`.
+    `ids`: the clip ids alone, which give nothing away, in alphabetical order. Raises UsageError for a test split
+    without `include_test`, and for a sealed one without `organiser`.
     """
+    if ids:
+        return _export_ids(world, split, path, home=home, truth=truth)
     disclosure.refuse(world, "its export", organiser=organiser, home=home)
     if split.startswith("test") and not include_test:
         raise UsageError(f"split {split!r} is what models are judged on; --include-test exports it all the same")
@@ -125,6 +131,16 @@ def export(
     with open_truth(world, split, home=home, truth=truth, allow_directories=(path.absolute().parent,)) as opened:
         store.export(opened, path)
         return opened.n
+
+
+def _export_ids(world: str, split: str, path: Path, *, home: Path | None, truth: Path | None) -> int:
+    if path.suffix != ".jsonl":
+        raise UsageError(f"{path}: clip ids are written as JSON Lines; expected a name that ends in .jsonl")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with open_clips(world, split, home=home, truth=truth) as opened:
+        rows = sorted(opened.connection.execute("SELECT clip_id FROM truth.clips").fetchall())
+    write_text(path, "".join(json.dumps({"clip_id": clip_id}) + "\n" for (clip_id,) in rows))
+    return len(rows)
 
 
 def describe(

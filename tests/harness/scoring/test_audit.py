@@ -167,6 +167,15 @@ def test_copies(made, copied, why):
     assert [row["entries"] for row in found] == ([["a", "b"]] if copied else []), why
 
 
+def test_what_neither_answered_makes_no_copy():
+    """Two runs of 30 of 1,440 clips agree on nothing because they leave the rest out."""
+    both, wrong = answers(clips=1440, wrong=1440, same_wrong=1440, same=1440)
+    both[:, 30:], both[1, :30] = -1, both[1, :30] + 1
+    assert audit.copies(both, wrong, ["a", "b"]) == []
+    both[1, :30] = both[0, :30]
+    assert [row["entries"] for row in audit.copies(both, wrong, ["a", "b"])] == [["a", "b"]]
+
+
 def test_copies_are_pairs():
     """Three equal entries are three pairs; each text names its two."""
     both, wrong = answers()
