@@ -9,6 +9,7 @@ import gc
 import importlib
 import io
 import os
+import signal
 import sys
 
 import click
@@ -16,6 +17,7 @@ import click
 from harness.errors import HarnessError
 from harness.version import __version__
 from reference.extras import extra_of, needs
+from reference.home import remedy_for
 
 COMMANDS = {
     "predict": "Ask a model about every clip of a split, and score its answers.",
@@ -68,6 +70,7 @@ def main() -> None:
     """Run the command; the one place where an error becomes an exit code."""
     gc.set_threshold(50_000)  # what the modules hold stays: looking for cycles in it took a twentieth of a scoring
     _open_closed_streams()
+    ended_by = _end_as_by_an_interrupt()
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # what the terminal cannot show is no reason to stop
@@ -83,7 +86,7 @@ def main() -> None:
         _say(text.getvalue().rstrip("\n"))
         code = 2
     except click.Abort:
-        code = 130
+        code = 128 + (ended_by[0] if ended_by else signal.SIGINT)
     except (BrokenPipeError, SystemExit):  # click exits by itself when the reader of a pipe has gone
         code = 0
     except ImportError as error:
@@ -92,10 +95,41 @@ def main() -> None:
         _say(f"harness: {needs('this', error)}")
         code = 2
     except OSError as error:
-        _say(f"harness: {error.strerror or error}: {error.filename or ''}".rstrip(": "))
+        path = os.fsdecode(error.filename) if isinstance(error.filename, str | bytes) else ""
+        _say(f"harness: {error.strerror or error}" + (f": {path}{remedy_for(path)}" if path else ""))
+        code = 2
+    except Exception as error:
+        if not _is_of_a_full_machine(error):
+            raise
+        _say(f"harness: {str(error).splitlines()[0]}")
         code = 2
     _flush()
     sys.exit(code if isinstance(code, int) else 0)
+
+
+def _end_as_by_an_interrupt() -> list[int]:
+    """Let SIGTERM and SIGHUP end the command as an interrupt does: files are whole, temporary ones and workers gone.
+
+    A second signal ends it at once. Signals that the caller ignores (`nohup`) stay ignored. Returns a list that will
+    hold the signal.
+    """
+    ended_by: list[int] = []
+
+    def end(number: int, _: object) -> None:
+        ended_by.append(number)
+        signal.signal(number, signal.SIG_DFL)
+        raise KeyboardInterrupt
+
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) is signal.SIG_DFL:
+            signal.signal(number, end)
+    return ended_by
+
+
+def _is_of_a_full_machine(error: Exception) -> bool:
+    """Return whether DuckDB could not read or write a file, or has no memory left: no fault of the program."""
+    duckdb = sys.modules.get("duckdb")
+    return duckdb is not None and isinstance(error, duckdb.IOException | duckdb.OutOfMemoryException)
 
 
 def _say(text: str) -> None:

@@ -184,7 +184,7 @@ def _sweep(folder: Path) -> None:
     """Remove files that an interrupted rendering left half written; the lock keeps other writers out."""
     shutil.rmtree(folder / PARTIAL, ignore_errors=True)
     for leftover in folder.glob(f"{TEMPORARY}*"):
-        leftover.unlink()
+        shutil.rmtree(leftover) if leftover.is_dir() else leftover.unlink()
 
 
 def _compare(folder: Path, description: dict[str, Any]) -> None:

@@ -104,10 +104,10 @@ def test_the_first_of_two_is_kept(tmp_path):
     store = ScoreCache(tmp_path)
     for text in ("first", "second"):
         with store.scratch() as scratch:
-            (scratch / RECORD).write_text(text)
-            (scratch / ANSWERS).write_text(text)
+            (scratch / RECORD).write_text(json.dumps({"format": text, "metrics": {}, "diagnostics": {}}))
+            (scratch / ANSWERS).write_bytes(b"PAR1" + b"footer" + (6).to_bytes(4, "little") + b"PAR1")
             folder = store.keep(scratch, "entry")
-    assert (folder / RECORD).read_text() == "first" and store.find("entry") == folder
+    assert json.loads((folder / RECORD).read_text())["format"] == "first" and store.find("entry") == folder
     assert [path.name for path in (tmp_path / "scores").iterdir()] == ["entry"]
 
 
