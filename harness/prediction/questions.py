@@ -131,11 +131,11 @@ def make_rendering(truth: Truth, known: Collection[str], wants: Wants, choices: 
     request = Request(world=choices.world, split=truth.split, **wants._asdict())
     details = description(request, source_of(request, home=choices.home))
     folder, limit = _cache_folder(cache_home(choices.home), details), choices.limit
-    if _is_whole(folder):
+    if is_whole(folder):
         limit = None  # the whole split is there, so a part of it need not be made
     elif limit is not None:
         folder = folder.with_name(f"{folder.name}-{limit}")
-    if not _is_whole(folder):
+    if not is_whole(folder):
         choices.say(
             f"rendering {truth.world} / {truth.split} into {folder} ({wants.frames} frames a clip, {wants.sampler}, "
             f"{wants.size} x {wants.size})"
@@ -145,7 +145,7 @@ def make_rendering(truth: Truth, known: Collection[str], wants: Wants, choices: 
     return Pictures(folder, _pins(details), known, trusted=True)
 
 
-def _is_whole(folder: Path) -> bool:
+def is_whole(folder: Path) -> bool:
     """Return whether a folder of the cache holds a whole rendering; one that does not say what it is, is removed."""
     if not folder.is_dir():
         return False

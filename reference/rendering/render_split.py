@@ -162,8 +162,10 @@ def _exclusive(folder: Path, description: dict[str, Any]) -> Iterator[None]:
         _compare(folder, description)
         _sweep(folder)
         write_json(folder / "render.json", description)
-        yield
-        _sweep(folder)
+        try:
+            yield
+        finally:
+            _sweep(folder)
 
 
 @contextlib.contextmanager

@@ -1,0 +1,51 @@
+"""A command that is killed, ended, or meets a full disk does no harm: the next run gives what it always gives.
+
+`make proof` does the same at random moments, with all commands (tests/proofs/kills.py).
+"""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+
+import pytest
+
+from harness import cli
+from tests.support import ROOT
+
+FAULTS = ("score:kill", "score:full", "import:kill", "import:end", "render:kill", "predict:kill")
+
+
+def test_faults_at_chosen_changes_of_the_file_system(tmp_path):
+    command = [sys.executable, "-m", "tests.support.faults", tmp_path, "3", *FAULTS]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr
+    rows = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [row["fault"] for row in rows] == list(FAULTS)
+    assert not [row for row in rows if row["found"]]
+    assert sum(row["status"] != 0 for row in rows) >= 4, "most faults come before the command's last change"
+
+
+@pytest.fixture
+def signals():
+    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGHUP)}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_interrupts_once_and_then_ends(number, signals):
+    ended_by = cli._end_as_by_an_interrupt()
+    with pytest.raises(KeyboardInterrupt):
+        signal.raise_signal(number)
+    assert ended_by == [number] and signal.getsignal(number) is signal.SIG_DFL
+
+
+def test_signals_that_the_caller_ignores_stay_ignored(signals):
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    cli._end_as_by_an_interrupt()
+    signal.raise_signal(signal.SIGHUP)
+    assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
