@@ -70,7 +70,7 @@ def main() -> None:
     """Run the command; the one place where an error becomes an exit code."""
     gc.set_threshold(50_000)  # what the modules hold stays: looking for cycles in it took a twentieth of a scoring
     _open_closed_streams()
-    ended_by = _end_as_by_an_interrupt()
+    ended_by = _end_by_signals()
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # what the terminal cannot show is no reason to stop
@@ -86,7 +86,7 @@ def main() -> None:
         _say(text.getvalue().rstrip("\n"))
         code = 2
     except click.Abort:
-        code = 128 + (ended_by[0] if ended_by else signal.SIGINT)
+        code = 130
     except (BrokenPipeError, SystemExit):  # click exits by itself when the reader of a pipe has gone
         code = 0
     except ImportError as error:
@@ -99,16 +99,16 @@ def main() -> None:
         _say(f"harness: {error.strerror or error}" + (f": {path}{remedy_for(path)}" if path else ""))
         code = 2
     except Exception as error:
-        if not _is_of_a_full_machine(error):
+        if not ended_by and not _is_of_a_full_machine(error):  # a query that is interrupted raises RuntimeError
             raise
-        _say(f"harness: {str(error).splitlines()[0]}")
+        _say("harness: " + str(error).partition("\n")[0])
         code = 2
     _flush()
-    sys.exit(code if isinstance(code, int) else 0)
+    sys.exit(128 + ended_by[0] if ended_by else code if isinstance(code, int) else 0)
 
 
-def _end_as_by_an_interrupt() -> list[int]:
-    """Let SIGTERM and SIGHUP end the command as an interrupt does: files are whole, temporary ones and workers gone.
+def _end_by_signals() -> list[int]:
+    """Let SIGTERM and SIGHUP end the command as Ctrl-C does: files are whole, temporary ones and workers are gone.
 
     A second signal ends it at once. Signals that the caller ignores (`nohup`) stay ignored. Returns a list that will
     hold the signal.
@@ -120,8 +120,8 @@ def _end_as_by_an_interrupt() -> list[int]:
         signal.signal(number, signal.SIG_DFL)
         raise KeyboardInterrupt
 
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        if signal.getsignal(number) is signal.SIG_DFL:
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) in (signal.SIG_DFL, signal.default_int_handler):
             signal.signal(number, end)
     return ended_by
 

@@ -30,15 +30,15 @@ def test_faults_at_chosen_changes_of_the_file_system(tmp_path):
 
 @pytest.fixture
 def signals():
-    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGHUP)}
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
     yield
     for number, handler in before.items():
         signal.signal(number, handler)
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_interrupts_once_and_then_ends(number, signals):
-    ended_by = cli._end_as_by_an_interrupt()
+    ended_by = cli._end_by_signals()
     with pytest.raises(KeyboardInterrupt):
         signal.raise_signal(number)
     assert ended_by == [number] and signal.getsignal(number) is signal.SIG_DFL
@@ -46,6 +46,6 @@ def test_a_signal_interrupts_once_and_then_ends(number, signals):
 
 def test_signals_that_the_caller_ignores_stay_ignored(signals):
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
-    cli._end_as_by_an_interrupt()
+    cli._end_by_signals()
     signal.raise_signal(signal.SIGHUP)
     assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN

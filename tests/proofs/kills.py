@@ -30,7 +30,13 @@ from tests.support import ROOT, kills
 from tests.support.kills import Case
 
 KILLS, SEED, WORKERS = 200, 0, 2
+QUICK = ("score", "import", "predict", "leaderboard", "report")
+TURN = (*QUICK, "render", *QUICK, "seal")
+"""Order of the commands: those that draw with workers take several times as long as the others."""
 SIGNALS = (signal.SIGKILL, signal.SIGTERM)
+ENDS = (0, -signal.SIGKILL, -signal.SIGTERM, 128 + signal.SIGTERM, -signal.SIGINT)
+"""Statuses of a first run. Python itself ends by SIGINT where the interrupt came while it executed a text (a dataclass
+is made of one), though it was handled."""
 EARLIEST, LATEST = 0.2, 1.05
 """Moment of the kill as a share of the time that the whole command took: before it, Python still starts."""
 PATIENCE_S = 10.0
@@ -123,12 +129,12 @@ def kill(name: str, case: Case, whole: Whole, folder: Path, moment: float, numbe
     status = process.wait()
     counts, details = Counter[str](), list[str]()
     said = folder.with_suffix(".out").read_text(errors="replace")
-    if "Traceback" in said or status not in (0, -signal.SIGKILL, -signal.SIGTERM, 128 + signal.SIGTERM):
+    if "Traceback" in said or status not in ENDS:
         counts["crashes"] += 1
         details.append(f"ends with {status}: {said[-2000:]}")
     counts["survivors"] = survivors(process.pid)
     torn = kills.torn(folder)
-    outcome = kills.outcome(folder, *finish(case, folder), whole.outputs)
+    outcome = kills.outcome(case, folder, *finish(case, folder), whole.outputs)
     counts["torn files"], counts["temporary files"] = len(torn), len(outcome.leftovers)
     counts["other files"] = len(outcome.changed)
     again = outcome._replace(changed=[], leftovers=[]).faults(case, whole.said)
@@ -139,14 +145,14 @@ def kill(name: str, case: Case, whole: Whole, folder: Path, moment: float, numbe
 
 
 def simulate(count: int, seed: int, work: Path) -> Iterator[Kill]:
-    """Yield what each of `count` kills led to, the cases in turn."""
+    """Yield what each of `count` kills led to."""
     template, cases = kills.prepare(work / "template"), kills.cases(WORKERS)
     whole = {name: undisturbed(name, case, template, work) for name, case in cases.items()}
     draw = random.Random(seed)
 
     def one(task: tuple[int, float, int]) -> Kill:
         number, share, how = task
-        name = list(cases)[number % len(cases)]
+        name = TURN[number % len(TURN)]
         folder = shutil.copytree(template, work / f"{name}-{number}")
         return kill(name, cases[name], whole[name], folder, share * whole[name].seconds, how)
 

@@ -124,7 +124,7 @@ def main(folder: Path, seed: int, faults: list[str]) -> None:
         first, heard, _ = run(cases[name].words, here, kind, at)
         torn = kills.torn(here)
         status, again, _ = run(cases[name].words, here)
-        found = kills.outcome(here, status, again, expected).faults(cases[name], said)
+        found = kills.outcome(cases[name], here, status, again, expected).faults(cases[name], said)
         found += [f"{path} is torn" for path in torn] + _first_run(kind, first, heard)
         print(json.dumps({"fault": fault, "at": at, "changes": changes, "status": first, "found": found}), flush=True)
 
