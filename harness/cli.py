@@ -17,7 +17,6 @@ import click
 from harness.errors import HarnessError
 from harness.version import __version__
 from reference.extras import extra_of, needs
-from reference.home import remedy_for
 
 COMMANDS = {
     "predict": "Ask a model about every clip of a split, and score its answers.",
@@ -95,8 +94,7 @@ def main() -> None:
         _say(f"harness: {needs('this', error)}")
         code = 2
     except OSError as error:
-        path = os.fsdecode(error.filename) if isinstance(error.filename, str | bytes) else ""
-        _say(f"harness: {error.strerror or error}" + (f": {path}{remedy_for(path)}" if path else ""))
+        _say(f"harness: {error.strerror or error}{_file_of(error)}")
         code = 2
     except Exception as error:
         if not ended_by and not _is_of_a_full_machine(error):  # a query that is interrupted raises RuntimeError
@@ -130,6 +128,16 @@ def _is_of_a_full_machine(error: Exception) -> bool:
     """Return whether DuckDB could not read or write a file, or has no memory left: no fault of the program."""
     duckdb = sys.modules.get("duckdb")
     return duckdb is not None and isinstance(error, duckdb.IOException | duckdb.OutOfMemoryException)
+
+
+def _file_of(error: OSError) -> str:
+    """Return the end of an error's message: the file, where it knows one, and how to have it elsewhere."""
+    from reference.home import remedy_for
+
+    if not isinstance(error.filename, str | bytes) or not error.filename:
+        return ""
+    path = os.fsdecode(error.filename)
+    return f": {path}{remedy_for(path)}"
 
 
 def _say(text: str) -> None:

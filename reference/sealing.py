@@ -203,7 +203,8 @@ def check_reveal(folder: Path, secret: Secret, home: Path, render: Render) -> Ch
     published_world(folder, public.split)
     split, commitment = public.split, public.commitment
     world = sealed_world(folder / WORLD_FILE, public.name, secret)
-    with scratch(home) as again:
+    with scratch(home) as temporary:
+        again = temporary / "again"  # rendering locks the folder that it fills
         render(world, split, again)
         revealed = statement(world, split, again, home)
         clips = sha256(folder / "clips.jsonl")

@@ -12,7 +12,10 @@ import sys
 
 import pytest
 
-from harness import cli
+from harness import cli, disclosure
+from harness.comparison.sealed_leaderboard import Ladder, files_scored
+from harness.errors import UsageError
+from harness.scoring.request import Request
 from tests.support import ROOT
 
 FAULTS = ("score:kill", "score:full", "import:kill", "import:end", "render:kill", "predict:kill")
@@ -49,3 +52,32 @@ def test_signals_that_the_caller_ignores_stay_ignored(signals):
     cli._end_by_signals()
     signal.raise_signal(signal.SIGHUP)
     assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+
+
+CUT = [
+    ("in the middle", b'{"name": "mine", "sha'),
+    ("in a letter", '{"name": "ü'.encode()[:-1]),
+    ("before its line end", b'{"name": "mine", "sha256": "1"}'),
+]
+
+
+@pytest.mark.parametrize(("why", "rest"), CUT, ids=[case[0] for case in CUT])
+def test_a_log_of_scorings_that_a_full_disk_cut_is_read_and_continued(why, rest, tmp_path):
+    log = tmp_path / "scorings.jsonl"
+    record = {"name": "mine", "submission": {"sha256": "2"}, "metrics": {"score": {"value": 0.5}}}
+    assert disclosure.log_scoring(log, record) == 1 and files_scored(log) == 1
+    whole = rest.endswith(b"}")
+    log.write_bytes(log.read_bytes() + rest)
+    assert disclosure.log_scoring(log, record) == 2 + whole
+    assert disclosure.log_scoring(log, record | {"name": "line\u2028end"}) == 1
+    assert files_scored(log) == 1 + whole
+
+
+def test_damaged_standings_are_one_sentence(tmp_path):
+    path = tmp_path / "ladder.json"
+    path.write_text('{"mine": {"ki')
+    with pytest.raises(UsageError, match=r"ladder\.json: is damaged; remove it"):
+        Ladder(path, "0" * 64, Request())
+    path.unlink()
+    Ladder(path, "0" * 64, Request()).save()
+    assert path.stat().st_mode & 0o777 == 0o600
