@@ -28,6 +28,7 @@ from harness.comparison.paired import pair_scores
 from harness.metrics_table import BY_KEY
 from harness.statistics import holm, identity_interval, sign_flip_p
 from reference.files import write_text
+from reference.pool import end_with_parent
 from reference.rendering.render_split import render
 from reference.rendering.request import Request
 
@@ -230,7 +231,7 @@ def main(work: Path, arms: tuple[str, ...], workers: int) -> None:
     dependent = {arm for arm in chosen if ARMS[arm].of or ARMS[arm].start}
     first = [(arm, seed) for seed in SEEDS for arm in ("base", *chosen) if arm not in dependent]
     second = [(arm, seed) for seed in SEEDS for arm in chosen if arm in dependent]
-    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+    with ProcessPoolExecutor(workers, get_context("spawn"), end_with_parent) as pool:
         for jobs in (first, second):
             for result in pool.map(partial(_run_job, work), jobs):
                 click.echo(

@@ -7,6 +7,7 @@ from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPool
 from multiprocessing import get_context
 
 from finetune.data import ClipDataset, Example
+from reference.pool import end_with_parent
 
 UPDATES_AHEAD = 2
 
@@ -50,6 +51,7 @@ _adopted: list[ClipDataset] = []
 
 
 def _adopt(clips: ClipDataset) -> None:
+    end_with_parent()
     """Keep the data set in a reading process."""
     _adopted.append(clips)
 

@@ -9,6 +9,7 @@ import gc
 import importlib
 import io
 import os
+import signal
 import sys
 
 import click
@@ -68,6 +69,7 @@ def main() -> None:
     """Run the command; the one place where an error becomes an exit code."""
     gc.set_threshold(50_000)  # what the modules hold stays: looking for cycles in it took a twentieth of a scoring
     _open_closed_streams()
+    ended_by = _end_by_signals()
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # what the terminal cannot show is no reason to stop
@@ -92,10 +94,50 @@ def main() -> None:
         _say(f"harness: {needs('this', error)}")
         code = 2
     except OSError as error:
-        _say(f"harness: {error.strerror or error}: {error.filename or ''}".rstrip(": "))
+        _say(f"harness: {error.strerror or error}{_file_of(error)}")
+        code = 2
+    except Exception as error:
+        if not ended_by and not _is_of_a_full_machine(error):  # a query that is interrupted raises RuntimeError
+            raise
+        _say("harness: " + str(error).partition("\n")[0])
         code = 2
     _flush()
-    sys.exit(code if isinstance(code, int) else 0)
+    sys.exit(128 + ended_by[0] if ended_by else code if isinstance(code, int) else 0)
+
+
+def _end_by_signals() -> list[int]:
+    """Let SIGTERM and SIGHUP end the command as Ctrl-C does: files are whole, temporary ones and workers are gone.
+
+    A second signal ends it at once. Signals that the caller ignores (`nohup`) stay ignored. Returns a list that will
+    hold the signal.
+    """
+    ended_by: list[int] = []
+
+    def end(number: int, _: object) -> None:
+        ended_by.append(number)
+        signal.signal(number, signal.SIG_DFL)
+        raise KeyboardInterrupt
+
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) in (signal.SIG_DFL, signal.default_int_handler):
+            signal.signal(number, end)
+    return ended_by
+
+
+def _is_of_a_full_machine(error: Exception) -> bool:
+    """Return whether DuckDB could not read or write a file, or has no memory left: no fault of the program."""
+    duckdb = sys.modules.get("duckdb")
+    return duckdb is not None and isinstance(error, duckdb.IOException | duckdb.OutOfMemoryException)
+
+
+def _file_of(error: OSError) -> str:
+    """Return the end of an error's message: the file, where it knows one, and how to have it elsewhere."""
+    from reference.home import remedy_for
+
+    if not isinstance(error.filename, str | bytes) or not error.filename:
+        return ""
+    path = os.fsdecode(error.filename)
+    return f": {path}{remedy_for(path)}"
 
 
 def _say(text: str) -> None:

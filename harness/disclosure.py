@@ -11,9 +11,12 @@ is still scored.
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import json
 import math
+import os
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -103,12 +106,24 @@ def log_scoring(path: Path, record: dict[str, Any]) -> int:
         "score": record["metrics"]["score"]["value"],
     }
     path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("a+", encoding="utf-8") as file:
+    with path.open("ab+") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
-        file.write(json.dumps(row, ensure_ascii=False) + "\n")
+        end = file.seek(0, os.SEEK_END)
+        file.seek(max(0, end - 1))
+        cut = file.read(1) not in (b"", b"\n")  # by a full disk; what is left of that line counts for nothing
+        file.write(b"\n" * cut + json.dumps(row, ensure_ascii=False).encode("utf-8", "replace") + b"\n")
         file.flush()
-        file.seek(0)
-        return sum(json.loads(line)["name"] == record["name"] for line in file)
+        return sum(row["name"] == record["name"] for row in scorings(path))
+
+
+def scorings(path: Path) -> Iterator[dict[str, Any]]:
+    """Yield the whole lines of the organiser's log; none where there is no log."""
+    with contextlib.suppress(FileNotFoundError), path.open("rb") as file:
+        for line in file:
+            with contextlib.suppress(ValueError):
+                row = json.loads(line)
+                if isinstance(row, dict) and row.keys() >= {"name", "sha256"}:
+                    yield row
 
 
 def refuse(world: str, what: str, *, organiser: bool, home: str | Path | None = None) -> None:

@@ -1,8 +1,14 @@
-"""Files that appear whole or not at all: written under a temporary name, synced, then moved into place."""
+"""Files that appear whole or not at all: written in a temporary folder beside them, synced, then moved into place.
+
+The process that works in a temporary folder holds a lock on it (`flock`), which ends with the process. So whoever looks
+next can tell what a killed process left from what is being written, and sweeps it at once.
+"""
 
 from __future__ import annotations
 
 import contextlib
+import errno
+import fcntl
 import hashlib
 import json
 import os
@@ -14,7 +20,11 @@ from pathlib import Path
 from typing import Any
 
 TEMPORARY = ".new-"
+LOCKED = "-locked"
+"""Ends the name of a temporary folder that its process locks."""
 STALE_SECONDS = 3600
+"""Age at which a temporary file or folder that no lock tells of is stale."""
+FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS}
 
 
 def write_text(path: Path, text: str) -> None:
@@ -28,8 +38,11 @@ def write_json(path: Path, value: Any, *, sort_keys: bool = False) -> None:
 
 
 def sha256(content: bytes | Path) -> str:
-    """Return the SHA-256, hexadecimal, of these bytes or of the file at this path."""
-    return hashlib.sha256(content.read_bytes() if isinstance(content, Path) else content).hexdigest()
+    """Return the SHA-256, hexadecimal, of these bytes or of the file at this path, which is read a piece at a time."""
+    if not isinstance(content, Path):
+        return hashlib.sha256(content).hexdigest()
+    with content.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def sync(path: Path) -> None:
@@ -49,23 +62,94 @@ def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
 
 @contextlib.contextmanager
 def replacement(path: Path, *, private: bool = False) -> Iterator[Path]:
-    """Yield the path of an empty temporary file in the same folder; it replaces `path` when the block ends well.
+    """Yield the path of a file to write, in a temporary folder; it replaces `path` when the block ends well.
 
-    Only its owner may read a `private` file, from its first byte on.
+    Only its owner may read a `private` file, from its first byte on. An OSError names `path`.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    sweep(path.parent)
-    handle, name = tempfile.mkstemp(prefix=TEMPORARY, suffix=path.suffix, dir=path.parent)
-    os.close(handle)
-    temporary = Path(name)
+    with scratch(path.parent) as folder:
+        temporary = folder / f"file{path.suffix}"
+        try:
+            yield temporary
+            temporary.chmod(0o600 if private else 0o666 & ~_umask())
+            sync(temporary)
+            temporary.replace(path)
+            sync(path.parent)  # without this a power cut could undo the renaming
+        except OSError as error:
+            raise _named(error, folder, path) from None
+
+
+@contextlib.contextmanager
+def scratch(parent: Path) -> Iterator[Path]:
+    """Yield an empty temporary folder in `parent`, for this process alone; it is removed on leaving, unless renamed.
+
+    What dead processes left there is swept first. The OSError of a full disk, which knows no file, names `parent`.
+    """
+    parent.mkdir(parents=True, exist_ok=True)
+    sweep(parent)
+    folder, lock = _locked_folder(parent)
     try:
-        yield temporary
-        temporary.chmod(0o600 if private else 0o666 & ~_umask())  # mkstemp lets only the owner read
-        sync(temporary)
-        temporary.replace(path)
-        sync(path.parent)  # without this a power cut could undo the renaming
+        yield folder
+    except OSError as error:
+        raise _named(error, folder, parent) if error.errno in FULL else error from None
     finally:
-        temporary.unlink(missing_ok=True)
+        shutil.rmtree(folder, ignore_errors=True)
+        os.close(lock)
+
+
+def _locked_folder(parent: Path) -> tuple[Path, int]:
+    """Make a temporary folder; return it and the descriptor whose lock says that its process lives."""
+    while True:
+        folder = Path(tempfile.mkdtemp(prefix=TEMPORARY, suffix=LOCKED, dir=parent))
+        with contextlib.suppress(FileNotFoundError):  # a sweeper was faster than the lock
+            lock = os.open(folder, os.O_RDONLY)
+            if lock_if_free(lock) is not False and folder.exists():
+                return folder, lock
+            os.close(lock)
+
+
+def place_new(fresh: Path, path: Path) -> None:
+    """Give a new, private file the name `path` unless something is there; two processes may call at once."""
+    with contextlib.suppress(FileExistsError):
+        try:
+            os.link(fresh, path)  # never overwrites, and the file appears whole
+        except FileExistsError:
+            raise
+        except OSError:  # a file system without hard links: exFAT, many network and cloud drives
+            path.touch(mode=0o600, exist_ok=False)
+            path.write_bytes(fresh.read_bytes())
+        sync(path)
+
+
+@contextlib.contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Hold the lock of a folder for this process; waits for another one, and goes on where there are no locks."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        with contextlib.suppress(OSError):
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def lock_if_free(descriptor: int) -> bool | None:
+    """Lock an open file or folder; return False where another process holds it, None where there are no locks."""
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError:
+        return None
+    return True
+
+
+def _named(error: OSError, folder: Path, path: Path) -> OSError:
+    """Return the error with `path` for a file that it does not name, or names in the temporary folder."""
+    unnamed = error.filename is None or Path(os.fsdecode(error.filename)).is_relative_to(folder)
+    if error.errno is None or not unnamed:
+        return error
+    return OSError(error.errno, error.strerror, str(path))
 
 
 def read_json_lines(path: Path) -> Iterator[Any]:
@@ -78,12 +162,21 @@ def read_json_lines(path: Path) -> Iterator[Any]:
 
 
 def sweep(folder: Path) -> None:
-    """Remove temporary files and folders that killed processes left more than an hour ago."""
-    limit = time.time() - STALE_SECONDS
+    """Remove the temporary files and folders that dead processes left, or that are more than an hour old."""
     for leftover in folder.glob(f"{TEMPORARY}*"):
         with contextlib.suppress(OSError):
-            if leftover.stat().st_mtime < limit:
-                shutil.rmtree(leftover) if leftover.is_dir() else leftover.unlink()
+            descriptor = os.open(leftover, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW)
+            try:
+                if _is_stale(leftover, descriptor):
+                    shutil.rmtree(leftover) if leftover.is_dir() else leftover.unlink()
+            finally:
+                os.close(descriptor)
+
+
+def _is_stale(leftover: Path, descriptor: int) -> bool:
+    """Return whether no process works in a temporary file or folder; where no lock can tell, its age does."""
+    free = lock_if_free(descriptor) if leftover.name.endswith(LOCKED) else None
+    return os.fstat(descriptor).st_mtime < time.time() - STALE_SECONDS if free is None else free
 
 
 def _umask() -> int:

@@ -5,18 +5,57 @@ from __future__ import annotations
 import contextlib
 import os
 import secrets
+import time
 from pathlib import Path
 
 from reference.errors import TruthError
+from reference.files import place_new, scratch, sweep, sync
+
+KEY_BYTES = 32
+ATTEMPTS, PAUSE_SECONDS = 5, 0.2
+"""How often a key is looked for, and how long a process gets to complete one that it has begun to write."""
+UNUSABLE = "\\?"
+"""Characters that DuckDB takes for something else in the path of a database."""
 
 
 def cache_home(home: str | Path | None = None) -> Path:
-    """Return the folder for derived files: the argument, else HARNESS_HOME, else a folder in the user's cache."""
-    if home is not None:
-        return Path(home)
-    if os.environ.get("HARNESS_HOME"):
-        return Path(os.environ["HARNESS_HOME"])
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "warehouse-harness"
+    """Return the folder for derived files: the argument, else HARNESS_HOME, else a folder in the user's cache.
+
+    Raises TruthError for a path that DuckDB cannot use.
+    """
+    if home is None:
+        home = os.environ.get("HARNESS_HOME") or (
+            Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "warehouse-harness"
+        )
+    return need_usable(Path(home), "; HARNESS_HOME names another folder")
+
+
+def need_usable(path: Path, remedy: str = "; choose another folder") -> Path:
+    """Return a path that DuckDB is to read or write. Raises TruthError for one that it cannot use."""
+    text = str(path.absolute())
+    for char in text:
+        if char in UNUSABLE or 0xD800 <= ord(char) <= 0xDFFF:  # the latter stand for bytes that are not UTF-8
+            what = char if char in UNUSABLE else "a byte that is not UTF-8"
+            raise TruthError(f"{path}: the database cannot use a path with {what} in it{remedy}")
+    return path
+
+
+def sweep_home(home: Path) -> None:
+    """Remove what killed processes left in the folder itself and in its store of truth."""
+    for folder in (home, *(home / "truth").glob("*")):
+        sweep(folder)
+    if (home / "key").exists():
+        for leftover in home.glob(".key-*"):  # earlier versions offered their keys under such names
+            with contextlib.suppress(OSError):
+                leftover.unlink()
+
+
+def remedy_for(path: str | Path) -> str:
+    """Return how to move derived files elsewhere, as the end of an error's sentence; "" for any other file."""
+    with contextlib.suppress(TruthError, RuntimeError):
+        if Path(path).absolute().is_relative_to(cache_home().absolute()):
+            return "; HARNESS_HOME names another folder for derived files"
+    return ""
 
 
 def make_private_folder(folder: Path) -> None:
@@ -29,18 +68,26 @@ def make_private_folder(folder: Path) -> None:
 def user_key(home: Path) -> bytes:
     """Return this user's key for the seals of truth databases; the first call creates it.
 
-    Several processes may call at once: each writes a key of its own, and a hard link, which never overwrites, lets one
-    of them win. Raises TruthError where no key can be created.
+    Several processes may call at once: each writes a key of its own, and one of them wins. A key that was cut short is
+    replaced. Raises TruthError where no key can be created.
     """
     path = home / "key"
-    for _ in range(2):
+    for _ in range(ATTEMPTS):
         with contextlib.suppress(FileNotFoundError):
-            return path.read_bytes()
-        home.mkdir(parents=True, exist_ok=True)
-        fresh = home / f".key-{secrets.token_hex(8)}"
-        fresh.touch(mode=0o600, exist_ok=False)
-        fresh.write_bytes(secrets.token_bytes(32))
-        with contextlib.suppress(FileExistsError):
-            os.link(fresh, path)
-        fresh.unlink()
+            if len(key := path.read_bytes()) == KEY_BYTES:
+                return key
+            _discard_cut_key(path)
+        with scratch(home) as folder:
+            fresh = folder / path.name
+            fresh.touch(mode=0o600)
+            fresh.write_bytes(secrets.token_bytes(KEY_BYTES))
+            sync(fresh)
+            place_new(fresh, path)
     raise TruthError(f"{path}: cannot be created")
+
+
+def _discard_cut_key(path: Path) -> None:
+    """Remove a key of the wrong length, unless another process completes it meanwhile."""
+    time.sleep(PAUSE_SECONDS)
+    if len(path.read_bytes()) != KEY_BYTES:
+        path.unlink()

@@ -5,6 +5,8 @@ A slow reader holds the workers back, so memory does not grow with the number of
 
 from __future__ import annotations
 
+import os
+import threading
 from collections import deque
 from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import Executor
@@ -28,7 +30,7 @@ def in_processes(
     from multiprocessing import get_context
 
     # Processes are spawned: a fork of a process that runs threads (DuckDB has some) can deadlock.
-    with ProcessPoolExecutor(workers, get_context("spawn"), initializer=_keep, initargs=(shared,)) as pool:
+    with ProcessPoolExecutor(workers, get_context("spawn"), initializer=_begin, initargs=(shared,)) as pool:
         yield from in_order(pool, _call, ((work, task) for task in tasks), ahead)
 
 
@@ -50,9 +52,27 @@ _kept: Any = None
 """In a worker process: the object that its tasks share."""
 
 
-def _keep(shared: Any) -> None:
+def _begin(shared: Any) -> None:
+    """Keep the shared object, and end this worker when its parent ends.
+
+    The parent may be killed alone, and then the pool's pipes do not tell a worker, which would wait for tasks for ever.
+    """
     global _kept
     _kept = shared
+    end_with_parent()
+
+
+def end_with_parent() -> None:
+    """End this process, from a thread of its own, as soon as the process that started it has ended."""
+    from multiprocessing import parent_process
+
+    def watch() -> None:
+        parent = parent_process()
+        if parent is not None:
+            parent.join()
+            os._exit(1)  # the main thread may be anywhere, also in a library
+
+    threading.Thread(target=watch, daemon=True).start()
 
 
 def _call(call: tuple[Callable[[Any, Any], Any], Any]) -> Any:

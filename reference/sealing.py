@@ -19,15 +19,13 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
-import shutil
-import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from reference.errors import ShardError, WorldError
-from reference.files import read_json_lines, sha256, write_atomically, write_json
+from reference.files import read_json_lines, scratch, sha256, write_atomically, write_json
 from reference.home import make_private_folder, user_key
 from reference.process.split import build_split
 from reference.process.world import World, load_world, world_file, world_names
@@ -180,8 +178,8 @@ def pictures_digest(folder: Path) -> str:
 
 def _truth_digest(world: World, split: str, home: Path) -> str:
     """Return the digest of the split's truth, which exists only while this function runs."""
-    with tempfile.TemporaryDirectory() as scratch:
-        path = Path(scratch) / "truth.duckdb"
+    with scratch(home) as folder:  # where a later run finds and removes what a killed one left
+        path = folder / "truth.duckdb"
         build_truth(sealed_origin(world, split), split, path, key=user_key(home))
         with attach(path, home) as truth:
             return truth.digest
@@ -208,8 +206,8 @@ def check_reveal(folder: Path, secret: Secret, home: Path, render: Render) -> Ch
     published_world(folder, public.split)
     split, commitment = public.split, public.commitment
     world = sealed_world(folder / WORLD_FILE, public.name, secret)
-    again = Path(tempfile.mkdtemp(prefix="check-reveal-"))
-    try:
+    with scratch(home) as temporary:
+        again = temporary / "again"  # rendering locks the folder that it fills
         render(world, split, again)
         revealed = statement(world, split, again, home)
         clips = sha256(folder / "clips.jsonl")
@@ -223,5 +221,3 @@ def check_reveal(folder: Path, secret: Secret, home: Path, render: Render) -> Ch
                 ),
             )
         )
-    finally:
-        shutil.rmtree(again, ignore_errors=True)

@@ -14,6 +14,7 @@ from harness.errors import UsageError
 from harness.metrics_table import BY_KEY, COMPOSITE, PARTS, SINGLE
 from harness.rules import Rules, Weights
 from harness.scoring.metrics import ratio
+from harness.scoring.score_cache import reading
 from reference.resources import sql
 
 if TYPE_CHECKING:
@@ -134,4 +135,8 @@ def _filled(column: np.ndarray) -> np.ndarray:
 
 def _read(files: list[Path]) -> list[dict[str, Any]]:
     with duckdb.connect() as connection:
-        return [connection.execute(sql(__package__, "paired"), [str(file)]).fetchnumpy() for file in files]
+        tables = []
+        for file in files:
+            with reading(file):
+                tables.append(connection.execute(sql(__package__, "paired"), [str(file)]).fetchnumpy())
+        return tables

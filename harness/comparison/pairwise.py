@@ -6,7 +6,6 @@ AA@1 hidden. Every p is given raw and adjusted, with the family's size m.
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Sequence
 from dataclasses import replace
 from itertools import combinations
@@ -26,6 +25,8 @@ from harness.scoring.metrics import float_or_none
 from harness.scoring.request import INGESTION, Request
 from harness.scoring.result import Score
 from harness.scoring.score import score
+from reference.files import scratch
+from reference.home import cache_home
 
 if TYPE_CHECKING:
     from harness.ingestion.rows import Rows
@@ -99,8 +100,8 @@ def score_operand(submission: str | Path | Rows, request: Request) -> Score:
         return score(predictions_of(path, card), request=request, **card.ingestion(path))
     if name not in BASELINES or path.exists():
         return score(submission, request=request)
-    with tempfile.TemporaryDirectory() as scratch:
-        path = Path(scratch) / f"{name}.jsonl"
+    with scratch(cache_home(request.home)) as folder:
+        path = folder / f"{name}.jsonl"
         write_baseline(name, path, request=request)
         as_given = {name: getattr(Request(), name) for name in INGESTION}
         canonical = replace(request, **as_given)

@@ -9,6 +9,7 @@ normals times the standard error of the leader's score.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
 from dataclasses import asdict, replace
@@ -20,12 +21,12 @@ from harness.comparison.leaderboard import Unranked, score_folder
 from harness.comparison.paired import pair_scores
 from harness.comparison.pairwise import paired_test
 from harness.disclosure import PUBLIC_PARTS, public_record
-from harness.errors import SubmissionError
+from harness.errors import SubmissionError, UsageError
 from harness.metrics_table import PUBLIC
 from harness.scoring.request import Request
 from harness.scoring.result import Score
 from harness.version import __version__
-from reference.files import write_text
+from reference.files import replacement
 from reference.home import make_private_folder
 from reference.truth.catalog import locate
 
@@ -85,7 +86,12 @@ class Ladder:
 
     def __init__(self, path: Path, commitment: str, request: Request):
         self._path, self._commitment, self._request = path, commitment, request
-        self._standings: dict[str, dict[str, Any]] = json.loads(path.read_text()) if path.exists() else {}
+        self._standings: dict[str, dict[str, Any]] = {}
+        with contextlib.suppress(FileNotFoundError):
+            try:
+                self._standings = json.loads(path.read_text(encoding="utf-8"))
+            except ValueError:
+                raise UsageError(f"{path}: is damaged; remove it, and the standings begin anew") from None
 
     def offer(self, name: str, kind: str, score: Score) -> None:
         """Put a new file on show if its name has none, or if it is better by more than STEP standard errors."""
@@ -108,8 +114,9 @@ class Ladder:
     def save(self) -> None:
         """Write the standings, readable by their owner alone."""
         make_private_folder(self._path.parent)
-        write_text(self._path, json.dumps(self._standings, ensure_ascii=False))
-        self._path.chmod(0o600)
+        text = json.dumps(self._standings, ensure_ascii=False)
+        with replacement(self._path, private=True) as temporary:
+            temporary.write_bytes(text.encode("utf-8", "replace"))
 
     def board(self, split: dict[str, Any], unranked: Unranked, files: int) -> dict[str, Any]:
         """Return the public leaderboard as one JSON object.
@@ -145,9 +152,7 @@ def _row(name: str, standing: dict[str, Any]) -> dict[str, Any]:
 
 def files_scored(log: Path) -> int:
     """Count the distinct files that were ever scored on the split."""
-    if not log.exists():
-        return 0
-    return len({json.loads(line)["sha256"] for line in log.read_text(encoding="utf-8").splitlines() if line})
+    return len({row["sha256"] for row in disclosure.scorings(log)})
 
 
 def _luck(rows: list[dict[str, Any]], files: int) -> float | None:

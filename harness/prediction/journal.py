@@ -31,6 +31,7 @@ Line = dict[str, Any]
 def refuse_finished(folder: Path) -> None:
     """Raise UsageError where the folder holds an entry, and no run that could resume."""
     if not (folder / PART).exists() and any((folder / name).exists() for name in (CARD, PREDICTIONS)):
+        (folder / IDENTITY).unlink(missing_ok=True)  # the run was killed while it removed its journal
         raise UsageError(f"{folder}: holds an entry already; --fresh replaces it")
 
 

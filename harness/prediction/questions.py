@@ -14,6 +14,7 @@ import contextlib
 import hashlib
 import json
 import re
+import shutil
 from collections.abc import Collection, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -25,7 +26,7 @@ from harness.errors import UsageError
 from harness.prediction.choices import Choices
 from harness.prediction.predictor import Question, Wants
 from harness.worlds.rendering import render
-from reference.files import read_json_lines
+from reference.files import locked, read_json_lines
 from reference.home import cache_home
 from reference.pool import in_order
 from reference.rendering.render_split import description, source_of
@@ -130,11 +131,11 @@ def make_rendering(truth: Truth, known: Collection[str], wants: Wants, choices: 
     request = Request(world=choices.world, split=truth.split, **wants._asdict())
     details = description(request, source_of(request, home=choices.home))
     folder, limit = _cache_folder(cache_home(choices.home), details), choices.limit
-    if (folder / "index.json").exists():
+    if is_whole(folder):
         limit = None  # the whole split is there, so a part of it need not be made
     elif limit is not None:
         folder = folder.with_name(f"{folder.name}-{limit}")
-    if not (folder / "index.json").exists():
+    if not is_whole(folder):
         choices.say(
             f"rendering {truth.world} / {truth.split} into {folder} ({wants.frames} frames a clip, {wants.sampler}, "
             f"{wants.size} x {wants.size})"
@@ -142,6 +143,29 @@ def make_rendering(truth: Truth, known: Collection[str], wants: Wants, choices: 
         pictures = {"split": truth.split, "limit": limit, **wants._asdict()}
         render(choices.world, folder, workers=choices.workers, home=choices.home, **pictures)
     return Pictures(folder, _pins(details), known, trusted=True)
+
+
+def is_whole(folder: Path) -> bool:
+    """Return whether a folder of the cache holds a whole rendering; one that does not say what it is, is removed."""
+    if not folder.is_dir():
+        return False
+    if _object(folder / "render.json") is None:
+        with locked(folder):  # another process may just begin there
+            if _object(folder / "render.json") is None:
+                shutil.rmtree(folder, ignore_errors=True)
+        return False
+    index = _object(folder / "index.json")
+    with contextlib.suppress(OSError, ValueError):
+        return index is not None and len(list(read_json_lines(folder / "clips.jsonl"))) == index.get("clips")
+    return False
+
+
+def _object(path: Path) -> dict[str, Any] | None:
+    """Return the JSON object in a file, or None."""
+    with contextlib.suppress(OSError, ValueError, RecursionError):
+        value = json.loads(path.read_text(encoding="utf-8"))
+        return value if isinstance(value, dict) else None
+    return None
 
 
 def split_in_batches(clips: Sequence[str], size: int) -> Iterator[Batch]:

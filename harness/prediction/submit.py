@@ -125,7 +125,7 @@ def _old_predictions(entry: Path, path: Path, predictions: str, *, replace: bool
     if (entry / PART).exists():
         raise UsageError(f"{shown_name(entry)}: holds an unfinished run of harness predict; take another name")
     target = entry / predictions
-    taken = target.exists() and not (path.exists() and target.samefile(path))
+    taken = target.exists() and not (path.is_file() and _is_copy(target, path))
     if not replace and ((entry / CARD).exists() or taken):
         raise UsageError(f"{shown_name(entry)}: holds an entry already; --replace replaces it")
     with contextlib.suppress(HarnessError):
@@ -133,6 +133,11 @@ def _old_predictions(entry: Path, path: Path, predictions: str, *, replace: bool
         if before != predictions and path.parent.resolve() != entry.resolve():
             return entry / before
     return None
+
+
+def _is_copy(target: Path, path: Path) -> bool:
+    """Return whether an entry's file is this one, or the copy of it that a killed run left without a card."""
+    return target.samefile(path) or (target.is_file() and sha256(target) == sha256(path))
 
 
 def _score_or_check(

@@ -12,16 +12,16 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import duckdb
 import numpy as np
 
-from harness.errors import HarnessError
 from harness.rules import Rules
 from harness.scoring.audit import EXAMPLE_SEGMENT
 from harness.scoring.failure_modes import MODES
+from harness.scoring.score_cache import reading
 from harness.scoring.slices import CUTS, MAX_LEVELS
 from reference.resources import sql
 from reference.task import FPS
+from reference.truth.database import write_errors
 
 if TYPE_CHECKING:
     import pandas
@@ -166,10 +166,8 @@ class ClipFacts:
         self._write("clips", path)
 
     def _write(self, name: str, path: Path) -> None:
-        try:
+        with write_errors(path):
             self.truth.connection.sql(sql(__package__, name)).write_parquet(str(path), compression="zstd")
-        except duckdb.IOException as error:
-            raise HarnessError(f"cannot write {path}: {str(error).splitlines()[0]}") from None
 
     def _fetch(self, name: str) -> Columns:
         columns: Columns = self.truth.connection.execute(sql(__package__, name)).fetchnumpy()  # type: ignore[assignment]
@@ -190,7 +188,8 @@ def matrix_columns(answer: np.ndarray, classes: int) -> np.ndarray:
 
 def restore_answers(truth: Truth, path: Path) -> None:
     """Fill the table `predictions` with answers that `write_answers` wrote; `truth` must be opened with `path`."""
-    truth.connection.execute(sql(__package__, "restore"), [str(path)])
+    with reading(path):
+        truth.connection.execute(sql(__package__, "restore"), [str(path)])
 
 
 def make_clip_facts(truth: Truth, rules: Rules) -> ClipFacts:

@@ -14,6 +14,7 @@ from harness.scoring.clip_facts import ClipFacts, make_clip_facts, restore_answe
 from harness.scoring.record import to_bytes
 from harness.scoring.request import Request
 from reference.files import write_atomically
+from reference.home import need_usable
 from reference.truth.store import Truth
 
 if TYPE_CHECKING:
@@ -101,7 +102,7 @@ class Score:
 
     def write(self, folder: str | Path) -> None:
         """Write `score.json` and, unless the split is sealed, `clips.parquet`; each appears whole or not at all."""
-        folder = Path(folder)
+        folder = need_usable(Path(folder))
         folder.mkdir(parents=True, exist_ok=True)
         if not self.sealed:
             with self.request.open(files=(self.answers,), folders=(folder,)) as truth:

@@ -32,6 +32,7 @@ from harness.scoring.training_record import read_training_record
 from harness.version import __version__
 from reference.code_digest import code_digest
 from reference.home import cache_home
+from reference.truth.database import write_errors
 from reference.truth.store import Truth
 
 if TYPE_CHECKING:
@@ -73,7 +74,8 @@ def score(
         entry = key(_dependencies(source, truth, request, training_record))
         folder = cache.find(entry)
         if folder is None:
-            _score_into(scratch, source, truth, request, training_record)
+            with write_errors(cache.folder):
+                _score_into(scratch, source, truth, request, training_record)
             folder = cache.keep(scratch, entry)
     record = with_name(json.loads((folder / RECORD).read_bytes()), name)
     record["diagnostics"]["notes"] += said

@@ -170,8 +170,10 @@ def _exclusive(folder: Path, description: dict[str, Any]) -> Iterator[None]:
         _compare(folder, description)
         _sweep(folder)
         write_json(folder / "render.json", description)
-        yield
-        _sweep(folder)
+        try:
+            yield
+        finally:
+            _sweep(folder)
 
 
 @contextlib.contextmanager
@@ -192,7 +194,7 @@ def _sweep(folder: Path) -> None:
     """Remove files that an interrupted rendering left half written; the lock keeps other writers out."""
     shutil.rmtree(folder / PARTIAL, ignore_errors=True)
     for leftover in folder.glob(f"{TEMPORARY}*"):
-        leftover.unlink()
+        shutil.rmtree(leftover) if leftover.is_dir() else leftover.unlink()
 
 
 def _compare(folder: Path, description: dict[str, Any]) -> None:

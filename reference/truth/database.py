@@ -6,14 +6,16 @@ may, and whose settings are locked. Objects that could replace a table or a func
 
 from __future__ import annotations
 
+import contextlib
 import random
 import re
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from reference.errors import TruthError
+from reference.home import remedy_for
 from reference.resources import sql
 
 if TYPE_CHECKING:
@@ -23,6 +25,33 @@ STORAGE_VERSION = "v1.4.0"  # what this DuckDB writes by default, older clients 
 MAGIC = slice(8, 12), b"DUCK"
 PATIENCE_SECONDS = 10.0
 TABLES = {"meta", "operations", "clips", "constants", "transition"}
+_DISK = re.compile(
+    "No space left on device|File too large|Disk quota exceeded|Read-only file system|Permission denied|"
+    "Input/output error|No such file or directory|Is a directory|Not a directory|File name too long"
+)
+
+
+class UnreadableTruthError(TruthError):
+    """Error for a file that holds no database, or a damaged one, as a power cut or another program may leave it."""
+
+
+@contextlib.contextmanager
+def write_errors(path: Path) -> Iterator[None]:
+    """Turn an error of DuckDB while it writes (a full disk, say) into one line that names the file. Raises TruthError.
+
+    DuckDB reports a full disk as an error of reading and writing, of the transaction, or of memory that it could not
+    spill: what the system says in it decides.
+    """
+    import duckdb
+
+    try:
+        yield
+    except duckdb.Error as error:
+        found = _DISK.search(str(error))
+        if found is None and not isinstance(error, duckdb.IOException):
+            raise
+        reason = found[0] if found else str(error).splitlines()[0]
+        raise TruthError(f"{path}: cannot be written ({reason}){remedy_for(path)}") from None
 
 
 def connect(temporary: Path | None = None) -> duckdb.DuckDBPyConnection:
@@ -54,7 +83,7 @@ def check_magic(path: Path) -> None:
     except OSError as error:
         raise TruthError(f"{path}: {error.strerror}") from None
     if start[place] != magic:
-        raise TruthError(f"{path}: not a DuckDB database")
+        raise UnreadableTruthError(f"{path}: not a DuckDB database")
 
 
 def attach_when_free(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
@@ -97,7 +126,9 @@ def check_tables(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
         ).fetchall()
     }
     if tables != TABLES:
-        raise TruthError(f"{path}: holds the tables {', '.join(sorted(tables)) or 'none'}; this is no truth database")
+        raise UnreadableTruthError(
+            f"{path}: holds the tables {', '.join(sorted(tables)) or 'none'}; this is no truth database"
+        )
 
 
 def scalar(connection: duckdb.DuckDBPyConnection, query: str) -> Any:

@@ -17,10 +17,11 @@ Truth files hold one row a clip: `clip_id`, `dominant_operation`, `temporal_segm
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
 import re
 import shutil
-import tempfile
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
@@ -28,7 +29,7 @@ from pathlib import Path
 from typing import Any
 
 from reference.errors import WorldError
-from reference.files import TEMPORARY, sha256, sweep, write_json
+from reference.files import locked, scratch, sha256, write_json
 from reference.process.cutter import DEFAULT_PLAN, session_clips
 from reference.process.priors import Fit, fit, fit_leave_one_out
 from reference.process.world import world_names
@@ -41,6 +42,8 @@ from reference.truth.truth_clips import read_truth
 FORMAT = 1
 SPLITS = (*OPEN_SPLITS, DEFAULT_SPLIT)
 DESCRIPTION = "world.json"
+ASIDE = ".replaced-"
+"""Begins the name of the folder that holds a world while its replacement takes its place."""
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _SCALED = re.compile(rf"({'|'.join(map(re.escape, world_names()))})(-x[0-9]+)+", re.IGNORECASE)
 MAX_LABELS = 254  # codes above stand for "other label" and "no answer"
@@ -78,13 +81,19 @@ class _Read:
 
 def imported_names(home: Path) -> list[str]:
     """Return the names of the worlds that were imported on this machine, sorted."""
-    return sorted(path.parent.name for path in (home / "worlds").glob(f"*/{DESCRIPTION}"))
+    recover_worlds(home)
+    found = (home / "worlds").glob(f"*/{DESCRIPTION}")
+    return sorted(path.parent.name for path in found if NAME.fullmatch(path.parent.name))
 
 
 def imported_origin(name: str, home: Path) -> Origin | None:
     """Return the imported world of that name, or None."""
     folder = home / "worlds" / name
-    if not NAME.fullmatch(name) or not (folder / DESCRIPTION).is_file():
+    if not NAME.fullmatch(name):
+        return None
+    if not folder.exists():
+        recover_worlds(home)
+    if not (folder / DESCRIPTION).is_file():
         return None
     try:
         description = json.loads((folder / DESCRIPTION).read_text(encoding="utf-8"))
@@ -132,24 +141,18 @@ def import_world(
     if registered_seal(name, home) is not None:
         raise WorldError(f"{name!r} is the name of a sealed split on this machine; --name chooses another")
     target = home / "worlds" / name
+    recover_worlds(home)
     if target.exists() and not replace:
         raise WorldError(f"there is an imported world {name!r} already; --replace replaces it")
-    target.parent.mkdir(parents=True, exist_ok=True)
-    sweep(target.parent)
-    scratch = Path(tempfile.mkdtemp(prefix=TEMPORARY, dir=target.parent))
-    try:
-        description = _describe(files, scratch, name, operation_map, fps, clip_frames)
-        read = _read(scratch, description)
+    with scratch(target.parent) as folder:
+        description = _describe(files, folder, name, operation_map, fps, clip_frames)
+        read = _read(folder, description)
         if any(sessions.values()):
             description["splits"] = _assign(read.sessions, sessions)
         contents = {split: _content(read, description, split) for split in _splits(description)}
-        write_json(scratch / DESCRIPTION, description, sort_keys=True)
-        scratch.chmod(0o755)
-        if target.exists():
-            shutil.rmtree(target)
-        scratch.rename(target)
-    finally:
-        shutil.rmtree(scratch, ignore_errors=True)
+        write_json(folder / DESCRIPTION, description, sort_keys=True)
+        folder.chmod(0o755)
+        _put_in_place(folder, target)
     splits = {split: _sizes(contents[split].clips) for split in SPLITS if split in contents}
     notes = [note for split, content in contents.items() for note in _notes(content, split, splits)]
     return ImportSummary(name, len(read.clips), len(read.sessions), (*read.notes, *notes), splits)
@@ -180,6 +183,28 @@ def _assign(sessions: Sequence[str], chosen: Mapping[str, Sequence[str]]) -> dic
 def _splits(description: Mapping[str, Any]) -> Mapping[str, Sequence[str] | None]:
     """Return the sessions of each split; None stands for all."""
     return description.get("splits", {DEFAULT_SPLIT: None})
+
+
+def _put_in_place(folder: Path, target: Path) -> None:
+    """Rename an imported world's folder to its name; the world that it replaces is there until then, or kept aside."""
+    aside = target.with_name(f"{ASIDE}{target.name}")
+    with locked(target.parent):
+        if os.path.lexists(target):
+            shutil.rmtree(aside, ignore_errors=True)
+            target.rename(aside)
+        folder.rename(target)
+    shutil.rmtree(aside, ignore_errors=True)
+
+
+def recover_worlds(home: Path) -> None:
+    """Give worlds their names back whose replacement was killed, and remove those whose replacement is there."""
+    for aside in (home / "worlds").glob(f"{ASIDE}*"):
+        target = aside.with_name(aside.name.removeprefix(ASIDE))
+        with locked(aside.parent), contextlib.suppress(OSError):
+            if target.exists():
+                shutil.rmtree(aside)
+            else:
+                aside.rename(target)
 
 
 def _describe(

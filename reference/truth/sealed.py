@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from reference.errors import WorldError
-from reference.files import sha256
+from reference.files import place_new, scratch, sha256
 from reference.process.world import World, load_world
 from reference.truth.origin import Origin, Seal
 from reference.truth.synthetic import synthetic_content
@@ -71,12 +71,13 @@ def sealed_origin(world: World, split: str, seal: Seal | None = None) -> Origin:
 
 
 def make_secret(path: Path) -> Secret:
-    """Return the secret at `path`, or write a new one there that only its owner can read."""
+    """Return the secret at `path`, or write a new one there, whole or not at all, that only its owner can read."""
     if not path.exists():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.touch(mode=0o600, exist_ok=False)
         fresh = {name: secrets.token_hex(SECRET_BYTES) for name in ("secret", "salt")}
-        path.write_text(json.dumps(fresh) + "\n")
+        with scratch(path.parent) as folder:
+            (folder / path.name).touch(mode=0o600)
+            (folder / path.name).write_text(json.dumps(fresh) + "\n")
+            place_new(folder / path.name, path)
     return read_secret(path)
 
 

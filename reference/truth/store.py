@@ -14,7 +14,7 @@ from __future__ import annotations
 import contextlib
 import hmac
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -22,8 +22,8 @@ from typing import TYPE_CHECKING
 
 from reference.code_digest import code_digest
 from reference.errors import TruthError
-from reference.files import replacement, sha256
-from reference.home import cache_home, make_private_folder, user_key
+from reference.files import replacement, sha256, sweep
+from reference.home import cache_home, make_private_folder, need_usable, sweep_home, user_key
 from reference.resources import sql
 from reference.task import DEFAULT_SPLIT, DEFAULT_WORLD
 from reference.truth import database
@@ -160,12 +160,22 @@ def open_clips(
     folder = cache_home(home)
     origin = locate(world, folder)
     path = truth_path(origin, split, home=folder, truth=truth)
+    is_ours = truth is None or path != Path(truth)  # derived, so that a damaged one can be made anew
+    sweep_home(folder)
     if not path.exists():
         build_truth(origin, split, path, key=user_key(folder), progress=progress)
+    elif is_ours:
+        sweep(path.parent)
     if origin.seal is not None and path.stat().st_mode & 0o077:
         with contextlib.suppress(OSError):
             path.chmod(0o600)  # written by a version that let others read it
-    opened = attach(path, folder, allow_files, allow_directories)
+    try:
+        opened = attach(path, folder, allow_files, allow_directories)
+    except database.UnreadableTruthError:
+        if not is_ours:
+            raise
+        build_truth(origin, split, path, key=user_key(folder), progress=progress)
+        opened = attach(path, folder, allow_files, allow_directories)
     try:
         _check_identity(opened, origin, split)
     except TruthError:
@@ -183,6 +193,8 @@ def truth_path(origin: Origin, split: str, *, home: Path, truth: str | Path | No
     import duckdb
 
     origin.check_split(split)
+    if truth is not None:
+        need_usable(Path(truth))
     if truth is not None and Path(truth).suffix == ".duckdb":
         if not Path(truth).exists():
             raise TruthError(f"{truth}: no such truth database")
@@ -202,28 +214,19 @@ def build_truth(origin: Origin, split: str, path: Path, *, key: bytes, progress:
     content = origin.content(split)
     if origin.seal is not None:
         make_private_folder(path.parent)
-    with _write_errors(path), replacement(path, private=origin.seal is not None) as temporary:
-        temporary.unlink()
-        with database.connect() as connection:
-            database.attach_new(connection, temporary)
-            connection.execute(sql(__package__, "schema"))
-            sessions = _insert(connection, content, progress)
-            meta = _meta(connection, origin, split, content, sessions)
-            _check_pin(origin, split, meta["truth_digest"], int(meta["n"]))
-            meta["seal"] = _seal(key, meta)
-            connection.executemany("INSERT INTO truth.meta VALUES (?, ?)", list(meta.items()))
-            connection.execute("CHECKPOINT truth; USE memory; DETACH truth")
-
-
-@contextlib.contextmanager
-def _write_errors(path: Path) -> Iterator[None]:
-    """Turn an error of DuckDB while it writes (a full disk, say) into one line that names the file."""
-    import duckdb
-
-    try:
-        yield
-    except duckdb.IOException as error:
-        raise TruthError(f"{path}: cannot be written ({str(error).splitlines()[0]})") from None
+    with (
+        database.write_errors(path),
+        replacement(path, private=origin.seal is not None) as temporary,
+        database.connect() as connection,
+    ):
+        database.attach_new(connection, temporary)
+        connection.execute(sql(__package__, "schema"))
+        sessions = _insert(connection, content, progress)
+        meta = _meta(connection, origin, split, content, sessions)
+        _check_pin(origin, split, meta["truth_digest"], int(meta["n"]))
+        meta["seal"] = _seal(key, meta)
+        connection.executemany("INSERT INTO truth.meta VALUES (?, ?)", list(meta.items()))
+        connection.execute("CHECKPOINT truth; USE memory; DETACH truth")
 
 
 def _can_hold(folder: Path) -> bool:
@@ -316,7 +319,8 @@ def attach(path: Path, home: Path, allow_files: Iterable[Path] = (), allow_direc
         raise
     except duckdb.Error as error:
         connection.close()
-        raise TruthError(f"{path}: not a usable truth database ({str(error).splitlines()[0]})") from None
+        reason = str(error).splitlines()[0]
+        raise database.UnreadableTruthError(f"{path}: not a usable truth database ({reason})") from None
     return Truth(connection, path, meta, tuple(label for (label,) in operations))
 
 
@@ -345,6 +349,7 @@ def export(truth: Truth, path: Path) -> None:
     statements = {".jsonl": "export_jsonl", ".csv": "export_csv", ".parquet": "export_parquet"}
     if path.suffix not in statements:
         raise TruthError(f"{path}: expected a name that ends in {', '.join(statements)}")
-    with _write_errors(path), replacement(path) as temporary:
+    need_usable(path)
+    with database.write_errors(path), replacement(path) as temporary:
         truth.connection.execute(sql(__package__, "exported"))
         truth.connection.execute(sql(__package__, statements[path.suffix]), {"path": str(temporary.absolute())})

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
+import subprocess
+import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -11,8 +14,9 @@ from concurrent.futures.process import BrokenProcessPool
 
 import pytest
 
+from reference import files
 from reference.errors import HarnessError, WorldError
-from reference.files import sha256, write_json, write_text
+from reference.files import LOCKED, STALE_SECONDS, TEMPORARY, scratch, sha256, sweep, write_json, write_text
 from reference.pool import in_order, in_processes
 from reference.process.world import parse_world
 from reference.toml import parse_toml, read_toml
@@ -45,6 +49,61 @@ def test_json_is_readable_and_whole_or_not_there(tmp_path):
     with pytest.raises(TypeError):
         write_json(path, {"a": object()})
     assert path.read_text("utf-8") == before and len(list(tmp_path.iterdir())) == 1
+
+
+def test_a_sum_does_not_read_a_file_whole(tmp_path, monkeypatch):
+    path = tmp_path / "file"
+    path.write_bytes(b"x" * 3_000_000)
+    expected = hashlib.sha256(path.read_bytes()).hexdigest()
+    monkeypatch.delattr("pathlib.Path.read_bytes")
+    assert sha256(path) == expected
+
+
+def make_old(path):
+    past = time.time() - STALE_SECONDS - 60
+    os.utime(path, (past, past))
+
+
+def test_temporary_folders_of_dead_processes_alone_are_swept(tmp_path):
+    """The lock tells, whatever their age; of what an earlier version left the age tells."""
+    dead, plain, old = (tmp_path / name for name in (f"{TEMPORARY}dead{LOCKED}", f"{TEMPORARY}new", f"{TEMPORARY}old"))
+    with scratch(tmp_path) as mine:
+        make_old(mine)
+        for folder in (dead, plain, old):
+            folder.mkdir()
+            (folder / "file").write_text("x")
+        make_old(old)
+        (tmp_path / f"{TEMPORARY}link{LOCKED}").symlink_to(tmp_path)
+        sweep(tmp_path)
+        assert [path.exists() for path in (mine, dead, plain, old)] == [True, False, True, False]
+        assert (plain / "file").exists()
+    assert not mine.exists()
+
+
+def test_without_locks_the_age_tells(tmp_path, monkeypatch):
+    def unsupported(*_):
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(files.fcntl, "flock", unsupported)
+    with scratch(tmp_path) as mine:
+        sweep(tmp_path)
+        assert mine.exists()
+        make_old(mine)
+        sweep(tmp_path)
+        assert not mine.exists()
+    write_text(tmp_path / "file", "as ever")
+    assert (tmp_path / "file").read_text() == "as ever" and len(list(tmp_path.iterdir())) == 1
+
+
+def test_a_full_disk_names_the_file(tmp_path):
+    """Writing and syncing raise errors that name no file, and a temporary name helps nobody."""
+    path = tmp_path / "page.html"
+    for named in (None, "inside"):
+        with pytest.raises(OSError, match=rf"No space left on device: '{path}'"), files.replacement(path) as temporary:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), named and str(temporary))
+    with pytest.raises(OSError, match=rf"No space left on device: '{tmp_path}'"), scratch(tmp_path):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    assert list(tmp_path.iterdir()) == []
 
 
 BAD_TOML = [
@@ -123,3 +182,19 @@ def test_processes_share_one_object_and_raise_their_errors():
         list(in_processes(divide, 1, [1, 0, 1], workers=1, ahead=2))
     with pytest.raises(BrokenProcessPool):
         list(in_processes(die, 1, [1], workers=1, ahead=1))
+
+
+KILLED = """
+import operator, os, signal
+from reference.pool import in_processes
+for result in in_processes(operator.add, 1, range(100), 2, 4):
+    print(result, flush=True)
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def test_workers_end_with_a_parent_that_is_killed_alone():
+    """They hold its standard output, which is read to its end here."""
+    command = [sys.executable, "-c", KILLED]
+    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, timeout=60)
+    assert (done.returncode, done.stdout) == (-9, "1\n")

@@ -12,6 +12,7 @@ HEAVY = (
     "tests/harness/commands/test_cli.py::test_examples_of_help_work",
     "tests/harness/comparison/test_sealed_leaderboard.py",
     "tests/harness/prediction/",
+    "tests/harness/test_kills.py",
     "tests/harness/report/",
     "tests/harness/worlds/",
     "tests/reference/drawing/",

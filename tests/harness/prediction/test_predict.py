@@ -29,6 +29,7 @@ from harness.prediction import predictor
 from harness.prediction.floors import Floors
 from harness.prediction.journal import IDENTITY, PART
 from harness.prediction.predictor import Question, Reply, Wants
+from harness.prediction.questions import is_whole
 from harness.prediction.replies import Reader
 from harness.resources import schema
 from reference.errors import RenderError
@@ -767,3 +768,28 @@ SPEEDS = [
 @pytest.mark.parametrize(("done", "expected", "before", "seconds", "text", "why"), SPEEDS, ids=[c[5] for c in SPEEDS])
 def test_progress_says_speed_and_remaining_time(done, expected, before, seconds, text, why):
     assert progress._Line("x", before, False).text(done, expected, seconds) == text
+
+
+CACHED = [
+    ("whole", lambda folder: None, True, True),
+    ("an empty index", lambda folder: (folder / "index.json").write_text(""), False, True),
+    ("a cut index", lambda folder: (folder / "index.json").write_text('{"clips": 2, "fi'), False, True),
+    ("no index", lambda folder: (folder / "index.json").unlink(), False, True),
+    ("a cut list", lambda folder: (folder / "clips.jsonl").write_text('{"clip_id": "a"}\n{"cli'), False, True),
+    ("a list that ends early", lambda folder: (folder / "clips.jsonl").write_text('{"clip_id": "a"}\n'), False, True),
+    ("no list", lambda folder: (folder / "clips.jsonl").unlink(), False, True),
+    ("an empty description", lambda folder: (folder / "render.json").write_text(""), False, False),
+    ("no description", lambda folder: (folder / "render.json").unlink(), False, False),
+]
+
+
+@pytest.mark.parametrize(("why", "damage", "whole", "kept"), CACHED, ids=[case[0] for case in CACHED])
+def test_a_rendering_of_the_cache_that_cannot_be_read_is_made_anew(why, damage, whole, kept, tmp_path):
+    """What a damaged list or index names is checked by the renderer; pictures of an unknown request are removed."""
+    folder = tmp_path / "pictures"
+    (folder / "frames").mkdir(parents=True)
+    (folder / "render.json").write_text("{}")
+    (folder / "index.json").write_text('{"clips": 2}')
+    hand.write(folder / "clips.jsonl", [{"clip_id": "a"}, {"clip_id": "b"}])
+    damage(folder)
+    assert (is_whole(folder), folder.exists()) == (whole, kept), why

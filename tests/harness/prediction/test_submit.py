@@ -232,6 +232,13 @@ def test_predictions_that_lie_in_the_folder_already_get_a_card(place):
     assert [row["name"] for row in board()["entries"]] == ["my-vlm"]
 
 
+def test_what_a_killed_run_copied_is_no_obstacle(place):
+    folder = place / "submissions" / "cut-off"
+    folder.mkdir(parents=True)
+    shutil.copyfile("right.jsonl", folder / "predictions.jsonl")
+    assert submit("right.jsonl", "cut-off").score.metrics["score"].value == 1
+
+
 def test_predictions_without_a_card_are_not_overwritten(place):
     folder = place / "submissions" / "my-vlm"
     folder.mkdir(parents=True)

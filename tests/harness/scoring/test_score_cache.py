@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import textwrap
 import time
+from pathlib import Path
 
 import pytest
 
@@ -104,10 +106,10 @@ def test_the_first_of_two_is_kept(tmp_path):
     store = ScoreCache(tmp_path)
     for text in ("first", "second"):
         with store.scratch() as scratch:
-            (scratch / RECORD).write_text(text)
-            (scratch / ANSWERS).write_text(text)
+            (scratch / RECORD).write_text(json.dumps({"format": text, "metrics": {}, "diagnostics": {}}))
+            (scratch / ANSWERS).write_bytes(b"PAR1" + b"footer" + (6).to_bytes(4, "little") + b"PAR1")
             folder = store.keep(scratch, "entry")
-    assert (folder / RECORD).read_text() == "first" and store.find("entry") == folder
+    assert json.loads((folder / RECORD).read_text())["format"] == "first" and store.find("entry") == folder
     assert [path.name for path in (tmp_path / "scores").iterdir()] == ["entry"]
 
 
@@ -115,6 +117,60 @@ def test_half_an_entry_is_none(tmp_path):
     (tmp_path / "scores" / "entry").mkdir(parents=True)
     (tmp_path / "scores" / "entry" / RECORD).write_text("{}")
     assert ScoreCache(tmp_path).find("entry") is None
+
+
+def cut(name):
+    return lambda folder: (folder / name).write_bytes((folder / name).read_bytes()[:200])
+
+
+def replaced_by(make):
+    def replace(folder):
+        shutil.rmtree(folder)
+        make(folder)
+
+    return replace
+
+
+def foreign(folder):
+    folder.mkdir()
+    (folder / "desktop.ini").write_text("foreign")
+
+
+DAMAGED = [
+    ("an empty record", lambda folder: (folder / RECORD).write_bytes(b"")),
+    ("a cut record", cut(RECORD)),
+    ("a record that holds nothing", lambda folder: (folder / RECORD).write_text("{}")),
+    ("a record that is no object", lambda folder: (folder / RECORD).write_text("null")),
+    ("no record", lambda folder: (folder / RECORD).unlink()),
+    ("empty answers", lambda folder: (folder / ANSWERS).write_bytes(b"")),
+    ("cut answers", cut(ANSWERS)),
+    ("no answers", lambda folder: (folder / ANSWERS).unlink()),
+    ("an empty folder", replaced_by(Path.mkdir)),
+    ("a foreign file in its place", replaced_by(lambda folder: folder.write_text("foreign"))),
+    ("a broken link in its place", replaced_by(lambda folder: folder.symlink_to("nowhere"))),
+    ("foreign files alone", replaced_by(foreign)),
+]
+
+
+@pytest.mark.parametrize(("why", "damage"), DAMAGED, ids=[case[0] for case in DAMAGED])
+def test_what_cannot_be_read_is_made_anew(why, damage, place):
+    home, file = place
+    first = score(home, file(5))
+    damage(first.answers.parent)
+    again = score(home, file(5))
+    assert again.record == first.record and len(again.clips) == 60, why
+    assert {path.name for path in again.answers.parent.iterdir()} == {RECORD, ANSWERS}
+    assert not list((home / "scores").glob(f"{TEMPORARY}*"))
+
+
+def test_answers_damaged_inside_are_made_anew_by_the_next_run(place):
+    home, file = place
+    first = score(home, file(6))
+    content = first.answers.read_bytes()
+    first.answers.write_bytes(content[:8] + bytes(len(content) - 1008) + content[-1000:])
+    with pytest.raises(HarnessError, match=r"answers\.parquet: damaged .*; the same command makes it anew"):
+        len(first.clips)
+    assert len(score(home, file(6)).clips) == 60
 
 
 def test_stale_temporaries_are_swept(place):

@@ -18,10 +18,11 @@ from reference.errors import TruthError, WorldError
 from reference.process.split import build_split
 from reference.process.world import load_world
 from reference.truth.catalog import locate, names
-from reference.truth.imported import import_world
+from reference.truth.imported import import_world, imported_names
 from reference.truth.sealed import REGISTERED
 from reference.truth.store import export, open_truth
 from reference.truth.truth_rows import truth_row, usual_successors
+from tests.support import hand
 
 ROW = {
     "clip_id": "a",
@@ -684,3 +685,37 @@ def test_annotations_and_truth_are_imported_apart(tmp_path):
             import_world(files, tmp_path / "home")
     with pytest.raises(WorldError, match="--fps and --clip-frames belong to truth"):
         import_world([annotations], tmp_path / "home", fps=15)
+
+
+def test_a_replacement_that_is_killed_loses_no_world(tmp_path, monkeypatch):
+    """The moment between the two renames: the old world is aside, the new one not yet in place."""
+    home = tmp_path / "home"
+    old, new = hand.grid(2, 3), hand.grid(2, 4)
+    for name, rows in (("old", old), ("new", new)):
+        hand.write(tmp_path / f"{name}.jsonl", rows)
+    import_world([tmp_path / "old.jsonl"], home, name="mine")
+    rename = Path.rename
+
+    def killed(self, target):
+        if self.name.startswith(".new-"):
+            raise KeyboardInterrupt
+        return rename(self, target)
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(Path, "rename", killed)
+        import_world([tmp_path / "new.jsonl"], home, name="mine", replace=True)
+    assert not (home / "worlds" / "mine").exists()
+    with open_truth("mine", "test", home=home) as truth:
+        assert truth.n == len(old)
+    import_world([tmp_path / "new.jsonl"], home, name="mine", replace=True)
+    with open_truth("mine", "test", home=home) as truth:
+        assert truth.n == len(new)
+    assert [path.name for path in (home / "worlds").iterdir()] == ["mine"]
+
+
+def test_a_replacement_killed_at_its_end_leaves_the_new_world_alone(tmp_path):
+    home = tmp_path / "home"
+    hand.world("mine", hand.grid(2, 3), tmp_path, home)
+    shutil.copytree(home / "worlds" / "mine", home / "worlds" / ".replaced-mine")
+    assert imported_names(home) == ["mine"]
+    assert [path.name for path in (home / "worlds").iterdir()] == ["mine"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import signal
@@ -14,7 +15,7 @@ import duckdb
 import pytest
 
 from reference.errors import TruthError, WorldError
-from reference.home import cache_home
+from reference.home import cache_home, user_key
 from reference.process.priors import fit
 from reference.process.world import load_world
 from reference.task import OPERATIONS
@@ -183,6 +184,114 @@ def test_nothing_but_the_named_files_is_reached(copy, tmp_path):
         ):
             with pytest.raises(duckdb.Error):
                 truth.connection.execute(statement)
+
+
+def no_table(path: Path) -> None:
+    path.unlink()
+    duckdb.connect(str(path)).close()
+
+
+UNREADABLE = [
+    ("cut", truncated),
+    ("empty", lambda path: path.write_bytes(b"")),
+    ("garbage", lambda path: path.write_bytes(b"hello" * 99)),
+    ("newer format", newer_format),
+    ("SQLite", sqlite),
+    ("a database without tables", no_table),
+]
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory) -> tuple[Path, Path]:
+    """A home of these tests' own, and the path of a truth in it."""
+    folder = tmp_path_factory.mktemp("store")
+    with open_truth("canonical-v1", "validation", home=folder) as truth:
+        return folder, truth.path
+
+
+@pytest.mark.parametrize(("why", "damage"), UNREADABLE, ids=[case[0] for case in UNREADABLE])
+def test_a_truth_of_the_store_that_cannot_be_read_is_made_anew(why, damage, made):
+    folder, path = made
+    damage(path)
+    with open_truth("canonical-v1", "validation", home=folder) as truth:
+        assert truth.digest == load_world("canonical-v1").digests["validation"], why
+    assert list(path.parent.iterdir()) == [path]
+
+
+def test_an_altered_truth_of_the_store_is_refused(made, tmp_path):
+    """It can be read, and somebody may want to know who altered it."""
+    folder = Path(shutil.copytree(made[0], tmp_path / "home"))
+    [path] = folder.glob("truth/*/*.duckdb")
+    changed("UPDATE clips SET next_operation = 0 WHERE clip_index = 3")(path)
+    with pytest.raises(TruthError, match="its rows were altered"):
+        open_truth("canonical-v1", "validation", home=folder)
+
+
+def test_what_killed_builders_left_is_swept_when_the_store_is_opened(made):
+    folder, path = made
+    left = [path.parent / ".new-a-locked", folder / "truth" / "other" / ".new-b-locked", folder / ".new-c-locked"]
+    for place in left:
+        place.mkdir(parents=True)
+        (place / "file.duckdb.wal").write_bytes(b"x")
+    (folder / ".key-0123").write_bytes(b"x")
+    open_truth("canonical-v1", "validation", home=folder).close()
+    assert not [place for place in left if place.exists()]
+    assert not list(folder.glob(".*"))
+
+
+@pytest.mark.parametrize("code", [errno.EPERM, errno.ENOTSUP, errno.ENOSYS], ids=["EPERM", "ENOTSUP", "ENOSYS"])
+def test_a_key_is_made_without_hard_links(code, tmp_path, monkeypatch):
+    def unsupported(*_):
+        raise OSError(code, os.strerror(code))
+
+    monkeypatch.setattr(os, "link", unsupported)
+    key = user_key(tmp_path)
+    assert len(key) == 32 and user_key(tmp_path) == key
+    assert [path.name for path in tmp_path.iterdir()] == ["key"] and (tmp_path / "key").stat().st_mode & 0o777 == 0o600
+
+
+@pytest.mark.parametrize("content", [b"", b"x" * 31], ids=["empty", "cut"])
+def test_a_key_that_was_cut_is_made_anew(content, tmp_path):
+    (tmp_path / "key").write_bytes(content)
+    assert len(user_key(tmp_path)) == 32 and user_key(tmp_path) == (tmp_path / "key").read_bytes()
+
+
+UNUSABLE = [("back\\slash", r"with \\ in it"), ("question?", r"with \? in it"), ("latin-\udce9", "not UTF-8 in it")]
+
+
+@pytest.mark.parametrize(("name", "message"), UNUSABLE, ids=["backslash", "question mark", "not UTF-8"])
+def test_a_folder_that_the_database_cannot_use_is_one_sentence(name, message, made, tmp_path):
+    with pytest.raises(TruthError, match=f"{message}; HARNESS_HOME names another folder"):
+        open_truth("canonical-v1", "validation", home=tmp_path / name / "home")
+    with pytest.raises(TruthError, match=f"{message}; choose another folder"):
+        open_truth("canonical-v1", "validation", home=made[0], truth=tmp_path / name)
+    with (
+        open_truth("canonical-v1", "validation", home=made[0], allow_directories=[tmp_path]) as truth,
+        pytest.raises(TruthError, match=f"{message}; choose another folder"),
+    ):
+        store.export(truth, tmp_path / name / "truth.parquet")
+
+
+@pytest.mark.parametrize("name", ["star* [1] {a}", "quote' semi; per%41cent", "ü\u00a0\n"])
+def test_other_odd_folders_work(name, tmp_path):
+    with open_truth("canonical-v1", "validation", home=tmp_path / name) as truth:
+        assert truth.n == 480
+
+
+FULL = [
+    (duckdb.IOException, "IO Error: Could not write file: No space left on device", "No space left on device"),
+    (duckdb.TransactionException, "Failed to commit: ... No space left on device", "No space left on device"),
+    (duckdb.OutOfMemoryException, "failed to offload data block (File too large)", "File too large"),
+]
+
+
+@pytest.mark.parametrize(("kind", "text", "reason"), FULL, ids=["writing", "committing", "spilling"])
+def test_a_full_disk_names_the_file_and_the_variable(kind, text, reason, home):
+    path = home / "truth" / "x.duckdb"
+    with pytest.raises(TruthError) as caught, database.write_errors(path):
+        raise kind(text)
+    where = "HARNESS_HOME names another folder for derived files"
+    assert str(caught.value) == f"{path}: cannot be written ({reason}); {where}"
 
 
 LOCKER = """
