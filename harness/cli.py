@@ -84,8 +84,10 @@ def main() -> None:
         code = 2
     except click.Abort:
         code = 130
-    except (BrokenPipeError, SystemExit):  # click exits by itself when the reader of a pipe has gone
+    except BrokenPipeError:
         code = 0
+    except SystemExit as error:
+        code = _exit_code(error)
     except ImportError as error:
         if extra_of(error) is None:
             raise
@@ -96,6 +98,16 @@ def main() -> None:
         code = 2
     _flush()
     sys.exit(code if isinstance(code, int) else 0)
+
+
+def _exit_code(error: SystemExit) -> int:
+    """Return 0 where click or rich left: the reader of a pipe has gone, or a shell asked for completions; else 1 to 255.
+
+    No other exit is a success: a library that leaves has not done what the command was for.
+    """
+    if isinstance(error.__context__, BrokenPipeError) or ("_HARNESS_COMPLETE" in os.environ and not error.code):
+        return 0
+    return (error.code & 0xFF if isinstance(error.code, int) else 0) or 1
 
 
 def _say(text: str) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.errors import UsageError, check_choices
+from harness.ingestion.rows import kind_of
 from reference.task import DEFAULT_SPLIT, DEFAULT_WORLD
 from reference.truth.store import Truth, open_clips
 
@@ -23,7 +24,7 @@ def _silent(text: str) -> None:
 class Choices:
     """Choices of `predict`, all with defaults. Paths may be texts, and None chooses the default.
 
-    Raises UsageError for a limit, a batch or a number of processes below 1.
+    Raises UsageError for a limit, a batch or a number of processes below 1, and for options that are no texts.
     """
 
     world: str = DEFAULT_WORLD
@@ -43,6 +44,9 @@ class Choices:
             number = getattr(self, name)
             if number is not None and not (isinstance(number, int) and number >= 1 and number is not True):
                 raise UsageError(f"{name}={number!r}: expected an integer from 1 on")
+        for name, value in dict(self.options or {}).items():
+            if not isinstance(name, str) or not isinstance(value, str):
+                raise UsageError(f"options: {name!s:.80} has a value that is {kind_of(value)}, expected texts")
         plain = {"world": str(self.world), "options": dict(self.options or {})}
         paths = {name: Path(path) for name in ("frames", "home", "truth") if (path := getattr(self, name))}
         for name, value in (plain | paths).items():
