@@ -101,7 +101,7 @@ def main() -> None:
 
 
 def _exit_code(error: SystemExit) -> int:
-    """Return 0 where click or rich left: the reader of a pipe has gone, or a shell asked for completions; else 1 to 255.
+    """Return 0 where click or rich left since a pipe's reader has gone or a shell asked for completions; else 1 to 255.
 
     No other exit is a success: a library that leaves has not done what the command was for.
     """

@@ -20,6 +20,8 @@ HIDDEN = "***"
 WHOLE, APART = 8, 4
 """Known secrets of 8 characters or more are masked inside words; shorter ones, from 4 on, where they stand alone."""
 
+_ALWAYS = re.compile(r"secret|passw|passphrase|passcode|credential|private_?key")
+"""Names whose value is a secret whatever it looks like."""
 _SECRET = re.compile(
     r"secret|passw|passphrase|passcode|credential|bearer|authori[sz]|authentic|cookie|signature|private_?key|"
     r"(?:api|access|auth|secret|account|subscription|license|service|master|shared|signing|encryption|hf|openai)_?"
@@ -50,7 +52,7 @@ _FORM = re.compile("|".join(_FORMS), re.DOTALL)
 _HEADER = re.compile(r"\b(bearer|basic|authorization:?(?:\s*(?:bearer|basic|token))?)(\s+)[A-Za-z0-9+/_=.~-]{8,}", re.I)
 _USER = re.compile(r"\b([A-Za-z][A-Za-z0-9+.-]{0,30}://)[^\s/?#\"'<>]*@")
 _ASSIGNED = re.compile(
-    r"""(?P<name>[\w.-]{1,100}?)(?P<sign>["']?\s?=\s?|["']\s?:\s?)(?P<value>"[^"]*"|'[^']*'|[^\s&#,;'"]+)"""
+    r"""(?<![\w.-])(?P<name>[\w.-]+)(?P<sign>["']?\s?=\s?|["']\s?:\s?)(?P<value>"[^"]*"|'[^']*'|[^\s&#,;'"]+)"""
 )
 _CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 
@@ -64,9 +66,12 @@ def is_secret_name(name: str) -> bool:
 
 def is_secret(name: str, value: Any) -> bool:
     """Return True where `value` is the secret that `name` announces; `max_tokens=512` is none."""
-    if value is None or isinstance(value, bool | float) or not is_secret_name(name):
+    if not isinstance(value, str | int) or isinstance(value, bool) or not is_secret_name(name):
         return False
-    return bool(_SECRET.search(_snake(name))) or not _PLAIN.fullmatch(str(value))
+    if _ALWAYS.search(_snake(name)):
+        return True
+    counted = isinstance(value, int) or (value.strip().isdigit() and "tokens" in name.lower())
+    return not counted and not _PLAIN.fullmatch(value)
 
 
 def _snake(name: str) -> str:
