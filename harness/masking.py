@@ -70,8 +70,9 @@ def is_secret(name: str, value: Any) -> bool:
         return False
     if _ALWAYS.search(_snake(name)):
         return True
-    counted = isinstance(value, int) or (value.strip().isdigit() and "tokens" in name.lower())
-    return not counted and not _PLAIN.fullmatch(value)
+    if isinstance(value, int) or (value.strip().isdigit() and "tokens" in name.lower()):
+        return False  # a number of tokens
+    return not _PLAIN.fullmatch(value)
 
 
 def _snake(name: str) -> str:

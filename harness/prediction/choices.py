@@ -44,9 +44,9 @@ class Choices:
             number = getattr(self, name)
             if number is not None and not (isinstance(number, int) and number >= 1 and number is not True):
                 raise UsageError(f"{name}={number!r}: expected an integer from 1 on")
-        for name, value in dict(self.options or {}).items():
-            if not isinstance(name, str) or not isinstance(value, str):
-                raise UsageError(f"options: {name!s:.80} has a value that is {kind_of(value)}, expected texts")
+        for key, text in dict(self.options or {}).items():
+            if not isinstance(key, str) or not isinstance(text, str):
+                raise UsageError(f"options: {key!s:.80} has a value that is {kind_of(text)}, expected texts")
         plain = {"world": str(self.world), "options": dict(self.options or {})}
         paths = {name: Path(path) for name in ("frames", "home", "truth") if (path := getattr(self, name))}
         for name, value in (plain | paths).items():

@@ -49,7 +49,7 @@ class ModelCode:
     @contextlib.contextmanager
     def _in_its_directory(self) -> Iterator[None]:
         streams = sys.stdout, sys.stderr
-        if self._there != self._here:
+        if self._there and self._there != self._here:
             with contextlib.suppress(OSError):
                 os.chdir(self._there)
         try:

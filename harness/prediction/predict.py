@@ -155,7 +155,7 @@ def predict(
     if the model has a card; without one nothing says that it is the same model.
     """
     chosen, folder, code = Choices.of(**choices), Path(output), ModelCode()
-    mask = Mask(chosen.options | ({"model": model} if isinstance(model, str) else {}), environment=True)
+    mask = Mask({**chosen.options, **({"model": model} if isinstance(model, str) else {})}, environment=True)
     say = chosen.say
     chosen = replace(chosen, say=lambda text: say(mask.message(text)))
     try:

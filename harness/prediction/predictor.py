@@ -83,7 +83,8 @@ class Predictor(Protocol):
     def card(self) -> Mapping[str, Any]:
         """Return fields of the entry's card: `description`, `model` (id of the base model), and `run`, a table of what
         is needed to repeat the run (plain TOML values and tables); also `kind`, `authors`, `license`, `url`. A run that
-        was cut off resumes only under the same card, so nothing in it may change from start to start."""
+        was cut off resumes only under the same card, so nothing in it may change from start to start, and models that
+        answer differently need different ones. Read once, before the first question."""
 
     @property
     def training(self) -> Mapping[str, Any] | None:

@@ -27,7 +27,7 @@ def files(tmp_path_factory):
 
 
 def command(files, *words):
-    folder, home = files
+    _, home = files
     runner = CliRunner(env={"HARNESS_HOME": str(home)})
     return runner.invoke(cli, [*words, "--world", "beside"])
 
