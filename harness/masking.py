@@ -20,63 +20,77 @@ HIDDEN = "***"
 WHOLE, APART = 8, 4
 """Known secrets of 8 characters or more are masked inside words; shorter ones, from 4 on, where they stand alone."""
 
-_ALWAYS = re.compile(r"secret|passw|passphrase|passcode|credential|private_?key")
+# Patterns are texts: `re` compiles and keeps those that are used, so that a command which masks nothing pays nothing.
+
+_ALWAYS = r"secret|passw|passphrase|passcode|credential|private_?key"
 """Names whose value is a secret whatever it looks like."""
-_SECRET = re.compile(
-    r"secret|passw|passphrase|passcode|credential|bearer|authori[sz]|authentic|cookie|signature|private_?key|"
-    r"(?:api|access|auth|secret|account|subscription|license|service|master|shared|signing|encryption|hf|openai)_?"
-    r"(?:key|token)"
+_SECRET = (
+    rf"{_ALWAYS}|bearer|authori[sz]|authentic|cookie|signature|"
+    r"(?:api|access|auth|account|subscription|license|service|master|shared|signing|encryption|hf|openai)_?(?:key|token)"
 )
-_PARTS = {"key", "keys", "token", "tokens", "auth", "oauth", "oauth2", "pwd", "pass", "pat", "cred", "creds", "jwt"}
-_PARTS |= {"apikeys", "sig", "authkey", "mykey", "pw"}
-_PLAIN = re.compile(
-    r"\s*(?:[+-]?\d{1,6}(?:\.\d*)?|true|false|yes|no|on|off|auto|none|null|<[^<>]{1,20}>|\[[A-Z]{1,8}\])?\s*", re.I
-)
+_PARTS = {
+    "key",
+    "keys",
+    "token",
+    "tokens",
+    "auth",
+    "oauth",
+    "oauth2",
+    "pwd",
+    "pw",
+    "pass",
+    "pat",
+    "cred",
+    "creds",
+    "jwt",
+}
+_PARTS |= {"apikeys", "sig", "mykey"}
+_PLAIN = r"(?i)\s*(?:[+-]?\d{1,6}(?:\.\d*)?|true|false|yes|no|on|off|auto|none|null|<[^<>]{1,20}>|\[[A-Z]{1,8}\])?\s*"
 """Values that a name such as `pad_token` or `key` has where it is about no secret."""
 
-_FORMS = (
-    r"-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|\Z)",
-    r"\b(?:sk|pk|rk)[-_][A-Za-z0-9_-]{8,}",
-    r"\b(?:gsk|xai|pplx|tgp|r8|nvapi|hf|api_org|glpat|gldt|npm|pypi|dop|dckr_pat|lin_api|fw|csk|key)[-_]"
-    r"(?=[A-Za-z_-]{0,40}\d)[A-Za-z0-9_-]{12,}",
-    r"\bhf_[A-Za-z]{8,}",
-    r"\bgh[opsur]_[A-Za-z0-9]{8,}",
-    r"\bgithub_pat_[A-Za-z0-9_]{8,}",
-    r"\bxox[abeoprs]-[A-Za-z0-9-]{8,}",
-    r"\b(?:AKIA|ASIA|AROA|AIDA)[A-Z0-9]{12,}",
-    r"\bAIza[A-Za-z0-9_-]{20,}",
-    r"\bya29\.[A-Za-z0-9_-]{10,}",
-    r"\beyJ[A-Za-z0-9_-]{8,}(?:\.[A-Za-z0-9_-]*){0,4}",
+_FORM = "(?s)" + "|".join(
+    (
+        r"-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|\Z)",
+        r"\bsk[-_][A-Za-z0-9_-]{8,}",
+        r"\b(?:pk|rk)_(?:live|test)_[A-Za-z0-9]{8,}",
+        r"\bgh[opsur]_[A-Za-z0-9]{8,}",
+        r"\bgithub_pat_[A-Za-z0-9_]{8,}",
+        r"\bhf_[A-Za-z]{10,}",
+        r"\b(?:hf|npm|r8|tgp|dop|api_org|dckr_pat|lin_api)_(?=[A-Za-z_]{0,40}\d)[A-Za-z0-9_]{10,}",
+        r"\b(?:gsk|xai|pplx|nvapi|glpat|csk)[-_][A-Za-z0-9_-]{12,}",
+        r"\bpypi-[A-Za-z0-9_-]{16,}",
+        r"\bxox[abeoprs]-[A-Za-z0-9-]{8,}",
+        r"\b(?:AKIA|ASIA|AROA|AIDA)[A-Z0-9]{12,}",
+        r"\bAIza[A-Za-z0-9_-]{20,}",
+        r"\bya29\.[A-Za-z0-9_-]{10,}",
+        r"\beyJ[A-Za-z0-9_-]{8,}(?:\.[A-Za-z0-9_-]*){0,4}",
+    )
 )
-_FORM = re.compile("|".join(_FORMS), re.DOTALL)
-_HEADER = re.compile(r"\b(bearer|basic|authorization:?(?:\s*(?:bearer|basic|token))?)(\s+)[A-Za-z0-9+/_=.~-]{8,}", re.I)
-_USER = re.compile(r"\b([A-Za-z][A-Za-z0-9+.-]{0,30}://)[^\s/?#\"'<>]*@")
-_ASSIGNED = re.compile(
-    r"""(?<![\w.-])(?P<name>[\w.-]+)(?P<sign>["']?\s?=\s?|["']\s?:\s?)(?P<value>"[^"]*"|'[^']*'|[^\s&#,;'"]+)"""
-)
-_CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
+_HEADER = r"(?i)\b(bearer|basic|authorization:?(?:\s*(?:bearer|basic|token))?)(\s+)[A-Za-z0-9+/_=.~-]{8,}"
+_USER = r"\b([A-Za-z][A-Za-z0-9+.-]{0,30}://)[^\s/?#\"'<>]*@"
+_ASSIGNED = r"""(?<![\w.-])(?P<name>[\w.-]+)(?P<sign>["']?\s?=\s?|["']\s?:\s?)(?P<value>"[^"]*"|'[^']*'|[^\s&#,;'"]+)"""
 
 
 def is_secret_name(name: str) -> bool:
     """Return True where a name says that its value is a secret: OPENAI_API_KEY, hf-token, dbPassword."""
     snake = _snake(name)
     parts = snake.split("_")
-    return bool(_SECRET.search(snake)) or not _PARTS.isdisjoint(parts) or parts[-1].endswith(("token", "apikey"))
+    return bool(re.search(_SECRET, snake)) or not _PARTS.isdisjoint(parts) or parts[-1].endswith(("token", "apikey"))
 
 
 def is_secret(name: str, value: Any) -> bool:
     """Return True where `value` is the secret that `name` announces; `max_tokens=512` is none."""
     if not isinstance(value, str | int) or isinstance(value, bool) or not is_secret_name(name):
         return False
-    if _ALWAYS.search(_snake(name)):
+    if re.search(_ALWAYS, _snake(name)):
         return True
     if isinstance(value, int) or (value.strip().isdigit() and "tokens" in name.lower()):
         return False  # a number of tokens
-    return not _PLAIN.fullmatch(value)
+    return not re.fullmatch(_PLAIN, value)
 
 
 def _snake(name: str) -> str:
-    return re.sub(r"[^a-z0-9]+", "_", _CAMEL.sub("_", name).lower()).strip("_")
+    return re.sub(r"[^a-z0-9]+", "_", re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower()).strip("_")
 
 
 class Mask:
@@ -100,16 +114,16 @@ class Mask:
         """
         if self._known:
             text = self._known.sub(HIDDEN, text)
-        text = _FORM.sub(HIDDEN, text)
-        text = _HEADER.sub(rf"\1\2{HIDDEN}", text)
+        text = re.sub(_FORM, HIDDEN, text)
+        text = re.sub(_HEADER, rf"\1\2{HIDDEN}", text)
         if "://" in text:
-            text = _USER.sub(rf"\1{HIDDEN}@", text)
+            text = re.sub(_USER, rf"\1{HIDDEN}@", text)
             text = re.sub(r"://\S+", lambda url: _mask_parameters(url[0]), text)
         return text
 
     def message(self, text: str) -> str:
         """Return an error, or a command line, without secrets: as `text`, and without values of secret names."""
-        return self.text(_ASSIGNED.sub(_mask_value, text))
+        return self.text(re.sub(_ASSIGNED, _mask_value, text))
 
     def value(self, value: Any, name: str = "") -> Any:
         """Return a value of texts, numbers, lists and mappings without secrets; other objects as they are."""
@@ -135,7 +149,7 @@ def _of_environment() -> Iterator[str]:
 
 def _in_urls(text: str) -> Iterator[str]:
     """Yield the passwords, or users without one, and the secret parameters of the URLs in a text."""
-    for found in _USER.finditer(text):
+    for found in re.finditer(_USER, text):
         user, _, password = found[0][len(found[1]) : -1].partition(":")
         yield from {password or user, unquote(password or user)}
     for found in re.finditer(r"[?&;#]([^=&#\s]{1,100})=([^&#\s\"'<>]+)", text if "://" in text else ""):

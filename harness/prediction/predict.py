@@ -32,7 +32,7 @@ from harness.errors import HarnessError, UsageError
 from harness.formatting import plural
 from harness.ingestion.line_checker import SOURCES
 from harness.ingestion.rows import kind_of
-from harness.masking import Mask, is_secret
+from harness.masking import Mask
 from harness.prediction import journal as journals
 from harness.prediction.choices import Choices
 from harness.prediction.facts import Facts
@@ -161,6 +161,7 @@ def predict(
     try:
         with no_silent_exit():
             _check_folder(folder, chosen)
+            _warn_of_secrets(model, chosen, mask)
             run = _prepare(model, folder, chosen, code, mask, wants, card)
             with journals.journal(run.folder, _identity(run), fresh=chosen.fresh) as journal:
                 _ask(run, journal)
@@ -199,10 +200,17 @@ def _check_folder(folder: Path, choices: Choices) -> None:
         raise UsageError(f"{folder}: expected the name of a folder, printable, which will be the entry's name")
     if not choices.fresh:
         journals.refuse_finished(folder)
-    if secret := sorted(name for name, value in choices.options.items() if is_secret(name, value)):
+
+
+def _warn_of_secrets(model: Any, choices: Choices, mask: Mask) -> None:
+    """Say which options, and whether the model's name, hold secrets, and where a model finds them without."""
+    secret = [f"--option {name}" for name, value in choices.options.items() if mask.value({name: value})[name] != value]
+    if isinstance(model, str) and mask.message(model) != model:
+        secret.insert(0, "--model")
+    if secret:
         choices.say(
-            f"--option {', '.join(secret)}: kept out of the entry and of messages as a secret; a model had better read "
-            "it from the environment, since other users of this machine see its command lines"
+            f"{', '.join(secret)}: kept out of the entry and of messages as a secret; a model had better read it from "
+            "the environment, since other users of this machine see its command lines"
         )
 
 

@@ -10,6 +10,7 @@ from typing import Any
 from harness.cards import TRAINING
 from harness.errors import UsageError
 from harness.ingestion.submission_file import STDIN
+from harness.masking import Mask
 
 NUMBERS = ("predicted_peak_gib", "measured_peak_gib", "steps", "wall_s", "oom_events")
 WHOLE_NUMBERS = ("steps", "oom_events")
@@ -21,8 +22,9 @@ DEPTH = 64
 def read_training_record(submission: str | Path, training: str | Path | None) -> dict[str, Any] | None:
     """Return the record at `training`, by default `training.json` beside the submission; None where there is none.
 
-    `training` is "none" where no record is to be read. Raises UsageError where it cannot be read, or is no training
-    record; of one that nobody named, the error says how to leave it out.
+    Secrets in it are masked, since a score record repeats it. `training` is "none" where no record is to be read.
+    Raises UsageError where it cannot be read, or is no training record; of one that nobody named, the error says how to
+    leave it out.
     """
     if str(training) == NO_RECORD:
         return None
@@ -66,7 +68,7 @@ def _read(path: Path) -> dict[str, Any]:
         raise UsageError(f"{path}: not a readable training record ({error})") from None
     if fault := record_fault(record):
         raise UsageError(f"{path}: not a readable training record ({fault})")
-    return check_training_record(record, path)
+    return Mask().value(check_training_record(record, path))
 
 
 def check_training_record(record: Any, path: Path) -> dict[str, Any]:

@@ -84,15 +84,15 @@ def test_an_entry_holds_no_secret(world, tmp_path, install):
     run = read_card(folder).run
     assert "--model 'mine:http://***@localhost:8000/v1?token=***&n=2'" in run["command"]
     assert run["command"].endswith("--option 'api_key=***' --option seed=3")
-    assert run["predictor"] == {
-        "options": {"api_key": "***", "seed": "3"}, "url": "http://***@h", "max_tokens": "512"
-    }  # fmt: skip
+    assert run["predictor"] == {"options": {"api_key": "***", "seed": "3"}, "url": "http://***@h", "max_tokens": "512"}
     assert json.loads((folder / "training.json").read_text()) == {
-        "device": "T4", "command": "train.py --api_key=*** --lr=1", "env": {"HF_TOKEN": "***"}
-    }  # fmt: skip
+        "device": "T4",
+        "command": "train.py --api_key=*** --lr=1",
+        "env": {"HF_TOKEN": "***"},
+    }
     line = json.loads((folder / "predictions.jsonl").read_text().splitlines()[0])
     assert (line["raw_output"], line["source"]) == ("401, Incorrect key ***", "fallback")
-    assert said[0].startswith("--option api_key: kept out of the entry and of messages as a secret")
+    assert said[0].startswith("--model, --option api_key: kept out of the entry and of messages as a secret")
     assert "from the environment" in said[0]
 
 
@@ -171,9 +171,13 @@ def test_submit_masks_training_record_and_description(world, tmp_path):
     from harness.prediction.submit import submit
 
     folder = submit(
-        made.path, name="mine", folder=tmp_path / "s", world=world, training=tmp_path / "mine.json",
+        made.path,
+        name="mine",
+        folder=tmp_path / "s",
+        world=world,
+        training=tmp_path / "mine.json",
         description=f"asked with api_key={SECRET}",
-    ).folder  # fmt: skip
+    ).folder
     assert SECRET not in written(folder) and json.loads((folder / "training.json").read_text())["env"] == {
         "WANDB_API_KEY": "***"
     }

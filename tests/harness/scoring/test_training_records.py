@@ -69,6 +69,16 @@ def test_python_leaves_it_out_as_well(files):
     assert harness.score(a, training="none", world="beside", home=files[1]).metrics["oca"].value == 1
 
 
+def test_a_record_with_secrets_is_read_without_them(files, tmp_path):
+    """A score record, a page and an export repeat the training record."""
+    (tmp_path / "mine.json").write_text('{"device": "T4", "env": {"HF_TOKEN": "abcdefg"}, "tokens": 123456789}')
+    record = harness.score(
+        files[0] / "runs" / "a.jsonl", training=tmp_path / "mine.json", world="beside", home=files[1]
+    ).record
+    expected = {"device": "T4", "env": {"HF_TOKEN": "***"}, "tokens": 123456789}
+    assert record["sections"]["out_of_memory"]["record"] == expected and "abcdefg" not in json.dumps(record)
+
+
 @pytest.mark.parametrize(("depth", "good"), [(60, True), (64, False), (900, False), (100_000, False)])
 def test_a_record_is_nested_as_deep_as_can_be_written_again(depth, good, tmp_path):
     (tmp_path / "training.json").write_text(f'{{"device": "x", "y": {"[" * depth}{"]" * depth}}}')
