@@ -5,11 +5,13 @@ Exit codes: 0 good, 1 a gate failed (--fail-under, --fail-if-worse), 2 bad input
 
 from __future__ import annotations
 
+import atexit
 import gc
 import importlib
 import io
 import os
 import sys
+from typing import NoReturn
 
 import click
 
@@ -97,17 +99,33 @@ def main() -> None:
         _say(f"harness: {error.strerror or error}: {error.filename or ''}".rstrip(": "))
         code = 2
     _flush()
+    if code:
+        atexit.register(_never_succeed, code)
     sys.exit(code if isinstance(code, int) else 0)
 
 
 def _exit_code(error: SystemExit) -> int:
-    """Return 0 where click or rich left since a pipe's reader has gone or a shell asked for completions; else 1 to 255.
+    """Return 0 where click or rich itself left: the reader of a pipe has gone, or a shell asked for completions.
 
-    No other exit is a success: a library that leaves has not done what the command was for.
+    No other exit is a success, whatever its code: a library that leaves has not done what the command was for.
     """
-    if isinstance(error.__context__, BrokenPipeError) or ("_HARNESS_COMPLETE" in os.environ and not error.code):
+    place = error.__traceback__
+    while place is not None and place.tb_next is not None:
+        place = place.tb_next
+    module = place.tb_frame.f_globals.get("__name__", "") if place else ""
+    if module.partition(".")[0] in ("click", "rich"):
         return 0
     return (error.code & 0xFF if isinstance(error.code, int) else 0) or 1
+
+
+def _never_succeed(code: int) -> None:
+    """Make a later handler that leaves by os._exit, as some libraries register one, leave with this code."""
+    leave = os._exit
+
+    def fail(status: int = 0) -> NoReturn:
+        leave(status or code)
+
+    os._exit = fail
 
 
 def _say(text: str) -> None:

@@ -28,23 +28,7 @@ _SECRET = (
     rf"{_ALWAYS}|bearer|authori[sz]|authentic|cookie|signature|"
     r"(?:api|access|auth|account|subscription|license|service|master|shared|signing|encryption|hf|openai)_?(?:key|token)"
 )
-_PARTS = {
-    "key",
-    "keys",
-    "token",
-    "tokens",
-    "auth",
-    "oauth",
-    "oauth2",
-    "pwd",
-    "pw",
-    "pass",
-    "pat",
-    "cred",
-    "creds",
-    "jwt",
-}
-_PARTS |= {"apikeys", "sig", "mykey"}
+_PART = r"(?<![a-z0-9])(?:(?:api|my)?keys?|tokens?|o?auth2?|pwd|pw|pass|pat|creds?|jwt|sig)(?![a-z0-9])"
 _PLAIN = r"(?i)\s*(?:[+-]?\d{1,6}(?:\.\d*)?|true|false|yes|no|on|off|auto|none|null|<[^<>]{1,20}>|\[[A-Z]{1,8}\])?\s*"
 """Values that a name such as `pad_token` or `key` has where it is about no secret."""
 
@@ -74,8 +58,7 @@ _ASSIGNED = r"""(?<![\w.-])(?P<name>[\w.-]+)(?P<sign>["']?\s?=\s?|["']\s?:\s?)(?
 def is_secret_name(name: str) -> bool:
     """Return True where a name says that its value is a secret: OPENAI_API_KEY, hf-token, dbPassword."""
     snake = _snake(name)
-    parts = snake.split("_")
-    return bool(re.search(_SECRET, snake)) or not _PARTS.isdisjoint(parts) or parts[-1].endswith(("token", "apikey"))
+    return bool(re.search(_SECRET, snake) or re.search(_PART, snake)) or snake.endswith(("token", "apikey"))
 
 
 def is_secret(name: str, value: Any) -> bool:

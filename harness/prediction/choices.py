@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from harness.errors import UsageError, check_choices
 from harness.ingestion.rows import kind_of
+from reference.home import cache_home
 from reference.task import DEFAULT_SPLIT, DEFAULT_WORLD
 from reference.truth.store import Truth, open_clips
 
@@ -57,6 +58,11 @@ class Choices:
         """Return the default choices with these fields changed. Raises UsageError for other names."""
         check_choices(cls, choices)
         return cls(**choices)
+
+    def absolute(self) -> Choices:
+        """Return the choices with paths that hold in any working directory."""
+        paths = {name: path.absolute() for name in ("frames", "truth") if (path := getattr(self, name))}
+        return replace(self, home=cache_home(self.home).absolute(), **paths)
 
     def open(self) -> Truth:
         """Open the truth of the split; no model sees it, so that a published split's clips are enough."""

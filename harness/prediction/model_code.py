@@ -79,11 +79,11 @@ def no_silent_exit() -> Iterator[None]:
     Processes that the model forks end by it as ever.
     """
     leave, process, thread = os._exit, os.getpid(), threading.get_ident()
-    active = True
+    active, least = True, 0
 
     def refuse(status: int = 0) -> None:
         if not active or os.getpid() != process:
-            leave(status)
+            leave(status or (least if os.getpid() == process else 0))
         if threading.get_ident() != thread:
             os.write(2, f"harness: the model ended the process by os._exit({status}); its answers are kept\n".encode())
             leave(status or 1)
@@ -92,6 +92,9 @@ def no_silent_exit() -> Iterator[None]:
     os._exit = refuse  # type: ignore[assignment]
     try:
         yield
+    except BaseException:
+        least = 1  # a handler that the model registered to leave by it does not make a success of this
+        raise
     finally:
         active = False
         if os._exit is refuse:

@@ -119,8 +119,10 @@ class _Run:
     facts: Facts  # what it says of itself
     code: ModelCode
     mask: Mask
-    folder: Path
+    output: Path  # the entry's folder as it was given
+    folder: Path  # the same, wherever the model leads this process
     choices: Choices
+    frames: Path | None  # as given
     split: _Split
     questions: Questions
     reader: Reader
@@ -236,6 +238,7 @@ def _prepare(
     card: Mapping[str, Any] | None,
 ) -> _Run:
     """Find and check the model, read the split's facts, find or make its pictures."""
+    given, choices = choices, choices.absolute()
     found = find(model, choices.options, code) if isinstance(model, str) else model
     name = model if isinstance(model, str) else name_of(model)
     with code.called(lambda cause: UsageError(f"{name} cannot be asked: {cause}"), own=UsageError):
@@ -255,8 +258,10 @@ def _prepare(
         facts=facts,
         code=code,
         mask=mask,
-        folder=folder,
+        output=folder,
+        folder=folder.absolute(),
         choices=choices,
+        frames=given.frames,
         split=split,
         questions=questions,
         reader=Reader(split.floors),
@@ -279,7 +284,7 @@ def _outcome(run: _Run, lines: Lines) -> Prediction:
     fallbacks = [line["raw_output"] for line in lines if line["source"] == FALLBACK]
     expected = len(run.split.floors.clips)
     return Prediction(
-        path=run.folder / PREDICTIONS,
+        path=run.output / PREDICTIONS,
         world=run.split.world,
         split=run.split.name,
         answered=len(lines),
@@ -441,8 +446,8 @@ def _run_table(run: _Run, lines: Lines, own: Mapping[str, Any]) -> dict[str, Any
 def _command(run: _Run) -> str:
     choices, mask = run.choices, run.mask
     words = ["harness", "predict", "--model", mask.message(run.model), "--world", choices.world]
-    words += ["--split", choices.split, "--batch-size", str(run.batch_size), "-o", str(run.folder)]
-    words += ["--frames", str(choices.frames)] if choices.frames else []
+    words += ["--split", choices.split, "--batch-size", str(run.batch_size), "-o", str(run.output)]
+    words += ["--frames", str(run.frames)] if run.frames else []
     words += ["--limit", str(choices.limit)] if choices.limit else []
     words += [word for key, value in mask.value(choices.options).items() for word in ("--option", f"{key}={value}")]
     return shlex.join(words)

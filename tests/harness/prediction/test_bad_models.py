@@ -450,11 +450,12 @@ ENDS = [
     ("bad:sys.exit(0)", 2, "SystemExit: 0", 5),
     ("bad:os._exit(0)", 2, "SystemExit: os._exit(0)", 5),
     ("bad:import threading, time; threading.Thread(target=_exit, args=(0,)).start(); time.sleep(9)", 1, "os._exit", 5),
+    ("bad:import atexit; atexit.register(os._exit, 0); atexit.register(lambda: os._exit(0)); 1 / 0", 2, "Zero", 5),
     ("bad:raise KeyboardInterrupt", 130, "interrupted at ", 5),
 ]
 
 
-@pytest.mark.parametrize(("model", "code", "message", "answers"), ENDS, ids=[case[0][:20] for case in ENDS])
+@pytest.mark.parametrize(("model", "code", "message", "answers"), ENDS, ids=[case[0][:22] for case in ENDS])
 def test_no_model_ends_the_command_with_success(model, code, message, answers, package, world, tmp_path, home):
     path = f"{package}{os.pathsep}{os.environ.get('PYTHONPATH', '')}"
     words = ("predict", "--model", model, "--world", world, "-o", tmp_path / "entry")
