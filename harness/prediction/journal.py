@@ -55,14 +55,17 @@ class Journal:
         self.lines |= found
 
     def check_before_finishing(self) -> None:
-        """Raise UsageError where an entry appeared in the folder, or the journal went, while the model answered."""
+        """Raise UsageError where an entry, or the journal of another run, appeared while the model answered."""
         if _entry(self._folder) != self._before:
             raise UsageError(
                 f"{self._folder}: an entry was written there while the model answered, and is not replaced; move it "
                 "away, and the same command resumes"
             )
-        if not _is_at(self._file, self._folder / PART):
-            raise UsageError(f"{self._folder}: {PART} was removed while the model answered; nothing is written")
+        if (self._folder / PART).exists() and not _is_at(self._file, self._folder / PART):
+            raise UsageError(
+                f"{self._folder}: {PART} was removed while the model answered, and another run began there; choose "
+                "another folder"
+            )
 
 
 @contextlib.contextmanager

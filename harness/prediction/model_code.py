@@ -2,7 +2,7 @@
 
 Whatever it raises becomes a sentence of the harness, SystemExit and the like included; Ctrl-C alone passes on. It has a
 working directory of its own: one that it chooses holds for its later calls, and the harness goes on in the one that the
-user started it in. `os._exit` cannot be caught where it is called, so it is an exception while a model is asked.
+user started it in, with its own standard streams and mask of new files. `os._exit` cannot be caught where it is called, so it is an exception while a model is asked.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import threading
 import traceback
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 from harness.errors import HarnessError
 
@@ -27,6 +28,15 @@ class ModelCode:
     def __init__(self) -> None:
         self._here = _working_directory()
         self._there = self._here
+        self._umask = os.umask(0o022)  # the only way to read it is to set it
+        os.umask(self._umask)
+        self._streams = [(name, getattr(sys, name), _copy(getattr(sys, name))) for name in ("stdout", "stderr")]
+
+    def close(self) -> None:
+        """Close what was kept to open the streams again."""
+        for *_, copy in self._streams:
+            if copy is not None:
+                os.close(copy)
 
     @contextlib.contextmanager
     def called(
@@ -48,17 +58,26 @@ class ModelCode:
 
     @contextlib.contextmanager
     def _in_its_directory(self) -> Iterator[None]:
-        streams = sys.stdout, sys.stderr
         if self._there and self._there != self._here:
             with contextlib.suppress(OSError):
                 os.chdir(self._there)
         try:
             yield
         finally:
-            sys.stdout, sys.stderr = streams
+            self._put_back_streams()
+            os.umask(self._umask)
             self._there = _working_directory()
             if self._there != self._here and self._here:
                 os.chdir(self._here)
+
+    def _put_back_streams(self) -> None:
+        """Undo what the model did to the standard streams, on which the harness reports: replaced or closed them."""
+        for number, (name, stream, copy) in enumerate(self._streams, 1):
+            if copy is not None and getattr(stream, "closed", False):
+                os.dup2(copy, number)
+                stream = open(number, "w", encoding=stream.encoding, errors=stream.errors, closefd=False)  # noqa: SIM115
+                self._streams[number - 1] = name, stream, copy
+            setattr(sys, name, stream)
 
 
 def cause(error: BaseException, longest: int | None = LONGEST) -> str:
@@ -99,6 +118,14 @@ def no_silent_exit() -> Iterator[None]:
         active = False
         if os._exit is refuse:
             os._exit = leave
+
+
+def _copy(stream: Any) -> int | None:
+    """Return a copy of a standard stream's descriptor, None for a stream of another kind."""
+    with contextlib.suppress(OSError, ValueError, AttributeError):
+        if stream.fileno() in (1, 2):
+            return os.dup(stream.fileno())
+    return None
 
 
 def _working_directory() -> str | None:

@@ -156,12 +156,12 @@ def predict(
     Raises UsageError, and HarnessError where the model fails: its earlier answers are kept, and the same call resumes
     if the model has a card; without one nothing says that it is the same model.
     """
-    chosen, folder, code = Choices.of(**choices), Path(output), ModelCode()
+    chosen, folder = Choices.of(**choices), Path(output)
     mask = Mask({**chosen.options, **({"model": model} if isinstance(model, str) else {})}, environment=True)
     say = chosen.say
     chosen = replace(chosen, say=lambda text: say(mask.message(text)))
     try:
-        with no_silent_exit():
+        with no_silent_exit(), closing(ModelCode()) as code:
             _check_folder(folder, chosen)
             _warn_of_secrets(model, chosen, mask)
             run = _prepare(model, folder, chosen, code, mask, wants, card)
@@ -211,8 +211,8 @@ def _warn_of_secrets(model: Any, choices: Choices, mask: Mask) -> None:
         secret.insert(0, "--model")
     if secret:
         choices.say(
-            f"{', '.join(secret)}: kept out of the entry and of messages as a secret; a model had better read it from "
-            "the environment, since other users of this machine see its command lines"
+            f"{', '.join(secret)}: secrets there are kept out of the entry and of messages; a model had better read "
+            "them from the environment, since other users of this machine see its command lines"
         )
 
 

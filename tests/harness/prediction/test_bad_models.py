@@ -10,6 +10,7 @@ import asyncio
 import json
 import math
 import os
+import stat
 import sys
 from importlib import metadata
 from pathlib import Path
@@ -287,6 +288,15 @@ def test_relative_pictures_are_read_while_the_model_is_elsewhere(world, tmp_path
     assert harness.predict(Moving(), "entry", world=world, frames="pictures").answered == N
 
 
+def test_a_model_that_changes_the_mask_of_new_files(world, tmp_path):
+    before = os.umask(0o022)
+    try:
+        made = harness.predict(lambda question: os.umask(0o777) and ANSWER, tmp_path / "entry", world=world, limit=3)
+        assert stat.S_IMODE(made.path.stat().st_mode) == 0o644
+    finally:
+        assert os.umask(before) == 0o022
+
+
 def test_streams_that_a_model_replaces_come_back(world, tmp_path):
     before = sys.stdout
 
@@ -451,6 +461,7 @@ ENDS = [
     ("bad:os._exit(0)", 2, "SystemExit: os._exit(0)", 5),
     ("bad:import threading, time; threading.Thread(target=_exit, args=(0,)).start(); time.sleep(9)", 1, "os._exit", 5),
     ("bad:import atexit; atexit.register(os._exit, 0); atexit.register(lambda: os._exit(0)); 1 / 0", 2, "Zero", 5),
+    ("bad:sys.stdout.close(); sys.stderr.close(); 1 / 0", 2, "ZeroDivisionError", 5),
     ("bad:raise KeyboardInterrupt", 130, "interrupted at ", 5),
 ]
 

@@ -92,7 +92,7 @@ def test_an_entry_holds_no_secret(world, tmp_path, install):
     }
     line = json.loads((folder / "predictions.jsonl").read_text().splitlines()[0])
     assert (line["raw_output"], line["source"]) == ("401, Incorrect key ***", "fallback")
-    assert said[0].startswith("--model, --option api_key: kept out of the entry and of messages as a secret")
+    assert said[0].startswith("--model, --option api_key: secrets there are kept out of the entry and of messages")
     assert "from the environment" in said[0]
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import shutil
+from functools import partial
 
 import pytest
 
@@ -81,9 +83,20 @@ def test_an_entry_that_appeared_while_the_model_answered(fresh, world, tmp_path)
 
 
 def test_a_journal_that_was_removed_while_the_model_answered(world, tmp_path):
-    folder = tmp_path / "entry"
-    with pytest.raises(UsageError, match=r"predictions.jsonl.part was removed while the model answered"):
-        harness.predict(Late(lambda: (folder / PART).unlink(), "asked"), folder, world=world)
+    """The answers are still known, so the entry is written, unless another run began in its place."""
+    for name in ("removed", "gone"):
+        folder = tmp_path / name
+        remove = (folder / PART).unlink if name == "removed" else partial(shutil.rmtree, folder)
+        assert harness.predict(Late(remove, "asked"), folder, world=world).answered == 24
+        assert read_card(folder).run["answers"]["model"] == 24
+
+    def replace():
+        (folder / PART).unlink()
+        (folder / PART).write_text("")
+
+    folder = tmp_path / "replaced"
+    with pytest.raises(UsageError, match=r"predictions.jsonl.part was removed .* another run began there"):
+        harness.predict(Late(replace, "asked"), folder, world=world)
     assert not (folder / "card.toml").exists()
 
 
