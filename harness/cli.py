@@ -5,12 +5,14 @@ Exit codes: 0 good, 1 a gate failed (--fail-under, --fail-if-worse), 2 bad input
 
 from __future__ import annotations
 
+import atexit
 import gc
 import importlib
 import io
 import os
 import signal
 import sys
+from typing import NoReturn
 
 import click
 
@@ -86,8 +88,10 @@ def main() -> None:
         code = 2
     except click.Abort:
         code = 130
-    except (BrokenPipeError, SystemExit):  # click exits by itself when the reader of a pipe has gone
+    except BrokenPipeError:
         code = 0
+    except SystemExit as error:
+        code = _exit_code(error)
     except ImportError as error:
         if extra_of(error) is None:
             raise
@@ -102,7 +106,10 @@ def main() -> None:
         _say("harness: " + str(error).partition("\n")[0])
         code = 2
     _flush()
-    sys.exit(128 + ended_by[0] if ended_by else code if isinstance(code, int) else 0)
+    code = 128 + ended_by[0] if ended_by else code if isinstance(code, int) else 0
+    if code:
+        atexit.register(_never_succeed, code)
+    sys.exit(code)
 
 
 def _end_by_signals() -> list[int]:
@@ -138,6 +145,30 @@ def _file_of(error: OSError) -> str:
         return ""
     path = os.fsdecode(error.filename)
     return f": {path}{remedy_for(path)}"
+
+
+def _exit_code(error: SystemExit) -> int:
+    """Return 0 where click or rich itself left: the reader of a pipe has gone, or a shell asked for completions.
+
+    No other exit is a success, whatever its code: a library that leaves has not done what the command was for.
+    """
+    place = error.__traceback__
+    while place is not None and place.tb_next is not None:
+        place = place.tb_next
+    module = place.tb_frame.f_globals.get("__name__", "") if place else ""
+    if module.partition(".")[0] in ("click", "rich"):
+        return 0
+    return (error.code & 0xFF if isinstance(error.code, int) else 0) or 1
+
+
+def _never_succeed(code: int) -> None:
+    """Make a later handler that leaves by os._exit, as some libraries register one, leave with this code."""
+    leave = os._exit
+
+    def fail(status: int = 0) -> NoReturn:
+        leave(status or code)
+
+    os._exit = fail
 
 
 def _say(text: str) -> None:

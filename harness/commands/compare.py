@@ -23,6 +23,7 @@ from harness.errors import GateFailed
 @options.option(
     "--fail-if-worse", is_flag=True, help="Exit with 1 when A is significantly worse than another submission."
 )
+@options.no_training
 @options.output_format()
 @options.path_option(
     "-o", "--output", "--html", "path", title=options.PAGE, help="Also write a page with all of them into FILE."
@@ -33,7 +34,13 @@ from harness.errors import GateFailed
 @options.rules
 @options.ingestion
 def command(
-    submissions: tuple[str, ...], margin: float, fail_if_worse: bool, path: Path | None, output: str, **choices: Any
+    submissions: tuple[str, ...],
+    margin: float,
+    fail_if_worse: bool,
+    training: str | None,
+    path: Path | None,
+    output: str,
+    **choices: Any,
 ) -> None:
     """Compare submissions on the same clips: files, entries of submissions/, or baselines by name.
 
@@ -46,13 +53,14 @@ def command(
     from harness.comparison.pairwise import compare
 
     request = options.request(choices)
-    result = compare(*submissions, margin=margin, request=request)
+    result = compare(*submissions, margin=margin, training=training, request=request)
     with options.printing():
         _print(result, output)
     if path is not None:
         from harness.report.write import compare_page
 
-        written = compare_page(*submissions, path=path, request=request, margin=margin, **choices)
+        more = {"margin": margin, "training": training} | choices
+        written = compare_page(*submissions, path=path, request=request, **more)
         options.print_path(written, err=True)
     if fail_if_worse:
         _check(result)

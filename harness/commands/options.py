@@ -221,7 +221,15 @@ def weights(text: str | None) -> Any:
 
 model = apply(
     option("--name", metavar="TEXT", help="Show this name for the model and pin it in the signature."),
-    path_option("--training", help="Read this training record; by default training.json beside the submission."),
+    path_option(
+        "--training", help="Read this training record, or none; by default training.json beside the submission."
+    ),
+)
+
+no_training = option(
+    "--training",
+    type=click.Choice(["none"]),
+    help="Leave the training.json beside the submissions unread, which the signature of a score would pin.",
 )
 
 workers = option(

@@ -11,6 +11,7 @@ import click
 from harness.commands import options
 from harness.commands.printing import say
 from harness.formatting import plural
+from harness.masking import Mask
 
 
 def _key_values(context: click.Context, parameter: click.Parameter, values: tuple[str, ...]) -> dict[str, str]:
@@ -19,7 +20,8 @@ def _key_values(context: click.Context, parameter: click.Parameter, values: tupl
     for text in values:
         key, equals, value = text.partition("=")
         if not key or not equals or key in found:
-            raise click.BadParameter(f"{text!r}: expected key=value, each key once")
+            shown = Mask({key: value}).message(text)
+            raise click.BadParameter(f"{shown!r}: expected key=value, each key once")
         found[key] = value
     return found
 
@@ -57,7 +59,7 @@ def _key_values(context: click.Context, parameter: click.Parameter, values: tupl
     multiple=True,
     metavar="KEY=VALUE",
     callback=_key_values,
-    help="Set an option of the model (may be repeated).",
+    help="Set an option of the model (may be repeated); keys and passwords are better left to the environment.",
 )
 @options.option("--fresh", is_flag=True, help="Discard what an earlier run left in DIR, or the entry there.")
 @options.workers

@@ -25,7 +25,7 @@ from harness.commands.printing import say
     help="Say what the entry is; a baseline is ranked like a model.",
 )
 @options.option("--description", metavar="TEXT", help="Say on the card what made the answers.")
-@options.path_option("--training", help="Copy this training record; by default training.json beside FILE.")
+@options.path_option("--training", help="Copy this training record, or none; by default training.json beside FILE.")
 @options.option("--replace", is_flag=True, help="Replace the entry that has this name.")
 @options.truth
 @options.card_ingestion

@@ -38,12 +38,17 @@ FIELDS = ("operation", "segment", "next", "all")
 
 
 def compare(
-    *submissions: str | Path | Rows, margin: float = MARGIN, request: Request | None = None, **choices: Any
+    *submissions: str | Path | Rows,
+    margin: float = MARGIN,
+    training: str | Path | None = None,
+    request: Request | None = None,
+    **choices: Any,
 ) -> dict[str, Any]:
     """Score two or more submissions and compare every pair.
 
     `submissions`: files, entries' folders, names of baselines or entries, lists of dicts, or DataFrames; `margin`: the
-    largest difference in score that counts as none; `choices`: fields of a Request. Returns one JSON object with
+    largest difference in score that counts as none; `training`: "none" where a training.json beside a file is not about
+    its model; `choices`: fields of a Request. Returns one JSON object with
     `entries`, `pairs` (verdict, differences, counts, flips) and the families' sizes. Raises UsageError, SubmissionError
     and TruthError.
     """
@@ -54,7 +59,7 @@ def compare(
     request = Request.of(request, **choices)
     disclosure.refuse(request.world, "a comparison clip by clip", organiser=request.organiser, home=request.home)
     need_every_clip(request.rules)
-    scores = [score_operand(submission, request) for submission in submissions]
+    scores = [score_operand(submission, request, training) for submission in submissions]
     paired = pair_scores(scores, distinct_names(_names(submissions)))
     first = scores[0].record
     pairs = list(combinations(range(len(scores)), 2))
@@ -84,22 +89,22 @@ def _names(submissions: Sequence[str | Path | Rows]) -> list[str]:
     ]
 
 
-def score_operand(submission: str | Path | Rows, request: Request) -> Score:
+def score_operand(submission: str | Path | Rows, request: Request, training: str | Path | None = None) -> Score:
     """Score a file, rows, an entry's folder, or a name: that of a baseline, else of an entry in submissions/.
 
     Choices on how to read a file do not apply to a baseline, whose lines are canonical, or to an entry, whose card
     makes them.
     """
     if not is_path(submission):
-        return score(submission, request=request)
+        return score(submission, training=training, request=request)
     name, path = str(submission), Path(submission)
     if not path.exists() and name not in BASELINES:
         path = Path(ENTRIES, name)
     if (path / CARD).is_file():
         card = read_card(path)
-        return score(predictions_of(path, card), request=request, **card.ingestion(path))
+        return score(predictions_of(path, card), training=training, request=request, **card.ingestion(path))
     if name not in BASELINES or path.exists():
-        return score(submission, request=request)
+        return score(submission, training=training, request=request)
     with scratch(cache_home(request.home)) as folder:
         path = folder / f"{name}.jsonl"
         write_baseline(name, path, request=request)

@@ -6,23 +6,27 @@ In the entry's folder, until it is whole:
     predictions.jsonl.part   the answers so far, a whole line each, synced after every batch
 
 A run resumes where the same model is asked about the same pictures; anything else is refused and named. A line that was
-cut off when the run was killed is dropped. One process writes into a folder at a time.
+cut off when the run was killed is dropped, and one that holds no answer is asked again. One process writes into a
+folder at a time. run.json is its owner's alone, and holds of secrets a keyed digest.
 """
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import json
+import math
 import os
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
-from harness.cards import CARD, PREDICTIONS
-from harness.errors import UsageError
-from reference.files import write_json
+from harness.cards import CARD, PREDICTIONS, read_card
+from harness.errors import HarnessError, UsageError
+from harness.ingestion.line_checker import SOURCES
+from reference.files import replacement
 
+FALLBACK = SOURCES[2]
 IDENTITY, PART = "run.json", f"{PREDICTIONS}.part"
 
 Line = dict[str, Any]
@@ -30,16 +34,18 @@ Line = dict[str, Any]
 
 def refuse_finished(folder: Path) -> None:
     """Raise UsageError where the folder holds an entry, and no run that could resume."""
-    if not (folder / PART).exists() and any((folder / name).exists() for name in (CARD, PREDICTIONS)):
-        (folder / IDENTITY).unlink(missing_ok=True)  # the run was killed while it removed its journal
-        raise UsageError(f"{folder}: holds an entry already; --fresh replaces it")
+    if not (folder / PART).exists():
+        if any((folder / name).exists() for name in (CARD, PREDICTIONS)):
+            (folder / IDENTITY).unlink(missing_ok=True)  # the run was killed while it removed its journal
+        _refuse_entry(folder)
 
 
 class Journal:
     """Answers so far by clip id; `add` writes more of them to disk."""
 
-    def __init__(self, file: IO[bytes]):
-        self._file = file
+    def __init__(self, folder: Path, file: IO[bytes]):
+        self._folder, self._file = folder, file
+        self._before = _entry(folder)
         self.lines = _read_whole_lines(file)
 
     def add(self, lines: Iterable[Line]) -> None:
@@ -50,32 +56,97 @@ class Journal:
         os.fsync(self._file.fileno())
         self.lines |= found
 
+    def check_before_finishing(self) -> None:
+        """Raise UsageError where an entry, or the journal of another run, appeared while the model answered."""
+        if _entry(self._folder) != self._before:
+            raise UsageError(
+                f"{self._folder}: an entry was written there while the model answered, and is not replaced; move it "
+                "away, and the same command resumes"
+            )
+        if (self._folder / PART).exists() and not _is_at(self._file, self._folder / PART):
+            raise UsageError(
+                f"{self._folder}: {PART} was removed while the model answered, and another run began there; choose "
+                "another folder"
+            )
 
-@contextmanager
+
+@contextlib.contextmanager
 def journal(folder: Path, identity: Mapping[str, Any], *, fresh: bool = False) -> Iterator[Journal]:
     """Begin the journal of a run, or resume the one in the folder. `fresh`: discard what an earlier run left.
 
-    Raises UsageError where another process answers into the folder, or it holds the answers of another run.
+    Raises UsageError where another process answers into the folder, or finished an entry there, or it holds the answers
+    of another run.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    with (folder / PART).open("a+b") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise UsageError(f"{folder}: another process is answering into it") from None
-        file.seek(0, os.SEEK_END)
+    with _locked(folder) as file:
         if fresh:
             file.truncate(0)
-        elif file.tell():
+        elif file.seek(0, os.SEEK_END):
             _compare(folder, identity)
-        write_json(folder / IDENTITY, identity)
-        yield Journal(file)
+        else:
+            _refuse_entry_or_leave(folder)
+        with replacement(folder / IDENTITY, private=True) as path:
+            path.write_text(json.dumps(identity, indent=1) + "\n", encoding="utf-8")
+        yield Journal(folder, file)
 
 
 def close(folder: Path) -> None:
     """Remove the journal of a run whose entry is whole."""
     for name in (PART, IDENTITY):
         (folder / name).unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def _locked(folder: Path) -> Iterator[IO[bytes]]:
+    """Open the file of answers for this process alone. A run that ends removes it: then there is a new one to lock."""
+    for _ in range(100):
+        with (folder / PART).open("a+b") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise UsageError(f"{folder}: another process is answering into it") from None
+            if _is_at(file, folder / PART):
+                yield file
+                return
+    raise UsageError(f"{folder}: other processes begin and end runs in it")
+
+
+def _is_at(file: IO[bytes], path: Path) -> bool:
+    with contextlib.suppress(OSError):
+        return os.path.samestat(os.fstat(file.fileno()), path.stat())
+    return False
+
+
+def _refuse_entry_or_leave(folder: Path) -> None:
+    """Raise UsageError where another run finished an entry since; the empty journal of this one is removed."""
+    try:
+        _refuse_entry(folder)
+    except UsageError:
+        (folder / PART).unlink()
+        raise
+
+
+def _refuse_entry(folder: Path) -> None:
+    if not any((folder / name).exists() for name in (CARD, PREDICTIONS)):
+        return
+    limit = None
+    with contextlib.suppress(HarnessError):
+        limit = read_card(folder).run.get("limit")
+    part = f". It was made with --limit {limit}; no run extends it" if isinstance(limit, int) else ""
+    raise UsageError(f"{folder}: holds an entry already; --fresh replaces it{part}")
+
+
+def _entry(folder: Path) -> list[tuple[int, ...] | None]:
+    """Return what tells the entry in a folder from another one; None where it has none."""
+    found: list[tuple[int, ...] | None] = []
+    for name in (CARD, PREDICTIONS):
+        try:
+            at = (folder / name).stat()
+        except OSError:
+            found.append(None)
+        else:
+            found.append((at.st_ino, at.st_size, at.st_mtime_ns))
+    return found
 
 
 def _compare(folder: Path, identity: Mapping[str, Any]) -> None:
@@ -87,7 +158,7 @@ def _compare(folder: Path, identity: Mapping[str, Any]) -> None:
     try:
         there = json.loads((folder / IDENTITY).read_text(encoding="utf-8"))
         other = [key for key in {**identity, **there} if there.get(key) != identity.get(key)]
-    except (OSError, ValueError, TypeError, AttributeError):
+    except (OSError, ValueError, TypeError, AttributeError, RecursionError):
         raise UsageError(f"{folder}: {PART} does not say whose answers it holds; --fresh starts over") from None
     if other:
         raise UsageError(
@@ -102,14 +173,14 @@ def _differences(there: Mapping[str, Any], identity: Mapping[str, Any], keys: It
 
 
 def _read_whole_lines(file: IO[bytes]) -> dict[str, Line]:
-    """Return the whole lines by clip id, and cut the file behind the last of them."""
+    """Return the answers by clip id, and cut the file behind its last whole line."""
     file.seek(0)
     found, end = dict[str, Line](), 0
     for text in file:
-        line = _line(text)
-        if line is None:
+        if not text.endswith(b"\n"):
             break
-        found[line["clip_id"]] = line
+        if line := _line(text):
+            found[line["clip_id"]] = line
         end += len(text)
     file.truncate(end)
     file.seek(0, os.SEEK_END)
@@ -117,8 +188,13 @@ def _read_whole_lines(file: IO[bytes]) -> dict[str, Line]:
 
 
 def _line(text: bytes) -> Line | None:
+    """Return a line as `replies` writes it, None for any other: a summary of the run counts its fields."""
     try:
-        line = json.loads(text) if text.endswith(b"\n") else None
-    except ValueError:
+        line = json.loads(text)
+    except (ValueError, RecursionError):
         return None
-    return line if isinstance(line, dict) and "clip_id" in line else None
+    if not isinstance(line, dict) or not isinstance(line.get("clip_id"), str) or line.get("source") not in SOURCES:
+        return None
+    latency, raw = line.get("latency_ms"), line.get("raw_output", "")
+    timed = isinstance(latency, int | float) and math.isfinite(latency)
+    return line if timed and isinstance(raw, str) and (line["source"] != FALLBACK or "raw_output" in line) else None

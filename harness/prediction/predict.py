@@ -12,40 +12,58 @@ it stopped (`journal`). No truth reaches the model.
 
 from __future__ import annotations
 
+import contextlib
+import hmac
 import json
 import platform
 import shlex
 import time
-import traceback
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from harness.cards import PREDICTIONS, TRAINING, Card, fault_in, write_entry
+from harness.cards import PREDICTIONS, Card, write_entry
 from harness.errors import HarnessError, UsageError
 from harness.formatting import plural
 from harness.ingestion.line_checker import SOURCES
+from harness.ingestion.rows import kind_of
+from harness.masking import Mask
 from harness.prediction import journal as journals
 from harness.prediction.choices import Choices
+from harness.prediction.facts import Facts
 from harness.prediction.floors import Floor, Floors
 from harness.prediction.journal import Journal
-from harness.prediction.predictor import Answer, Function, Predictor, Question, Wants, find, name_of, to_predictor
+from harness.prediction.model_code import ModelCode, cause, no_silent_exit
+from harness.prediction.predictor import (
+    Answer,
+    Function,
+    Predictor,
+    Question,
+    Reply,
+    Wants,
+    find,
+    name_of,
+    to_predictor,
+)
 from harness.prediction.questions import Blind, Questions, make_rendering, open_rendering, read_ahead, split_in_batches
 from harness.prediction.replies import FALLBACK, Reader
 from harness.progress import counter
-from harness.scoring.training_record import check_training_record
 from harness.version import __version__
 from reference.files import sha256
+from reference.home import cache_home, user_key
 from reference.truth.catalog import locate
 from reference.truth.store import Truth
 
 FORMAT = "warehouse-harness/predict-1"
-ON_CARD = ("kind", "description", "model", "authors", "license", "url", "run")
-KINDS = ("model", "baseline")
+NAMED = 8
+"""Clips of a batch that a message names."""
+LONGEST_CHAIN = 50
+"""Errors behind an error that are searched for secrets."""
 
 Lines = Sequence[Mapping[str, Any]]
 
@@ -98,8 +116,13 @@ class _Run:
     model: str
     by_name: bool  # the command line can ask it too
     predictor: Predictor
-    folder: Path
+    facts: Facts  # what it says of itself
+    code: ModelCode
+    mask: Mask
+    output: Path  # the entry's folder as it was given
+    folder: Path  # the same, wherever the model leads this process
     choices: Choices
+    frames: Path | None  # as given
     split: _Split
     questions: Questions
     reader: Reader
@@ -107,12 +130,12 @@ class _Run:
     @property
     def is_identified(self) -> bool:
         """Return True if name and options, or a card, tell the model from any other."""
-        return self.by_name or bool(self.predictor.card)
+        return self.by_name or bool(self.facts.card)
 
     @property
     def batch_size(self) -> int:
         """Return the clips a question: the user's choice, else the model's."""
-        return max(1, self.choices.batch_size or self.predictor.batch_size)
+        return max(1, self.choices.batch_size or self.facts.batch_size)
 
 
 def predict(
@@ -133,16 +156,25 @@ def predict(
     Raises UsageError, and HarnessError where the model fails: its earlier answers are kept, and the same call resumes
     if the model has a card; without one nothing says that it is the same model.
     """
-    chosen = Choices.of(**choices)
-    if not chosen.fresh:
-        journals.refuse_finished(Path(output))
-    run = _prepare(model, Path(output), chosen, wants, card)
-    with journals.journal(run.folder, _identity(run), fresh=chosen.fresh) as journal:
-        _ask(run, journal)
-        lines = [journal.lines[clip_id] for clip_id in run.split.floors.clips if clip_id in journal.lines]
-        _write_entry(run, lines)
-        journals.close(run.folder)
-    return _outcome(run, lines)
+    chosen, folder = Choices.of(**choices), Path(output)
+    mask = Mask({**chosen.options, **({"model": model} if isinstance(model, str) else {})}, environment=True)
+    say = chosen.say
+    chosen = replace(chosen, say=lambda text: say(mask.message(text)))
+    try:
+        with no_silent_exit(), closing(ModelCode()) as code:
+            _check_folder(folder, chosen)
+            _warn_of_secrets(model, chosen, mask)
+            run = _prepare(model, folder, chosen, code, mask, wants, card)
+            with journals.journal(run.folder, _identity(run), fresh=chosen.fresh) as journal:
+                _ask(run, journal)
+                lines = [journal.lines[clip_id] for clip_id in run.split.floors.clips if clip_id in journal.lines]
+                journal.check_before_finishing()
+                _write_entry(run, lines)
+                journals.close(run.folder)
+            return _outcome(run, lines)
+    except HarnessError as error:
+        _hide_secrets(error, mask)
+        raise
 
 
 def summary_lines(prediction: Prediction) -> list[str]:
@@ -163,25 +195,73 @@ def summary_lines(prediction: Prediction) -> list[str]:
     return lines
 
 
-def _prepare(model: Any, folder: Path, choices: Choices, wants: Wants | None, card: Mapping[str, Any] | None) -> _Run:
+def _check_folder(folder: Path, choices: Choices) -> None:
+    """Raise UsageError at once for a folder that could hold no entry, or holds one."""
+    name = folder.resolve().name
+    if not name.isprintable() or not name:
+        raise UsageError(f"{folder}: expected the name of a folder, printable, which will be the entry's name")
+    if not choices.fresh:
+        journals.refuse_finished(folder)
+
+
+def _warn_of_secrets(model: Any, choices: Choices, mask: Mask) -> None:
+    """Say which options, and whether the model's name, hold secrets, and where a model finds them without."""
+    secret = [f"--option {name}" for name, value in choices.options.items() if mask.value({name: value})[name] != value]
+    if isinstance(model, str) and mask.message(model) != model:
+        secret.insert(0, "--model")
+    if secret:
+        choices.say(
+            f"{', '.join(secret)}: secrets there are kept out of the entry and of messages; a model had better read "
+            "them from the environment, since other users of this machine see its command lines"
+        )
+
+
+def _hide_secrets(error: HarnessError, mask: Mask) -> None:
+    """Mask the message of an error, and drop the errors behind it where a traceback would show what it hides."""
+    hidden, behind, texts = mask.message(str(error)), error.__cause__, list[str]()
+    if hidden != str(error):
+        error.args = (hidden, *error.args[1:])
+    while behind is not None and len(texts) < LONGEST_CHAIN:
+        texts.append(cause(behind, None))
+        behind = behind.__cause__ or behind.__context__
+    if any(mask.message(text) != text for text in texts):
+        error.__cause__, error.__context__, error.__suppress_context__ = None, None, True
+
+
+def _prepare(
+    model: Any,
+    folder: Path,
+    choices: Choices,
+    code: ModelCode,
+    mask: Mask,
+    wants: Wants | None,
+    card: Mapping[str, Any] | None,
+) -> _Run:
     """Find and check the model, read the split's facts, find or make its pictures."""
-    found = find(model, choices.options) if isinstance(model, str) else model
-    predictor = to_predictor(found, wants, card)
-    _check(predictor)
+    given, choices = choices, choices.absolute()
+    found = find(model, choices.options, code) if isinstance(model, str) else model
     name = model if isinstance(model, str) else name_of(model)
+    with code.called(lambda cause: UsageError(f"{name} cannot be asked: {cause}"), own=UsageError):
+        predictor = to_predictor(found, wants, card)
+    facts = Facts.of(predictor, code, mask)
     if isinstance(predictor, Function) and (choices.batch_size or 1) > 1:
         raise UsageError(f"batch_size={choices.batch_size}: a function is asked clip by clip, leave it out")
     with choices.open() as truth:
         split = _Split.of(truth)
-        questions = _questions(name, predictor.wants, truth, split.floors.clips, choices)
+        questions = _questions(name, facts.wants, truth, split.floors.clips, choices)
     if isinstance(predictor, Floor):
         predictor.prepare(split.floors)
     return _Run(
         model=name,
         by_name=isinstance(model, str),
         predictor=predictor,
-        folder=folder,
+        facts=facts,
+        code=code,
+        mask=mask,
+        output=folder,
+        folder=folder.absolute(),
         choices=choices,
+        frames=given.frames,
         split=split,
         questions=questions,
         reader=Reader(split.floors),
@@ -204,7 +284,7 @@ def _outcome(run: _Run, lines: Lines) -> Prediction:
     fallbacks = [line["raw_output"] for line in lines if line["source"] == FALLBACK]
     expected = len(run.split.floors.clips)
     return Prediction(
-        path=run.folder / PREDICTIONS,
+        path=run.output / PREDICTIONS,
         world=run.split.world,
         split=run.split.name,
         answered=len(lines),
@@ -217,46 +297,34 @@ def _outcome(run: _Run, lines: Lines) -> Prediction:
     )
 
 
-def _check(predictor: Predictor) -> None:
-    """Raise UsageError at once for a card or record that would be refused only when hours have passed."""
-    card, size = predictor.card, predictor.batch_size
-    if not isinstance(predictor.wants, Wants | None):
-        raise UsageError(f"wants = {predictor.wants!r}: expected a harness.Wants, or None for no pictures")
-    if not isinstance(size, int):
-        raise UsageError(f"the model's batch_size is {size!r}, expected an integer")
-    if not isinstance(card, Mapping):
-        raise UsageError(f"the model's card is {card!r}, expected a dict of {', '.join(ON_CARD)}")
-    if unknown := sorted(map(str, set(card) - set(ON_CARD))):
-        raise UsageError(f"the model's card says {', '.join(unknown)}; it may say {', '.join(ON_CARD)}")
-    if card.get("kind", "model") not in KINDS:
-        raise UsageError(f"the model's card: kind = {card['kind']!r}, expected one of {', '.join(KINDS)}")
-    for name, value in card.items():
-        expected = Mapping if name == "run" else str
-        if fault := fault_in(value, name):
-            raise UsageError(f"the model's card: {fault}")
-        if not isinstance(value, expected):
-            raise UsageError(f"the model's card: {name} = {value!r}, expected a {'table' if name == 'run' else 'text'}")
-    if predictor.training is not None:
-        check_training_record(dict(predictor.training), Path(TRAINING))
-
-
 def _identity(run: _Run) -> dict[str, Any]:
     """Return what makes this run the one that an earlier start began.
 
     The number of clips that are asked about, and how many at once, is left out: a run may resume with another. `card`
     is None for a model that nothing tells from another one of its name.
     """
-    card = json.dumps(run.predictor.card, sort_keys=True, default=dict)
+    card = json.dumps(run.facts.card, sort_keys=True)
+    given = [run.model, run.choices.options, run.facts.raw]
+    shown = [run.mask.message(run.model), run.mask.value(run.choices.options), [run.facts.card, run.facts.training]]
+    training = json.dumps(run.facts.training, sort_keys=True)
     return {
         "format": FORMAT,
-        "model": run.model,
-        "options": run.choices.options,
+        "model": shown[0],
+        "options": shown[1],
         "card": sha256(card.encode()) if run.is_identified else None,
         "world": run.split.world,
         "split": run.split.name,
         "truth": max(run.split.pin.values())[:16],
         "pictures": run.questions.pictures,
+        **({"training": sha256(training.encode())} if run.facts.training is not None else {}),
+        **({"secrets": _keyed_digest(given, run.choices.home)} if given != shown else {}),
     }
+
+
+def _keyed_digest(value: Any, home: Path | None) -> str:
+    """Return a digest of a JSON value that nobody without this user's key can try passwords against."""
+    text = json.dumps(value, sort_keys=True)
+    return hmac.new(user_key(cache_home(home)), text.encode(), "sha256").hexdigest()[:16]
 
 
 def _ask(run: _Run, journal: Journal) -> None:
@@ -277,44 +345,76 @@ def _ask(run: _Run, journal: Journal) -> None:
 
 
 def _answer(run: _Run, batch: Sequence[Question]) -> list[dict[str, Any]]:
+    """Ask about a batch, and return its lines. The model gets copies: what it does to them changes no answer's clip."""
+    clips = [question.clip_id for question in batch]
+    resumes = "and the same command resumes" if run.is_identified else "but no run resumes them without a card"
+
+    def failure(cause: str) -> HarnessError:
+        return HarnessError(f"{_failure(run, clips)}: {cause}; earlier answers are kept, {resumes}")
+
     begun = time.perf_counter()
     try:
-        replies = list(run.predictor.ask(batch, run.split.floors.operations))
-    except (Exception, SystemExit) as error:  # a model may raise anything; whoever runs it has to know on which clips
-        resumes = "and the same command resumes" if run.is_identified else "but no run resumes them without a card"
-        raise HarnessError(f"{_failure(run, batch)}: {_cause(error)}; earlier answers are kept, {resumes}") from error
-    latency_ms = (time.perf_counter() - begun) * 1000 / len(batch)
-    if len(replies) != len(batch):
-        raise HarnessError(f"{_failure(run, batch)}: gave {len(replies)} replies to {len(batch)} questions")
-    pairs = zip(batch, replies, strict=True)
-    return [run.reader.line(question.clip_id, reply, latency_ms) for question, reply in pairs]
+        with run.code.called(failure):
+            given = run.predictor.ask(list(batch), tuple(run.split.floors.operations))
+            fault = _no_replies(given)
+            replies = [] if fault else list(islice(given, len(batch) + 1))
+        latency_ms = (time.perf_counter() - begun) * 1000 / len(batch)
+        if fault or len(replies) != len(batch):
+            many = "more" if len(replies) > len(batch) else f"{len(replies)}"
+            fault = fault or f"{many} replies to {len(batch)} questions"
+            raise HarnessError(f"{_failure(run, clips)}: gave {fault}")
+        return [_line(run, clip_id, reply, latency_ms) for clip_id, reply in zip(clips, replies, strict=True)]
+    except KeyboardInterrupt:
+        run.choices.say(f"interrupted at {_named(clips)}; earlier answers are kept, {resumes}")
+        raise
 
 
-def _failure(run: _Run, batch: Sequence[Question]) -> str:
-    return f"{run.model} failed on {', '.join(question.clip_id for question in batch)}"
+def _no_replies(given: Any) -> str | None:
+    """Return why what `ask` returned is no series of replies, or None: a text is a series, too, but of characters."""
+    one = isinstance(given, str | bytes | Mapping | Set | Reply)
+    if not one and isinstance(given, Iterable):
+        return None
+    with contextlib.suppress(Exception):
+        given.close()  # a coroutine that nobody awaits complains
+    return f"{kind_of(given)}, expected a list of one reply a question, in order"
 
 
-def _cause(error: BaseException) -> str:
-    """Return the error and the line that raised it: the command line shows no traceback."""
-    last = traceback.extract_tb(error.__traceback__)[-1]
-    return f"{type(error).__name__}: {error} ({Path(last.filename).name}:{last.lineno})"
+def _line(run: _Run, clip_id: str, reply: Answer, latency_ms: float) -> dict[str, Any]:
+    """Return the prediction line of a reply, without secrets that the model repeats."""
+
+    def failure(cause: str) -> HarnessError:
+        return HarnessError(f"clip {clip_id}: the reply cannot be read: {cause}")
+
+    with run.code.called(failure, own=HarnessError):
+        line = run.reader.line(clip_id, reply, latency_ms)
+    own = {name: line[name] for name in ("raw_output", "dominant_operation", "next_operation") if line.get(name)}
+    return line | {name: run.mask.text(text) for name, text in own.items() if text not in run.split.floors.operations}
+
+
+def _failure(run: _Run, clips: Sequence[str]) -> str:
+    return f"{run.model} failed on {_named(clips)}"
+
+
+def _named(clips: Sequence[str]) -> str:
+    more = f" and {len(clips) - NAMED:,} more" if len(clips) > NAMED else ""
+    return f"{', '.join(clips[:NAMED])}{more}"
 
 
 def _write_entry(run: _Run, lines: Lines) -> None:
     """Write predictions, training record and card."""
     content = "".join(json.dumps(line) + "\n" for line in lines).encode()
-    write_entry(run.folder, _card(run, lines), lambda path: path.write_bytes(content), run.predictor.training)
+    write_entry(run.folder, _card(run, lines), lambda path: path.write_bytes(content), run.facts.training)
 
 
 def _card(run: _Run, lines: Lines) -> Card:
     """Return the entry's card without the predictions' sum: the model's words, then what only the harness knows."""
-    own = dict(run.predictor.card)
+    own = dict(run.facts.card)
     details = _run_table(run, lines, own.pop("run", {}))
     return Card(
         **{
             "name": run.folder.resolve().name,
             "kind": "model",
-            "description": f"answers of {run.model}",
+            "description": f"answers of {run.mask.message(run.model)}",
             **own,
             "world": run.split.world,
             "split": run.split.name,
@@ -331,6 +431,7 @@ def _run_table(run: _Run, lines: Lines, own: Mapping[str, Any]) -> dict[str, Any
     pictures = run.questions.pictures
     return {
         **({"command": _command(run)} if run.by_name else {}),
+        **({"limit": run.choices.limit} if run.choices.limit else {}),
         "batch_size": run.batch_size,
         "harness": __version__,
         "python": platform.python_version(),
@@ -343,10 +444,10 @@ def _run_table(run: _Run, lines: Lines, own: Mapping[str, Any]) -> dict[str, Any
 
 
 def _command(run: _Run) -> str:
-    choices = run.choices
-    words = ["harness", "predict", "--model", run.model, "--world", choices.world, "--split", choices.split]
-    words += ["--batch-size", str(run.batch_size), "-o", str(run.folder)]
-    words += ["--frames", str(choices.frames)] if choices.frames else []
+    choices, mask = run.choices, run.mask
+    words = ["harness", "predict", "--model", mask.message(run.model), "--world", choices.world]
+    words += ["--split", choices.split, "--batch-size", str(run.batch_size), "-o", str(run.output)]
+    words += ["--frames", str(run.frames)] if run.frames else []
     words += ["--limit", str(choices.limit)] if choices.limit else []
-    words += [word for key, value in choices.options.items() for word in ("--option", f"{key}={value}")]
+    words += [word for key, value in mask.value(choices.options).items() for word in ("--option", f"{key}={value}")]
     return shlex.join(words)

@@ -8,8 +8,10 @@ package brings one by an entry point of the group `harness.predictors`:
         mine = my_package.model:load
 
 `--model mine:REST` calls `load(REST, options)`, `options` being the `--option key=value` of the command as texts, and
-asks what it returns, a `Predictor`. `load` raises HarnessError for what the user can repair. Where it misses a package,
-the error names the extra that is called like the entry point, if the distribution has such an extra.
+asks what it returns, a `Predictor`. `load` raises HarnessError for what the user can repair; whatever else it raises is
+reported with the line that raised it. Where it misses a package, the error names the extra that is called like the
+entry point, if the distribution has such an extra. Secrets (keys, tokens, passwords) a model reads from the
+environment.
 """
 
 from __future__ import annotations
@@ -21,7 +23,9 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.errors import UsageError
+from harness.errors import HarnessError, UsageError
+from harness.ingestion.rows import kind_of
+from harness.prediction.model_code import ModelCode
 from reference.extras import install
 from reference.task import DEFAULT_FRAMES, DEFAULT_SAMPLER, DEFAULT_SIZE
 
@@ -79,7 +83,8 @@ class Predictor(Protocol):
     def card(self) -> Mapping[str, Any]:
         """Return fields of the entry's card: `description`, `model` (id of the base model), and `run`, a table of what
         is needed to repeat the run (plain TOML values and tables); also `kind`, `authors`, `license`, `url`. A run that
-        was cut off resumes only under the same card, so nothing in it may change from start to start."""
+        was cut off resumes only under the same card, so nothing in it may change from start to start, and models that
+        answer differently need different ones. Read once, before the first question."""
 
     @property
     def training(self) -> Mapping[str, Any] | None:
@@ -88,8 +93,8 @@ class Predictor(Protocol):
     def ask(self, questions: Sequence[Question], operations: Sequence[str]) -> Sequence[Answer]:
         """Return one reply a question, in order. `operations`: the world's labels.
 
-        An exception stops the run; the answers of earlier calls are kept, and these clips are asked again when the run
-        resumes.
+        An exception, SystemExit too, stops the run; the answers of earlier calls are kept, and these clips are asked
+        again when the run resumes.
         """
 
 
@@ -136,8 +141,8 @@ def entry_points() -> dict[str, metadata.EntryPoint]:
     return {point.name: point for point in metadata.entry_points(group=GROUP)}
 
 
-def find(model: str, options: Mapping[str, str]) -> Predictor:
-    """Return the predictor that `NAME:REST` names. Raises UsageError, and what its `load` raises."""
+def find(model: str, options: Mapping[str, str], code: ModelCode) -> Predictor:
+    """Return the predictor that `NAME:REST` names. Raises UsageError, and the HarnessErrors that its `load` raises."""
     name, _, rest = model.partition(":")
     points = entry_points()
     if name not in points:
@@ -147,10 +152,21 @@ def find(model: str, options: Mapping[str, str]) -> Predictor:
             f"a model by an entry point of the group {GROUP}, and harness.predict asks a Python function: "
             "docs/predict.md shows both, for a server of chat models too"
         )
-    try:
-        return points[name].load()(rest, dict(options))
-    except ModuleNotFoundError as error:
-        raise UsageError(f"{name} needs {error.name}{_remedy(points[name])}") from None
+
+    def failure(cause: str) -> HarnessError:
+        return UsageError(f"--model {model} cannot be loaded: {cause}")
+
+    with code.called(failure, own=HarnessError):
+        try:
+            load = points[name].load()
+            if not callable(load):
+                raise UsageError(f"--model {model}: {points[name].value} is {kind_of(load)}, expected a function")
+            return load(rest, dict(options))
+        except ModuleNotFoundError as error:
+            if error.name is None:
+                raise
+            raise UsageError(f"{name} needs {error.name}{_remedy(points[name])}") from None
+    raise AssertionError  # `called` lets nothing pass
 
 
 def _remedy(point: metadata.EntryPoint) -> str:

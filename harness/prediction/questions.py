@@ -79,7 +79,8 @@ class Pictures:
     def __init__(self, folder: Path, pictures: dict[str, Any], known: Collection[str], *, trusted: bool):
         self._folder, self.pictures = folder, pictures
         with _readable(f"{folder / 'clips.jsonl'}"):
-            self._clips, self._places = Clips(folder, trusted=trusted), _places(folder)
+            # absolute: pictures are read in a thread while the model may be in a working directory of its own
+            self._clips, self._places = Clips(folder.absolute(), trusted=trusted), _places(folder)
         self.clips = tuple(self._places)
         if strange := set(self.clips).difference(known):
             raise UsageError(f"{folder}: shows clips that are not of the split: {min(strange)!r}")

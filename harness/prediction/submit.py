@@ -19,6 +19,7 @@ from typing import Any, NamedTuple
 from harness.cards import CARD, ENTRY_NAME, FILE_NAME, PREDICTIONS, Card, read_card, write_entry
 from harness.errors import HarnessError, UsageError
 from harness.ingestion.submission_file import PACKED, STDIN, shown_name, split_ending
+from harness.masking import Mask
 from harness.prediction.journal import PART
 from harness.scoring.request import Request
 from harness.scoring.result import Score
@@ -67,15 +68,16 @@ def submit(
     path = Path(file)
     predictions = _predictions_name(path, entry)
     old = _old_predictions(entry, path, predictions, replace=replace)
-    record = read_training_record(path, training)
     request, _ = as_its_card_says(path, request)
+    mask = Mask(environment=True)
+    record = mask.value(read_training_record(path, training))
     with request.open(answers=False) as truth:
         digest, scored = _score_or_check(path, request, training, truth)
         facts: dict[str, Any] = {"world": truth.world, "split": truth.split, **truth.pin}
     card = Card(
         name=name,
         kind=kind,
-        description=description if description is not None else f"answers of {name}",
+        description=mask.message(description) if description is not None else f"answers of {name}",
         **facts,
         predictions_sha256=digest,
         predictions=predictions,

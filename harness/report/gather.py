@@ -92,7 +92,11 @@ def gather_report(
 
 
 def gather_comparison(
-    operands: Sequence[str | Path], request: Request, margin: float = MARGIN, names: Sequence[str] | None = None
+    operands: Sequence[str | Path],
+    request: Request,
+    margin: float = MARGIN,
+    names: Sequence[str] | None = None,
+    training: str | None = None,
 ) -> Gathered:
     """Gather two or more files or baselines to compare."""
     if len(operands) < 2:
@@ -100,7 +104,7 @@ def gather_comparison(
     _need(request)
     names = names or distinct_names([shown_name(operand) for operand in operands])
     entries = [
-        _operand(name, score_operand(operand, request), Path(operand))
+        _operand(name, score_operand(operand, request, training), Path(operand))
         for name, operand in zip(names, operands, strict=True)
     ]
     field = leaderboard.pair_entries(entries, request, FLOOR)

@@ -65,11 +65,9 @@ def _whole_lines(file: Path) -> bytes:
 
 def _training_record(file: Path, training: Path | None) -> Path | None:
     """Return the path of the training record. Fails with a UsageError where it cannot be read."""
-    beside = file.parent / "training.json"
-    if training is None and beside.is_file():
-        training = beside
     read_training_record(file, training)
-    return training
+    beside = file.parent / "training.json"
+    return beside if training is None and beside.is_file() else training
 
 
 def _write_page(whole: bytes, file: Path, path: Path, request: Request, **choices: Any) -> dict[str, Any]:

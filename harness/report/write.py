@@ -50,10 +50,16 @@ def report_page(
 
 
 def compare_page(
-    *submissions: str | Path, path: str | Path, request: Request | None = None, margin: float = 0.03, **options: Any
+    *submissions: str | Path,
+    path: str | Path,
+    request: Request | None = None,
+    margin: float = 0.03,
+    training: str | None = None,
+    **options: Any,
 ) -> Written:
     """Write the page that compares two or more files or baselines."""
-    return write(gather.gather_comparison(submissions, request or Request(), margin), path, **options)
+    gathered = gather.gather_comparison(submissions, request or Request(), margin, training=training)
+    return write(gathered, path, **options)
 
 
 def write(gathered: Gathered, path: str | Path, *, frames: bool = False, budget: int = BUDGET) -> Written:

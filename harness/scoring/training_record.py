@@ -3,34 +3,72 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from harness.cards import TRAINING
 from harness.errors import UsageError
 from harness.ingestion.submission_file import STDIN
+from harness.masking import Mask
 
 NUMBERS = ("predicted_peak_gib", "measured_peak_gib", "steps", "wall_s", "oom_events")
 WHOLE_NUMBERS = ("steps", "oom_events")
+NO_RECORD = "none"
+"""Said in place of a path: the `training.json` beside a submission is another program's, or is not to count."""
+DEPTH = 64
 
 
 def read_training_record(submission: str | Path, training: str | Path | None) -> dict[str, Any] | None:
     """Return the record at `training`, by default `training.json` beside the submission; None where there is none.
 
-    Raises UsageError where it cannot be read, or is no training record.
+    Secrets in it are masked, since a score record repeats it. `training` is "none" where no record is to be read.
+    Raises UsageError where it cannot be read, or is no training record; of one that nobody named, the error says how to
+    leave it out.
     """
-    if training is None:
-        beside = Path(submission).parent / TRAINING
-        if str(submission) == STDIN or not beside.is_file():
-            return None
-        training = beside
+    if str(training) == NO_RECORD:
+        return None
+    if training is not None:
+        return _read(Path(training))
+    beside = Path(submission).parent / TRAINING
+    if str(submission) == STDIN or not beside.is_file():
+        return None
     try:
-        record = json.loads(Path(training).read_text(encoding="utf-8"))
-        # Refuses NaN and lone surrogates, which no score record could hold.
-        json.dumps(record, allow_nan=False, ensure_ascii=False).encode()
+        return _read(beside)
+    except UsageError as error:
+        raise UsageError(f"{error}; if it is not about this model, --training {NO_RECORD} leaves it out") from None
+
+
+def record_fault(record: Any, default: Callable[[Any], Any] | None = None) -> str | None:
+    """Return why a score record, which is JSON, could not hold a training record, or None. `default`: of json.dumps."""
+    try:
+        json.dumps(record, allow_nan=False, ensure_ascii=False, default=default).encode()
+    except UnicodeEncodeError:
+        return "holds half a character, which UTF-8 cannot write"
+    except RecursionError:
+        return f"is nested deeper than {DEPTH}"
+    except (ValueError, TypeError) as error:
+        return f"cannot be written as JSON ({error!s:.200})"
+    return f"is nested deeper than {DEPTH}" if _depth(record) > DEPTH else None
+
+
+def _depth(value: Any) -> int:
+    depth, level = 0, [value]
+    while level:  # level by level: recursion would end where json.loads did not
+        depth += 1
+        inside = [part.values() if isinstance(part, dict) else part for part in level if isinstance(part, dict | list)]
+        level = [part for parts in inside for part in parts]
+    return depth
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        record = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError) as error:
-        raise UsageError(f"{training}: not a readable training record ({error})") from None
-    return check_training_record(record, Path(training))
+        raise UsageError(f"{path}: not a readable training record ({error})") from None
+    if fault := record_fault(record):
+        raise UsageError(f"{path}: not a readable training record ({fault})")
+    return Mask().value(check_training_record(record, path))
 
 
 def check_training_record(record: Any, path: Path) -> dict[str, Any]:

@@ -793,3 +793,18 @@ def test_a_terminal_that_knows_ascii_only(home):
     done = process(home, *words, env=ascii_only)
     assert done.returncode == 0 and "Traceback" not in done.stderr and r"\xe9\u6a21" in done.stdout
     assert json.loads(process(home, *words, "--format", "json", env=ascii_only).stdout)["name"] == "é模"
+
+
+@pytest.mark.parametrize(("code", "expected"), [(3, 3), (0, 1), (None, 1), ("bye", 1), (256, 1), (True, 1)])
+def test_a_library_that_leaves_is_no_success(code, expected, monkeypatch):
+    """sys.exit ends a command with 0 only where click or rich says so, as behind a pipe whose reader has gone."""
+    from harness import cli
+
+    def leave(**_):
+        sys.exit(code)
+
+    monkeypatch.setattr(cli.cli, "main", leave)
+    monkeypatch.setattr(cli.atexit, "register", lambda *_: None)
+    with pytest.raises(SystemExit) as left:
+        cli.main()
+    assert left.value.code == expected
