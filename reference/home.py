@@ -11,12 +11,20 @@ from reference.errors import TruthError
 
 
 def cache_home(home: str | Path | None = None) -> Path:
-    """Return the folder for derived files: the argument, else HARNESS_HOME, else a folder in the user's cache."""
+    """Return the folder for derived files: the argument, else HARNESS_HOME, else a folder in the user's cache.
+
+    Raises TruthError where the user has no home folder.
+    """
     if home is not None:
         return Path(home)
     if os.environ.get("HARNESS_HOME"):
         return Path(os.environ["HARNESS_HOME"])
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "warehouse-harness"
+    if os.environ.get("XDG_CACHE_HOME"):
+        return Path(os.environ["XDG_CACHE_HOME"]) / "warehouse-harness"
+    try:
+        return Path.home() / ".cache" / "warehouse-harness"
+    except RuntimeError:  # no HOME, and the user has no entry in the password file
+        raise TruthError("this user has no home folder: set HARNESS_HOME to a folder for derived files") from None
 
 
 def make_private_folder(folder: Path) -> None:
