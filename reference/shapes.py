@@ -7,6 +7,7 @@ reads a whole file of limited size and depth.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
 import os
@@ -14,13 +15,13 @@ import re
 import stat
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from reference.errors import HarnessError
 
 Shape = Callable[[Any, str], str]
 DEPTH = 64
-JSON_BYTES = 1 << 28
+JSON_BYTES, LINE_BYTES = 1 << 28, 1 << 20
 _STRING = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"?', re.DOTALL)
 _OPEN, _SHUT = frozenset("[{"), frozenset("]}")
 _SHOWN = 60
@@ -170,7 +171,8 @@ def parse_json(content: str, place: str, error: type[HarnessError]) -> Any:
     try:
         return json.loads(content, parse_constant=_refuse)
     except json.JSONDecodeError as fault:
-        raise error(f"{place}: not JSON ({fault.msg}, line {fault.lineno})") from None
+        line = f", line {fault.lineno}" if "\n" in content.rstrip("\n") else ""
+        raise error(f"{place}: not JSON ({fault.msg}{line})") from None
     except (ValueError, RecursionError) as fault:
         raise error(f"{place}: not JSON that is read here ({str(fault)[:100]})") from None
 
@@ -190,31 +192,57 @@ def decode(content: bytes, place: object, error: type[HarnessError]) -> str:
 
 
 def read_bytes(path: Path, error: type[HarnessError], most: int) -> bytes:
-    """Return the content of a regular file of at most `most` bytes; a pipe is refused, it would never end."""
-    try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-        with open(descriptor, "rb") as file:
-            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-                raise error(f"{path}: is {'a folder' if path.is_dir() else 'no regular file'}")
-            content = file.read(most + 1)
-    except ValueError as fault:
-        raise error(f"{_short(ascii(str(path)))}: cannot be a file name ({fault})") from None
-    except OSError as fault:
-        raise error(f"{path}: {fault.strerror}") from None
+    """Return the content of a regular file of at most `most` bytes. Raises `error`, naming the file."""
+    with open_regular(path, error) as file:
+        content = file.read(most + 1)
     if len(content) > most:
         raise error(f"{path}: has more than {most:,} bytes, which are not read")
     return content
 
 
-def json_lines(path: Path, error: type[HarnessError], most: int = JSON_BYTES) -> Iterator[tuple[str, Any]]:
-    """Yield place (`file:line`) and value of each line of a JSON Lines file. Raises `error` at that place.
+@contextlib.contextmanager
+def open_regular(path: Path, error: type[HarnessError]) -> Iterator[IO[bytes]]:
+    """Open a regular file for reading. Raises `error` for what cannot be read, and for a pipe: it would never end."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    except ValueError as fault:
+        raise error(f"{_short(ascii(str(path)))}: cannot be read ({fault})") from None
+    except OSError as fault:
+        raise error(f"{path}: {fault.strerror}") from None
+    try:
+        kind = os.fstat(descriptor).st_mode
+        if not stat.S_ISREG(kind):
+            raise error(f"{path}: is {'a folder' if stat.S_ISDIR(kind) else 'no regular file'}")
+        with open(descriptor, "rb", closefd=False) as file:
+            yield file
+    except OSError as fault:
+        raise error(f"{path}: {fault.strerror or fault}") from None
+    finally:
+        os.close(descriptor)
 
-    A line ends at a line feed alone: str.splitlines would also cut at U+2028, which JSON texts may hold.
+
+def json_lines(path: Path, error: type[HarnessError]) -> Iterator[tuple[int, str, Any]]:
+    """Yield of each line of a JSON Lines file where it begins, its place (`file:line`) and its value.
+
+    A line ends at a line feed alone: str.splitlines would also cut at U+2028, which JSON texts may hold. Raises `error`
+    at that place, also for a line of more than LINE_BYTES.
     """
-    lines = decode(read_bytes(path, error, most), path, error).split("\n")
-    for number, line in enumerate(lines, 1):
-        if line or number < len(lines):
-            yield f"{path}:{number}", parse_json(line, f"{path}:{number}", error)
+    with open_regular(path, error) as file:
+        at = 0
+        for number, line in enumerate(iter(lambda: file.readline(LINE_BYTES + 1), b""), 1):
+            yield at, f"{path}:{number}", json_line(line, f"{path}:{number}", error)
+            at += len(line)
+
+
+def json_line(line: bytes, place: str, error: type[HarnessError]) -> Any:
+    """Return the value of a line of a JSON Lines file. Raises `error`, naming its place."""
+    if len(line) > LINE_BYTES:
+        raise error(f"{place}: has more than {LINE_BYTES:,} bytes, which are not read")
+    try:
+        text = line.decode("utf-8")
+    except UnicodeDecodeError:
+        raise error(f"{place}: not UTF-8") from None
+    return parse_json(text, place, error)
 
 
 def _depth_above(content: str, limit: int) -> bool:
