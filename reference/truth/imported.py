@@ -32,6 +32,7 @@ from reference.truth import openpack
 from reference.truth.origin import Content, Origin
 from reference.truth.sealed import registered_seal
 from reference.truth.truth_clips import read_truth
+from reference.truth.truth_files import MAX_BYTES
 
 FORMAT = 1
 SPLIT = DEFAULT_SPLIT
@@ -134,6 +135,8 @@ def _describe(
         if file.exists() and not file.is_file() and not file.is_dir():
             raise WorldError(f"{file}: is no regular file")
         try:
+            if file.stat().st_size > MAX_BYTES:
+                raise WorldError(f"{file}: has {file.stat().st_size:,} bytes, at most {MAX_BYTES:,} are read")
             content = file.read_bytes()
         except OSError as error:
             raise WorldError(f"{file}: {error.strerror}") from None
@@ -182,7 +185,7 @@ def _content(folder: Path, description: Mapping[str, Any]) -> tuple[Content, tup
     else:
         read = read_truth(paths, description.get("fps"), description.get("clip_frames"))
         clips, notes = read.clips, read.notes
-        operations = _operations(clips)
+        operations = _operations(clips, ", ".join(paths.values()))
     if not clips:
         raise WorldError(f"{', '.join(paths.values())}: gives no clip (a clip needs 5 s and a known next operation)")
     sessions: dict[str, int] = {}
@@ -212,7 +215,7 @@ def _restore_names(message: str, paths: Mapping[Path, str]) -> str:
     return message
 
 
-def _operations(clips: Sequence[Clip]) -> tuple[str, ...]:
+def _operations(clips: Sequence[Clip], names: str) -> tuple[str, ...]:
     """Return the labels: the canonical ten where they suffice, else those that occur, canonical ones first."""
     used = {
         label for clip in clips for label in (clip.dominant_operation, clip.previous_operation, *clip.next_operations)
@@ -220,7 +223,7 @@ def _operations(clips: Sequence[Clip]) -> tuple[str, ...]:
     others = sorted(label for label in used if label is not None and label not in OPERATIONS)
     labels = OPERATIONS if not others else (*(label for label in OPERATIONS if label in used), *others)
     if len(labels) > MAX_LABELS:
-        raise WorldError(f"{len(labels)} different operations, at most {MAX_LABELS} are supported")
+        raise WorldError(f"{names}: {len(labels)} different operations, at most {MAX_LABELS} are supported")
     return labels
 
 
