@@ -7,7 +7,6 @@ generation; nothing is ever truncated.
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -23,7 +22,8 @@ from finetune.config import Config
 from finetune.patches import Patches, count_tokens, patchify
 from finetune.tokens import answer_text, special_ids
 from harness.errors import UsageError
-from reference.files import read_json_lines
+from reference.errors import RenderError
+from reference.rendering.lists import read_description, truth_rows
 from reference.task import CLIP_FRAMES, FPS, UNKNOWN
 from reference.training.augment import Augmentation
 from reference.training.datasets import Clips
@@ -78,8 +78,8 @@ class ClipDataset:
         self.operations = world_operations(self.request["world"], self.request["split"])
         augmentation = _augmentation(config) if training else _interpolation(config)
         self.clips = Clips(folder, augment=augmentation, trusted=True, operations=self.operations)
-        self.truth = _read_truth(folder)
-        self.names = [json.loads(line)["clip_id"] for line in (folder / "clips.jsonl").open(encoding="utf-8")]
+        self.names = [row.clip_id for row in self.clips.rows]
+        self.truth = _read_truth(folder, self.names)
         self.places = list(range(len(self.names)))
         if training and not config.randomised:
             self.places = [place for place in self.places if not self.truth[self.names[place]]["randomised"]]
@@ -165,9 +165,9 @@ def _interpolation(config: Config) -> Augmentation | None:
 def _read_request(folder: Path, config: Config) -> dict[str, Any]:
     """Return the request that a rendering was made from. Raises UsageError if it does not fit the config."""
     try:
-        request = json.loads((folder / "render.json").read_text(encoding="utf-8"))["request"]
-    except (OSError, ValueError, KeyError) as error:
-        raise UsageError(f"{folder}: no rendering ({error!r}); harness world render makes one") from None
+        request = read_description(folder)["request"]
+    except RenderError as error:
+        raise UsageError(f"{folder}: no rendering ({error}); harness world render makes one") from None
     for name in ("world", "size", "frames", "sampler"):
         if request[name] != getattr(config, name):
             raise UsageError(f"{folder}: rendered with {name} {request[name]}, the config says {getattr(config, name)}")
@@ -180,13 +180,16 @@ def world_operations(world: str, split: str) -> tuple[str, ...]:
         return truth.operations
 
 
-def _read_truth(folder: Path) -> dict[str, dict[str, Any]]:
-    """Return the rows of truth.jsonl by clip id."""
+def _read_truth(folder: Path, names: Sequence[str]) -> dict[str, dict[str, Any]]:
+    """Return the rows of truth.jsonl by clip id. Raises UsageError where one of the named clips has none."""
     path = folder / "truth.jsonl"
     if not path.is_file():
         raise UsageError(f"{folder}: no truth.jsonl to train or evaluate with; render the split train or validation")
-    rows = read_json_lines(path)
-    return {row["clip_id"]: row for row in rows}
+    usual: dict[str, Any] = {"randomised": None, "next_operations": []}
+    rows = {row["clip_id"]: usual | row for row in truth_rows(folder)}
+    if missing := next((name for name in names if name not in rows), None):
+        raise UsageError(f"{path}: has no line for clip {missing}")
+    return rows
 
 
 def _negative_ids(config: Config, names: Sequence[str]) -> dict[str, str]:

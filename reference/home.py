@@ -21,12 +21,16 @@ UNUSABLE = "\\?"
 def cache_home(home: str | Path | None = None) -> Path:
     """Return the folder for derived files: the argument, else HARNESS_HOME, else a folder in the user's cache.
 
-    Raises TruthError for a path that DuckDB cannot use.
+    Raises TruthError for a path that DuckDB cannot use, and where the user has no home folder.
     """
-    if home is None:
-        home = os.environ.get("HARNESS_HOME") or (
-            Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "warehouse-harness"
-        )
+    home = home or os.environ.get("HARNESS_HOME")
+    if not home and os.environ.get("XDG_CACHE_HOME"):
+        home = Path(os.environ["XDG_CACHE_HOME"]) / "warehouse-harness"
+    if not home:
+        try:
+            home = Path.home() / ".cache" / "warehouse-harness"
+        except RuntimeError:  # no HOME, and the user has no entry in the password file
+            raise TruthError("this user has no home folder: set HARNESS_HOME to a folder for derived files") from None
     return need_usable(Path(home), "; HARNESS_HOME names another folder")
 
 

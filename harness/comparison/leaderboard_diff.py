@@ -5,7 +5,6 @@ The earlier one, BASE, is a folder of submissions, or what `harness leaderboard 
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -14,9 +13,31 @@ from harness.comparison import leaderboard
 from harness.errors import UsageError
 from harness.formatting import markdown_cell, rank_range
 from harness.ingestion.submission_file import shown_name
+from harness.rules import COMPONENTS
 from harness.scoring.request import Request
+from reference import shapes
 
 SCORED_BY = ("world", "split", "truth_digest", "rules", "weights", "version")
+BOARD_BYTES = 1 << 26
+_ROW: dict[str, shapes.Shape] = {
+    "name": shapes.text(),
+    "metrics": shapes.table({"score": shapes.table({"value": shapes.number(0, 1)}, others=True)}, others=True),
+    "flags": shapes.array(shapes.text()),
+    "signature": shapes.text(10_000),
+}
+_RANKS = dict.fromkeys(("rank_low", "rank_high", "tier"), shapes.integer(1))
+BOARD = shapes.table(
+    {
+        "format": shapes.one_of(leaderboard.FORMAT),
+        "verdict": shapes.text(100_000),
+        "entries": shapes.array(shapes.table(_ROW | _RANKS, others=True)),
+        "references": shapes.array(shapes.table(_ROW, others=True)),
+        "weights": shapes.table({name: shapes.number(0, 1) for name in COMPONENTS}),
+        **{key: shapes.text() for key in SCORED_BY if key != "weights"},
+    },
+    others=True,
+)
+"""What `diff` reads of a board in a file; the rest of it is not looked at."""
 
 
 @dataclass(frozen=True)
@@ -53,15 +74,19 @@ def read_base(base: str, request: Request, baseline: str) -> dict[str, Any]:
     path = Path(base)
     if path.is_dir():
         return leaderboard.leaderboard(path, request=request, baseline=baseline)
-    try:
-        board = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise UsageError(f"--diff {shown_name(base)}: {error.strerror}") from None
-    except (ValueError, RecursionError):
-        raise UsageError(f"--diff {shown_name(base)}: not JSON") from None
+    place = f"--diff {shown_name(base)}"
+    content = shapes.decode(_read(path), place, UsageError)
+    board = shapes.parse_json(content, place, UsageError)
     if not isinstance(board, dict) or board.get("format") != leaderboard.FORMAT:
-        raise UsageError(f"--diff {shown_name(base)}: expected what `harness leaderboard --format json` writes")
-    return board
+        raise UsageError(f"{place}: expected what `harness leaderboard --format json` writes")
+    return shapes.check(board, BOARD, place, UsageError)
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return shapes.read_bytes(path, UsageError, BOARD_BYTES)
+    except UsageError as error:
+        raise UsageError(f"--diff {shown_name(str(error))}") from None
 
 
 def diff(before: dict[str, Any], after: dict[str, Any]) -> Changes:

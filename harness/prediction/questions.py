@@ -26,11 +26,14 @@ from harness.errors import UsageError
 from harness.prediction.choices import Choices
 from harness.prediction.predictor import Question, Wants
 from harness.worlds.rendering import render
+from reference.errors import RenderError
 from reference.files import locked, read_json_lines
 from reference.home import cache_home
 from reference.pool import in_order
+from reference.rendering.lists import INDEX, RENDERING, read_description
 from reference.rendering.render_split import description, source_of
 from reference.rendering.request import Request
+from reference.shapes import json_lines
 from reference.training.datasets import Clips
 from reference.truth.sealed import COMMITMENT
 from reference.truth.store import Truth
@@ -78,9 +81,11 @@ class Pictures:
 
     def __init__(self, folder: Path, pictures: dict[str, Any], known: Collection[str], *, trusted: bool):
         self._folder, self.pictures = folder, pictures
-        with _readable(f"{folder / 'clips.jsonl'}"):
+        try:
             # absolute: pictures are read in a thread while the model may be in a working directory of its own
             self._clips, self._places = Clips(folder.absolute(), trusted=trusted), _places(folder)
+        except RenderError as error:  # before anything is asked: the folder that was named is the fault
+            raise UsageError(str(error)) from None
         self.clips = tuple(self._places)
         if strange := set(self.clips).difference(known):
             raise UsageError(f"{folder}: shows clips that are not of the split: {min(strange)!r}")
@@ -90,26 +95,10 @@ class Pictures:
         return [Question(*(sample[name] for name in Question._fields)) for sample in map(self._sample, batch)]
 
     def _sample(self, clip_id: str) -> dict[str, Any]:
-        with _readable(f"{self._folder}: clip {clip_id}"):
+        try:
             return self._clips[self._places[clip_id]]
-
-
-@contextlib.contextmanager
-def _readable(what: str) -> Iterator[None]:
-    """Turn what a missing or malformed file raises into a UsageError that names it: others may have written it."""
-    try:
-        yield
-    except (
-        OSError,
-        ValueError,
-        TypeError,
-        KeyError,
-        AttributeError,
-        IndexError,
-        OverflowError,
-        RecursionError,
-    ) as error:
-        raise UsageError(f"{what} cannot be read ({type(error).__name__}: {str(error)[:200]})") from None
+        except OSError as error:
+            raise UsageError(f"{self._folder}: clip {clip_id} cannot be read ({error.strerror or error})") from None
 
 
 def open_rendering(folder: Path, truth: Truth, known: Collection[str], wants: Wants) -> Pictures:
@@ -193,13 +182,12 @@ def _cache_folder(home: Path, details: dict[str, Any]) -> Path:
 
 def _read_description(folder: Path) -> dict[str, Any]:
     """Return render.json of a whole rendering. Raises UsageError."""
-    if not (folder / "index.json").is_file():
+    if not (folder / INDEX).is_file():
         raise UsageError(f"{folder}: holds no whole rendering; harness world render WORLD -o {folder}")
     try:
-        details = json.loads((folder / "render.json").read_text(encoding="utf-8"))
-        return details | {"request": dict(details["request"]), "world_digest": str(details["world_digest"])}
-    except (OSError, ValueError, KeyError, TypeError, RecursionError):
-        raise UsageError(f"{folder / 'render.json'}: does not say what was rendered") from None
+        return read_description(folder)
+    except RenderError as error:
+        raise UsageError(f"{folder / RENDERING}: does not say what was rendered ({error})") from None
 
 
 def _pins(details: dict[str, Any]) -> dict[str, Any]:
@@ -240,12 +228,9 @@ def _check_wants(folder: Path, request: dict[str, Any], wants: Wants, *, rendere
 
 def _places(folder: Path) -> dict[str, int]:
     """Return clip id -> line of clips.jsonl, from 0. Raises UsageError, also for a line that is marked as altered."""
-    path, places = folder / "clips.jsonl", dict[str, int]()
-    for place, row in enumerate(read_json_lines(path)):
-        clip_id = row.get("clip_id")
-        if not isinstance(clip_id, str) or clip_id in places:
-            raise UsageError(f"{path}:{place + 1}: no clip id, or one that stands there twice")
+    places = dict[str, int]()
+    for number, (_, place, row) in enumerate(json_lines(folder / "clips.jsonl", RenderError)):
         if row.get("as_domain") or row.get("paint_out"):
-            raise UsageError(f"{path}:{place + 1}: an altered picture, a split is not judged on that")
-        places[clip_id] = place
+            raise UsageError(f"{place}: an altered picture, a split is not judged on that")
+        places[row["clip_id"]] = number
     return places

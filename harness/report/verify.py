@@ -1,13 +1,15 @@
 """Verify that a page shows what its submissions give: make it again, compare, and name the first difference.
 
 Both the packed data and every text and number in the HTML are compared, so that neither can be altered alone. Pictures
-are not drawn again. A page of another version is compared by its texts and numbers, not by its markup.
+are not drawn again. A page of another version is compared by its texts and numbers, not by its markup, nor by the name
+of the version. Anybody may have written the page: `recipe` says what it may say, and files of any size, packed or not,
+end in a sentence.
 """
 
 from __future__ import annotations
 
 import base64
-import json
+import binascii
 import re
 import zlib
 from collections.abc import Iterator
@@ -23,15 +25,19 @@ from harness.ingestion.submission_file import shown_name
 from harness.report import data, gather
 from harness.report.columns import script_data
 from harness.report.gather import Gathered
+from harness.report.recipe import check_baseline, check_packed, may_be_shown, other_size, request_of
 from harness.report.render import Sheet, html
-from harness.rules import Weights, find_rules
 from harness.scoring.request import Request
 from harness.version import __version__
+from reference import shapes
 from reference.files import sha256
 
 PACKED = re.compile(r'<script type="application/octet-stream" id="data">([A-Za-z0-9+/=\s]*)</script>')
 SHEETS = re.compile(r'<script type="application/octet-stream" id="sheets">([^<]*)</script>')
-MAX_UNPACKED = 1 << 30
+MAX_PAGE, MAX_UNPACKED = 1 << 28, 1 << 28
+"""Bytes of a page and of its packed data that are read; `--budget 100MB` makes a page of 100 MB."""
+MARKUP = 4, 1 << 20
+"""A page's markup may be so many times, and so many characters, longer than that which the submissions give."""
 
 
 @dataclass(frozen=True)
@@ -45,16 +51,20 @@ class Checked:
 def verify(path: Path, submissions: Path, request: Request) -> Checked:
     """Compare a page with the one that `submissions` give.
 
-    `request` says where truth and scores are kept; the rest stands in the page. Fails with a UsageError where the file
-    is no page, or where a prediction file is missing.
+    `request` says where truth and scores are kept and whether truth may be revealed; the rest stands in the page. Fails
+    with a UsageError where the file is no page, says what no page says, or where a prediction file is missing.
     """
     text = _read(path)
     packed = unpack(text, path)
+    sheets = _sheets(text, path, len(packed["clips"]["id"]))
     if not submissions.is_dir():
         raise UsageError(f"--submissions {shown_name(submissions)}: no such folder")
+    request = request_of(packed["recipe"], request)
+    if other := other_size(packed, request):
+        return Checked(0, other)
     gathered = _regather(packed["recipe"], submissions, request)
     moved = _other_entries(packed["recipe"], gathered, shown_name(submissions))
-    expected = html(data.page(gathered), script_data(gathered), _sheets(text))
+    expected = html(data.page(gathered), script_data(gathered), sheets)
     mine = list(tokens(expected))
     return Checked(_numbers(expected, mine), moved or _difference(text, packed, expected, mine))
 
@@ -81,61 +91,60 @@ def _numbers(page: str, visible: list[Token]) -> int:
 
 
 def unpack(text: str, path: Path) -> dict[str, Any]:
-    """Return the data packed in a page's text. Fails with a UsageError where there is none of this format."""
+    """Return the data packed in a page's text. Raises UsageError where there is none of this format."""
+    name = shown_name(path)
+    none = f"{name}: holds no page of this project (format {data.FORMAT})"
     found = PACKED.search(text)
     try:
         if not found:
-            raise ValueError
+            raise UsageError(none)
         inflater = zlib.decompressobj(wbits=31)
-        packed = json.loads(inflater.decompress(base64.b64decode(found[1]), MAX_UNPACKED))
-        if packed["recipe"]["format"] != data.FORMAT:
-            raise ValueError
-        return packed
-    except (ValueError, KeyError, TypeError, zlib.error, RecursionError):
-        raise UsageError(f"{shown_name(path)}: holds no page of this project (format {data.FORMAT})") from None
+        plain = inflater.decompress(base64.b64decode(found[1]), MAX_UNPACKED)
+    except (ValueError, zlib.error):
+        raise UsageError(none) from None
+    if not inflater.eof:
+        full = len(plain) == MAX_UNPACKED
+        raise UsageError(f"{name}: has packed data of more than {MAX_UNPACKED:,} bytes" if full else none)
+    packed = shapes.parse_json(shapes.decode(plain, name, UsageError), f"{name}: packed data", UsageError)
+    recipe = packed.get("recipe") if isinstance(packed, dict) else None
+    if not isinstance(recipe, dict) or recipe.get("format") != data.FORMAT:
+        raise UsageError(none)
+    return check_packed(packed, name)
 
 
 def _read(path: Path) -> str:
+    """Return the text of a page. Raises UsageError for anything but a UTF-8 file of at most MAX_PAGE bytes."""
     try:
-        return path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "not UTF-8"
-        raise UsageError(f"{shown_name(path)}: {reason}") from None
+        return shapes.decode(shapes.read_bytes(path, UsageError, MAX_PAGE), path, UsageError)
+    except UsageError as error:
+        raise UsageError(shown_name(str(error))) from None
 
 
-def _sheets(text: str) -> list[Sheet]:
-    found = SHEETS.search(text)
-    lines = [line.split(" ") for line in found[1].splitlines()] if found else []
-    return [Sheet(int(place), base64.b64decode(webp)) for place, webp in lines]
+def _sheets(text: str, path: Path, clips: int) -> list[Sheet]:
+    """Return the pictures of a page: lines of a clip's place and base64, the places rising."""
+    found, last, sheets = SHEETS.search(text), -1, list[Sheet]()
+    for line in found[1].splitlines() if found else []:
+        place, _, packed = line.partition(" ")
+        try:
+            if not place.isdecimal() or not place.isascii() or not last < int(place[:20]) < clips:
+                raise ValueError
+            sheets.append(Sheet(int(place), base64.b64decode(packed, validate=True)))
+        except (ValueError, binascii.Error):
+            raise UsageError(f"{shown_name(path)}: its pictures are not those of clips of the page, in order") from None
+        last = int(place)
+    return sheets
 
 
 def _regather(recipe: dict[str, Any], folder: Path, request: Request) -> Gathered:
     """Gather what the page was made of; title and commands are the page's, because they name its maker's files."""
-    try:
-        request = _request(recipe, request)
-        if recipe["kind"] == "leaderboard":
-            gathered = gather.gather_leaderboard(folder, request, recipe["baseline"])
-        else:
-            gathered = _gather_files(recipe, folder, request)
-        commands = [entry["command"] for entry in recipe["entries"]]
-        alike = len(commands) == len(gathered.entries)
-        return replace(gathered, title=recipe["title"], commands=commands if alike else gathered.commands)
-    except (KeyError, TypeError) as error:
-        raise UsageError(f"the page does not say how it was made ({error})") from None
-
-
-def _request(recipe: dict[str, Any], request: Request) -> Request:
-    reading = dict(recipe["reading"])
-    if reading.pop("clip_map") is not None:
-        raise UsageError("the page was made with --clip-map, which it does not hold: it cannot be made again from it")
-    return replace(
-        request,
-        world=recipe["world"],
-        split=recipe["split"],
-        rules=find_rules(recipe["rules"]),
-        weights=Weights(**recipe["weights"]),
-        **reading,
-    )
+    if recipe["kind"] == "leaderboard":
+        gathered = gather.gather_leaderboard(folder, request, check_baseline(recipe["baseline"], folder))
+    else:
+        gathered = _gather_files(recipe, folder, request)
+    theirs, mine = [entry["command"] for entry in recipe["entries"]], gathered.commands
+    shown = len(theirs) == len(mine) and all(a == b or may_be_shown(a) for a, b in zip(theirs, mine, strict=True))
+    title = gathered.title if recipe["kind"] == "leaderboard" else recipe["title"]
+    return replace(gathered, title=title, commands=theirs if shown else mine)
 
 
 def _gather_files(recipe: dict[str, Any], folder: Path, request: Request) -> Gathered:
@@ -217,22 +226,47 @@ def _difference(text: str, packed: dict[str, Any], expected: str, mine: list[Tok
     """Return the first difference of a page and the expected one: of texts and numbers, packed data, markup."""
     if text == expected:
         return None
-    theirs = list(tokens(text))
+    markup, wanted = (len(_without_data(page)) for page in (text, expected))
+    if markup > MARKUP[0] * wanted + MARKUP[1]:
+        return f"the page has {markup:,} characters beside its data, the submissions give {wanted:,}"
+    version = packed["recipe"]["version"]
+    theirs = [_as_this_version(token, version) for token in tokens(text)]
     for theirs_one, mine_one in zip(theirs, mine, strict=False):
         if theirs_one != mine_one:
             return _describe(theirs_one, mine_one)
     if len(theirs) != len(mine):
         return f"the page says {len(theirs):,} things where the submissions give {len(mine):,}"
-    if found := _differs(packed, unpack(expected, Path()), ""):
+    here = unpack(expected, Path())
+    if found := _differs(_of_this_version(packed, version), here, ""):
         return found
-    if packed["recipe"]["version"] == __version__ and _without_data(text) != _without_data(expected):
+    if version == __version__ and _without_data(text) != _without_data(expected):
         return "the page's numbers are right, but its markup, script or style is not what this version writes"
     return None
 
 
+def _as_this_version(token: Token, version: str) -> Token:
+    """Return a token that names the page's version as naming this one, as chip or in a signature."""
+    if version == __version__ or version not in token.text:
+        return token
+    text = __version__ if token.text == version else _in_signatures(token.text, version)
+    return replace(token, text=text)
+
+
+def _in_signatures(text: str, version: str) -> str:
+    return text.replace(f"|version:{version}", f"|version:{__version__}")
+
+
+def _of_this_version(packed: dict[str, Any], version: str) -> dict[str, Any]:
+    """Return packed data that name the page's version as naming this one: in the recipe, and in panels."""
+    if version == __version__:
+        return packed
+    models = [_in_signatures(panel, version) if isinstance(panel, str) else panel for panel in packed["models"]]
+    return packed | {"recipe": packed["recipe"] | {"version": __version__}, "models": models}
+
+
 def _without_data(text: str) -> str:
-    """Return the page without its packed data, because another zlib packs equal data otherwise."""
-    return PACKED.sub("", text)
+    """Return the page without its packed data, because another zlib packs equal data otherwise, and its pictures."""
+    return SHEETS.sub("", PACKED.sub("", text))
 
 
 def _describe(theirs: Token, mine: Token) -> str:
@@ -260,7 +294,7 @@ def _differs(theirs: Any, mine: Any, at: str) -> str | None:
     if isinstance(theirs, str) and isinstance(mine, str) and "<" in mine:
         return _differs_html(theirs, mine, at)
     where = f"packed data {at.lstrip('.')}"
-    return f"{where}: the page holds {_short(str(theirs))}, the submissions give {_short(str(mine))}"
+    return f"{where}: the page holds {shapes.shown(theirs)}, the submissions give {shapes.shown(mine)}"
 
 
 def _differs_html(theirs: str, mine: str, at: str) -> str:

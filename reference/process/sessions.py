@@ -14,12 +14,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import count
 
+from reference.errors import WorldError
 from reference.process.cutter import NEXT_OPERATIONS
 from reference.process.grammar import Grammar, Regime, grammar_of
 from reference.process.world import DONE, IDLE, START, Worker, World
 from reference.randomness import below, stream
 from reference.task import Run
 
+MAX_RUNS = 1_000_000
+"""Runs that a session may have: where no clip can be cut from them, the timeline would have no end."""
 _FINE = 1 << 32  # share * 2^32 is exact in a double, so every processor gets the same integer
 
 
@@ -69,6 +72,8 @@ class Session:
             step = grammar.successors(step, mask, regime).draw(share())
 
     def _run(self, operation: str, step: str) -> StepRun:
+        if len(self.runs) >= MAX_RUNS:
+            raise WorldError(f"session {self.name}: too few clips can be cut from {MAX_RUNS:,} runs of the grammar")
         start = self.runs[-1].end_ms if self.runs else 0
         table_ms = quantile(self.grammar.world.durations[operation], self.rng.random())
         end = start + max(1, table_ms * self.worker.tempo_percent // 100)

@@ -26,10 +26,14 @@ from reference.errors import WorldError
 from reference.files import sha256
 from reference.process.appearance import MARKS, Look, look_faults, read_look
 from reference.process.cutter import CutPlan
+from reference.process.world_shape import check_shape
+from reference.shapes import read_bytes
 from reference.task import CLIP_MS, OPERATIONS, UNKNOWN
 from reference.toml import parse_toml
 
 FORMAT = 1
+MAX_BYTES = 1 << 22
+"""Bytes of a world file that are read."""
 DONE = "done"
 START = "start"
 IDLE = "Idle"
@@ -170,7 +174,7 @@ def world_file(name_or_path: str | Path) -> bytes:
     path = Path(name_or_path)
     if not path.is_file():
         raise WorldError(f"no world {name!r}; there are {', '.join(world_names())}, or give the path of a .toml file")
-    return path.read_bytes()
+    return read_bytes(path, WorldError, MAX_BYTES)
 
 
 @lru_cache(maxsize=8)  # a command asks for its world several times
@@ -192,6 +196,7 @@ def parse_world(content: bytes, place: str) -> World:
 def _read(table: dict[str, Any], digest: str) -> World:
     if table.get("format") != FORMAT:
         raise WorldError(f"format is {table.get('format')!r}, this version reads {FORMAT}")
+    check_shape(table)
     cutting = table["cutting"]
     return World(
         name=table["name"],

@@ -16,6 +16,7 @@ from __future__ import annotations
 import hashlib
 import io
 import os
+import re
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
@@ -26,11 +27,15 @@ from numpy.typing import NDArray
 
 from reference.errors import RenderError, ShardError
 from reference.extras import needs
+from reference.rendering.picture_size import picture_size
 from reference.rendering.shards import read_shard
 
 Pixels = NDArray[np.uint8]
+FRAME = re.compile(r"[0-9]{3}\.(?:jpg|webp)")
 PARTIAL = ".partial"
 """Beside frames/, videos/ and shards/: what is being written."""
+SIDES = 16, 2048
+"""Least and greatest side of a rendered picture, in pixels; no greater one is decoded."""
 IMAGES: dict[str, dict[str, Any]] = {
     "jpg": {"format": "JPEG", "quality": 90, "subsampling": "4:4:4"},  # marks differ by colour, down to 84 x 84
     "webp": {"format": "WEBP", "quality": 80, "method": 4},
@@ -44,13 +49,33 @@ def image_bytes(picture: Pixels, kind: str) -> bytes:
     return buffer.getvalue()
 
 
-def image_pixels(content: bytes, name: str) -> Pixels:
-    """Return the RGB pixels [h, w, 3] of a JPEG or WebP file. Raises RenderError naming `name`."""
+def image_pixels(content: bytes, name: str, side: int | None = None) -> Pixels:
+    """Return the RGB pixels [h, w, 3] of a JPEG or WebP file. Raises RenderError naming `name`.
+
+    The header is read first: a picture with other sides than `side` pixels, or without it of sides over those of SIDES, is
+    refused before it is decoded.
+    """
+    size = picture_size(content)
+    _check_size(size, name, side)
     try:
         with _pillow().open(io.BytesIO(content), formats=("JPEG", "WEBP")) as picture:
+            if picture.size != size:
+                raise ValueError(f"two sizes, {size} and {picture.size}")
             return np.asarray(picture.convert("RGB"))
-    except (OSError, ValueError, SyntaxError) as error:
-        raise RenderError(f"{name}: not a readable picture ({error})") from None
+    except RenderError:
+        raise
+    except Exception as error:  # what a decoder of damaged bytes raises is not listed anywhere
+        raise RenderError(f"{name}: not a readable picture ({str(error)[:200]})") from None
+
+
+def _check_size(size: tuple[int, int] | None, name: str, side: int | None) -> None:
+    if size is None:
+        raise RenderError(f"{name}: not a readable picture (no header of a JPEG or WebP)")
+    width, height = size
+    if side is not None and size != (side, side):
+        raise RenderError(f"{name}: has {width} x {height} pixels, expected {side} x {side}")
+    if not (0 < width <= SIDES[1] and 0 < height <= SIDES[1]):
+        raise RenderError(f"{name}: has {width} x {height} pixels, sides of at most {SIDES[1]} are read")
 
 
 def _pillow() -> Any:
@@ -67,8 +92,11 @@ def frame_name(index: int, kind: str) -> str:
 
 
 def frame_indices(folder: Path) -> list[int]:
-    """Return the frame indices that a clip's folder holds, sorted."""
-    return sorted(int(path.stem) for path in folder.iterdir())
+    """Return the frame indices that a clip's folder holds, sorted. Raises RenderError for another file in it."""
+    names = sorted(path.name for path in folder.iterdir())
+    if odd := next((name for name in names if not FRAME.fullmatch(name)), None):
+        raise RenderError(f"{folder / odd}: is no frame; delete the folder, and it is rendered again")
+    return sorted(int(name[:3]) for name in names)
 
 
 def write_folder(path: Path, files: Mapping[str, bytes], partial: Path) -> None:
@@ -91,7 +119,7 @@ def is_whole_folder(path: Path, n: int) -> bool:
 def is_whole(path: Path) -> bool:
     """Return whether a file ends as one of its kind must."""
     try:
-        return _CHECKS[path.suffix](path)
+        return path.is_file() and _CHECKS[path.suffix](path)
     except (OSError, KeyError, ShardError):
         return False
 

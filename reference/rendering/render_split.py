@@ -30,8 +30,9 @@ from reference.drawing.frame import render_frames
 from reference.errors import RenderError
 from reference.files import TEMPORARY, replacement, write_json
 from reference.pool import in_processes
-from reference.rendering.artifacts import IMAGES, PARTIAL
+from reference.rendering.artifacts import IMAGES, PARTIAL, SIDES
 from reference.rendering.estimate import Estimate, check_room, estimate
+from reference.rendering.lists import RENDERING, read_description
 from reference.rendering.recordings import Recording
 from reference.rendering.request import Request
 from reference.rendering.sources import DrawFrames, Job, Scenes, Source
@@ -44,7 +45,6 @@ FORMAT = "warehouse-harness/rendering-1"
 TASK_CLIPS = 8
 SHARD_CLIPS = 64
 SHARD_SESSIONS = 3
-SIDES = 16, 2048
 LIBRARIES = ("av", "numpy", "pillow", "thorvg-python")
 
 Progress = Callable[[int, int], None]
@@ -169,7 +169,7 @@ def _exclusive(folder: Path, description: dict[str, Any]) -> Iterator[None]:
     with _lock(folder):
         _compare(folder, description)
         _sweep(folder)
-        write_json(folder / "render.json", description)
+        write_json(folder / RENDERING, description)
         try:
             yield
         finally:
@@ -199,18 +199,20 @@ def _sweep(folder: Path) -> None:
 
 def _compare(folder: Path, description: dict[str, Any]) -> None:
     """Raise RenderError unless the folder is empty or holds a rendering of the same description."""
-    try:
-        present = json.loads((folder / "render.json").read_text(encoding="utf-8"))
-    except FileNotFoundError:
+    if not (folder / RENDERING).exists():
         if any(not path.name.startswith(TEMPORARY) for path in folder.iterdir()):
-            raise RenderError(f"{folder}: is not empty and holds no rendering; choose another folder") from None
+            raise RenderError(f"{folder}: is not empty and holds no rendering; choose another folder")
         return
-    except (OSError, ValueError):
-        raise RenderError(f"{folder}/render.json: cannot be read; delete the folder, or choose another") from None
+    try:
+        present = read_description(folder)
+    except RenderError as error:
+        raise RenderError(
+            f"{folder / RENDERING}: cannot be read; delete the folder, or choose another ({error})"
+        ) from None
     there, wanted = (
         {
-            **part.get("request", {}),
-            **part.get("libraries", {}),
+            **part["request"],
+            **(part["libraries"] if isinstance(part.get("libraries"), dict) else {}),
             **{key: part.get(key) for key in ("format", "world_digest", "code")},
         }
         for part in (present, description)

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import IO, Any, NamedTuple
 
 from reference.errors import ShardError
+from reference.shapes import open_regular
 
 MEMBER = re.compile(r"(?P<key>[A-Za-z0-9][A-Za-z0-9_-]{0,79})\.(?P<field>[0-9]{2}\.(?:jpg|webp)|json|truth\.json)")
 KEY = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,79}")
@@ -113,21 +114,18 @@ def _members(path: Path, start: int) -> Iterator[tuple[int, str, str, bytes]]:
 
     tarfile would follow links and extended headers, which no shard of ours has.
     """
-    try:
-        with path.open("rb") as file:
-            file.seek(start)
-            last = ""
-            while True:
-                place = file.tell()
-                member = _header(path, file, last)
-                if member is None:
-                    return
-                name = MEMBER.fullmatch(member.name)
-                assert name is not None
-                yield place, name["key"], name["field"], _content(path, file, member)
-                last = member.name
-    except OSError as error:
-        raise ShardError(f"{path}: {error.strerror}") from None
+    with open_regular(path, ShardError) as file:
+        file.seek(start)
+        last = ""
+        while True:
+            place = file.tell()
+            member = _header(path, file, last)
+            if member is None:
+                return
+            name = MEMBER.fullmatch(member.name)
+            assert name is not None
+            yield place, name["key"], name["field"], _content(path, file, member)
+            last = member.name
 
 
 def _header(path: Path, file: IO[bytes], last: str) -> tarfile.TarInfo | None:
@@ -135,7 +133,7 @@ def _header(path: Path, file: IO[bytes], last: str) -> tarfile.TarInfo | None:
     if len(block) < _BLOCK:
         raise ShardError(f"{path}: truncated {f'after member {last}' if last else 'before its first member'}")
     if not any(block):
-        if any(file.read()):
+        if any(map(any, iter(lambda: file.read(MEMBER_BYTES), b""))):
             raise ShardError(f"{path}: data follow its end")
         return None
     try:

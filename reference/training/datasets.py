@@ -4,38 +4,42 @@ Both suit torch's DataLoader; neither imports torch. A sample is a dict: `clip_i
 `indices` int64 [n], `times` float64 [n] in seconds, `prompt`, and where the rendering holds truth `truth`: the three
 answers in the form of a prediction.
 
-Renderings of all three forms are read, also ones of unknown origin: paths must stay inside the folder, shards are read
-strictly, videos are decoded apart unless `trusted`. With an `Augmentation`, set `epoch` before each pass.
+Renderings of all three forms are read, also ones of unknown origin: every line and member is checked
+(`reference.rendering.lists`), paths must stay inside the folder, pictures have the size that render.json promises, and
+videos are decoded apart unless `trusted`. With an `Augmentation`, set `epoch` before each pass.
 """
 
 from __future__ import annotations
 
-import json
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
-from reference.errors import RenderError
-from reference.files import read_json_lines
+from reference import shapes
+from reference.errors import RenderError, ShardError
 from reference.randomness import digest
+from reference.rendering import lists
 from reference.rendering.artifacts import image_pixels
 from reference.rendering.prompt import prompt_of_frames
-from reference.rendering.shards import Sample, read_sample, read_shard
+from reference.rendering.shards import MEMBER_BYTES, Sample, read_sample, read_shard
 from reference.task import OPERATIONS
 from reference.training import augment as augmenting
 from reference.training.augment import Augmentation
 from reference.video.read import frames as video_frames
 
+Pixels = NDArray[np.uint8]
 ANSWERS = ("dominant_operation", "temporal_segment", "next_operation")
 
 
 class _Row(NamedTuple):
-    """Line of clips.jsonl: where it begins in the file, and which shard holds the clip, if one does."""
+    """Line of clips.jsonl: where it begins in the file, its clip, and which shard holds that, if one does."""
 
     place: int
+    clip_id: str
     shard: str | None
 
 
@@ -53,9 +57,10 @@ class Clips:
     ):
         self.folder, self.augment, self.epoch, self.trusted = Path(folder), augment, epoch, trusted
         self.operations = tuple(operations)
-        self.rows = list(_rows(self.folder))
+        self.promise = lists.promised(self.folder)
+        self.rows = list(_rows(self.folder, self.promise))
         self.truths = _truths(self.folder)
-        self.offsets = _offsets(self.folder) if any(row.shard for row in self.rows) else {}
+        self.offsets = lists.shard_offsets(self.folder) if any(row.shard for row in self.rows) else {}
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -64,18 +69,49 @@ class Clips:
         row = self._row(range(len(self.rows))[index])
         truth = self.truths.get(row["clip_id"])
         if "shard" in row:
-            path = _path_inside(self.folder, row["shard"])
-            return self._augmented(_from_shard(read_sample(path, self.offsets[row["shard"]][row["clip_id"]])))
+            return self._augmented(self._in_shard(row))
         if "video" in row:
             return self._augmented(self._video(row, truth))
-        pictures = [_path_inside(self.folder, name) for name in row["frames"]]
-        frames = np.stack([image_pixels(path.read_bytes(), str(path)) for path in pictures])
+        pictures = [lists.path_inside(self.folder, name) for name in row["frames"]]
+        contents = (shapes.read_bytes(path, RenderError, MEMBER_BYTES) for path in pictures)
+        frames = self._frames(zip(pictures, contents, strict=True))
         return self._augmented(_sample(row, frames, truth))
 
     def _row(self, index: int) -> dict[str, Any]:
-        with (self.folder / "clips.jsonl").open("rb") as file:
+        path = self.folder / lists.CLIPS
+        with shapes.open_regular(path, RenderError) as file:
             file.seek(self.rows[index].place)
-            return json.loads(file.readline())
+            place = f"{path}:{index + 1}"
+            line = shapes.json_line(file.readline(shapes.LINE_BYTES + 1), place, RenderError)
+        return lists.check_row(line, place, self.promise)
+
+    def _in_shard(self, row: dict[str, Any]) -> dict[str, Any]:
+        """Return the sample of a line that names a shard. Raises RenderError where the index does not find it there."""
+        path, clip_id = lists.path_inside(self.folder, row["shard"]), row["clip_id"]
+        offset = self.offsets.get(row["shard"], {}).get(clip_id)
+        if offset is None:
+            raise RenderError(
+                f"{self.folder / lists.INDEX}: does not say where clip {clip_id} begins in {row['shard']}"
+            )
+        sample = read_sample(path, offset)
+        if sample.key != clip_id:
+            raise RenderError(f"{self.folder / lists.INDEX}: clip {clip_id} begins elsewhere, there is {sample.key}")
+        return self._from_shard(path, sample)
+
+    def _from_shard(self, path: Path, sample: Sample) -> dict[str, Any]:
+        facts, truth = lists.check_sample(path, sample, self.promise)
+        names = (f"{path}: picture {place} of {sample.key}" for place in range(len(sample.pictures)))
+        frames = self._frames(zip(names, sample.pictures, strict=False))
+        return _sample({**facts, "clip_id": sample.key}, frames, _answers(truth) if truth else None)
+
+    def _frames(self, pictures: Iterable[tuple[object, bytes]]) -> Pixels:
+        """Return pictures (name, content) as one array [n, h, w, 3]. Raises RenderError where sizes are not one."""
+        side, frames = self.promise.side if self.promise else None, list[Pixels]()
+        for name, content in pictures:
+            frames.append(image_pixels(content, str(name), side))
+            if frames[-1].shape != frames[0].shape:
+                raise RenderError(f"{name}: has another size than the clip's first picture")
+        return np.stack(frames)
 
     def _video(self, row: dict[str, Any], truth: dict[str, Any] | None) -> dict[str, Any]:
         """Return a sample of a video clip, its prompt that of the chosen frames.
@@ -89,7 +125,11 @@ class Clips:
         shown = augmenting.source_frames(row["indices"], shift)
         wanted = sorted(set(shown))
         row["prompt"] = prompt_of_frames(row["prompt"], row["indices"]) or row["prompt"]
-        found, _ = video_frames(_path_inside(self.folder, row["video"]), indices=wanted, trusted=self.trusted)
+        path = lists.path_inside(self.folder, row["video"])
+        found, _ = video_frames(path, indices=wanted, trusted=self.trusted)
+        if self.promise and found.shape[1:3] != (self.promise.side, self.promise.side):
+            height, width = found.shape[1:3]
+            raise RenderError(f"{path}: has {width} x {height} pixels, {lists.RENDERING} says {self.promise.side}")
         return _sample(row, found[[wanted.index(index) for index in shown]], truth)
 
     def _augmented(self, sample: dict[str, Any]) -> dict[str, Any]:
@@ -109,9 +149,13 @@ class _Stream:
             for number in self._order(list(range(len(self.clips))))[index::of]:
                 yield self.clips[number]
             return
+        listed = {(row.shard, row.clip_id) for row in self.clips.rows}
         for shard in self._order(shards)[index::of]:
-            for sample in self._order(list(read_shard(_path_inside(self.clips.folder, shard)))):
-                yield self.clips._augmented(_from_shard(sample))
+            path = lists.path_inside(self.clips.folder, shard)
+            for sample in self._order(list(read_shard(path))):
+                if (shard, sample.key) not in listed:
+                    raise ShardError(f"{path}: holds clip {sample.key}, which {lists.CLIPS} does not name there")
+                yield self.clips._augmented(self.clips._from_shard(path, sample))
 
     def _order(self, items: list[Any]) -> list[Any]:
         """Return the items as they are, or shuffled anew in each epoch."""
@@ -153,48 +197,28 @@ def _stream(clips: Clips, shuffle: int | None, part: tuple[int, int]) -> _Stream
     return kind(clips, shuffle, part)
 
 
-def _rows(folder: Path) -> Iterator[_Row]:
-    path, place = folder / "clips.jsonl", 0
-    try:
-        with path.open("rb") as file:
-            for line in file:
-                yield _Row(place, json.loads(line).get("shard"))
-                place += len(line)
-    except (OSError, ValueError, AttributeError) as error:
-        raise RenderError(f"{path}: not the list of a rendering ({error})") from None
+def _rows(folder: Path, promise: lists.Promise | None) -> Iterator[_Row]:
+    """Yield the lines of clips.jsonl, checked. Raises RenderError with file and line."""
+    seen: set[str] = set()
+    path = folder / lists.CLIPS
+    if not path.exists():
+        raise RenderError(f"{path}: not the list of a rendering (no such file)")
+    for at, place, value in shapes.json_lines(path, RenderError):
+        row = lists.check_row(value, place, promise)
+        if row["clip_id"] in seen:
+            raise RenderError(f"{place}: clip {row['clip_id']} stands there twice")
+        seen.add(row["clip_id"])
+        yield _Row(at, row["clip_id"], row.get("shard"))
 
 
 def _truths(folder: Path) -> dict[str, dict[str, Any]]:
-    path = folder / "truth.jsonl"
-    if not path.is_file():
+    if not (folder / lists.TRUTH).exists():
         return {}
-    rows = read_json_lines(path)
-    return {row["clip_id"]: _answers(row) for row in rows}
+    return {row["clip_id"]: _answers(row) for row in lists.truth_rows(folder)}
 
 
 def _answers(row: dict[str, Any]) -> dict[str, Any]:
     return {name: row[name] for name in ANSWERS}
-
-
-def _offsets(folder: Path) -> dict[str, dict[str, int]]:
-    """Return shard -> clip id -> byte at which its sample begins. Raises RenderError for a damaged index."""
-    try:
-        index = json.loads((folder / "index.json").read_text(encoding="utf-8"))
-        return {file["path"]: file["offsets"] for file in index["files"]}
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise RenderError(f"{folder / 'index.json'}: not the index of a rendering ({error!r})") from None
-
-
-def _path_inside(folder: Path, name: str) -> Path:
-    path = folder / name
-    if not path.resolve().is_relative_to(folder.resolve()):
-        raise RenderError(f"{folder / 'clips.jsonl'}: {name!r} leads out of the folder")
-    return path
-
-
-def _from_shard(sample: Sample) -> dict[str, Any]:
-    frames = np.stack([image_pixels(picture, f"a picture of {sample.key}") for picture in sample.pictures])
-    return _sample({"clip_id": sample.key, **sample.facts}, frames, _answers(sample.truth) if sample.truth else None)
 
 
 def _sample(row: dict[str, Any], frames: Any, truth: dict[str, Any] | None) -> dict[str, Any]:

@@ -38,6 +38,7 @@ from reference.truth import openpack
 from reference.truth.origin import Content, Origin
 from reference.truth.sealed import registered_seal
 from reference.truth.truth_clips import read_truth
+from reference.truth.truth_files import MAX_BYTES
 
 FORMAT = 1
 SPLITS = (*OPEN_SPLITS, DEFAULT_SPLIT)
@@ -221,6 +222,8 @@ def _describe(
         if file.exists() and not file.is_file() and not file.is_dir():
             raise WorldError(f"{file}: is no regular file")
         try:
+            if file.stat().st_size > MAX_BYTES:
+                raise WorldError(f"{file}: has {file.stat().st_size:,} bytes, at most {MAX_BYTES:,} are read")
             content = file.read_bytes()
         except OSError as error:
             raise WorldError(f"{file}: {error.strerror}") from None
@@ -272,7 +275,7 @@ def _read(folder: Path, description: Mapping[str, Any]) -> _Read:
     else:
         read = read_truth(paths, description.get("fps"), description.get("clip_frames"))
         clips, notes = read.clips, read.notes
-        operations = _operations(clips)
+        operations = _operations(clips, ", ".join(paths.values()))
     if not clips:
         raise WorldError(f"{', '.join(paths.values())}: gives no clip (a clip needs 5 s and a known next operation)")
     return _Read(clips, operations, starts, meanings, notes)
@@ -329,7 +332,7 @@ def _restore_names(message: str, paths: Mapping[Path, str]) -> str:
     return message
 
 
-def _operations(clips: Sequence[Clip]) -> tuple[str, ...]:
+def _operations(clips: Sequence[Clip], names: str) -> tuple[str, ...]:
     """Return the labels: the canonical ten where they suffice, else those that occur, canonical ones first."""
     used = {
         label for clip in clips for label in (clip.dominant_operation, clip.previous_operation, *clip.next_operations)
@@ -337,7 +340,7 @@ def _operations(clips: Sequence[Clip]) -> tuple[str, ...]:
     others = sorted(label for label in used if label is not None and label not in OPERATIONS)
     labels = OPERATIONS if not others else (*(label for label in OPERATIONS if label in used), *others)
     if len(labels) > MAX_LABELS:
-        raise WorldError(f"{len(labels)} different operations, at most {MAX_LABELS} are supported")
+        raise WorldError(f"{names}: {len(labels)} different operations, at most {MAX_LABELS} are supported")
     return labels
 
 

@@ -12,15 +12,16 @@ import re
 import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from decimal import Decimal
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 from reference.errors import WorldError
 from reference.task import CLIP_FRAMES, OPERATIONS, Clip, Segment, frame_table, normalise_label
 from reference.truth.truth_files import Row, rows
 
 INT32, INT64 = 1 << 31, 1 << 63
+NAME_CHARACTERS = 1000
 FEW_FRAMES = 75
 """Frames of a clip at 15 fps, the usual rate that is not 25: truth that stays below probably counts at another rate."""
 
@@ -106,9 +107,9 @@ class _Reader:
         return notes
 
     def _clip_id(self, value: Any, place: str) -> str:
-        if isinstance(value, (*_NO_NAMES, bool, float, Decimal)) or value == "":
-            raise WorldError(f"{place}: clip_id is {value!r}, expected a text")
-        text = str(value)
+        if type(value) not in (str, int, UUID) or value == "":
+            raise WorldError(f"{place}: clip_id is {_short(value)}, expected a text")
+        text = _limited(str(value), "clip_id", place)
         if odd := _characters(text, _HIDDEN):
             raise WorldError(f"{place}: clip_id {text!r} holds {odd}, so no answer can name it")
         return text
@@ -130,11 +131,11 @@ class _Reader:
             return None
         kind = type(value)
         if isinstance(value, _NO_NAMES) or (kind is float and not math.isfinite(value)):
-            raise WorldError(f"{place}: {key} is {value!r}, expected a text or a number")
+            raise WorldError(f"{place}: {key} is {_short(value)}, expected a text or a number")
         first, where = self.kinds.setdefault(key, (kind, place))
         if first is not kind:
-            raise WorldError(f"{place}: {key} is {value!r} ({kind.__name__}), but {first.__name__} at {where}")
-        text = str(value)
+            raise WorldError(f"{place}: {key} is {_short(value)} ({kind.__name__}), but {first.__name__} at {where}")
+        text = _limited(str(value), key, place)
         if odd := _characters(text, ("Cc", "Cs")):
             raise WorldError(f"{place}: {key} {text!r} holds {odd}")
         return text
@@ -179,13 +180,13 @@ class _Reader:
     def _following(self, row: Row, first: str, place: str) -> tuple[str, ...]:
         labels = row.get("next_operations")
         if labels is not None and not isinstance(labels, list | tuple):
-            raise WorldError(f"{place}: next_operations is {labels!r}, expected an array of operations")
+            raise WorldError(f"{place}: next_operations is {_short(labels)}, expected an array of operations")
         return tuple(self._label(label, place) for label in labels) if labels else (first,)
 
     def _label(self, text: Any, place: str) -> str:
         if not isinstance(text, str) or not text.strip():
-            raise WorldError(f"{place}: {text!r} is no operation")
-        label = unicodedata.normalize("NFC", text.strip())
+            raise WorldError(f"{place}: {_short(text)} is no operation")
+        label = unicodedata.normalize("NFC", _limited(text.strip(), "operation", place))
         if odd := _characters(normalise_label(label), ("Cc", "Cs")):
             raise WorldError(f"{place}: operation {text!r} holds {odd}")
         known = self.spelling.setdefault(normalise_label(label), label)
@@ -201,10 +202,25 @@ def _integer(row: Row, key: str, place: str, limit: int, default: int | None = N
     value = row.get(key, default)
     if type(value) is not int:
         whole = re.fullmatch(r"(-?[0-9]{1,18})\.0+", str(value))
-        raise WorldError(f"{place}: {key} is {value!r}, expected an integer{f': write {whole[1]}' if whole else ''}")
+        raise WorldError(
+            f"{place}: {key} is {_short(value)}, expected an integer{f': write {whole[1]}' if whole else ''}"
+        )
     if not -limit <= value < limit:
-        raise WorldError(f"{place}: {key} is {value}, out of range")
+        raise WorldError(f"{place}: {key} is {_short(value)}, out of range")
     return value
+
+
+def _limited(text: str, what: str, place: str) -> str:
+    """Return a name. Raises WorldError where it is longer than any name is."""
+    if len(text) > NAME_CHARACTERS:
+        raise WorldError(f"{place}: {what} has {len(text):,} characters, at most {NAME_CHARACTERS:,} are read")
+    return text
+
+
+def _short(value: Any) -> str:
+    """Return a value for a message, cut short."""
+    text = repr(value)
+    return text if len(text) <= 60 else f"{text[:57]}..."
 
 
 def _characters(text: str, categories: Sequence[str]) -> str:

@@ -34,6 +34,8 @@ REQUIRED = ("clip_id", "dominant_operation", *SEGMENT, "next_operation")
 INTEGERS = (*SEGMENT, "clip_index", "start_ms")
 DELIMITERS = (",", "\t", ";")
 REPLIES = ("gpt", "assistant", "model")
+MAX_BYTES = 1 << 30
+"""Bytes of a truth file that are read; of Parquet characters of all cells, which it may hold packed."""
 _SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 _SPACES = re.compile(r"[ \t\r\n]*")
 _FENCE = re.compile(r"\s*```\w*\n(.*?)\n?```\s*", re.DOTALL)
@@ -206,8 +208,15 @@ def _json(path: Path, name: str) -> Iterator[tuple[int, Row]]:
         yield line, value
 
 
+def _need_line_feeds(text: str, name: str) -> None:
+    """Raise WorldError for a text whose lines end in carriage returns alone, which JSON takes for spaces."""
+    if "\n" not in text and "\r" in text.strip():
+        raise WorldError(f"{name}:1: its lines end in a carriage return alone: save the file with line feeds")
+
+
 def _lines(text: str, name: str) -> Iterator[tuple[int, Any]]:
     """Yield line and value of each line that is not blank. A line ends at a line feed alone, as JSON texts do."""
+    _need_line_feeds(text, name)
     for line, part in enumerate(text.split("\n"), 1):
         if part.strip() in ("{", "[") and line == 1 and "\n" in text.strip():
             raise WorldError(
@@ -258,6 +267,7 @@ def _after_spaces(text: str, at: int) -> int:
 
 def _csv(path: Path, name: str) -> Iterator[tuple[int, Row]]:
     text = _text(path, name)
+    _need_line_feeds(text, name)
     first = text.partition("\n")[0].strip("\r")
     mark = next((mark for mark in DELIMITERS if "clip_id" in openpack.column_names(first, mark)), None)
     if mark is None:
@@ -300,14 +310,25 @@ def _parquet(path: Path, name: str) -> Iterator[tuple[int, Row]]:
         with duckdb.connect() as connection:
             elements = connection.execute(sql(__package__, "parquet_schema"), {"path": str(path)}).fetchall()
             _check_columns(elements, name)
-            wanted = f"^({'|'.join(FIELDS)})$"
-            result = connection.execute(sql(__package__, "parquet_rows"), {"path": str(path), "columns": wanted})
+            wanted = {"path": str(path), "columns": f"^({'|'.join(FIELDS)})$"}
+            sizes = connection.execute(sql(__package__, "parquet_size"), wanted).fetchone() or ()
+            if (size := sum(each or 0 for each in sizes)) > MAX_BYTES:
+                raise WorldError(f"{name}: holds {size:,} characters, at most {MAX_BYTES:,} are read")
+            result = connection.execute(sql(__package__, "parquet_rows"), wanted)
+            _check_types(result.description, name)
             columns = [column[0] for column in result.description]
             for number, row in enumerate(result.fetchall(), 1):
                 yield number, dict(zip(columns, row, strict=True))
     except (duckdb.Error, ValueError, OverflowError) as error:
         problem = str(error).splitlines()[0].replace(str(path), name)
         raise WorldError(f"{name}: not a readable Parquet file ({problem})") from None
+
+
+def _check_types(description: list[tuple[Any, ...]], name: str) -> None:
+    """Raise WorldError for a column of times with a time zone: their text depends on the machine that reads them."""
+    for column, kind, *_ in description:
+        if "TIME ZONE" in str(kind):
+            raise WorldError(f"{name}:1: the column {column} holds times with a time zone: write them as text")
 
 
 def _check_columns(elements: list[tuple[str, int | None]], name: str) -> None:

@@ -17,6 +17,8 @@ import time
 from typing import Any
 
 from harness.comparison.leaderboard import Entry
+from harness.errors import UsageError
+from harness.ingestion.submission_file import shown_name
 from harness.metrics_table import METRICS, Metric
 from harness.version import __version__
 
@@ -49,10 +51,18 @@ def _quoted(text: str) -> str:
     return json.dumps(text)
 
 
+def _time_of_writing() -> str:
+    """Return seconds since 1970: SOURCE_DATE_EPOCH where it is set, else now. Raises UsageError for another text."""
+    named = os.environ.get("SOURCE_DATE_EPOCH")
+    if named and not (named.isascii() and named.isdigit() and len(named) < 13):
+        raise UsageError(f"SOURCE_DATE_EPOCH={shown_name(named[:40])}: expected seconds since 1970, or nothing")
+    return named or str(int(time.time()))
+
+
 def every_eval_ever(entry: Entry) -> str:
     """Return an entry's object in the schema of Every Eval Ever."""
     record = entry.score.record
-    written = os.environ.get("SOURCE_DATE_EPOCH") or str(int(time.time()))
+    written = _time_of_writing()
     evaluation = f"{OWNER}/{record['world']}/{record['split']}"
     value = {
         "schema_version": SCHEMA_VERSION,
