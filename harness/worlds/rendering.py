@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,8 +25,8 @@ def render(
 ) -> dict[str, Any]:
     """Render a split into `folder`, or resume there; return one object about the rendering.
 
-    `choices`: fields of `reference.rendering.request.Request`; `domains` and `paint_out` are texts with commas, and
-    `video_start` is the time of the recording's first frame as a text.
+    `choices`: fields of `reference.rendering.request.Request`; `domains` and `paint_out` are lists of names or texts
+    with commas, and `video_start` is the time of the recording's first frame as a text.
     """
     request = _request(str(world), **choices)
     with counter(f"{request.world} / {request.split}") as report:
@@ -110,8 +110,8 @@ def summary_lines(rendering: dict[str, Any]) -> list[str]:
 
 def _request(
     world: str,
-    domains: str | None = None,
-    paint_out: str | None = None,
+    domains: str | Iterable[str] | None = None,
+    paint_out: str | Iterable[str] | None = None,
     video: str | Path | None = None,
     video_start: str | None = None,
     **choices: Any,
@@ -119,14 +119,17 @@ def _request(
     """Return the request, its lists, path and time read from texts."""
     return Request(
         world=world,
-        domains=_names(domains),
-        paint_out=_names(paint_out),
+        domains=_names(domains, "domains"),
+        paint_out=_names(paint_out, "paint_out"),
         video=None if video is None else str(video),
         video_start_ms=None if video_start is None else moment_ms(video_start),
         **choices,
     )
 
 
-def _names(text: str | None) -> tuple[str, ...]:
-    """Split a text at its commas."""
-    return tuple(part.strip() for part in (text or "").split(",") if part.strip())
+def _names(names: str | Iterable[str] | None, what: str) -> tuple[str, ...]:
+    """Return the names in a text with commas, or in a list of texts. Raises UsageError for anything else."""
+    parts = names.split(",") if isinstance(names, str) else list(names or ())
+    if not all(isinstance(part, str) for part in parts):
+        raise UsageError(f"{what}: expected names in a list or in a text with commas")
+    return tuple(part.strip() for part in parts if part.strip())

@@ -86,9 +86,7 @@ _WORLD = shapes.table(
         ),
         "idle": shapes.table({"per_mille": _PER_MILLE}, others=True),
         "durations": shapes.mapping(_LABEL, shapes.array(_MS, 0, 10_000)),
-        "workers": _named(
-            shapes.table({"tempo_percent": _bounded(10_000), "habit": _LABEL}, others=True), 1000
-        ),
+        "workers": _named(shapes.table({"tempo_percent": _bounded(10_000), "habit": _LABEL}, others=True), 1000),
         "randomised": shapes.table({"one_in": _bounded(1_000_000)}, others=True),
         "domains": _named(
             shapes.table({"strength": _PER_MILLE}, {"occluders": shapes.array(_OCCLUDER, 0, 64)}, others=True), 256

@@ -196,7 +196,9 @@ def _compare(folder: Path, description: dict[str, Any]) -> None:
     try:
         present = read_description(folder)
     except RenderError as error:
-        raise RenderError(f"{folder / RENDERING}: cannot be read; delete the folder, or choose another ({error})") from None
+        raise RenderError(
+            f"{folder / RENDERING}: cannot be read; delete the folder, or choose another ({error})"
+        ) from None
     there, wanted = (
         {
             **part["request"],

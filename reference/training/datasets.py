@@ -89,7 +89,9 @@ class Clips:
         path, clip_id = lists.path_inside(self.folder, row["shard"]), row["clip_id"]
         offset = self.offsets.get(row["shard"], {}).get(clip_id)
         if offset is None:
-            raise RenderError(f"{self.folder / lists.INDEX}: does not say where clip {clip_id} begins in {row['shard']}")
+            raise RenderError(
+                f"{self.folder / lists.INDEX}: does not say where clip {clip_id} begins in {row['shard']}"
+            )
         sample = read_sample(path, offset)
         if sample.key != clip_id:
             raise RenderError(f"{self.folder / lists.INDEX}: clip {clip_id} begins elsewhere, there is {sample.key}")

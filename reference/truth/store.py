@@ -183,6 +183,7 @@ def truth_path(origin: Origin, split: str, *, home: Path, truth: str | Path | No
     import duckdb
 
     origin.check_split(split)
+    database.check_name(home if truth is None else Path(truth))
     if truth is not None and Path(truth).suffix == ".duckdb":
         if not Path(truth).exists():
             raise TruthError(f"{truth}: no such truth database")

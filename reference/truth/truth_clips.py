@@ -202,7 +202,9 @@ def _integer(row: Row, key: str, place: str, limit: int, default: int | None = N
     value = row.get(key, default)
     if type(value) is not int:
         whole = re.fullmatch(r"(-?[0-9]{1,18})\.0+", str(value))
-        raise WorldError(f"{place}: {key} is {_short(value)}, expected an integer{f': write {whole[1]}' if whole else ''}")
+        raise WorldError(
+            f"{place}: {key} is {_short(value)}, expected an integer{f': write {whole[1]}' if whole else ''}"
+        )
     if not -limit <= value < limit:
         raise WorldError(f"{place}: {key} is {_short(value)}, out of range")
     return value

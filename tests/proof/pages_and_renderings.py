@@ -29,7 +29,6 @@ import pytest
 
 from harness.errors import HarnessError
 from harness.report import verify, write
-from harness.scoring.request import Request
 from reference.rendering.render_split import render
 from reference.rendering.request import Request as RenderRequest
 from reference.training.datasets import Clips, stream
@@ -118,7 +117,9 @@ def mutated_page(text: str, elsewhere: Path, draw: random.Random) -> bytes:
         return verify.SHEETS.sub("", text).encode().replace(b"</body>", _sheets(draw) + b"</body>")
     if kind < 0.3:
         at = draw.randrange(len(text))
-        return (text[:at] + draw.choice(("<!--", "<script>", "<data value='1", "&#x110000;", "<![")) + text[at:]).encode()
+        return (
+            text[:at] + draw.choice(("<!--", "<script>", "<data value='1", "&#x110000;", "<![")) + text[at:]
+        ).encode()
     packed = json.loads(gzip.decompress(base64.b64decode(verify.PACKED.search(text)[1])))  # type: ignore[index]
     if kind < 0.8:
         packed["recipe"] = _recipe(packed["recipe"], elsewhere, draw)
@@ -153,7 +154,9 @@ def _recipe(recipe: dict[str, Any], elsewhere: Path, draw: random.Random) -> dic
 
 
 def _sheets(draw: random.Random) -> bytes:
-    line = draw.choice(("0 AAAA", "x AAAA", "-1 AAAA", "0", "", "99999 AAAA", "0 %%%", "0 AAA", "٣ AAAA", "9" * 5000 + " A"))
+    line = draw.choice(
+        ("0 AAAA", "x AAAA", "-1 AAAA", "0", "", "99999 AAAA", "0 %%%", "0 AAA", "٣ AAAA", "9" * 5000 + " A")
+    )
     return f'<script type="application/octet-stream" id="sheets">{line}\n{line}</script>'.encode()
 
 
@@ -229,7 +232,9 @@ def _other_picture(content: bytes, draw: random.Random) -> bytes:
         Image.new(mode, side).save(buffer, kind)
         return buffer.getvalue()
 
-    huge = re.sub(rb"(\xff\xc0\x00\x11\x08)....", lambda found: found[1] + b"\x2c\x00" * 2, content, count=1, flags=re.DOTALL)
+    huge = re.sub(
+        rb"(\xff\xc0\x00\x11\x08)....", lambda found: found[1] + b"\x2c\x00" * 2, content, count=1, flags=re.DOTALL
+    )
     return draw.choice(
         (
             huge,
@@ -270,8 +275,6 @@ def _member(name: str, content: bytes) -> bytes:
     info = tarfile.TarInfo(name)
     info.size = len(content)
     return info.tobuf(tarfile.GNU_FORMAT) + content + bytes(-len(content) % 512)
-
-
 
 
 if __name__ == "__main__":
