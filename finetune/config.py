@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import tomllib
+from collections.abc import Sequence
 from dataclasses import Field, asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
@@ -109,7 +110,7 @@ POSITIVE = (
 )
 
 
-def read(path: Path, **changes: str) -> Config:
+def read(path: Path, /, **changes: str) -> Config:
     """Return the config of a file, with changes given as text (`steps="40"`).
 
     Raises UsageError, naming what is wrong, if the file cannot be read or holds unknown keys or values out of range.
@@ -135,9 +136,17 @@ def validate(raw: dict[str, Any], where: str) -> Config:
     return config
 
 
-def override(config: Config, **changes: str) -> Config:
+def override(config: Config, /, **changes: str) -> Config:
     """Return the config with other values, given as text in TOML's form or bare."""
     return validate(asdict(config) | {name: _parse_value(text) for name, text in changes.items()}, "the command line")
+
+
+def parse_changes(texts: Sequence[str]) -> dict[str, str]:
+    """Return the changes that texts such as `steps=40` say. Raises UsageError for a text without `=`."""
+    for text in texts:
+        if "=" not in text:
+            raise UsageError(f"--set {text[:80]!r}: expected KEY=VALUE, such as steps=40")
+    return dict(text.split("=", 1) for text in texts)
 
 
 def write(config: Config, folder: Path) -> None:

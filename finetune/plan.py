@@ -41,7 +41,7 @@ def main(config: Path | None, device: str, changes: tuple[str, ...], list_fields
     warnings.simplefilter("ignore")
     logging.disable(logging.WARNING)
     try:
-        overrides = dict(change.split("=", 1) for change in changes)
+        overrides = configs.parse_changes(changes)
         settings = configs.read(config, **overrides) if config else configs.override(Config(), **overrides)
         plan = plan_memory(settings, device)
         print(report(plan))

@@ -318,7 +318,7 @@ def main(
 ) -> None:
     """Train as CONFIG says, resuming from the newest checkpoint in RUN."""
     try:
-        settings = configs.read(config, **dict(change.split("=", 1) for change in changes))
+        settings = configs.read(config, **configs.parse_changes(changes))
         if world is not None:
             settings = replace(settings, world=world)
         if frames is not None:

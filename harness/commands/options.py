@@ -131,7 +131,8 @@ rules = apply(
     ),
 )
 
-_CAP = click.IntRange(min=1)
+_LINE_CAP, _LINES_CAP, _BYTES_CAP = (click.IntRange(1, most) for most in (1 << 30, 1 << 40, 1 << 50))
+"""Caps on size; what counts in megabytes and lines stays far below these."""
 
 
 def _read_clip_map(context: click.Context, parameter: click.Parameter, path: Path | None) -> Any:
@@ -182,11 +183,21 @@ card_ingestion = apply(
 ingestion = apply(
     card_ingestion,
     option(
-        "--max-line-bytes", type=_CAP, metavar="N", title=READING, help="Read lines of up to N bytes; 1 MiB by default."
+        "--max-line-bytes",
+        type=_LINE_CAP,
+        metavar="N",
+        title=READING,
+        help="Read lines of up to N bytes; 1 MiB by default.",
     ),
-    option("--max-lines", type=_CAP, metavar="N", title=READING, help="Read up to N lines; 20 million by default."),
     option(
-        "--max-bytes", type=_CAP, metavar="N", title=READING, help="Read up to N decompressed bytes; 4 GiB by default."
+        "--max-lines", type=_LINES_CAP, metavar="N", title=READING, help="Read up to N lines; 20 million by default."
+    ),
+    option(
+        "--max-bytes",
+        type=_BYTES_CAP,
+        metavar="N",
+        title=READING,
+        help="Read up to N decompressed bytes; 4 GiB by default.",
     ),
 )
 

@@ -20,7 +20,7 @@ from harness.ingestion.formats.registry import ADAPTERS
 from harness.ingestion.submission_file import shown_name
 from harness.report import data
 from harness.rules import COMPONENTS, Weights, find_rules
-from harness.scoring.request import CAPS, INGESTION, Request
+from harness.scoring.request import CAPS, INGESTION, MOST, Request
 from reference import shapes
 from reference.truth.catalog import locate
 
@@ -29,7 +29,6 @@ NAME = 1000
 DIGEST = shapes.text(64, "[0-9a-f]{64}", "a SHA-256 of 64 hexadecimal digits")
 WORLD = shapes.text(100, r"[A-Za-z0-9][A-Za-z0-9._-]*", "the name of a world; a page names no file of yours")
 VERSION = shapes.text(40, r"[0-9][0-9A-Za-z.+-]*", "a version")
-_CAP = shapes.optional(shapes.integer(1))
 READING: dict[str, shapes.Shape] = {
     "lenient": shapes.boolean,
     "ignore_extra": shapes.boolean,
@@ -37,7 +36,7 @@ READING: dict[str, shapes.Shape] = {
     "fps": shapes.optional(shapes.number(0)),
     "clip_frames": shapes.optional(shapes.integer(1, 1 << 31)),
     "clip_map": shapes.optional(shapes.text(16, "[0-9a-f]{16}", "a digest of 16 hexadecimal digits")),
-    **dict.fromkeys(CAPS, _CAP),
+    **{name: shapes.optional(shapes.integer(1, most)) for name, most in MOST.items()},
 }
 """What `Request.reading` writes: all of it, and nothing else of a request."""
 OPERANDS = {"leaderboard": (0, 0), "report": (1, 1), "compare": (2, 10_000)}

@@ -126,7 +126,7 @@ def _sheets(text: str, path: Path, clips: int) -> list[Sheet]:
     for line in found[1].splitlines() if found else []:
         place, _, packed = line.partition(" ")
         try:
-            if not place.isdecimal() or not place.isascii() or not last < int(place[:20]) < clips:
+            if not place.isdecimal() or not place.isascii() or not last < int(place[:20]) < clips or not packed:
                 raise ValueError
             sheets.append(Sheet(int(place), base64.b64decode(packed, validate=True)))
         except (ValueError, binascii.Error):

@@ -17,12 +17,15 @@ from harness.errors import UsageError, check_choices
 from harness.ingestion.submission_file import Limits
 from harness.rules import AA40, STANDARD, Rules, Weights, find_rules
 from harness.scoring.score_cache import ScoreCache
+from reference import shapes
 from reference.home import cache_home
 from reference.task import DEFAULT_SPLIT, DEFAULT_WORLD
 from reference.truth.store import Truth, open_clips, open_truth
 
 INGESTION = ("lenient", "ignore_extra", "adapter", "fps", "clip_frames", "clip_map")
 CAPS = ("max_line_bytes", "max_lines", "max_bytes")
+MOST = {"max_line_bytes": 1 << 30, "max_lines": 1 << 40, "max_bytes": 1 << 50}
+"""Greatest value of each cap; --max-line-bytes and so on say the same."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,6 +57,9 @@ class Request:
         if not isinstance(self.weights, Weights | None):
             example = "Weights(oca=0.3, tiou50=0.3, aa1=0.4)"
             raise UsageError(f"weights are a harness.Weights, e.g. {example}, not {self.weights!r}")
+        for name, most in MOST.items():
+            if (cap := getattr(self, name)) is not None and not (type(cap) is int and 1 <= cap <= most):
+                raise UsageError(f"{name} = {shapes.shown(cap)}: expected an integer from 1 to {most:,}")
         checked = {
             "world": str(self.world),
             "rules": find_rules(self.rules),

@@ -147,8 +147,8 @@ def _request(
     """Return the request, its lists, paths and times read from texts."""
     return Request(
         world=world,
-        domains=_names(domains),
-        paint_out=_names(paint_out),
+        domains=_names(domains, "domains"),
+        paint_out=_names(paint_out, "paint_out"),
         video=_each(str, video),
         video_start_ms=_each(lambda moment: moment_ms(str(moment)), video_start),
         session=_each(str, session),
@@ -156,9 +156,11 @@ def _request(
     )
 
 
-def _names(names: str | Iterable[str] | None) -> tuple[str, ...]:
-    """Return names, of a text those between its commas."""
-    parts = names.split(",") if isinstance(names, str) else names or ()
+def _names(names: str | Iterable[str] | None, what: str) -> tuple[str, ...]:
+    """Return the names in a text with commas, or in a list of texts. Raises UsageError for anything else."""
+    parts = names.split(",") if isinstance(names, str) else list(names or ())
+    if not all(isinstance(part, str) for part in parts):
+        raise UsageError(f"{what}: expected names in a list or in a text with commas")
     return tuple(part.strip() for part in parts if part.strip())
 
 

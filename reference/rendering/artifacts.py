@@ -52,8 +52,8 @@ def image_bytes(picture: Pixels, kind: str) -> bytes:
 def image_pixels(content: bytes, name: str, side: int | None = None) -> Pixels:
     """Return the RGB pixels [h, w, 3] of a JPEG or WebP file. Raises RenderError naming `name`.
 
-    The header is read first: a picture with other sides than `side` pixels, or without it of sides over those of SIDES, is
-    refused before it is decoded.
+    The header is read first: a picture with other sides than `side` pixels, or without it with sides above those of
+    SIDES, is refused before it is decoded.
     """
     size = picture_size(content)
     _check_size(size, name, side)

@@ -8,6 +8,7 @@ and line, those of a shard's members ShardErrors with file and member. Keys that
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -123,7 +124,7 @@ def check_row(row: Any, place: str, promise: Promise | None) -> dict[str, Any]:
 def _check_facts(facts: Mapping[str, Any], place: str, promise: Promise | None, error: type[HarnessError]) -> None:
     """Raise `error` where indices do not rise, times are not theirs, or there are not as many as promised."""
     indices, times = facts["indices"], facts["times_s"]
-    if any(after <= before for before, after in zip(indices, indices[1:], strict=False)):
+    if any(after <= before for before, after in pairwise(indices)):
         raise error(f"{place}: indices do not rise")
     if len(times) != len(indices):
         raise error(f"{place}: times_s has {len(times)} values, indices {len(indices)}")
@@ -164,7 +165,7 @@ def _member(path: Path, sample: Sample, field: str, shape: shapes.Shape) -> dict
 
 
 def truth_rows(folder: Path) -> Iterator[dict[str, Any]]:
-    """Yield the lines of truth.jsonl. Raises RenderError with file and line, also for a clip that stands there twice."""
+    """Yield the lines of truth.jsonl. Raises RenderError with file and line, also for a clip twice."""
     seen: set[str] = set()
     for _, place, row in shapes.json_lines(folder / TRUTH, RenderError):
         shapes.check(row, _TRUTH, place, RenderError)

@@ -65,6 +65,21 @@ def connect(temporary: Path | None = None) -> duckdb.DuckDBPyConnection:
     return connection
 
 
+def check_name(path: Path) -> None:
+    """Raise TruthError for a path under which DuckDB keeps no database: it cuts at `?`, and turns `\\` round."""
+    if odd := next((char for char in "?\\\0" if char in str(path.absolute())), None):
+        raise TruthError(f"{path}: no database can be kept where a folder's name holds {odd!r}; choose another folder")
+    need_utf8(path)
+
+
+def need_utf8(path: Path) -> None:
+    """Raise TruthError for a path that is not UTF-8, which DuckDB neither reads nor writes."""
+    try:
+        str(path.absolute()).encode()
+    except UnicodeEncodeError:
+        raise TruthError(f"{str(path)!a}: the name is not UTF-8; choose another file or folder") from None
+
+
 def attach_new(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
     """Create an empty database at `path` and use it, as `truth`."""
     connection.execute(f"ATTACH ? AS truth (STORAGE_VERSION '{STORAGE_VERSION}')", [str(path)])
@@ -106,8 +121,10 @@ def attach_when_free(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
 
 
 def restrict(connection: duckdb.DuckDBPyConnection, files: Iterable[Path], folders: Iterable[Path]) -> None:
-    """Restrict the connection to these files and folders, and lock its settings."""
-
+    """Restrict the connection to these files and folders, and lock its settings. Raises TruthError."""
+    files, folders = list(files), list(folders)
+    for path in (*files, *folders):
+        need_utf8(path)
     connection.execute("SET allowed_paths = ?", [[str(path.absolute()) for path in files]])
     connection.execute("SET allowed_directories = ?", [[str(path.absolute()) for path in folders]])
     connection.execute("SET enable_external_access = false; SET lock_configuration = true")

@@ -61,7 +61,7 @@ def mutate_value(value: Any, draw: random.Random) -> Any:
     if kind < 0.1:
         return value[:at] + value[at + 1 :]
     if kind < 0.2:
-        return value[:at] + [value[at]] + value[at:]
+        return [*value[:at], value[at], *value[at:]]
     if kind < 0.25:
         return value[::-1]
     return [*value[:at], mutate_value(value[at], draw), *value[at + 1 :]]

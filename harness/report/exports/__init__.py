@@ -19,10 +19,12 @@ from harness.report.exports.names import slug
 from harness.report.gather import Gathered
 from harness.scoring import record
 from reference.files import write_atomically
+from reference.truth.database import need_utf8
 
 
 def export_all(gathered: Gathered, folder: Path) -> list[Path]:
     """Write every format into `folder` and return the files; each is written whole or not at all."""
+    need_utf8(folder)  # which the Parquet files need
     board = gathered.board
     written = [
         _text(folder / "leaderboard.csv", tables.csv_text(tables.rows(board))),
