@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
 from harness.cards import TRAINING
 from harness.errors import UsageError
+from harness.ingestion.strict_json import parse
 from harness.ingestion.submission_file import STDIN
+from reference.small_files import read_small
 
 NUMBERS = ("predicted_peak_gib", "measured_peak_gib", "steps", "wall_s", "oom_events")
 WHOLE_NUMBERS = ("steps", "oom_events")
@@ -25,11 +26,13 @@ def read_training_record(submission: str | Path, training: str | Path | None) ->
             return None
         training = beside
     try:
-        record = json.loads(Path(training).read_text(encoding="utf-8"))
-        # Refuses NaN and lone surrogates, which no score record could hold.
-        json.dumps(record, allow_nan=False, ensure_ascii=False).encode()
-    except (OSError, ValueError, RecursionError) as error:
-        raise UsageError(f"{training}: not a readable training record ({error})") from None
+        # strictly, since no score record could hold NaN, a lone surrogate or a deep nesting
+        record, faults = parse(read_small(Path(training)).decode("utf-8"))
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise UsageError(f"{training}: not a readable training record ({reason})") from None
+    if faults:
+        raise UsageError(f"{training}: not a readable training record ({faults[0].wrong})")
     return check_training_record(record, Path(training))
 
 
