@@ -27,6 +27,9 @@ ENTRY_NAME = re.compile(r"[^\W_](?:[\w.+-]*[\w+-])?")
 """Names of entries that are safe as a folder's name: letters and digits of any script, and . _ + - inside."""
 BARE_KEY = re.compile(r"[A-Za-z0-9_-]+")
 DEPTH = 16
+LONGEST_NAME = 255
+"""Bytes of a file's name, of which no usual file system holds more."""
+LONGEST_SHOWN, FAULTS_SHOWN = 80, 5
 
 
 @dataclass(frozen=True)
@@ -85,28 +88,30 @@ def _check(raw: dict[str, Any], path: Path) -> Card:
     elif raw.get("commitment"):
         raise UsageError(f"{path}: has truth_digest and commitment; a card pins the truth by one of them")
     if unknown := sorted(set(raw) - set(known)):
-        raise UsageError(f"{path}: unknown keys {', '.join(unknown)} (harness schema card lists the known ones)")
+        names = ", ".join(_cut(name) for name in unknown[:FAULTS_SHOWN]) + (", ..." if unknown[FAULTS_SHOWN:] else "")
+        raise UsageError(f"{path}: unknown keys {names} (harness schema card lists the known ones)")
     if missing := [name for name, field in known.items() if _default(field) is MISSING and name not in raw]:
         raise UsageError(f"{path}: missing keys {', '.join(missing)}")
     types: dict[str, Any] = {"float": (int, float), "int": int, "bool": bool, "str": str, "dict[str, Any]": dict}
     for name, value in raw.items():
         expected = types[_plain_type(known[name])]
         if not isinstance(value, expected) or (isinstance(value, bool) and expected is not bool):
-            raise UsageError(f"{path}: {name} = {value!r}, expected {_type_name(known[name])}")
+            raise UsageError(f"{path}: {name} = {_cut(repr(value))}, expected {_type_name(known[name])}")
     card = Card(**raw)
     if not card.name or not card.name.isprintable():
-        raise UsageError(f"{path}: name = {card.name!r}, expected printable text")
+        raise UsageError(f"{path}: name = {_cut(repr(card.name))}, expected printable text")
     for name in ("commitment" if "commitment" in raw else "truth_digest", "predictions_sha256", "clip_map_sha256"):
         if name in raw and not re.fullmatch("[0-9a-f]{64}", raw[name]):
-            raise UsageError(f"{path}: {name} = {raw[name]!r}, expected a sha256 as 64 lower-case hexadecimal digits")
+            shown = _cut(repr(raw[name]))
+            raise UsageError(f"{path}: {name} = {shown}, expected a sha256 as 64 lower-case hexadecimal digits")
     for name in ("fps", "clip_frames"):
         if name in raw and not 0 < raw[name] < math.inf:
             raise UsageError(f"{path}: {name} = {raw[name]!r}, expected positive numbers")
     if card.kind not in KINDS:
-        raise UsageError(f"{path}: kind = {card.kind!r}, expected one of {', '.join(KINDS)}")
+        raise UsageError(f"{path}: kind = {_cut(repr(card.kind))}, expected one of {', '.join(KINDS)}")
     for name in ("predictions", "clip_map"):
-        if name in raw and not re.fullmatch(FILE_NAME, raw[name]):
-            raise UsageError(f"{path}: {name} = {raw[name]!r}, expected a file name in the same folder")
+        if name in raw and (not re.fullmatch(FILE_NAME, raw[name]) or len(raw[name].encode()) > LONGEST_NAME):
+            raise UsageError(f"{path}: {name} = {_cut(repr(raw[name]))}, expected a file name in the same folder")
     if bool(card.clip_map) != bool(card.clip_map_sha256):
         raise UsageError(f"{path}: clip_map and clip_map_sha256 belong together")
     if fault := fault_in(card.run, "run"):
@@ -123,9 +128,9 @@ def predictions_of(folder: Path, card: Card) -> Path:
 
 def _pinned(path: Path, digest: str) -> Path:
     """Return the path of a file. Raises UsageError where it is not the one with this SHA-256."""
-    if path.exists() and not path.is_file():
-        raise UsageError(f"{path}: not a regular file")
     try:
+        if path.exists() and not path.is_file():
+            raise UsageError(f"{path}: not a regular file")
         found = sha256(path)
     except OSError as error:
         raise UsageError(f"{path}: {error.strerror}") from None
@@ -175,16 +180,22 @@ def fault_in(value: Any, name: str, depth: int = 1) -> str | None:
     if depth > DEPTH:
         return f"{name[:40]}... is nested deeper than {DEPTH}"
     if isinstance(value, float) and not math.isfinite(value):
-        return f"{name} = {value!r}, expected a finite number"
+        return f"{_cut(name)} = {value!r}, expected a finite number"
     if isinstance(value, Mapping):
         inside = [(f"{name}.{key}", part) for key, part in value.items() if isinstance(key, str)]
         if len(inside) < len(value):
-            return f"{name} has a key that is no text"
+            return f"{_cut(name)} has a key that is no text"
     elif isinstance(value, (list, tuple)):
         inside = [(f"{name}[{place}]", part) for place, part in enumerate(value)]
     else:
-        return None if isinstance(value, (str, bool, int, float)) else f"{name} = {value!r}, expected a plain value"
+        is_plain = isinstance(value, (str, bool, int, float))
+        return None if is_plain else f"{_cut(name)} = {_cut(repr(value))}, expected a plain value"
     return next((fault for key, part in inside if (fault := fault_in(part, key, depth + 1))), None)
+
+
+def _cut(text: str) -> str:
+    """Return the beginning of a text that a stranger may have made as long as the file."""
+    return text if len(text) <= LONGEST_SHOWN else f"{text[:LONGEST_SHOWN]}..."
 
 
 def _default(field: Field) -> Any:

@@ -9,7 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from harness.errors import UsageError
+from reference.small_files import read_small
 
+MOST_BYTES = 64 << 20
 ClipMap = Mapping[str, str] | Sequence[str]
 """Clips by an id of the file's objects, or in the order of its objects."""
 
@@ -27,10 +29,15 @@ def read_clip_map(path: str | Path) -> ClipMap:
     and one other id are a map by that id. Raises UsageError.
     """
     try:
-        text = Path(path).read_text(encoding="utf-8-sig")
+        text = read_small(Path(path), MOST_BYTES).decode("utf-8-sig")
         value = _parsed(text)
-    except (OSError, ValueError, RecursionError) as error:
-        raise UsageError(f"{path}: not a readable clip map ({error})") from None
+    except RecursionError:
+        raise UsageError(f"{path}: not a readable clip map (nested too deep)") from None
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise UsageError(f"{path}: not a readable clip map ({reason})") from None
+    if not _is_utf8(value):
+        raise UsageError(f"{path}: not a readable clip map (half a surrogate pair)")
     if isinstance(value, dict) and "clip_id" in value:
         value = [value]
     elif isinstance(value, dict) and value and all(isinstance(clip, str) for clip in value.values()):
@@ -49,6 +56,15 @@ def read_clip_map(path: str | Path) -> ClipMap:
             raise UsageError(f"{path}: a clip map with an id twice: {Counter(ids).most_common(1)[0][0]}")
         return dict(zip(ids, clips, strict=True))
     return tuple(clips)
+
+
+def _is_utf8(value: Any) -> bool:
+    """Return True for a value whose texts UTF-8 can hold: an id that it cannot is no clip's."""
+    try:
+        json.dumps(value, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _parsed(text: str) -> Any:

@@ -1,17 +1,18 @@
 """Leaderboard: who leads, and is that certain? Every entry of a submissions folder on one split, ranked by its score.
 
 References (entries that use the truth) are rows of their own and enter no rank. A broken entry is listed with its
-reason and does not stop the rest. There are two Holm families: the tests of each entry against the leader and against
+reason and does not stop the rest, whatever it holds: also where reading it fails in a way that nobody foresaw. There are two Holm families: the tests of each entry against the leader and against
 the chosen baseline, which feed the verdict sentence, and the tests of all pairs, of which statistics.rank_ranges and
 statistics.tiers make rank ranges and tiers.
 """
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections import Counter
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
 from dataclasses import dataclass, field
 from itertools import combinations
 from pathlib import Path
@@ -27,7 +28,7 @@ from harness.comparison.paired import PairedClips, need_every_clip, pair_scores
 from harness.comparison.pairwise import ALPHA, MARGIN, add_holm, paired_test, score_operand, verdict_of
 from harness.errors import HarnessError, UsageError
 from harness.formatting import in_words
-from harness.ingestion.submission_file import ENDINGS, shown_name, split_ending
+from harness.ingestion.submission_file import ENDINGS, is_literal, shown_name, split_ending
 from harness.prediction.journal import PART
 from harness.scoring import audit
 from harness.scoring.request import Request
@@ -45,6 +46,7 @@ NO_CARD, NO_FOLDER, UNFINISHED = "no card.toml", "a file, in no folder of its ow
 """Reasons why what lies in a folder of submissions is no entry."""
 DATA_ENDINGS = tuple(ending for ending in ENDINGS if ending != ".txt")
 THREADS = min(os.cpu_count() or 1, 4)
+LONGEST_LINE = 500
 
 
 class Entry(NamedTuple):
@@ -158,17 +160,19 @@ def score_folder(folder: Path, request: Request) -> tuple[list[Entry], Unranked]
 
     Returns the scored entries in folder order, and what else the folder holds.
     """
-    cards, broken = {}, {}
-    for path in sorted(path for path in folder.iterdir() if (path / CARD).is_file()):
+    cards: dict[Path, Card] = {}
+    broken: dict[Path, str] = {}
+    for path in sorted(folder.iterdir()):
         try:
-            cards[path] = read_card(path)
-        except HarnessError as error:
-            broken[path] = str(error)
+            if (path / CARD).is_file():
+                cards[path] = read_card(path)
+        except Exception as error:
+            broken[path] = str(_reason(error))
     here = {path: card for path, card in cards.items() if (card.world, card.split) == (request.world, request.split)}
     results = _score_cards(here, request)
     entries = [entry for entry in results.values() if isinstance(entry, Entry)]
     broken |= {path: str(error) for path, error in results.items() if isinstance(error, HarnessError)}
-    listed = [{"name": shown_name(path.name), "error": broken[path]} for path in sorted(broken)]
+    listed = [{"name": shown_name(path.name), "error": _told(broken[path])} for path in sorted(broken)]
     reasons = {path: f"for {card.world} / {card.split}" for path, card in cards.items() if path not in here}
     reasons |= _no_entries(folder)
     skipped = [
@@ -184,10 +188,11 @@ def _no_entries(folder: Path) -> dict[Path, str]:
     for path in folder.iterdir():
         if path.name.startswith((".", "__")):
             continue
-        if path.is_dir() and not (path / CARD).is_file():
-            reasons[path] = UNFINISHED if (path / PART).is_file() else NO_CARD
-        elif path.is_file() and split_ending(path.name)[1].lower().startswith(DATA_ENDINGS):
-            reasons[path] = NO_FOLDER
+        with contextlib.suppress(OSError):  # a folder that may not be looked into is listed as broken
+            if path.is_dir() and not (path / CARD).is_file():
+                reasons[path] = UNFINISHED if (path / PART).is_file() else NO_CARD
+            elif path.is_file() and split_ending(path.name)[1].lower().startswith(DATA_ENDINGS):
+                reasons[path] = NO_FOLDER
     return reasons
 
 
@@ -195,31 +200,88 @@ def _score_cards(cards: dict[Path, Card], request: Request) -> dict[Path, Entry 
     """Return the scored entry, or the error that broke it, of each card, in the order of `cards`."""
     # Threads are enough, because scoring is mostly the database's work; each has a truth connection of its own.
     files = [path / card.predictions for path, card in cards.items()]
-    with ExitStack() as stack, ThreadPoolExecutor(THREADS) as pool:
-        truths: SimpleQueue[Truth] = SimpleQueue()
-        for _ in range(THREADS):
-            truths.put(stack.enter_context(request.open_for_many(files)))
+    with _Truths(request, [file for file in files if is_literal(file)]) as truths, ThreadPoolExecutor(THREADS) as pool:
         entries = pool.map(lambda path: _score_entry(path, cards[path], request, truths), cards)
         return dict(zip(cards, entries, strict=True))
 
 
-def _score_entry(path: Path, card: Card, request: Request, truths: SimpleQueue[Truth]) -> Entry | HarnessError:
-    truth = truths.get()
+class _Truths:
+    """Truth connections for threads. One that does not answer any more is made anew before the next entry."""
+
+    def __init__(self, request: Request, files: list[Path]):
+        self._request, self._files = request, files
+        self._free: SimpleQueue[Truth | None] = SimpleQueue()
+        self._open: list[Truth] = []
+
+    def __enter__(self) -> _Truths:
+        for _ in range(THREADS):
+            self._free.put(None)
+        self._free.put(self._opened(self._free.get()))  # fails here where there is no truth, not once an entry
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for truth in self._open:
+            truth.close()
+
+    @contextlib.contextmanager
+    def one(self) -> Iterator[Truth]:
+        """Lend a truth that no other thread has."""
+        lent = self._free.get()
+        try:
+            lent = self._opened(lent)
+            yield lent
+        except Exception:
+            if lent is not None and not lent.is_usable():
+                self._open.remove(lent)
+                lent.close()
+                lent = None
+            raise
+        finally:
+            self._free.put(lent)
+
+    def _opened(self, truth: Truth | None) -> Truth:
+        if truth is None:
+            truth = self._request.open_for_many(self._files)
+            self._open.append(truth)
+        return truth
+
+
+def _score_entry(path: Path, card: Card, request: Request, truths: _Truths) -> Entry | HarnessError:
     try:
-        scored = score(predictions_of(path, card), request=request, opened=truth, **card.ingestion(path))
-        _need_same_truth(card, truth)
-        return Entry(path, card, scored, card.name)
-    except HarnessError as error:
+        with truths.one() as truth:
+            scored = score(predictions_of(path, card), request=request, opened=truth, **card.ingestion(path))
+            _need_same_truth(card, truth)
+            return Entry(path, card, scored, card.name)
+    except Exception as error:
+        return _reason(error)
+
+
+def _reason(error: Exception) -> HarnessError:
+    """Return the error that broke an entry; one that is not the harness's own is said in one line."""
+    if isinstance(error, HarnessError):
         return error
-    finally:
-        truths.put(truth)
+    if isinstance(error, OSError) and error.strerror:
+        return HarnessError(f"{shown_name(error.filename or '')}: {error.strerror}".removeprefix(": "))
+    first = next(iter(str(error).splitlines()), "")
+    return HarnessError(f"cannot be scored ({type(error).__name__}: {first})".replace(": )", ")"))
+
+
+def _told(error: str) -> str:
+    """Return an error with no line longer than LONGEST_LINE, since entries may hold texts of any length."""
+    cut = [line if len(line) <= LONGEST_LINE else f"{line[:LONGEST_LINE]}..." for line in error.splitlines()]
+    return "\n".join(cut) or "cannot be read"
 
 
 def _with_distinct_names(entries: list[Entry]) -> list[Entry]:
-    """Add the folder's name to the names that several cards bear."""
+    """Add the folder's name to the names that several cards bear, and to a baseline's in another folder.
+
+    So no entry takes the place of the baseline that differences are to.
+    """
     bearers = Counter(entry.name for entry in entries)
     return [
-        entry._replace(name=f"{entry.name} ({shown_name(entry.folder.name)})") if bearers[entry.name] > 1 else entry
+        entry._replace(name=f"{entry.name} ({shown_name(entry.folder.name)})")
+        if bearers[entry.name] > 1 or (entry.name in BASELINES and entry.name != entry.folder.name)
+        else entry
         for entry in entries
     ]
 
@@ -227,7 +289,7 @@ def _with_distinct_names(entries: list[Entry]) -> list[Entry]:
 def _baseline_score(entries: list[Entry], baseline: str, request: Request) -> tuple[str, Score]:
     """Return name and score of the entry called `baseline`, else of the baseline or file of that name."""
     for entry in entries:
-        if baseline in (entry.name, entry.card.name):
+        if baseline == entry.name or (baseline == entry.card.name and baseline not in BASELINES):
             return entry.name, entry.score
     if baseline not in BASELINES and not Path(baseline).exists():
         raise UsageError(f"--baseline {shown_name(baseline)!r}: no entry, and none of {', '.join(BASELINES)}")
@@ -300,7 +362,7 @@ def _row(entry: Entry) -> dict[str, Any]:
     passed = {row["stage"]: row["passed"] for row in record["funnel"]}
     return {
         "name": entry.name,
-        "folder": entry.folder.name,
+        "folder": shown_name(entry.folder.name),
         "kind": card.kind,
         "uses_truth": card.uses_truth,
         "metrics": record["metrics"],

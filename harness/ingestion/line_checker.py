@@ -24,7 +24,7 @@ from harness.ingestion.field_names import (
     named_like,
 )
 from harness.ingestion.model_text import answer_in
-from harness.ingestion.strict_json import VALUE_CUT_OFF, Fault, column_of, parse
+from harness.ingestion.strict_json import VALUE_CUT_OFF, Fault, column_of, is_text, parse
 from harness.ingestion.vocabulary import Vocabulary
 from reference.task import round_half_up
 
@@ -210,7 +210,7 @@ class _Line:
     def reject(self) -> Checked:
         """Return the problems, with a row that has no answer."""
         clip_id = self.value.get("clip_id")
-        readable = clip_id if isinstance(clip_id, str) else None
+        readable = clip_id if isinstance(clip_id, str) and is_text(clip_id) else None
         return Checked(Row(readable, self.number, INVALID), self.problems, [])
 
     def problem(self, code: str, field: str, wrong: str, expected: str = "", suggestion: str = "", at: int = 0) -> None:

@@ -18,8 +18,8 @@ _MODELS_TURN = re.compile(
     r"|<\|assistant\|>|\[/INST\]|(?:^|\n)ASSISTANT:"
 )
 """Where the model's turn begins in a text that repeats the whole chat: what stands before it is the question."""
-_FENCE = re.compile(r"\s*(`{3,}|~{3,})[ \t]*(?:json[c5]?|JSON)?\s*\n(.*)\n\s*\1\s*", re.DOTALL)
-"""A text that is one fenced block: how chat models write JSON when they are asked for nothing else."""
+_FENCE = re.compile(r"(`{3,}+|~{3,}+)[ \t]*+(?:json[c5]?+|JSON)?+[^\S\n]*+\n")
+"""First line of a text that is one fenced block: how chat models write JSON when they are asked for nothing else."""
 _THOUGHT = r"(?:think|thinking|thought|reasoning|reflection|scratchpad)"
 _THOUGHT_ENDS = re.compile(rf"</{_THOUGHT}>|◁/think▷|<\|end_of_thought\|>", re.IGNORECASE)
 _THOUGHT_BEGINS = re.compile(rf"<{_THOUGHT}>|◁think▷|<\|begin_of_thought\|>", re.IGNORECASE)
@@ -30,8 +30,7 @@ _TRAILING_COMMA = re.compile(r",(\s*[}\]])")
 def answer_in(text: str, is_answer: Callable[[dict[str, Any]], bool]) -> tuple[dict[str, Any] | None, bool]:
     """Return the answer or None, and whether it had to be cut out or repaired."""
     text = said_in(text)
-    fenced = _FENCE.fullmatch(text)
-    value, faults = parse(fenced[2] if fenced else text)
+    value, faults = parse(_unfenced(text))
     if isinstance(value, dict) and not faults and is_answer(value):
         return value, False
     for candidate in _readings(text):
@@ -39,6 +38,17 @@ def answer_in(text: str, is_answer: Callable[[dict[str, Any]], bool]) -> tuple[d
             if is_answer(found):
                 return found, True
     return None, False
+
+
+def _unfenced(text: str) -> str:
+    """Return what stands in a text that is one fenced block; any other text as it is."""
+    block = text.strip()
+    opening = _FENCE.match(block)
+    if opening is None or not block.endswith(opening[1]):
+        return text
+    inside = block[opening.end() : len(block) - len(opening[1])]
+    content = inside.rstrip()
+    return content if "\n" in inside[len(content) :] else text
 
 
 def said_in(text: str) -> str:

@@ -10,15 +10,18 @@ from __future__ import annotations
 import json
 import math
 import re
+from collections import deque
 from typing import Any, NamedTuple
 
 from harness.ingestion.diagnostics import quote
 
 DEPTH = 64
 FAULTS_SHOWN = 5
+OBJECTS_INSIDE, TRIES, OPEN_DEPTH, STRETCH = 1_000, 20_000, 500, 8_192
 VALUE_CUT_OFF = "the value is not complete"
 INT64 = range(-(1 << 63), 1 << 63)
 TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"?|[{}\[\],:]|[^\s{}\[\],:"]+', re.DOTALL)
+_OBJECT = re.compile(r'\{(?=[ \t\r\n]*+["}])')
 _COLON = re.compile(r"\s*:")
 _NUMBER_TO_CHECK = re.compile(r"[0-9]{19}|[0-9][eE]")
 _SURROGATE_ESCAPE = re.compile(r"\\u[dD][89a-fA-F]")
@@ -100,21 +103,45 @@ class _Reader:
 _QUICK, _CAREFUL = _Reader(check_numbers=False), _Reader(check_numbers=True)
 
 
-def objects_inside(text: str) -> list[dict[str, Any]]:
-    """Return the faultless JSON objects in a text, outermost only, in order."""
-    # a text of nothing but "{" would be read from each of them to its end: the longer the text, the fewer tries
-    found, at, tries = [], text.find("{"), max(20, 2_000_000 // (len(text) + 1))
-    while at >= 0 and tries:
-        tries -= 1
+def objects_inside(text: str, most: int = OBJECTS_INSIDE) -> list[dict[str, Any]]:
+    """Return the last `most` faultless JSON objects in a text, outermost only, in order.
+
+    Looks at the last TRIES braces, in time proportional to the text, whatever it holds: where an object is no JSON at some place, so is every object
+    that is open there, and those that were closed before are known. So no stretch is read from brace after brace.
+    """
+    found: deque[dict[str, Any]] = deque(maxlen=most)
+    is_open: set[int] = set()  # braces of objects that are never closed
+    places = [match.start() for match in _OBJECT.finditer(text)]
+    start = _OBJECT.search(text, places[-TRIES:][0]) if places else None
+    while start:
+        at = start.start()
+        if at > STRETCH:  # an error of the decoder counts the lines before it, each time anew
+            text, at, is_open = text[at:], 0, {place - at for place in is_open if place >= at}
         end = at + 1
-        try:
-            value, end, faulty = _CAREFUL.read_at(text, at)
-            if not faulty and _encodable(value):
-                found.append(value)
-        except (json.JSONDecodeError, RecursionError):
-            pass
-        at = text.find("{", end)
-    return found
+        if at not in is_open:
+            try:
+                value, end, faulty = _CAREFUL.read_at(text, at)
+                if not faulty and _encodable(value):
+                    found.append(value)
+            except json.JSONDecodeError as error:
+                is_open = _open_braces(text, at, error.pos)
+            except RecursionError:
+                is_open = _open_braces(text, at, len(text))
+        start = _OBJECT.search(text, end)
+    return list(found)
+
+
+def _open_braces(text: str, start: int, end: int) -> set[int]:
+    """Return the braces in [start, end) that are not closed by then, down to OPEN_DEPTH."""
+    stack: list[int] = []
+    for token in TOKEN.finditer(text, start, end):
+        if token[0] in ("{", "["):
+            stack.append(token.start())
+            if len(stack) > OPEN_DEPTH:
+                break
+        elif token[0] in ("}", "]") and stack:
+            stack.pop()
+    return set(stack)
 
 
 def column_of(text: str, field: str) -> int:
@@ -131,6 +158,11 @@ def _too_deep(text: str) -> int:
         if depth > DEPTH:
             return token.start() + 1
     return 0
+
+
+def is_text(text: str) -> bool:
+    """Return True for a text that UTF-8 can hold: one without half a surrogate pair."""
+    return text.isascii() or _encodable(text)
 
 
 def _encodable(value: Any) -> bool:

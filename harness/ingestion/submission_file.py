@@ -173,7 +173,7 @@ def _open(submission: str | Path, folder: Path, limits: Limits) -> SubmissionFil
         if not source.parquet and not _is_plain(source):
             source.path = folder.absolute() / "screened"
             _copy_screenable(source)
-        elif not _is_literal(original):
+        elif not is_literal(original):
             source.path = folder.absolute() / "submission"
             source.path.symlink_to(original)
         source.sha256 = digest.result()
@@ -195,7 +195,7 @@ def split_ending(name: str) -> tuple[str, str]:
     return (stem, name[len(stem) :]) if stem else (name, "")
 
 
-def _is_literal(path: Path) -> bool:
+def is_literal(path: Path) -> bool:
     """Return True if DuckDB reads this path literally (no glob characters, valid UTF-8)."""
     text = str(path)
     return text.isprintable() and not set(text) & set("*?[{")

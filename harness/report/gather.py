@@ -177,7 +177,7 @@ def _reference(name: str, request: Request) -> Entry:
 
 
 def _score_of(name: str, entries: Sequence[Entry]) -> Score | None:
-    return next((entry.score for entry in entries if name in (entry.name, entry.card.name)), None)
+    return next((entry.score for entry in entries if entry.name == name), None)
 
 
 def _command(entry: Entry, folder: Path | None) -> str:

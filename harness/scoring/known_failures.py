@@ -10,6 +10,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from harness.formatting import count, plural
@@ -80,6 +81,7 @@ def out_of_memory(training: dict[str, Any] | None) -> Section:
     parts += [f"measured {peak:.2f} GiB"] if peak is not None else []
     parts += [plural(events, "out-of-memory event")] if events is not None else []
     ratio = peak / predicted if predicted and peak is not None else None
+    ratio = ratio if ratio is not None and math.isfinite(ratio) else None  # of 1e-300 GiB
     return section(True, ", ".join(parts), measured_over_predicted=ratio, record=training)
 
 

@@ -9,8 +9,10 @@ from typing import Any
 
 from harness.cards import TRAINING
 from harness.errors import UsageError
+from harness.ingestion.strict_json import parse
 from harness.ingestion.submission_file import STDIN
 from harness.masking import Mask
+from reference.small_files import read_small
 
 NUMBERS = ("predicted_peak_gib", "measured_peak_gib", "steps", "wall_s", "oom_events")
 WHOLE_NUMBERS = ("steps", "oom_events")
@@ -62,11 +64,12 @@ def _depth(value: Any) -> int:
 
 
 def _read(path: Path) -> dict[str, Any]:
-    try:
-        record = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
-        raise UsageError(f"{path}: not a readable training record ({error})") from None
-    if fault := record_fault(record):
+    try:  # strictly, since no score record could hold NaN, a lone surrogate or a deep nesting
+        record, faults = parse(read_small(path).decode("utf-8"))
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise UsageError(f"{path}: not a readable training record ({reason})") from None
+    if fault := faults[0].wrong if faults else record_fault(record):
         raise UsageError(f"{path}: not a readable training record ({fault})")
     return Mask().value(check_training_record(record, path))
 

@@ -65,13 +65,6 @@ def connect(temporary: Path | None = None) -> duckdb.DuckDBPyConnection:
     return connection
 
 
-def check_name(path: Path) -> None:
-    """Raise TruthError for a path under which DuckDB keeps no database: it cuts at `?`, and turns `\\` round."""
-    if odd := next((char for char in "?\\\0" if char in str(path.absolute())), None):
-        raise TruthError(f"{path}: no database can be kept where a folder's name holds {odd!r}; choose another folder")
-    need_utf8(path)
-
-
 def need_utf8(path: Path) -> None:
     """Raise TruthError for a path that is not UTF-8, which DuckDB neither reads nor writes."""
     try:

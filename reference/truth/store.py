@@ -105,6 +105,15 @@ class Truth:
         """Return, by operation code, the process's most probable successor; None where the world has no process."""
         return tuple(json.loads(self.meta["script"]))
 
+    def is_usable(self) -> bool:
+        """Return whether the connection still answers; a fatal error of DuckDB invalidates it for good."""
+        import duckdb
+
+        try:
+            return self.connection.execute("SELECT count(*) FROM truth.clips").fetchone() == (self.n,)
+        except (duckdb.Error, RuntimeError):
+            return False
+
     def close(self) -> None:
         """Close the connection."""
         self.connection.close()

@@ -133,9 +133,11 @@ def test_unreadable(why, text, message, write):
 
 
 def test_a_run_that_never_ends(write):
-    """Dotted keys nest without brackets."""
-    with pytest.raises(UsageError, match="is nested deeper than 16"):
+    """Dotted keys nest without brackets: above 64 the file is not parsed, above 16 a run is refused."""
+    with pytest.raises(UsageError, match="nested too deep"):
         read_card(write(toml(GOOD | {f"run{'.a' * 5000}": "1"})))
+    with pytest.raises(UsageError, match="is nested deeper than 16"):
+        read_card(write(toml(GOOD | {f"run{'.a' * 20}": "1"})))
 
 
 @pytest.mark.parametrize("value", ["nan", "inf", "-inf"])

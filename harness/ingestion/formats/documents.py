@@ -15,13 +15,15 @@ from typing import NamedTuple
 from harness.errors import SubmissionError
 from harness.ingestion.diagnostics import quote
 from harness.ingestion.formats.records import Item, Options
-from harness.ingestion.strict_json import Fault, parse
+from harness.ingestion.strict_json import DEPTH, Fault, parse
 from harness.ingestion.submission_file import BOM, SubmissionFile
 
 _SPACE = re.compile(rb"[ \t\r\n]*")
 _STRING = re.compile(rb'"(?:[^"\\]|\\.)*+"', re.DOTALL)
 _SCALAR = re.compile(rb'[^\s\[\]{},:"]+')
 _STRUCTURE = re.compile(rb'"(?:[^"\\]|\\.)*+"?|[\[\]{}]', re.DOTALL)
+PARSED = 1 << 20
+"""Bytes of a value beside the elements that are parsed at once."""
 CLOSERS = {b"[": b"]", b"{": b"}"}
 
 
@@ -30,11 +32,16 @@ class NotADocument(Exception):
 
 
 class Element(NamedTuple):
-    """Element of an array, or member of an object (`key`), as byte offsets [start, end)."""
+    """Element of an array, or member of an object, as byte offsets [start, end).
+
+    Of a member `key` and its offset; a key that is no text in UTF-8 is "", and `fault` says why.
+    """
 
     key: str | None
     start: int
     end: int
+    key_start: int = 0
+    fault: Fault | None = None
 
 
 def lines(source: SubmissionFile, options: Options) -> Iterator[Item]:
@@ -91,11 +98,11 @@ def members(source: SubmissionFile, start: Callable[[mmap.mmap], int]) -> Iterat
         place = Place(text)
         try:
             for element in elements(text, start(text)):
-                key, item = element.key or "", place.item(element)
-                if not key.isascii() and key != key.encode(errors="ignore").decode():  # bytes that are not UTF-8
-                    wrong = f"the key {quote(key)} is not UTF-8"
-                    key, item = "", item._replace(value=None, faults=[Fault("ENCODING", 1, "", wrong, "UTF-8")])
-                yield key, item
+                if element.fault is not None:
+                    line, column = place.of(element.key_start)
+                    yield "", Item(line, None, [element.fault], "", column)
+                else:
+                    yield element.key or "", place.item(element)
         except NotADocument as wrong:
             raise SubmissionError(place.message(source.name, wrong)) from None
 
@@ -103,6 +110,8 @@ def members(source: SubmissionFile, start: Callable[[mmap.mmap], int]) -> Iterat
 @contextlib.contextmanager
 def memory_map(source: SubmissionFile) -> Iterator[mmap.mmap]:
     """Map the decompressed file into memory, read-only."""
+    if not source.original.stat().st_size:
+        raise SubmissionError(f"{source.name}: holds no prediction; the file is empty")
     with source.original.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as text:
         yield text
 
@@ -148,11 +157,39 @@ def array_start(text: mmap.mmap) -> int:
 
 
 def member(text: mmap.mmap, key: str, opener: bytes) -> int:
-    """Return the offset of the array or object under a top-level key. Raises NotADocument, also for a cut-off text."""
-    found = [item.start for item in elements(text, first(text)) if item.key == key and text[item.start] == opener[0]]
+    """Return the offset of the array or object under a top-level key. Raises NotADocument, also for a cut-off text.
+
+    What stands beside it is checked as strictly as what is read, since two readers could take it differently.
+    """
+    found: list[int] = []
+    for element in elements(text, first(text)):
+        if element.key == key and text[element.start] == opener[0]:
+            found.append(element.start)
+        else:
+            _check(text, element)
     if len(found) != 1:
         raise NotADocument(first(text), f"{len(found)} times {quote(key)} with {opener.decode()}, where one is needed")
     return found[0]
+
+
+def _check(text: mmap.mmap, element: Element, depth: int = 1) -> None:
+    """Raise NotADocument for a value that is no JSON; a long one is parsed part by part."""
+    if element.fault is not None:
+        raise NotADocument(element.key_start, element.fault.wrong)
+    if element.end - element.start > PARSED and text[element.start : element.start + 1] in CLOSERS:
+        if depth > DEPTH:
+            raise NotADocument(element.start, f"nested deeper than {DEPTH}")
+        for part in elements(text, element.start):
+            _check(text, part, depth + 1)
+        return
+    try:
+        content = text[element.start : element.end].decode()
+    except UnicodeDecodeError as error:
+        raise NotADocument(element.start + error.start, "not UTF-8") from None
+    faults = parse(content)[1]
+    if faults:
+        before = content[: faults[0].column - 1].encode(errors="replace")
+        raise NotADocument(element.start + len(before), faults[0].wrong)
 
 
 def first(text: mmap.mmap) -> int:
@@ -171,11 +208,11 @@ def elements(text: mmap.mmap, start: int) -> Iterator[Element]:
     at = _skip(text, start + 1)
     empty = text[at : at + 1] == closer
     while not empty:
-        key = None
+        key, fault, key_start = None, None, at
         if closer == b"}":
-            key, at = _key(text, at)
+            key, fault, at = _key(text, at)
         end = _end(text, at)
-        yield Element(key, at, end)
+        yield Element(key, at, end, key_start, fault)
         at = _skip(text, end)
         separator = text[at : at + 1]
         if separator == closer:
@@ -204,17 +241,23 @@ def _skip(text: mmap.mmap, at: int) -> int:
     return _SPACE.match(text, at).end()  # type: ignore[union-attr]
 
 
-def _key(text: mmap.mmap, at: int) -> tuple[str, int]:
+def _key(text: mmap.mmap, at: int) -> tuple[str, Fault | None, int]:
+    """Return a key, why it is none, and the offset of its value."""
     match = _STRING.match(text, at)
     if match is None:
         raise NotADocument(at, "no key where an object needs one")
     colon = _skip(text, match.end())
     if text[colon : colon + 1] != b":":
         raise NotADocument(colon, "no colon after a key")
-    value, faults = parse(match[0].decode(errors="surrogateescape"))
+    after = _skip(text, colon + 1)
+    try:
+        value, faults = parse(match[0].decode())
+    except UnicodeDecodeError as error:
+        wrong = f"byte 0x{match[0][error.start]:02x} in a key is not UTF-8"
+        return "", Fault("ENCODING", error.start + 1, "", wrong, "UTF-8"), after
     if faults:
-        raise NotADocument(at, "a key that is no JSON text")
-    return value, _skip(text, colon + 1)
+        return "", faults[0]._replace(wrong=f"{faults[0].wrong} in a key"), after
+    return value, None, after
 
 
 def _end(text: mmap.mmap, at: int) -> int:

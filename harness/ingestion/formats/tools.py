@@ -216,10 +216,14 @@ def _best_detection(item: Item, clip_id: str, rate: float) -> Item:
     return item._replace(value=answer)
 
 
+FARTHEST = 1e15
+"""Frames; a number of seconds may be beyond every float."""
+
+
 def _in_frames(segment: Any, rate: float) -> Any:
     if not isinstance(segment, list) or len(segment) != 2 or not all(type(end) in (int, float) for end in segment):
         return segment
-    start, end = (math.floor(seconds * rate + 0.5) for seconds in segment)
+    start, end = (math.floor(min(max(seconds * rate, -FARTHEST), FARTHEST) + 0.5) for seconds in segment)
     return {"start_frame": start, "end_frame": end}
 
 
