@@ -6,7 +6,8 @@ secret, sees everything with `organiser=True` (`--organiser`).
 
 A file has a score only from LEAST_ANSWERED on. A file of one answer would tell by 0.001 whether it is right, since one
 of 1,440 clips is 0.0007; from nine tenths on a score is a sum over nearly all clips. A model that fails on a few clips
-is still scored.
+is still scored. An answer has labels that a clip can have, and a segment. This stops files that leave clips out, and no
+more: whoever gives wrong answers on purpose to all clips but one still learns whether that one is right.
 """
 
 from __future__ import annotations
@@ -38,18 +39,21 @@ def check_request(world: str, name: str | None, rules: Rules, weights: Weights) 
         raise UsageError(f"{world} is sealed, and other rules or weights would reveal single clips")
 
 
+def shortfall(world: str, answered: int, clips: int) -> str:
+    """Return why a sealed split of so many clips has no score for so few answers; "" where there are enough."""
+    least = math.ceil(LEAST_ANSWERED * clips)
+    if answered >= least:
+        return ""
+    return (
+        f"the predictions answer {answered:,} of {clips:,} clips of {world}; a sealed split is scored from {least:,} "
+        f"answered clips on ({LEAST_ANSWERED:.0%}), because a score of few clips tells which of them are right"
+    )
+
+
 def check_answered(record: dict[str, Any]) -> None:
-    """Raise SubmissionError for a record of too few answered clips: those with known labels in all three fields."""
-    valid = next(row["passed"] for row in record["funnel"] if row["stage"] == "valid")
-    abstained = sum(row["n"] for row in record["modes"] if row["mode"] == "abstained")
-    answered = max(0, valid - abstained - record["diagnostics"]["unknown_labels"])
-    least = math.ceil(LEAST_ANSWERED * record["n"])
-    if answered < least:
-        raise SubmissionError(
-            f"the predictions answer {answered:,} of {record['n']:,} clips of {record['world']}; a sealed split is "
-            f"scored from {least:,} answered clips on ({LEAST_ANSWERED:.0%}), because a score of few clips tells which "
-            "of them are right"
-        )
+    """Raise SubmissionError for a full record of a sealed split with too few answered clips."""
+    if why := shortfall(record["world"], record["submission"]["answered"], record["n"]):
+        raise SubmissionError(why)
 
 
 def log_and_redact(record: dict[str, Any], commitment: str, home: Path) -> dict[str, Any]:
@@ -92,9 +96,10 @@ def _signature(signature: str, commitment: str) -> str:
 
 
 def log_scoring(path: Path, record: dict[str, Any]) -> int:
-    """Append a scoring to the organiser's log and return how often this name was scored.
+    """Append a scoring to the organiser's log and return how many are logged under this name.
 
-    A lock on the file keeps lines whole when several processes write.
+    The same file with the same score is logged once: who looks again learns nothing. A lock on the file keeps lines
+    whole when several processes write.
     """
     row = {
         "name": record["name"],
@@ -105,10 +110,16 @@ def log_scoring(path: Path, record: dict[str, Any]) -> int:
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("a+", encoding="utf-8") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
-        file.write(json.dumps(row, ensure_ascii=False) + "\n")
-        file.flush()
         file.seek(0)
-        return sum(json.loads(line)["name"] == record["name"] for line in file)
+        known = {_outcome(logged) for line in file if (logged := json.loads(line))["name"] == record["name"]}
+        if _outcome(row) not in known:
+            file.write(json.dumps(row, ensure_ascii=False) + "\n")
+        return len(known | {_outcome(row)})
+
+
+def _outcome(row: dict[str, Any]) -> tuple[str, float]:
+    """Return file and score of a row of the log; the same file read in another way has another score."""
+    return row["sha256"], row["score"]
 
 
 def refuse(world: str, what: str, *, organiser: bool, home: str | Path | None = None) -> None:

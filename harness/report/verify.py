@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.baselines.write import BASELINES
+from harness.comparison import sealed_leaderboard
 from harness.errors import UsageError
 from harness.formatting import in_words
 from harness.ingestion.submission_file import shown_name
@@ -31,6 +32,7 @@ from reference.files import sha256
 
 PACKED = re.compile(r'<script type="application/octet-stream" id="data">([A-Za-z0-9+/=\s]*)</script>')
 SHEETS = re.compile(r'<script type="application/octet-stream" id="sheets">([^<]*)</script>')
+SEALED = f'<meta name="generator" content="{sealed_leaderboard.FORMAT}">'
 MAX_UNPACKED = 1 << 30
 
 
@@ -83,6 +85,12 @@ def _numbers(page: str, visible: list[Token]) -> int:
 def unpack(text: str, path: Path) -> dict[str, Any]:
     """Return the data packed in a page's text. Fails with a UsageError where there is none of this format."""
     found = PACKED.search(text)
+    if not found and SEALED in text:
+        raise UsageError(
+            f"{shown_name(path)}: the public board of a sealed split cannot be verified: only the organiser can score "
+            "its entries again, and it shows rounded numbers; once the secret is revealed, harness world check-reveal "
+            "checks the split"
+        )
     try:
         if not found:
             raise ValueError
