@@ -6,7 +6,8 @@ secret, sees everything with `organiser=True` (`--organiser`).
 
 A file has a score only from LEAST_ANSWERED on. A file of one answer would tell by 0.001 whether it is right, since one
 of 1,440 clips is 0.0007; from nine tenths on a score is a sum over nearly all clips. A model that fails on a few clips
-is still scored.
+is still scored. An answer has labels that a clip can have, and a segment. This stops files that leave clips out, and no
+more: whoever gives wrong answers on purpose to all clips but one still learns whether that one is right.
 """
 
 from __future__ import annotations
@@ -41,18 +42,21 @@ def check_request(world: str, name: str | None, rules: Rules, weights: Weights) 
         raise UsageError(f"{world} is sealed, and other rules or weights would reveal single clips")
 
 
+def shortfall(world: str, answered: int, clips: int) -> str:
+    """Return why a sealed split of so many clips has no score for so few answers; "" where there are enough."""
+    least = math.ceil(LEAST_ANSWERED * clips)
+    if answered >= least:
+        return ""
+    return (
+        f"the predictions answer {answered:,} of {clips:,} clips of {world}; a sealed split is scored from {least:,} "
+        f"answered clips on ({LEAST_ANSWERED:.0%}), because a score of few clips tells which of them are right"
+    )
+
+
 def check_answered(record: dict[str, Any]) -> None:
-    """Raise SubmissionError for a record of too few answered clips: those with known labels in all three fields."""
-    valid = next(row["passed"] for row in record["funnel"] if row["stage"] == "valid")
-    abstained = sum(row["n"] for row in record["modes"] if row["mode"] == "abstained")
-    answered = max(0, valid - abstained - record["diagnostics"]["unknown_labels"])
-    least = math.ceil(LEAST_ANSWERED * record["n"])
-    if answered < least:
-        raise SubmissionError(
-            f"the predictions answer {answered:,} of {record['n']:,} clips of {record['world']}; a sealed split is "
-            f"scored from {least:,} answered clips on ({LEAST_ANSWERED:.0%}), because a score of few clips tells which "
-            "of them are right"
-        )
+    """Raise SubmissionError for a full record of a sealed split with too few answered clips."""
+    if why := shortfall(record["world"], record["submission"]["answered"], record["n"]):
+        raise SubmissionError(why)
 
 
 def log_and_redact(record: dict[str, Any], commitment: str, home: Path) -> dict[str, Any]:
@@ -95,9 +99,10 @@ def _signature(signature: str, commitment: str) -> str:
 
 
 def log_scoring(path: Path, record: dict[str, Any]) -> int:
-    """Append a scoring to the organiser's log and return how often this name was scored.
+    """Append a scoring to the organiser's log and return how many are logged under this name.
 
-    A lock on the file keeps lines whole when several processes write.
+    The same file with the same score is logged once: who looks again learns nothing. A lock on the file keeps lines
+    whole when several processes write.
     """
     row = {
         "name": record["name"],
@@ -111,9 +116,11 @@ def log_scoring(path: Path, record: dict[str, Any]) -> int:
         end = file.seek(0, os.SEEK_END)
         file.seek(max(0, end - 1))
         cut = file.read(1) not in (b"", b"\n")  # by a full disk; what is left of that line counts for nothing
-        file.write(b"\n" * cut + json.dumps(row, ensure_ascii=False).encode("utf-8", "replace") + b"\n")
-        file.flush()
-        return sum(row["name"] == record["name"] for row in scorings(path))
+        known = {_outcome(logged) for logged in scorings(path) if logged["name"] == record["name"]}
+        if _outcome(row) not in known:
+            file.write(b"\n" * cut + json.dumps(row, ensure_ascii=False).encode("utf-8", "replace") + b"\n")
+            file.flush()
+        return len(known | {_outcome(row)})
 
 
 def scorings(path: Path) -> Iterator[dict[str, Any]]:
@@ -122,8 +129,13 @@ def scorings(path: Path) -> Iterator[dict[str, Any]]:
         for line in file:
             with contextlib.suppress(ValueError):
                 row = json.loads(line)
-                if isinstance(row, dict) and row.keys() >= {"name", "sha256"}:
+                if isinstance(row, dict) and row.keys() >= {"name", "sha256", "score"}:
                     yield row
+
+
+def _outcome(row: dict[str, Any]) -> tuple[str, float]:
+    """Return file and score of a row of the log; the same file read in another way has another score."""
+    return row["sha256"], row["score"]
 
 
 def refuse(world: str, what: str, *, organiser: bool, home: str | Path | None = None) -> None:

@@ -216,7 +216,7 @@ def check_reveal(folder: Path, secret: Secret, home: Path, render: Render) -> Ch
                 ("the clips are the ones published", revealed["clips"] == clips),
                 ("the pictures are the ones published", revealed["pictures"] == pictures_digest(folder)),
                 (
-                    "the truth, clips and pictures are the ones committed to",
+                    "what the secret makes is what was committed to",
                     commit(secret.salt, revealed) == commitment,
                 ),
             )

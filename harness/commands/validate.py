@@ -19,7 +19,7 @@ from harness.formatting import count, plural
 def command(submission: str, output: str, lenient: bool, **choices: Any) -> None:
     """Check the predictions in FILE against a split, without scoring them.
 
-    The exit code is 2 when a line would be rejected.
+    The exit code is 2 when a line would be rejected, or when a sealed split has no score for so few answers.
 
     \b
     Example:
@@ -34,6 +34,8 @@ def command(submission: str, output: str, lenient: bool, **choices: Any) -> None
         _print(found, output)
     if found.total and not lenient:
         raise SubmissionError(f"{found.name}: {problem_count(found.codes)}, this file would be refused")
+    if found.shortfall:
+        raise SubmissionError(f"{found.name}: {found.shortfall}")
 
 
 def _print(found: Any, output: str) -> None:

@@ -376,9 +376,11 @@ def seal(world: str, secret_file: Path, folder: Path, **choices: Any) -> None:
     sealed = sealing.seal(world, folder, secret_file, say=partial(say, err=True), **choices)
     say(f"sealed as {sealed.name} / {sealed.split}")
     say(f"  commitment {sealed.commitment}")
-    say(f"  publish {folder} whole; keep {secret_file} to yourself until you reveal it")
+    say(f"  publish the whole folder {folder}")
+    say(f"  keep {secret_file} to yourself until you reveal it")
     where = options.chosen_truth(sealed.name, sealed.split)
-    say(f"  harness score predictions.jsonl{where} --name NAME   (logged in {sealed.log})")
+    say(f"  harness score predictions.jsonl{where} --name NAME")
+    say(f"  scorings are logged in {sealed.log}")
 
 
 @command.command()

@@ -1,9 +1,10 @@
 """Leaderboard: who leads, and is that certain? Every entry of a submissions folder on one split, ranked by its score.
 
 References (entries that use the truth) are rows of their own and enter no rank. A broken entry is listed with its
-reason and does not stop the rest, whatever it holds: also where reading it fails in a way that nobody foresaw. There are two Holm families: the tests of each entry against the leader and against
-the chosen baseline, which feed the verdict sentence, and the tests of all pairs, of which statistics.rank_ranges and
-statistics.tiers make rank ranges and tiers.
+reason and does not stop the rest, whatever it holds: also where reading it fails in a way that nobody foresaw. There
+are two Holm families: the tests of each entry against the leader and against the chosen baseline, which feed the
+verdict sentence, and the tests of all pairs, of which statistics.rank_ranges and statistics.tiers make rank ranges and
+tiers.
 """
 
 from __future__ import annotations

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from harness.clip_map import ClipMap
+from harness.disclosure import shortfall
 from harness.errors import SubmissionError
 from harness.formatting import plural
 from harness.ingestion.clip_names import LookAlikes, difference
@@ -79,6 +80,8 @@ class Ingestion:
     kinds: tuple[Kind, ...]  # of all problems
     notes: list[str]
     counts: dict[str, int]
+    answered: int | None = None  # clips of a sealed split with known labels and a segment
+    shortfall: str = ""  # why a sealed split has no score for so few answers
 
     def __repr__(self) -> str:
         rejected = f" in {plural(self.rejected, 'rejected line')}" if self.rejected else ""
@@ -249,6 +252,8 @@ class Intake:
         """Settle the duplicates and return the report."""
         self._drop_screen()
         self._settle_duplicates()
+        truth = self.truth
+        answered = self._row("answered")["answered"] if truth.sealed else None
         counts = {kind: self.notes.count(kind) for kind in ("normalised", "repaired", "unreadable")}
         notes = ["begins with a byte order mark, ignored"] if self.source.bom else []
         if adapter != registry.PLAIN.name:
@@ -259,13 +264,15 @@ class Intake:
             adapter=adapter,
             lines=self.lines,
             rows=self._row("row_count")["rows"],
-            clips=self.truth.n,
+            clips=truth.n,
             rejected=self.bad_lines,
             codes=dict(self.problems.codes),
             problems=self.problems.in_order(),
             kinds=self.problems.kinds(),
             notes=notes + (self.shape.clips.notes() if self.shape else []) + self.notes.sentences(),
             counts=counts | {"unknown_labels": self.notes.count("label"), "ignored_extra": self.notes.count("clip")},
+            answered=answered,
+            shortfall="" if answered is None else shortfall(truth.world, answered, truth.n),
         )
 
     def _drop_screen(self) -> None:

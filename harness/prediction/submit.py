@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from harness.cards import CARD, ENTRY_NAME, FILE_NAME, PREDICTIONS, Card, read_card, write_entry
-from harness.errors import HarnessError, UsageError
+from harness.errors import HarnessError, SubmissionError, UsageError
 from harness.ingestion.submission_file import PACKED, STDIN, shown_name, split_ending
 from harness.masking import Mask
 from harness.prediction.journal import PART
@@ -152,6 +152,8 @@ def _score_or_check(
     found = validate(path, request=request)
     if found.total and not request.lenient:
         raise found.refusal()
+    if found.shortfall:
+        raise SubmissionError(found.shortfall)
     return found.sha256, None
 
 

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.baselines.write import BASELINES
+from harness.comparison import sealed_leaderboard
 from harness.errors import UsageError
 from harness.formatting import in_words
 from harness.ingestion.submission_file import shown_name
@@ -34,6 +35,7 @@ from reference.files import sha256
 
 PACKED = re.compile(r'<script type="application/octet-stream" id="data">([A-Za-z0-9+/=\s]*)</script>')
 SHEETS = re.compile(r'<script type="application/octet-stream" id="sheets">([^<]*)</script>')
+SEALED = f'<meta name="generator" content="{sealed_leaderboard.FORMAT}">'
 MAX_PAGE, MAX_UNPACKED = 1 << 28, 1 << 28
 """Bytes of a page and of its packed data that are read; `--budget 100MB` makes a page of 100 MB."""
 MARKUP = 4, 1 << 20
@@ -95,6 +97,12 @@ def unpack(text: str, path: Path) -> dict[str, Any]:
     name = shown_name(path)
     none = f"{name}: holds no page of this project (format {data.FORMAT})"
     found = PACKED.search(text)
+    if not found and SEALED in text:
+        raise UsageError(
+            f"{shown_name(path)}: the public board of a sealed split cannot be verified: only the organiser can score "
+            "its entries again, and it shows rounded numbers; once the secret is revealed, harness world check-reveal "
+            "checks the split"
+        )
     try:
         if not found:
             raise UsageError(none)

@@ -156,6 +156,8 @@ def _record(
     measured = measure(facts, request.weights)
     record = _identity(ingestion, facts.truth, request, training) | measured
     record["submission"]["sources"] = facts.single_row("sources")
+    if ingestion.answered is not None:
+        record["submission"]["answered"] = ingestion.answered
     record["sections"] = known_failures(record, training, facts.unseen_domains()) if measured["funnel"] else {}
     record["diagnostics"] = ingestion.diagnostics()
     return record

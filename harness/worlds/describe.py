@@ -25,7 +25,7 @@ from reference.process import frame_limits
 from reference.process.split import session_states
 from reference.process.world import scaled_name
 from reference.resources import sql
-from reference.task import DEFAULT_SPLIT, DEFAULT_WORLD, SATURATED_SHARE
+from reference.task import DEFAULT_SPLIT, DEFAULT_WORLD, SATURATED_SHARE, UNKNOWN
 from reference.truth import store
 from reference.truth.catalog import locate, names, sealed_split
 from reference.truth.origin import Origin
@@ -178,7 +178,7 @@ def _describe_published(origin: Origin, split: str, home: str | Path | None) -> 
             "sessions": opened.sessions,
             "commitment": opened.sealed,
             "pictures": picture_choices(folder),
-            "operations": list(opened.operations),
+            "operations": [label for label in opened.operations if label != UNKNOWN],
         }
 
 

@@ -89,8 +89,8 @@ def _sealed(record: dict[str, Any], out: Console) -> None:
     out.print(made)
     _counted(record, out)
     _bad_lines(record, out)
-    times = "for the first time" if record["scorings"] == 1 else f"{count(record['scorings'])} times"
-    out.print(f"{record['name']} was scored {times}; every scoring is logged")
+    have = "is" if record["scorings"] == 1 else "are"
+    out.print(f"{plural(record['scorings'], 'scoring')} of {record['name']} {have} logged; the same file counts once")
     _signature(record, out)
 
 

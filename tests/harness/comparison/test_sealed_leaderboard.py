@@ -13,8 +13,9 @@ from harness.baselines.write import answers
 from harness.commands import terminal
 from harness.commands.terminal.leaderboard import print_sealed_leaderboard
 from harness.comparison import sealed_leaderboard
-from harness.errors import SubmissionError
+from harness.errors import SubmissionError, UsageError
 from harness.report import gather, public
+from harness.report.verify import verify
 from harness.scoring.request import Request
 from harness.worlds import sealing
 from reference.process.world import world_file
@@ -99,6 +100,10 @@ def test_files_are_counted_once_and_luck_grows(place, truth, tmp_path):
     first = sealed_leaderboard.leaderboard(tmp_path, request(place))
     again = sealed_leaderboard.leaderboard(tmp_path, request(place))
     assert again["files_scored"] == first["files_scored"]
+    log = [json.loads(line) for line in sealed_leaderboard.locate(NAME, place).seal.log.read_text().splitlines()]
+    assert [row["name"] for row in log].count("counted") == 1  # a board that is looked at again scores nothing
+    file = tmp_path / "counted" / "predictions.jsonl"
+    assert harness.score(file, name="counted", world=NAME, home=place).record["scorings"] == 1
     submit(tmp_path, truth, "counted too", 0.5, seed=6)
     more = sealed_leaderboard.leaderboard(tmp_path, request(place))
     assert more["files_scored"] == first["files_scored"] + 1 and more["luck"] >= first["luck"]
@@ -119,6 +124,10 @@ def test_the_public_page(place, truth, tmp_path):
     text = public.html(board)
     assert "&lt;b&gt;shown&lt;/b&gt;" in text and "<b>shown" not in text and "<script" not in text
     assert board["commitment"] in text and "files were scored" in text and truth[0] not in text
+    page = tmp_path / "board.html"
+    page.write_text(text)
+    with pytest.raises(UsageError, match="public board of a sealed split cannot be verified: only the organiser"):
+        verify(page, tmp_path, request(place))
 
 
 def test_an_entry_of_a_sealed_split_is_checked_and_not_scored(place, truth, tmp_path, monkeypatch):
@@ -168,19 +177,36 @@ def made_up(truth, n):
     return truth[1][:n] + [line | {"dominant_operation": "Dance"} for line in truth[1][n:]]
 
 
-@pytest.mark.parametrize("file", [few, nothing, made_up])
-def test_too_few_answers_have_no_score(file, place, truth, tmp_path):
+def unknown(truth, n):
+    """The other clips have the label Unknown, which is one of the task's and no clip's."""
+    return truth[1][:n] + [line | {"next_operation": "Unknown"} for line in truth[1][n:]]
+
+
+def without_a_segment(truth, n):
+    """The other clips have both labels alone."""
+    return truth[1][:n] + [line | {"temporal_segment": None} for line in truth[1][n:]]
+
+
+@pytest.mark.parametrize("file", [few, nothing, made_up, unknown, without_a_segment])
+def test_too_few_answers_have_no_score(file, place, truth, tmp_path, monkeypatch):
     """72 of 80 clips are nine tenths. One clip fewer tells nothing: no number, no line in the log, no row."""
     log = sealed_leaderboard.locate(NAME, place).seal.log
     before = log.read_bytes()
     folder = hand.entry(tmp_path / "few", f"few {file.__name__}", file(truth, 71), NAME, truth[0])
     with pytest.raises(SubmissionError, match=r"answer 71 of 80 clips of tiny-sealed.* from 72 answered clips on"):
         harness.score(folder / "predictions.jsonl", name="few", world=NAME, home=place)
+    monkeypatch.setenv("HARNESS_HOME", str(place))
+    found = harness.validate(folder / "predictions.jsonl", world=NAME)
+    assert (found.answered, found.total) == (71, 0) and "answer 71 of 80 clips" in found.shortfall
+    with pytest.raises(SubmissionError, match=r"answer 71 of 80 clips .* from 72 answered clips on"):
+        harness.submit(folder / "predictions.jsonl", name="x", folder=tmp_path / "entries", world=NAME)
+    assert not (tmp_path / "entries").exists()
     board = sealed_leaderboard.leaderboard(tmp_path, request(place))
     assert [row["name"] for row in board["broken"]] == [f"few {file.__name__}"]
     assert f"few {file.__name__}" not in [row["name"] for row in board["entries"]]
     assert log.read_bytes() == before
     enough = hand.write(tmp_path / "enough.jsonl", file(truth, 72))
+    assert harness.validate(enough, world=NAME).shortfall == ""
     assert harness.score(enough, name="enough", world=NAME, home=place).record["metrics"]["score"]["value"] > 0
 
 

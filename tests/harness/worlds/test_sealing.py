@@ -13,6 +13,7 @@ from harness.baselines.write import write_baseline
 from harness.errors import HarnessError, TruthError, UsageError, WorldError
 from harness.worlds import describe, rendering, sealing
 from reference.errors import RenderError
+from reference.task import OPERATIONS
 from reference.truth.catalog import locate
 from reference.truth.sealed import make_secret, read_secret
 from tests.support import hand
@@ -88,8 +89,11 @@ def test_scorings_are_logged_by_name(organiser):
     with pytest.raises(UsageError, match="--name is needed"):
         score(organiser)
     first = score(organiser, name="counted").record["scorings"]
-    second = score(organiser, name="counted").record["scorings"]
-    assert (first, second) == (1, 2)
+    again = score(organiser, name="counted").record["scorings"]
+    other = organiser["mine"].with_name("other.jsonl")
+    other.write_text(organiser["mine"].read_text() + "\n")
+    second = harness.score(other, world=NAME, home=organiser["home"], name="counted").record["scorings"]
+    assert (first, again, second) == (1, 1, 2)  # the same file is scored once
     log = [json.loads(line) for line in locate(NAME, organiser["home"]).seal.log.read_text().splitlines()]
     assert [row["name"] for row in log].count("counted") == 2
     assert all(len(row["sha256"]) == 64 for row in log)
@@ -227,7 +231,7 @@ def other_durations(folder: Path) -> None:
 CHANGED = [
     ("a picture", swap_a_picture, "the pictures are the ones published"),
     ("a clip", drop_a_clip, "the clips are the ones published"),
-    ("the world", other_durations, "the truth, clips and pictures are the ones committed to"),
+    ("the world", other_durations, "what the secret makes is what was committed to"),
 ]
 
 
@@ -413,6 +417,7 @@ def test_an_entrant_validates_predicts_and_submits(organiser, entrant, tmp_path)
 def test_an_entrant_learns_what_is_published(organiser, entrant):
     found = describe.describe(entrant)
     assert (found["world"], found["n"], found["sessions"], found["kind"]) == (NAME, 24, 6, "published")
+    assert found["operations"] == [label for label in OPERATIONS if label != "Unknown"]  # no clip has that label
     assert found["pictures"] == {"form": "frames", "frames": 8, "sampler": "uniform", "size": 32, "image": "jpg"}
 
 
