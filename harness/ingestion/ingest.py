@@ -357,7 +357,7 @@ class Intake:
         if len(places) == 0 or np.bincount(np.asarray(places)).max() == 1:
             return
         duplicates = self.connection.execute(sql(__package__, "duplicates")).fetchall()
-        self.bad_lines += len(duplicates)
+        self.bad_lines += sum(outcome != INVALID for *_, outcome in duplicates)  # a rejected line is counted already
         self.problems.extend(
             Problem(
                 line=line,
@@ -368,7 +368,7 @@ class Intake:
                 expected="one line a clip",
                 suggestion="remove all but one",
             )
-            for line, clip_id, first in duplicates
+            for line, clip_id, first, _ in duplicates
         )
         self.connection.execute(sql(__package__, "duplicates_invalid"))
 

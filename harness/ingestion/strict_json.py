@@ -44,7 +44,7 @@ def parse(text: str) -> tuple[Any, list[Fault]]:
         value, faults = reader.read(text)
     except json.JSONDecodeError as error:
         return None, [_grammar_fault(text, error)]
-    if _SURROGATE_ESCAPE.search(text) and not _encodable(value):
+    if _SURROGATE_ESCAPE.search(text) and not encodable(value):
         column = _SURROGATE_ESCAPE.search(text).start() + 1  # type: ignore[union-attr]
         faults.append(Fault("SURROGATE", column, "", "half a surrogate pair", "whole characters"))
     return value, faults
@@ -109,7 +109,7 @@ def objects_inside(text: str) -> list[dict[str, Any]]:
         end = at + 1
         try:
             value, end, faulty = _CAREFUL.read_at(text, at)
-            if not faulty and _encodable(value):
+            if not faulty and encodable(value):
                 found.append(value)
         except (json.JSONDecodeError, RecursionError):
             pass
@@ -133,7 +133,8 @@ def _too_deep(text: str) -> int:
     return 0
 
 
-def _encodable(value: Any) -> bool:
+def encodable(value: Any) -> bool:
+    """Return True unless a text in a value holds half a surrogate pair."""
     try:
         json.dumps(value, ensure_ascii=False).encode()
     except UnicodeEncodeError:
