@@ -364,13 +364,17 @@ class Intake:
                 column=1,
                 code="CLIP_DUPLICATE",
                 field="clip_id",
-                wrong=f"{quote(clip_id)} stands on lines {first} and {line}",
+                wrong=f"{quote(clip_id)} stands {_where(first, line)}",
                 expected="one line a clip",
                 suggestion="remove all but one",
             )
             for line, clip_id, first, _ in duplicates
         )
         self.connection.execute(sql(__package__, "duplicates_invalid"))
+
+
+def _where(first: int, line: int) -> str:
+    return f"on lines {first} and {line}" if line != first else f"twice on line {line}"
 
 
 def _columns(rows: list[Row]) -> dict[str, np.ndarray]:

@@ -5,6 +5,7 @@ It shares no code with the harness, not even a JSON parser, and is slow on purpo
 
     Table.readings    clip_id -> Reading; a clip without a line has none
     Table.rejected    number of lines (elements, rows) with a problem
+    Table.again       how many of them name a clip again
 
 A Reading has outcome ANSWERED, UNPARSEABLE or INVALID; codes are positions in `labels`, OTHER a label that the world
 does not know, None an abstention. Where the documents leave open what is right, as for an answer in broken JSON inside a
@@ -30,7 +31,7 @@ OPERATION, SEGMENT, START, END = "dominant_operation", "temporal_segment", "star
 NEXT, ANTICIPATED = "next_operation", "anticipated_next_operation"
 ANSWER_FIELDS = (OPERATION, SEGMENT, START, END, NEXT, ANTICIPATED)
 SOURCES = ("model", "repaired", "fallback")
-LATIN = dict(zip("аеорсухіјАЕОРСТВНКМХУαορνιΑΕΟΡΤΒΗΚΜΝΙΧΥ", "aeopcyxijAEOPCTBHKMXYaopviAEOPTBHKMNIXY", strict=True))
+LATIN = dict(zip("аеорсухіјАЕОРСТВНКМХУαορνιΑΕΟΡΤΒΗΚΜΝΙΧΥ", "aeopcyxijAEOPCTBHKMXYaopviAEOPTBHKMNIXY", strict=True)) | {"\u0131": "i"}
 """Cyrillic and Greek letters that are drawn like Latin ones: some, of which each must be seen."""
 
 
@@ -68,6 +69,7 @@ class Table:
 
     readings: dict[str, Reading] = field(default_factory=dict)
     rejected: int = 0
+    again: int = 0
 
 
 @dataclass(frozen=True)
@@ -169,6 +171,7 @@ def _settled(found: Iterable[Line], split: Split) -> Table:
         known = clip is not None and clip in split.clips
         again = known and clip in result.readings
         result.rejected += reading.outcome == INVALID or not known or again
+        result.again += again
         if known:
             result.readings[clip] = REJECTED if again else reading  # type: ignore[index]
     return result
@@ -588,6 +591,7 @@ def _quoted(text: str, at: int) -> tuple[str, int]:
     return match[1].replace('""', '"'), match.end()
 
 
+_CELL = re.compile(r"-?[0-9]+(\.[0-9]*)?([eE][+-]?[0-9]{1,2})?")  # leading zeros are no fault of a table
 _NUMBERS = (START, END, "confidence", "next_confidence", "latency_ms")
 
 
@@ -608,7 +612,7 @@ def _cell(name: str, cell: str) -> Any:
             return _Scanner(cell).whole()
         except NotRegular:
             return cell
-    if name in _NUMBERS and (match := _NUMBER.fullmatch(cell)):
+    if name in _NUMBERS and (match := _CELL.fullmatch(cell)):
         return int(cell) if match[1] is None and match[2] is None else float(cell)
     return cell
 
