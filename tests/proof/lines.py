@@ -14,7 +14,7 @@ import tempfile
 from pathlib import Path
 
 from reference.task import OPERATIONS
-from tests.proof import own_files, table
+from tests.proof import foreign_files, own_files, table
 from tests.proof.tally import Tally
 from tests.proof.mutate import a_line, a_mutated_line, dumps
 from tests.support import strict_reader
@@ -55,13 +55,13 @@ def _line_of(clip: str, data: bytes) -> bytes:
 
 def files(folder: Path, seed: int, count: int) -> list[table.Row]:
     """Read small files of every kind in turn."""
-    kinds = [*own_files.MAKERS]
-    tallies = own_files.tallies()
+    makers = {**dict.fromkeys(own_files.MAKERS, own_files), **dict.fromkeys(foreign_files.KINDS, foreign_files)}
+    kinds, tallies = [*makers], own_files.tallies() | foreign_files.tallies()
     with small_truth() as truth:
         for number in range(count):
             kind = kinds[number % len(kinds)]
-            own_files.try_one(tallies[kind], truth, folder, kind, f"{seed}/{number}")
-    return own_files.rows(tallies)
+            makers[kind].try_one(tallies[kind], truth, folder, kind, f"{seed}/{number}")
+    return [tally.row() for tally in tallies.values() if tally.tried]
 
 
 def run(seed: int, scale: float) -> list[table.Row]:

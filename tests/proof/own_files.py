@@ -21,7 +21,6 @@ import pyarrow.parquet
 import zstandard
 
 from reference.task import OPERATIONS
-from tests.proof import table
 from tests.proof.mutate import (
     LABELS,
     LITERALS,
@@ -355,6 +354,3 @@ MAKERS: dict[str, Callable[[random.Random], File]] = {
     "Parquet": _parquet,
 }
 
-
-def rows(found: dict[str, Tally]) -> list[table.Row]:
-    return [tally.row() for tally in found.values()]
