@@ -31,6 +31,9 @@ GARBAGE = (
     b'{"id": "x", "messages": []}', b'{"custom_id": null}', b'{"custom_id": "x", "response": {"body": []}}', b'{"messages": {}, "conversations": 1}', b'{"doc": [], "filtered_resps": {}}',
 )  # fmt: skip
 
+SIGNATURES = (b"\xff\xfe\x00", b"\x00", b"Traceback (most recent call last):")
+"""Garbage with which files of another kind begin, which are refused as such."""
+
 
 class Row(NamedTuple):
     """What is known of one row: its clip, what the model said, and the target that must not be read."""
@@ -172,7 +175,8 @@ def _texts(chance: random.Random, kind: str, change: str) -> tuple[str, bytes, T
         parts[at] = in_bytes(parts[at], chance).replace(b"\n", b" ")
         spared = {clip for clip in CLIPS if clip.encode() in parts[at]} | {clips[at]}
     if change == "garbage":
-        parts.insert(chance.randrange(len(parts) + 1), chance.choice(GARBAGE))
+        garbage = chance.choice(GARBAGE)
+        parts.insert(chance.randrange(garbage in SIGNATURES, len(parts) + 1), garbage)
     name, data = _contained(chance, kind, change, parts)
     return *_packed(chance, change, name, data), Table(expected), spared
 
