@@ -1,6 +1,8 @@
 # make demo         sets up .venv and runs the main job.
 # make check        runs what a change is checked with at once.
-# make test         runs the whole suite; make proof and make bench check the full-size claims and the speed table.
+# make test         runs the whole suite.
+# make proof        tries what strangers send, kill and edit, in 20 minutes; make gates simulates the statistics at full
+#                   size; make bench renews the speed tables.
 # make submissions  makes the committed baselines again; with FRAMES=DIR (renderings DIR/train, DIR/test) the probe too.
 # make sample       renews the committed page, its score records and its screenshots.
 # make kaggle USERNAME=you [EARLIER=you/kernel]
@@ -14,7 +16,7 @@ HARNESS := $(BIN)/harness
 # Whole files go to workers, the longest first (tests/support/workload.py): a worker for each core, two at most.
 TESTS := $(BIN)/python -m pytest -n auto --maxprocesses 2 --dist loadfile --no-loadscope-reorder
 
-.PHONY: demo test check browser proof bench submissions sample kaggle clean
+.PHONY: demo test check browser proof gates bench submissions sample kaggle clean
 
 demo: $(STAMP)
 	@bash demo.sh
@@ -32,6 +34,9 @@ check: .venv/.tested-tools
 	$(TESTS) -m "not heavy"
 
 proof: .venv/.tested-tools
+	$(BIN)/python -m tests.proof
+
+gates: .venv/.tested-tools
 	$(BIN)/python -m tests.proofs
 
 bench: .venv/.tested-tools

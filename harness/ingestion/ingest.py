@@ -364,20 +364,24 @@ class Intake:
         if len(places) == 0 or np.bincount(np.asarray(places)).max() == 1:
             return
         duplicates = self.connection.execute(sql(__package__, "duplicates")).fetchall()
-        self.bad_lines += len(duplicates)
+        self.bad_lines += sum(outcome != INVALID for *_, outcome in duplicates)  # a rejected line is counted already
         self.problems.extend(
             Problem(
                 line=line,
                 column=1,
                 code="CLIP_DUPLICATE",
                 field="clip_id",
-                wrong=f"{quote(clip_id)} stands on lines {first} and {line}",
+                wrong=f"{quote(clip_id)} stands {_where(first, line)}",
                 expected="one line a clip",
                 suggestion="remove all but one",
             )
-            for line, clip_id, first in duplicates
+            for line, clip_id, first, _ in duplicates
         )
         self.connection.execute(sql(__package__, "duplicates_invalid"))
+
+
+def _where(first: int, line: int) -> str:
+    return f"on lines {first} and {line}" if line != first else f"twice on line {line}"
 
 
 def _columns(rows: list[Row]) -> dict[str, np.ndarray]:

@@ -186,8 +186,9 @@ class _Line:
         self.problem("MISSING", "clip_id", "is not in the object", expected, remedy, at=1)
         return True
 
-    def _check_fields(self) -> Checked:
-        self._check_keys()
+    def _check_fields(self, written: Mapping[str, Any] | None = None) -> Checked:
+        """Check all fields; `written`: the object of the file, where fields of a text were added to it."""
+        self._check_keys(self.value if written is None else written)
         clip_id = self._clip_id()
         operation = self._label("dominant_operation")
         file_start, file_end = self._segment()
@@ -238,9 +239,12 @@ class _Line:
             self.problem("MISSING", "raw_output", "holds no text", "what the model said", LENIENT)
         answer = found.value and answer_part(found.value)
         answered = self.value | (answer or dict.fromkeys(ANSWER_FIELDS[:3]))
+        for name in ("confidence", "next_confidence"):  # that of the text counts; that of the line must be right
+            if name in self.value and answered[name] is not self.value[name]:
+                self._number(name, 1, 1_000_000)
         line = _Line(self.words, self.number, answered, self.text, self.column)
         line.problems = self.problems
-        checked = line._check_fields()
+        checked = line._check_fields(self.value)
         if checked.problems:
             return checked
         notes = [Note("text"), *checked.notes]
@@ -290,15 +294,15 @@ class _Line:
         rows = [check(self.words, 1, {"clip_id": "", **part}, []).row for part in (answer, answer_part(found))]
         return rows[0][2:7] != rows[1][2:7]
 
-    def _check_keys(self) -> None:
-        if FIELDS.issuperset(self.value):
+    def _check_keys(self, written: Mapping[str, Any]) -> None:
+        if FIELDS.issuperset(written):
             return
-        self._check_case(self.value, "")
-        for key in self.value:
+        self._check_case(written, "")
+        for key in written:
             if key not in FIELDS:
                 self.notes.append(Note("field", quote(key)))
 
-    def _check_case(self, value: dict[str, Any], where: str) -> None:
+    def _check_case(self, value: Mapping[str, Any], where: str) -> None:
         seen: dict[str, str] = {}
         for key in value:
             other = seen.setdefault(key.casefold(), key)

@@ -47,7 +47,7 @@ def parse(text: str) -> tuple[Any, list[Fault]]:
         value, faults = reader.read(text)
     except json.JSONDecodeError as error:
         return None, [_grammar_fault(text, error)]
-    if _SURROGATE_ESCAPE.search(text) and not _encodable(value):
+    if _SURROGATE_ESCAPE.search(text) and not encodable(value):
         column = _SURROGATE_ESCAPE.search(text).start() + 1  # type: ignore[union-attr]
         faults.append(Fault("SURROGATE", column, "", "half a surrogate pair", "whole characters"))
     return value, faults
@@ -122,7 +122,7 @@ def objects_inside(text: str, most: int = OBJECTS_INSIDE) -> list[dict[str, Any]
         if at not in is_open:
             try:
                 value, end, faulty = _CAREFUL.read_at(text, at)
-                if not faulty and _encodable(value):
+                if not faulty and encodable(value):
                     found.append(value)
             except json.JSONDecodeError as error:
                 is_open = _open_braces(text, at, error.pos)
@@ -163,10 +163,11 @@ def _too_deep(text: str) -> int:
 
 def is_text(text: str) -> bool:
     """Return True for a text that UTF-8 can hold: one without half a surrogate pair."""
-    return text.isascii() or _encodable(text)
+    return text.isascii() or encodable(text)
 
 
-def _encodable(value: Any) -> bool:
+def encodable(value: Any) -> bool:
+    """Return True unless a text in a value holds half a surrogate pair."""
     try:
         json.dumps(value, ensure_ascii=False).encode()
     except UnicodeEncodeError:

@@ -1,7 +1,7 @@
 """Vocabulary of answers: the world's labels in any usual spelling, and frames at the answers' own rate.
 
 A label is looked up as it stands, then after task.normalise_label. One that only looks like a known label, or hides
-characters, is refused; any other is accepted as UNKNOWN_LABEL.
+characters, is refused; any other is accepted as UNKNOWN_LABEL. White space of JSON at its ends hides nothing.
 
 "No answer" is None here and NULL in SQL. UNKNOWN_LABEL is a code and not NULL because it is an answer: whoever names an
 operation that the world does not have is wrong, while null abstains, and tables tell the two apart. No truth equals it,
@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import difflib
 import json
+import unicodedata
 from collections.abc import Callable
 from fractions import Fraction
 from typing import NamedTuple
@@ -21,6 +22,7 @@ from harness.ingestion.confusables import code_points, hidden_characters, skelet
 from reference import task
 from reference.task import normalise_label
 
+JSON_SPACE = " \t\r\n"
 UNKNOWN_LABEL = 255
 LABELS_REMEMBERED = 100_000
 
@@ -57,9 +59,10 @@ class Vocabulary:
         if text in self._exact:
             return Label(self._exact[text], "exact")
         normal = normalise_label(text)
-        if normal in self._normal:
+        hides = hidden_characters(text.strip(JSON_SPACE))
+        if normal in self._normal and not hides and (not normal.isascii() or _is_ascii_but_spaces(text)):
             return Label(self._normal[normal], "normalised")
-        if hidden_characters(text) or normalise_label(skeleton(text)) in self._looks:
+        if hides or normalise_label(skeleton(text)) in self._looks:
             return Label(UNKNOWN_LABEL, "refused", code_points(text))
         near = difflib.get_close_matches(normal[:100], list(self._normal), 1)
         return Label(UNKNOWN_LABEL, "unknown", self.operations[self._normal[near[0]]] if near else "")
@@ -82,6 +85,11 @@ class Vocabulary:
     def _is_plain(self, text: str, code: int) -> bool:
         found = self.label(text)
         return found.code == code and found.verdict != "refused" and json.dumps(text, ensure_ascii=False) == f'"{text}"'
+
+
+def _is_ascii_but_spaces(text: str) -> bool:
+    """Return True unless a letter is not ASCII: two of those, U+017F and U+212A, are s and k in lower case."""
+    return text.isascii() or all(char.isascii() or unicodedata.category(char) == "Zs" for char in text)
 
 
 def frame_table(fps: float | None, clip_frames: int | None) -> tuple[Fraction, list[int]]:

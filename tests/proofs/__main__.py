@@ -1,4 +1,4 @@
-"""Run every full-size proof and write the tables to README.md beside this file: `make proof`.
+"""Run every full-size proof and write the tables to README.md beside this file: `make gates`.
 
 Exit code 1 where a gate does not hold. The same code writes the same page, up to the libraries' random streams.
 """
@@ -24,7 +24,7 @@ PROOFS = (
 INTRODUCTION = """\
 # Proofs
 
-What the harness claims about its own numbers, simulated at full size. Written by `make proof`
+What the harness claims about its own numbers, simulated at full size. Written by `make gates`
 (`python -m tests.proofs`), which fails where a gate does not hold; each part runs alone too, as
 `python -m tests.proofs.ceiling`, `.intervals`, `.paired`, `.leaks`, `.kills`, `.validity`, `.samplers`. Small versions
 of all but the first are part of the tests. Kills take two cores about four minutes; the last two parts draw some 40,000

@@ -83,7 +83,9 @@ class CsvRows:
             return CsvRow(first.number, cells)
         more = f'a cell that holds "{self._mark}" needs quotes' if len(cells) > self._width else ""
         fault = Fault("COLUMNS", 1, "", f"{len(cells)} cells", f"{self._width} as in the header", more)
-        return self._broken(taken, fault) if len(taken) > 1 else CsvRow(first.number, [], fault, self._clip_of(first))
+        if len(taken) > 1 and not self._is_named(cells):
+            return self._broken(taken, fault)
+        return CsvRow(first.number, [], fault, cells[self._place or 0] if len(taken) > 1 else self._clip_of(first))
 
     def _feed(self, taken: list[Line]) -> Iterator[str]:
         """Yield the lines of a row as the csv module asks for them, and note them in `taken`."""
@@ -121,7 +123,8 @@ class CsvRows:
         return CsvRow(first.number, [], fault, clip)
 
     def _is_row(self, line: Line) -> bool:
-        return self._names_clip(line) and self._has_width(line)
+        """Return True for a row by itself; the end of a cell that spans lines has a quote too many."""
+        return line.text.count('"') % 2 == 0 and self._names_clip(line) and self._has_width(line)
 
     def _names_clip(self, line: Line) -> bool:
         return any(self._is_named(cells) for cells in split(line.text, self._mark))

@@ -173,7 +173,7 @@ def _with_clip_id(item: Item, clip_id: str) -> Item:
     inside = item.value.get("clip_id", clip_id)
     if inside != clip_id:
         fault = Fault("CONFLICT", 1, "clip_id", f"{quote(inside)} stands under the key {quote(clip_id)}", "one name")
-        return item._replace(faults=[fault])
+        return _rejected(item, clip_id, fault)
     return item._replace(value={"clip_id": clip_id} | item.value)
 
 
