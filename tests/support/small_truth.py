@@ -24,6 +24,7 @@ class SmallTruth:
     operations: tuple[str, ...] = OPERATIONS
     world: str = "small"
     split: str = "test"
+    sealed: str = ""
 
     @property
     def n(self) -> int:
