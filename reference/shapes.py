@@ -88,6 +88,12 @@ def optional(shape: Shape) -> Shape:
     return lambda value, place: "" if value is None else shape(value, place)
 
 
+def one_or_more(shape: Shape) -> Shape:
+    """Return the shape of a value, or of an array of at least two."""
+    several = array(shape, 2)
+    return lambda value, place: (several if isinstance(value, list) else shape)(value, place)
+
+
 def array(shape: Shape, least: int = 0, most: int = 10_000_000) -> Shape:
     """Return the shape of an array of so many values of one shape."""
     count = f"{least:,} values" if least == most else f"{least:,} to {most:,} values"

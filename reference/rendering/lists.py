@@ -67,9 +67,9 @@ _OPTIONAL = {
     **_MARKS,
     "domains": shapes.optional(shapes.array(shapes.text())),
     "limit": shapes.optional(shapes.integer(1)),
-    "video": shapes.optional(shapes.text()),
-    "video_start_ms": shapes.optional(shapes.integer(-(1 << 63))),
-    "session": shapes.optional(shapes.text()),
+    "video": shapes.optional(shapes.one_or_more(shapes.text())),
+    "video_start_ms": shapes.optional(shapes.one_or_more(shapes.integer(-(1 << 63)))),
+    "session": shapes.optional(shapes.one_or_more(shapes.text())),
 }
 _DESCRIPTION = shapes.table(
     {"request": shapes.table(_REQUEST, _OPTIONAL, others=True), "world_digest": shapes.text()},

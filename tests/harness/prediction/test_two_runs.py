@@ -106,6 +106,8 @@ def test_the_lock_of_a_run_that_ended_is_none(tmp_path, monkeypatch):
 
     def flock(file, how):
         real(file, how)
+        if isinstance(file, int):  # a temporary folder's lock
+            return
         calls.append(file.fileno())
         if len(calls) == 1:
             (tmp_path / PART).unlink()
