@@ -2,7 +2,8 @@
 
 Whatever it raises becomes a sentence of the harness, SystemExit and the like included; Ctrl-C alone passes on. It has a
 working directory of its own: one that it chooses holds for its later calls, and the harness goes on in the one that the
-user started it in, with its own standard streams and mask of new files. `os._exit` cannot be caught where it is called, so it is an exception while a model is asked.
+user started it in, with its own standard streams and mask of new files. `os._exit` cannot be caught where it is called,
+so it is an exception while a model is asked.
 """
 
 from __future__ import annotations
