@@ -17,8 +17,6 @@ transitions are those of the public train split.
 from __future__ import annotations
 
 import contextlib
-import hashlib
-import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -42,15 +40,16 @@ from reference.truth.sealed import (
     REGISTERED,
     WORLD_FILE,
     Secret,
+    commit,
     make_secret,
+    pictures_digest,
     read_secret,
     registered_seal,
     sealed_origin,
     sealed_world,
+    statement,
 )
 from reference.truth.store import attach, build_truth
-
-PICTURES = ("frames", "videos", "shards")
 
 Render = Callable[[World, str, Path], Any]
 """`render(world, split, folder)` writes pictures and clips.jsonl into the folder, or resumes there."""
@@ -76,7 +75,7 @@ def seal(base: str, split: str, name: str, secret_file: Path, folder: Path, home
     world = sealed_world(base, name, secret)
     _check_rendered_under(secret_file, world, split, folder)
     render(world, split, folder)
-    commitment = commit(secret.salt, statement(world, split, folder, home))
+    commitment = commit(secret.salt, statement(world, split, folder, _truth_digest(world, split, home), generator()))
     if known and known.commitment != commitment:
         raise WorldError(
             f"there is a sealed split {name!r} already, with commitment {known.commitment[:16]}; this one has "
@@ -149,33 +148,6 @@ def _rendered_clips(folder: Path) -> set[str]:
     return found
 
 
-def statement(world: World, split: str, folder: Path, home: Path) -> dict[str, str]:
-    """Return the object that the commitment is the digest of; digests are SHA-256, hexadecimal."""
-    return {
-        "format": COMMITMENT_FORMAT,
-        "world_file": world.digest,
-        "generator": generator(),
-        "split": split,
-        "truth": _truth_digest(world, split, home),
-        "clips": sha256(folder / "clips.jsonl"),
-        "pictures": pictures_digest(folder),
-    }
-
-
-def commit(salt: bytes, statement: dict[str, str]) -> str:
-    """Return the commitment to a statement: SHA-256, hexadecimal, of the salt, `|` and its canonical JSON."""
-    return sha256(salt + b"|" + json.dumps(statement, sort_keys=True, separators=(",", ":")).encode())
-
-
-def pictures_digest(folder: Path) -> str:
-    """Return the SHA-256, hexadecimal, over names and contents of all rendered files, in the order of their names."""
-    total = hashlib.sha256()
-    for kind in PICTURES:
-        for path in sorted(path for path in (folder / kind).rglob("*") if path.is_file()):
-            total.update(f"{path.relative_to(folder).as_posix()} {sha256(path)}\n".encode())
-    return total.hexdigest()
-
-
 def _truth_digest(world: World, split: str, home: Path) -> str:
     """Return the digest of the split's truth, which exists only while this function runs."""
     with scratch(home) as folder:  # where a later run finds and removes what a killed one left
@@ -209,7 +181,7 @@ def check_reveal(folder: Path, secret: Secret, home: Path, render: Render) -> Ch
     with scratch(home) as temporary:
         again = temporary / "again"  # rendering locks the folder that it fills
         render(world, split, again)
-        revealed = statement(world, split, again, home)
+        revealed = statement(world, split, again, _truth_digest(world, split, home), generator())
         clips = sha256(folder / "clips.jsonl")
         return Check(
             (

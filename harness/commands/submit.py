@@ -46,7 +46,7 @@ def command(submission: str, **choices: Any) -> None:
     predictions = made.folder / made.card.predictions
     say(f"{predictions} and {made.folder / 'card.toml'} are the entry {made.card.name}")
     world, split = made.card.world, made.card.split
-    where = options.chosen_truth(world, split)
+    where = options.chosen_truth(str(choices["world"]), split)  # a folder has a name that only it knows
     if made.score is None:
         say(f"{world} is sealed: send {made.folder} to its organiser, who scores it")
         return

@@ -36,6 +36,7 @@ from harness.scoring.request import Request
 from harness.scoring.result import Score
 from harness.scoring.score import score
 from harness.scoring.signature import SEED
+from reference.truth.catalog import locate
 
 if TYPE_CHECKING:
     from reference.truth.store import Truth
@@ -169,7 +170,8 @@ def score_folder(folder: Path, request: Request) -> tuple[list[Entry], Unranked]
                 cards[path] = read_card(path)
         except Exception as error:
             broken[path] = str(_reason(error))
-    here = {path: card for path, card in cards.items() if (card.world, card.split) == (request.world, request.split)}
+    chosen = locate(request.world, request.home).name, request.split  # a path names a world that cards call by its name
+    here = {path: card for path, card in cards.items() if (card.world, card.split) == chosen}
     results = _score_cards(here, request)
     entries = [entry for entry in results.values() if isinstance(entry, Entry)]
     broken |= {path: str(error) for path, error in results.items() if isinstance(error, HarnessError)}
@@ -299,8 +301,8 @@ def _baseline_score(entries: list[Entry], baseline: str, request: Request) -> tu
 
 def _need_same_truth(card: Card, truth: Truth) -> None:
     """Raise HarnessError for an entry for another truth; the digest of a sealed truth is not told."""
-    if card.commitment and card.commitment != truth.sealed:
-        there = f"commitment {truth.sealed[:16]}" if truth.sealed else "not sealed"
+    if card.commitment and card.commitment != truth.commitment:
+        there = f"commitment {truth.commitment[:16]}" if truth.commitment else "not sealed"
         raise HarnessError(f"made for the sealed split with commitment {card.commitment[:16]}, this is {there}")
     if card.truth_digest and card.truth_digest not in (truth.digest, truth.sealed):
         there = f'sealed: its card says commitment = "{truth.sealed}"' if truth.sealed else truth.digest[:16]

@@ -191,6 +191,7 @@ def _dependencies(
     return {
         "submission": source.sha256,
         "truth": truth.digest,
+        "public": truth.public,
         "split": truth.split,
         "world": truth.world,
         "rules": asdict(request.rules),

@@ -157,7 +157,7 @@ def describe(
     without `organiser`.
     """
     origin = locate(world, home)
-    if origin.published is not None:
+    if origin.withheld:
         return _describe_published(origin, split, home)
     disclosure.refuse(world, "its distributions", organiser=organiser, home=home)
     with open_truth(world, split, home=home, truth=truth) as opened:

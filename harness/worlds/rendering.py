@@ -72,7 +72,7 @@ def preview(
     world.
     """
     origin = locate(world, home)
-    if origin.published is not None:
+    if origin.published is not None and origin.withheld:
         raise UsageError(f"{origin.name} is sealed: its pictures lie in {origin.published.folder}")
     if origin.process is None:
         raise UsageError(

@@ -18,10 +18,9 @@ from reference.rendering.sources import Scenes
 from reference.sealing import Check, Render
 from reference.task import CLIP_FRAMES, DEFAULT_SPLIT
 from reference.truth.origin import Seal
-from reference.truth.published import RENDERING, read_commitment, read_object
+from reference.truth.published import RENDERING, REVEALED, read_commitment, read_object
 from reference.truth.sealed import COMMITMENT, Secret, read_secret, registered_seal, secret_of
 
-REVEALED = "reveal.json"
 REVEALED_FORMAT = "warehouse-harness/reveal-1"
 PICTURES = {"form": str, "frames": int, "sampler": str, "size": int, "image": str}
 """Fields of a rendering's request that `harness world seal` lets its user choose or leaves at their default."""

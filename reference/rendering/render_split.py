@@ -115,7 +115,7 @@ def _check(request: Request) -> None:
 def source_of(request: Request, *, home: Path | None = None, draw: DrawFrames = render_frames) -> Source:
     """Return the scenes of a synthetic world, or the recording of an imported one. Raises RenderError, WorldError."""
     origin = locate(request.world, home)
-    if origin.published is not None:
+    if origin.published is not None and origin.withheld:
         raise RenderError(
             f"{origin.name} is sealed: its pictures lie in {origin.published.folder}, no others can be made"
         )

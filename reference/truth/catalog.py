@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import re
+from dataclasses import replace
 from pathlib import Path
 
 from reference.errors import WorldError
@@ -37,7 +38,7 @@ def locate(name: str | Path, home: str | Path | None = None) -> Origin:
         return sealed_origin(registered_world(seal), seal.split, seal)
     published = published_origin(text)
     if published is not None:
-        return published
+        return _with_registration(published, folder)
     scaled = _SCALED.fullmatch(text)
     if scaled and not Path(text).is_file():
         return synthetic_origin(load_world(scaled["base"]), int(scaled["scale"]))
@@ -58,6 +59,16 @@ def sealed_split(name: str, home: Path) -> str | None:
         seal = registered_seal(name, home)
         return seal.split if seal else None
     return None
+
+
+def _with_registration(origin: Origin, home: Path) -> Origin:
+    """Return a published split with the knowledge whether it was sealed on this machine."""
+    assert origin.published is not None
+    with contextlib.suppress(WorldError):
+        seal = registered_seal(origin.name, home)
+        if seal is not None and seal.commitment == origin.published.commitment:
+            return replace(origin, published=replace(origin.published, here=True))
+    return origin
 
 
 def _more_names(name: str, home: Path) -> str:

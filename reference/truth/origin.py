@@ -51,10 +51,12 @@ class Seal:
 
 @dataclass(frozen=True)
 class Published:
-    """Published folder of a sealed split: clips, pictures and a commitment, and no truth."""
+    """Published folder of a sealed split: clips, pictures and a commitment, and no truth until the reveal."""
 
     folder: Path
     commitment: str
+    check: Callable[[str], None] | None = None  # of a revealed one: raises TruthError for a truth of another digest
+    here: bool = False  # the split is registered on this machine, which is the organiser's
 
 
 @dataclass(frozen=True)
@@ -63,14 +65,14 @@ class Origin:
 
     name: str
     digest: str
-    public: bool  # the truth follows from a public seed
+    public: bool  # the truth follows from a public seed, or from a secret that was revealed
     splits: tuple[str, ...]
     content: Callable[[str], Content]
     pinned: Mapping[str, str] = field(default_factory=dict)  # split -> digest of its truth
-    process: World | None = None  # what draws sessions and pictures; None for an imported or published world
+    process: World | None = None  # what draws sessions and pictures; None for an imported world and a withheld truth
     scale: int = 1  # times as many sessions as the process's splits say
     seal: Seal | None = None  # on the organiser's machine
-    published: Published | None = None  # on an entrant's
+    published: Published | None = None  # on an entrant's, also after the reveal
     converted: bool = False  # its truth counts frames at another rate, which were rounded to 25 fps
 
     @property
@@ -79,9 +81,14 @@ class Origin:
         return self.process is None and self.published is None
 
     @property
+    def withheld(self) -> bool:
+        """Return whether the truth is not here: the folder of a sealed split before the reveal."""
+        return self.process is None and self.published is not None
+
+    @property
     def kind(self) -> str:
         """Return "synthetic", "imported" or "published", as the truth database names it."""
-        if self.published is not None:
+        if self.withheld:
             return "published"
         return "imported" if self.imported else "synthetic"
 
@@ -93,11 +100,18 @@ class Origin:
 
     def need_answers(self) -> None:
         """Raise TruthError for a published split, whose answers are not here."""
-        if self.published is not None:
+        if self.published is None or not self.withheld:
+            return
+        if self.published.here:
             raise TruthError(
-                f"{self.published.folder}: the truth of the sealed split {self.name} is with its organiser; "
-                "check predictions with harness validate, make an entry with harness submit, and send it in"
+                f"{self.published.folder}: is what was published of {self.name}, whose truth is on this machine: use "
+                f"--world {self.name}"
             )
+        raise TruthError(
+            f"{self.published.folder}: the truth of the sealed split {self.name} is with its organiser; check "
+            "predictions with harness validate, make an entry with harness submit, and send it in; after the reveal "
+            "put its reveal.json into the folder"
+        )
 
     def operations(self) -> tuple[str, ...]:
         """Return the labels of all splits, in canonical order."""

@@ -2,7 +2,8 @@
 
 An entrant has what `harness world seal` wrote for publishing: the world file (labels, floors), `clips.jsonl` (clip ids)
 and the commitment. That is a world to validate, render from and predict for. Nothing can be scored on it: its database
-holds clips without answers, and `open_truth` refuses to open it for anyone who needs them.
+holds clips without answers, and `open_truth` refuses to open it for anyone who needs them. Once the organiser's
+`reveal.json` lies in the folder, its truth is made from the secret, and used only if the commitment opens to it.
 
 The folder comes from a stranger. Sizes, types, names and ids are checked before anything is made of them.
 """
@@ -13,18 +14,29 @@ import hashlib
 import json
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from reference.errors import WorldError
+from reference.errors import TruthError, WorldError
 from reference.process.world import World, load_world, world_names
 from reference.task import OPEN_SPLITS
 from reference.truth.origin import Content, Origin, Published
-from reference.truth.sealed import COMMITMENT, COMMITMENT_FORMAT, NAME, WORLD_FILE
+from reference.truth.sealed import (
+    COMMITMENT,
+    COMMITMENT_FORMAT,
+    NAME,
+    WORLD_FILE,
+    Secret,
+    commit,
+    sealed_origin,
+    sealed_world,
+    secret_of,
+    statement,
+)
 from reference.truth.synthetic import public_fit
 
-CLIPS, INDEX, RENDERING = "clips.jsonl", "index.json", "render.json"
+CLIPS, INDEX, RENDERING, REVEALED = "clips.jsonl", "index.json", "render.json", "reveal.json"
 MAX_JSON_BYTES = 1 << 20
 MAX_INDEX_BYTES = 1 << 28
 MAX_LINE_BYTES = 1 << 20
@@ -62,6 +74,8 @@ def published_origin(name: str) -> Origin | None:
     world = published_world(folder, said.split)
     with _readable(folder / CLIPS).open("rb") as file:
         clips = hashlib.file_digest(file, "sha256").hexdigest()
+    if (folder / REVEALED).exists():
+        return _revealed_origin(folder, said, clips)
     return Origin(
         name=said.name,
         digest=f"{world.digest}:{said.commitment}:{clips}",
@@ -70,6 +84,37 @@ def published_origin(name: str) -> Origin | None:
         content=lambda split: _content(folder, world, split),
         published=Published(folder, said.commitment),
     )
+
+
+def _revealed_origin(folder: Path, said: Commitment, clips: str) -> Origin:
+    """Return the split as anyone can make it after the reveal: its truth is public, if the commitment opens to it."""
+    secret = _read_reveal(folder / REVEALED, said)
+    world = sealed_world(folder / WORLD_FILE, said.name, secret)
+
+    def check(truth: str) -> None:
+        """Raise TruthError unless the commitment opens to a truth of that digest and to what lies in the folder."""
+        code = str(read_object(folder / RENDERING).get("code"))
+        if commit(secret.salt, statement(world, said.split, folder, truth, code)) != said.commitment:
+            raise TruthError(
+                f"{folder / REVEALED}: what its secret makes, or what lies in {folder}, is not what was committed to; "
+                f"harness world check-reveal {folder} says more"
+            )
+
+    origin = sealed_origin(world, said.split)
+    digest = f"{origin.digest}:{said.commitment}:{clips}"
+    return replace(origin, digest=digest, public=True, published=Published(folder, said.commitment, check))
+
+
+def _read_reveal(path: Path, said: Commitment) -> Secret:
+    """Return the secret that the organiser's file reveals. Raises WorldError for one of another split, or malformed."""
+    table = read_object(path)
+    for key, expected in (("name", said.name), ("commitment", said.commitment)):
+        if table.get(key, expected) != expected:
+            raise WorldError(f"{path}: reveals {key} {str(table[key])[:80]!r}, {path.parent} is {expected!r}")
+    try:
+        return secret_of(table["secret"], table["salt"])
+    except (ValueError, KeyError, TypeError):
+        raise WorldError(f"{path}: expected secret and salt, 64 hexadecimal digits each") from None
 
 
 def read_commitment(folder: Path) -> Commitment:

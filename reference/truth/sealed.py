@@ -23,6 +23,7 @@ REGISTERED, WORLD_FILE, COMMITMENT = "seal.json", "world.toml", "commitment.json
 COMMITMENT_FORMAT = "warehouse-harness/commitment-1"
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 SECRET_BYTES = 32
+PICTURES = ("frames", "videos", "shards")
 
 
 @dataclass(frozen=True)
@@ -102,6 +103,36 @@ def secret_of(key: str, salt: str) -> Secret:
     if len(found.key) != SECRET_BYTES or len(found.salt) != SECRET_BYTES:
         raise ValueError(f"secret and salt have {2 * SECRET_BYTES} hexadecimal digits each")
     return found
+
+
+def statement(world: World, split: str, folder: Path, truth: str, generator: str) -> dict[str, str]:
+    """Return the object that the commitment to a folder is the digest of; digests are SHA-256, hexadecimal.
+
+    `truth`: the digest of the split's truth; `generator`: the version of the code that made it and the pictures.
+    """
+    return {
+        "format": COMMITMENT_FORMAT,
+        "world_file": world.digest,
+        "generator": generator,
+        "split": split,
+        "truth": truth,
+        "clips": sha256(folder / "clips.jsonl"),
+        "pictures": pictures_digest(folder),
+    }
+
+
+def commit(salt: bytes, statement: dict[str, str]) -> str:
+    """Return the commitment to a statement: SHA-256, hexadecimal, of the salt, `|` and its canonical JSON."""
+    return sha256(salt + b"|" + json.dumps(statement, sort_keys=True, separators=(",", ":")).encode())
+
+
+def pictures_digest(folder: Path) -> str:
+    """Return the SHA-256, hexadecimal, over names and contents of all rendered files, in the order of their names."""
+    total = hashlib.sha256()
+    for kind in PICTURES:
+        for path in sorted(path for path in (folder / kind).rglob("*") if path.is_file()):
+            total.update(f"{path.relative_to(folder).as_posix()} {sha256(path)}\n".encode())
+    return total.hexdigest()
 
 
 def registered_seal(name: str, home: Path) -> Seal | None:

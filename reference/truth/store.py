@@ -77,12 +77,20 @@ class Truth:
 
     @property
     def public(self) -> bool:
-        """Return whether anyone can compute this truth from a public seed."""
+        """Return whether anyone can compute this truth, from a public seed or a revealed secret."""
         return self.meta["public"] == "true"
 
     @property
     def sealed(self) -> str:
-        """Return the commitment of a sealed split, else "". Of a sealed split only redacted numbers may leave."""
+        """Return the commitment of a sealed split, else "". Of a sealed split only redacted numbers may leave.
+
+        After the reveal the split is sealed no more.
+        """
+        return "" if self.public else self.commitment
+
+    @property
+    def commitment(self) -> str:
+        """Return the commitment of a split that is or was sealed, else ""."""
         return self.meta["sealed"]
 
     @property
@@ -218,7 +226,8 @@ def truth_path(origin: Origin, split: str, *, home: Path, truth: str | Path | No
 def build_truth(origin: Origin, split: str, path: Path, *, key: bytes, progress: Progress | None = None) -> None:
     """Write the database of a split. Raises TruthError when its digest is not the one that its world pins.
 
-    The truth of a sealed split is for its owner's eyes alone.
+    The truth of a sealed split is for its owner's eyes alone. That of a revealed one is checked here against its
+    commitment, and a database that was not made is never opened.
     """
     content = origin.content(split)
     if origin.seal is not None:
@@ -233,6 +242,8 @@ def build_truth(origin: Origin, split: str, path: Path, *, key: bytes, progress:
         sessions = _insert(connection, content, progress)
         meta = _meta(connection, origin, split, content, sessions)
         _check_pin(origin, split, meta["truth_digest"], int(meta["n"]))
+        if origin.published is not None and origin.published.check is not None:
+            origin.published.check(meta["truth_digest"])
         meta["seal"] = _seal(key, meta)
         connection.executemany("INSERT INTO truth.meta VALUES (?, ?)", list(meta.items()))
         connection.execute("CHECKPOINT truth; USE memory; DETACH truth")

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import shutil
+import sys
 from pathlib import Path
 
 import pytest
 
 import harness
 from harness.baselines.write import write_baseline
+from harness.cli import main
 from harness.errors import HarnessError, TruthError, UsageError, WorldError
 from harness.worlds import describe, rendering, sealing
 from reference.errors import RenderError
@@ -396,7 +398,7 @@ def right_shape(question):
     }
 
 
-def test_an_entrant_validates_predicts_and_submits(organiser, entrant, tmp_path):
+def test_an_entrant_validates_predicts_and_submits(organiser, entrant, tmp_path, capsys, monkeypatch):
     """The entry that leaves is scored on the organiser's machine: its card pins the commitment."""
     made = harness.predict(right_shape, "entries/mine", world=entrant, wants=harness.Wants(size=32))
     assert (made.answered, made.expected, made.published) == (24, 24, True)
@@ -404,6 +406,14 @@ def test_an_entrant_validates_predicts_and_submits(organiser, entrant, tmp_path)
     assert (found.rows, found.clips, found.total) == (24, 24, 0)
     wrong = hand.write(tmp_path / "wrong.jsonl", [{"clip_id": "x", "dominant_operation": "Tape"}])
     assert "CLIP_UNKNOWN" in harness.validate(wrong, world=entrant).codes
+    half = hand.write(tmp_path / "half.jsonl", [json.loads(line) for line in made.path.read_text().splitlines()[:12]])
+    for words in (["validate", str(half)], ["submit", str(half), "--name", "half", "--folder", "entries"]):
+        monkeypatch.setattr(sys, "argv", ["harness", *words, "--world", str(entrant)])
+        with pytest.raises(SystemExit) as stopped:
+            main()
+        assert stopped.value.code == 2
+        assert "answer 12 of 24 clips of tiny-sealed" in " ".join(capsys.readouterr().err.split())
+    assert not (tmp_path / "entries" / "half").exists()
     file = shutil.copy(made.path, tmp_path / "file.jsonl")
     submitted = harness.submit(file, name="again", folder="entries", world=entrant)
     commitment = locate(NAME, organiser["home"]).commitment
@@ -440,6 +450,90 @@ def test_what_needs_the_truth_is_with_the_organiser(what, call, entrant, tmp_pat
     with pytest.raises(TruthError, match="tiny-sealed is with its organiser"):
         call(entrant, file)
     assert file.read_bytes() == before
+
+
+def test_the_organiser_is_shown_the_name(organiser):
+    """Of the published folder on the machine that sealed it."""
+    with pytest.raises(TruthError, match="whose truth is on this machine: use --world tiny-sealed"):
+        harness.score(organiser["mine"], world=organiser["published"], home=organiser["home"])
+
+
+@pytest.fixture
+def opened(organiser, tmp_path) -> Path:
+    """The published folder with what the organiser revealed."""
+    folder = tmp_path / "published"
+    shutil.copytree(organiser["published"], folder)
+    sealing.reveal(NAME, folder / "reveal.json", home=organiser["home"])
+    return folder
+
+
+@pytest.mark.parametrize("where", ["entrant", "organiser"])
+def test_after_the_reveal_everyone_scores(where, organiser, opened, tmp_path):
+    """The truth is the organiser's, and public: also where the same file was scored under the seal before."""
+    home = tmp_path / "home" if where == "entrant" else organiser["home"]
+    before = score(organiser, organiser=True)
+    after = harness.score(organiser["mine"], world=opened, home=home)
+    assert (
+        after.record["metrics"] == before.record["metrics"]
+        and after.record["truth_digest"] == before.record["truth_digest"]
+    )
+    assert "truth is public" in after.signature and "truth is public" not in before.signature
+    assert len(after.clips) == 24 and after.record["truth_public"]
+    assert "truth is public" not in score(organiser, organiser=True).signature
+    [built] = describe.build(str(opened), home=home)
+    assert built["truth_digest"] == after.record["truth_digest"]
+    assert describe.describe(opened, home=home)["frame_limit"]
+    commitment = locate(NAME, organiser["home"]).commitment
+    lines = [json.loads(line) for line in organiser["mine"].read_text().splitlines()]
+    hand.entry(tmp_path / "entries" / "sent", "sent", lines, NAME, "", commitment=commitment)
+    board = harness.leaderboard(tmp_path / "entries", world=opened, home=home)
+    assert [row["name"] for row in board["entries"]] == ["sent"]
+
+
+def another_split(folder: Path) -> None:
+    reveal_as(folder, name="another")
+
+
+def another_commitment(folder: Path) -> None:
+    reveal_as(folder, commitment="c" * 64)
+
+
+def another_key(folder: Path) -> None:
+    reveal_as(folder, secret="00" * 32)
+
+
+def another_salt_revealed(folder: Path) -> None:
+    reveal_as(folder, salt="00" * 32)
+
+
+def no_secret(folder: Path) -> None:
+    reveal_as(folder, secret=7)
+
+
+def reveal_as(folder: Path, **changes) -> None:
+    path = folder / "reveal.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | changes))
+
+
+NOT_OPENED = [
+    (another_key, "is not what was committed to; harness world check-reveal"),
+    (another_salt_revealed, "is not what was committed to"),
+    (swap_a_picture, "is not what was committed to"),
+    (drop_a_clip, "is not what was committed to"),
+    (other_durations, "is not what was committed to"),
+    (another_split, "reveal.json: reveals name 'another', .* is 'tiny-sealed'"),
+    (another_commitment, "reveal.json: reveals commitment 'ccc"),
+    (no_secret, "reveal.json: expected secret and salt"),
+]
+
+
+@pytest.mark.parametrize(("change", "message"), NOT_OPENED, ids=[case[0].__name__ for case in NOT_OPENED])
+def test_a_reveal_that_does_not_open_the_commitment_scores_nothing(change, message, organiser, opened, tmp_path):
+    change(opened)
+    for _ in range(2):  # and leaves nothing behind that a second scoring would find
+        with pytest.raises(HarnessError, match=message):
+            harness.score(organiser["mine"], world=opened, home=tmp_path / "home")
+    assert not list((tmp_path / "home").rglob("*.duckdb"))
 
 
 def test_only_the_organiser_draws(organiser, entrant, tmp_path):
