@@ -263,7 +263,8 @@ def test_pictures_are_those_of_clips(lines, made, tmp_path):
 
 
 def packed(content):
-    return f'<script type="application/octet-stream" id="data">{base64.b64encode(gzip.compress(content)).decode()}</script>'
+    text = base64.b64encode(gzip.compress(content)).decode()
+    return f'<script type="application/octet-stream" id="data">{text}</script>'
 
 
 HUGE = [
