@@ -287,7 +287,8 @@ def render(world: str, folder: Path, output: str, **choices: Any) -> None:
 def import_(files: tuple[Path, ...], **choices: Any) -> None:
     """Import annotations or exported truth as a world.
 
-    Reads OpenPack annotations (.csv, several layouts) and truth, one row a clip (.jsonl, .json, .csv, .parquet).
+    Reads OpenPack annotations (.csv, several layouts) and truth, one row a clip (.jsonl, .json, .csv, .parquet). What
+    is not read for certain is refused with file and line: a column twice, a cell too many, another encoding than UTF-8.
 
     \b
     Example:
@@ -325,7 +326,8 @@ def import_(files: tuple[Path, ...], **choices: Any) -> None:
 def export(world: str, split: str, path: Path, **choices: Any) -> None:
     """Write a split's truth, one row for each clip.
 
-    It is for training, or for reading. With --ids nothing of the truth is written.
+    It is for programs, such as training: labels of an imported world stand as they are, also one that begins with =,
+    which a spreadsheet would run as a formula. With --ids nothing of the truth is written.
 
     \b
     Example:

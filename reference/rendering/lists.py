@@ -201,10 +201,11 @@ def path_inside(folder: Path, name: str, place: str = CLIPS) -> Path:
     path = folder / name
     try:
         inside = path.resolve().is_relative_to(folder.resolve())
+        is_other = path.exists() and not path.is_file()
     except (OSError, RuntimeError, ValueError):  # a name too long; a circle of links
         inside = False
     if not inside:
         raise RenderError(f"{folder / place}: {name!r} leads out of the folder")
-    if path.exists() and not path.is_file():
+    if is_other:
         raise RenderError(f"{folder / place}: {name!r} is no regular file")
     return path

@@ -58,6 +58,8 @@ def connect(temporary: Path | None = None) -> duckdb.DuckDBPyConnection:
     """Open an in-memory connection that fetches no extension; spilled data goes to `temporary`."""
     import duckdb
 
+    if temporary is not None:
+        need_utf8(temporary)
     connection = duckdb.connect()
     connection.execute("SET autoinstall_known_extensions = false; SET autoload_known_extensions = false")
     if temporary is not None:

@@ -238,3 +238,17 @@ def test_a_training_record_holds_what_was_predicted_and_what_was_counted(tmp_pat
     train(config, tmp_path / "run")
     record = json.loads((tmp_path / "run" / "training.json").read_text(encoding="utf-8"))
     assert record["measured_peak_gib"] == pytest.approx(record["predicted_peak_gib"], rel=0.1)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ("steps", "expected KEY=VALUE"),
+        ("path=1", "unknown keys path"),
+        ("=1", "unknown keys"),
+        ("steps=x", "expected int"),
+    ],
+)
+def test_a_change_that_is_none_is_named(change, message):
+    done = CliRunner().invoke(main, ["--set", change])
+    assert done.exit_code == 2 and message in done.output

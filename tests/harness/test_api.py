@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 import harness
+from harness.errors import UsageError
 from tests.support import hand
 
 
@@ -140,3 +141,10 @@ REQUESTS = [
 @pytest.mark.parametrize(("choices", "expected"), REQUESTS, ids=[case[1] for case in REQUESTS])
 def test_a_request_prints_what_differs_from_the_defaults(choices, expected):
     assert repr(harness.Request(**choices)) == expected
+
+
+@pytest.mark.parametrize("cap", [0, -1, 1 << 63, 10**20, 1.5, True, "1"], ids=str)
+@pytest.mark.parametrize("name", ["max_line_bytes", "max_lines", "max_bytes"])
+def test_caps_are_whole_numbers_that_a_machine_can_count_to(name, cap):
+    with pytest.raises(UsageError, match=f"{name} = .*expected an integer from 1 to"):
+        harness.Request(**{name: cap})

@@ -34,6 +34,7 @@ HEAVY = (
     "tests/harness/commands/test_cli.py::test_odd_time_zones_and_locales_change_no_byte",
     "tests/harness/commands/test_cli.py::test_other_forms_of_the_board",
     "tests/harness/commands/test_cli.py::test_standard_input_and_output",
+    "tests/harness/commands/test_command_lines.py",
     "tests/harness/comparison/test_leaderboard_diff.py",
     "tests/harness/comparison/test_pairwise.py::test_small_worlds",
     "tests/harness/scoring/test_audit.py::test_the_best_possible_model_is_hardly_ever_suspected",

@@ -19,9 +19,9 @@ from harness.formatting import NONE, count, interval, number, percent, plural, s
 from harness.ingestion.diagnostics import Problem
 from harness.metrics_table import METRICS, PARTS, PUBLIC
 from harness.report.panels.details import secondary
+from harness.report.verdict import verdict
 from harness.rules import find_rules
 from harness.scoring.rounding import rounding_note
-from harness.scoring.verdict import verdict
 
 DIMENSION_TITLES = {"next_operation": "next", "next_visible": "next is", "session_kind": "session"}
 TOP_MODES, TOP_SLICES, BAD_LINES = 3, 5, 10

@@ -14,7 +14,7 @@ from harness.metrics_table import BY_KEY, COMPOSITE, PARTS
 from harness.report.gather import FLOOR, PRIOR, Gathered
 from harness.report.panels.measure import UNIT, Axis, Measure, measure
 from harness.report.typography import p_in_a_sentence, signed
-from harness.scoring.verdict import verdict as verdict_of_record
+from harness.report.verdict import verdict as verdict_of_record
 
 PRIOR_BOUND = "prior"
 BOUNDS = ("floor", PRIOR_BOUND, "ceiling")

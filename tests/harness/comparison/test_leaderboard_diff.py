@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from functools import cache
 
 import pytest
 
@@ -27,6 +28,7 @@ def made(tmp_path_factory):
     return before, after, request
 
 
+@cache
 def boards(made):
     before, after, request = made
     return leaderboard.leaderboard(before, request=request), leaderboard.leaderboard(after, request=request)
@@ -79,3 +81,61 @@ def test_what_is_no_board(content, message, made, tmp_path):
         path.write_text(content)
     with pytest.raises(UsageError, match=message):
         leaderboard_diff.read_base(str(path), made[2], "constant")
+
+
+def without(*path):
+    def change(board):
+        for key in path[:-1]:
+            board = board[key]
+        del board[path[-1]]
+
+    return change
+
+
+def put(*path, value):
+    def change(board):
+        for key in path[:-1]:
+            board = board[key]
+        board[path[-1]] = value
+
+    return change
+
+
+NO_BOARDS = [
+    (without("entries"), "entries is missing"),
+    (without("references"), "references is missing"),
+    (without("verdict"), "verdict is missing"),
+    (without("rules"), "rules is missing"),
+    (without("entries", 0, "name"), r"entries\[0\].name is missing"),
+    (without("entries", 0, "metrics", "score"), r"entries\[0\].metrics.score is missing"),
+    (without("entries", 0, "rank_low"), r"entries\[0\].rank_low is missing"),
+    (without("entries", 0, "signature"), r"entries\[0\].signature is missing"),
+    (put("entries", value={}), "entries is an object"),
+    (put("entries", value=[None]), r"entries\[0\] is null"),
+    (put("entries", 0, "name", value=[]), r"entries\[0\].name is an array"),
+    (put("entries", 0, "tier", value="1"), r"entries\[0\].tier is "),
+    (put("entries", 0, "flags", value="x"), r"entries\[0\].flags is "),
+    (put("entries", 0, "metrics", value=7), r"entries\[0\].metrics is 7"),
+    (put("entries", 0, "metrics", "score", "value", value="high"), ".*expected a finite number"),
+    (put("verdict", value=7), "verdict is 7"),
+    (put("weights", value="x"), "weights is "),
+]
+
+
+@pytest.mark.parametrize(("change", "message"), NO_BOARDS, ids=[case[1] for case in NO_BOARDS])
+def test_a_board_of_the_right_format_has_what_is_compared(change, message, made, tmp_path):
+    board = json.loads(json.dumps(boards(made)[0]))
+    change(board)
+    (tmp_path / "board.json").write_text(json.dumps(board))
+    with pytest.raises(UsageError, match=rf"--diff .*board\.json: {message}"):
+        leaderboard_diff.read_base(str(tmp_path / "board.json"), made[2], "constant")
+
+
+NO_JSON = {"deep": "[" * 100_000, "NaN": '{"format": NaN}', "long": "9" * 5000, "NUL": "\0"}
+
+
+@pytest.mark.parametrize("content", NO_JSON.values(), ids=NO_JSON)
+def test_a_board_that_is_no_json(content, made, tmp_path):
+    (tmp_path / "board.json").write_text(content)
+    with pytest.raises(UsageError, match=r"--diff .*board\.json"):
+        leaderboard_diff.read_base(str(tmp_path / "board.json"), made[2], "constant")

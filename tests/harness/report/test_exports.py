@@ -199,6 +199,15 @@ def test_every_eval_ever_is_the_same_at_a_given_time(made, monkeypatch):
     assert every_eval_ever(entry) == every_eval_ever(entry) and '"1700000000"' in every_eval_ever(entry)
 
 
+@pytest.mark.parametrize("text", ["abc", "-1", "1.5", "1" * 20, "\u0663"], ids=ascii)
+def test_a_time_that_is_none_is_named(text, made, monkeypatch):
+    from harness.report.exports.hub import every_eval_ever
+
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", text)
+    with pytest.raises(UsageError, match=r"SOURCE_DATE_EPOCH=.*expected seconds since 1970"):
+        every_eval_ever(made[0].entries[0])
+
+
 NAMES = [
     "../../x",
     "CON",

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from harness.worlds.rendering import summary_lines
+from harness.errors import UsageError
+from harness.worlds.rendering import render, summary_lines
+from reference.errors import RenderError
 
 RENDERING = {
     "world": "tiny", "split": "test", "form": "frames", "folder": "out", "clips": 24, "rendered": 24, "left_out": 0,
@@ -28,3 +30,12 @@ LINES = [
 @pytest.mark.parametrize(("changes", "place", "expected", "why"), LINES, ids=[case[3] for case in LINES])
 def test_summary_lines(changes, place, expected, why):
     assert summary_lines(RENDERING | changes)[place] == expected, why
+
+
+def test_names_are_a_list_or_a_text_with_commas(tmp_path):
+    """Both reach the check of the world's domains; a number does not."""
+    for names in (["nowhere", " "], "nowhere,", ("nowhere",)):
+        with pytest.raises(RenderError, match="has no domain 'nowhere'"):
+            render("warehouse-v1", tmp_path / "out", domains=names)
+    with pytest.raises(UsageError, match="domains: expected names"):
+        render("warehouse-v1", tmp_path / "out", domains=[1])

@@ -9,7 +9,9 @@ from importlib import resources
 import pytest
 
 from reference.errors import WorldError
+from reference.process import sessions
 from reference.process.sessions import quantile
+from reference.process.split import build_split
 from reference.process.world import load_world, parse_world, world_names
 from reference.task import OPERATIONS
 
@@ -156,3 +158,51 @@ def test_short_operations(operation):
 def test_secret_key_changes_the_key_alone():
     world = load_world("canonical-v1")
     assert replace(world, key=b"secret").seed == world.seed
+
+
+HUGE = [
+    ('name = "tiny"', 'name = "../../x"', "name is", "a path as a name"),
+    ('name = "tiny"', 'name = ["tiny"]', "name is an array", "a list as a name"),
+    ('seed = "tiny"', 'seed = ""', "seed is", "an empty seed"),
+    ('seed = "tiny"', "seed = 2031-05-06", "seed is date", "a date as a seed"),
+    ("sessions = 2", "sessions = 1000000000", "splits.train.sessions is 1000000000", "a billion sessions"),
+    ("clips = 3", "clips = 1000000", "splits.train.clips is", "a million clips a session"),
+    ("sessions = 2\nclips = 3", "sessions = 900000\nclips = 900", "more than 50,000,000 clips", "many clips in all"),
+    ("[splits.train]", '[splits."a/b"]', "the name of a split is", "a path as a split"),
+    ("wrap = 3", "wrap = 99999999999999999999", "an integer of more than 64 bits, expected at most", "a huge weight"),
+    ("one_in = 0", "one_in = 1e300", "randomised.one_in is 1e+300, expected at most", "a huge share"),
+    ("tempo_percent = 100", "tempo_percent = 1000000", "workers.ana.tempo_percent is", "a huge tempo"),
+    ("Wrap = [1000, 9000]", "Wrap = [1000, 1e308]", "durations.Wrap[1] is 1e+308", "a duration that is no integer"),
+    ("Wrap = [1000, 9000]", "Wrap = [1000, 10000000000]", "durations.Wrap[1] is", "a duration of months"),
+    ("Wrap = [1000, 9000]", 'Wrap = "x"', "durations.Wrap is", "a text as durations"),
+    ('domains = ["clean"]', "domains = [1]", "splits.train.domains[0] is 1", "a number as a domain"),
+    ('domains = ["clean"]', 'domains = "clean"', "splits.train.domains is", "a text as domains"),
+    ("offset_ms = [0, 2000]", "offset_ms = [0, 1, 2]", "cutting.offset_ms is an array of 3", "three ends of a span"),
+    ("next = [{ to = { load = 1 } }]", "next = [1]", "start.next[0] is 1", "a number as a rule"),
+    ("next = [{ to = { load = 1 } }]", 'next = [{ to = { load = 1 }, when = [" "] }]', ".when[0] is", "no words"),
+    ("format = 1", "format = 1\nx = " + "[" * 5000 + "]" * 5000, "nested too deep", "deep nesting"),
+    ("format = 1", "format = 1\ndigests = { train = 7 }", "digests.train is 7", "a number as a digest"),
+]
+
+
+@pytest.mark.parametrize(("old", "new", "message", "why"), HUGE, ids=[case[-1] for case in HUGE])
+def test_a_world_from_elsewhere_has_types_names_and_limits(old, new, message, why):
+    assert old in MINIMAL
+    with pytest.raises(WorldError) as caught:
+        parse_world(MINIMAL.replace(old, new, 1).encode(), "tiny.toml")
+    assert str(caught.value).startswith("tiny.toml: ") and message in str(caught.value), why
+
+
+def test_a_grammar_that_gives_no_clip_ends(monkeypatch):
+    """A timeline is drawn until a session has its clips: where none can be cut, it would have no end."""
+    monkeypatch.setattr(sessions, "MAX_RUNS", 2000)
+    world = parse_world(MINIMAL.replace("clips = 3", "clips = 9999").encode(), "tiny.toml")
+    with pytest.raises(WorldError, match="session train-0000: too few clips can be cut from 2,000 runs"):
+        list(build_split(world, "train"))
+
+
+def test_a_file_that_is_no_world_is_not_read_to_its_end(tmp_path):
+    with (tmp_path / "x.toml").open("wb") as file:
+        file.truncate(1 << 40)
+    with pytest.raises(WorldError, match="has more than 4,194,304 bytes"):
+        load_world(tmp_path / "x.toml")

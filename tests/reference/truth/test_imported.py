@@ -17,6 +17,7 @@ from harness.worlds import describe
 from reference.errors import TruthError, WorldError
 from reference.process.split import build_split
 from reference.process.world import load_world
+from reference.truth import truth_files
 from reference.truth.catalog import locate, names
 from reference.truth.imported import import_world, imported_names
 from reference.truth.sealed import REGISTERED
@@ -491,6 +492,7 @@ def lines(*rows: dict) -> str:
     return "\n".join(map(json.dumps, rows))
 
 
+MANY = "".join(f"c{i},s{i},Op{i},3,90,Label\n" for i in range(300))
 STRICT = [
     ("an extra cell", "x.csv", f"{HEADER}\n{TAPE}, then Load\n", "x.csv:2: 7 cells under a header of 6"),
     ("a cell too few", "x.csv", f"{HEADER}\n{TAPE}\nb,s,Tape,3,90\n", "x.csv:3: 5 cells under a header of 6"),
@@ -535,6 +537,11 @@ STRICT = [
     ("a reply and an answer", "x.jsonl", json.dumps(ROW | {"conversations": [GPT]}), "conversations stands beside"),
     ("a hidden character", "x.jsonl", json.dumps(ROW | {"dominant_operation": "Ta\u200bpe"}), "differ in U+200B alone"),
     ("no value", "x.jsonl", json.dumps(ROW | {"dominant_operation": None}), "x.jsonl:1: dominant_operation missing"),
+    ("lines that end in CR", "x.csv", f"{HEADER}\r{TAPE}\r", "x.csv:1: its lines end in a carriage return alone"),
+    ("JSON lines that end in CR", "x.jsonl", lines(ROW, B).replace("\n", "\r"), "x.jsonl:1: its lines end in"),
+    ("a long operation", "x.jsonl", json.dumps(ROW | {"dominant_operation": "x" * 1001}), "operation has 1,001 char"),
+    ("a long session", "x.jsonl", json.dumps(ROW | {"session": "x" * 1001}), "x.jsonl:1: session has 1,001 characters"),
+    ("many operations", "x.csv", f"{HEADER}\n{MANY}", "x.csv: 301 different operations, at most 254"),
     ("no Parquet", "x.parquet", "PAR1", "x.parquet: not a readable Parquet file"),
 ]  # fmt: skip
 
@@ -559,6 +566,29 @@ def test_parquet_columns_that_are_no_truth_may_be_of_any_type(tmp_path):
             'Label' AS anticipated_next_operation, now() AS seen) TO '{path}' (FORMAT parquet)"""
         )
     assert clips_of(path, tmp_path / "home") == [("a", "0", "Tape", "Label", 3, 90)]
+
+
+COLUMNS = [
+    ("'a' AS clip_id, now() AS domain", "x.parquet:1: the column domain holds times with a time zone", "a zone"),
+    ("TIMESTAMP '2031-05-06' AS clip_id", "x.parquet:1: clip_id is datetime", "a time as an id"),
+    ("1.0::DOUBLE AS clip_id", "x.parquet:1: clip_id is 1.0", "a float as an id"),
+    ("['a'] AS clip_id", "x.parquet:1: clip_id is ['a']", "a list as an id"),
+    ("repeat('x', 1000000) AS clip_id", "x.parquet: holds 2,0", "more than may be read"),
+]
+
+
+@pytest.mark.parametrize(("columns", "message", "why"), COLUMNS, ids=[case[2] for case in COLUMNS])
+def test_parquet_columns_of_other_types_are_named(columns, message, why, tmp_path, monkeypatch):
+    monkeypatch.setattr(truth_files, "MAX_BYTES", 1_000_000)
+    path = tmp_path / "x.parquet"
+    with duckdb.connect() as connection:
+        connection.execute(
+            f"""COPY (SELECT {columns}, 'Tape' AS dominant_operation, 3 AS start_frame, 90 AS end_frame,
+            'Label' AS next_operation FROM range(2)) TO '{path}' (FORMAT parquet)"""
+        )
+    with pytest.raises(WorldError) as caught:
+        import_world([path], tmp_path / "home")
+    assert str(caught.value).startswith(message), why
 
 
 NAMES = [

@@ -358,3 +358,21 @@ def test_home_from_the_environment(monkeypatch, tmp_path):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     assert cache_home() == tmp_path / "cache" / "warehouse-harness"
     assert cache_home("elsewhere") == Path("elsewhere")
+
+
+def test_a_user_without_a_home_is_told_what_to_set(monkeypatch):
+    for name in ("HARNESS_HOME", "XDG_CACHE_HOME", "HOME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(os, "getuid", lambda: 54_321)
+    with pytest.raises(TruthError, match="set HARNESS_HOME"):
+        cache_home()
+
+
+@pytest.mark.parametrize("name", ["a?b", "a\\b", "a\udcffb"], ids=ascii)
+def test_folders_in_which_no_database_can_be_kept_are_named(name, tmp_path):
+    """DuckDB cuts a name at a question mark, takes a backslash for a slash, and needs UTF-8."""
+    for choice in ("home", "truth"):
+        folder = tmp_path / name
+        folder.mkdir(exist_ok=True)
+        with pytest.raises(TruthError, match="choose another"):
+            open_truth("warehouse-v1", **{choice: folder})

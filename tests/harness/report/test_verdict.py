@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from harness.scoring.verdict import verdict
+from harness.report.verdict import verdict
 
 ROW = {"value": 0.7, "low": 0.65, "high": 0.75, "floor": 0.3, "prior": 0.5, "ceiling": 0.9}
 ROW |= {"skill": 0.5, "skill_low": 0.4, "skill_high": 0.6}
