@@ -323,7 +323,7 @@ def import_(files: tuple[Path, ...], **choices: Any) -> None:
 @options.option("--ids", is_flag=True, help="Write the clip ids alone, of any split: what a model is to answer for.")
 @options.truth_path
 @options.organiser
-def export(world: str, split: str, path: Path, **choices: Any) -> None:
+def export(world: str, split: str, path: Path, ids: bool, **choices: Any) -> None:
     """Write a split's truth, one row for each clip.
 
     It is for programs, such as training: labels of an imported world stand as they are, also one that begins with =,
@@ -336,7 +336,7 @@ def export(world: str, split: str, path: Path, **choices: Any) -> None:
     """
     from harness.worlds import describe
 
-    n = describe.export(world, split, path, **choices)
+    n = (describe.export_ids if ids else describe.export)(world, split, path, **choices)
     say(f"{plural(n, 'clip')} of {world} / {split} in {path}")
 
 

@@ -29,7 +29,8 @@ from typing import IO, Any
 import numpy as np
 
 from harness.errors import SubmissionError, UsageError
-from harness.ingestion import excel, not_predictions
+from harness.ingestion import not_predictions
+from harness.ingestion.formats import excel
 
 STDIN = "-"
 CHUNK = 1 << 18

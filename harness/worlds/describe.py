@@ -112,18 +112,14 @@ def export(
     path: Path,
     *,
     include_test: bool = False,
-    ids: bool = False,
     home: Path | None = None,
     truth: Path | None = None,
     organiser: bool = False,
 ) -> int:
     """Write a split's truth in the format that the extension of `path` names; return the number of clips.
 
-    `ids`: the clip ids alone, which give nothing away, in alphabetical order. Raises UsageError for a test split
-    without `include_test`, and for a sealed one without `organiser`.
+    Raises UsageError for a test split without `include_test`, and for a sealed one without `organiser`.
     """
-    if ids:
-        return _export_ids(world, split, path, home=home, truth=truth)
     disclosure.refuse(world, "its export", organiser=organiser, home=home)
     if split.startswith("test") and not include_test:
         raise UsageError(f"split {split!r} is what models are judged on; --include-test exports it all the same")
@@ -133,7 +129,13 @@ def export(
         return opened.n
 
 
-def _export_ids(world: str, split: str, path: Path, *, home: Path | None, truth: Path | None) -> int:
+def export_ids(
+    world: str, split: str, path: Path, *, home: Path | None = None, truth: Path | None = None, **_: Any
+) -> int:
+    """Write the clip ids of a split alone, in alphabetical order, which gives nothing away; return their number.
+
+    Raises UsageError for a name that does not end in .jsonl.
+    """
     if path.suffix != ".jsonl":
         raise UsageError(f"{path}: clip ids are written as JSON Lines; expected a name that ends in .jsonl")
     path.parent.mkdir(parents=True, exist_ok=True)

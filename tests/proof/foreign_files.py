@@ -112,9 +112,15 @@ def _lm_eval(chance: random.Random, row: Row) -> dict[str, Any]:
 def _inspect(chance: random.Random, row: Row) -> dict[str, Any]:
     choices = [{"message": {"role": "assistant", "content": row.said}}]
     return {
-        "id": row.number, "epoch": 1, "input": "What?", "target": row.target, "messages": [], "metadata": {"clip_id": row.clip},
-        "output": {"model": "m", "choices": choices, "completion": row.said}, "scores": {"match": {"value": "C", "answer": row.target}},
-    }  # fmt: skip
+        "id": row.number,
+        "epoch": 1,
+        "input": "What?",
+        "target": row.target,
+        "messages": [],
+        "metadata": {"clip_id": row.clip},
+        "output": {"model": "m", "choices": choices, "completion": row.said},
+        "scores": {"match": {"value": "C", "answer": row.target}},
+    }
 
 
 def _evalscope(chance: random.Random, row: Row) -> dict[str, Any]:
@@ -274,9 +280,12 @@ def _activitynet(chance: random.Random, kind: str, change: str) -> tuple[str, by
         found = [_detection(chance, score) for score in chance.sample((0.1, 0.2, 0.35, 0.5, 0.625, 0.75, 0.9), 3)]
         best = max(found, key=lambda one: one["score"])
         members = [
-            ("clip_id", clip), ("dominant_operation", best["label"]), ("temporal_segment", [round(end * 25) for end in best["segment"]]),
-            ("next_operation", best.get("next_operation")), ("confidence", best["score"]),
-        ]  # fmt: skip
+            ("clip_id", clip),
+            ("dominant_operation", best["label"]),
+            ("temporal_segment", [round(end * 25) for end in best["segment"]]),
+            ("next_operation", best.get("next_operation")),
+            ("confidence", best["score"]),
+        ]
         expected[clip] = strict_reader.prediction(Object(members), SPLIT).reading
         results[clip] = found
     if change == "order":

@@ -127,10 +127,22 @@ def a_text(chance: random.Random, clip: str) -> str:
     draft = dumps(an_answer(chance), chance)
     return chance.choice(
         (
-            said, said, f" {said}\n", f"```json\n{said}\n```", f"```\n{said}\n```", f"The answer is {said}.", f"First {draft}, no: {said}",
-            f"{{a or b}} {said}", f"{said} {{", f"Answer:\n{said}\nDone {{}}", said[:-1], said + "}", said.replace('"', "'"), said.replace("}", ",}", 1),
+            said,
+            said,
+            f" {said}\n",
+            f"```json\n{said}\n```",
+            f"```\n{said}\n```",
+            f"The answer is {said}.",
+            f"First {draft}, no: {said}",
+            f"{{a or b}} {said}",
+            f"{said} {{",
+            f"Answer:\n{said}\nDone {{}}",
+            said[:-1],
+            said + "}",
+            said.replace('"', "'"),
+            said.replace("}", ",}", 1),
         )
-    )  # fmt: skip
+    )
 
 
 def dumps(members: Members, chance: random.Random) -> str:

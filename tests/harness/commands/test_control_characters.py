@@ -115,10 +115,16 @@ def test_training_records(run, world, tmp_path):
         run("score", "right.jsonl", "--world", "planted", "--full")
 
 
-CARDS = ['"\\u001b]0;pwn\\u0007" = 1', 'name = "\\u001b]0;pwn\\u0007"', 'world = "\\u001b]0;pwn\\u0007"',
-         'description = "\\u001b[2J\\u202e"', '[run]\n"\\u001b]0;pwn\\u0007" = "\\u001b[2J"',
-         '[ingestion]\n"\\u001b]0;pwn\\u0007" = 1', 'predictions = "\\u001b]0;pwn\\u0007"',
-         '"\\u001b]0;pwn\\u0007" = [']  # fmt: skip
+CARDS = [
+    '"\\u001b]0;pwn\\u0007" = 1',
+    'name = "\\u001b]0;pwn\\u0007"',
+    'world = "\\u001b]0;pwn\\u0007"',
+    'description = "\\u001b[2J\\u202e"',
+    '[run]\n"\\u001b]0;pwn\\u0007" = "\\u001b[2J"',
+    '[ingestion]\n"\\u001b]0;pwn\\u0007" = 1',
+    'predictions = "\\u001b]0;pwn\\u0007"',
+    '"\\u001b]0;pwn\\u0007" = [',
+]
 
 
 @pytest.mark.parametrize("card", CARDS)

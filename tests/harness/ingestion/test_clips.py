@@ -149,8 +149,10 @@ def test_an_id_that_the_map_lacks_is_a_problem_of_its_line(truth, tmp_path):
     text = rows_of(lambda n, clip, text: {"predict": text, "doc_id": n})
     found = read(truth, write(tmp_path, text), tmp_path, clip_map={"0": FIVE[0], "4": FIVE[4]}, lenient=True)
     assert [(problem.line, problem.wrong) for problem in found.problems] == [
-        (2, '"1" is not in the clip map'), (3, '"2" is not in the clip map'), (4, '"3" is not in the clip map')
-    ]  # fmt: skip
+        (2, '"1" is not in the clip map'),
+        (3, '"2" is not in the clip map'),
+        (4, '"3" is not in the clip map'),
+    ]
     assert operations(truth) == {FIVE[0]: 2, FIVE[4]: 8}
 
 
@@ -172,8 +174,18 @@ def test_clip_maps(text, expected, tmp_path):
     assert read_clip_map(write(tmp_path, text)) == expected
 
 
-NO_MAPS = ["", "[]", "{}", '{"0": 1}', '["a", 1]', '[{"id": "a"}]', '{"0": "a", "0": "b"}', '{"0": "a"', "[" * 100_000,
-           '{"id": 1, "clip_id": "a"}\n{"id": 1, "clip_id": "b"}']  # fmt: skip
+NO_MAPS = [
+    "",
+    "[]",
+    "{}",
+    '{"0": 1}',
+    '["a", 1]',
+    '[{"id": "a"}]',
+    '{"0": "a", "0": "b"}',
+    '{"0": "a"',
+    "[" * 100_000,
+    '{"id": 1, "clip_id": "a"}\n{"id": 1, "clip_id": "b"}',
+]
 
 
 @pytest.mark.parametrize("text", NO_MAPS, ids=[text[:20] for text in NO_MAPS])

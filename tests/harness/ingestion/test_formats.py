@@ -72,9 +72,24 @@ RESPONSE = openai(
     }
 )
 MESSAGE = batch({"result": {"type": "succeeded", "message": {"content": [{"type": "text", "text": SAID}]}}})
-INSPECT = {"samples": [{"id": number, "epoch": 1, "input": "What?", "target": "x", "messages": [], "metadata":
-           {"clip_id": clip}, "output": {"model": "m", "choices": [{"message": {"role": "assistant", "content": SAID}}],
-           "completion": SAID}} for number, clip in enumerate(CLIPS[:2])]}  # fmt: skip
+INSPECT = {
+    "samples": [
+        {
+            "id": number,
+            "epoch": 1,
+            "input": "What?",
+            "target": "x",
+            "messages": [],
+            "metadata": {"clip_id": clip},
+            "output": {
+                "model": "m",
+                "choices": [{"message": {"role": "assistant", "content": SAID}}],
+                "completion": SAID,
+            },
+        }
+        for number, clip in enumerate(CLIPS[:2])
+    ]
+}
 
 
 def inspect_log(**before):

@@ -133,7 +133,7 @@ def test_export_again_is_the_same_file(home, tmp_path):
 def test_test_truth_leaves_only_when_asked(tmp_path):
     from harness.errors import UsageError
 
-    assert describe.export("warehouse-v1", "test", tmp_path / "ids.jsonl", ids=True) == 1440
+    assert describe.export_ids("warehouse-v1", "test", tmp_path / "ids.jsonl") == 1440
     rows = [json.loads(line) for line in (tmp_path / "ids.jsonl").read_text().splitlines()]
     assert len({row["clip_id"] for row in rows}) == 1440 and all(set(row) == {"clip_id"} for row in rows)
     assert rows == sorted(rows, key=lambda row: row["clip_id"]), "an order that says nothing of sessions"
