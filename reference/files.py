@@ -100,7 +100,10 @@ def scratch(parent: Path) -> Iterator[Path]:
 def _locked_folder(parent: Path) -> tuple[Path, int]:
     """Make a temporary folder; return it and the descriptor whose lock says that its process lives."""
     while True:
-        folder = Path(tempfile.mkdtemp(prefix=TEMPORARY, suffix=LOCKED, dir=parent))
+        try:
+            folder = Path(tempfile.mkdtemp(prefix=TEMPORARY, suffix=LOCKED, dir=parent))
+        except OSError as error:
+            raise OSError(error.errno, error.strerror, str(parent)) from None  # the temporary name helps nobody
         with contextlib.suppress(FileNotFoundError):  # a sweeper was faster than the lock
             lock = os.open(folder, os.O_RDONLY)
             if lock_if_free(lock) is not False and folder.exists():
