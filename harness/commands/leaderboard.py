@@ -51,6 +51,7 @@ def command(
     request = options.request(choices)
     if path is not None and path.suffix not in (".html", ".htm"):
         raise UsageError(f"-o {path}: expected a name that ends in .html; --format and --export make the other kinds")
+    options.keep_inputs([folder], path, export=choices["export"])
     if sealed_leaderboard.applies(request):
         _sealed(sealed_leaderboard.leaderboard(folder, request), output, path)
         return

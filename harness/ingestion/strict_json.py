@@ -106,8 +106,9 @@ _QUICK, _CAREFUL = _Reader(check_numbers=False), _Reader(check_numbers=True)
 def objects_inside(text: str, most: int = OBJECTS_INSIDE) -> list[dict[str, Any]]:
     """Return the last `most` faultless JSON objects in a text, outermost only, in order.
 
-    Looks at the last TRIES braces, in time proportional to the text, whatever it holds: where an object is no JSON at some place, so is every object
-    that is open there, and those that were closed before are known. So no stretch is read from brace after brace.
+    Looks at the last TRIES braces, in time proportional to the text, whatever it holds: where an object is no JSON at
+    some place, so is every object that is open there, and those that were closed before are known. So no stretch is
+    read from brace after brace.
     """
     found: deque[dict[str, Any]] = deque(maxlen=most)
     is_open: set[int] = set()  # braces of objects that are never closed
