@@ -45,6 +45,7 @@ def command(name: str, path: str, frames: Path | None, world: str, split: str, *
     Example:
       harness baseline constant -o constant.jsonl
     """
+    _keep_foreign(path)
     if name == PROBE:
         from harness.baselines.probe import probe
 
@@ -57,3 +58,13 @@ def command(name: str, path: str, frames: Path | None, world: str, split: str, *
         n = write_baseline(name, path, world=world, split=split, **choices)
     if path != "-":
         say(f"{count(n)} answers of {name} for {world} / {split} in {path}")
+
+
+def _keep_foreign(path: str) -> None:
+    """Raise UsageError for a file that holds something else than answers: they are written over answers only."""
+    if path == "-" or not Path(path).is_file():
+        return
+    with Path(path).open("rb") as file:
+        start = file.read(64)
+    if start and not start.startswith(b'{"clip_id"'):
+        raise UsageError(f"{path}: holds something else than answers and would be overwritten; name another file")

@@ -50,9 +50,10 @@ def command(
       harness compare submission.jsonl transition-prior --fail-if-worse
       harness compare new.jsonl old.jsonl -o new-old.html
     """
-    from harness.comparison.pairwise import compare
+    from harness.comparison.pairwise import ENTRIES, compare
 
     request = options.request(choices)
+    options.keep_inputs([*submissions, *(Path(ENTRIES, name) for name in submissions)], path)
     result = compare(*submissions, margin=margin, training=training, request=request)
     with options.printing():
         _print(result, output)

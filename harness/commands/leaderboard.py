@@ -53,6 +53,7 @@ def command(
         raise UsageError(f"-o {path}: expected a name that ends in .html; --format and --export make the other kinds")
     if path is not None and output != "text" and not diff:
         raise UsageError(f"--format {output} prints and -o writes the page: give one of them, or --export DIR for both")
+    options.keep_inputs([folder], path, export=choices["export"])
     if sealed_leaderboard.applies(request):
         _sealed(sealed_leaderboard.leaderboard(folder, request), output, path)
         return

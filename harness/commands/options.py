@@ -324,6 +324,36 @@ def print_path(written: Any, err: bool = False) -> None:
     say(f"{written.path}: {written.bytes / 1e6:.2f} MB{with_pictures}; open it in a browser", err=err)
 
 
+def keep_inputs(inputs: Iterable[str | Path | None], *outputs: Path | None, export: Path | None = None) -> None:
+    """Raise UsageError where an output would be written over a file, or into a folder, that the command reads.
+
+    `outputs`: files; `export`: a folder.
+    """
+    written = [path for path in outputs if path is not None]
+    if export is not None:
+        from harness.report.exports import NAMES
+
+        written += [export / name for name in NAMES]
+    read = [Path(path) for path in inputs if path is not None]
+    folders = [path for path in read if path.is_dir()]
+    for folder in folders:
+        if export is not None and folder.resolve() in (export.resolve(), *export.resolve().parents):
+            raise UsageError(f"--export {export}: lies in {folder}, which this command reads; name another folder")
+    for path in written:
+        if not path.is_file():
+            continue
+        inside = [file for folder in folders for pattern in ("*", "*/*") for file in folder.glob(pattern)]
+        if any(_is_same(path, file) for file in read + inside):
+            raise UsageError(f"{path}: this command reads it and would overwrite it; name another file")
+
+
+def _is_same(path: Path, other: Path) -> bool:
+    try:
+        return path.samefile(other)
+    except OSError:
+        return False
+
+
 def write_exports(gathered: Any, folder: Path | None) -> None:
     """Write the exports into `folder`, if one is chosen, and print what was written."""
     if folder is not None:

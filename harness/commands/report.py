@@ -9,13 +9,16 @@ import click
 
 from harness.commands import options
 from harness.commands.printing import say
+from harness.errors import UsageError
 
 
 @click.command("report", cls=options.Command)
 @click.argument("submission", metavar="FILE")
 @options.model
 @options.option(
-    "--watch", is_flag=True, help="Write the page again whenever FILE grows, until every clip has its line."
+    "--watch",
+    is_flag=True,
+    help="Write the page again whenever FILE, one object a line, grows, until every clip has its line.",
 )
 @options.option(
     "--every",
@@ -55,7 +58,10 @@ def command(
 
     request, pictures = options.request(choices), options.pictures(choices)
     path = path or _beside(Path(submission))
+    options.keep_inputs([submission, choices["training"]], path, export=export)
     if watch:
+        if export is not None or pictures["frames"]:
+            raise UsageError(f"--watch writes the page alone, without {'--frames' if export is None else '--export'}")
         write_while_growing(Path(submission), path, request, seconds=seconds, say=say, **choices)
         return
     gathered = gather.gather_report(submission, request, **choices)

@@ -57,6 +57,8 @@ def command(
 
     conditions = [] if fail_under is None else gates.parse(fail_under)
     request = options.request(choices)
+    written = [] if folder is None else [folder / "score.json", folder / "clips.parquet"]
+    options.keep_inputs([submission, choices["training"]], *written, junit)
     result = score.score(submission, request=request, **choices)
     if folder is not None:
         result.write(folder)

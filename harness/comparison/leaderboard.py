@@ -29,7 +29,7 @@ from harness.comparison.paired import PairedClips, need_every_clip, pair_scores
 from harness.comparison.pairwise import ALPHA, MARGIN, add_holm, paired_test, score_operand, verdict_of
 from harness.errors import HarnessError, UsageError
 from harness.formatting import in_words
-from harness.ingestion.submission_file import ENDINGS, is_literal, shown_name, split_ending
+from harness.ingestion.submission_file import ENDINGS, is_utf8, shown_name, split_ending
 from harness.prediction.journal import PART
 from harness.scoring import audit
 from harness.scoring.request import Request
@@ -203,7 +203,7 @@ def _score_cards(cards: dict[Path, Card], request: Request) -> dict[Path, Entry 
     """Return the scored entry, or the error that broke it, of each card, in the order of `cards`."""
     # Threads are enough, because scoring is mostly the database's work; each has a truth connection of its own.
     files = [path / card.predictions for path, card in cards.items()]
-    with _Truths(request, [file for file in files if is_literal(file)]) as truths, ThreadPoolExecutor(THREADS) as pool:
+    with _Truths(request, [file for file in files if is_utf8(file)]) as truths, ThreadPoolExecutor(THREADS) as pool:
         entries = pool.map(lambda path: _score_entry(path, cards[path], request, truths), cards)
         return dict(zip(cards, entries, strict=True))
 
@@ -270,7 +270,8 @@ def _reason(error: Exception) -> HarnessError:
 
 
 def _told(error: str) -> str:
-    """Return an error with no line longer than LONGEST_LINE, since entries may hold texts of any length."""
+    """Return an error with no line longer than LONGEST_LINE, and bytes of names that are not UTF-8 escaped."""
+    error = error.encode(errors="backslashreplace").decode()
     cut = [line if len(line) <= LONGEST_LINE else f"{line[:LONGEST_LINE]}..." for line in error.splitlines()]
     return "\n".join(cut) or "cannot be read"
 

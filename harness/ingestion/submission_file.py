@@ -174,9 +174,12 @@ def _open(submission: str | Path, folder: Path, limits: Limits) -> SubmissionFil
         if not source.parquet and not _is_plain(source):
             source.path = folder.absolute() / "screened"
             _copy_screenable(source)
-        elif not is_literal(original):
+        elif not _is_literal(original):
             source.path = folder.absolute() / "submission"
-            source.path.symlink_to(original)
+            if is_utf8(original):
+                source.path.symlink_to(original)
+            else:  # DuckDB would follow a link to a path that it cannot be allowed
+                shutil.copyfile(original, source.path)
         source.sha256 = digest.result()
     return source
 
@@ -196,7 +199,16 @@ def split_ending(name: str) -> tuple[str, str]:
     return (stem, name[len(stem) :]) if stem else (name, "")
 
 
-def is_literal(path: Path) -> bool:
+def is_utf8(path: Path) -> bool:
+    """Return True if DuckDB can be given this path."""
+    try:
+        str(path).encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _is_literal(path: Path) -> bool:
     """Return True if DuckDB reads this path literally (no glob characters, valid UTF-8)."""
     text = str(path)
     return text.isprintable() and not set(text) & set("*?[{")

@@ -1,7 +1,7 @@
 """Write the page of a growing file again whenever the file has grown, until every clip has its line.
 
-An incomplete last line is left for the next time. Lines that would be refused count as wrong meanwhile, as with
---lenient, and the page says so.
+An incomplete last line is left for the next time; one that is a whole object counts, also without a line end. Lines
+that would be refused count as wrong meanwhile, as with --lenient, and the page says so.
 """
 
 from __future__ import annotations
@@ -15,11 +15,14 @@ from typing import Any
 
 from harness.errors import HarnessError, UsageError
 from harness.formatting import count, number, percent
-from harness.ingestion.submission_file import shown_name
+from harness.ingestion.strict_json import parse
+from harness.ingestion.submission_file import JSON_SPACE, PACKED, STDIN, shown_name
 from harness.report import gather
 from harness.report.write import write
 from harness.scoring.request import Request
 from harness.scoring.training_record import read_training_record
+
+REMEDY = "--watch needs a file that grows by one object a line"
 
 
 def watch(
@@ -36,6 +39,7 @@ def watch(
 
     Looks at the file every `seconds` and reports each page with `say`. `choices` are `name` and `training` of a report.
     """
+    _need_lines(file)
     size = -1
     while True:
         whole = _whole_lines(file)
@@ -54,13 +58,26 @@ def watch(
 
 
 def _whole_lines(file: Path) -> bytes:
-    """Return the file's bytes up to its last line end; nothing where it does not exist yet."""
+    """Return the file's whole lines, the last also without a line end; nothing where the file does not exist yet."""
     if not file.exists():
         return b""
     if not file.is_file():
         raise UsageError(f"{shown_name(file)}: not a regular file")
     text = file.read_bytes()
-    return text[: text.rfind(b"\n") + 1]
+    if text.lstrip(JSON_SPACE)[:1] == b"[":
+        raise UsageError(f"{shown_name(file)}: a JSON array, which is whole or not at all; {REMEDY}")
+    whole = text.rfind(b"\n") + 1
+    value, faults = parse(text[whole:].decode(errors="replace"))
+    return text if isinstance(value, dict) and not faults else text[:whole]
+
+
+def _need_lines(file: Path) -> None:
+    """Raise UsageError for what does not grow line by line."""
+    if str(file) == STDIN:
+        raise UsageError(f"standard input cannot be watched; {REMEDY}")
+    ending = file.suffix.lower()
+    if ending in (*PACKED, ".parquet", ".xlsx", ".eval"):
+        raise UsageError(f"{shown_name(file)}: a file in {ending} cannot be watched; {REMEDY}")
 
 
 def _training_record(file: Path, training: Path | None) -> Path | None:

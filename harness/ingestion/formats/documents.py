@@ -22,7 +22,7 @@ _SPACE = re.compile(rb"[ \t\r\n]*")
 _STRING = re.compile(rb'"(?:[^"\\]|\\.)*+"', re.DOTALL)
 _SCALAR = re.compile(rb'[^\s\[\]{},:"]+')
 _STRUCTURE = re.compile(rb'"(?:[^"\\]|\\.)*+"?|[\[\]{}]', re.DOTALL)
-PARSED = 1 << 20
+PARSED = 16 << 20
 """Bytes of a value beside the elements that are parsed at once."""
 CLOSERS = {b"[": b"]", b"{": b"}"}
 

@@ -21,6 +21,12 @@ from harness.scoring import record
 from reference.files import write_atomically
 from reference.truth.database import need_utf8
 
+NAMES = (
+    "leaderboard.csv", "leaderboard.parquet", "leaderboard.json", "leaderboard.md", "leaderboard.tex", "junit.xml",
+    "clips.csv", "clips.parquet",
+)  # fmt: skip
+"""Files beside the folders with a file for each entry."""
+
 
 def export_all(gathered: Gathered, folder: Path) -> list[Path]:
     """Write every format into `folder` and return the files; each is written whole or not at all."""
