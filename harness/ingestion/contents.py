@@ -19,6 +19,11 @@ def text_in(value: Any) -> str | None:
     return last_turn(turns) or None if are_turns(turns) else None
 
 
+def unwrapped(value: Any) -> Any:
+    """Return the object that stands alone in a list, as pipelines wrap each of their results; else the value."""
+    return value[0] if isinstance(value, list) and len(value) == 1 and isinstance(value[0], dict) else value
+
+
 def are_turns(value: Any) -> bool:
     """Return True for a list of messages, each with who says what."""
     return (
