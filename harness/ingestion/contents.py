@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-MODEL_ROLES = ("assistant", "gpt", "model")
+MODEL_ROLES, ASKERS = ("assistant", "gpt", "model"), ("user", "human")
 THOUGHTS = frozenset(("thinking", "reasoning", "redacted_thinking"))
 """Types of parts that are no answer."""
 
@@ -36,10 +36,18 @@ def are_turns(value: Any) -> bool:
 def last_turn(turns: Any) -> str:
     """Return the text of the last turn that is a model's; empty where there is none, or a question is open."""
     turns = [turn for turn in turns if isinstance(turn, dict)] if isinstance(turns, list) else []
-    if turns and who(turns[-1]) in ("user", "human"):
+    if turns and who(turns[-1]) in ASKERS:
         return ""
     texts = [text_of(turn.get("content", turn.get("value"))) for turn in turns if who(turn) in MODEL_ROLES]
     return texts[-1] if texts else ""
+
+
+def question_in(value: Any) -> str:
+    """Return a text, or what turns say before the model does; empty without one."""
+    turns = [value] if isinstance(value, dict) else value
+    if are_turns(turns):
+        return next((text_of(turn.get("content", turn.get("value"))) for turn in turns if who(turn) in ASKERS), "")
+    return value if isinstance(value, str) else ""
 
 
 def who(turn: dict[str, Any]) -> Any:

@@ -346,7 +346,7 @@ def _are_by_clip(members: list[int]) -> bool:
 
 def _is_by_clip(key: str | None, value: Any) -> int:
     """Return ANSWER or TEXT if a member of an object goes from a clip id to that, else 0."""
-    if not key or key in (*ANSWER_FIELDS, *tools.PROMPTS, *IDS) or tools.is_known(key):
+    if not key or key in (*ANSWER_FIELDS, *IDS) or tools.is_known(key):
         return 0
     value = value if isinstance(value, dict) else _without_clip(unwrapped(value))
     if isinstance(value, dict):

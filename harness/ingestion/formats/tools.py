@@ -12,9 +12,9 @@ from itertools import chain, islice
 from typing import Any
 
 from harness.errors import SubmissionError
-from harness.ingestion.contents import last_turn, text_in, unwrapped
+from harness.ingestion.contents import last_turn, question_in, text_in, unwrapped
 from harness.ingestion.diagnostics import quote
-from harness.ingestion.field_names import EITHER, MODEL_TEXTS, TARGETS, is_truth_row, named_like
+from harness.ingestion.field_names import EITHER, MODEL_TEXTS, PROMPTS, TARGETS, is_truth_row, named_like
 from harness.ingestion.formats.documents import first, member, members
 from harness.ingestion.formats.records import Item, Options, Unshaped
 from harness.ingestion.formats.replies import failure_of, reply_in, several_in
@@ -32,7 +32,6 @@ TOOL_ROWS = {
     "vlmevalkit": {"index", "question", "prediction"},
 }
 """Keys by which a row is one of a tool."""
-PROMPTS = ("prompt", "question", "input", "instruction", "query", "text_prompt")
 SHORTEST_PROMPT, MEMBERS_SEEN = 20, 64
 ALONE = "keep clip_id and the model's text, as raw_output"
 
@@ -58,24 +57,23 @@ def canonical(value: dict[str, Any], options: Options) -> dict[str, Any]:
 def answer_field(value: dict[str, Any]) -> str:
     """Return the field under which an object with answer fields is plainly the model's answer, or nothing.
 
-    Beside a target it counts only under a name that none but a model's text has.
+    Beside a target or a question it counts only under a name that none but a model's text has.
     """
     if not ANSWERING_FIELDS.isdisjoint(value) or "raw_output" in value:
         return ""
-    models, either, targets = (
-        [name for name in named_like(names, value) if value[name] is not None]
-        for names in (MODEL_TEXTS, EITHER, TARGETS)
-    )
-    name, *others = [*models, *either] or [""]
+    models, either, targets = (named_like(names, value) for names in (MODEL_TEXTS, EITHER, TARGETS))
+    name, *others = [name for name in (*models, *either) if value[name] is not None] or [""]
+    stated = [other for other in targets if value[other] is not None]
+    beside = [] if name in models else [*models, *stated, *named_like(PROMPTS, value)]  # as rows of a data set have
     inner = value.get(name)
-    if others or (not models and targets) or not isinstance(inner, dict) or is_truth_row(inner):
+    if others or beside or not isinstance(inner, dict) or is_truth_row(inner):
         return ""
     return "" if ANSWERING_FIELDS.isdisjoint(inner) else name
 
 
 def is_known(name: str) -> bool:
-    """Return True for a name of a model's text, of a target or of either, so that it is no clip's."""
-    return any(named_like(names, {name: None}) for names in (MODEL_TEXTS, EITHER, TARGETS))
+    """Return True for a name of a model's text, of a target, of either or of a question, so that it is no clip's."""
+    return any(named_like(names, {name: None}) for names in (MODEL_TEXTS, EITHER, TARGETS, PROMPTS))
 
 
 def holds_text(value: dict[str, Any]) -> bool:
@@ -131,8 +129,14 @@ def _two_texts(names: list[str]) -> Unshaped:
 
 def _without_prompt(text: str, value: dict[str, Any]) -> str:
     """Return a generated text without the question that some pipelines repeat before the answer."""
-    asked = [item for name in PROMPTS if isinstance(item := value.get(name), str) and len(item) >= SHORTEST_PROMPT]
-    return next((text[len(prompt) :] for prompt in asked if text.startswith(prompt)), text)
+    asked = [question_in(value[name]).strip() for name in named_like(PROMPTS, value)]
+    start = text.lstrip()
+    return next((start[len(it) :] for it in asked if len(it) >= SHORTEST_PROMPT and start.startswith(it)), text)
+
+
+def _may_answer(value: Any) -> bool:
+    """Return True for a text, and for an object with answer fields."""
+    return text_in(value) is not None or (isinstance(value, dict) and not ANSWERING_FIELDS.isdisjoint(value))
 
 
 def _same(said: Any, text: str) -> bool:
@@ -173,7 +177,7 @@ def reply(value: dict[str, Any], options: Options) -> dict[str, Any]:
     said = reply_in(value)
     text, field = said or ("", "response")
     turns = [name for name in ("messages", "conversations") if last_turn(value.get(name))]
-    others = [name for name in named_like(MODEL_TEXTS, value) if name != field and text_in(value[name]) is not None]
+    others = [name for name in named_like(MODEL_TEXTS, value) if name != field and _may_answer(value[name])]
     for name in (*turns, *others):
         if text and not _same(value[name], text):
             raise _two_texts([field, name])

@@ -124,9 +124,13 @@ INSIDE = [
     ({"clip_id": CLIP, "prediction": json.loads(MODEL), "target": json.loads(GOLD)}, True),
     ({"clip_id": CLIP, "target": json.loads(GOLD), "prediction": json.loads(MODEL)}, True),
     ({"video_id": CLIP, "model_output": json.loads(MODEL), "label": GOLD, "confidence": 0.5}, True),
-    ({"clip_id": CLIP, "answer": json.loads(MODEL), "question": "What?"}, True),
+    ({"clip_id": CLIP, "answer": json.loads(MODEL), "seed": 3}, True),
+    ({"clip_id": CLIP, "answer": json.loads(GOLD), "question": "What?"}, False),
+    ({"clip_id": CLIP, "instruction": "What?", "input": "", "output": json.loads(GOLD)}, False),
     ({"clip_id": CLIP, "response": json.loads(MODEL) | {"video": f"{CLIP}.mp4"}}, True),
     ({"clip_id": CLIP, "answer": json.loads(GOLD), "label": "Pack"}, False),
+    ({"clip_id": CLIP, "answer": json.loads(GOLD), "response": None}, False),
+    ({"clip_id": CLIP, "output": {"text": GOLD}, "prediction": json.loads(MODEL)}, False),
     ({"clip_id": CLIP, "answer": json.loads(GOLD), "prediction": json.loads(MODEL)}, False),
     ({"clip_id": CLIP, "response": json.loads(GOLD), "prediction": json.loads(MODEL)}, False),
     ({"clip_id": CLIP, "response": json.loads(GOLD) | {"clip_id": OTHER}}, False),
@@ -170,6 +174,26 @@ def test_rows_without_an_answer_are_one_message(row, message, truth, tmp_path):
     with pytest.raises(SubmissionError, match="holds no answer and no text of a model") as refused:
         ingest_rows(truth, tmp_path, row, lenient=True)
     assert message in str(refused.value) and "\n" not in str(refused.value)
+
+
+QUESTION = f"You see 8 frames of a clip. Answer like {GOLD}"
+ECHOES = [
+    # a question and how the model's text repeats it
+    ({"prompt": [{"role": "user", "content": QUESTION}]}, QUESTION),
+    ({"prompt": f"  {QUESTION}\n"}, QUESTION),
+    ({"user_prompt": QUESTION}, f"\n{QUESTION}"),
+    ({"input_text": QUESTION}, QUESTION),
+    ({}, f"<|channel|>analysis<|message|>Perhaps {GOLD}"),
+]
+
+
+@pytest.mark.parametrize("question, echo", ECHOES)
+def test_an_example_in_a_repeated_question_is_no_answer(question, echo, truth, tmp_path):
+    final = "<|end|><|channel|>final<|message|>" if "channel" in echo else "\n"
+    rows = [{"clip_id": CLIP, "response": echo + " I see."}, {"clip_id": OTHER, "response": echo + final + MODEL}]
+    ingest_rows(truth, tmp_path, *(row | question for row in rows))
+    found = truth.predictions()
+    assert [found[clip]["operation"] for clip in (CLIP, OTHER)] == [None, TAPE]
 
 
 def test_what_of_a_reply_was_not_read_is_said(truth, tmp_path):
