@@ -168,8 +168,10 @@ def test_an_id_that_the_map_lacks_is_a_problem_of_its_line(truth, tmp_path):
     text = rows_of(lambda n, clip, text: {"predict": text, "doc_id": n})
     found = read(truth, write(tmp_path, text), tmp_path, clip_map={"0": FIVE[0], "4": FIVE[4]}, lenient=True)
     assert [(problem.line, problem.wrong) for problem in found.problems] == [
-        (2, '"1" is not in the clip map'), (3, '"2" is not in the clip map'), (4, '"3" is not in the clip map')
-    ]  # fmt: skip
+        (2, '"1" is not in the clip map'),
+        (3, '"2" is not in the clip map'),
+        (4, '"3" is not in the clip map'),
+    ]
     assert operations(truth) == {FIVE[0]: 2, FIVE[4]: 8}
 
 
