@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-MODEL_ROLES = ("assistant", "gpt", "model")
+MODEL_ROLES, ASKERS = ("assistant", "gpt", "model"), ("user", "human")
 THOUGHTS = frozenset(("thinking", "reasoning", "redacted_thinking"))
 """Types of parts that are no answer."""
 
@@ -19,6 +19,11 @@ def text_in(value: Any) -> str | None:
     return last_turn(turns) or None if are_turns(turns) else None
 
 
+def unwrapped(value: Any) -> Any:
+    """Return the object that stands alone in a list, as pipelines wrap each of their results; else the value."""
+    return value[0] if isinstance(value, list) and len(value) == 1 and isinstance(value[0], dict) else value
+
+
 def are_turns(value: Any) -> bool:
     """Return True for a list of messages, each with who says what."""
     return (
@@ -31,10 +36,18 @@ def are_turns(value: Any) -> bool:
 def last_turn(turns: Any) -> str:
     """Return the text of the last turn that is a model's; empty where there is none, or a question is open."""
     turns = [turn for turn in turns if isinstance(turn, dict)] if isinstance(turns, list) else []
-    if turns and who(turns[-1]) in ("user", "human"):
+    if turns and who(turns[-1]) in ASKERS:
         return ""
     texts = [text_of(turn.get("content", turn.get("value"))) for turn in turns if who(turn) in MODEL_ROLES]
     return texts[-1] if texts else ""
+
+
+def question_in(value: Any) -> str:
+    """Return a text, or what turns say before the model does; empty without one."""
+    turns = [value] if isinstance(value, dict) else value
+    if are_turns(turns):
+        return next((text_of(turn.get("content", turn.get("value"))) for turn in turns if who(turn) in ASKERS), "")
+    return value if isinstance(value, str) else ""
 
 
 def who(turn: dict[str, Any]) -> Any:

@@ -23,6 +23,10 @@ TARGETS = re.compile(
     r"|labels?|solutions?|annotations?|answers|chosen"
 )
 EITHER = re.compile(r"answer|completion|output|text")
+PROMPTS = re.compile(
+    r"(user|input|text|full|formatted|final|chat|raw)?(prompt|question|input|instruction|query|problem|request)s?(text)?"
+)
+"""Names of a question, which some pipelines repeat before the answer."""
 PREDICTED_PARTS = re.compile(
     r"(pred|predict|predicted|prediction|model|generated)"
     r"(dominantoperation|operation|temporalsegment|segment|startframe|endframe|(anticipated)?nextoperation)"

@@ -25,11 +25,11 @@ from harness.ingestion.contents import text_in
 from harness.ingestion.diagnostics import Notes, Problem, problem_count, quote
 from harness.ingestion.fast_path import variables
 from harness.ingestion.field_names import TARGETS, named_like
-from harness.ingestion.formats import registry
+from harness.ingestion.formats import registry, tools
 from harness.ingestion.formats.clips import Clips
 from harness.ingestion.formats.documents import line_item
 from harness.ingestion.formats.records import Item, Options, Shape, Unshaped
-from harness.ingestion.line_checker import INVALID, Checked, Row, check, find_answer
+from harness.ingestion.line_checker import ANSWERING_FIELDS, INVALID, Checked, Row, check, find_answer
 from harness.ingestion.problem_kinds import Kind, Problems, problem_lines
 from harness.ingestion.strict_json import Fault
 from harness.ingestion.submission_file import Limits, SubmissionFile, open_submission
@@ -289,6 +289,14 @@ class Intake:
         value, faults = self.shape.prediction(item, number) if self.shape else (item.value, item.faults)
         if self.shape is not None and self.shape.clips.in_order and isinstance(value, dict):
             self._keep_target(item.value, value.get("clip_id"))
+        if (
+            self.shape is not None
+            and isinstance(item.value, dict)
+            and not faults
+            and ANSWERING_FIELDS.isdisjoint(item.value)
+        ):
+            for kind, name in tools.remarks(item.value):
+                self.notes.add(kind, item.line, name)
         checked = check(self.words, item.line, value, faults, item.text, item.column)
         if checked.names is not None:
             checked = self._check_named(checked, checked.names)

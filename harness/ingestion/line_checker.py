@@ -43,6 +43,7 @@ NUMBER_FIELDS = ("confidence", "next_confidence", "latency_ms")
 OPTIONAL_FIELDS = (*NUMBER_FIELDS, "source", "raw_output")
 FIELDS = ANSWERING_FIELDS | {"clip_id", *OPTIONAL_FIELDS}
 CLIP_NAMES = ("clip_id", "clip", "video_id", "video")
+ABSTAINED = "write null, or leave the cell of a table empty, where there is none"
 NOT_STATED = ("null", "none", "nan", "nat", "na", "n/a", "<na>", "nil", "-")
 OFTEN_CALLED = {
     "clip_id": ("id", "clip", "video", "video_id", "clip_name", "video_name", "sample_id", "sample", "name", "uid"),
@@ -126,7 +127,7 @@ def find_answer(words: Vocabulary, text: str) -> Found:
         """Return True for an object that is a whole answer to some clip."""
         answer = answer_part(candidate)
         good = bool(answer) and not check(words, 1, {"clip_id": "", **answer}, []).problems
-        if not good and len(near) < CANDIDATES and (answer or _may_hold_answer(candidate)):
+        if not good and len(near) < CANDIDATES and (answer or may_hold_answer(candidate)):
             beside = {key: item for key, item in candidate.items() if key not in FIELDS}  # for what they may mean
             near.append(_Line(words, 1, {"clip_id": "", **beside, **answer}, "", 1).check().problems)
         return good
@@ -353,7 +354,9 @@ class _Line:
         if label.verdict == "normalised":
             self.notes.append(Note("normalised"))
         elif label.verdict == "unknown":
-            self.notes.append(Note("label", quote(text), f"; nearest: {label.more}" if label.more else ""))
+            more = f"; nearest: {label.more}" if label.more else ""
+            more = f"; {ABSTAINED}" if text.strip().casefold() in NOT_STATED else more
+            self.notes.append(Note("label", quote(text), more))
         elif label.verdict == "refused":
             self.problem("CHARACTERS", name, f"{quote(text)} holds {label.more}", "a label in its usual letters")
         return label.code
@@ -483,7 +486,7 @@ class _Line:
         if isinstance(value, str) and "number" in expected and _NUMBER.fullmatch(value):
             return "remove the quotes"
         if isinstance(value, str) and value.strip().casefold() in NOT_STATED:
-            return "write null, or leave the cell of a table empty, where there is none"
+            return ABSTAINED
         if "integer" not in expected:
             return ""
         if isinstance(value, str) and (percent := re.fullmatch(r"\s*[0-9.]{1,9}\s*%\s*", value)):
@@ -532,15 +535,17 @@ def _kind(value: Any) -> str:
 
 
 def _answer_inside(value: Mapping[str, Any]) -> str | None:
-    """Return the key of an object under which another object holds the answer fields."""
-    return next((key for key, item in value.items() if isinstance(item, dict) and _names_answer(item)), None)
+    """Return the key of an object under which another object, that is no target, holds the answer fields."""
+    targets = named_like(TARGETS, value)
+    inside = (key for key, item in value.items() if isinstance(item, dict) and _names_answer(item))
+    return next((key for key in inside if key not in targets), None)
 
 
 def _names_answer(value: Mapping[str, Any]) -> bool:
     return not value.keys().isdisjoint(ANSWER_FIELDS)
 
 
-def _may_hold_answer(value: Mapping[str, Any]) -> bool:
+def may_hold_answer(value: Mapping[str, Any]) -> bool:
     """Return True for an object in which something resembles an answer field, or that holds one further down."""
     return any(_look_alike(value, name) for name in ANSWER_FIELDS[:3]) or _answer_inside(value) is not None
 

@@ -21,8 +21,8 @@ _MODELS_TURN = re.compile(
 _FENCE = re.compile(r"(`{3,}+|~{3,}+)[ \t]*+(?:json[c5]?+|JSON)?+[^\S\n]*+\n")
 """First line of a text that is one fenced block: how chat models write JSON when they are asked for nothing else."""
 _THOUGHT = r"(?:think|thinking|thought|reasoning|reflection|scratchpad)"
-_THOUGHT_ENDS = re.compile(rf"</{_THOUGHT}>|◁/think▷|<\|end_of_thought\|>", re.IGNORECASE)
-_THOUGHT_BEGINS = re.compile(rf"<{_THOUGHT}>|◁think▷|<\|begin_of_thought\|>", re.IGNORECASE)
+_THOUGHT_ENDS = re.compile(rf"</{_THOUGHT}>|◁/think▷|<\|end_of_thought\|>|<\|channel\|>\s*final", re.IGNORECASE)
+_THOUGHT_BEGINS = re.compile(rf"<{_THOUGHT}>|◁think▷|<\|begin_of_thought\|>|<\|channel\|>\s*analysis", re.IGNORECASE)
 """Marks round what a model only thought: no draft in it is an answer, also where the first or the last is missing."""
 _TRAILING_COMMA = re.compile(r",(\s*[}\]])")
 

@@ -77,6 +77,7 @@ def _is_safetensors(head: bytes) -> bool:
 
 
 BYTES = (
+    Other("a table after Excel's line sep=", "remove the first line of the file", _text(r"sep=.\s*[\r\n]")),
     Other("a NumPy archive (.npz)", EXPORT, _zipped(r"[^\0]{1,80}?\.npy")),
     Other("a PyTorch checkpoint", WEIGHTS, _zipped(r"[^\0]{1,80}?/(data\.pkl|\.format_version|byteorder)")),
     Other("an OpenDocument sheet or text", SHEET, _zipped(r"mimetypeapplication/vnd\.oasis")),
@@ -171,10 +172,28 @@ def _are_losses(value: Mapping[str, Any]) -> bool:
     return not value.keys().isdisjoint(("eval_loss", "train_loss", "eval_runtime", "train_runtime"))
 
 
+def _is_table(value: Mapping[str, Any]) -> bool:
+    """Return True for a table in one object: a list of its columns' names, or a column under each name."""
+    columns = [item for item in value.values() if isinstance(item, dict | list)]
+    if isinstance(value.get("columns"), list) and isinstance(value.get("data"), list):
+        return True
+    lengths = {len(column) for column in columns}
+    rows = next((column.keys() for column in columns if isinstance(column, dict)), ())
+    of_columns = all(isinstance(column, list) or column.keys() == rows for column in columns)
+    known = "clip_id" in value and len(columns) == len(value) > 1
+    return known and of_columns and len(lengths) == 1
+
+
 OBJECTS = (
     Other(
+        "a table in one object, as pandas, Polars and Weights & Biases write it",
+        'write its rows: to_json(FILE, orient="records", lines=True) of pandas, or a CSV file',
+        _is_table,
+        of_clips=True,
+    ),
+    Other(
         "a score record of harness score",
-        "pass the prediction file that was scored",
+        "it holds scores; pass the prediction file that was scored",
         _one_of(_of_format("score-"), _of_format("sealed-score-"), _keys("truth_digest", "metrics", "signature")),
     ),
     Other(

@@ -17,7 +17,7 @@ from typing import Any
 from harness.clip_map import IDS, ClipMap
 from harness.errors import SubmissionError, UsageError
 from harness.formatting import count, plural
-from harness.ingestion.contents import MODEL_ROLES, who
+from harness.ingestion.contents import MODEL_ROLES, are_turns, who
 from harness.ingestion.diagnostics import quote
 from harness.ingestion.field_names import EITHER, MODEL_TEXTS, named_like
 from harness.ingestion.formats.records import Unshaped
@@ -34,7 +34,7 @@ REPLIES = frozenset(
 """Fields that hold what a model or its provider said."""
 SHORTEST_MENTION = 4
 """A shorter id among other words may be a word."""
-LONGEST_TEXT, MOST_ITEMS, DEPTH = 100_000, 100, 6
+LONGEST_TEXT, MOST_ITEMS, DEPTH = 100_000, 100, 10
 REMEDY = "add clip_id, or pass --clip-map FILE: an object from id to clip_id, or the clips in the order of the lines"
 _PIECE = re.compile(r"[^\W_]+")
 
@@ -89,6 +89,8 @@ class Clips:
         where it names no clip, and SubmissionError where no object of the file does.
         """
         if "clip_id" in value and (not self._mapped or self._is_clip(value["clip_id"])):
+            if self._mapped:
+                self._check_agreement(value["clip_id"], number)
             return value
         self._map_used |= self._mapped
         if self._ordered is not None:
@@ -107,11 +109,25 @@ class Clips:
         unnamed = [value for value in self._voters if "clip_id" not in value and not _own_id(value)]
         if not self._mapped and unnamed and len(unnamed) == len(self._voters) and not self._places:
             fields = ", ".join(dict.fromkeys(quote(name) for value in unnamed for name in value))
+            what = self._several or f"nothing in it names a clip of the split ({fields[:200]})"
             raise UsageError(
-                f"{self._name}: read as {format}, and nothing in it names a clip of the split ({fields[:200]}); add "
+                f"{self._name}: read as {format}, and {what}; add "
                 "clip_id, or pass --clip-map FILE: a JSON object from an id to clip_id, or the clips in the order of "
                 "the lines, such as the clips.jsonl of a rendering"
             )
+
+    @property
+    def _several(self) -> str:
+        """Return what is said of a place that names several clips in one object, or nothing without one."""
+        for value in self._voters:
+            named: dict[Place, set[str]] = {}
+            for place, text in _texts(value):
+                named.setdefault(place, set()).update(self._mentions.inside(text))
+            for place, found in named.items():
+                if len(found) > 1:
+                    shown = " and ".join(quote(clip) for clip in sorted(found)[:2])
+                    return f"{'.'.join(place)} names {plural(len(found), 'clip')} in one object, such as {shown}"
+        return ""
 
     def check_count(self, objects: int) -> None:
         """Raise SubmissionError where a map in the file's order has another length than the file."""
@@ -159,10 +175,20 @@ class Clips:
         if number >= len(ordered):
             raise Unshaped("clip_id", f"is answer {number + 1:,}", f"{len(ordered):,} answers, as in the clip map")
         own, _ = self._found(value)
-        if own and own != ordered[number]:
-            wrong = f"{quote(own)} is named where the clip map has {quote(ordered[number])}"
-            raise Unshaped("clip_id", wrong, "both in one order", code="CONFLICT")
+        self._check_agreement(own or ordered[number], number)
         return ordered[number]
+
+    def _check_agreement(self, own: str, number: int) -> None:
+        """Raise Unshaped where the map has another clip than an object names itself, in its place or by its name."""
+        ordered = self._ordered or ()
+        mapped = ordered[number] if number < len(ordered) else (self._translated or {}).get(own, own)
+        if mapped != own:
+            self._map_used = True
+            wrong = f"{quote(own)} is named where the clip map has {quote(mapped)}"
+            expected = "both in one order" if ordered else "one clip"
+            raise Unshaped(
+                "clip_id", wrong, expected, "no map is needed where the file names its clips", code="CONFLICT"
+            )
 
     def _found(self, value: dict[str, Any]) -> tuple[str, Place]:
         """Return the clip that an object names at one of the places, and the place; empty without one."""
@@ -234,7 +260,7 @@ def _texts(value: Any, place: Place = ()) -> Iterator[tuple[Place, str]]:
             return
         said = {*named_like(MODEL_TEXTS, value), *named_like(EITHER, value), *REPLIES}
         for key, item in value.items():
-            if key not in said:
+            if key not in said or are_turns(item):  # turns hold the question too
                 yield from _texts(item, (*place, key))
     elif isinstance(value, list):
         for item in value[:MOST_ITEMS]:

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 from harness.errors import SubmissionError
+from harness.ingestion.contents import unwrapped
 from harness.ingestion.diagnostics import quote
 from harness.ingestion.formats.records import Item, Options
 from harness.ingestion.strict_json import DEPTH, Fault, parse
@@ -64,8 +65,8 @@ def line_item(number: int, line: bytes | None, cap: int) -> Item:
 
 
 def array(source: SubmissionFile, options: Options) -> Iterator[Item]:
-    """Read the elements of one JSON array, or of the array under "predictions"."""
-    return (item for _, item in members(source, array_start))
+    """Read the elements of one JSON array, or of the array under "predictions"; each may be alone in an array."""
+    return (item._replace(value=unwrapped(item.value)) for _, item in members(source, array_start))
 
 
 def samples(source: SubmissionFile, options: Options) -> Iterator[Item]:

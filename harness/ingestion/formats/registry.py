@@ -16,21 +16,25 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
+from harness.clip_map import IDS
 from harness.errors import SubmissionError, UsageError
 from harness.formatting import plural
 from harness.ingestion import not_predictions
+from harness.ingestion.contents import text_in, unwrapped
 from harness.ingestion.diagnostics import quote
+from harness.ingestion.field_names import MODEL_TEXTS, PREDICTED_PARTS, TARGETS, named_like
 from harness.ingestion.formats import documents, tables, tools
 from harness.ingestion.formats.documents import NotADocument
 from harness.ingestion.formats.records import Reader, Shape
-from harness.ingestion.formats.replies import reply_in
-from harness.ingestion.line_checker import ANSWER_FIELDS, SEGMENT_FIELDS
+from harness.ingestion.formats.replies import failure_of, reply_in
+from harness.ingestion.line_checker import ANSWER_FIELDS, ANSWERING_FIELDS, SEGMENT_FIELDS, may_hold_answer
 from harness.ingestion.strict_json import parse
 from harness.ingestion.submission_file import BOM, JSON_SPACE, SubmissionFile
 
 PEEKED = 1 << 20
 VOTERS = 64
-OUTLINED = 8
+OUTLINED, FIELDS_SHOWN = 8, 8
+TEXT, ANSWER = 1, 2  # what a member of an object by clip holds
 OBJECT_CONTAINERS = ("lines", "stream", "array", "predictions", "samples")
 _METRIC = re.compile(
     r"(?<![a-z])(oca|t?m?iou|m?ap|aa|acc|accuracy|exact_match|f1|precision|recall|bleu|rouge)(?![a-z])", re.IGNORECASE
@@ -152,6 +156,7 @@ ADAPTERS = {
             "one JSON object from clip_id to its answer",
             lambda peek: peek.container == "clips",
             tools.by_clip,
+            tables.shape,
         ),
         Adapter(
             "csv",
@@ -251,7 +256,7 @@ def _recognise(source: SubmissionFile, seen: Sample) -> Adapter:
     ballots = [(value, names) for value in seen.objects or [{}] if (names := _claims(seen.container, value))]
     default = _DEFAULTS.get(seen.container, PLAIN.name)
     if not ballots:
-        if seen.objects and (other := _other_content(seen.objects)):
+        if seen.objects and (other := _other_content(seen) or _without_answers(seen.objects)):
             raise SubmissionError(f"{source.name}: {other}")
         return ADAPTERS[default]
     claimed = Counter(name for _, names in ballots for name in names)
@@ -334,14 +339,30 @@ def _is_results(value: Any) -> bool:
     return 2 * sum(lists) >= len(lists)
 
 
-def _are_by_clip(members: list[bool]) -> bool:
-    """Return True if the first member, or most of the members looked at, go from a clip id to an answer."""
-    return members[:1] == [True] or 2 * sum(members) > len(members)
+def _are_by_clip(members: list[int]) -> bool:
+    """Return True if the first member goes from a clip id to an answer, or most of those looked at do, or to texts."""
+    return members[:1] == [ANSWER] or 2 * sum(map(bool, members)) > len(members)
 
 
-def _is_by_clip(key: str | None, value: Any) -> bool:
-    """Return True if a member of an object goes from a clip id to an answer."""
-    return key not in ANSWER_FIELDS and _answers(value)
+def _is_by_clip(key: str | None, value: Any) -> int:
+    """Return ANSWER or TEXT if a member of an object goes from a clip id to that, else 0."""
+    if not key or key in (*ANSWER_FIELDS, *IDS) or tools.is_known(key):
+        return 0
+    value = value if isinstance(value, dict) else _without_clip(unwrapped(value))
+    if isinstance(value, dict):
+        return ANSWER if _answers(value) else TEXT if tools.answer_field(value) or _has_text(value) else 0
+    return TEXT if any(name in (text_in(value) or "") for name in ANSWER_FIELDS) else 0
+
+
+def _without_clip(value: Any) -> Any:
+    """Return a value, but nothing for an object that names its clip, so that no key of it is needed for that."""
+    return None if isinstance(value, dict) and not value.keys().isdisjoint(IDS) else value
+
+
+def _has_text(value: dict[str, Any]) -> bool:
+    return value.keys().isdisjoint(IDS) and any(
+        name in (text_in(value[field]) or "") for field in named_like(MODEL_TEXTS, value) for name in ANSWER_FIELDS
+    )
 
 
 def _object(line: bytes | None) -> dict[str, Any]:
@@ -420,12 +441,17 @@ def _outline(text: Any, element: documents.Element) -> dict[str, Any]:
 
 
 def _element(text: Any, element: documents.Element) -> dict[str, Any]:
-    return _object(text[element.start : min(element.end, element.start + PEEKED)])
+    value = unwrapped(_value(text, element))
+    return value if isinstance(value, dict) else {}
+
+
+def _value(text: Any, element: documents.Element) -> Any:
+    return parse(text[element.start : min(element.end, element.start + PEEKED)].decode(errors="replace"))[0]
 
 
 def _container(text: Any, start: int) -> tuple[str, int]:
     """Return the kind of an object by its top-level keys, and the offset of its container."""
-    members: list[bool] = []
+    members: list[int] = []
     log = False
     for element in documents.elements(text, start):
         opener = text[element.start : element.start + 1]
@@ -437,14 +463,15 @@ def _container(text: Any, start: int) -> tuple[str, int]:
         if element.key == "results" and opener == b"{" and not log and _is_results(_element(text, element)):
             return "results", element.start
         if len(members) < VOTERS:
-            members.append(_is_by_clip(element.key, _element(text, element)))
-            if members == [True]:
+            members.append(_is_by_clip(element.key, _value(text, element)))
+            if members == [ANSWER]:
                 return "clips", start
     return "clips" if _are_by_clip(members) else "lines", start
 
 
-def _other_content(objects: list[dict[str, Any]]) -> str:
+def _other_content(seen: Sample) -> str:
     """Return what objects that nobody claims are: answers further down, or scores; "" where they are neither."""
+    objects, each_one = seen.objects, ".[]" if seen.container == "array" else ""
     value = objects[0] if objects else {}
     if "clip_id" in value:
         return ""
@@ -452,7 +479,7 @@ def _other_content(objects: list[dict[str, Any]]) -> str:
         keys = [key for key, item in value.items() if type(item) is kind and _holds_answers(item)]
         if keys:
             under = " and ".join(quote(key) for key in keys)
-            ways = ", ".join(f"jq -c '.{_jq_key(key)}{items}' FILE" for key in keys)
+            ways = ", ".join(f"jq -c '{each_one}.{_jq_key(key)}{items}' FILE" for key in keys)
             each = "each to a file of its own" if len(keys) > 1 else "to a file of their own"
             return f"holds answers under {under}, not at the top; write them {each}: {ways}"
     if objects and all(_NAMES_ANSWER.isdisjoint(value) and _holds_scores(value) for value in objects):
@@ -460,6 +487,43 @@ def _other_content(objects: list[dict[str, Any]]) -> str:
             "holds scores, no answers; pass the file with the model's answers, one a clip (of lm-eval and lmms-eval: "
             "samples_*.jsonl, written with --log_samples)"
         )
+    return ""
+
+
+def _without_answers(objects: list[dict[str, Any]]) -> str:
+    """Return what is said of objects that hold no answer, no text of a model and no failure; "" where one may."""
+    if any(map(_may_be_answer, objects)):
+        return ""
+    fields = list(dict.fromkeys(key for value in objects for key in value))
+    held = ", ".join(map(quote, fields[:FIELDS_SHOWN])) + (", ..." if len(fields) > FIELDS_SHOWN else "")
+    targets = list(dict.fromkeys(name for value in objects for name in named_like(TARGETS, value)))
+    no_answer = f"; {quote(targets[0])} is a name of targets" if targets else ""
+    odd = [name for name in named_like(MODEL_TEXTS, objects[0]) if isinstance(objects[0][name], list | dict)]
+    no_answer += f"; {quote(odd[0])} holds no single text" if odd else ""
+    path = _rows_path(objects[0]) if len(objects) == 1 else ""
+    way = f"rows may stand under it: jq -c '{path}[]' FILE" if path else "pass the file with the model's answers"
+    return f"holds no answer and no text of a model, but {held}{no_answer}; {way}"
+
+
+def _may_be_answer(value: dict[str, Any]) -> bool:
+    """Return True for an object of which one message for the whole file would say too little."""
+    plain = {key: item for key, item in value.items() if key not in named_like(TARGETS, value)}
+    return (
+        not value
+        or not ANSWERING_FIELDS.isdisjoint(value)
+        or bool("raw_output" in value or named_like(PREDICTED_PARTS, value) or tools.answer_field(value))
+        or may_hold_answer(plain)
+        or bool(failure_of(value))
+    )
+
+
+def _rows_path(value: dict[str, Any], depth: int = 3) -> str:
+    """Return the path, as jq writes it, of the first list of objects in a document, or nothing."""
+    for key, item in value.items():
+        if isinstance(item, list) and item and isinstance(item[0], dict) and len(item) > 1:
+            return f".{_jq_key(key)}"
+        if isinstance(item, dict) and depth > 1 and (inner := _rows_path(item, depth - 1)):
+            return f".{_jq_key(key)}{inner}"
     return ""
 
 

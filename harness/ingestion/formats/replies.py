@@ -10,25 +10,29 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-from harness.ingestion.contents import text_of
+from harness.ingestion.contents import text_of, who
 from harness.ingestion.diagnostics import MESSAGE_SHOWN, quote
 
 Path = tuple[str | int, ...]
 
 HOLDERS: tuple[Path, ...] = (
     ("response", "body"), ("response",), ("result", "message"), ("modelOutput",), ("model_output",), ("output",),
-    ("prediction",), ("raw_response",), ("completion",), ("message",), ("body",), (),
+    ("outputs",), ("prediction",), ("raw_response",), ("completion",), ("message",), ("body",), (),
 )  # fmt: skip
 TEXTS: tuple[Path, ...] = (
     ("choices", 0, "message", "content"), ("choices", 0, "text"), ("candidates", 0, "content", "parts"),
     ("output", "message", "content"), ("output",), ("outputs", 0, "text"), ("results", 0, "outputText"),
-    ("message", "content"), ("content",), ("generation",),
+    ("message", "content"), ("content",), ("generation",), ("text",), ("generations", 0, 0, "text"),
 )  # fmt: skip
+PLAIN: tuple[Path, ...] = (("output",), ("text",))
+SPOKEN = frozenset((("response",), ("prediction",), ("output",), ("outputs",), ("model_output",), ("raw_response",)))
+"""Names that are used for much else: texts of a reply only as plain texts in one of these holders."""
 TOP_LEVEL = frozenset(("choices", "candidates", "output", "outputs", "results"))
 """Keys by which a row is a reply itself; `content` or `message` alone say nothing."""
 FAILURES: tuple[Path, ...] = (
     ("error", "message"), ("error",), ("response", "body", "error", "message"), ("response", "error", "message"),
-    ("result", "error", "error", "message"), ("result", "error", "message"), ("errorMessage",), ("error_message",),
+    ("result", "error", "error", "message"), ("result", "error", "message"), ("error", "errorMessage"),
+    ("error", "detail"), ("errorMessage",), ("error_message",), ("exception",),
     ("response", "body", "choices", 0, "message", "refusal"), ("response", "promptFeedback", "blockReason"),
     ("response", "candidates", 0, "finishReason"), ("output", "error"), ("model_output", "error"), ("error", "code"),
     ("error", "type"), ("errorCode",), ("result", "type"), ("status",),
@@ -50,7 +54,9 @@ def reply_in(value: dict[str, Any]) -> Said | None:
     empty = None
     for holder, reply in _replies(value):
         for path in TEXTS:
-            if (content := at(reply, path)) is None or (path == ("output",) and not isinstance(content, list)):
+            content = at(reply, path)
+            is_whole = (holder in SPOKEN and isinstance(content, str)) if path in PLAIN else content is not None
+            if not is_whole and not (path == ("output",) and isinstance(content, list)):
                 continue
             said = Said(text_of(content), str((*holder, *path)[0]))
             if said.text:
@@ -59,10 +65,22 @@ def reply_in(value: dict[str, Any]) -> Said | None:
     return empty
 
 
+def several_in(value: dict[str, Any]) -> bool:
+    """Return True for a row with several choices or samples of a reply, of which the first counts."""
+    return any(
+        isinstance(more := at(reply, path[:1]), list) and len(more) > 1
+        for _, reply in _replies(value)
+        for path in TEXTS
+        if path[1:2] == (0,)
+    )
+
+
 def _replies(value: dict[str, Any]) -> Iterator[tuple[Path, dict[str, Any]]]:
     for holder in HOLDERS:
         reply = at(value, holder)
-        if isinstance(reply, dict) and (holder or any(isinstance(reply.get(key), list) for key in TOP_LEVEL)):
+        if not isinstance(reply, dict) or (holder and who(reply) in ("user", "human", "system")):
+            continue
+        if holder or any(isinstance(reply.get(key), list) for key in TOP_LEVEL):
             yield holder, reply
 
 

@@ -59,7 +59,8 @@ def shape(row: dict[str, Any], options: Options) -> dict[str, Any]:
     for field, from_turns in zip(TURNS, (tools.llava, tools.chat), strict=True):
         if isinstance(row.get(field), list) and not tools.repeats_turn(row, field):
             return from_turns(row, options)
-    return tools.raw_text(row, options) if named_like(MODEL_TEXTS, row) or named_like(EITHER, row) else row
+    has_text = named_like(MODEL_TEXTS, row) or named_like(EITHER, row)
+    return tools.raw_text(row, options) if has_text else tools.canonical(row, options)
 
 
 def require_answers(source: SubmissionFile, names: list[str]) -> None:

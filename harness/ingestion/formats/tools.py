@@ -8,16 +8,17 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterator
+from itertools import chain, islice
 from typing import Any
 
 from harness.errors import SubmissionError
-from harness.ingestion.contents import last_turn, text_in
+from harness.ingestion.contents import last_turn, question_in, text_in, unwrapped
 from harness.ingestion.diagnostics import quote
-from harness.ingestion.field_names import EITHER, MODEL_TEXTS, TARGETS, named_like
+from harness.ingestion.field_names import EITHER, MODEL_TEXTS, PROMPTS, TARGETS, is_truth_row, named_like
 from harness.ingestion.formats.documents import first, member, members
 from harness.ingestion.formats.records import Item, Options, Unshaped
-from harness.ingestion.formats.replies import failure_of, reply_in
-from harness.ingestion.line_checker import ANSWERING_FIELDS, LENIENT, OPTIONAL_FIELDS
+from harness.ingestion.formats.replies import failure_of, reply_in, several_in
+from harness.ingestion.line_checker import ANSWERING_FIELDS, CLIP_NAMES, LENIENT, OPTIONAL_FIELDS
 from harness.ingestion.strict_json import Fault
 from harness.ingestion.submission_file import SubmissionFile
 
@@ -31,14 +32,48 @@ TOOL_ROWS = {
     "vlmevalkit": {"index", "question", "prediction"},
 }
 """Keys by which a row is one of a tool."""
-PROMPTS = ("prompt", "question", "input", "instruction", "query", "text_prompt")
-SHORTEST_PROMPT = 20
+SHORTEST_PROMPT, MEMBERS_SEEN = 20, 64
 ALONE = "keep clip_id and the model's text, as raw_output"
 
 
 def canonical(value: dict[str, Any], options: Options) -> dict[str, Any]:
-    """Return a canonical object as it is."""
-    return value
+    """Return a canonical object as it is, or with the answer that stands inside one of its fields beside the others."""
+    if not ANSWERING_FIELDS.isdisjoint(value) or "raw_output" in value:
+        return value
+    name = answer_field(value)
+    if not name:
+        if why := failure_of(value):
+            raise Unshaped("", "no answer" + why, "an answer, or null to abstain", LENIENT)
+        return value
+    inner, clip_id = value[name], value.get("clip_id")
+    other = next((said for key in CLIP_NAMES if isinstance(said := inner.get(key), str)), clip_id)
+    if isinstance(clip_id, str) and isinstance(other, str) and clip_id not in other:
+        wrong = f"the answer in {quote(name)} of {quote(clip_id)} names {quote(other)}"
+        raise Unshaped("clip_id", wrong, "an answer to the line's own clip", code="CONFLICT")
+    beside = {key: item for key, item in value.items() if key != name and (key not in inner or key == "clip_id")}
+    return {key: item for key, item in inner.items() if key != "clip_id"} | beside
+
+
+def answer_field(value: dict[str, Any]) -> str:
+    """Return the field under which an object with answer fields is plainly the model's answer, or nothing.
+
+    Beside a target or a question it counts only under a name that none but a model's text has.
+    """
+    if not ANSWERING_FIELDS.isdisjoint(value) or "raw_output" in value:
+        return ""
+    models, either, targets = (named_like(names, value) for names in (MODEL_TEXTS, EITHER, TARGETS))
+    name, *others = [name for name in (*models, *either) if value[name] is not None] or [""]
+    stated = [other for other in targets if value[other] is not None]
+    beside = [] if name in models else [*models, *stated, *named_like(PROMPTS, value)]  # as rows of a data set have
+    inner = value.get(name)
+    if others or beside or not isinstance(inner, dict) or is_truth_row(inner):
+        return ""
+    return "" if ANSWERING_FIELDS.isdisjoint(inner) else name
+
+
+def is_known(name: str) -> bool:
+    """Return True for a name of a model's text, of a target, of either or of a question, so that it is no clip's."""
+    return any(named_like(names, {name: None}) for names in (MODEL_TEXTS, EITHER, TARGETS, PROMPTS))
 
 
 def holds_text(value: dict[str, Any]) -> bool:
@@ -64,8 +99,8 @@ def raw_text(value: dict[str, Any], options: Options) -> dict[str, Any]:
 
     A name that only a model's text has is read beside a target. One that may be either is read where it stands alone.
     """
-    if not ANSWERING_FIELDS.isdisjoint(value):
-        return value
+    if not ANSWERING_FIELDS.isdisjoint(value) or answer_field(value):
+        return canonical(value, options)
     said = {name: text_in(value[name]) for name in named_like(MODEL_TEXTS, value)}
     said = {name: text for name, text in said.items() if text is not None} or said
     said = {name: text for name, text in said.items() if name in TEXT_FIELDS} or said
@@ -94,8 +129,14 @@ def _two_texts(names: list[str]) -> Unshaped:
 
 def _without_prompt(text: str, value: dict[str, Any]) -> str:
     """Return a generated text without the question that some pipelines repeat before the answer."""
-    asked = [item for name in PROMPTS if isinstance(item := value.get(name), str) and len(item) >= SHORTEST_PROMPT]
-    return next((text[len(prompt) :] for prompt in asked if text.startswith(prompt)), text)
+    asked = [question_in(value[name]).strip() for name in named_like(PROMPTS, value)]
+    start = text.lstrip()
+    return next((start[len(it) :] for it in asked if len(it) >= SHORTEST_PROMPT and start.startswith(it)), text)
+
+
+def _may_answer(value: Any) -> bool:
+    """Return True for a text, and for an object with answer fields."""
+    return text_in(value) is not None or (isinstance(value, dict) and not ANSWERING_FIELDS.isdisjoint(value))
 
 
 def _same(said: Any, text: str) -> bool:
@@ -136,7 +177,7 @@ def reply(value: dict[str, Any], options: Options) -> dict[str, Any]:
     said = reply_in(value)
     text, field = said or ("", "response")
     turns = [name for name in ("messages", "conversations") if last_turn(value.get(name))]
-    others = [name for name in named_like(MODEL_TEXTS, value) if name != field and text_in(value[name]) is not None]
+    others = [name for name in named_like(MODEL_TEXTS, value) if name != field and _may_answer(value[name])]
     for name in (*turns, *others):
         if text and not _same(value[name], text):
             raise _two_texts([field, name])
@@ -145,11 +186,25 @@ def reply(value: dict[str, Any], options: Options) -> dict[str, Any]:
 
 def lm_eval(value: dict[str, Any], options: Options) -> dict[str, Any]:
     """Shape a sample of lm-evaluation-harness or lmms-eval: the model's text is `filtered_resps[0]`."""
-    responses = value.get("filtered_resps")
+    text = _innermost(value.get("filtered_resps"))
+    return _with_text(text, "filtered_resps", value, "the model's answer as its first element")
+
+
+def remarks(value: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    """Yield what is to be noted of an object besides its answer: kinds of diagnostics.NOTES, each with a name."""
+    if name := answer_field(value):
+        yield "inside", quote(name)
+    if several_in(value):
+        yield "choices", ""
+    said, filtered = (_innermost(value.get(name)) for name in ("resps", "filtered_resps"))
+    if said.strip() != filtered.strip() and "{" in said and "{" not in filtered:
+        yield "filtered", ""
+
+
+def _innermost(responses: Any) -> str:
     while isinstance(responses, list) and responses:
         responses = responses[0]
-    text = responses if isinstance(responses, str) else ""
-    return _with_text(text, "filtered_resps", value, "the model's answer as its first element")
+    return responses if isinstance(responses, str) else ""
 
 
 def _with_text(text: str, field: str, value: dict[str, Any], expected: str) -> dict[str, Any]:
@@ -161,11 +216,16 @@ def _with_text(text: str, field: str, value: dict[str, Any], expected: str) -> d
 
 
 def by_clip(source: SubmissionFile, options: Options) -> Iterator[Item]:
-    """Read one object from clip_id to its answer."""
-    return (_with_clip_id(item, clip_id) for clip_id, item in members(source, first))
+    """Read one object from clip_id to its answer, or to the model's text; a text among answers is a failure."""
+    items = ((clip_id, item._replace(value=unwrapped(item.value))) for clip_id, item in members(source, first))
+    head = list(islice(items, MEMBERS_SEEN))
+    said = 2 * sum(text_in(item.value) is not None for _, item in head) > len(head)
+    return (_with_clip_id(item, clip_id, said) for clip_id, item in chain(head, items))
 
 
-def _with_clip_id(item: Item, clip_id: str) -> Item:
+def _with_clip_id(item: Item, clip_id: str, said: bool) -> Item:
+    if said and (text := text_in(item.value)) is not None:
+        item = item._replace(value={"raw_output": text})
     if item.faults or not isinstance(item.value, dict):
         return _rejected(
             item, clip_id, Fault("NOT_OBJECT", 1, "", f"{quote(item.value)} is not an object", "an answer")

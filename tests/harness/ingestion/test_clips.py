@@ -50,6 +50,12 @@ NAMED = [
                                          {"role": "assistant", "content": text}]}, "messages.content"),
     (lambda n, clip, text: {"messages": [{"role": "user", "content": [{"type": "video", "video": f"v/{clip}.mp4"}]},
                                          {"role": "assistant", "content": text}]}, "messages.content.video"),
+    (lambda n, clip, text: {"recordId": f"REC{n:07}", "modelInput": {"messages": [{"role": "user", "content": [
+        {"video": {"source": {"s3Location": {"uri": f"s3://b/{clip}.mp4"}}}}, {"text": QUESTION}]}]},
+        "modelOutput": {"output": {"message": {"content": [{"text": text}]}}}},
+     "modelInput.messages.content.video.source.s3Location.uri"),
+    (lambda n, clip, text: {"generated_text": [{"role": "user", "content": [{"type": "video", "path": f"{clip}.mp4"}]},
+                                               {"role": "assistant", "content": text}]}, "generated_text.content.path"),
     (lambda n, clip, text: {"index": n, "model_response": text, "metadata": {"clip_id": clip}}, "metadata.clip_id"),
     (lambda n, clip, text: {"id": n, "response": text, "meta": {"video": clip}}, "meta.video"),
     (lambda n, clip, text: {"id": clip, "response": text}, "id"),
@@ -75,6 +81,10 @@ GUESSES = [
     (lambda n, clip, text: {"prompt": f"Such as {FIVE[0]}", "predict": text}, "pass --clip-map FILE"),
     (lambda n, clip, text: {"prompt": f"{clip} or {FIVE[n - 1]}?", "predict": text}, "pass --clip-map FILE"),
     (lambda n, clip, text: {"predict": f"{clip}: {text}"}, "pass --clip-map FILE"),
+    (lambda n, clip, text: {"generated_text": [{"role": "user", "content": QUESTION},
+                                               {"role": "assistant", "content": f"{clip} {text}"}]}, "pass --clip-map"),
+    (lambda n, clip, text: {"images": [f"{clip}/0.jpg", f"{FIVE[n - 1]}/1.jpg"], "response": text},
+     "images names 2 clips in one object"),
     (lambda n, clip, text: {"a": f"{clip}.mp4", "b": f"{FIVE[n - 1]}.mp4", "predict": text},
      f'a names "{FIVE[0]}" and b names "{FIVE[-1]}"'),
     (lambda n, clip, text: {"messages": [{"role": "user", "content": "What?"}, {"role": "assistant", "content":
@@ -106,7 +116,7 @@ MAPPED = [
      {f"request-{n}": clip for n, clip in enumerate(FIVE)}),
     (lambda n, clip, text: {"recordId": f"CALL{n:07}", "modelOutput": {"content": [{"type": "text", "text": text}]}},
      {f"CALL{n:07}": clip for n, clip in enumerate(FIVE)}),
-    (lambda n, clip, text: {"clip_id": clip, "predict": text}, FIVE[::-1]),
+    (lambda n, clip, text: {"clip_id": clip, "predict": text}, FIVE),
     (lambda n, clip, text: {"clip_id": clip, "predict": text}, FIVE[:2]),
     (lambda n, clip, text: json.loads(text) | {"clip_id": clip}, {"0": "elsewhere"}),
 ]  # fmt: skip
@@ -132,6 +142,15 @@ def test_a_map_in_order_is_of_the_length_of_the_file(truth, tmp_path):
     for clips in (FIVE[:4], CLIPS[:6]):
         with pytest.raises(SubmissionError, match=f"5 answers, but the clip map lists {len(clips)} clips"):
             read(truth, write(tmp_path, rows_of(llama_factory)), tmp_path, clip_map=clips, lenient=True)
+
+
+@pytest.mark.parametrize("clip_map", [FIVE[::-1], dict(zip(FIVE, FIVE[::-1], strict=True))])
+def test_a_map_that_contradicts_the_clips_of_the_file_is_refused(clip_map, truth, tmp_path):
+    """Either may be right, so none is taken; where both have one clip it is read."""
+    text = rows_of(lambda n, clip, text: {"clip_id": clip, "predict": text})
+    found = read(truth, write(tmp_path, text), tmp_path, clip_map=clip_map, lenient=True)
+    assert found.codes == {"CONFLICT": 4} and "no map is needed" in found.problems[0].suggestion
+    assert {row["operation"] for row in truth.predictions().values()} == {None, CODES[2]}
 
 
 def test_a_map_in_another_order_than_the_file_says_so(truth, tmp_path):

@@ -336,7 +336,7 @@ FAILURES = [
     (canonical, lambda clip: {"clip_id": clip, "response": None}, "canonical", 2, 3),
     (canonical, lambda clip: {"clip_id": clip, "output": "no answer"}, "canonical", 2, 3),
     (canonical, lambda clip: {"clip_id": clip, "messages": []}, "canonical", 2, 3),
-    (canonical, lambda clip: {"custom_id": clip, "error": "timeout"}, "canonical", None, 4),
+    (canonical, lambda clip: {"custom_id": clip, "error": "timeout"}, "canonical", None, 1),
     (canonical, lambda clip: "CUDA out of memory", "canonical", None, 1),
     (canonical, lambda clip: None, "canonical", None, 1),
     (canonical, lambda clip: [clip], "canonical", None, 1),
@@ -426,6 +426,43 @@ def test_texts_beside_answers_are_canonical(truth, tmp_path):
         found = read(truth, write(tmp_path, lines(*order)), tmp_path)
         assert (found.adapter, found.rows, found.total) == ("canonical", 6, 0)
         assert all(ANSWER.items() <= row.items() for row in truth.predictions().values())
+
+
+BY_CLIP = [
+    # what the members of an object by clip hold
+    SAID, [SAID], [json.loads(SAID)], {"response": SAID, "usage": 3}, {"prediction": json.loads(SAID)},
+    [{"role": "user", "content": "What?"}, {"role": "assistant", "content": SAID}],
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("indent", [None, 1])
+@pytest.mark.parametrize("member", BY_CLIP, ids=[str(member)[:30] for member in BY_CLIP])
+def test_an_object_by_clip_may_hold_the_models_texts(member, indent, truth, tmp_path):
+    value = dict.fromkeys(CLIPS[:3], member) | {CLIPS[3]: None}
+    found = read(truth, write(tmp_path, json.dumps(value, indent=indent)), tmp_path, lenient=True)
+    assert (found.adapter, found.total) == ("by-clip", 1)
+    assert [ANSWER.items() <= truth.predictions()[clip].items() for clip in CLIPS[:4]] == [True, True, True, False]
+
+
+def test_results_that_stand_alone_in_lists_are_read(truth, tmp_path):
+    text = json.dumps([[{"generated_text": SAID}] for _ in CLIPS[:2]])
+    found = read(truth, write(tmp_path, text), tmp_path, clip_map=CLIPS[:2])
+    assert found.total == 0 and all(ANSWER.items() <= row.items() for row in truth.predictions().values())
+
+
+REPLY_OBJECTS = [
+    # a row with a text deep in an object
+    {"clip_id": CLIPS[0], "response": {"output": SAID, "tokenUsage": {}}},
+    {"clip_id": CLIPS[0], "response": {"text": SAID}},
+    {"inputs": {"clip_id": CLIPS[0]}, "outputs": {"output": SAID}, "reference_outputs": json.loads(SAID)},
+    {"inputs": {"clip_id": CLIPS[0]}, "outputs": {"generations": [[{"text": SAID}]]}},
+]
+
+
+@pytest.mark.parametrize("row", REPLY_OBJECTS)
+def test_texts_in_reply_objects_are_read(row, truth, tmp_path):
+    found = read(truth, write(tmp_path, lines(row)), tmp_path)
+    assert found.total == 0 and ANSWER.items() <= truth.predictions()[CLIPS[0]].items()
 
 
 def test_two_formats_in_one_file_are_refused(truth, tmp_path):

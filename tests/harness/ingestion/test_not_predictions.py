@@ -113,6 +113,7 @@ BINARY = [
     (b"Traceback (most recent call last):\n  File", "p.jsonl", "a Python error"),
     (b'name = "m"\nkind = "model"\n\n[run]\nseed = 3\n', "card.toml", "TOML, such as the card of an entry: pass the"),
     (b"# mine\n[tool.x]\na = 1\n", "p.toml", "TOML"), (b"---\nmodel: m\nclips:\n  - a\n", "p.yaml", "YAML or a log"),
+    (b"sep=;\r\nclip_id;raw_output\r\n", "p.csv", "a table after Excel's line sep=: remove the first line"),
     (b"- clip_id: a\n  dominant_operation: Tape\n", "p.yml", "YAML"), (b"model: m\nname: x\n", "p", "YAML"),
 ]  # fmt: skip
 
@@ -142,6 +143,9 @@ TRUE = {"session": "s", "next_operations": ["Pack"], "next_visible": True, "cut_
 METRICS = {"oca": {"value": 0.5}}
 NO_PREDICTIONS = [
     # the objects of a file, what is said
+    ([{"columns": ["clip_id", "prediction"], "data": [[CLIPS[0], "text"]]}], "a table in one object"),
+    ([{"clip_id": {"0": CLIPS[0]}, "dominant_operation": {"0": "Tape"}}], "a table in one object, as pandas, Polars"),
+    ([{"clip_id": list(CLIPS[:2]), "response": ["a", "b"]}], "write its rows"),
     ([{"custom_id": clip, "method": "POST", "url": "/v1/chat/completions", "body": QUESTION} for clip in CLIPS[:3]],
      "a file of requests for a batch, not of their results: pass the file of results"),
     ([{"custom_id": clip, "params": QUESTION} for clip in CLIPS[:3]], "a file of requests for a batch"),
@@ -150,8 +154,8 @@ NO_PREDICTIONS = [
     ([{"recordId": clip, "modelInput": QUESTION} for clip in CLIPS[:3]], "a file of requests for a batch"),
     ([{"id": "batch_1", "object": "batch", "input_file_id": "a", "output_file_id": "b"}], "the state of a batch"),
     ([{"id": "b", "type": "message_batch", "processing_status": "ended", "results_url": "u"}], "the state of a batch"),
-    ([{"format": "warehouse-harness/score-1", "metrics": METRICS}], "a score record of harness score: pass "
-     "the prediction file that was scored"),
+    ([{"format": "warehouse-harness/score-1", "metrics": METRICS}], "a score record of harness score: it "
+     "holds scores; pass the prediction file that was scored"),
     ([{"format": "warehouse-harness/sealed-score-1", "metrics": METRICS}], "a score record of harness score"),
     ([{"format": "warehouse-harness/leaderboard-1", "entries": []}], "a leaderboard"),
     ([{"format": "warehouse-harness/comparison-1"}], "a comparison of harness compare"),

@@ -118,6 +118,98 @@ READ = [
 ]
 
 
+INSIDE = [
+    # a row with an answer object inside a field, whether it is plainly the model's
+    ({"clip_id": CLIP, "response": json.loads(MODEL)}, True),
+    ({"clip_id": CLIP, "prediction": json.loads(MODEL), "target": json.loads(GOLD)}, True),
+    ({"clip_id": CLIP, "target": json.loads(GOLD), "prediction": json.loads(MODEL)}, True),
+    ({"video_id": CLIP, "model_output": json.loads(MODEL), "label": GOLD, "confidence": 0.5}, True),
+    ({"clip_id": CLIP, "answer": json.loads(MODEL), "seed": 3}, True),
+    ({"clip_id": CLIP, "answer": json.loads(GOLD), "question": "What?"}, False),
+    ({"clip_id": CLIP, "instruction": "What?", "input": "", "output": json.loads(GOLD)}, False),
+    ({"clip_id": CLIP, "response": json.loads(MODEL) | {"video": f"{CLIP}.mp4"}}, True),
+    ({"clip_id": CLIP, "answer": json.loads(GOLD), "label": "Pack"}, False),
+    ({"clip_id": CLIP, "answer": json.loads(GOLD), "response": None}, False),
+    ({"clip_id": CLIP, "output": {"text": GOLD}, "prediction": json.loads(MODEL)}, False),
+    ({"clip_id": CLIP, "answer": json.loads(GOLD), "prediction": json.loads(MODEL)}, False),
+    ({"clip_id": CLIP, "response": json.loads(GOLD), "prediction": json.loads(MODEL)}, False),
+    ({"clip_id": CLIP, "response": json.loads(GOLD) | {"clip_id": OTHER}}, False),
+    ({"clip_id": CLIP, "response": json.loads(GOLD) | {"next_operations": [], "cut_kind": "x"}}, False),
+    ({"clip_id": CLIP, "target": json.loads(GOLD)}, False),
+    ({"clip_id": CLIP, "question": json.loads(GOLD)}, False),
+]
+
+
+@pytest.mark.parametrize("row, is_read", INSIDE)
+@pytest.mark.parametrize("container", ["lines", "array", "by-clip"])
+def test_an_answer_inside_a_field_is_read_where_it_is_plainly_the_models(row, is_read, container, truth, tmp_path):
+    """It counts as if its fields stood beside the clip; where it may be the target the row is refused."""
+    if container == "by-clip":
+        row = {CLIP: {key: item for key, item in row.items() if item != CLIP}}
+    (tmp_path / "file").write_text(json.dumps([row] if container == "array" else row))
+    if not is_read:
+        with pytest.raises(SubmissionError):
+            read(truth, tmp_path / "file", tmp_path)
+        return
+    found = read(truth, tmp_path / "file", tmp_path)
+    answer = truth.predictions()[CLIP]
+    assert (answer["outcome"], answer["operation"], answer["end_frame"]) == (0, TAPE, 98)
+    assert any("the answer was taken from inside" in note for note in found.notes)
+
+
+WITHOUT = [
+    # rows that hold no answer, what the one message says
+    ({"clip_id": CLIP, "question": "What?", "ground_truth": GOLD}, '"ground_truth" is a name of targets'),
+    ({"clip_id": CLIP, "chosen": GOLD, "rejected": MODEL}, '"chosen" is a name of targets'),
+    ({"clip_id": CLIP, "label": "Pack"}, '"label" is a name of targets'),
+    ({"clip_id": CLIP, "frames": ["0.jpg"], "prompt": "What?"}, '"clip_id", "frames", "prompt"'),
+    ({"clip_id": CLIP, "response": [MODEL, GOLD]}, '"response" holds no single text'),
+    ({"totalRecordCount": 3, "errorRecordCount": 0}, '"totalRecordCount", "errorRecordCount"'),
+    ({"id": "e", "runs": {"rows": [{"vars": {}}, {"vars": {}}]}}, "jq -c '.runs.rows[]' FILE"),
+]
+
+
+@pytest.mark.parametrize("row, message", WITHOUT)
+def test_rows_without_an_answer_are_one_message(row, message, truth, tmp_path):
+    with pytest.raises(SubmissionError, match="holds no answer and no text of a model") as refused:
+        ingest_rows(truth, tmp_path, row, lenient=True)
+    assert message in str(refused.value) and "\n" not in str(refused.value)
+
+
+QUESTION = f"You see 8 frames of a clip. Answer like {GOLD}"
+ECHOES = [
+    # a question and how the model's text repeats it
+    ({"prompt": [{"role": "user", "content": QUESTION}]}, QUESTION),
+    ({"prompt": f"  {QUESTION}\n"}, QUESTION),
+    ({"user_prompt": QUESTION}, f"\n{QUESTION}"),
+    ({"input_text": QUESTION}, QUESTION),
+    ({}, f"<|channel|>analysis<|message|>Perhaps {GOLD}"),
+]
+
+
+@pytest.mark.parametrize("question, echo", ECHOES)
+def test_an_example_in_a_repeated_question_is_no_answer(question, echo, truth, tmp_path):
+    final = "<|end|><|channel|>final<|message|>" if "channel" in echo else "\n"
+    rows = [{"clip_id": CLIP, "response": echo + " I see."}, {"clip_id": OTHER, "response": echo + final + MODEL}]
+    ingest_rows(truth, tmp_path, *(row | question for row in rows))
+    found = truth.predictions()
+    assert [found[clip]["operation"] for clip in (CLIP, OTHER)] == [None, TAPE]
+
+
+def test_what_of_a_reply_was_not_read_is_said(truth, tmp_path):
+    choices = [{"message": {"content": text}} for text in (MODEL, GOLD)]
+    found = ingest_rows(truth, tmp_path, {"custom_id": CLIP, "response": {"body": {"choices": choices}}})
+    assert truth.predictions()[CLIP]["operation"] == TAPE
+    assert "of several choices of a reply the first counts, on line 1" in found.notes
+    found = ingest_rows(truth, tmp_path, {"doc": {"clip_id": CLIP}, "resps": [[MODEL]], "filtered_resps": ["Tape"]})
+    assert any("a filter cut the reply in resps down" in note for note in found.notes)
+
+
+def test_a_word_for_nothing_is_met_with_null(truth, tmp_path):
+    found = ingest_rows(truth, tmp_path, canonical("NA"))
+    assert any('label "NA" on line 1' in note and "write null" in note for note in found.notes)
+
+
 @pytest.mark.parametrize("row, why", READ, ids=[why for _, why in READ])
 def test_the_models_text_is_read_where_it_is_plain(row, why, truth, tmp_path):
     found = ingest_rows(truth, tmp_path, row)
@@ -189,6 +281,12 @@ FAILED = [
         {"custom_id": CLIP, "response": {"body": {"choices": [{"message": {"refusal": "I will not"}}]}}},
         "I will not",
     ),
+    (
+        {"recordId": OTHER, "modelOutput": {"content": [{"type": "text", "text": MODEL}]}},
+        {"recordId": CLIP, "modelInput": {}, "error": {"errorCode": 429, "errorMessage": "too many tokens"}},
+        "too many tokens",
+    ),
+    (canonical("Tape", clip_id=OTHER), {"clip_id": CLIP, "error": "out of memory"}, "out of memory"),
     ({"id": OTHER, **turns(MODEL)}, {"id": CLIP, "messages": [], "error": "out of memory"}, "out of memory"),
     ({"id": OTHER, **turns(MODEL)}, {"id": CLIP, **turns("")}, "no text of the model"),
     (
