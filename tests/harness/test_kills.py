@@ -1,6 +1,6 @@
 """A command that is killed, ended, or meets a full disk does no harm: the next run gives what it always gives.
 
-`make proof` does the same at random moments, with all commands (tests/proofs/kills.py).
+`make proof` does the same at random moments, with all commands (tests/proof/kills.py).
 """
 
 from __future__ import annotations

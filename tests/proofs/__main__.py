@@ -8,7 +8,7 @@ from __future__ import annotations
 from functools import partial
 from pathlib import Path
 
-from tests.proofs import ceiling, intervals, kills, leaks, paired, samplers, validity
+from tests.proofs import ceiling, intervals, leaks, paired, samplers, validity
 
 WORKERS = 2
 PROOFS = (
@@ -16,7 +16,6 @@ PROOFS = (
     intervals.prove,
     paired.prove,
     leaks.prove,
-    kills.prove,
     partial(validity.prove, workers=WORKERS),
     partial(samplers.prove, workers=WORKERS),
 )
@@ -26,9 +25,9 @@ INTRODUCTION = """\
 
 What the harness claims about its own numbers, simulated at full size. Written by `make gates`
 (`python -m tests.proofs`), which fails where a gate does not hold; each part runs alone too, as
-`python -m tests.proofs.ceiling`, `.intervals`, `.paired`, `.leaks`, `.kills`, `.validity`, `.samplers`. Small versions
-of all but the first are part of the tests. Kills take two cores about four minutes; the last two parts draw some 40,000
-clips, which takes a quarter of an hour. All draws are seeded. Do not edit this page."""
+`python -m tests.proofs.ceiling`, `.intervals`, `.paired`, `.leaks`, `.validity`, `.samplers`. Small versions of all but
+the first are part of the tests. The last two parts draw some 40,000 clips, which takes a quarter of an hour. All draws
+are seeded. Do not edit this page."""
 
 
 def main() -> int:

@@ -5,12 +5,12 @@ that process alone, not to its workers) at a random moment, and run again. Count
 run that fails), files that are half written under their final name, processes that are still there `PATIENCE_S` after
 the kill, temporary files after the second run, and files of the second run that differ.
 
-Run from the repository root: `python -m tests.proofs.kills [--kills 200] [--seed 0]`. Exit code 1 where one is counted.
+Run from the repository root: `python -m tests.proof.kills [--scale 1] [--seed 1]`. Exit code 1 where one is counted;
+the table counts files of another content as disagreements, and survivors and temporary files as torn ones.
 """
 
 from __future__ import annotations
 
-import argparse
 import os
 import random
 import shutil
@@ -25,11 +25,11 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
 
-from tests.proofs.proof import Proof, table
+from tests.proof.table import Row, main, report, row, tries
 from tests.support import ROOT, kills
 from tests.support.kills import Case
 
-KILLS, SEED, WORKERS = 200, 0, 2
+KILLS, WORKERS = 200, 2
 QUICK = ("score", "import", "predict", "leaderboard", "report")
 TURN = (*QUICK, "render", *QUICK, "seal")
 """Order of the commands: those that draw with workers take several times as long as the others."""
@@ -40,11 +40,10 @@ is made of one), though it was handled."""
 EARLIEST, LATEST = 0.2, 1.05
 """Moment of the kill as a share of the time that the whole command took: before it, Python still starts."""
 PATIENCE_S = 10.0
-COUNTED = ("crashes", "torn files", "survivors", "temporary files", "other files")
 
 
 class Kill(NamedTuple):
-    """What one kill led to: counts by the names of COUNTED, and sentences about them."""
+    """What one kill led to: counts (crashes, torn files ...), and sentences about them."""
 
     case: str
     running: bool  # the command had not ended before
@@ -161,35 +160,22 @@ def simulate(count: int, seed: int, work: Path) -> Iterator[Kill]:
         yield from pool.map(one, tasks)
 
 
-def prove(count: int = KILLS, seed: int = SEED) -> Proof:
+def run(seed: int, scale: float) -> list[Row]:
+    """Return a row for the kills of each command."""
     with tempfile.TemporaryDirectory() as work:
-        found = list(simulate(count, seed, Path(work)))
+        found = list(simulate(tries(KILLS, scale), seed, Path(work)))
     for one in found:
         for detail in one.details:
-            print(f"{one.case}: {detail}", file=sys.stderr)
-    rows, total = [], Counter[str]()
-    for name in (*dict.fromkeys(one.case for one in found), "all"):
-        chosen = [one for one in found if name in (one.case, "all")]
-        total = sum((one.counts for one in chosen), Counter[str]())
-        rows.append((name, f"{len(chosen)}", *(f"{total[what]}" for what in COUNTED)))
-    text = (
-        "Commands are killed (SIGKILL) or ended (SIGTERM), without their workers, at random moments, and run again. "
-        "*Crashes*: tracebacks, and second runs that fail or say something else; *torn files*: half written under "
-        "their final name; *survivors*: processes that outlive the command; *temporary files*: left after the second "
-        "run; *other files*: other bytes than those of a run that nothing interrupted. Demanded: none of them."
-    )
-    return Proof("Kills", text, [table(("command", "tried", *COUNTED), rows)], not total.total())
+            report("kills", f"{one.case}: {detail}")
+    return [_row(name, [one for one in found if one.case == name]) for name in dict.fromkeys(one.case for one in found)]
 
 
-def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--kills", type=int, default=KILLS)
-    parser.add_argument("--seed", type=int, default=SEED)
-    arguments = parser.parse_args()
-    proof = prove(arguments.kills, arguments.seed)
-    print(proof.markdown())
-    return 0 if proof.holds else 1
+def _row(name: str, found: list[Kill]) -> Row:
+    total = sum((one.counts for one in found), Counter[str]())
+    torn = total["torn files"] + total["temporary files"] + total["survivors"]
+    counts = {"crashes": total["crashes"], "disagreements": total["other files"], "torn": torn}
+    return row(f"kills of {name}", tried=len(found), **counts)
 
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    raise SystemExit(main("kills", run))
