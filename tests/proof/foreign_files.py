@@ -66,11 +66,19 @@ def _llava(chance: random.Random, row: Row) -> dict[str, Any]:
 
 def _openai(chance: random.Random, row: Row) -> dict[str, Any]:
     body = {"choices": [{"message": {"role": "assistant", "content": row.said}}], "target": row.target}
-    return {"id": f"b{row.number}", "custom_id": row.clip, "response": {"status_code": 200, "body": body}, "error": None}
+    return {
+        "id": f"b{row.number}",
+        "custom_id": row.clip,
+        "response": {"status_code": 200, "body": body},
+        "error": None,
+    }
 
 
 def _responses(chance: random.Random, row: Row) -> dict[str, Any]:
-    output = [{"type": "reasoning", "summary": []}, {"type": "message", "content": [{"type": "output_text", "text": row.said}]}]
+    output = [
+        {"type": "reasoning", "summary": []},
+        {"type": "message", "content": [{"type": "output_text", "text": row.said}]},
+    ]
     return {"custom_id": row.clip, "response": {"body": {"output": output}}, "metadata": {"target": row.target}}
 
 
@@ -91,7 +99,14 @@ def _bedrock(chance: random.Random, row: Row) -> dict[str, Any]:
 
 def _lm_eval(chance: random.Random, row: Row) -> dict[str, Any]:
     doc = {"clip_id": row.clip, "answer": row.target}
-    return {"doc_id": row.number, "doc": doc, "target": row.target, "resps": [[row.said]], "filtered_resps": [row.said], "acc": 1.0}
+    return {
+        "doc_id": row.number,
+        "doc": doc,
+        "target": row.target,
+        "resps": [[row.said]],
+        "filtered_resps": [row.said],
+        "acc": 1.0,
+    }
 
 
 def _inspect(chance: random.Random, row: Row) -> dict[str, Any]:
@@ -105,7 +120,13 @@ def _inspect(chance: random.Random, row: Row) -> dict[str, Any]:
 def _evalscope(chance: random.Random, row: Row) -> dict[str, Any]:
     turns = [{"role": "user", "content": f"As in {row.target}"}, {"role": "assistant", "content": row.said}]
     reply = {"choices": [{"message": {"content": row.said}, "stop_reason": "stop"}]}
-    return {"index": row.number, "model_output": reply, "messages": turns, "metadata": {"clip_id": row.clip}, "target": row.target}
+    return {
+        "index": row.number,
+        "model_output": reply,
+        "messages": turns,
+        "metadata": {"clip_id": row.clip},
+        "target": row.target,
+    }
 
 
 def _vlmevalkit(chance: random.Random, row: Row) -> dict[str, Any]:
@@ -139,7 +160,11 @@ def try_one(tally: Tally, truth: SmallTruth, folder: Path, kind: str, seed: str)
     if refused:
         tally.differs(f"{seed} {change}", f"refused: {refused[0]} {shown}")
         return
-    spared = spared | {clip for clip, row in predictions.items() if change == "bytes" and name.endswith("json") and row["outcome"] == INVALID}
+    spared = spared | {
+        clip
+        for clip, row in predictions.items()
+        if change == "bytes" and name.endswith("json") and row["outcome"] == INVALID
+    }
     for clip in spared:
         predictions.pop(clip, None)
         expected.readings.pop(clip, None)
@@ -154,7 +179,10 @@ def _texts(chance: random.Random, kind: str, change: str) -> tuple[str, bytes, T
     clips = chance.sample(CLIPS[1:], chance.randrange(8, 12))
     known = [Row(number, clip, _said(chance, clip), _target(chance)) for number, clip in enumerate(clips)]
     if change == "targets":
-        known = [row._replace(target=chance.choice((row.said, None, {"dominant_operation": "Idle"}, 1, row.target))) for row in known]
+        known = [
+            row._replace(target=chance.choice((row.said, None, {"dominant_operation": "Idle"}, 1, row.target)))
+            for row in known
+        ]
     state = chance.getstate()
     rows = []
     for row in known:
@@ -194,12 +222,18 @@ def _said(chance: random.Random, clip: str) -> str:
 
 def _answer(chance: random.Random) -> dict[str, Any]:
     segment = {"start_frame": chance.randrange(126), "end_frame": chance.randrange(126)}
-    return {"dominant_operation": chance.choice(LABELS), "temporal_segment": segment, "next_operation": chance.choice(LABELS)}
+    return {
+        "dominant_operation": chance.choice(LABELS),
+        "temporal_segment": segment,
+        "next_operation": chance.choice(LABELS),
+    }
 
 
 def _target(chance: random.Random) -> Any:
     answer = _answer(chance)
-    return chance.choice((json.dumps(answer), json.dumps(answer), answer["dominant_operation"], f"It is {json.dumps(answer)}", answer))
+    return chance.choice(
+        (json.dumps(answer), json.dumps(answer), answer["dominant_operation"], f"It is {json.dumps(answer)}", answer)
+    )
 
 
 def _contained(chance: random.Random, kind: str, change: str, parts: Sequence[bytes]) -> tuple[str, bytes]:
@@ -216,7 +250,9 @@ def _contained(chance: random.Random, kind: str, change: str, parts: Sequence[by
     if way == "stream":
         return "f.jsonl", b"\n".join(json.dumps(json.loads(part), indent=2).encode() for part in parts)
     if way == "log":
-        return "f.json", b'{"version": 2, "status": "success", "eval": {"task": "t"}, "samples": [' + b",".join(parts) + b"]}"
+        return "f.json", b'{"version": 2, "status": "success", "eval": {"task": "t"}, "samples": [' + b",".join(
+            parts
+        ) + b"]}"
     data = end.join(parts) + (b"" if chance.random() < 0.2 else end)
     return "f.jsonl", BOM + data if change == "ends" and end == b"\n" else data
 
@@ -249,13 +285,19 @@ def _activitynet(chance: random.Random, kind: str, change: str) -> tuple[str, by
     spared: set[str] = set()
     if change in ("garbage", "failed"):
         clip = chance.choice(clips)
-        results[clip] = chance.choice((None, "x", 1, {}, [1], [{"label": "Tape"}], [{"label": "Tape", "score": "0.5", "segment": [0, 1]}]))
+        results[clip] = chance.choice(
+            (None, "x", 1, {}, [1], [{"label": "Tape"}], [{"label": "Tape", "score": "0.5", "segment": [0, 1]}])
+        )
         expected[clip] = strict_reader.REJECTED
     text = json.dumps({"version": "1", "results": results, "external_data": {}}, indent=chance.choice((None, 1)))
     data = text.encode()
     if change == "bytes":
         data = in_bytes(data, chance)
-        spared = {clip for clip in expected if json.dumps(results[clip], indent=None)[1:-1].encode() not in data} if "\n" not in text else set(CLIPS)
+        spared = (
+            {clip for clip in expected if json.dumps(results[clip], indent=None)[1:-1].encode() not in data}
+            if "\n" not in text
+            else set(CLIPS)
+        )
     name, data = _packed(chance, change, "f.json", BOM + data if change == "ends" else data)
     return name, data, Table(expected), spared
 

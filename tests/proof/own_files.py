@@ -102,7 +102,11 @@ def _packed(file: File, chance: random.Random) -> tuple[str, bytes]:
 def _compare_unharmed(tally: Tally, seed: str, file: File, predictions: Predictions) -> None:
     """Compare the answers whose text stands in the file as it was: they are as they were, or invalid, or lost."""
     for clip, part in file.parts.items():
-        if clip in predictions and file.data.count(part) == 1 and file.data.count(clip.encode()) == part.count(clip.encode()):
+        if (
+            clip in predictions
+            and file.data.count(part) == 1
+            and file.data.count(clip.encode()) == part.count(clip.encode())
+        ):
             mine, theirs = strict_reader.line(part, SPLIT).reading, predictions[clip]
             one = Table({clip: mine})
             if theirs["outcome"] != INVALID and strict_reader.differences(one, {clip: theirs}, None):
@@ -159,7 +163,12 @@ def _by_clip(chance: random.Random) -> File:
     for clip in clips:
         members = a_line(chance, clip)
         if any(name == "raw_output" for name, _ in members) and len(members) < 4:
-            members = [("clip_id", clip), ("dominant_operation", "Tape"), ("temporal_segment", None), ("next_operation", None)]
+            members = [
+                ("clip_id", clip),
+                ("dominant_operation", "Tape"),
+                ("temporal_segment", None),
+                ("next_operation", None),
+            ]
         if chance.random() < 0.1:
             members = in_fields(members, chance, clips)
         if chance.random() < 0.8:
@@ -214,7 +223,9 @@ def _delimited(chance: random.Random, mark: str) -> File:
     csv.writer(out, delimiter=mark, lineterminator=end, quoting=quoting).writerows([names, *records])
     text = out.getvalue()
     data = (BOM if chance.random() < 0.1 else b"") + text.encode("utf-8", "surrogatepass")
-    return File(chance.choice(("f.csv", "f.tsv", "f.txt")), data, lambda data, split: strict_reader.table(data, mark, split), {})
+    return File(
+        chance.choice(("f.csv", "f.tsv", "f.txt")), data, lambda data, split: strict_reader.table(data, mark, split), {}
+    )
 
 
 def _record(chance: random.Random, clip: str, names: list[str]) -> list[str]:
@@ -289,7 +300,10 @@ def _parquet(chance: random.Random) -> File:
         columns["when"] = pyarrow.array([0] * len(rows), pyarrow.timestamp("us", tz="UTC"))
     sink = io.BytesIO()
     pyarrow.parquet.write_table(
-        pyarrow.table(columns), sink, compression=chance.choice(("snappy", "zstd", "none")), row_group_size=chance.choice((5, 1000))
+        pyarrow.table(columns),
+        sink,
+        compression=chance.choice(("snappy", "zstd", "none")),
+        row_group_size=chance.choice((5, 1000)),
     )
     data = sink.getvalue()
     if chance.random() < 0.3:
@@ -353,4 +367,3 @@ MAKERS: dict[str, Callable[[random.Random], File]] = {
     "CSV with ;": _semicolon,
     "Parquet": _parquet,
 }
-

@@ -15,6 +15,7 @@ what of it can be saved.
 
 from __future__ import annotations
 
+import contextlib
 import math
 import re
 import unicodedata
@@ -31,7 +32,9 @@ OPERATION, SEGMENT, START, END = "dominant_operation", "temporal_segment", "star
 NEXT, ANTICIPATED = "next_operation", "anticipated_next_operation"
 ANSWER_FIELDS = (OPERATION, SEGMENT, START, END, NEXT, ANTICIPATED)
 SOURCES = ("model", "repaired", "fallback")
-LATIN = dict(zip("аеорсухіјАЕОРСТВНКМХУαορνιΑΕΟΡΤΒΗΚΜΝΙΧΥ", "aeopcyxijAEOPCTBHKMXYaopviAEOPTBHKMNIXY", strict=True)) | {"\u0131": "i"}
+LATIN = dict(zip("аеорсухіјАЕОРСТВНКМХУαορνιΑΕΟΡΤΒΗΚΜΝΙΧΥ", "aeopcyxijAEOPCTBHKMXYaopviAEOPTBHKMNIXY", strict=True)) | {
+    "\u0131": "i"
+}
 """Cyrillic and Greek letters that are drawn like Latin ones: some, of which each must be seen."""
 
 
@@ -486,11 +489,11 @@ def _from_text(said: str, clip: str, extras: dict[str, Any], split: Split) -> Re
         return Reading(OPEN if _names_another(said, clip, split) else UNDECIDED, **extras)
     named = _named(found)
     _demand(named is None or named == clip or named not in split.clips)
-    shares = {
-        f"{name}_ppm": _number(found, name, 1, 1_000_000)
-        for name in ("confidence", "next_confidence")
-        if name in found and found.get(name) is not None
-    }
+    shares = {}
+    for name in ("confidence", "next_confidence"):  # what is no probability is left unread in a text
+        with contextlib.suppress(_Wrong):
+            if (share := _number(found, name, 1, 1_000_000)) is not None:
+                shares[f"{name}_ppm"] = share
     source = extras["source"] or (0 if alone is not None else SOURCES.index("repaired"))
     return Reading(ANSWERED, *_answer(found, split), **extras | shares | {"source": source})
 
@@ -530,8 +533,6 @@ def _is_answer(value: Any, split: Split) -> bool:
         return False
     try:
         _answer(value, split)
-        for name in ("confidence", "next_confidence"):
-            _number(value, name, 1, 1_000_000)
     except _Wrong:
         return False
     return True
