@@ -8,6 +8,7 @@ clip, stream, CSV, TSV, Parquet), must be read as tests/support/strict_reader.py
 
 from __future__ import annotations
 
+import argparse
 import random
 import shutil
 import tempfile
@@ -15,8 +16,8 @@ from pathlib import Path
 
 from reference.task import OPERATIONS
 from tests.proof import foreign_files, own_files, table
-from tests.proof.tally import Tally
 from tests.proof.mutate import a_line, a_mutated_line, dumps
+from tests.proof.tally import Tally
 from tests.support import strict_reader
 from tests.support.small_truth import SmallTruth, read, small_truth
 
@@ -70,6 +71,7 @@ def run(seed: int, scale: float) -> list[table.Row]:
 
 
 def try_all(seed: int, lines: int, files: int) -> list[table.Row]:
+    """Try so many lines and files; return a row for each kind."""
     folder = Path(tempfile.mkdtemp(prefix="proof-lines-"))
     try:
         with small_truth(CLIPS) as truth:
@@ -79,5 +81,17 @@ def try_all(seed: int, lines: int, files: int) -> list[table.Row]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
+def main(arguments: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(add_help=False)
+    parser.add_argument("--lines", type=int, default=LINES)
+    parser.add_argument("--files", type=int, default=FILES)
+    chosen, others = parser.parse_known_args(arguments)
+
+    def run_some(seed: int, scale: float) -> list[table.Row]:
+        return try_all(seed, table.tries(chosen.lines, scale), table.tries(chosen.files, scale))
+
+    return table.main("lines", run_some, others)
+
+
 if __name__ == "__main__":
-    raise SystemExit(table.main("lines", run))
+    raise SystemExit(main())

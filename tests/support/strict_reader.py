@@ -8,9 +8,9 @@ It shares no code with the harness, not even a JSON parser, and is slow on purpo
     Table.again       how many of them name a clip again
 
 A Reading has outcome ANSWERED, UNPARSEABLE or INVALID; codes are positions in `labels`, OTHER a label that the world
-does not know, None an abstention. Where the documents leave open what is right, as for an answer in broken JSON inside a
-text, the outcome is UNDECIDED, or OPEN where the line may be refused as well. NotRegular: the file is no whole document of its kind, and this reader has no opinion on
-what of it can be saved.
+does not know, None an abstention. Where the documents leave open what is right, as for an answer in broken JSON inside
+a text, the outcome is UNDECIDED, or OPEN where the line may be refused as well. NotRegular: the file is no whole
+document of its kind, and this reader has no opinion on what of it can be saved.
 """
 
 from __future__ import annotations
@@ -115,6 +115,11 @@ def document(data: bytes, split: Split) -> Table:
     return _settled((prediction(element, split) for element in value), split)
 
 
+def _is_of(answer: Object, clip: str) -> bool:
+    """Return True unless an answer names another clip than its key, or twice one."""
+    return "clip_id" not in answer or (answer.keys.count("clip_id") == 1 and answer.get("clip_id") == clip)
+
+
 def stream(data: bytes, split: Split) -> Table:
     """Read JSON values one after the other, over lines."""
     text, found = _decoded(data), []
@@ -136,15 +141,11 @@ def by_clip(data: bytes, split: Split) -> Table:
         raise NotRegular
     found = []
     for clip, answer in value:
-        if not isinstance(clip, str):
-            found.append(Line(None, REJECTED))
-        elif not isinstance(answer, Object):
-            found.append(Line(clip, REJECTED))
-        elif "clip_id" in answer and (answer.keys.count("clip_id") > 1 or answer.get("clip_id") != clip):
-            found.append(Line(clip, REJECTED))
-        else:
+        if isinstance(clip, str) and isinstance(answer, Object) and _is_of(answer, clip):
             members = [member for member in answer if member[0] != "clip_id"]
             found.append(prediction(Object([("clip_id", clip), *members]), split))
+        else:
+            found.append(Line(clip if isinstance(clip, str) else None, REJECTED))
     return _settled(found, split)
 
 

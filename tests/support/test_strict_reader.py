@@ -1,4 +1,4 @@
-"""The second reader of prediction files, by hand; and a small version of the proof that compares it with the harness."""
+"""The second reader of prediction files, by hand; a small version of the proof that compares it with the harness."""
 
 from __future__ import annotations
 
