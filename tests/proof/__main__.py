@@ -40,7 +40,7 @@ def main(arguments: list[str] | None = None) -> int:
     began = time.monotonic()
     parts = chosen.parts or [part for part in PARTS if (HERE / f"{part}.py").exists()]
     with ThreadPoolExecutor(WORKERS) as pool:
-        found = [rows for rows in pool.map(lambda part: _run(part, chosen.seed, chosen.scale), parts)]
+        found = list(pool.map(lambda part: _run(part, chosen.seed, chosen.scale), parts))
     rows = [each for part in found for each in part]
     table = markdown(rows)
     print(table)

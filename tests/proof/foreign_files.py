@@ -26,9 +26,11 @@ from tests.support.strict_reader import INVALID, Object, Table
 SPLIT = strict_reader.split_of(CLIPS, OPERATIONS)
 BOM = b"\xef\xbb\xbf"
 GARBAGE = (
-    b"{}", b"null", b"[]", b"x", b'"x"', b"{", b"}", b'{"clip_id": ', b"\xff\xfe\x00", b"\x00", b"[" * 5000, b'{"a":' * 5000, b'{"clip_id": "\\ud800"}',
-    b'{"clip_id": 1}', b'{"clip_id": "clip-9999"}', b"NaN", b'{"a": NaN}', b"1e999", b"----", b"Traceback (most recent call last):", b"\xe2\x80\xae", b'{"error": "x"}',
-    b'{"id": "x", "messages": []}', b'{"custom_id": null}', b'{"custom_id": "x", "response": {"body": []}}', b'{"messages": {}, "conversations": 1}', b'{"doc": [], "filtered_resps": {}}',
+    b"{}", b"null", b"[]", b"x", b'"x"', b"{", b"}", b'{"clip_id": ', b"\xff\xfe\x00", b"\x00", b"[" * 5000,
+    b'{"a":' * 5000, b'{"clip_id": "\\ud800"}', b'{"clip_id": 1}', b'{"clip_id": "clip-9999"}', b"NaN", b'{"a": NaN}',
+    b"1e999", b"----", b"Traceback (most recent call last):", b"\xe2\x80\xae", b'{"error": "x"}',
+    b'{"id": "x", "messages": []}', b'{"custom_id": null}', b'{"custom_id": "x", "response": {"body": []}}',
+    b'{"messages": {}, "conversations": 1}', b'{"doc": [], "filtered_resps": {}}',
 )  # fmt: skip
 
 SIGNATURES = (b"\xff\xfe\x00", b"\x00", b"Traceback (most recent call last):")
@@ -140,9 +142,10 @@ def _vlmevalkit(chance: random.Random, row: Row) -> dict[str, Any]:
 
 
 MAKERS: dict[str, Maker] = {
-    "raw text": _raw_text, "chat": _chat, "LLaVA": _llava, "batch, OpenAI chat": _openai, "batch, OpenAI responses": _responses,
-    "batch, Anthropic": _anthropic, "batch, Gemini": _gemini, "batch, Bedrock": _bedrock, "lm-eval": _lm_eval, "Inspect": _inspect,
-    "evalscope": _evalscope, "VLMEvalKit": _vlmevalkit,
+    "raw text": _raw_text, "chat": _chat, "LLaVA": _llava, "batch, OpenAI chat": _openai,
+    "batch, OpenAI responses": _responses, "batch, Anthropic": _anthropic, "batch, Gemini": _gemini,
+    "batch, Bedrock": _bedrock, "lm-eval": _lm_eval, "Inspect": _inspect, "evalscope": _evalscope,
+    "VLMEvalKit": _vlmevalkit,
 }  # fmt: skip
 ACTIVITYNET = "ActivityNet"
 CHANGES = ("none", "order", "targets", "garbage", "failed", "bytes", "packed", "ends", "container")
@@ -160,7 +163,7 @@ def try_one(tally: Tally, truth: SmallTruth, folder: Path, kind: str, seed: str)
         read(truth, path, folder, lenient=True)
         predictions = truth.predictions()
     path.unlink()
-    shown = f"{data[:2000]!r}" if name.endswith("l") or name.endswith("n") else name
+    shown = f"{data[:2000]!r}" if name.endswith(("l", "n")) else name
     if tally.crashes > crashes or (refused and change == "bytes" and name.endswith("json")):
         return
     if refused:

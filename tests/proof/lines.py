@@ -8,6 +8,7 @@ clip, stream, CSV, TSV, Parquet), must be read as tests/support/strict_reader.py
 
 from __future__ import annotations
 
+import argparse
 import random
 import shutil
 import tempfile
@@ -53,7 +54,7 @@ def _line_of(clip: str, data: bytes) -> bytes:
     return next((line for line in data.split(b"\n") if clip.encode() in line), b"")
 
 
-def files(folder: Path, seed: int, count: int) -> list[table.Row]:
+def mutated_files(folder: Path, seed: int, count: int) -> list[table.Row]:
     """Read small files of every kind in turn."""
     makers = {**dict.fromkeys(own_files.MAKERS, own_files), **dict.fromkeys(foreign_files.KINDS, foreign_files)}
     kinds, tallies = [*makers], own_files.tallies() | foreign_files.tallies()
@@ -69,15 +70,28 @@ def run(seed: int, scale: float) -> list[table.Row]:
     return try_all(seed, table.tries(LINES, scale), table.tries(FILES, scale))
 
 
-def try_all(seed: int, lines: int, files_count: int) -> list[table.Row]:
+def try_all(seed: int, lines: int, files: int) -> list[table.Row]:
+    """Try so many lines and files; return a row for each kind."""
     folder = Path(tempfile.mkdtemp(prefix="proof-lines-"))
     try:
         with small_truth(CLIPS) as truth:
             found = [mutated_lines(truth, folder, seed, lines)]
-        return found + files(folder, seed, files_count)
+        return found + mutated_files(folder, seed, files)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
 
+def main(arguments: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(add_help=False)
+    parser.add_argument("--lines", type=int, default=LINES)
+    parser.add_argument("--files", type=int, default=FILES)
+    chosen, others = parser.parse_known_args(arguments)
+
+    def run_some(seed: int, scale: float) -> list[table.Row]:
+        return try_all(seed, table.tries(chosen.lines, scale), table.tries(chosen.files, scale))
+
+    return table.main("lines", run_some, others)
+
+
 if __name__ == "__main__":
-    raise SystemExit(table.main("lines", run))
+    raise SystemExit(main())

@@ -16,47 +16,52 @@ LABELS = OPERATIONS
 STRANGE_LABELS = (
     "taping", "", " ", "Tape.", "Unknown", "unknown", "none", "Box", "Tape Tape", "Tape\n", "\tTape", "Tape\u00a0",
     "Box\u00a0Setup", "Tape\u2028", "\u0085Tape", "\x1fTape", "Ta\x00pe", "Ta\u200bpe", "\u202eTape", "\ufeffTape",
-    "Pac\u212a", "Put Item\u017f", "Т\u0430\u0440\u0435", "T\u0430pe", "\u03a4ape", "Ｔape", "𝐓ape", "Tape\u0301", "Táp\u00e9", "Wra\u0440",
-    "ВОХ SETUP", "Ιdle", "Taρe", "Inner\u2003Packing", "inner__packing", "PUT-ITEMS", "put  items", "-tape_", "tApE", "Lаbel",
-    "\U0001f4e6", "Tape \U0001f600", "\ufffd", "操作", "x" * 300,
+    "Pac\u212a", "Put Item\u017f", "Т\u0430\u0440\u0435", "T\u0430pe", "\u03a4ape", "Ｔape", "𝐓ape", "Tape\u0301",
+    "Táp\u00e9", "Wra\u0440", "ВОХ SETUP", "Ιdle", "Taρe", "Inner\u2003Packing", "inner__packing", "PUT-ITEMS",
+    "put  items", "-tape_", "tApE", "Lаbel", "\U0001f4e6", "Tape \U0001f600", "\ufffd", "操作", "x" * 300,
 )  # fmt: skip
 STRANGE_CLIPS = (
-    "", " ", "clip-9999", "CLIP-0001", "clip-0001 ", " clip-0002", "clip_0003", "clip-0004.mp4", "cl\u200bip-0005", "clip-0006\n",
-    "clip-0007\x00", "\u202eclip-0008", "clip\u20110009", "с\u043bip-0010", "clip-0011\ufeff", "../clip-0012", "clip-00\u06613",
-    "\uff43lip-0014", "caf\u00e9", "cafe\u0301", "clip-0015\u2028", "null", "0",
+    "", " ", "clip-9999", "CLIP-0001", "clip-0001 ", " clip-0002", "clip_0003", "clip-0004.mp4", "cl\u200bip-0005",
+    "clip-0006\n", "clip-0007\x00", "\u202eclip-0008", "clip\u20110009", "с\u043bip-0010", "clip-0011\ufeff",
+    "../clip-0012", "clip-00\u06613", "\uff43lip-0014", "caf\u00e9", "cafe\u0301", "clip-0015\u2028", "null", "0",
 )  # fmt: skip
 NUMBERS = (
-    "0", "1", "-0", "-1", "125", "126", "62", "1.0", "62.5", "1e1", "1E+1", "1e-1", "1e400", "-1e400", "1e-400", "0.5", "0.0", "-0.0",
-    "-0.1", "1.0000001", "0.9999999999999999999", "9223372036854775807", "9223372036854775808", "-9223372036854775808",
-    "-9223372036854775809", "1" * 400, "1" * 400 + ".5", "1" * 30 + ".5", "0.0000005", "0.1234565", "1000000000", "1000000000.1", "412.5",
-    "0.00005", "NaN", "Infinity", "-Infinity", "01", "00", "+1", ".5", "5.", "1.e1", "1e", "0x1", "1_0", "\u0661\u0662", "--1", "1 2", "-", "nan",
+    "0", "1", "-0", "-1", "125", "126", "62", "1.0", "62.5", "1e1", "1E+1", "1e-1", "1e400", "-1e400", "1e-400",
+    "0.5", "0.0", "-0.0", "-0.1", "1.0000001", "0.9999999999999999999", "9223372036854775807", "9223372036854775808",
+    "-9223372036854775808", "-9223372036854775809", "1" * 400, "1" * 400 + ".5", "1" * 30 + ".5", "0.0000005",
+    "0.1234565", "1000000000", "1000000000.1", "412.5", "0.00005", "NaN", "Infinity", "-Infinity", "01", "00", "+1",
+    ".5", "5.", "1.e1", "1e", "0x1", "1_0", "\u0661\u0662", "--1", "1 2", "-", "nan",
 )  # fmt: skip
 LITERALS = (
-    "null", "true", "false", '""', '"14"', '"x"', "[]", "{}", "[1]", "[1, 2]", "[2, 1]", "[1, 2, 3]", "[null, null]", "[0, 125]", "[0.0, 1]",
-    '["1", "2"]', "[true, false]", "[[1, 2]]", '{"start_frame": 1, "end_frame": 2}', '{"start_frame": 1}', '{"end_frame": 1, "start_frame": 3}',
-    '{"start_frame": 1, "end_frame": 2, "x": 3}', '{"start_frame": 1, "end_frame": 2, "End_Frame": 3}', '{"a": 1, "a": 1}', '{"a": {"b": [{"c": 1, "c": 2}]}}',
-    '{"a": 1, "A": 2}', '"\\ud800"', '"\\udc00\\ud800"', '"\\ud83d\\ude00"', '"\\u00e9"', '{"\\ud800": 1}', '["\\ude00"]', '{"\\u0061": 1, "a": 2}',
-    "[" * 64 + "]" * 64, "[" * 63 + "]" * 63, "[" * 62 + "]" * 62, "[" * 70 + "]" * 70, '{"a":' * 63 + "1" + "}" * 63, "undefined", "None", "True", "'x'", "[1,]", "{,}",
+    "null", "true", "false", '""', '"14"', '"x"', "[]", "{}", "[1]", "[1, 2]", "[2, 1]", "[1, 2, 3]", "[null, null]",
+    "[0, 125]", "[0.0, 1]", '["1", "2"]', "[true, false]", "[[1, 2]]", '{"start_frame": 1, "end_frame": 2}',
+    '{"start_frame": 1}', '{"end_frame": 1, "start_frame": 3}', '{"start_frame": 1, "end_frame": 2, "x": 3}',
+    '{"start_frame": 1, "end_frame": 2, "End_Frame": 3}', '{"a": 1, "a": 1}', '{"a": {"b": [{"c": 1, "c": 2}]}}',
+    '{"a": 1, "A": 2}', '"\\ud800"', '"\\udc00\\ud800"', '"\\ud83d\\ude00"', '"\\u00e9"', '{"\\ud800": 1}',
+    '["\\ude00"]', '{"\\u0061": 1, "a": 2}', "[" * 64 + "]" * 64, "[" * 63 + "]" * 63, "[" * 62 + "]" * 62,
+    "[" * 70 + "]" * 70, '{"a":' * 63 + "1" + "}" * 63, "undefined", "None", "True", "'x'", "[1,]", "{,}",
     '{"start_frame": null, "end_frame": null}', '{"start_frame": 1, "start_frame": 1, "end_frame": 2}',
 )  # fmt: skip
 TEXTS = (
-    "", " ", "\n\t", "I do not know.", "Tape", "{", "}", "{}", "null", "[]", "The box {is} taped", '{"dominant_operation": "Tape"}',
-    '{"a": 1}', "{'a': 1}", '{"dominant_operation": "Tape", "temporal_segment": [1, 2]', "```json\n```", "\u2028\u0085", "\x00", "\ufeff",
+    "", " ", "\n\t", "I do not know.", "Tape", "{", "}", "{}", "null", "[]", "The box {is} taped",
+    '{"dominant_operation": "Tape"}', '{"a": 1}', "{'a': 1}",
+    '{"dominant_operation": "Tape", "temporal_segment": [1, 2]', "```json\n```", "\u2028\u0085", "\x00", "\ufeff",
 )  # fmt: skip
 JUNK = (
-    b"\xff", b"\xc3", b"\xc3\xa9", b"\xed\xa0\x80", b"\xf5\x80\x80\x80", b"\xe2\x80\xa8", b"\xef\xbb\xbf", b"\x00", b"\x0b", b"\x0c", b"\x1f", b"\x7f",
-    b"\x85", b"\xc2\x85", b"\xc2\xa0", b"\xe2\x80\x8b", b"\xe2\x80\xae", b'"', b'\\"', b"\\", b"\\\\", b"{", b"}", b"[", b"]", b",", b":", b", ", b'": ', b'":',
-    b"\t", b"\r", b"\r\r", b"'", b"//", b"/**/", b"#", b"0", b"1", b"-", b".", b"e", b"NaN", b"null", b"\\u0000", b"\\ud800", b"\\u12", b"\\x41", b"\\n", b"_", b" ",
-    b'"clip_id": "clip-0001", ', b', "confidence": 0.5', b', "raw_output": "y"', b', "x": {}', b'"source": "model", ', b', "next_operation": "Tape"', b"\xc4\xb1",
-    "\u0430".encode(), "\U0001f600".encode(),
+    b"\xff", b"\xc3", b"\xc3\xa9", b"\xed\xa0\x80", b"\xf5\x80\x80\x80", b"\xe2\x80\xa8", b"\xef\xbb\xbf", b"\x00",
+    b"\x0b", b"\x0c", b"\x1f", b"\x7f", b"\x85", b"\xc2\x85", b"\xc2\xa0", b"\xe2\x80\x8b", b"\xe2\x80\xae", b'"',
+    b'\\"', b"\\", b"\\\\", b"{", b"}", b"[", b"]", b",", b":", b", ", b'": ', b'":', b"\t", b"\r", b"\r\r", b"'",
+    b"//", b"/**/", b"#", b"0", b"1", b"-", b".", b"e", b"NaN", b"null", b"\\u0000", b"\\ud800", b"\\u12", b"\\x41",
+    b"\\n", b"_", b" ", b'"clip_id": "clip-0001", ', b', "confidence": 0.5', b', "raw_output": "y"', b', "x": {}',
+    b'"source": "model", ', b', "next_operation": "Tape"', b"\xc4\xb1", "\u0430".encode(), "\U0001f600".encode(),
 )  # fmt: skip
 OTHER_FIELDS = (
-    "model", "note", "x", "", "label", "ground_truth", "Clip_ID", "CLIP_ID", "Confidence", "ſource", "Next_Operation", "raw_Output", "temporal_segment ",
-    "tags", "clip", "id", "start", "\u0441lip_id",
+    "model", "note", "x", "", "label", "ground_truth", "Clip_ID", "CLIP_ID", "Confidence", "ſource", "Next_Operation",
+    "raw_Output", "temporal_segment ", "tags", "clip", "id", "start", "\u0441lip_id",
 )  # fmt: skip
 FIELDS = (
-    "clip_id", "dominant_operation", "temporal_segment", "start_frame", "end_frame", "next_operation", "anticipated_next_operation", "confidence",
-    "next_confidence", "latency_ms", "raw_output", "source",
+    "clip_id", "dominant_operation", "temporal_segment", "start_frame", "end_frame", "next_operation",
+    "anticipated_next_operation", "confidence", "next_confidence", "latency_ms", "raw_output", "source",
 )  # fmt: skip
 
 

@@ -8,13 +8,14 @@ It shares no code with the harness, not even a JSON parser, and is slow on purpo
     Table.again       how many of them name a clip again
 
 A Reading has outcome ANSWERED, UNPARSEABLE or INVALID; codes are positions in `labels`, OTHER a label that the world
-does not know, None an abstention. Where the documents leave open what is right, as for an answer in broken JSON inside a
-text, the outcome is UNDECIDED, or OPEN where the line may be refused as well. NotRegular: the file is no whole document of its kind, and this reader has no opinion on
-what of it can be saved.
+does not know, None an abstention. Where the documents leave open what is right, as for an answer in broken JSON inside
+a text, the outcome is UNDECIDED, or OPEN where the line may be refused as well. NotRegular: the file is no whole
+document of its kind, and this reader has no opinion on what of it can be saved.
 """
 
 from __future__ import annotations
 
+import contextlib
 import math
 import re
 import unicodedata
@@ -114,6 +115,11 @@ def document(data: bytes, split: Split) -> Table:
     return _settled((prediction(element, split) for element in value), split)
 
 
+def _is_of(answer: Object, clip: str) -> bool:
+    """Return True unless an answer names another clip than its key, or twice one."""
+    return "clip_id" not in answer or (answer.keys.count("clip_id") == 1 and answer.get("clip_id") == clip)
+
+
 def stream(data: bytes, split: Split) -> Table:
     """Read JSON values one after the other, over lines."""
     text, found = _decoded(data), []
@@ -135,15 +141,11 @@ def by_clip(data: bytes, split: Split) -> Table:
         raise NotRegular
     found = []
     for clip, answer in value:
-        if not isinstance(clip, str):
-            found.append(Line(None, REJECTED))
-        elif not isinstance(answer, Object) or (
-            "clip_id" in answer and (answer.keys.count("clip_id") > 1 or answer.get("clip_id") != clip)
-        ):
-            found.append(Line(clip, REJECTED))
-        else:
+        if isinstance(clip, str) and isinstance(answer, Object) and _is_of(answer, clip):
             members = [member for member in answer if member[0] != "clip_id"]
             found.append(prediction(Object([("clip_id", clip), *members]), split))
+        else:
+            found.append(Line(clip if isinstance(clip, str) else None, REJECTED))
     return _settled(found, split)
 
 
@@ -488,11 +490,11 @@ def _from_text(said: str, clip: str, extras: dict[str, Any], split: Split) -> Re
         return Reading(OPEN if _names_another(said, clip, split) else UNDECIDED, **extras)
     named = _named(found)
     _demand(named is None or named == clip or named not in split.clips)
-    shares = {
-        f"{name}_ppm": _number(found, name, 1, 1_000_000)
-        for name in ("confidence", "next_confidence")
-        if name in found and found.get(name) is not None
-    }
+    shares = {}
+    for name in ("confidence", "next_confidence"):  # what is no probability is left unread in a text
+        with contextlib.suppress(_Wrong):
+            if (share := _number(found, name, 1, 1_000_000)) is not None:
+                shares[f"{name}_ppm"] = share
     source = extras["source"] or (0 if alone is not None else SOURCES.index("repaired"))
     return Reading(ANSWERED, *_answer(found, split), **extras | shares | {"source": source})
 
@@ -532,8 +534,6 @@ def _is_answer(value: Any, split: Split) -> bool:
         return False
     try:
         _answer(value, split)
-        for name in ("confidence", "next_confidence"):
-            _number(value, name, 1, 1_000_000)
     except _Wrong:
         return False
     return True
