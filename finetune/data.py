@@ -171,7 +171,7 @@ def _read_truth(folder: Path, names: Sequence[str]) -> dict[str, dict[str, Any]]
     path = folder / "truth.jsonl"
     if not path.is_file():
         raise UsageError(f"{folder}: no truth.jsonl to train or evaluate with; render the split train or validation")
-    usual = {"randomised": None, "next_operations": []}
+    usual: dict[str, Any] = {"randomised": None, "next_operations": []}
     rows = {row["clip_id"]: usual | row for row in truth_rows(folder)}
     if missing := next((name for name in names if name not in rows), None):
         raise UsageError(f"{path}: has no line for clip {missing}")
