@@ -12,7 +12,7 @@ from typing import Any
 from reference import shapes
 from reference.errors import WorldError
 
-MAX_CLIPS = 50_000_000
+MAX_CLIPS = 1_000_000
 """Clips that a split of a world file may have; `-xN` behind its name makes more."""
 _NAME = shapes.text(64, r"[A-Za-z0-9][A-Za-z0-9._-]*", "a name of letters, digits, '.', '_' and '-'")
 _WORD = shapes.text(64, r"\S+", "a word of at most 64 characters")
@@ -94,8 +94,8 @@ _WORLD = shapes.table(
         "splits": _named(
             shapes.table(
                 {
-                    "sessions": _bounded(1_000_000),
-                    "clips": _bounded(10_000),
+                    "sessions": _bounded(1 << 31),
+                    "clips": _bounded(1 << 31),
                     "domains": shapes.array(_LABEL, 0, 256),
                 },
                 others=True,
@@ -118,5 +118,6 @@ def check_shape(table: Any) -> None:
     for name, split in table["splits"].items():
         if fault := _NAME(name, "the name of a split"):
             raise WorldError(fault)
-        if split["sessions"] * split["clips"] > MAX_CLIPS:
+        size = [split[key] for key in ("sessions", "clips")]
+        if all(type(each) is int for each in size) and size[0] * size[1] > MAX_CLIPS:
             raise WorldError(f"splits.{name} has more than {MAX_CLIPS:,} clips")

@@ -125,6 +125,8 @@ def command_line(command: tuple[tuple[str, ...], click.Command], draw: random.Ra
         line += [] if option.is_flag else [_value(option, draw)]
     if not any(word.startswith("--world") for word in line) and draw.random() < 0.5:
         line += ["--world", "tiny.toml"] if any("--world" in each.opts for each in chosen) else []
+    if "render" in words:
+        line += ["--limit", "1"]
     if not DRAWN.isdisjoint(words):
         line = [*words, *("tiny.toml" if "warehouse-v1" in word else word for word in line[len(words) :])]
     return [*line, draw.choice(WORDS)] if draw.random() < 0.03 else line
