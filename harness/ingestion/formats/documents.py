@@ -70,8 +70,8 @@ def array(source: SubmissionFile, options: Options) -> Iterator[Item]:
 
 
 def samples(source: SubmissionFile, options: Options) -> Iterator[Item]:
-    """Read the samples of an Inspect log in JSON."""
-    return (item for _, item in members(source, lambda text: member(text, "samples", b"[")))
+    """Read the samples of an Inspect log in JSON. Its statistics beside them may hold NaN, which Inspect writes."""
+    return (item for _, item in members(source, lambda text: member(text, "samples", b"[", strict=False)))
 
 
 def stream(source: SubmissionFile, options: Options) -> Iterator[Item]:
@@ -157,16 +157,17 @@ def array_start(text: mmap.mmap) -> int:
     return member(text, "predictions", b"[")
 
 
-def member(text: mmap.mmap, key: str, opener: bytes) -> int:
+def member(text: mmap.mmap, key: str, opener: bytes, *, strict: bool = True) -> int:
     """Return the offset of the array or object under a top-level key. Raises NotADocument, also for a cut-off text.
 
-    What stands beside it is checked as strictly as what is read, since two readers could take it differently.
+    What stands beside it is checked as strictly as what is read unless `strict` is False: two readers could take it
+    differently.
     """
     found: list[int] = []
     for element in elements(text, first(text)):
         if element.key == key and text[element.start] == opener[0]:
             found.append(element.start)
-        else:
+        elif strict:
             _check(text, element)
     if len(found) != 1:
         raise NotADocument(first(text), f"{len(found)} times {quote(key)} with {opener.decode()}, where one is needed")

@@ -193,6 +193,7 @@ FORMATS = [
     (for_both(lmms_eval), "lmms-eval", {"clip_map": CLIP_MAP}, "read as lmms-eval", ANSWER, "the clip by doc_id"),
     (json.dumps(inspect_log()), "inspect", {}, "read as inspect", ANSWER, "a log"),
     (json.dumps(inspect_log(plan={}), indent=1), "inspect", {}, "read as inspect", ANSWER, "a log over lines"),
+    (json.dumps(inspect_log(stats={"stderr": float("nan")})), "inspect", {}, "read as", ANSWER, "NaN beside them"),
     (lines(*INSPECT["samples"]), "inspect", {}, "read as inspect", ANSWER, "samples"),
     (for_both(evalscope), "evalscope", {}, "read as evalscope", ANSWER, "the turn repeats the reply"),
     (for_both(vlmevalkit), "vlmevalkit", {}, "read as vlmevalkit", ANSWER, "the target as answer"),
