@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import asdict, dataclass, fields
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +15,6 @@ from harness.scoring.clip_facts import ClipFacts, make_clip_facts, restore_answe
 from harness.scoring.record import to_bytes
 from harness.scoring.request import Request
 from reference.files import write_atomically
-from reference.home import need_usable
 from reference.truth.store import Truth
 
 if TYPE_CHECKING:
@@ -102,12 +102,16 @@ class Score:
 
     def write(self, folder: str | Path) -> None:
         """Write `score.json` and, unless the split is sealed, `clips.parquet`; each appears whole or not at all."""
-        folder = need_usable(Path(folder))
+        folder = Path(folder)
         folder.mkdir(parents=True, exist_ok=True)
         if not self.sealed:
-            with self.request.open(files=(self.answers,), folders=(folder,)) as truth:
-                facts = self._facts(truth)
-                write_atomically(folder / "clips.parquet", facts.write_clips)
+            with (
+                self.request.score_cache().scratch() as scratch,  # the database cannot write under every name
+                self.request.open(files=(self.answers,), folders=(scratch,)) as truth,
+            ):
+                clips = scratch / "clips.parquet"
+                self._facts(truth).write_clips(clips)
+                write_atomically(folder / clips.name, partial(shutil.copyfile, clips))
         self.write_record(folder / "score.json")
 
     def write_record(self, path: str | Path) -> None:

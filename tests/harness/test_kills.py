@@ -34,6 +34,8 @@ def test_faults_at_chosen_changes_of_the_file_system(tmp_path):
 @pytest.fixture
 def signals():
     before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
+    for number in before:  # a command that ran in this process has left its own
+        signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
     yield
     for number, handler in before.items():
         signal.signal(number, handler)
@@ -57,7 +59,7 @@ def test_signals_that_the_caller_ignores_stay_ignored(signals):
 CUT = [
     ("in the middle", b'{"name": "mine", "sha'),
     ("in a letter", '{"name": "ü'.encode()[:-1]),
-    ("before its line end", b'{"name": "mine", "sha256": "1"}'),
+    ("before its line end", b'{"name": "mine", "sha256": "1", "score": 0.5}'),
 ]
 
 
@@ -68,9 +70,11 @@ def test_a_log_of_scorings_that_a_full_disk_cut_is_read_and_continued(why, rest,
     assert disclosure.log_scoring(log, record) == 1 and files_scored(log) == 1
     whole = rest.endswith(b"}")
     log.write_bytes(log.read_bytes() + rest)
-    assert disclosure.log_scoring(log, record) == 2 + whole
+    assert disclosure.log_scoring(log, record) == 1 + whole, "the same file counts once"
+    another = record | {"submission": {"sha256": "3"}}
+    assert disclosure.log_scoring(log, another) == 2 + whole
     assert disclosure.log_scoring(log, record | {"name": "line\u2028end"}) == 1
-    assert files_scored(log) == 1 + whole
+    assert files_scored(log) == 2 + whole
 
 
 def test_damaged_standings_are_one_sentence(tmp_path):

@@ -96,10 +96,15 @@ class Maker:
     def card(self, name: str, content: bytes) -> dict[str, Any]:
         """Return a card that fits the predictions."""
         card: dict[str, Any] = {
-            "name": "stranger", "kind": "model", "description": "of a stranger", "world": WORLD, "split": "test",
-            "truth_digest": self.digest, "predictions": name,
+            "name": "stranger",
+            "kind": "model",
+            "description": "of a stranger",
+            "world": WORLD,
+            "split": "test",
+            "truth_digest": self.digest,
+            "predictions": name,
             "predictions_sha256": hashlib.sha256(content).hexdigest(),
-        }  # fmt: skip
+        }
         more = {
             "fps": 25.0,
             "clip_frames": 125,

@@ -509,7 +509,7 @@ def _may_be_answer(value: dict[str, Any]) -> bool:
     """Return True for an object of which one message for the whole file would say too little."""
     plain = {key: item for key, item in value.items() if key not in named_like(TARGETS, value)}
     return (
-        not value
+        value.keys() <= {"clip_id"}  # or a line that was cut off
         or not ANSWERING_FIELDS.isdisjoint(value)
         or bool("raw_output" in value or named_like(PREDICTED_PARTS, value) or tools.answer_field(value))
         or may_hold_answer(plain)

@@ -169,7 +169,7 @@ HUGE = [
     ("clips = 3", "clips = 1000000", "splits.train has more", "a million clips a session"),
     ("sessions = 2\nclips = 3", "sessions = 9000\nclips = 900", "more than 1,000,000 clips", "many clips in all"),
     ("[splits.train]", '[splits."a/b"]', "the name of a split is", "a path as a split"),
-    ("wrap = 3", "wrap = 99999999999999999999", "an integer of more than 64 bits, expected at most", "a huge weight"),
+    ("wrap = 3", "wrap = 99999999999999999999", "an integer is outside 64 bits", "a huge weight"),
     ("one_in = 0", "one_in = 1e300", "randomised.one_in is 1e+300, expected at most", "a huge share"),
     ("tempo_percent = 100", "tempo_percent = 1000000", "workers.ana.tempo_percent is", "a huge tempo"),
     ("Wrap = [1000, 9000]", "Wrap = [1000, 1e308]", "durations.Wrap[1] is 1e+308", "a duration that is no integer"),
