@@ -37,7 +37,7 @@ proof: .venv/.tested-tools
 	$(BIN)/python -m tests.proof
 
 gates: .venv/.tested-tools
-	$(BIN)/python -m tests.proofs
+	$(BIN)/python -m tests.gates
 
 bench: .venv/.tested-tools
 	$(BIN)/python -m tests.benchmarks

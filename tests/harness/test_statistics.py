@@ -1,6 +1,6 @@
 """Tests of intervals, families, verdicts and ranks: by hand, against enumeration, and small versions of the gates.
 
-The full-size gates are in tests/proofs.
+The full-size gates are in tests/gates.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import pytest
 
 from harness import statistics
 from harness.statistics import BOUND, EXACT, NORMAL
-from tests.proofs import intervals, paired
+from tests.gates import intervals, paired
 
 RIGHT = np.array([4, 3, 2, 3, 3])
 """Right clips of five sessions of four clips: 15 of 20."""

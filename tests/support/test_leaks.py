@@ -1,12 +1,12 @@
-"""Nothing but the pictures tells the answer: a small version of tests/proofs/leaks.py, and its own arithmetic."""
+"""Nothing but the pictures tells the answer: a small version of tests/gates/leaks.py, and its own arithmetic."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
 
-from tests.proofs import leaks
-from tests.proofs.leaks import SHUFFLE, TARGETS, Split
+from tests.gates import leaks
+from tests.gates.leaks import SHUFFLE, TARGETS, Split
 
 SHUFFLES, ITERATIONS = 999, 25
 

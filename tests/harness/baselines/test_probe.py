@@ -1,4 +1,4 @@
-"""The probe's parts worked out by hand, and a small version of tests/proofs/validity.py."""
+"""The probe's parts worked out by hand, and a small version of tests/gates/validity.py."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from harness.baselines import probe_model
 from harness.baselines.probe_model import LABELS, SIDE, Target
 from reference.process.frame_limits import frame_limit
 from reference.task import DEFAULT_INDICES
-from tests.proofs import samplers, shown, validity
+from tests.gates import samplers, shown, validity
 
 A, B, C, D = range(4)
 

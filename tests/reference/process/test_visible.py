@@ -189,7 +189,7 @@ def test_distributions_sum_to_one(states):
 
 
 def proof():
-    path = ROOT / "tests" / "proofs" / "ceiling.py"
+    path = ROOT / "tests" / "gates" / "ceiling.py"
     spec = importlib.util.spec_from_file_location("ceiling_proof", path)
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)

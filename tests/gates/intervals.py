@@ -5,7 +5,7 @@ rho, its clips are right or wrong with it. Every run is one data set; its interv
 (`statistics.proportion_ends`, the broadcasting half of `proportion_interval`). Coverage is the share of runs whose
 interval holds p, runs with every clip right among them.
 
-Run from the repository root: `python -m tests.proofs.intervals`. Exit code 1 where the gate does not hold.
+Run from the repository root: `python -m tests.gates.intervals`. Exit code 1 where the gate does not hold.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import NamedTuple
 import numpy as np
 
 from harness import statistics
-from tests.proofs.proof import Proof, percent, table
+from tests.gates.proof import Proof, percent, table
 
 SEED, RUNS = 20_260, 10_000
 DEMANDED = 0.915

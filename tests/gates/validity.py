@@ -8,7 +8,7 @@ A demand that the split test does not meet is decided by test-large. Limits are 
 (CR3, t(G-1), identity scale); "upper" is one-sided. Differences as is against painted out: sign flip over sessions,
 Holm over the four metrics.
 
-Run from the repository root: `python -m tests.proofs.validity [--workers 2]`. Draws some 30,000 clips: minutes.
+Run from the repository root: `python -m tests.gates.validity [--workers 2]`. Draws some 30,000 clips: minutes.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ from harness.baselines.probe_model import LABELS, Answers, Probe
 from reference.process.frame_limits import ClipState, Limit, frame_limit, overlaps
 from reference.process.priors import fit
 from reference.task import OPERATIONS, Clip, Segment
-from tests.proofs.proof import Proof, table
-from tests.proofs.shown import MARKS, Drawn, draw, states, truth
+from tests.gates.proof import Proof, table
+from tests.gates.shown import MARKS, Drawn, draw, states, truth
 
 SPLITS = ("test", "test-large")
 LEVEL, SHARE_OF_LIMIT, NOT_DENSE, SHARE_LOST = 0.05, 0.9, 0.9, 0.5

@@ -11,7 +11,7 @@ test labels shuffled against the fixed predictions, within sessions and by whole
 A leak is an adjusted p of at most 0.01. Positive control: a planted feature that gives away the answer of every tenth
 clip, and nothing of the others, is found.
 
-Run from the repository root: `python -m tests.proofs.leaks`. Exit code 1 where there is a leak, or a control is missed.
+Run from the repository root: `python -m tests.gates.leaks`. Exit code 1 where there is a leak, or a control is missed.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from harness.statistics import holm
 from reference.process.split import build_split
 from reference.process.world import load_world
 from reference.task import CLIP_FRAMES, DEFAULT_INDICES, FPS, OPERATIONS, Clip
-from tests.proofs.proof import Proof, percent, table
+from tests.gates.proof import Proof, percent, table
 
 SEED, SHUFFLES, LEVEL, PLANTED = 20_262, 9_999, 0.01, 10
 ITERATIONS = 100

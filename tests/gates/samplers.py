@@ -4,7 +4,7 @@ For each sampler: how far true transitions are from the nearest frame it takes, 
 gets (`frame_limits`), and what the probe gets. The probe is trained once, on uniform frames; so are the answers to
 all samplers its own, and the frames alone differ. Samplers that look at pictures see all 125 frames, drawn small.
 
-Run from the repository root: `python -m tests.proofs.samplers [--workers 2] [--time]`. `--time` adds what a choice
+Run from the repository root: `python -m tests.gates.samplers [--workers 2] [--time]`. `--time` adds what a choice
 costs on this machine: one core, median, small luma given.
 """
 
@@ -28,9 +28,9 @@ from reference.process.world import World, load_world
 from reference.randomness import render_seed
 from reference.task import CLIP_FRAMES
 from reference.video.samplers import LUMA_SIDE, SAMPLERS, luma_of
-from tests.proofs import shown, validity
-from tests.proofs.proof import Proof, table
-from tests.proofs.shown import SIZE, Drawn
+from tests.gates import shown, validity
+from tests.gates.proof import Proof, table
+from tests.gates.shown import SIZE, Drawn
 from tests.support.sampling import distances
 
 FRAMES = 8

@@ -1,6 +1,6 @@
 """Second proof of the ceiling: the oracle's realised share against the mean ceiling, on a larger twin of a split.
 
-Run from the repository root: `python -m tests.proofs.ceiling [--scale 50] [--workers 2]`. Clips are sorted by their
+Run from the repository root: `python -m tests.gates.ceiling [--scale 50] [--workers 2]`. Clips are sorted by their
 ceiling and divided into ten bins of equal size. Demanded: 0.01 over all clips and over the hidden ones (next operation
 not on screen), 0.02 in every bin of both. Exit code 1 where that does not hold.
 """
@@ -15,7 +15,7 @@ from typing import NamedTuple
 from reference.process.split import build_split
 from reference.process.world import load_world
 from reference.task import Clip
-from tests.proofs.proof import Proof, table
+from tests.gates.proof import Proof, table
 
 BINS = 10
 MEAN_TOLERANCE = 0.01

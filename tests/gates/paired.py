@@ -9,7 +9,7 @@ paired t test over clips, and over session sums.
 The skewed case breaks the exchange and keeps equal expectations: B fails in one session of ten and makes up for it,
 a little, in the others. Sessions are few, so most runs see one such session, or none.
 
-Run from the repository root: `python -m tests.proofs.paired`. Exit code 1 where the gate does not hold.
+Run from the repository root: `python -m tests.gates.paired`. Exit code 1 where the gate does not hold.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ import numpy as np
 from scipy.special import bdtr, expit, stdtr
 
 from harness import statistics
-from tests.proofs.proof import Proof, percent, table
+from tests.gates.proof import Proof, percent, table
 
 SEED, PAIRS, SESSIONS, CLIPS = 20_261, 2_000, 8, 20
 VARIANCES = (0.1, 0.3, 0.5)
