@@ -21,6 +21,8 @@ from reference.files import sha256, write_atomically, write_json, write_text
 from reference.toml import read_toml
 
 CARD, PREDICTIONS, TRAINING, CLIP_MAP = "card.toml", "predictions.jsonl", "training.json", "clip_map.json"
+READING = ("adapter", "fps", "clip_frames", "lenient", "ignore_extra")
+"""Fields of a card, and of a scoring Request, that say how the predictions are read; besides the clip map."""
 KINDS = ("model", "baseline", "reference")
 FILE_NAME = r"(?!\.\.?$)[^/\\\x00-\x1f]+"
 ENTRY_NAME = re.compile(r"[^\W_](?:[\w.+-]*[\w+-])?")

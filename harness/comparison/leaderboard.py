@@ -36,6 +36,7 @@ from harness.scoring.request import Request
 from harness.scoring.result import Score
 from harness.scoring.score import score
 from harness.scoring.signature import SEED
+from reference.files import is_of_the_machine
 from reference.truth.catalog import locate
 
 if TYPE_CHECKING:
@@ -256,6 +257,8 @@ def _score_entry(path: Path, card: Card, request: Request, truths: _Truths) -> E
             _need_same_truth(card, truth)
             return Entry(path, card, scored, card.name)
     except Exception as error:
+        if is_of_the_machine(error):
+            raise
         return _reason(error)
 
 

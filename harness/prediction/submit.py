@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from harness.cards import CARD, ENTRY_NAME, FILE_NAME, PREDICTIONS, Card, read_card, write_entry
+from harness.cards import CARD, ENTRY_NAME, FILE_NAME, PREDICTIONS, READING, Card, read_card, write_entry
 from harness.errors import HarnessError, SubmissionError, UsageError
 from harness.ingestion.submission_file import PACKED, STDIN, shown_name, split_ending
 from harness.masking import Mask
@@ -29,8 +29,6 @@ from reference.files import sha256
 from reference.truth.store import Truth
 
 KINDS = ("model", "baseline")
-READING = ("adapter", "fps", "clip_frames", "lenient", "ignore_extra")
-"""Fields of a Request that a card can hold, so that every later reading is the same."""
 CHOICES = ("world", "split", "home", "truth", "clip_map", *READING)
 LONGEST_NAME = 200
 

@@ -22,7 +22,8 @@ from harness.report import data
 from harness.rules import COMPONENTS, Weights, find_rules
 from harness.scoring.request import CAPS, INGESTION, MOST, Request
 from reference import shapes
-from reference.truth.catalog import locate
+from reference.home import cache_home
+from reference.truth.catalog import is_name, locate
 
 NAME = 1000
 """Characters of a name, which a page may show."""
@@ -92,6 +93,8 @@ def request_of(recipe: Mapping[str, Any], request: Request) -> Request:
     reading = dict(recipe["reading"])
     if reading.pop("clip_map") is not None:
         raise UsageError("the page was made with --clip-map, which it does not hold: it cannot be made again from it")
+    if not is_name(recipe["world"], cache_home(request.home)):  # a file or folder of that name is none of the page's
+        raise UsageError(f"the page is of world {shown_name(recipe['world'])}, which this machine has by no such name")
     chosen = {name: reading[name] for name in (*INGESTION, *CAPS) if name in reading}
     return replace(
         request,

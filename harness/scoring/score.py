@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness import disclosure
-from harness.cards import CARD, predictions_of, read_card
+from harness.cards import CARD, READING, predictions_of, read_card
 from harness.errors import UsageError
 from harness.ingestion.ingest import Ingestion, ingest
 from harness.ingestion.rows import NAME, is_path, write_rows
@@ -102,21 +102,29 @@ def validate(submission: str | Path | Rows, *, request: Request | None = None, *
 def as_its_card_says(submission: str | Path | Rows, request: Request) -> tuple[Request, list[str]]:
     """Return the request with what the card beside an entry's predictions says about reading them, and a note on it.
 
-    A choice of the request's own counts more. A card counts for the file whose sum it states.
+    A choice of the request's own counts more. A card counts for the file whose sum it states. Raises UsageError where
+    its clip map is not the one whose sum it states.
     """
     if not is_path(submission) or str(submission) == STDIN or not (Path(submission).parent / CARD).is_file():
         return request, []
     path = Path(submission)
-    with suppress(UsageError):  # a broken card is told where entries are
+    try:
         card = read_card(path.parent)
-        asked = {name: value for name, value in card.ingestion(path.parent).items() if value}
-        chosen = {name: value for name, value in asked.items() if getattr(request, name) == getattr(_DEFAULT, name)}
-        if chosen and card.predictions == path.name and predictions_of(path.parent, card):
-            shown = [
-                name if value is True or name == "clip_map" else f"{name} {value}" for name, value in chosen.items()
-            ]
-            return replace(request, **chosen), [f"read as the {CARD} beside it says: {', '.join(shown)}"]
-    return request, []
+    except UsageError:
+        return request, [f"the {CARD} beside it cannot be read, so it is not followed"]
+    if card.predictions != path.name or not any(getattr(card, name) for name in (*READING, "clip_map")):
+        return request, []
+    try:
+        predictions_of(path.parent, card)
+    except UsageError:
+        return request, [f"the {CARD} beside it is of another file, so it is not followed"]
+    asked = {name: value for name, value in card.ingestion(path.parent).items() if value}
+    chosen = {name: value for name, value in asked.items() if getattr(request, name) == getattr(_DEFAULT, name)}
+    if not chosen:
+        return request, []
+    plain = {name for name, value in chosen.items() if value is True or name == "clip_map"}
+    shown = ", ".join(name if name in plain else f"{name} {value}" for name, value in chosen.items())
+    return replace(request, **chosen), [f"read as the {CARD} beside it says: {shown}"]
 
 
 _DEFAULT = Request()

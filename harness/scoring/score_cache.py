@@ -82,6 +82,8 @@ def reading(answers: Path) -> Iterator[None]:
 
     try:
         yield
+    except (duckdb.OutOfMemoryException, duckdb.InterruptException):  # no fault of what is stored
+        raise
     except duckdb.Error as error:
         (answers.parent / RECORD).unlink(missing_ok=True)
         reason = str(error).splitlines()[0]

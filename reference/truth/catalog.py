@@ -53,6 +53,12 @@ def names(home: Path) -> list[str]:
     return [*world_names(), *imported_names(home), *sealed_names(home)]
 
 
+def is_name(name: str, home: Path) -> bool:
+    """Return True for the name of a world that `names` lists, or of a scaled one of those that ship: no path."""
+    scaled = _SCALED.fullmatch(name)
+    return (scaled["base"] in world_names()) if scaled else name in names(home)
+
+
 def sealed_split(name: str, home: Path) -> str | None:
     """Return the split that was sealed under a name on this machine, also where its secret is missing; else None."""
     with contextlib.suppress(WorldError):

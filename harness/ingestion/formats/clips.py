@@ -21,16 +21,12 @@ from harness.ingestion.contents import MODEL_ROLES, are_turns, who
 from harness.ingestion.diagnostics import quote
 from harness.ingestion.field_names import EITHER, MODEL_TEXTS, named_like
 from harness.ingestion.formats.records import Unshaped
+from harness.ingestion.formats.replies import HOLDERS, TOP_LEVEL
 
 Place = tuple[str, ...]
 """Keys on the way to a text of an object; the elements of a list share a place."""
 
-REPLIES = frozenset(
-    (
-        "response", "body", "choices", "candidates", "outputs", "output", "result", "modelOutput", "model_output",
-        "resps", "filtered_resps",
-    )
-)  # fmt: skip
+REPLIES = frozenset((*(path[0] for path in HOLDERS if path), *TOP_LEVEL, "resps", "filtered_resps"))
 """Fields that hold what a model or its provider said."""
 SHORTEST_MENTION = 4
 """A shorter id among other words may be a word."""

@@ -6,6 +6,7 @@ one sheet with cells in it, and no formulas there: their results need not be in 
 
 from __future__ import annotations
 
+import contextlib
 import json
 import warnings
 import zipfile
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     from harness.ingestion.submission_file import Limits
 
 ROWS = 1 << 20  # of a sheet of Excel
+SHARED_BYTES = 1 << 27
+"""Bytes of the table of texts, which is held in memory whole, several times as large."""
 REMEDY = "save the sheet as CSV"
 
 
@@ -47,10 +50,16 @@ def json_lines(file: IO[bytes], name: str, limits: Limits) -> Iterator[bytes]:
         raise UsageError(f"{name}: {needs}, or {REMEDY}") from None
     try:
         with zipfile.ZipFile(file) as archive:
-            if sum(part.file_size for part in archive.infolist()) > limits.max_bytes:
-                raise SubmissionError(f"{name}: over the cap of {limits.max_bytes:,} decompressed bytes (--max-bytes)")
-        warnings.filterwarnings("ignore", module="openpyxl")
-        yield from _lines(openpyxl.load_workbook(file, read_only=True), name, limits)
+            sizes = {part.filename: part.file_size for part in archive.infolist()}
+        if sum(sizes.values()) > limits.max_bytes:
+            raise SubmissionError(f"{name}: over the cap of {limits.max_bytes:,} decompressed bytes (--max-bytes)")
+        if sizes.get("xl/sharedStrings.xml", 0) > SHARED_BYTES:
+            raise SubmissionError(f"{name}: its texts have more than {SHARED_BYTES:,} bytes; {REMEDY}")
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", module="openpyxl")
+            book = openpyxl.load_workbook(file, read_only=True)
+        with contextlib.closing(book):
+            yield from _lines(book, name, limits)
     except HarnessError:
         raise
     except Exception as error:  # whatever the parsers of a damaged file raise
