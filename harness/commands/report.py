@@ -73,4 +73,6 @@ def _beside(submission: Path) -> Path:
     """Return the page of a file, beside it and named as it is: gpt-4.1.jsonl and gpt-4.5.jsonl have a page each."""
     from harness.ingestion.submission_file import split_ending
 
+    if not submission.name:
+        raise UsageError(f"{submission}: names no file")
     return submission.with_name(f"{split_ending(submission.name)[0]}.html")

@@ -16,7 +16,7 @@ from harness.formatting import count, plural
 @options.output_format()
 @options.truth
 @options.ingestion
-def command(submission: str, output: str, lenient: bool, **choices: Any) -> None:
+def command(submission: str, output: str, **choices: Any) -> None:
     """Check the predictions in FILE against a split, without scoring them.
 
     The exit code is 2 when a line would be rejected, or when a sealed split has no score for so few answers.
@@ -29,10 +29,12 @@ def command(submission: str, output: str, lenient: bool, **choices: Any) -> None
     from harness.ingestion.diagnostics import problem_count
     from harness.scoring import score
 
-    found = score.validate(submission, **choices)
+    request, notes = score.as_its_card_says(submission, options.request(choices))
+    found = score.validate(submission, request=request)
+    found.notes.extend(notes)
     with options.printing():
         _print(found, output)
-    if found.total and not lenient:
+    if found.total and not request.lenient:
         raise SubmissionError(f"{found.name}: {problem_count(found.codes)}, this file would be refused")
     if found.shortfall:
         raise SubmissionError(f"{found.name}: {found.shortfall}")

@@ -85,6 +85,7 @@ def gather_report(
     """Gather one file. `shown` is the title of a file without a `name`; by default its display name."""
     _need(request)
     scored = score(file, request=request, name=name, training=training)
+    request = scored.request  # with what a card beside the file said about reading it
     shown = name or shown or display_name(file)
     entry = _operand(shown, scored, Path(file))
     field = leaderboard.pair_entries([entry], request, FLOOR)

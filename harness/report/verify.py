@@ -168,6 +168,7 @@ def _gather_files(recipe: dict[str, Any], folder: Path, request: Request) -> Gat
         operands.append(file or entry["name"])
     names = [entry["name"] for entry in recipe["operands"]]
     if recipe["kind"] == "report":
+        request = replace(request, follow_card=False)  # the page says how its file was read
         return gather.gather_report(operands[0], request, name=recipe["name"], shown=names[0])
     return gather.gather_comparison(operands, request, recipe["margin"], names=names)
 

@@ -46,6 +46,7 @@ class Request:
     fps: float | None = None  # frame rate of the answers, converted to 25
     clip_frames: int | None = None  # frames of a clip in the answers, converted to 125
     clip_map: ClipMap | None = None  # clips by an id in the file, or in its order; or a file that says so
+    follow_card: bool = True  # an entry's file is read as its card says, where nothing else was chosen
     max_line_bytes: int | None = None
     max_lines: int | None = None
     max_bytes: int | None = None

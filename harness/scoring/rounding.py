@@ -28,6 +28,7 @@ def rounding_of(facts: ClipFacts, request: Request) -> dict[str, Any] | None:
     converted = locate(request.world, cache_home(request.home)).converted
     unknown = {"hits_lost": None, "hits_gained": None}
     if rate == FPS:
+        converted &= request.fps is None and request.clip_frames is None  # else it was said that the file counts so
         return {"fps": float(FPS), "rounded": 0} | unknown if converted else None
     return {"fps": float(rate)} | facts.rounding(rate) | (unknown if converted else {})
 

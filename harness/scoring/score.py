@@ -105,7 +105,9 @@ def as_its_card_says(submission: str | Path | Rows, request: Request) -> tuple[R
     A choice of the request's own counts more. A card counts for the file whose sum it states. Raises UsageError where
     its clip map is not the one whose sum it states.
     """
-    if not is_path(submission) or str(submission) == STDIN or not (Path(submission).parent / CARD).is_file():
+    if not request.follow_card or not is_path(submission) or str(submission) == STDIN:
+        return request, []
+    if not (Path(submission).parent / CARD).is_file():
         return request, []
     path = Path(submission)
     try:

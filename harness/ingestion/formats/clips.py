@@ -75,7 +75,7 @@ class Clips:
         self._ordered = None if clip_map is None or isinstance(clip_map, Mapping) else clip_map
         self._voters = [value for value in voters if value]
         self._taken: Counter[str] = Counter()
-        self._map_used = False
+        self._map_used, self._own = False, 0  # whether the map gave a clip; how many objects named their own
         self.in_order = False  # True once a clip came from its place in the file
 
     def named(self, value: dict[str, Any], number: int, *, foreign: bool) -> dict[str, Any]:
@@ -86,6 +86,7 @@ class Clips:
         """
         if "clip_id" in value and (not self._mapped or self._is_clip(value["clip_id"])):
             if self._mapped:
+                self._own += 1
                 self._check_agreement(value["clip_id"], number)
             return value
         self._map_used |= self._mapped
@@ -137,8 +138,9 @@ class Clips:
     def notes(self) -> list[str]:
         """Return what is to be said about where the clips were found."""
         shown = sorted(self._taken.items(), key=lambda item: -item[1])
-        if self._mapped and not self._map_used:
-            return ["the clip map was not used: the file names its clips itself"]
+        if self._mapped:
+            named = "the clip map was not used: the file names its clips itself" if self._own else ""
+            return [note for note in ("the clip map gave the clips" if self._map_used else named,) if note]
         return [f"the clip was taken from {place} on {count(times)} lines" for place, times in shown]
 
     @cached_property

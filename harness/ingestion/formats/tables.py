@@ -99,12 +99,18 @@ def find_header(lines: list[bytes | None]) -> Header | None:
     best = max(headers, key=lambda header: (len(_known(header.names)), len(header.names)), default=None)
     if best is None or not all(_NAME.fullmatch(name) for name in best.names):
         return None
-    if len({*best.names} - {""}) < 2 and not named_like(MODEL_TEXTS, dict.fromkeys(best.names)):
+    if len({*best.names} - {""}) < 2 and not _holds_texts(best.names):
         return None
     if not others or 2 * sum(line.lstrip()[:1] in ("{", "[") for line in others) >= len(others):
         return None
     is_even = all(len(split(line, best.mark)[0]) == len(best.names) for line in others)
     return best if is_even or _known(best.names) else None
+
+
+def _holds_texts(names: list[str]) -> bool:
+    """Return True where a column has a name of a model's text."""
+    columns = dict.fromkeys(names)
+    return bool(named_like(MODEL_TEXTS, columns) or named_like(EITHER, columns))
 
 
 def _known(names: list[str]) -> list[str]:
@@ -132,7 +138,7 @@ def _header(source: SubmissionFile) -> Header:
     if "\r" in first.text.rstrip("\r\n"):
         raise SubmissionError(f"{source.name}: lines end in carriage returns alone; save it with LF line ends")
     names = [name for name in header.names if name]
-    if len(names) < 2 and "clip_id" not in names and not named_like(MODEL_TEXTS, dict.fromkeys(names)):
+    if len(names) < 2 and "clip_id" not in names and not _holds_texts(names):
         raise SubmissionError(f"{source.name}:{first.number}: the header needs names of columns, such as clip_id")
     if len(set(names)) < len(names):
         twice = next(name for name in names if names.count(name) > 1)

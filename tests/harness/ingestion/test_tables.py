@@ -190,7 +190,8 @@ OTHER_NAMES = [
     table(["index", "video", "question", "answer", "prediction"], [0, ONE, "?", "Pack", SAID], mark="\t"),
     table(["id", "prediction"], [ONE, SAID]),
     table(["file", "response"], [f"videos/{ONE}.mp4", SAID], mark=";"),
-    table(["response"], [json.dumps(json.loads(SAID))]),
+    *(table([name], [json.dumps(json.loads(SAID))]) for name in ("response", "text", "answer", "output", "completion")),
+    table(["", "text"], [0, json.dumps(json.loads(SAID))]),
 ]
 
 
