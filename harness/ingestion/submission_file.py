@@ -31,6 +31,7 @@ import numpy as np
 from harness.errors import SubmissionError, UsageError
 from harness.ingestion import not_predictions
 from harness.ingestion.formats import excel
+from reference.extras import needs
 
 STDIN = "-"
 CHUNK = 1 << 18
@@ -322,8 +323,8 @@ def _gunzip(packed: IO[bytes], name: str) -> Iterator[bytes]:
 def _unzstd(packed: IO[bytes], name: str) -> Iterator[bytes]:
     try:
         import zstandard
-    except ImportError:
-        raise UsageError(f"{name}: reading .zst needs the package zstandard; unpack it, or pip install it") from None
+    except ImportError as error:
+        raise UsageError(f"{name}: {needs('reading .zst', error)}; unpack the file") from None
     # A kilobyte at a time: the few bytes of one block can stand for 128 kB, and one call returns all of them.
     frame: Any = None
     rest = b""
