@@ -39,17 +39,7 @@ OBJECT_CONTAINERS = ("lines", "stream", "array", "predictions", "samples")
 _METRIC = re.compile(
     r"(?<![a-z])(oca|t?m?iou|m?ap|aa|acc|accuracy|exact_match|f1|precision|recall|bleu|rouge)(?![a-z])", re.IGNORECASE
 )
-_NAMES_ANSWER = {
-    "clip_id",
-    "id",
-    "clip",
-    "video",
-    "video_id",
-    "sample_id",
-    "doc_id",
-    "pred",
-    *tools.TEXT_FIELDS,
-}  # of one clip
+_NAMES_ANSWER = {*IDS, "pred", *tools.TEXT_FIELDS}  # of one clip
 
 
 @dataclass(frozen=True)
