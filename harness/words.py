@@ -151,6 +151,11 @@ TERMS = (
         "Two models are equivalent when the 90% interval of their difference lies inside plus or minus the margin.",
     ),
     Word(
+        "mend",
+        "To mend a failure mode is to make a model answer all three fields right on the clips of that mode.",
+        "`Mend first` names the mode with the largest gain.",
+    ),
+    Word(
         "off-script",
         "A clip is off-script when its next operation is not the usual successor of its operation in the packing "
         "process.",

@@ -9,6 +9,7 @@ CHECKOUT = Path(__file__).resolve().parent.parent
 EXTRAS = {
     "video": ("PIL", "av", "sklearn", "threadpoolctl", "joblib", "thorvg_python"),
     "decoders": ("cv2", "decord"),
+    "excel": ("openpyxl",),
     "finetune": (
         "torch",
         "transformers",

@@ -1,8 +1,8 @@
 """The probe as a submission: train the small classifier on one rendering, answer another with it.
 
 The same pictures give the same answers on one machine. Elsewhere the last digits of matrix products differ with the
-processor and the version of numpy, which turns single answers (1 of the 1,440 of the committed entry, where this was
-tried). Pictures of another size change all features, and more answers: the committed entry is of 168 x 168.
+processor and the version of numpy, which may change a few answers. Pictures of another size change all features, and
+more answers: the committed entry is of 168 x 168.
 """
 
 from __future__ import annotations

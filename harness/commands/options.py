@@ -17,6 +17,7 @@ from typing import Any, ClassVar
 
 import click
 
+from harness.clip_map import read_clip_map
 from harness.commands.printing import say
 from harness.errors import UsageError
 from harness.formatting import CONTROL, count, printable
@@ -138,8 +139,6 @@ _LINE_CAP, _LINES_CAP, _BYTES_CAP = (click.IntRange(1, most) for most in (1 << 3
 def _read_clip_map(context: click.Context, parameter: click.Parameter, path: Path | None) -> Any:
     if path is None:
         return None
-    from harness.clip_map import read_clip_map
-
     return read_clip_map(path)
 
 

@@ -9,6 +9,8 @@ import click
 from harness.commands import options
 from harness.errors import SubmissionError
 from harness.formatting import count, plural
+from harness.ingestion.diagnostics import problem_count
+from harness.ingestion.problem_kinds import problem_lines
 
 
 @click.command("validate", cls=options.Command)
@@ -26,7 +28,6 @@ def command(submission: str, output: str, **choices: Any) -> None:
       harness validate submission.jsonl
       harness validate submission.jsonl --format json
     """
-    from harness.ingestion.diagnostics import problem_count
     from harness.scoring import score
 
     request, notes = score.as_its_card_says(submission, options.request(choices))
@@ -52,7 +53,6 @@ def _print(found: Any, output: str) -> None:
 
 def _print_text(found: Any) -> None:
     from harness.commands.terminal import console, print_lines, print_note
-    from harness.ingestion.problem_kinds import problem_lines
 
     out = console()
     have = "has a line" if found.rows == 1 else "have a line"

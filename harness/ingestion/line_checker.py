@@ -12,6 +12,7 @@ import re
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+from harness.clip_map import IDS
 from harness.ingestion.confusables import code_points, hidden_characters
 from harness.ingestion.contents import text_in
 from harness.ingestion.diagnostics import Problem, quote
@@ -46,7 +47,7 @@ CLIP_NAMES = ("clip_id", "clip", "video_id", "video")
 ABSTAINED = "write null, or leave the cell of a table empty, where there is none"
 NOT_STATED = ("null", "none", "nan", "nat", "na", "n/a", "<na>", "nil", "-")
 OFTEN_CALLED = {
-    "clip_id": ("id", "clip", "video", "video_id", "clip_name", "video_name", "sample_id", "sample", "name", "uid"),
+    "clip_id": (*IDS, "clip_name", "video_name", "sample", "name"),
     "dominant_operation": ("operation", "label", "action", "current_operation", "current_action", "activity"),
     "temporal_segment": ("segment", "interval", "span", "timestamps", "time_span", "boundaries"),
     "next_operation": ("next", "next_action", "anticipated_operation", "anticipated_action", "predicted_next"),

@@ -1,13 +1,14 @@
 """Files that are no predictions at all: what each is and the way out, in tables.
 
-BYTES knows files by their first bytes, OBJECTS by the keys of their JSON objects, FOLDERS by the names in them. A row
-is so narrow that no prediction file fits it; all objects that are looked at must fit the same row.
+BYTES knows files by their first bytes, ARCHIVES by the names of the files in a zip archive, OBJECTS by the keys of
+JSON objects, FOLDERS by the names in them. A row is so narrow that no prediction file fits it; all objects that are
+looked at must fit the same row.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -15,12 +16,13 @@ from harness.ingestion.field_names import EITHER, MODEL_TEXTS, is_truth_row, nam
 
 EXPORT = "export its rows as JSON Lines, CSV or Parquet"
 SHEET = "save the sheet as CSV"
+NAMES_SEEN = 10_000  # of an archive
 UNPACK = "unpack it and pass the prediction file"
 READ_PACKED = "unpack it; .gz and .zst are read as they are"
 ANSWERS = "pass the file with the model's answers"
 WEIGHTS = "harness predict asks a model, and writes its answers"
 RESULTS = "pass the file of results that the batch wrote"
-_SCORES = f"{ANSWERS}, one a clip (of lm-eval and lmms-eval: samples_*.jsonl, written with --log_samples)"
+SAMPLES = f"{ANSWERS}, one a clip (of lm-eval and lmms-eval: samples_*.jsonl, written with --log_samples)"
 
 
 class Other(NamedTuple):
@@ -45,10 +47,10 @@ def _at(offset: int, *words: bytes) -> Callable[[bytes], bool]:
     return lambda head: any(head[offset : offset + len(word)] == word for word in words)
 
 
-def _zipped(names: str) -> Callable[[bytes], Any]:
-    """Return the test of a zip archive whose first file has a name (and, where it is short, a text) like this."""
-    pattern = re.compile(names.encode())
-    return lambda head: head.startswith(b"PK\x03\x04") and pattern.match(head[30:160])
+def _holds(name: str) -> Callable[[Sequence[str]], bool]:
+    """Return the test of archives in which one file has a name like this."""
+    known = re.compile(name)
+    return lambda names: any(map(known.fullmatch, names))
 
 
 def _text(pattern: str) -> Callable[[bytes], Any]:
@@ -76,13 +78,16 @@ def _is_safetensors(head: bytes) -> bool:
     return head[8:10] == b'{"' and 2 <= int.from_bytes(head[:8], "little") <= 100_000_000
 
 
+ARCHIVES = (
+    Other("a NumPy archive (.npz)", EXPORT, lambda names: names and all(name.endswith(".npy") for name in names)),
+    Other("a PyTorch checkpoint", WEIGHTS, _holds(r"[^/]+/(data\.pkl|\.format_version|byteorder)")),
+    Other("a workbook of Numbers or document of Pages", SHEET, _holds(r"Index\.zip|Index/.*\.iwa")),
+    Other("a workbook with macros, or in binary form", SHEET, _holds(r"xl/(vbaProject|workbook)\.bin")),
+    Other("an Office document", SHEET, _holds(r"(word|ppt|xl|visio)/[^/]+\.xml")),
+)
 BYTES = (
     Other("a table after Excel's line sep=", "remove the first line of the file", _text(r"sep=.\s*[\r\n]")),
-    Other("a NumPy archive (.npz)", EXPORT, _zipped(r"[^\0]{1,80}?\.npy")),
-    Other("a PyTorch checkpoint", WEIGHTS, _zipped(r"[^\0]{1,80}?/(data\.pkl|\.format_version|byteorder)")),
-    Other("an OpenDocument sheet or text", SHEET, _zipped(r"mimetypeapplication/vnd\.oasis")),
-    Other("a workbook of Numbers or document of Pages", SHEET, _zipped(r"(Index/|Metadata/|Data/|preview.*\.jpg)")),
-    Other("an Office document", SHEET, _zipped(r"(word|ppt)/")),
+    Other("an OpenDocument sheet or text", SHEET, _at(30, b"mimetypeapplication/vnd.oasis")),
     Other("a zip archive", UNPACK, _begins(b"PK\x03\x04")),
     Other("an empty zip archive", ANSWERS, _begins(b"PK\x05\x06")),
     Other("a tar archive", UNPACK, _at(257, b"ustar")),
@@ -253,7 +258,7 @@ OBJECTS = (
     ),
     Other("the state of a trainer", ANSWERS, _keys("log_history", "global_step")),
     Other("a JSON Schema", ANSWERS, _keys("$schema", "properties")),
-    Other("a file of scores without answers", _SCORES, _are_losses),
+    Other("a file of scores without answers", SAMPLES, _are_losses),
     Other("an Inspect log without samples", "pass the log with them", _keys("eval", "plan", without=["samples"])),
 )  # fmt: skip
 FOLDERS = (
@@ -271,6 +276,11 @@ FOLDERS = (
 def by_bytes(head: bytes) -> str:
     """Return what a file with these first bytes is and the way out, or nothing where it may hold predictions."""
     return next((other.message for other in BYTES if other.test(head)), "")
+
+
+def by_names(names: Sequence[str]) -> str:
+    """Return what an archive with files of these names is and the way out, or nothing where it is none of ARCHIVES."""
+    return next((other.message for other in ARCHIVES if other.test(names[:NAMES_SEEN])), "")
 
 
 def by_objects(objects: list[dict[str, Any]]) -> str:

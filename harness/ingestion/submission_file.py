@@ -12,7 +12,6 @@ import codecs
 import contextlib
 import hashlib
 import os
-import re
 import shutil
 import stat
 import sys
@@ -29,8 +28,9 @@ from typing import IO, Any
 import numpy as np
 
 from harness.errors import SubmissionError, UsageError
-from harness.ingestion import not_predictions
+from harness.ingestion import archives, not_predictions
 from harness.ingestion.formats import excel
+from reference.extras import needs
 
 STDIN = "-"
 CHUNK = 1 << 18
@@ -38,7 +38,6 @@ BOM = codecs.BOM_UTF8
 PLACEHOLDER = b"?"  # no JSON, so the screen leaves it to the strict checker
 JSON_SPACE = b" \t\r\n"
 PACKED = (".gz", ".zst")
-ZIP = b"PK\x03\x04"
 ENDINGS = (".jsonl", ".ndjson", ".json", ".csv", ".tsv", ".parquet", ".xlsx", ".txt", ".eval")
 """Endings that say how a file's predictions are written; any other dot belongs to its name, as in gpt-4.1."""
 
@@ -146,7 +145,7 @@ def _open(submission: str | Path, folder: Path, limits: Limits) -> SubmissionFil
     magic = _head(path, name)
     unpack = _unpacker(magic, path, name, limits)
     if unpack is None:
-        refuse_foreign(magic, name)
+        _refuse_foreign(magic, path, name, limits)
     with ThreadPoolExecutor(1) as pool:  # hashing leaves the other core to the look at the bytes
         digest = pool.submit(_sha256, path)
         original = path
@@ -155,7 +154,7 @@ def _open(submission: str | Path, folder: Path, limits: Limits) -> SubmissionFil
             with path.open("rb") as packed:
                 _write_capped(unpack(packed, name), original, name, limits)
             magic = _head(original, name)
-            refuse_foreign(magic, name)
+            _refuse_foreign(magic, original, name, limits)
         if original.stat().st_size > limits.max_bytes:
             raise SubmissionError(f"{name}: over the cap of {limits.max_bytes:,} bytes (--max-bytes)")
         original = original.absolute()
@@ -253,19 +252,21 @@ def _head(path: Path, name: str) -> bytes:
         return file.read(4096)
 
 
-def refuse_foreign(magic: bytes, name: str) -> None:
+def _refuse_foreign(magic: bytes, path: Path, name: str, limits: Limits) -> None:
     """Raise SubmissionError for content that is certainly no prediction file."""
-    if what := not_predictions.by_bytes(magic):
+    names = archives.names_in(path, name, limits.max_lines) if magic.startswith(archives.ZIP) else []
+    if what := not_predictions.by_names(names) or not_predictions.by_bytes(magic):
         raise SubmissionError(f"{name}: {what}")
 
 
 def _unpacker(
     magic: bytes, path: Path, name: str, limits: Limits
 ) -> Callable[[IO[bytes], str], Iterator[bytes]] | None:
-    if magic.startswith(ZIP) and _inspect_samples(path):
-        return _inspect_lines
-    if magic.startswith(ZIP) and excel.is_workbook(path):
-        return partial(excel.json_lines, limits=limits)
+    if magic.startswith(archives.ZIP):
+        if archives.inspect_samples(archives.names_in(path, name, limits.max_lines)):
+            return partial(_inspect_lines, most_files=limits.max_lines)
+        if excel.is_workbook(path):
+            return partial(excel.json_lines, limits=limits)
     for suffix, start, unpack in ((".gz", b"\x1f\x8b", _gunzip), (".zst", b"\x28\xb5\x2f\xfd", _unzstd)):
         if magic.startswith(start) and path.suffix != suffix:
             raise SubmissionError(f"{name}: this is {suffix[1:]} data; unpack it, or give the file a name in {suffix}")
@@ -276,22 +277,15 @@ def _unpacker(
     return None
 
 
-def _inspect_samples(path: Path) -> list[zipfile.ZipInfo]:
-    """Return the samples in a zip archive that is a log of Inspect (.eval), else nothing."""
-    try:
-        with zipfile.ZipFile(path) as archive:
-            members = archive.infolist()
-    except (zipfile.BadZipFile, OSError, ValueError):
-        return []
-    is_log = any(member.filename in ("header.json", "_journal/start.json") for member in members)
-    return [member for member in members if is_log and re.fullmatch(r"samples/[^/]+\.json", member.filename)]
-
-
-def _inspect_lines(packed: IO[bytes], name: str) -> Iterator[bytes]:
+def _inspect_lines(packed: IO[bytes], name: str, most_files: int) -> Iterator[bytes]:
     """Yield the samples of an Inspect log, a line each: line feeds in JSON stand between values only."""
     try:
-        with zipfile.ZipFile(packed) as archive:
-            for member in _inspect_samples(Path(packed.name)):
+        with archives.open_archive(packed, name, most_files) as archive:
+            members = archive.infolist()
+            samples = set(archives.inspect_samples([member.filename for member in members]))
+            for member in members:
+                if member.filename not in samples:
+                    continue
                 with archive.open(member) as sample:
                     while chunk := sample.read(CHUNK):
                         yield chunk.translate(_ONE_LINE)
@@ -322,8 +316,8 @@ def _gunzip(packed: IO[bytes], name: str) -> Iterator[bytes]:
 def _unzstd(packed: IO[bytes], name: str) -> Iterator[bytes]:
     try:
         import zstandard
-    except ImportError:
-        raise UsageError(f"{name}: reading .zst needs the package zstandard; unpack it, or pip install it") from None
+    except ImportError as error:
+        raise UsageError(f"{name}: {needs('reading .zst', error)}; unpack the file") from None
     # A kilobyte at a time: the few bytes of one block can stand for 128 kB, and one call returns all of them.
     frame: Any = None
     rest = b""

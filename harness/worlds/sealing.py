@@ -9,6 +9,7 @@ from typing import Any
 from harness.errors import UsageError
 from harness.progress import counter, span
 from reference import sealing
+from reference.errors import WorldError
 from reference.files import write_json
 from reference.home import cache_home
 from reference.process.world import World, load_world
@@ -71,10 +72,18 @@ def reveal(name: str, path: Path | None = None, *, home: Path | None = None) -> 
         "salt": secret.salt.hex(),
     }
     if path is not None:
-        if path.exists() and (not path.is_file() or read_object(path) != revealed):
+        if path.exists() and not _holds(path, revealed):
             raise UsageError(f"{path}: exists and holds something else; choose another file")
         write_json(path, revealed)
     return revealed
+
+
+def _holds(path: Path, table: dict[str, str]) -> bool:
+    """Return True for a file that holds this JSON object."""
+    try:
+        return read_object(path) == table
+    except WorldError:
+        return False
 
 
 def check_reveal(
@@ -89,8 +98,8 @@ def check_reveal(
 ) -> Check:
     """Compare a published folder with what a revealed secret makes; its render.json says how to make the pictures.
 
-    `published`, `secret`, `salt`, `revealed`: as of `revealed_secret`. Raises UsageError for a folder that holds no
-    rendering, and for what is no secret and salt.
+    `published`, `secret`, `salt`, `revealed`: as of `revealed_secret`. Raises UsageError for pictures of another
+    version or of no known kind and for what is no secret and salt, and WorldError for files that cannot be read.
     """
     folder, opened = revealed_secret(published, secret, salt, revealed=revealed)
     pictures = picture_choices(folder)
@@ -108,7 +117,8 @@ def revealed_secret(
     """Return a published folder, and the secret that was revealed for it.
 
     `published`: the folder, or the file of `reveal` in it; `revealed`: that file, by default reveal.json in the folder.
-    `secret` and `salt`: the two texts instead of a file. Raises UsageError for what is no secret and salt.
+    `secret` and `salt`: the two texts instead of a file. Raises UsageError for what is no secret and salt, and
+    WorldError for files that cannot be read.
     """
     if published.is_file() and revealed is None:
         published, revealed = published.parent, published
@@ -129,7 +139,11 @@ def revealed_secret(
 
 
 def picture_choices(folder: Path) -> dict[str, Any]:
-    """Return the choices of a published folder's pictures, of PICTURES. Raises UsageError for what is no rendering."""
+    """Return the choices of a published folder's pictures, of PICTURES.
+
+    Raises WorldError where render.json is missing or holds no JSON object, and UsageError where it names no pictures
+    that can be drawn.
+    """
     request = read_object(folder / RENDERING).get("request")
     if not isinstance(request, dict) or any(type(request.get(key)) is not kind for key, kind in PICTURES.items()):
         raise UsageError(f"{folder / RENDERING}: does not say what was rendered")

@@ -79,7 +79,6 @@ def render(
     """Render into `folder`, or resume the rendering there.
 
     `announce` is called before a new rendering that takes long, and only then is the disk's free room looked at.
-
     `source` lists the clips, if not the world that the request names (but a world with a secret key, say); `choices`:
     `home` and `draw`, as source_of takes them. Raises RenderError where the request or the folder is at fault. With
     several workers the calling script needs the usual `if __name__ == "__main__"`.

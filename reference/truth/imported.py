@@ -47,6 +47,7 @@ ASIDE = ".replaced-"
 """Begins the name of the folder that holds a world while its replacement takes its place."""
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _SCALED = re.compile(rf"({'|'.join(map(re.escape, world_names()))})(-x[0-9]+)+", re.IGNORECASE)
+_FILE_KEYS = ("file", "name", "sha256")  # of a stored file in a description
 MAX_LABELS = 254  # codes above stand for "other label" and "no answer"
 
 
@@ -81,14 +82,17 @@ class _Read:
 
 
 def imported_names(home: Path) -> list[str]:
-    """Return the names of the worlds that were imported on this machine, sorted."""
+    """Return the names of the worlds that were imported on this machine, sorted.
+
+    Worlds whose replacement was killed get their names back first.
+    """
     recover_worlds(home)
     found = (home / "worlds").glob(f"*/{DESCRIPTION}")
     return sorted(path.parent.name for path in found if NAME.fullmatch(path.parent.name))
 
 
 def imported_origin(name: str, home: Path) -> Origin | None:
-    """Return the imported world of that name, or None."""
+    """Return the imported world of that name, or None. Raises WorldError where its description is damaged."""
     folder = home / "worlds" / name
     if not NAME.fullmatch(name):
         return None
@@ -98,8 +102,10 @@ def imported_origin(name: str, home: Path) -> Origin | None:
         return None
     try:
         description = json.loads((folder / DESCRIPTION).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        raise WorldError(f"{folder / DESCRIPTION}: not readable; import {name} again") from None
+    except (OSError, ValueError, RecursionError):
+        description = None
+    if not _is_description(description):
+        raise WorldError(f"{folder / DESCRIPTION}: not readable; import {name} again")
     return Origin(
         name=name,
         digest=sha256(json.dumps(description, sort_keys=True).encode()),
@@ -108,6 +114,24 @@ def imported_origin(name: str, home: Path) -> Origin | None:
         content=lambda split: _content(_read(folder, description), description, split),
         converted="fps" in description or "clip_frames" in description,
     )
+
+
+def _is_description(value: Any) -> bool:
+    """Return True for an object that names stored files, their kind, and sessions of splits."""
+    if not isinstance(value, dict) or value.get("kind") not in ("openpack", "truth"):
+        return False
+    files, splits, chosen = value.get("files"), value.get("splits", {DEFAULT_SPLIT: []}), value.get("map")
+    return (
+        isinstance(files, list)
+        and all(isinstance(file, dict) and _are_texts(file.get(key) for key in _FILE_KEYS) for file in files)
+        and isinstance(splits, dict)
+        and all(isinstance(sessions, list) and _are_texts(sessions) for sessions in splits.values())
+        and (value["kind"] == "truth" or (isinstance(chosen, dict) and chosen.keys() >= {"name", "toml"}))
+    )
+
+
+def _are_texts(values: Iterable[Any]) -> bool:
+    return all(isinstance(value, str) for value in values)
 
 
 def import_world(

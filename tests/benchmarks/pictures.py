@@ -26,7 +26,7 @@ from reference.rendering.sources import Scenes
 from reference.task import CLIP_FRAMES
 from reference.video.encode import encode, pixel_digest
 from reference.video.read import frames
-from tests.gates.proof import table
+from tests.gates.gate import table
 
 SIDE, N = 336, 8
 INDICES = {place * 124 // 7 for place in range(8)}

@@ -23,7 +23,7 @@ from reference.task import CLIP_FRAMES
 from reference.video.encode import encode
 from reference.video.read import frames
 from reference.video.samplers import SAMPLERS
-from tests.gates.proof import table
+from tests.gates.gate import table
 from tests.support.sampling import distances
 
 N = 8

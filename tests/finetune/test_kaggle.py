@@ -102,7 +102,7 @@ def test_the_config_is_the_default_but_for_the_place():
 
 
 def asked_in_setup_cfg():
-    """Of the package and the extras that the notebook uses."""
+    """Return the requirements of the package and of the extras that the notebook uses."""
     parts = [settings()["options"]["install_requires"]]
     parts += [settings()["options.extras_require"][extra] for extra in wheelhouse.EXTRAS]
     return [Requirement(line) for part in parts for line in part.strip().splitlines()]

@@ -1,4 +1,4 @@
-"""Run every full-size proof and write the tables to README.md beside this file: `make gates`.
+"""Run every full-size gate and write the tables to README.md beside this file: `make gates`.
 
 Exit code 1 where a gate does not hold. The same code writes the same page, up to the libraries' random streams.
 """
@@ -11,17 +11,17 @@ from pathlib import Path
 from tests.gates import ceiling, intervals, leaks, paired, samplers, validity
 
 WORKERS = 2
-PROOFS = (
-    ceiling.prove,
-    intervals.prove,
-    paired.prove,
-    leaks.prove,
-    partial(validity.prove, workers=WORKERS),
-    partial(samplers.prove, workers=WORKERS),
+GATES = (
+    ceiling.run_gate,
+    intervals.run_gate,
+    paired.run_gate,
+    leaks.run_gate,
+    partial(validity.run_gate, workers=WORKERS),
+    partial(samplers.run_gate, workers=WORKERS),
 )
 
 INTRODUCTION = """\
-# Proofs
+# Gates
 
 What the harness claims about its own numbers, simulated at full size. Written by `make gates`
 (`python -m tests.gates`), which fails where a gate does not hold; each part runs alone too, as
@@ -31,11 +31,11 @@ are seeded. Do not edit this page."""
 
 
 def main() -> int:
-    proofs = [prove() for prove in PROOFS]
-    page = "\n\n".join([INTRODUCTION, *(proof.markdown() for proof in proofs)]) + "\n"
+    gates = [run_gate() for run_gate in GATES]
+    page = "\n\n".join([INTRODUCTION, *(gate.markdown() for gate in gates)]) + "\n"
     Path(__file__).with_name("README.md").write_text(page, encoding="utf-8")
     print(page)
-    return 0 if all(proof.holds for proof in proofs) else 1
+    return 0 if all(gate.holds for gate in gates) else 1
 
 
 if __name__ == "__main__":

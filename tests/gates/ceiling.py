@@ -1,4 +1,4 @@
-"""Second proof of the ceiling: the oracle's realised share against the mean ceiling, on a larger twin of a split.
+"""Second check of the ceiling: the oracle's realised share against the mean ceiling, on a larger twin of a split.
 
 Run from the repository root: `python -m tests.gates.ceiling [--scale 50] [--workers 2]`. Clips are sorted by their
 ceiling and divided into ten bins of equal size. Demanded: 0.01 over all clips and over the hidden ones (next operation
@@ -15,7 +15,7 @@ from typing import NamedTuple
 from reference.process.split import build_split
 from reference.process.world import load_world
 from reference.task import Clip
-from tests.gates.proof import Proof, table
+from tests.gates.gate import Gate, table
 
 BINS = 10
 MEAN_TOLERANCE = 0.01
@@ -55,7 +55,7 @@ def compare(clips: list[Clip]) -> tuple[str, bool]:
     return table(header, rows), all(abs(part.gap) <= allowed for _, part, allowed in parts)
 
 
-def prove(world: str = "warehouse-v1", split: str = "test", scale: int = 50, workers: int = 1) -> Proof:
+def run_gate(world: str = "warehouse-v1", split: str = "test", scale: int = 50, workers: int = 1) -> Gate:
     clips = list(build_split(load_world(world), split, scale=scale, workers=workers))
     everywhere, holds = compare(clips)
     hidden, hidden_holds = compare([clip for clip in clips if not clip.next_visible])
@@ -64,7 +64,7 @@ def prove(world: str = "warehouse-v1", split: str = "test", scale: int = 50, wor
         "the mean of the clips' ceilings, in ten bins of clips ordered by their ceiling."
     )
     tables = ["All clips:", everywhere, "Hidden clips (next operation not on screen):", hidden]
-    return Proof("Ceiling", text, tables, holds and hidden_holds)
+    return Gate("Ceiling", text, tables, holds and hidden_holds)
 
 
 def main() -> int:
@@ -73,9 +73,9 @@ def main() -> int:
     parser.add_argument("--split", default="test")
     parser.add_argument("--scale", type=int, default=50)
     parser.add_argument("--workers", type=int, default=2)
-    proof = prove(**vars(parser.parse_args()))
-    print(proof.markdown())
-    return 0 if proof.holds else 1
+    gate = run_gate(**vars(parser.parse_args()))
+    print(gate.markdown())
+    return 0 if gate.holds else 1
 
 
 if __name__ == "__main__":

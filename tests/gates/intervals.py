@@ -15,7 +15,7 @@ from typing import NamedTuple
 import numpy as np
 
 from harness import statistics
-from tests.gates.proof import Proof, percent, table
+from tests.gates.gate import Gate, percent, table
 
 SEED, RUNS = 20_260, 10_000
 DEMANDED = 0.915
@@ -68,7 +68,7 @@ def wilson(value: np.ndarray, n: int, p: float) -> float:
     return float((np.abs(value - p) <= 1.959964 * np.sqrt(p * (1 - p) / n)).mean())
 
 
-def prove(runs: int = RUNS) -> Proof:
+def run_gate(runs: int = RUNS) -> Gate:
     gate = {cell: measure(cell, runs) for cell in GATE}
     others = {"p near 1": NEAR_ONE, "sessions of unequal size (5 to 35 clips)": UNEQUAL}
     text = (
@@ -81,7 +81,7 @@ def prove(runs: int = RUNS) -> Proof:
     tables = ["Gate:", _table(gate, DEMANDED)]
     for title, cells in others.items():
         tables += [f"Reported, {title}:", _table({cell: measure(cell, runs) for cell in cells})]
-    return Proof("Intervals", text, tables, all(result.coverage >= DEMANDED for result in gate.values()))
+    return Gate("Intervals", text, tables, all(result.coverage >= DEMANDED for result in gate.values()))
 
 
 def _table(results: dict[Cell, Result], demanded: float = 0.0) -> str:
@@ -95,6 +95,6 @@ def _table(results: dict[Cell, Result], demanded: float = 0.0) -> str:
 
 
 if __name__ == "__main__":
-    proof = prove()
-    print(proof.markdown())
-    raise SystemExit(0 if proof.holds else 1)
+    gate = run_gate()
+    print(gate.markdown())
+    raise SystemExit(0 if gate.holds else 1)

@@ -25,7 +25,7 @@ from harness.statistics import holm
 from reference.process.split import build_split
 from reference.process.world import load_world
 from reference.task import CLIP_FRAMES, DEFAULT_INDICES, FPS, OPERATIONS, Clip
-from tests.gates.proof import Proof, percent, table
+from tests.gates.gate import Gate, percent, table
 
 SEED, SHUFFLES, LEVEL, PLANTED = 20_262, 9_999, 0.01, 10
 ITERATIONS = 100
@@ -172,7 +172,7 @@ def leaks(findings: Sequence[Finding]) -> np.ndarray:
     return holm([finding.p for finding in findings]) <= LEVEL
 
 
-def prove(world: str = "warehouse-v1", shuffles: int = SHUFFLES) -> Proof:
+def run_gate(world: str = "warehouse-v1", shuffles: int = SHUFFLES) -> Gate:
     train, test = load(world, "train"), load(world, "test")
     real, planned = search(train, test, shuffles), control(train, test, shuffles)
     open_ = search(load(world, "train", withheld), load(world, "test", withheld), shuffles)
@@ -184,7 +184,7 @@ def prove(world: str = "warehouse-v1", shuffles: int = SHUFFLES) -> Proof:
         "them. Reported: what session, clip number and time would tell if they were published for test too."
     )
     tables = ["Published:", _table(real), "Control:", _table(planned), "Withheld:", _table(open_)]
-    return Proof("Leaks", text, tables, not leaks(real).any() and bool(leaks(planned).all()))
+    return Gate("Leaks", text, tables, not leaks(real).any() and bool(leaks(planned).all()))
 
 
 def _table(findings: Sequence[Finding]) -> str:
@@ -208,6 +208,6 @@ def _table(findings: Sequence[Finding]) -> str:
 
 
 if __name__ == "__main__":
-    proof = prove()
-    print(proof.markdown())
-    raise SystemExit(0 if proof.holds else 1)
+    gate = run_gate()
+    print(gate.markdown())
+    raise SystemExit(0 if gate.holds else 1)

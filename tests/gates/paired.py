@@ -20,7 +20,7 @@ import numpy as np
 from scipy.special import bdtr, expit, stdtr
 
 from harness import statistics
-from tests.gates.proof import Proof, percent, table
+from tests.gates.gate import Gate, percent, table
 
 SEED, PAIRS, SESSIONS, CLIPS = 20_261, 2_000, 8, 20
 VARIANCES = (0.1, 0.3, 0.5)
@@ -76,7 +76,7 @@ def paired_t(gap: np.ndarray) -> np.ndarray:
     return 2 * stdtr(n - 1, -np.abs(t))
 
 
-def prove(pairs: int = PAIRS) -> Proof:
+def run_gate(pairs: int = PAIRS) -> Gate:
     gate = {f"{variance:g}": measure(exchangeable(variance, pairs)) for variance in VARIANCES}
     others = {f"{variance:g}, 72 sessions": measure(exchangeable(variance, pairs, 72)) for variance in VARIANCES}
     others |= {f"skewed, {sessions} sessions": measure(skewed(pairs, sessions)) for sessions in (8, 24)}
@@ -88,7 +88,7 @@ def prove(pairs: int = PAIRS) -> Proof:
         "exchangeable. McNemar and t stand beside it for comparison."
     )
     tables = ["Gate:", _table(gate), "Reported:", _table(others)]
-    return Proof("Paired test", text, tables, all(rates.sign_flip <= ALLOWED for rates in gate.values()))
+    return Gate("Paired test", text, tables, all(rates.sign_flip <= ALLOWED for rates in gate.values()))
 
 
 def _table(rates: dict[str, Rates]) -> str:
@@ -97,6 +97,6 @@ def _table(rates: dict[str, Rates]) -> str:
 
 
 if __name__ == "__main__":
-    proof = prove()
-    print(proof.markdown())
-    raise SystemExit(0 if proof.holds else 1)
+    gate = run_gate()
+    print(gate.markdown())
+    raise SystemExit(0 if gate.holds else 1)

@@ -29,7 +29,7 @@ from reference.randomness import render_seed
 from reference.task import CLIP_FRAMES
 from reference.video.samplers import LUMA_SIDE, SAMPLERS, luma_of
 from tests.gates import shown, validity
-from tests.gates.proof import Proof, table
+from tests.gates.gate import Gate, table
 from tests.gates.shown import SIZE, Drawn
 from tests.support.sampling import distances
 
@@ -103,7 +103,7 @@ def sound(drawn: Drawn) -> bool:
     return bool(inside and indices.shape[1] == FRAMES and (np.diff(indices, axis=1) > 0).all())
 
 
-def prove(world: str = "warehouse-v1", split: str = "test", workers: int = 1) -> Proof:
+def run_gate(world: str = "warehouse-v1", split: str = "test", workers: int = 1) -> Gate:
     trained, usual = validity.learn(world, partial(shown.draw, workers=workers))
     clips, drawn = shown.states(world, split), draw(world, split, workers=workers)
     found = {name: measure(clips, pictures, trained, usual) for name, pictures in drawn.items()}
@@ -114,7 +114,7 @@ def prove(world: str = "warehouse-v1", split: str = "test", workers: int = 1) ->
         "frames in order."
     )
     rows = [(name, *_row(figures)) for name, figures in found.items()]
-    return Proof("Samplers", text, [table(HEADER, rows)], all(map(sound, drawn.values())))
+    return Gate("Samplers", text, [table(HEADER, rows)], all(map(sound, drawn.values())))
 
 
 def _row(figures: Figures) -> Iterator[str]:
@@ -143,11 +143,11 @@ def main() -> int:
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--time", action="store_true")
     options = parser.parse_args()
-    proof = prove(workers=options.workers)
-    print(proof.markdown())
+    gate = run_gate(workers=options.workers)
+    print(gate.markdown())
     if options.time:
         print(table(("sampler", "ms a choice"), [(name, f"{ms:.2f}") for name, ms in choice_ms().items()]))
-    return 0 if proof.holds else 1
+    return 0 if gate.holds else 1
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Proof that the answer is in the pictures, and hard where it should be: a small probe on frames (`probe_model`).
+"""Gate that the answer is in the pictures, and hard where it should be: a small probe on frames (`probe_model`).
 
 Trained on the train split, in the domains seen there, and judged against what can be reached: the limit that eight
 frames set (`frame_limits`), its own prior (what memory makes of its recognised operations), the ceiling. With every
@@ -27,7 +27,7 @@ from harness.baselines.probe_model import LABELS, Answers, Probe
 from reference.process.frame_limits import ClipState, Limit, frame_limit, overlaps
 from reference.process.priors import fit
 from reference.task import OPERATIONS, Clip, Segment
-from tests.gates.proof import Proof, table
+from tests.gates.gate import Gate, table
 from tests.gates.shown import MARKS, Drawn, draw, states, truth
 
 SPLITS = ("test", "test-large")
@@ -163,7 +163,7 @@ def answer(trained: Probe, usual: dict[str, str], world: str, split: str, draw: 
     return judge(states(world, split), trained.predict(drawn.pictures, drawn.indices), usual)
 
 
-def prove(workers: int = 1, draw: Draw = draw) -> Proof:
+def run_gate(workers: int = 1, draw: Draw = draw) -> Gate:
     draw = partial(draw, workers=workers)
     trained, usual = learn("warehouse-v1", draw)
     ask = partial(answer, trained, usual, "warehouse-v1", draw=draw)
@@ -180,7 +180,7 @@ def prove(workers: int = 1, draw: Draw = draw) -> Proof:
     for split in SPLITS:
         tables += [f"By domain, {split}:", domain_table(plain[split])]
     tables += ["canonical-v1, where what comes next follows from what is done:", domain_table(_canonical(draw))]
-    return Proof("Validity", text, tables, all(any(one.holds for one in line) for line in zip(*found, strict=True)))
+    return Gate("Validity", text, tables, all(any(one.holds for one in line) for line in zip(*found, strict=True)))
 
 
 def _canonical(draw: Draw) -> Judged:
@@ -252,9 +252,9 @@ def _row(judged: Judged, among: np.ndarray) -> Iterable[str]:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--workers", type=int, default=2)
-    proof = prove(**vars(parser.parse_args()))
-    print(proof.markdown())
-    return 0 if proof.holds else 1
+    gate = run_gate(**vars(parser.parse_args()))
+    print(gate.markdown())
+    return 0 if gate.holds else 1
 
 
 if __name__ == "__main__":

@@ -4,7 +4,7 @@
     python -m tests.proof.lines --scale 0.01 --seed 7
 
 A part is a module here with `run(seed, scale) -> list[row]`, named in `PARTS` of __main__.py. At scale 1 it makes the
-number of tries that is demanded; `max(1, round(number * scale))` at another. Equal seeds make equal tries. It is given
+number of tries that is demanded; in proportion at another (`table.tries`). Equal seeds make equal tries. It is given
 nothing else and needs nothing: it makes its own folder and its own HARNESS_HOME, and removes both. It never stops at a
 finding but goes on and counts it; for each it prints one line to standard error with all that repeats it.
 

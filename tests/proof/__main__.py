@@ -38,7 +38,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--scale", type=float, default=1.0)
     chosen = parser.parse_args(arguments)
     began = time.monotonic()
-    parts = chosen.parts or [part for part in PARTS if (HERE / f"{part}.py").exists()]
+    parts = chosen.parts or PARTS
     with ThreadPoolExecutor(WORKERS) as pool:
         found = list(pool.map(lambda part: _run(part, chosen.seed, chosen.scale), parts))
     rows = [each for part in found for each in part]

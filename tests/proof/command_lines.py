@@ -1,4 +1,4 @@
-"""Odd command lines: `python -m tests.proof.command_lines --lines 5000`.
+"""Odd command lines: `python -m tests.proof.command_lines`.
 
 Each option of each command gets odd values: nothing, huge, negative, no numbers, other alphabets, bytes that are not
 UTF-8, files that are missing, folders in place of files and files in place of folders; beside options that are right.
@@ -29,7 +29,7 @@ from harness.cli import cli
 from harness.errors import HarnessError
 from reference.extras import extra_of
 from tests.proof.mutate import mutate_bytes
-from tests.proof.outcome import Row, main, report, row
+from tests.proof.table import Row, main, report, row, tries
 from tests.support import hand
 
 LINES = 5000
@@ -66,9 +66,9 @@ class TooLongError(Exception):
 
 
 def run(seed: int, scale: float) -> list[Row]:
-    """Try 5,000 command lines at scale 1; return one row, as tests.proof.outcome describes it."""
+    """Try 5,000 command lines at scale 1; return one row, as tests.proof describes it."""
     crashes = slow = 0
-    count = max(1, round(LINES * scale))
+    count = tries(LINES, scale)
     with tempfile.TemporaryDirectory() as both, _own_folder(Path(both, "here")):
         commands = list(_commands(cli, ()))
         before = signal.signal(signal.SIGALRM, _too_long)
@@ -78,7 +78,8 @@ def run(seed: int, scale: float) -> list[Row]:
             began = time.monotonic()
             if found := finding(line, home):
                 shown = shlex.join(line)[:400]
-                crashes += report("command lines", f"HARNESS_HOME={home} harness {shown}: {found}")
+                crashes += 1
+                report("command lines", f"HARNESS_HOME={home} harness {shown}: {found}")
             slow += time.monotonic() - began > SLOW
             _restore(Path(both, "here"))
         signal.signal(signal.SIGALRM, before)
@@ -240,4 +241,4 @@ def _too_long(*_: Any) -> None:
 
 
 if __name__ == "__main__":
-    raise SystemExit(main("command_lines", run, {"--lines": LINES}))
+    raise SystemExit(main("command_lines", run))

@@ -33,7 +33,7 @@ from reference.rendering.render_split import render
 from reference.rendering.request import Request as RenderRequest
 from reference.training.datasets import Clips, stream
 from tests.proof.mutate import dumped, mutate_bytes, mutate_value
-from tests.proof.outcome import SLOW, Row, main, report, row
+from tests.proof.table import SLOW, Row, main, report, row, tries
 
 SECONDS = 120
 """What one input may take before it counts as a crash."""
@@ -43,14 +43,14 @@ EACH = 500
 
 
 def run(seed: int, scale: float) -> list[Row]:
-    """Try 500 pages and 500 renderings at scale 1; return a row of each, as tests.proof.outcome describes it."""
+    """Try 500 pages and 500 renderings at scale 1; return a row of each, as tests.proof describes it."""
     with tempfile.TemporaryDirectory() as scratch, _home(Path(scratch) / "home"):
-        folder, each = Path(scratch), max(1, round(EACH * scale))
+        folder, each = Path(scratch), tries(EACH, scale)
         parts = {"pages": pages(folder), "renderings": renderings(folder)}
-        return [attempt(f"mutated {what}", tries, each, seed) for what, tries in parts.items()]
+        return [attempt(f"mutated {what}", try_one, each, seed) for what, try_one in parts.items()]
 
 
-def attempt(what: str, tries: Callable[[random.Random], None], count: int, seed: int) -> Row:
+def attempt(what: str, try_one: Callable[[random.Random], None], count: int, seed: int) -> Row:
     """Try so many inputs, each with a generator of its own, and count what is neither an answer nor a refusal."""
     crashes = slow = 0
     before = signal.signal(signal.SIGALRM, _too_long)
@@ -58,12 +58,14 @@ def attempt(what: str, tries: Callable[[random.Random], None], count: int, seed:
         began = time.monotonic()
         signal.alarm(SECONDS)
         try:
-            tries(random.Random(f"{seed} {number}"))
+            try_one(random.Random(f"{seed} {number}"))
         except HarnessError as error:
             if error.exit_code != 2:
-                crashes += report(what, f"--seed {seed}, number {number}: exit code {error.exit_code}")
+                crashes += 1
+                report(what, f"--seed {seed}, number {number}: exit code {error.exit_code}")
         except Exception:
-            crashes += report(what, f"--seed {seed}, number {number}: {traceback.format_exc()}")
+            crashes += 1
+            report(what, f"--seed {seed}, number {number}: {traceback.format_exc()}")
         finally:
             signal.alarm(0)
         slow += time.monotonic() - began > SLOW
@@ -97,7 +99,7 @@ def pages(folder: Path) -> Callable[[random.Random], None]:
     bases = [(good / f"{kind}.html").read_text(encoding="utf-8") for kind in ("leaderboard", "report", "compare")]
     elsewhere, page = folder / "elsewhere", folder / "page.html"
 
-    def tries(draw: random.Random) -> None:
+    def try_one(draw: random.Random) -> None:
         page.write_bytes(mutated_page(draw.choice(bases), elsewhere, draw))
         try:
             verify.verify(page, submissions, request)
@@ -105,7 +107,7 @@ def pages(folder: Path) -> Callable[[random.Random], None]:
             if elsewhere.exists():
                 raise RuntimeError("a page chose where to write")
 
-    return tries
+    return try_one
 
 
 def mutated_page(text: str, elsewhere: Path, draw: random.Random) -> bytes:
@@ -174,7 +176,7 @@ def renderings(folder: Path) -> Callable[[random.Random], None]:
     secret, copy = folder / "secret.jpg", folder / "rendering"
     secret.write_bytes(next((good["frames"] / "frames").rglob("*.jpg")).read_bytes())
 
-    def tries(draw: random.Random) -> None:
+    def try_one(draw: random.Random) -> None:
         shutil.rmtree(copy, ignore_errors=True)
         form = draw.choice(("frames", "frames", "shards", "shards", "video"))
         shutil.copytree(good[form], copy)
@@ -187,7 +189,7 @@ def renderings(folder: Path) -> Callable[[random.Random], None]:
             if sample["frames"].shape[0] != len(sample["indices"]):
                 raise RuntimeError("a sample with other frames than indices")
 
-    return tries
+    return try_one
 
 
 def _spoil(folder: Path, secret: Path, draw: random.Random) -> None:
@@ -278,4 +280,4 @@ def _member(name: str, content: bytes) -> bytes:
 
 
 if __name__ == "__main__":
-    raise SystemExit(main("pages_and_renderings", run, {"--each": EACH}))
+    raise SystemExit(main("pages_and_renderings", run))

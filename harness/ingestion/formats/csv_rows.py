@@ -60,7 +60,7 @@ class CsvRows:
 
     @cached_property
     def _names_clips(self) -> bool:
-        """Whether the table names clips of the split, as far as some of its lines tell."""
+        """Return True if the table names clips of the split, as far as some of its lines tell."""
         lines = [*islice(text_lines(self._source), LINES_SEEN)]
         lines += [Line(0, (line or b"").decode(errors="replace")) for line in self._source.sample(LINES_SEEN)]
         return any(self._clip_of(line) for line in lines)

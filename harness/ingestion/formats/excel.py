@@ -18,6 +18,7 @@ from typing import IO, TYPE_CHECKING, Any
 from harness.errors import HarnessError, SubmissionError, UsageError
 from harness.ingestion.diagnostics import quote
 from harness.ingestion.formats.cells import from_text, nest_segment
+from reference.extras import needs
 
 if TYPE_CHECKING:
     from harness.ingestion.submission_file import Limits
@@ -45,9 +46,8 @@ def json_lines(file: IO[bytes], name: str, limits: Limits) -> Iterator[bytes]:
     """
     try:
         import openpyxl
-    except ImportError:
-        needs = "reading .xlsx needs openpyxl: pip install -e '.[excel]' in a checkout"
-        raise UsageError(f"{name}: {needs}, or {REMEDY}") from None
+    except ImportError as error:
+        raise UsageError(f"{name}: {needs('reading .xlsx', error)}, or {REMEDY}") from None
     try:
         with zipfile.ZipFile(file) as archive:
             sizes = {part.filename: part.file_size for part in archive.infolist()}

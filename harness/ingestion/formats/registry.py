@@ -39,17 +39,7 @@ OBJECT_CONTAINERS = ("lines", "stream", "array", "predictions", "samples")
 _METRIC = re.compile(
     r"(?<![a-z])(oca|t?m?iou|m?ap|aa|acc|accuracy|exact_match|f1|precision|recall|bleu|rouge)(?![a-z])", re.IGNORECASE
 )
-_NAMES_ANSWER = {
-    "clip_id",
-    "id",
-    "clip",
-    "video",
-    "video_id",
-    "sample_id",
-    "doc_id",
-    "pred",
-    *tools.TEXT_FIELDS,
-}  # of one clip
+_NAMES_ANSWER = {*IDS, "pred", *tools.TEXT_FIELDS}  # of one clip
 
 
 @dataclass(frozen=True)
@@ -483,10 +473,7 @@ def _other_content(seen: Sample) -> str:
             each = "each to a file of its own" if len(keys) > 1 else "to a file of their own"
             return f"holds answers under {under}, not at the top; write them {each}: {ways}"
     if objects and all(_NAMES_ANSWER.isdisjoint(value) and _holds_scores(value) for value in objects):
-        return (
-            "holds scores, no answers; pass the file with the model's answers, one a clip (of lm-eval and lmms-eval: "
-            "samples_*.jsonl, written with --log_samples)"
-        )
+        return f"holds scores, no answers; {not_predictions.SAMPLES}"
     return ""
 
 
@@ -501,7 +488,7 @@ def _without_answers(objects: list[dict[str, Any]]) -> str:
     odd = [name for name in named_like(MODEL_TEXTS, objects[0]) if isinstance(objects[0][name], list | dict)]
     no_answer += f"; {quote(odd[0])} holds no single text" if odd else ""
     path = _rows_path(objects[0]) if len(objects) == 1 else ""
-    way = f"rows may stand under it: jq -c '{path}[]' FILE" if path else "pass the file with the model's answers"
+    way = f"rows may stand under it: jq -c '{path}[]' FILE" if path else not_predictions.ANSWERS
     return f"holds no answer and no text of a model, but {held}{no_answer}; {way}"
 
 

@@ -23,6 +23,7 @@ from duckdb import (
     LambdaExpression,
 )
 
+from harness.clip_map import IDS
 from harness.errors import SubmissionError
 from harness.ingestion.diagnostics import quote
 from harness.ingestion.field_names import EITHER, MODEL_TEXTS, PREDICTED_PARTS, TARGETS, TRUTH_ONLY, named_like
@@ -31,7 +32,7 @@ from harness.ingestion.formats.cells import TURNS, from_text, from_value, nest_s
 from harness.ingestion.formats.csv_rows import CsvRow, CsvRows, split, text_lines
 from harness.ingestion.formats.documents import line_item
 from harness.ingestion.formats.records import Item, Options
-from harness.ingestion.line_checker import ANSWERING_FIELDS, CLIP_NAMES, FIELDS
+from harness.ingestion.line_checker import ANSWERING_FIELDS, FIELDS
 from harness.ingestion.submission_file import SubmissionFile
 from reference.resources import sql
 from reference.truth.database import connect
@@ -43,7 +44,7 @@ LINES_SEEN, NAMES_SHOWN = 64, 12
 BLOCK = 64  # rows
 NAME_BYTES = 4096  # of a clip id
 NESTED = 8
-ID_NAMES = (*CLIP_NAMES, "id", "index", "idx", "doc_id", "custom_id", "sample_id", "key", "name")
+ID_NAMES = (*IDS, "name")
 _ROW = ColumnExpression("file_row_number")
 _INTEGERS = {sign + size for sign in ("", "u") for size in ("tinyint", "smallint", "integer", "bigint", "hugeint")}
 _PLAIN = frozenset(_INTEGERS | {"boolean", "float", "double", "decimal", "varchar", "json", "uuid"})

@@ -68,7 +68,7 @@ def test_commands_without_an_optional_package(module, folder):
 
 @pytest.mark.parametrize("module", ["plan", "train", "merge"])
 def test_trainings_without_torch(module, folder):
-    """As `python -m` runs them; most of these modules import torch before a command of theirs could answer."""
+    """Modules run as `python -m` runs them; most import torch before a command of theirs could answer."""
     (folder / "sitecustomize.py").write_text(BLOCK.format(module="torch"))
     environment = {"PYTHONPATH": f"{folder}:{ROOT}", "HOME": str(folder)}
     done = subprocess.run(

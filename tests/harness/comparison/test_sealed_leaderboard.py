@@ -234,7 +234,7 @@ def test_the_organiser_has_pages(place, truth, tmp_path):
 
 
 def test_the_truth_is_for_the_organisers_eyes_alone(place, truth):
-    """Also that of an earlier version, which others could read."""
+    """The truth of an earlier version, which others could read, becomes private too when it is opened."""
     path = next((place / "truth" / NAME).glob("*.duckdb"))
     assert (path.stat().st_mode & 0o777, path.parent.stat().st_mode & 0o777) == (0o600, 0o700)
     assert (place / "sealed" / NAME).stat().st_mode & 0o777 == 0o700

@@ -21,7 +21,9 @@ import pyarrow.orc
 import pytest
 
 from harness.errors import HarnessError, SubmissionError, UsageError
-from harness.ingestion.not_predictions import BYTES, OBJECTS
+from harness.ingestion import archives
+from harness.ingestion.not_predictions import ARCHIVES, BYTES, OBJECTS
+from harness.ingestion.submission_file import Limits
 from tests.harness.ingestion.test_line_checker import line
 from tests.support.small_truth import CLIPS, read, small_truth
 
@@ -81,6 +83,14 @@ BINARY = [
     (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(99), "p.xls", "an old workbook or document of Office"),
     (zipped("mimetype", text=b"application/vnd.oasis.opendocument.spreadsheet"), "p.ods", "an OpenDocument sheet"),
     (zipped("Index/Document.iwa"), "p.numbers", "a workbook of Numbers"),
+    (zipped("[Content_Types].xml", "_rels/.rels", "word/document.xml"), "p.docx", "an Office document: save"),
+    (zipped("[Content_Types].xml", "ppt/presentation.xml"), "p.pptx", "an Office document"),
+    (zipped("[Content_Types].xml", "xl/workbook.xml", "xl/vbaProject.bin"), "p.xlsm", "a workbook with macros, or in"),
+    (zipped("[Content_Types].xml", "_rels/.rels", "xl/workbook.bin"), "p.xlsb", "a workbook with macros, or in binary"),
+    (zipped("[Content_Types].xml", "word/document.xml")[:-40], "p.docx", "a zip archive: unpack it"),
+    (gzip.compress(zipped("_rels/.rels", "word/document.xml")), "p.docx.gz", "an Office document"),
+    (zipped("preview.jpg", "Index/Document.iwa"), "p.pages", "a workbook of Numbers or document of Pages"),
+    (zipped("archive/version", "archive/data.pkl"), "p.pth", "a PyTorch checkpoint"),
     (zipped("word/document.xml"), "p.docx", "an Office document: save the sheet as CSV"),
     (zipped("predictions.jsonl"), "p.zip", "a zip archive: unpack it and pass the prediction file"),
     (zipped(), "p.zip", "an empty zip archive"),
@@ -121,6 +131,21 @@ BINARY = [
 @pytest.mark.parametrize("data, name, message", BINARY, ids=[f"{row[2][:24]} {row[1]}" for row in BINARY])
 def test_a_file_that_is_known_by_its_bytes(data, name, message, truth, tmp_path):
     _refused(truth, tmp_path, data, name, message)
+
+
+LOG = ("header.json", *(f"samples/{clip}_epoch_1.json" for clip in CLIPS))
+WORKBOOK = ("xl/workbook.xml", *(f"xl/media/{clip}.png" for clip in CLIPS))
+
+
+@pytest.mark.parametrize("names", [CLIPS, LOG, WORKBOOK], ids=["zip", "log", "workbook"])
+def test_a_zip_archive_with_too_large_a_directory(names, truth, tmp_path, monkeypatch):
+    file = tmp_path / "p.zip"
+    file.write_bytes(zipped(*names))
+    with pytest.raises(SubmissionError, match=r"a zip archive of more than 2 files \(--max-lines\)"):
+        read(truth, file, tmp_path / "scratch", Limits(max_lines=2))
+    monkeypatch.setattr(archives, "DIRECTORY_BYTES", 70)
+    with pytest.raises(SubmissionError, match=r"whose directory has over 70 bytes; unpack it"):
+        read(truth, file, tmp_path / "scratch")
 
 
 @pytest.mark.parametrize("kind", ["sqlite", "duckdb"])
@@ -246,7 +271,7 @@ def test_a_folder_says_what_to_pass(name, message, truth, tmp_path):
 
 def test_every_row_is_tested():
     said = " ".join(message for *_, message in BINARY) + " ".join(message for _, message in NO_PREDICTIONS)
-    known = [other.what[:18] for other in (*BYTES, *OBJECTS)]
+    known = [other.what[:18] for other in (*ARCHIVES, *BYTES, *OBJECTS)]
     rare = ("compress data (.Z)", "a DuckDB database", "a SQLite database", "an Access database", "a picture, sound")
     assert [what for what in known if what not in said and not what.startswith(tuple(text[:16] for text in rare))] == []
     assert issubclass(SubmissionError, HarnessError) and SubmissionError("").exit_code == 2

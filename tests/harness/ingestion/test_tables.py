@@ -377,7 +377,7 @@ def test_adapters_by_name_read_a_table(ingest, tmp_path):
 
 
 def test_a_row_of_parquet_over_the_cap_is_one_bad_line(ingest, tmp_path):
-    """Of texts flat and nested; the ranges that rows are fetched in lose none."""
+    """The cap holds for flat and for nested texts; no range of rows loses one."""
     for text in ("{text} AS response", "[{{'role': 'assistant', 'content': {text}}}] AS messages"):
         said = f"repeat(' ', CASE WHEN i = 3 THEN 200_000 ELSE 90_000 END) || $said${SAID}$said$"
         write_parquet(tmp_path, "SELECT CLIP AS clip_id, " + text.format(text=said), 200)
@@ -407,7 +407,7 @@ def test_a_workbook_needs_openpyxl_and_says_so(monkeypatch, ingest, tmp_path):
         for name, text in WORKBOOK.items():
             archive.writestr(name, text)
     monkeypatch.setitem(sys.modules, "openpyxl", None)
-    with pytest.raises(UsageError, match=r"pip install -e '\.\[excel\]' in a checkout, or save the sheet as CSV"):
+    with pytest.raises(UsageError, match=r"needs openpyxl: pip install -e '\.\[excel\]'.*, or save the sheet as CSV"):
         ingest()
 
 

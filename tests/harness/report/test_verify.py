@@ -283,7 +283,7 @@ def test_packed_data_that_are_none(text, message, why, made, tmp_path):
 
 
 def test_sizes_are_limited(made, tmp_path, monkeypatch):
-    """Of the file, of what its packed data unpack to, and of its markup beside what the submissions give."""
+    """Caps hold for the file, for what its packed data unpack to, and for its markup beside what submissions give."""
     long = text_of(made).replace("</main>", "<p></p>" * 400_000 + "</main>")
     assert "characters beside its data" in check(long, made, tmp_path)
     monkeypatch.setattr(verify, "MAX_UNPACKED", 1000)

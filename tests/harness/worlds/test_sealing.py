@@ -173,10 +173,13 @@ def test_reveal_writes_what_check_reveal_reads(organiser, tmp_path):
 
 
 def test_reveal_overwrites_nothing(organiser, tmp_path):
-    before = organiser["secret"].read_bytes()
-    with pytest.raises(UsageError, match="holds something else"):
-        sealing.reveal(NAME, organiser["secret"], home=organiser["home"])
-    assert organiser["secret"].read_bytes() == before
+    notes = tmp_path / "notes.txt"
+    notes.write_text("mine")
+    for file in (organiser["secret"], notes):
+        before = file.read_bytes()
+        with pytest.raises(UsageError, match="holds something else"):
+            sealing.reveal(NAME, file, home=organiser["home"])
+        assert file.read_bytes() == before
 
 
 def other_name(organiser, folder):
@@ -453,7 +456,7 @@ def test_what_needs_the_truth_is_with_the_organiser(what, call, entrant, tmp_pat
 
 
 def test_the_organiser_is_shown_the_name(organiser):
-    """Of the published folder on the machine that sealed it."""
+    """The published folder is meant, on the machine that sealed it."""
     with pytest.raises(TruthError, match="whose truth is on this machine: use --world tiny-sealed"):
         harness.score(organiser["mine"], world=organiser["published"], home=organiser["home"])
 

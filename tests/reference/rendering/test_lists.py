@@ -203,7 +203,7 @@ MEMBERS = [
 
 @pytest.mark.parametrize(("change", "message", "why"), MEMBERS, ids=[case[-1] for case in MEMBERS])
 def test_a_member_of_a_shard(change, message, why, shards):
-    """Of the first clip, whose place in the index stays."""
+    """Each change is made to the first clip, whose place in the index stays."""
     reshard(shards, change)
     with pytest.raises(ShardError, match=rf"\.tar: .*{message}"):
         read(shards)

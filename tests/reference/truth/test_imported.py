@@ -19,7 +19,7 @@ from reference.process.split import build_split
 from reference.process.world import load_world
 from reference.truth import truth_files
 from reference.truth.catalog import locate, names
-from reference.truth.imported import import_world, imported_names
+from reference.truth.imported import import_world, imported_names, imported_origin
 from reference.truth.sealed import REGISTERED
 from reference.truth.store import export, open_truth
 from reference.truth.truth_rows import truth_row, usual_successors
@@ -636,6 +636,21 @@ def test_kept_file_that_was_altered_is_refused(tmp_path):
     kept.write_text(kept.read_text().replace("90", "91"))
     with pytest.raises(WorldError, match="not the file that was imported"):
         open_truth("x", home=home)
+
+
+DESCRIPTIONS = [
+    *("[]", "null", "{", "{}", "[" * 100_000, "\0", '{"kind": "truth", "files": [{"file": 1}]}'),
+    *('{"kind": "truth", "files": [], "splits": {"test": 3}}', '{"kind": "openpack", "files": []}'),
+]
+
+
+@pytest.mark.parametrize("text", DESCRIPTIONS, ids=[text[:40] for text in DESCRIPTIONS])
+def test_a_damaged_description_is_refused(text, tmp_path):
+    home = tmp_path / "home"
+    import_world([written(tmp_path / "x.jsonl", ROW)], home)
+    (home / "worlds" / "x" / "world.json").write_text(text)
+    with pytest.raises(WorldError, match=r"world\.json: not readable; import x again"):
+        imported_origin("x", home)
 
 
 ANNOTATIONS = """user,session,box,id,operation,start,end

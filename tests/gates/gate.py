@@ -1,4 +1,4 @@
-"""Parts of a proof on the page: title, what was simulated and what is demanded, tables, and whether the gate holds."""
+"""A gate on the page: title, what was simulated and what is demanded, tables, and whether the gate holds."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 
-class Proof(NamedTuple):
+class Gate(NamedTuple):
     title: str
     text: str
     tables: list[str]
