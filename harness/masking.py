@@ -51,7 +51,7 @@ _FORM = "(?s)" + "|".join(
     )
 )
 _HEADER = r"(?i)\b(bearer|basic|authorization)(\s+)[A-Za-z0-9+/_=.~-]{8,}"
-_AUTHORIZATION = r"(?i)\b(authorization:[ \t]*(?:(?:bearer|basic|token|digest|apikey|negotiate)[ \t]+)?)[^\s\"',;]+"
+_AUTHORIZATION = r"(?i)\b(authorization:[ \t]*(?:(?:bearer|basic|token|digest|apikey|negotiate)[ \t]+)?)\S+?(?=[\"'\\]{0,2}[,;:.)\]}]{0,3}(?:\s|\Z))"
 _SCHEME = r"(?:(?i:bearer|basic|token|apikey|negotiate)[ \t]+)?"
 
 _URL = r"(?<=\w)://((?:(?!://)\S)*)"
@@ -62,13 +62,19 @@ _ODD_USER = rf"(?!{_PORT})[^\s/?#:@\"'<>]*:[^\s\"<>]*@"
 """A user whose password holds `/`, `?` or `#`, which should be escaped there; a host and its port are none."""
 
 _ASSIGNED = (
-    r"(?<![\w.%-])(?P<name>(?i:api|access|secret|auth|private|account)[ ](?i:key|token)s?(?:[ ](?:provided|given|used))?"
+    r"(?<![\w.%-])"
+    r"(?P<name>(?i:api|access|secret|auth|private|account)[ ](?i:key|token)s?(?:[ ](?:provided|given|used))?"
     r"|(?=(?P<dash>-)?)[\w.%-]+)"
     r"(?P<quote>\\*[\"']\]?)?(?:(?P<equals>[ \t]{0,3}(?:={1,3}>?|:=|->)[ \t]{0,3})|(?P<colon>[ \t]{0,3}:\s{0,3})"
     r"|(?(quote)(?P<comma>,\s{0,3})|(?!))|(?(dash)(?P<space>[ \t]{1,3}(?!-))|(?!)))(?=\S)"
 )
 """A name and what stands between it and its value. Whether the name is one of a secret is looked at afterwards."""
-_END = r"(?=[\s,;:.)\]}>|&\"'\\]|\Z)"
+_END = (
+    r"(?=[)\]}>\"'\\.,;:&|]{0,8}(?:\s|\Z|[{\[(])"
+    r"|\\?[)\]}]{0,8}[,;:&|](?:[{\[]*\\*[\"']|[\w.-]{1,40}[=:]))"
+)
+_SHELL = r"\\{0,4}'(?:\"'\"|\\')'"
+"""How shells write a single quote inside single quotes."""
 """What follows a closing quote; a quote before anything else belongs to the text that it stands in."""
 _OPENS = r"(?P<prefix>[bBrRuUfF]{0,2})(?P<delimiter>\\*[\"'])"
 _MASKED = r"\*{3}(?:[)\]},;:.>\"'\\]*|,[\"'].*)"
@@ -153,8 +159,8 @@ def _of_environment() -> Iterator[str]:
 
 
 def _is_place(name: str, value: str) -> bool:
-    exists = os.sep in value and os.path.exists(value)
-    return exists or value.startswith("unix:") or (name == "PWD" and os.path.isabs(value))
+    exists = os.sep in value and os.path.exists(value)  # noqa: PTH110 - Path.exists raises for what is too long
+    return exists or value.startswith("unix:") or (name == "PWD" and value.startswith(os.sep))
 
 
 def _in_urls(text: str) -> Iterator[str]:
@@ -256,7 +262,8 @@ def _value_span(text: str, at: int, found: re.Match[str], in_url: bool, quotes: 
 def _closing(text: str, at: int, delimiter: str) -> int:
     """Return the end of a text in quotes, behind the closing one; the end of all where it is cut off."""
     if len(delimiter) == 1:
-        inside = rf"(?:[^{delimiter}\\]|\\.|{delimiter}(?!{_END}))*+(?:{delimiter}|\Z|\\\Z)"
+        shell = f"{_SHELL}|" if delimiter == "'" else ""
+        inside = rf"(?:{shell}[^{delimiter}\\]|\\.|{delimiter}(?!{_END}))*+(?:{delimiter}|\Z|\\\Z)"
         found = re.compile(inside, re.DOTALL).match(text, at)
     else:
         found = re.compile(rf"(?<!\\){re.escape(delimiter)}{_END}").search(text, at)
@@ -293,7 +300,9 @@ def _quoted_spans(text: str) -> Iterator[tuple[int, int]]:
     backslash, may stand in each other.
     """
     opened: dict[str, int] = {}  # by kind of quote, outermost first
-    for found in re.finditer(r"\\*[\"']", text):
+    for found in re.finditer(rf"{_SHELL}|(?<!\\)\\*[\"']", text):
+        if len(found[0].strip("\\")) > 1:
+            continue
         start, end = found.span()
         kind = found[0] if (end - start) % 2 == 0 else found[0][-1]  # two backslashes are one of the text's own
         if kind in opened:

@@ -80,6 +80,10 @@ MESSAGES = [
     (r'"{\"password\": \"a b\", \"x\": 1}" and', r'"{\"password\": ***, \"x\": 1}" and', "JSON inside JSON"),
     ('{"password":"x","seed":"3"}', '{"password":***,"seed":"3"}', "JSON without spaces"),
     ("{'X-Api-Key': b'a b', 'n': 1}", "{'X-Api-Key': ***, 'n': 1}", "a dict of bytes"),
+    ("run 'api_key=a'\"'\"'b' -o x", "run 'api_key=***' -o x", "a quote as a shell writes it"),
+    ("run --api-key 'a'\"'\"'b' -o x", "run --api-key *** -o x", "another"),
+    ("M(password='a'}]rest', n=1)", "M(password=***, n=1)", "a quote and brackets inside"),
+    ("Authorization: Bearer a,\"@rest'", "Authorization: Bearer ***'", "a bearer with signs"),
     ("password='it's-secret', seed=3", "password=***, seed=3", "a quote that ends nothing"),
     ('password: "abc def', "password: ***", "a quote that is cut off"),
     ("password=p,w;rest", "password=***", "signs inside"),
@@ -220,7 +224,28 @@ def test_committed_entries_are_as_they_are():
 
 
 LONG = [
-    *[(part, None) for part in ("x", "a.", "hf_", "hf-", "://", "=", "='", "bearer ", "eyJ.", "a://", "a:b@", "'\\\"")],
+    *[
+        (part, None)
+        for part in (
+            "x",
+            "a.",
+            "hf_",
+            "hf-",
+            "://",
+            "=",
+            "='",
+            "bearer ",
+            "eyJ.",
+            "a://",
+            "a:b@",
+            "\\",
+            "'",
+            "\\'",
+            "password",
+            "'\"'\"'",
+            "'\\\"",
+        )
+    ],
     ("sk-", "***"),
     ('key="', "key=***"),
     ("token=", "token=***"),
