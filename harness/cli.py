@@ -107,8 +107,7 @@ def main() -> None:
         code = 2
     _flush()
     code = 128 + ended_by[0] if ended_by else code if isinstance(code, int) else 0
-    if code:
-        atexit.register(_never_succeed, code)
+    _never_succeed_after(code)
     sys.exit(code)
 
 
@@ -161,9 +160,21 @@ def _exit_code(error: SystemExit) -> int:
     return (error.code & 0xFF if isinstance(error.code, int) else 0) or 1
 
 
-def _never_succeed(code: int) -> None:
-    """Make a later handler that leaves by os._exit, as some libraries register one, leave with this code."""
-    leave = os._exit
+_last_code: int | None = None  # of the last command of this process, once one has failed
+
+
+def _never_succeed_after(code: int) -> None:
+    """Keep the code for _never_succeed, which the first failing command registers."""
+    global _last_code
+    if code and _last_code is None:
+        atexit.register(_never_succeed)
+    if code or _last_code is not None:
+        _last_code = code
+
+
+def _never_succeed() -> None:
+    """Make a later handler that leaves by os._exit, as some libraries register one, leave with the last code."""
+    leave, code = os._exit, _last_code or 0
 
     def fail(status: int = 0) -> NoReturn:
         leave(status or code)

@@ -92,33 +92,63 @@ def cause(error: BaseException, longest: int | None = LONGEST) -> str:
     return f"{type(error).__name__}: {text[:longest]}{place}"
 
 
+_LEAVE = os._exit
+_inside: dict[int, int] = {}  # calls of no_silent_exit that each thread is in
+_lock = threading.Lock()
+_before, _least = _LEAVE, 0
+
+
 @contextlib.contextmanager
 def no_silent_exit() -> Iterator[None]:
     """Make `os._exit` an exception in this thread while a model is asked, and never a success in another one.
 
-    Processes that the model forks end by it as ever.
+    Threads may be inside at the same time; the last to leave puts `os._exit` back. Processes that the model forks end
+    by it as ever.
     """
-    leave, process, thread = os._exit, os.getpid(), threading.get_ident()
-    active, least = True, 0
-
-    def refuse(status: int = 0) -> None:
-        if not active or os.getpid() != process:
-            leave(status or (least if os.getpid() == process else 0))
-        if threading.get_ident() != thread:
-            os.write(2, f"harness: the model ended the process by os._exit({status}); its answers are kept\n".encode())
-            leave(status or 1)
-        raise SystemExit(f"os._exit({status})")
-
-    os._exit = refuse  # type: ignore[assignment]
+    global _before, _least
+    thread = threading.get_ident()
+    with _lock:
+        if not _inside:
+            _before, _least = os._exit, 0
+            os._exit = _refuse  # type: ignore[assignment]
+        _inside[thread] = _inside.get(thread, 0) + 1
     try:
         yield
     except BaseException:
-        least = 1  # a handler that the model registered to leave by it does not make a success of this
+        _least = 1  # a handler that the model registered to leave by it does not make a success of this
         raise
     finally:
-        active = False
-        if os._exit is refuse:
-            os._exit = leave
+        with _lock:
+            _inside[thread] = _inside.get(thread, 0) - 1
+            if _inside[thread] <= 0:
+                del _inside[thread]
+            if not _inside:
+                _put_back_exit()
+
+
+def _refuse(status: int = 0) -> None:
+    """Stand in the place of `os._exit`; models may keep it, and call it when nothing is asked any more."""
+    if threading.get_ident() in _inside:
+        raise SystemExit(f"os._exit({status})")
+    if _inside:
+        os.write(2, f"harness: the model ended the process by os._exit({status}); its answers are kept\n".encode())
+    _LEAVE(status or (1 if _inside else _least))
+
+
+def _put_back_exit() -> None:
+    if os._exit is _refuse:
+        os._exit = _before
+
+
+def _forget_calls() -> None:
+    """Let a forked process leave by `os._exit`: the calls are its parent's."""
+    global _lock, _least
+    _lock, _least = threading.Lock(), 0
+    _inside.clear()
+    _put_back_exit()
+
+
+os.register_at_fork(after_in_child=_forget_calls)
 
 
 def _copy(stream: Any) -> int | None:

@@ -163,7 +163,7 @@ def predict(
     try:
         with no_silent_exit(), closing(ModelCode()) as code:
             _check_folder(folder, chosen)
-            _warn_of_secrets(model, chosen, mask)
+            _warn_of_secrets(model, replace(chosen, say=lambda text: say(mask.text(text))), mask)
             run = _prepare(model, folder, chosen, code, mask, wants, card)
             with journals.journal(run.folder, _identity(run), fresh=chosen.fresh) as journal:
                 _ask(run, journal)

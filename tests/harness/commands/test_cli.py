@@ -808,3 +808,25 @@ def test_a_library_that_leaves_is_no_success(code, expected, monkeypatch):
     with pytest.raises(SystemExit) as left:
         cli.main()
     assert left.value.code == expected
+
+
+@pytest.mark.parametrize(("last", "expected"), [("3", 3), ("0", 0)])
+def test_many_failing_commands_in_one_process_register_one_handler(last, expected):
+    """What leaves by os._exit(0) at the end leaves with the code of the last command."""
+    code = f"""
+import atexit, os, sys
+from harness import cli
+atexit.register(lambda: os._exit(0))
+codes = iter([2] * 20 + [{last}])
+cli.cli.main = lambda **_: next(codes)
+before = atexit._ncallbacks()
+for _ in range(20):
+    try:
+        cli.main()
+    except SystemExit:
+        pass
+print(atexit._ncallbacks() - before, flush=True)
+cli.main()
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert (done.returncode, done.stdout, done.stderr) == (expected, "1\n", "")

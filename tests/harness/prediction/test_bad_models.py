@@ -7,11 +7,13 @@ what the sentence says, and how many answers are on disk.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import math
 import os
 import stat
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from importlib import metadata
 from pathlib import Path
 
@@ -21,7 +23,7 @@ import pytest
 import harness
 from harness.cards import read_card
 from harness.errors import HarnessError, UsageError
-from harness.prediction import predictor
+from harness.prediction import model_code, predictor
 from harness.prediction.journal import PART
 from harness.prediction.predictor import Reply, Wants
 from reference.truth.store import open_truth
@@ -474,3 +476,58 @@ def test_no_model_ends_the_command_with_success(model, code, message, answers, p
     assert (done.returncode, message in done.stderr, "Traceback" in done.stderr) == (code, True, False), done.stderr
     assert answers is None or len(kept(tmp_path / "entry")) == answers
     assert not (tmp_path / "entry" / "card.toml").exists()
+
+
+# os._exit while several threads ask their models
+
+
+def test_overlapping_runs_put_os_exit_back():
+    """The first to begin ends first: what the second found in its place is no `os._exit` to put back."""
+    leave = os._exit
+    first, second = model_code.no_silent_exit(), model_code.no_silent_exit()
+    first.__enter__()
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(second.__enter__).result()
+        first.__exit__(None, None, None)
+        assert os._exit is not leave
+        with pytest.raises(SystemExit, match=r"os\._exit\(3\)"):
+            pool.submit(os._exit, 3).result()
+        pool.submit(second.__exit__, None, None, None).result()
+    assert os._exit is leave
+
+
+def test_nested_runs_put_os_exit_back():
+    leave = os._exit
+    with model_code.no_silent_exit():
+        with contextlib.suppress(ValueError), model_code.no_silent_exit():
+            raise ValueError
+        with pytest.raises(SystemExit, match=r"os\._exit\(0\)"):
+            os._exit(0)
+    assert os._exit is leave
+
+
+def test_os_exit_raises_only_in_threads_that_ask(monkeypatch, capfd):
+    left = []
+    monkeypatch.setattr(model_code, "_LEAVE", left.append)
+    with ThreadPoolExecutor(1) as pool:
+        with model_code.no_silent_exit():
+            kept_by_the_model = os._exit
+            pool.submit(kept_by_the_model, 0).result()
+            pool.submit(kept_by_the_model, 4).result()
+        kept_by_the_model(0)
+        with contextlib.suppress(ValueError), model_code.no_silent_exit():
+            raise ValueError
+        kept_by_the_model(0)
+        kept_by_the_model(5)
+    assert left == [1, 4, 0, 1, 5]
+    assert capfd.readouterr().err.count("the model ended the process by os._exit(") == 2
+
+
+def test_a_forked_process_leaves_as_it_says():
+    with model_code.no_silent_exit():
+        child = os.fork()
+        if not child:
+            os._exit(0)
+        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+        with pytest.raises(SystemExit):
+            os._exit(0)
