@@ -51,7 +51,10 @@ _FORM = "(?s)" + "|".join(
     )
 )
 _HEADER = r"(?i)\b(bearer|basic|authorization)(\s+)[A-Za-z0-9+/_=.~-]{8,}"
-_AUTHORIZATION = r"(?i)\b(authorization:[ \t]*(?:(?:bearer|basic|token|digest|apikey|negotiate)[ \t]+)?)\S+?(?=[\"'\\]{0,2}[,;:.)\]}]{0,3}(?:\s|\Z))"
+_AUTHORIZATION = (
+    r"(?i)\b(authorization:[ \t]*(?:(?:bearer|basic|token|digest|apikey|negotiate)[ \t]+)?)"
+    r"\S+?(?=[\"'\\]{0,2}[,;:.)\]}]{0,3}(?:\s|\Z))"
+)
 _SCHEME = r"(?:(?i:bearer|basic|token|apikey|negotiate)[ \t]+)?"
 
 _URL = r"(?<=\w)://((?:(?!://)\S)*)"
