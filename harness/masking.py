@@ -76,11 +76,12 @@ _END = (
     r"(?=[)\]}>\"'\\.,;:&|]{0,8}(?:\s|\Z|[{\[(])"
     r"|\\?[)\]}]{0,8}[,;:&|](?:[{\[]*\\*[\"']|[\w.-]{1,40}[=:]))"
 )
+"""What follows a closing quote; a quote before anything else belongs to the text that it stands in."""
 _SHELL = r"\\{0,4}'(?:\"'\"|\\')'"
 """How shells write a single quote inside single quotes."""
-"""What follows a closing quote; a quote before anything else belongs to the text that it stands in."""
 _OPENS = r"(?P<prefix>[bBrRuUfF]{0,2})(?P<delimiter>\\*[\"'])"
 _MASKED = r"\*{3}(?:[)\]},;:.>\"'\\]*|,[\"'].*)"
+"""A value that is masked already, with what ends it."""
 _PROSE = r"(?i)(?:error|exception|warning|unauthori[sz]ed|unauthenticated|\.py)"
 """Ends of names that a colon follows in messages: `AuthenticationError: no access`, `secrets.py:12`."""
 
