@@ -28,8 +28,8 @@ from typing import IO, Any
 import numpy as np
 
 from harness.errors import SubmissionError, UsageError
-from harness.ingestion import archives, not_predictions
-from harness.ingestion.formats import excel
+from harness.ingestion import not_predictions
+from harness.ingestion.formats import archives, excel
 from reference.extras import needs
 
 STDIN = "-"

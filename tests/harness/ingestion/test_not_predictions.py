@@ -21,7 +21,7 @@ import pyarrow.orc
 import pytest
 
 from harness.errors import HarnessError, SubmissionError, UsageError
-from harness.ingestion import archives
+from harness.ingestion.formats import archives
 from harness.ingestion.not_predictions import ARCHIVES, BYTES, OBJECTS
 from harness.ingestion.submission_file import Limits
 from tests.harness.ingestion.test_line_checker import line
