@@ -13,7 +13,6 @@ import hashlib
 import json
 import os
 import shutil
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -26,14 +25,15 @@ LOCKED = "-locked"
 STALE_SECONDS = 3600
 """Age at which a temporary file or folder that no lock tells of is stale."""
 FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS}
-SCARCE = {*FULL, errno.EMFILE, errno.ENFILE, errno.ENOMEM}
+SCARCE = {*FULL, errno.EMFILE, errno.ENFILE}
 
 
 def is_of_the_machine(error: BaseException) -> bool:
-    """Return True where the machine has no room, memory or open files left: no fault of what was being read."""
-    duckdb = sys.modules.get("duckdb")
-    no_memory = (MemoryError, duckdb.OutOfMemoryException) if duckdb else (MemoryError,)
-    return isinstance(error, no_memory) or (isinstance(error, OSError) and error.errno in SCARCE)
+    """Return True where the machine has no room or open files left: no fault of what was being read.
+
+    Memory is another matter: what was being read may have asked for all of it.
+    """
+    return isinstance(error, OSError) and error.errno in SCARCE
 
 
 def write_text(path: Path, text: str) -> None:
