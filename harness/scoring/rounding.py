@@ -25,7 +25,8 @@ def rounding_of(facts: ClipFacts, request: Request) -> dict[str, Any] | None:
     can say then, so the hits are None.
     """
     rate, _ = frame_table(request.fps, request.clip_frames)
-    converted = locate(request.world, cache_home(request.home)).converted
+    imported = facts.truth.meta["kind"] == "imported"
+    converted = imported and locate(request.world, cache_home(request.home)).converted
     unknown = {"hits_lost": None, "hits_gained": None}
     if rate == FPS:
         converted &= request.fps is None and request.clip_frames is None  # else it was said that the file counts so

@@ -11,7 +11,6 @@ from harness.cards import TRAINING
 from harness.errors import UsageError
 from harness.ingestion.strict_json import parse
 from harness.ingestion.submission_file import STDIN
-from harness.masking import Mask
 from reference.small_files import read_small
 
 NUMBERS = ("predicted_peak_gib", "measured_peak_gib", "steps", "wall_s", "oom_events")
@@ -71,6 +70,8 @@ def _read(path: Path) -> dict[str, Any]:
         raise UsageError(f"{path}: not a readable training record ({reason})") from None
     if fault := faults[0].wrong if faults else record_fault(record):
         raise UsageError(f"{path}: not a readable training record ({fault})")
+    from harness.masking import Mask  # its patterns take as long to compile as a small file takes to read
+
     return Mask().value(check_training_record(record, path))
 
 
