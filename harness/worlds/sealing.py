@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from harness.errors import UsageError
-from harness.progress import counter, span
+from harness.progress import counter
+from harness.worlds.rendering import announcement
 from reference import sealing
 from reference.errors import WorldError
 from reference.files import write_json
@@ -25,9 +26,6 @@ from reference.truth.sealed import COMMITMENT, Secret, read_secret, registered_s
 REVEALED_FORMAT = "warehouse-harness/reveal-1"
 PICTURES = {"form": str, "frames": int, "sampler": str, "size": int, "image": str}
 """Fields of a rendering's request that `harness world seal` lets its user choose or leaves at their default."""
-CLIP_SECONDS, FRAME_SECONDS, PIXEL_SECONDS = 0.03, 0.001, 2e-8
-"""Time to draw a clip on one core: for the clip, for each frame, for each pixel of each frame; measured, rounded up."""
-
 Say = Callable[[str], object]
 """Takes a sentence about the work before it begins."""
 
@@ -166,21 +164,14 @@ def _renderer(say: Say, workers: int = 2, **pictures: Any) -> Render:
 
     def draw(world: World, split: str, folder: Path) -> None:
         request = Request(world=world.name, split=split, **pictures)
-        source = Scenes(world, split)
-        say(announcement(request, source.expected, workers))
         with counter(f"{world.name} / {split}", logged=True) as report:
-            render(request, folder, workers=workers, progress=report, source=source)
+            render(
+                request,
+                folder,
+                workers=workers,
+                progress=report,
+                source=Scenes(world, split),
+                announce=lambda planned, free: say(announcement(request, workers, planned, free)),
+            )
 
     return draw
-
-
-def announcement(request: Request, clips: int, workers: int) -> str:
-    """Return the sentence that says what will be drawn and about how long it takes."""
-    video, pixels = request.form == "video", request.size**2
-    frames = CLIP_FRAMES if video else request.frames
-    seconds = clips * (CLIP_SECONDS + frames * (FRAME_SECONDS + pixels * PIXEL_SECONDS)) / workers
-    size = clips * (25_000 + frames * pixels * 0.0095 if video else frames * (900 + pixels * 0.25))
-    return (
-        f"drawing {clips:,} clips of {request.world} / {request.split}, {request.size} x {request.size} pixels: about "
-        f"{max(1.0, size / 1e6):,.0f} MB, {span(max(1.0, seconds))}"
-    )

@@ -50,7 +50,7 @@ LIBRARIES = ("av", "numpy", "pillow", "thorvg-python")
 Progress = Callable[[int, int], None]
 """Called with clips done and clips expected."""
 
-Announce = Callable[[Estimate, int], None]
+Announce = Callable[[Estimate, int], object]
 """Called with what a rendering will take, and the bytes that are free."""
 
 
