@@ -18,7 +18,7 @@ from harness.baselines.write import write_lines
 from harness.errors import UsageError
 from harness.progress import counter, span
 from reference.extras import needs
-from reference.files import read_json_lines
+from reference.shapes import json_lines
 from reference.task import DEFAULT_SPLIT
 from reference.training.datasets import Clips
 
@@ -84,7 +84,4 @@ class _Rendering(NamedTuple):
 
 
 def _read_rows(path: Path) -> list[dict[str, Any]]:
-    try:
-        return list(read_json_lines(path))
-    except OSError as error:
-        raise UsageError(f"{path}: {error.strerror}") from None
+    return [row for _, _, row in json_lines(path, UsageError)]

@@ -253,7 +253,8 @@ class _Truths:
 def _score_entry(path: Path, card: Card, request: Request, truths: _Truths) -> Entry | HarnessError:
     try:
         with truths.one() as truth:
-            scored = score(predictions_of(path, card), request=request, opened=truth, **card.ingestion(path))
+            reading = card.ingestion(path) | {"follow_card": False}  # it is followed here
+            scored = score(predictions_of(path, card), request=request, opened=truth, **reading)
             _need_same_truth(card, truth)
             return Entry(path, card, scored, card.name)
     except Exception as error:

@@ -102,7 +102,8 @@ def score_operand(submission: str | Path | Rows, request: Request, training: str
         path = Path(ENTRIES, name)
     if (path / CARD).is_file():
         card = read_card(path)
-        return score(predictions_of(path, card), training=training, request=request, **card.ingestion(path))
+        reading = card.ingestion(path) | {"follow_card": False}  # it is followed here
+        return score(predictions_of(path, card), training=training, request=request, **reading)
     if name not in BASELINES or path.exists():
         return score(submission, training=training, request=request)
     with scratch(cache_home(request.home)) as folder:

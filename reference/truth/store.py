@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from reference.code_digest import code_digest
 from reference.errors import TruthError
@@ -138,26 +138,15 @@ def open_truth(
     split: str = DEFAULT_SPLIT,
     *,
     home: str | Path | None = None,
-    truth: str | Path | None = None,
-    allow_files: Iterable[Path] = (),
-    allow_directories: Iterable[Path] = (),
-    progress: Progress | None = None,
+    **choices: Any,
 ) -> Truth:
-    """Open a split's truth; builds it first where it does not exist yet.
+    """Open a split's truth, with its answers; builds it first where it does not exist yet.
 
-    `truth`: a database of that split, or a folder to keep databases in, instead of the cache. The connection may read
-    `allow_files` and read and write in `allow_directories`, and reach nothing else. Raises TruthError, WorldError.
+    `choices`: those of `open_clips`. Raises TruthError, also for a published split whose answers are not here, and
+    WorldError.
     """
     locate(world, cache_home(home)).need_answers()
-    return open_clips(
-        world,
-        split,
-        home=home,
-        truth=truth,
-        allow_files=allow_files,
-        allow_directories=allow_directories,
-        progress=progress,
-    )
+    return open_clips(world, split, home=home, **choices)
 
 
 def open_clips(
@@ -172,7 +161,8 @@ def open_clips(
 ) -> Truth:
     """Open a split for who needs its clips and labels and no answer: also the published folder of a sealed split.
 
-    Arguments and errors are those of `open_truth`.
+    `truth`: a database of that split, or a folder to keep databases in, instead of the cache. The connection may read
+    `allow_files` and read and write in `allow_directories`, and reach nothing else. Raises TruthError, WorldError.
     """
     folder = cache_home(home)
     origin = locate(world, folder)
