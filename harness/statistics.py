@@ -25,7 +25,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
-from scipy.special import expit, logit, stdtr, stdtrit
+import scipy  # loads scipy.special where an interval is first asked for: a validation needs none
 
 from harness.formatting import p_value
 
@@ -80,7 +80,7 @@ NOT_SUPPORTED = Interval(None, None, None, 0)
 
 def t_quantile(level: float, df: int) -> float:
     """Return the quantile of Student's t with `df` degrees of freedom."""
-    return float(stdtrit(df, level))
+    return float(scipy.special.stdtrit(df, level))
 
 
 def jackknife_se(value: Any, replicates: Any) -> np.ndarray:
@@ -113,8 +113,8 @@ def proportion_ends(value: Any, replicates: Any, n: Any, confidence: float = 0.9
     # Clopper & Pearson 1934: at n of n right the lower end p solves p^n = alpha / 2.
     edge = ((1 - confidence) / 2) ** (1 / effective_size(n, sessions))
     all_right = value > 0.5
-    low = np.where(inside, expit(logit(share) - half), np.where(all_right, edge, 0.0))
-    high = np.where(inside, expit(logit(share) + half), np.where(all_right, 1.0, 1 - edge))
+    low = np.where(inside, scipy.special.expit(scipy.special.logit(share) - half), np.where(all_right, edge, 0.0))
+    high = np.where(inside, scipy.special.expit(scipy.special.logit(share) + half), np.where(all_right, 1.0, 1 - edge))
     return low, high
 
 
@@ -145,7 +145,7 @@ def t_test_p(difference: Any, replicates: Any, sessions: int | None = None) -> f
         return 1.0
     se = float(jackknife_se(difference, replicates))
     df = (sessions or len(replicates)) - 1
-    return float(2 * stdtr(df, -abs(difference) / se)) if se > 0 else 0.0
+    return float(2 * scipy.special.stdtr(df, -abs(difference) / se)) if se > 0 else 0.0
 
 
 def _supported(value: Any, replicates: Any) -> bool:
