@@ -24,7 +24,7 @@ from finetune.evaluate import BATCH
 from finetune.generate import Generation, generate
 from finetune.model import FACTS, ensure_base, load_model, read_operations
 from harness.errors import UsageError
-from harness.ingestion.line_checker import read_answer
+from harness.ingestion.lines.model_text import read_answer
 from harness.ingestion.vocabulary import Vocabulary
 from harness.prediction.predictor import Question, Reply, Wants
 

@@ -25,11 +25,16 @@ from harness.ingestion.contents import text_in
 from harness.ingestion.diagnostics import Notes, Problem, problem_count, quote
 from harness.ingestion.fast_path import variables
 from harness.ingestion.field_names import TARGETS, named_like
-from harness.ingestion.formats import registry, tools
+from harness.ingestion.formats import tools
 from harness.ingestion.formats.clips import Clips
 from harness.ingestion.formats.documents import line_item
+from harness.ingestion.formats.recognition import choose
 from harness.ingestion.formats.records import Item, Options, Shape, Unshaped
-from harness.ingestion.line_checker import ANSWERING_FIELDS, INVALID, Checked, Row, check, find_answer
+from harness.ingestion.formats.registry import ADAPTERS, PLAIN
+from harness.ingestion.lines.fields import ANSWERING_FIELDS
+from harness.ingestion.lines.line_checker import check
+from harness.ingestion.lines.model_text import find_answer
+from harness.ingestion.lines.result import INVALID, Checked, Row
 from harness.ingestion.problem_kinds import Kind, Problems, problem_lines
 from harness.ingestion.strict_json import Fault
 from harness.ingestion.submission_file import Limits, SubmissionFile, open_submission
@@ -128,25 +133,25 @@ def ingest(truth: Truth, source: SubmissionFile, **choices: Any) -> Ingestion:
     """
     reading = Reading(**choices)
     words = Vocabulary(truth.operations, reading.fps, reading.clip_frames)
-    adapter, reads, voters = registry.choose(source, reading.adapter)
+    adapter, reads, voters = choose(source, reading.adapter)
     intake = Intake(truth, source, words, ignore_extra=reading.ignore_extra)
     clips = Clips(intake.looks.clip_ids, reading.clip_map, voters, source.name)
     options = Options(truth.connection, float(words.rate))
-    intake.shape = Shaping(adapter.shape, options, clips, foreign=adapter.foreign)
+    shaping = Shaping(adapter.shape, options, clips, foreign=adapter.foreign)
     try:
-        if adapter is registry.PLAIN and reading.clip_map is None:
-            intake.check_all(_doubtful_lines(truth, source) if intake.screen() else ())
+        if adapter is PLAIN and reading.clip_map is None:
+            intake.check_all(_doubtful_lines(truth, source) if intake.screen() else (), shaping)
         else:
             if adapter.foreign:
                 clips.require(adapter.name)
             intake.start_empty()
-            intake.check_all(reads(source, options))
+            intake.check_all(reads(source, options), shaping)
             clips.check_count(intake.lines)
             intake.check_order()
         source.check_unchanged()
     finally:
         source.discard()
-    ingestion = intake.result(adapter.name)
+    ingestion = intake.result(adapter.name, clips.notes())
     if ingestion.total and not reading.lenient:
         raise ingestion.refusal()
     return ingestion
@@ -190,7 +195,6 @@ class Intake:
         self.connection = truth.connection
         self.problems, self.notes = Problems(source.name), Notes()
         self.lines, self.bad_lines = 0, 0
-        self.shape: Shaping | None = None
         self.targets: dict[str, int] = {}  # of clips that a map in the file's order gave: operation of the target
         self.looks = LookAlikes(
             lambda: [known for (known,) in self.connection.execute(sql(__package__, "clip_ids")).fetchall()]
@@ -221,10 +225,10 @@ class Intake:
         self._drop_screen()
         self.connection.execute(sql(__package__, "predictions_empty"))
 
-    def check_all(self, items: Iterable[Item]) -> None:
-        """Check items in batches and add them to `predictions`."""
+    def check_all(self, items: Iterable[Item], shaping: Shaping) -> None:
+        """Shape and check items in batches and add them to `predictions`."""
         before = self.lines
-        rows = (self._check(item, before + number) for number, item in enumerate(items))
+        rows = (self._check(item, before + number, shaping) for number, item in enumerate(items))
         while batch := list(islice(rows, BATCH)):  # no items are held: they may be of a megabyte
             self.lines += len(batch)
             self._store(batch)
@@ -248,16 +252,16 @@ class Intake:
                 "that the clip map gives: is it in the order of the file?"
             )
 
-    def result(self, adapter: str) -> Ingestion:
-        """Settle the duplicates and return the report."""
+    def result(self, adapter: str, notes_on_clips: list[str]) -> Ingestion:
+        """Settle the duplicates and return the report, `notes_on_clips` before the notes on lines."""
         self._drop_screen()
         self._settle_duplicates()
         truth = self.truth
         answered = self._row("answered")["answered"] if truth.sealed else None
         counts = {kind: self.notes.count(kind) for kind in ("normalised", "repaired", "unreadable")}
         notes = ["begins with a byte order mark, ignored"] if self.source.bom else []
-        if adapter != registry.PLAIN.name:
-            notes.append(f"read as {adapter}: {registry.ADAPTERS[adapter].description}")
+        if adapter != PLAIN.name:
+            notes.append(f"read as {adapter}: {ADAPTERS[adapter].description}")
         return Ingestion(
             name=self.source.name,
             sha256=self.source.sha256,
@@ -269,7 +273,7 @@ class Intake:
             codes=dict(self.problems.codes),
             problems=self.problems.in_order(),
             kinds=self.problems.kinds(),
-            notes=notes + (self.shape.clips.notes() if self.shape else []) + self.notes.sentences(),
+            notes=notes + notes_on_clips + self.notes.sentences(),
             counts=counts | {"unknown_labels": self.notes.count("label"), "ignored_extra": self.notes.count("clip")},
             answered=answered,
             shortfall="" if answered is None else shortfall(truth.world, answered, truth.n),
@@ -284,17 +288,12 @@ class Intake:
         names = [column[0] for column in relation.description]
         return dict(zip(names, relation.fetchone() or (), strict=True))
 
-    def _check(self, item: Item, number: int) -> Row:
+    def _check(self, item: Item, number: int, shaping: Shaping) -> Row:
         """Check the `number`-th item, tally its problems and notes, and return its row."""
-        value, faults = self.shape.prediction(item, number) if self.shape else (item.value, item.faults)
-        if self.shape is not None and self.shape.clips.in_order and isinstance(value, dict):
+        value, faults = shaping.prediction(item, number)
+        if shaping.clips.in_order and isinstance(value, dict):
             self._keep_target(item.value, value.get("clip_id"))
-        if (
-            self.shape is not None
-            and isinstance(item.value, dict)
-            and not faults
-            and ANSWERING_FIELDS.isdisjoint(item.value)
-        ):
+        if isinstance(item.value, dict) and not faults and ANSWERING_FIELDS.isdisjoint(item.value):
             for kind, name in tools.remarks(item.value):
                 self.notes.add(kind, item.line, name)
         checked = check(self.words, item.line, value, faults, item.text, item.column)

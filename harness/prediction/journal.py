@@ -23,7 +23,7 @@ from typing import IO, Any
 
 from harness.cards import CARD, PREDICTIONS, read_card
 from harness.errors import HarnessError, UsageError
-from harness.ingestion.line_checker import SOURCES
+from harness.ingestion.lines.fields import SOURCES
 from reference.files import replacement
 
 FALLBACK = SOURCES[2]

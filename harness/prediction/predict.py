@@ -30,7 +30,7 @@ from typing import Any, NamedTuple
 from harness.cards import PREDICTIONS, Card, write_entry
 from harness.errors import HarnessError, UsageError
 from harness.formatting import plural
-from harness.ingestion.line_checker import SOURCES
+from harness.ingestion.lines.fields import SOURCES
 from harness.ingestion.rows import kind_of
 from harness.masking import Mask
 from harness.prediction import journal as journals

@@ -18,7 +18,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from harness.errors import HarnessError
-from harness.ingestion.line_checker import SOURCES, answer_part, check, read_answer
+from harness.ingestion.lines.fields import SOURCES, answer_part
+from harness.ingestion.lines.line_checker import check
+from harness.ingestion.lines.model_text import read_answer
 from harness.ingestion.rows import fault_of, kind_of, to_plain
 from harness.ingestion.vocabulary import UNKNOWN_LABEL, Vocabulary
 from harness.prediction.floors import Floors

@@ -12,7 +12,7 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from harness.ingestion.line_checker import NUMBER_FIELDS, SEGMENT_FIELDS
+from harness.ingestion.lines.fields import NUMBER_FIELDS, SEGMENT_FIELDS
 from harness.ingestion.strict_json import parse
 
 TURNS = ("conversations", "messages")

@@ -32,7 +32,7 @@ from harness.ingestion.formats.cells import TURNS, from_text, from_value, nest_s
 from harness.ingestion.formats.csv_rows import CsvRow, CsvRows, split, text_lines
 from harness.ingestion.formats.documents import line_item
 from harness.ingestion.formats.records import Item, Options
-from harness.ingestion.line_checker import ANSWERING_FIELDS, FIELDS
+from harness.ingestion.lines.fields import ANSWERING_FIELDS, FIELDS
 from harness.ingestion.submission_file import SubmissionFile
 from reference.resources import sql
 from reference.truth.database import connect

@@ -18,7 +18,8 @@ from harness.ingestion.field_names import EITHER, MODEL_TEXTS, PROMPTS, TARGETS,
 from harness.ingestion.formats.documents import first, member, members
 from harness.ingestion.formats.records import Item, Options, Unshaped
 from harness.ingestion.formats.replies import failure_of, reply_in, several_in
-from harness.ingestion.line_checker import ANSWERING_FIELDS, CLIP_NAMES, LENIENT, OPTIONAL_FIELDS
+from harness.ingestion.lines.fields import ANSWERING_FIELDS, CLIP_NAMES, OPTIONAL_FIELDS
+from harness.ingestion.lines.hints import LENIENT
 from harness.ingestion.strict_json import Fault
 from harness.ingestion.submission_file import SubmissionFile
 

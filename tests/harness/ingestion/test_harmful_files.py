@@ -8,7 +8,7 @@ import pytest
 
 from harness.clip_map import read_clip_map
 from harness.errors import SubmissionError, UsageError
-from harness.ingestion.model_text import answer_in
+from harness.ingestion.lines.model_text import answer_in
 from harness.ingestion.strict_json import objects_inside
 from harness.ingestion.vocabulary import Vocabulary
 from reference.task import OPERATIONS

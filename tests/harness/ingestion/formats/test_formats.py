@@ -12,9 +12,9 @@ import pytest
 
 from harness.errors import SubmissionError, UsageError
 from harness.ingestion.formats.registry import ADAPTERS
-from harness.ingestion.model_text import answer_in
+from harness.ingestion.lines.model_text import answer_in
 from harness.ingestion.submission_file import Limits, open_submission
-from tests.harness.ingestion.test_line_checker import line
+from tests.harness.ingestion.lines.test_line_checker import line
 from tests.support.small_truth import CLIPS, read, small_truth
 
 ANSWER = {"operation": 2, "start_frame": 14, "end_frame": 98, "next_operation": 3}

@@ -10,7 +10,8 @@ import pytest
 
 from harness.errors import UsageError
 from harness.ingestion.ingest import Intake
-from harness.ingestion.line_checker import FIELDS, Row
+from harness.ingestion.lines.fields import FIELDS
+from harness.ingestion.lines.result import Row
 from harness.ingestion.submission_file import open_submission
 from harness.ingestion.vocabulary import Vocabulary
 from harness.resources import schema
