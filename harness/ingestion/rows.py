@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, TypeGuard
 import numpy as np
 
 from harness.errors import SubmissionError, UsageError
-from harness.ingestion.formats.cells import nest_segment
+from harness.ingestion.cells import nest_segment
 from harness.ingestion.lines.fields import SEGMENT_FIELDS
 from harness.ingestion.submission_file import Limits
 

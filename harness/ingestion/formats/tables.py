@@ -1,7 +1,7 @@
 """Readers of CSV, TSV and Parquet: one prediction a row, columns named as the canonical fields, the segment flat.
 
 A table without answer columns holds the model's text, by one of its usual names, or its turns. Excel's .xlsx becomes
-JSON Lines before it is read (excel.py).
+JSON Lines before it is read (packed/excel.py).
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ from duckdb import (
 
 from harness.clip_map import IDS
 from harness.errors import SubmissionError
+from harness.ingestion.cells import TURNS, from_text, from_value, nest_segment
 from harness.ingestion.diagnostics import quote
 from harness.ingestion.field_names import EITHER, MODEL_TEXTS, PREDICTED_PARTS, TARGETS, TRUTH_ONLY, named_like
 from harness.ingestion.formats import tools
-from harness.ingestion.formats.cells import TURNS, from_text, from_value, nest_segment
 from harness.ingestion.formats.csv_rows import CsvRow, CsvRows, split, text_lines
 from harness.ingestion.formats.documents import line_item
 from harness.ingestion.formats.records import Item, Options

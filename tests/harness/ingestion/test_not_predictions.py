@@ -21,8 +21,8 @@ import pyarrow.orc
 import pytest
 
 from harness.errors import HarnessError, SubmissionError, UsageError
-from harness.ingestion.formats import archives
 from harness.ingestion.not_predictions import ARCHIVES, BYTES, OBJECTS
+from harness.ingestion.packed import archives
 from harness.ingestion.submission_file import Limits
 from tests.harness.ingestion.lines.test_line_checker import line
 from tests.support.small_truth import CLIPS, read, small_truth
