@@ -14,7 +14,7 @@ from typing import Any
 from harness.errors import SubmissionError
 from harness.ingestion.contents import last_turn, question_in, text_in, unwrapped
 from harness.ingestion.diagnostics import quote
-from harness.ingestion.field_names import EITHER, MODEL_TEXTS, PROMPTS, TARGETS, is_truth_row, named_like
+from harness.ingestion.field_names import EITHER, MODEL_TEXTS, PROMPTS, TARGETS, is_truth_row, named_like, text_names
 from harness.ingestion.formats.documents import first, member, members
 from harness.ingestion.formats.records import Item, Options, Unshaped
 from harness.ingestion.formats.replies import failure_of, reply_in, several_in
@@ -74,14 +74,12 @@ def answer_field(value: dict[str, Any]) -> str:
 
 def is_known(name: str) -> bool:
     """Return True for a name of a model's text, of a target, of either or of a question, so that it is no clip's."""
-    return any(named_like(names, {name: None}) for names in (MODEL_TEXTS, EITHER, TARGETS, PROMPTS))
+    return any(named_like(names, (name,)) for names in (MODEL_TEXTS, EITHER, TARGETS, PROMPTS))
 
 
 def holds_text(value: dict[str, Any]) -> bool:
     """Return True if some field holds a text that may be the model's."""
-    return any(
-        text_in(value[name]) is not None for name in (*named_like(MODEL_TEXTS, value), *named_like(EITHER, value))
-    )
+    return any(text_in(value[name]) is not None for name in text_names(value))
 
 
 def repeats_turn(value: dict[str, Any], field: str) -> bool:

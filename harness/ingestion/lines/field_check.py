@@ -12,7 +12,7 @@ from typing import Any
 from harness.ingestion.confusables import code_points, hidden_characters
 from harness.ingestion.contents import text_in
 from harness.ingestion.diagnostics import Problem, quote
-from harness.ingestion.field_names import EITHER, MODEL_TEXTS, named_like
+from harness.ingestion.field_names import text_names
 from harness.ingestion.lines.fields import FIELDS, OPTIONAL_FIELDS, SEGMENT_FIELDS, SOURCES
 from harness.ingestion.lines.hints import (
     ABSTAINED,
@@ -102,8 +102,7 @@ class FieldCheck:
             hint = f"write the fields of {quote(inside)} beside clip_id"
             self.problem("MISSING", "", f"the answer stands inside {quote(inside)}", "its fields in the object", hint)
             return True
-        names = (*named_like(MODEL_TEXTS, value), *named_like(EITHER, value))
-        text = next((name for name in names if text_in(value[name]) is not None), None)
+        text = next((name for name in text_names(value) if text_in(value[name]) is not None), None)
         if text is None or "clip_id" in value:
             return False
         near = look_alike(value, "clip_id")

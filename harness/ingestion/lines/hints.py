@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Mapping
+from itertools import islice
 from typing import Any
 
 from harness.clip_map import IDS
@@ -24,6 +25,8 @@ OFTEN_CALLED = {
     "start_frame": ("start", "begin", "from", "first_frame", "start_time", "start_sec", "start_seconds", "start_s"),
     "end_frame": ("end", "stop", "to", "last_frame", "end_time", "end_sec", "end_seconds", "end_s"),
 }
+KEYS_COMPARED = 1_000
+"""So many keys of an object are compared with a field's name, letter by letter."""
 _NUMBER = re.compile(r"\s*-?[0-9]{1,18}(\.[0-9]{1,18})?\s*")
 _SECONDS = re.compile(r"time|sec|_s$", re.IGNORECASE)
 
@@ -38,7 +41,8 @@ def look_alike(value: Mapping[str, Any], name: str) -> str | None:
     """Return the key of an object that may stand for a field."""
     # beside a model's text a label is the target
     left_out = FIELDS | set(named_like(TARGETS, value) if named_like(MODEL_TEXTS, value) else ())
-    return next((key for key in value if key not in left_out and _resembles(key, name)), None)
+    keys = (key for key in islice(value, KEYS_COMPARED) if key not in left_out)
+    return next((key for key in keys if _resembles(key, name)), None)
 
 
 def _resembles(key: str, name: str) -> bool:
@@ -47,7 +51,7 @@ def _resembles(key: str, name: str) -> bool:
     return (
         plain == target
         or plain in (other.replace("_", "") for other in OFTEN_CALLED.get(name, ()))
-        or (difflib.SequenceMatcher(None, plain, target).ratio() >= 0.8)
+        or bool(difflib.get_close_matches(target, [plain], cutoff=0.8))
     )
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from harness.ingestion.contents import text_in
 from harness.ingestion.diagnostics import Problem, quote
-from harness.ingestion.field_names import EITHER, MODEL_TEXTS, PREDICTED_PARTS, is_truth_row, named_like
+from harness.ingestion.field_names import MODEL_TEXTS, PREDICTED_PARTS, is_truth_row, named_like, text_names
 from harness.ingestion.lines.field_check import FieldCheck, check_answer
 from harness.ingestion.lines.fields import (
     ANSWER_FIELDS,
@@ -98,12 +98,12 @@ class _Line(FieldCheck):
         if is_truth_row(value):
             field = next(name for name in (*ANSWER_FIELDS, *SEGMENT_FIELDS) if name in value)
             wrong = "stands in a row of the truth (harness world export), so it is no model's answer"
-            texts = [quote(name) for name in (*named_like(MODEL_TEXTS, value), *named_like(EITHER, value))]
+            texts = [quote(name) for name in text_names(value)]
             hint = f"keep clip_id and {texts[0]}, without the truth's fields" if texts else ""
             self.problem("CONFLICT", field, wrong, "clip_id and the model's answer alone", hint)
             return
         answer = answer_part(value)
-        for name in (*named_like(MODEL_TEXTS, value), *named_like(EITHER, value), *named_like(PREDICTED_PARTS, value)):
+        for name in (*text_names(value), *named_like(PREDICTED_PARTS, value)):
             if name not in FIELDS and self._differs(name, answer):
                 wrong = f"stands beside {quote(name)}, which may be the model's own answer"
                 self.problem("CONFLICT", next(iter(answer)), wrong, "one answer a line, and no target beside it")
