@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -44,7 +43,8 @@ from reference.truth.store import Truth
 
 __all__ = ["Ingestion", "Limits", "SubmissionFile", "ingest", "open_submission"]
 
-BATCH = 20_000
+BATCH, BATCH_CHARACTERS = 20_000, 1 << 24
+"""Rows that are stored at once, and the characters of the clip ids in them, of which one may have a million."""
 COLUMN_TYPES = {
     "line": np.int64,
     "latency_us": np.int64,
@@ -227,10 +227,16 @@ class Intake:
 
     def check_all(self, items: Iterable[Item], shaping: Shaping) -> None:
         """Shape and check items in batches and add them to `predictions`."""
-        before = self.lines
-        rows = (self._check(item, before + number, shaping) for number, item in enumerate(items))
-        while batch := list(islice(rows, BATCH)):  # no items are held: they may be of a megabyte
-            self.lines += len(batch)
+        batch: list[Row] = []  # no items are held: they may be of a megabyte
+        held = 0
+        for number, item in enumerate(items, start=self.lines):
+            row = self._check(item, number, shaping)
+            batch.append(row)
+            held += len(row.clip_id or "")
+            if len(batch) == BATCH or held > BATCH_CHARACTERS:
+                self._store(batch)
+                batch, held = [], 0
+        if batch:
             self._store(batch)
         if not self.lines:
             raise SubmissionError(f"{self.source.name}: holds no prediction; expected one JSON object a line")
@@ -336,6 +342,7 @@ class Intake:
 
     def _store(self, rows: list[Row]) -> None:
         """Add rows to `predictions`; those of clips that are not of the split are noted or a problem."""
+        self.lines += len(rows)
         self.connection.register("batch", _columns(rows))
         self.connection.execute(sql(__package__, "checked_add"))
         unknown = self.connection.execute(sql(__package__, "checked_unknown")).fetchall()
