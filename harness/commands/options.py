@@ -310,9 +310,9 @@ export = path_option(
 )
 
 
-def print_page(written: Any) -> None:
-    """Print the verdict that a page begins with, and where the page is."""
-    for sentence in written.verdict:
+def print_page(written: Any, remark: str = "") -> None:
+    """Print the verdict that a page begins with, a remark on it, and where the page is."""
+    for sentence in filter(None, [*written.verdict, remark]):
         say(sentence)
     print_path(written)
 

@@ -10,6 +10,7 @@ import click
 from harness.commands import options
 from harness.commands.printing import say
 from harness.errors import UsageError
+from harness.formatting import unanswered
 
 
 @click.command("report", cls=options.Command)
@@ -65,7 +66,8 @@ def command(
         write_while_growing(Path(submission), path, request, seconds=seconds, say=say, **choices)
         return
     gathered = gather.gather_report(submission, request, **choices)
-    options.print_page(write.write(gathered, path, **pictures))
+    record = gathered.operands[0].score.record
+    options.print_page(write.write(gathered, path, **pictures), unanswered(record["coverage"], record["n"]))
     options.write_exports(gathered, export)
 
 
