@@ -49,15 +49,19 @@ def command(
 ) -> None:
     """Write a page about the predictions in FILE: how good, how certain, why it fails, and the clips.
 
+    FILE may be an entry: its folder, or its name in submissions/.
+
     \b
     Example:
       harness report submission.jsonl -o submission.html
       harness report submission.jsonl --frames --budget 1MB -o pictures.html
     """
+    from harness.cards import prediction_file
     from harness.report import gather, write
     from harness.report.watch import watch as write_while_growing
 
     request, pictures = options.request(choices), options.pictures(choices)
+    submission = str(prediction_file(submission))
     path = path or _beside(Path(submission))
     options.keep_inputs([submission, choices["training"]], path, export=export)
     if watch:

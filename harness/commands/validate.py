@@ -19,7 +19,7 @@ from harness.ingestion.problem_kinds import problem_lines
 @options.truth
 @options.ingestion
 def command(submission: str, output: str, **choices: Any) -> None:
-    """Check the predictions in FILE against a split, without scoring them.
+    """Check the predictions in FILE, or of an entry (its folder or name), against a split, without scoring them.
 
     The exit code is 2 when a line would be rejected, or when a sealed split has no score for so few answers.
 
@@ -28,8 +28,10 @@ def command(submission: str, output: str, **choices: Any) -> None:
       harness validate submission.jsonl
       harness validate submission.jsonl --format json
     """
+    from harness.cards import prediction_file
     from harness.scoring import score
 
+    submission = str(prediction_file(submission))
     request, notes = score.as_its_card_says(submission, options.request(choices))
     found = score.validate(submission, request=request)
     found.notes.extend(notes)

@@ -14,7 +14,7 @@ from typing import Any
 
 from harness import disclosure
 from harness.baselines.write import BASELINES
-from harness.cards import Card
+from harness.cards import Card, prediction_file
 from harness.comparison import leaderboard
 from harness.comparison.leaderboard import Entry, ScoredEntries
 from harness.comparison.paired import need_every_clip
@@ -84,6 +84,7 @@ def gather_report(
 ) -> Gathered:
     """Gather one file. `shown` is the title of a file without a `name`; by default its display name."""
     _need(request)
+    file = prediction_file(file)
     scored = score(file, request=request, name=name, training=training)
     request = scored.request  # with what a card beside the file said about reading it
     shown = name or shown or display_name(file)

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness import disclosure
-from harness.cards import CARD, READING, predictions_of, read_card
+from harness.cards import CARD, READING, prediction_file, predictions_of, read_card
 from harness.errors import UsageError
 from harness.ingestion.ingest import Ingestion, ingest
 from harness.ingestion.rows import NAME, is_path, write_rows
@@ -50,6 +50,7 @@ def score(
 ) -> Score:
     """Score predictions against the truth of a split: a file ("-" is standard input), dicts, or a pandas DataFrame.
 
+    An entry may be given as its folder, or by its name in `submissions/`, instead of its predictions.
     Dicts and rows of a DataFrame are read as the lines of a file would be; problems name them by number, from 1.
     `choices`: fields of a Request, such as `split="test-large"` or `lenient=True`; `request`: the Request that they
     change. `name`: the model's name, shown and pinned in the signature; scorings of a sealed split are logged by it.
@@ -59,6 +60,7 @@ def score(
     Returns a Score; of a sealed split it is redacted unless its organiser asks. Raises SubmissionError (lines were
     rejected), TruthError, UsageError; all are HarnessError.
     """
+    submission = prediction_file(submission) if is_path(submission) else submission
     request, said = as_its_card_says(submission, Request.of(request, **choices))
     check_name(name)
     beside = submission if is_path(submission) else STDIN  # rows have no folder
@@ -90,6 +92,7 @@ def validate(submission: str | Path | Rows, *, request: Request | None = None, *
     Takes the submission and the choices of `score`. Never raises SubmissionError, because the problems are in the
     result.
     """
+    submission = prediction_file(submission) if is_path(submission) else submission
     request, _ = as_its_card_says(submission, Request.of(request, **choices))
     with (
         request.score_cache().scratch() as scratch,

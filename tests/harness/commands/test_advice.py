@@ -56,3 +56,56 @@ def test_an_answered_part_is_said_by_every_command_that_judges_it(words, run, pl
     assert "b" not in words or "b: coverage 37.50%, 9 of 24 clips" in out
     if words[0] == "report":
         assert "coverage 25.00%, 6 of 24 clips" in (place / "a.html").read_text()
+
+
+@pytest.fixture
+def entry(place, rows, digest):
+    return hand.entry(place / "submissions" / "my-vlm", "my-vlm", map(hand.right, rows), WORLD, digest)
+
+
+@pytest.mark.parametrize("command", ["score", "validate", "report"])
+def test_an_entry_is_known_by_its_name_and_by_its_folder(command, run, entry):
+    words = (["-o", "page.html"] if command == "report" else []) + ["--world", WORLD]
+    by_file = run(command, "submissions/my-vlm/predictions.jsonl", *words)
+    assert by_file[0] == 0
+    for named in ("my-vlm", "submissions/my-vlm", "submissions/my-vlm/", entry):
+        code, out, err = run(command, named, *words)
+        assert (code, out.replace(f"{entry.parent.parent}/", "")) == by_file[:2], err
+
+
+def test_a_file_comes_before_an_entry_of_its_name(run, entry, place, rows):
+    hand.write(place / "my-vlm", [hand.right(row, next_operation="Wrap") for row in rows])
+    assert "my-vlm scores 0.600" in run("score", "my-vlm", "--world", WORLD)[1]
+
+
+def test_a_named_entry_is_the_one_that_its_card_is_of(run, entry):
+    (entry / "predictions.jsonl").write_text("{}")
+    code, _, err = run("score", "my-vlm", "--world", WORLD)
+    assert code == 2 and "sha256 is" in err
+
+
+MISTYPED = [
+    (("scroe", "x.jsonl"), "No such command 'scroe'. Did you mean 'score'?"),
+    (("SCORE", "x.jsonl"), "Did you mean 'score'?"),
+    (("world", "infoo"), "Did you mean 'info'?"),
+    (("score", "x.jsonl", "--wrold", WORLD), "Did you mean '--world'?"),
+    (("world", "info", "warehouse"), "did you mean warehouse-v1?"),
+    (("world", "info", WORLD.upper()), f"did you mean {WORLD}?"),
+    (("score", "my-vml"), "my-vml: No such file or directory; did you mean submissions/my-vlm/?"),
+    (("compare", "my_vlm", "constant"), "did you mean submissions/my-vlm/?"),
+    (("validate", "submissions/my-vllm"), "did you mean submissions/my-vlm/?"),
+]
+
+
+@pytest.mark.parametrize(("words", "question"), MISTYPED, ids=[" ".join(case[0]) for case in MISTYPED])
+def test_a_mistyped_name_is_met_with_the_one_that_is_near(words, question, run, entry):
+    code, out, err = run(*words)
+    assert (code, out) == (2, "") and question in " ".join(err.split())
+
+
+@pytest.mark.parametrize(
+    "words", [("xyzzy",), ("world", "info", "elsewhere"), ("score", "nowhere.jsonl")], ids=" ".join
+)
+def test_a_name_that_is_near_to_none_is_met_with_no_guess(words, run, entry):
+    code, _, err = run(*words)
+    assert code == 2 and "did you mean" not in err.casefold()
