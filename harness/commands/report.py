@@ -59,6 +59,7 @@ def command(
     from harness.cards import prediction_file
     from harness.report import gather, write
     from harness.report.watch import watch as write_while_growing
+    from harness.scoring.score import as_its_card_says
 
     request, pictures = options.request(choices), options.pictures(choices)
     submission = str(prediction_file(submission))
@@ -69,9 +70,11 @@ def command(
             raise UsageError(f"--watch writes the page alone, without {'--frames' if export is None else '--export'}")
         write_while_growing(Path(submission), path, request, seconds=seconds, say=say, **choices)
         return
+    request, notes = as_its_card_says(submission, request)
     gathered = gather.gather_report(submission, request, **choices)
     record = gathered.operands[0].score.record
-    options.print_page(write.write(gathered, path, **pictures), unanswered(record["coverage"], record["n"]))
+    remarks = [unanswered(record["coverage"], record["n"]), *notes]
+    options.print_page(write.write(gathered, path, **pictures), remarks)
     options.write_exports(gathered, export)
 
 

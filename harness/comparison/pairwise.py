@@ -97,13 +97,14 @@ def score_operand(submission: str | Path | Rows, request: Request, training: str
     if not is_path(submission):
         return score(submission, training=training, request=request)
     name = str(submission)
+    one_world = {"world": request.world, "split": request.split}  # for all, whatever a card says
     is_baseline = name in BASELINES and not Path(name).exists()
     if not is_baseline and (entry := entry_folder(name)):
         card = read_card(entry)
-        reading = card.ingestion(entry) | {"follow_card": False}  # it is followed here
-        return score(predictions_of(entry, card), training=training, request=request, **reading)
+        reading = card.ingestion(entry)
+        return score(predictions_of(entry, card), training=training, request=request, **reading, **one_world)
     if not is_baseline:
-        return score(submission, training=training, request=request)
+        return score(submission, training=training, request=request, **one_world)
     with scratch(cache_home(request.home)) as folder:
         path = folder / f"{name}.jsonl"
         write_baseline(name, path, request=request)

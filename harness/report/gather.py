@@ -24,7 +24,7 @@ from harness.ingestion.submission_file import shown_name
 from harness.report.clips import Answers, Clips, load
 from harness.scoring.request import Request
 from harness.scoring.result import Score
-from harness.scoring.score import score
+from harness.scoring.score import as_its_card_says, score
 
 FLOOR, PRIOR, ORACLE = "constant", "transition-prior", "oracle"
 
@@ -83,10 +83,11 @@ def gather_report(
     shown: str | None = None,
 ) -> Gathered:
     """Gather one file. `shown` is the title of a file without a `name`; by default its display name."""
-    _need(request)
     file = prediction_file(file)
+    request, _ = as_its_card_says(file, request)
+    request = replace(request, follow_card=False)  # it is followed; the page's command says the same in options
+    _need(request)
     scored = score(file, request=request, name=name, training=training)
-    request = scored.request  # with what a card beside the file said about reading it
     shown = name or shown or display_name(file)
     entry = _operand(shown, scored, Path(file))
     field = leaderboard.pair_entries([entry], request, FLOOR)

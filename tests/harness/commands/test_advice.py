@@ -6,7 +6,10 @@ import sys
 
 import pytest
 
+import harness
 from harness.cli import main
+from harness.errors import SubmissionError
+from harness.scoring.request import Request
 from tests.support import hand
 
 WORLD = "advice"
@@ -109,3 +112,50 @@ def test_a_mistyped_name_is_met_with_the_one_that_is_near(words, question, run, 
 def test_a_name_that_is_near_to_none_is_met_with_no_guess(words, run, entry):
     code, _, err = run(*words)
     assert code == 2 and "did you mean" not in err.casefold()
+
+
+@pytest.mark.parametrize("command", ["score", "validate", "report", "submit"])
+def test_an_entry_is_judged_on_the_world_of_its_card(command, run, entry):
+    file = "submissions/my-vlm/predictions.jsonl"
+    words = {"report": ["-o", "page.html"], "submit": ["--name", "again"]}.get(command, [])
+    code, out, err = run(command, file, *words)
+    assert code == 0, err
+    if command == "submit":
+        assert f"Next: harness leaderboard --world {WORLD}\n" in out
+    else:
+        note = f"read as the card.toml beside it says: world {WORLD}"
+        assert note in out
+        assert note not in run(command, file, *words, "--world", WORLD)[1]
+
+
+def test_a_page_of_an_entry_is_verified(run, entry):
+    assert run("report", "my-vlm")[0] == 0
+    code, out, err = run("verify", "submissions/my-vlm/predictions.html")
+    assert code == 0 and "are what the submissions give" in out, err
+
+
+@pytest.mark.parametrize("command", ["score", "validate", "compare"])
+def test_a_world_that_is_typed_counts_more_than_the_card_and_the_difference_is_said(command, run, entry):
+    """Also where it is the default one, which would be taken without a card."""
+    others = ["constant"] if command == "compare" else []
+    code, out, err = run(command, "my-vlm", *others, "--world", "warehouse-v1")
+    note = f"the card.toml beside it is for {WORLD} / test; it is read for warehouse-v1 / test, as was chosen"
+    assert code == 2 and note in " ".join((out + err).split())
+
+
+def test_a_world_that_python_chooses_counts_more_than_the_card(entry):
+    assert harness.score("my-vlm").record["world"] == WORLD
+    assert harness.score(str(entry), request=Request()).record["world"] == WORLD
+    with pytest.raises(SubmissionError, match=f"is for {WORLD} / test"):
+        harness.score("my-vlm", world="warehouse-v1")
+    with pytest.raises(SubmissionError, match=f"is for {WORLD} / test"):
+        harness.score("my-vlm", request=Request(split="validation"), world="warehouse-v1")
+
+
+@pytest.mark.parametrize("world", ["elsewhere", "../../etc/world.toml", "warehouse-v1-x99999"])
+def test_a_card_chooses_no_world_but_one_that_is_listed(world, run, place, rows, digest):
+    """A stranger's card leads to no file, and to no truth that fills the disk."""
+    hand.entry(place / "theirs", "theirs", map(hand.right, rows), world, digest)
+    code, _, err = run("score", "theirs")
+    assert code == 2 and "--world says which one to take" in " ".join(err.split())
+    assert run("score", "theirs", "--world", WORLD)[0] == 0
