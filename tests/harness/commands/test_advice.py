@@ -66,9 +66,10 @@ def entry(place, rows, digest):
     return hand.entry(place / "submissions" / "my-vlm", "my-vlm", map(hand.right, rows), WORLD, digest)
 
 
-@pytest.mark.parametrize("command", ["score", "validate", "report"])
+@pytest.mark.parametrize("command", ["score", "validate", "report", "submit"])
 def test_an_entry_is_known_by_its_name_and_by_its_folder(command, run, entry):
-    words = (["-o", "page.html"] if command == "report" else []) + ["--world", WORLD]
+    own = {"report": ["-o", "page.html"], "submit": ["--name", "again", "--replace"]}
+    words = [*own.get(command, []), "--world", WORLD]
     by_file = run(command, "submissions/my-vlm/predictions.jsonl", *words)
     assert by_file[0] == 0
     for named in ("my-vlm", "submissions/my-vlm", "submissions/my-vlm/", entry):
