@@ -9,6 +9,7 @@ import pytest
 
 import harness
 from harness.cli import main
+from harness.commands.printing import wrapped
 from harness.errors import SubmissionError
 from harness.scoring.request import Request
 from tests.support import hand
@@ -173,3 +174,31 @@ def test_the_ids_that_are_listed_by_default_are_those_that_a_score_expects(run, 
         "480 clips of warehouse-v1 / validation"
         in run("world", "export", "--ids", "--split", "validation", "-o", "clips.jsonl")[1]
     )
+
+
+def test_an_error_is_wrapped_where_a_terminal_shows_it_and_nowhere_else(run, monkeypatch):
+    plain = run("world", "info", "elsewhere")[2]
+    assert plain.count("\n") == 1 and len(plain) > 100
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    lines = run("world", "info", "elsewhere")[2].splitlines()
+    assert max(map(len, lines)) <= 80 and all(line.startswith("  ") for line in lines[1:])
+    assert " ".join(line.strip() for line in lines) == plain.strip()
+
+
+def test_no_line_is_broken_inside_what_people_copy(place):
+    file = place / "a folder with a name of many words that is longer than any line of a terminal is" / "and a file"
+    file.parent.mkdir()
+    file.touch()
+    command = "`harness submit FILE --name my-vlm --world WORLD --split validation --fps 15 --lenient`"
+    quotation = "'a label of many words, which is longer than a line of a terminal is, and goes on'"
+    for piece in (str(file), command, quotation, f"http://a.b/{'c' * 100}"):
+        for text in (
+            f"harness: {piece}: no such thing",
+            f"    {piece}: so",
+            f"harness: {'so ' * 30}",
+            f"say {piece}, so",
+        ):
+            if piece != str(file) or not text.startswith("say"):
+                assert (piece in text) == (piece in wrapped(text, 40)), text
+            assert " ".join(wrapped(text, 40).split()) == " ".join(text.split())
+    assert wrapped("    one line\n  two", 40) == "    one line\n  two"
