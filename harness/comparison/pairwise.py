@@ -97,7 +97,7 @@ def score_operand(submission: str | Path | Rows, request: Request, training: str
     if not is_path(submission):
         return score(submission, training=training, request=request)
     name = str(submission)
-    one_world = {"world": request.world, "split": request.split}  # for all, whatever a card says
+    one_world: dict[str, Any] = {"world": request.world, "split": request.split}  # for all, whatever a card says
     is_baseline = name in BASELINES and not Path(name).exists()
     if not is_baseline and (entry := entry_folder(name)):
         card = read_card(entry)
