@@ -16,13 +16,16 @@ from pathlib import Path
 from typing import Any
 
 from harness.clip_map import ClipMap, read_clip_map
-from harness.errors import UsageError
+from harness.errors import UsageError, nearest
 from reference.files import sha256, write_atomically, write_json, write_text
 from reference.toml import read_toml
 
 CARD, PREDICTIONS, TRAINING, CLIP_MAP = "card.toml", "predictions.jsonl", "training.json", "clip_map.json"
 READING = ("adapter", "fps", "clip_frames", "lenient", "ignore_extra")
 """Fields of a card, and of a scoring Request, that say how the predictions are read; besides the clip map."""
+ENTRIES = Path("submissions")
+"""Folder of the working directory whose entries are known by their names."""
+NO_NAMES = ("", "-")  # nothing, and standard input
 KINDS = ("model", "baseline", "reference")
 FILE_NAME = r"(?!\.\.?$)[^/\\\x00-\x1f]+"
 ENTRY_NAME = re.compile(r"[^\W_](?:[\w.+-]*[\w+-])?")
@@ -121,6 +124,40 @@ def _check(raw: dict[str, Any], path: Path) -> Card:
     if card.uses_truth and card.kind != "reference":
         raise UsageError(f"{path}: an entry that uses the truth is of kind 'reference'")
     return card
+
+
+def entry_folder(submission: str | Path) -> Path | None:
+    """Return the folder of the entry that a path or, in `submissions/`, a name is of; None where it is of none."""
+    path = Path(submission)
+    if str(submission) in NO_NAMES:
+        return None
+    if path.name == str(path) and not _is_there(path):
+        path = ENTRIES / path
+    return path if _is_there(path / CARD) else None
+
+
+def prediction_file(submission: str | Path) -> str | Path:
+    """Return the predictions of an entry that is given as its folder or by its name, and any other path as it is.
+
+    Raises UsageError where the card is faulty or is of other predictions, and where there is nothing of this name but
+    an entry of a similar one.
+    """
+    folder = entry_folder(submission)
+    if folder is not None:
+        return predictions_of(folder, read_card(folder))
+    path = Path(submission)
+    if path.name and str(submission) not in NO_NAMES and path.parent in (Path(), ENTRIES) and not _is_there(path):
+        near = nearest(path.name, (card.parent.name for card in ENTRIES.glob(f"*/{CARD}")))
+        if near:
+            raise UsageError(f"{submission}: No such file or directory; did you mean {ENTRIES / near}/?")
+    return submission
+
+
+def _is_there(path: Path) -> bool:
+    try:
+        return path.exists()
+    except OSError:  # a name that no file system holds
+        return False
 
 
 def predictions_of(folder: Path, card: Card) -> Path:

@@ -16,7 +16,7 @@ from typing import NoReturn
 
 import click
 
-from harness.errors import HarnessError
+from harness.errors import HarnessError, nearest
 from harness.version import __version__
 from reference.extras import extra_of, needs
 
@@ -48,6 +48,14 @@ class LazyGroup(click.Group):
         if name not in COMMANDS:
             return None
         return importlib.import_module(f"harness.commands.{name}").command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the command that is named. Raises UsageError with the one that may be meant: click knows no names."""
+        if args[0] not in COMMANDS and (near := nearest(args[0], COMMANDS)):
+            raise click.UsageError(f"No such command {args[0]!r}. Did you mean {near!r}?", ctx)
+        return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the commands with what they do, without importing them."""
@@ -183,10 +191,11 @@ def _never_succeed() -> None:
 
 
 def _say(text: str) -> None:
-    """Print a message on standard error; it may hold what files and names say."""
-    from harness.commands.printing import say
+    """Print a message on standard error, wrapped where that is a terminal; it may hold what files and names say."""
+    from harness.commands.printing import columns, say, wrapped
+    from harness.formatting import printable
 
-    say(text, err=True)
+    say(wrapped(printable(text), columns(is_terminal=True)) if sys.stderr.isatty() else text, err=True)
 
 
 def _open_closed_streams() -> None:

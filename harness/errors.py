@@ -6,9 +6,18 @@ from collections.abc import Iterable
 from dataclasses import fields
 from typing import Any
 
-from reference.errors import HarnessError, TruthError, WorldError
+from reference.errors import HarnessError, TruthError, WorldError, nearest
 
-__all__ = ["GateFailed", "HarnessError", "SubmissionError", "TruthError", "UsageError", "WorldError", "check_choices"]
+__all__ = [
+    "GateFailed",
+    "HarnessError",
+    "SubmissionError",
+    "TruthError",
+    "UsageError",
+    "WorldError",
+    "check_choices",
+    "nearest",
+]
 
 
 class UsageError(HarnessError):

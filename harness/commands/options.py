@@ -207,8 +207,16 @@ def request(choices: dict[str, Any]) -> Any:
 
     from harness.scoring.request import Request
 
-    chosen = {field.name: choices.pop(field.name) for field in fields(Request) if field.name in choices}
-    return Request.of(**chosen | {"weights": weights(chosen.get("weights"))})
+    values = {field.name: choices.pop(field.name) for field in fields(Request) if field.name in choices}
+    chosen = typed(values)
+    return Request.of(**chosen | ({"weights": weights(chosen["weights"])} if "weights" in chosen else {}))
+
+
+def typed(values: dict[str, Any]) -> dict[str, Any]:
+    """Return the values of options that stand on the command line: the others are defaults, and a card may say more."""
+    context = click.get_current_context()
+    default = click.core.ParameterSource.DEFAULT
+    return {name: value for name, value in values.items() if context.get_parameter_source(name) is not default}
 
 
 def chosen_truth(world: str, split: str) -> str:
@@ -310,9 +318,9 @@ export = path_option(
 )
 
 
-def print_page(written: Any) -> None:
-    """Print the verdict that a page begins with, and where the page is."""
-    for sentence in written.verdict:
+def print_page(written: Any, remarks: Iterable[str] = ()) -> None:
+    """Print the verdict that a page begins with, remarks on it, and where the page is."""
+    for sentence in filter(None, [*written.verdict, *remarks]):
         say(sentence)
     print_path(written)
 

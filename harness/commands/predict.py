@@ -87,7 +87,9 @@ def command(
 
     made = predict(model, folder, options=model_options, say=partial(say, err=True), **choices)
     say("\n".join(summary_lines(made)))
-    if made.published:
+    if (made.published or made.sealed) and choices["limit"] and made.answered < made.expected:
+        say(f"  {made.world} is sealed, and this part is for trying the model: --fresh without --limit answers all")
+    elif made.published:
         say(f"  the truth of {made.world} is with its organiser: send {made.path.parent}")
     elif made.sealed:
         where = options.chosen_truth(made.world, made.split)

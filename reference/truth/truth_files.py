@@ -2,8 +2,8 @@
 
 A row has the fields of FIELDS, those without a value left out. The segment is flat, the next operation is called
 `next_operation`, and a conversation (LLaVA's `conversations`, or `messages`) is the answer in its only reply. Refused
-with file and line: bytes that are not UTF-8, a key or column twice, a row with more or fewer cells than its header, NaN
-and half surrogate pairs, and two different values for one field.
+with file and line: bytes that are not UTF-8, a key or column twice, a row of more or fewer cells than its header, NaN,
+half surrogate pairs, two values for one field, and a model's answers (ANSWERS_ALONE without TRUTH_ALONE).
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import io
 import json
 import math
 import re
+import shlex
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -26,10 +27,13 @@ Row = Mapping[str, Any]
 
 SEGMENT = ("start_frame", "end_frame")
 ANSWER = ("dominant_operation", "temporal_segment", *SEGMENT, *NEXT_NAMES)
-FIELDS = (
-    *("clip_id", *ANSWER, "session", "clip_index", "start_ms", "previous_operation", "next_operations"),
-    *("cut_kind", "domain", "worker", "id", "conversations", "messages"),
+TRUTH_ALONE = (
+    *("session", "clip_index", "start_ms", "previous_operation", "next_operations", "cut_kind", "domain", "worker"),
 )
+"""Fields that rows of truth may have, and answers have not."""
+FIELDS = ("clip_id", *ANSWER, *TRUTH_ALONE, "id", "conversations", "messages")
+ANSWERS_ALONE = ("raw_output", "confidence", "next_confidence", "latency_ms")
+"""Fields of a prediction file that truth has not, unless it also has one of TRUTH_ALONE."""
 REQUIRED = ("clip_id", "dominant_operation", *SEGMENT, "next_operation")
 INTEGERS = (*SEGMENT, "clip_index", "start_ms")
 DELIMITERS = (",", "\t", ";")
@@ -57,11 +61,23 @@ def rows(path: Path, name: str) -> Iterator[tuple[int, Row]]:
         if twice := _twice(row):
             raise WorldError(f"{place}: {twice}")
         known = {key: value for key, value in row.items() if key in FIELDS and value is not None}
+        _need_truth(row, name, place)
         read = _canonical(_answered(known, place), place)
         if missing := [key for key in REQUIRED if key not in read]:
             there = ", ".join([str(key) for key in row if key not in FIELDS][:10])
             raise WorldError(f"{place}: {', '.join(missing)} missing{f'; there are {there}' if there else ''}")
         yield line, read
+
+
+def _need_truth(row: Row, name: str, place: str) -> None:
+    """Raise WorldError for a row that has fields of a model's answers, and none that only truth has."""
+    answers = [key for key in ANSWERS_ALONE if row.get(key) is not None]
+    if answers and not any(row.get(key) is not None for key in TRUTH_ALONE):
+        raise WorldError(
+            f"{place}: this is a prediction file, a model's answers ({', '.join(answers)}), not the truth: import the "
+            f"truth, and harness score {shlex.quote(name)} --world NAME judges these by it. If it is truth all the "
+            "same, name the session of each clip, or leave these fields out"
+        )
 
 
 def _answered(row: Row, place: str) -> Row:
@@ -310,7 +326,7 @@ def _parquet(path: Path, name: str) -> Iterator[tuple[int, Row]]:
         with duckdb.connect() as connection:
             elements = connection.execute(sql(__package__, "parquet_schema"), {"path": str(path)}).fetchall()
             _check_columns(elements, name)
-            wanted = {"path": str(path), "columns": f"^({'|'.join(FIELDS)})$"}
+            wanted = {"path": str(path), "columns": f"^({'|'.join((*FIELDS, *ANSWERS_ALONE))})$"}
             sizes = connection.execute(sql(__package__, "parquet_size"), wanted).fetchone() or ()
             if (size := sum(each or 0 for each in sizes)) > MAX_BYTES:
                 raise WorldError(f"{name}: holds {size:,} characters, at most {MAX_BYTES:,} are read")

@@ -15,7 +15,7 @@ from rich.text import Text
 
 from harness.commands.terminal import IN_SAMPLE, heading, print_lines, print_note, remark, table, warn
 from harness.comparison.pairwise import short_name
-from harness.formatting import NONE, count, interval, number, percent, plural, size
+from harness.formatting import NONE, count, coverage, interval, number, plural, size
 from harness.ingestion.diagnostics import Problem
 from harness.metrics_table import METRICS, PARTS, PUBLIC
 from harness.report.panels.details import secondary
@@ -138,7 +138,7 @@ def _metrics(record: dict[str, Any], out: Console) -> None:
 def _counted(record: dict[str, Any], out: Console) -> None:
     """Print how many clips have an answer, and how many of the others count as wrong for what reason."""
     missing = round(record["n"] * (1 - record["coverage"]))
-    text = f"coverage {percent(record['coverage'], 2)}, {count(record['n'] - missing)} of {plural(record['n'], 'clip')}"
+    text = coverage(record["coverage"], record["n"])
     losses = {row["stage"]: row["lost"] for row in record.get("funnel", ())}
     sources = record["submission"].get("sources", {})
     parts = [
