@@ -23,6 +23,7 @@ from finetune.data import Collator, Example
 from finetune.evaluate import BATCH
 from finetune.generate import Generation, generate
 from finetune.model import FACTS, ensure_base, load_model, read_operations
+from harness.cards import TRAINING
 from harness.errors import UsageError
 from harness.ingestion.line_checker import read_answer
 from harness.ingestion.vocabulary import Vocabulary
@@ -92,7 +93,7 @@ class Finetuned:
     @property
     def training(self) -> dict[str, Any] | None:
         """Training record of the run, if it has one."""
-        path = self.run / "training.json"
+        path = self.run / TRAINING
         return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
 
     @property

@@ -15,6 +15,7 @@ from finetune.checkpoint import State
 from finetune.config import Config
 from finetune.model import Losses
 from finetune.planning.devices import GIB
+from harness.cards import TRAINING
 from harness.formatting import plural
 from harness.metrics_table import BY_KEY
 from harness.progress import span
@@ -133,7 +134,7 @@ def write_record(run: Path, config: Config, state: State, device: torch.device) 
         "loss": [[row["update"], round(row["loss"], 4)] for row in losses[:: max(1, len(losses) // 50)]],
     }
     lines = ",\n".join(f" {json.dumps(key)}: {json.dumps(value)}" for key, value in record.items())
-    write_text(run / "training.json", f"{{\n{lines}\n}}\n")
+    write_text(run / TRAINING, f"{{\n{lines}\n}}\n")
     write_atomically(run / "loss.png", lambda path: draw_loss(rows, path))
 
 

@@ -17,7 +17,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 TEMPORARY = ".new-"
 LOCKED = "-locked"
@@ -46,12 +46,14 @@ def write_json(path: Path, value: Any, *, sort_keys: bool = False) -> None:
     write_text(path, json.dumps(value, ensure_ascii=False, indent=1, sort_keys=sort_keys) + "\n")
 
 
-def sha256(content: bytes | Path) -> str:
-    """Return the SHA-256, hexadecimal, of these bytes or of the file at this path, which is read a piece at a time."""
-    if not isinstance(content, Path):
+def sha256(content: bytes | Path | IO[bytes]) -> str:
+    """Return the SHA-256, hexadecimal, of bytes, or of a file by its path or open; it is read a piece at a time."""
+    if isinstance(content, bytes):
         return hashlib.sha256(content).hexdigest()
+    if not isinstance(content, Path):
+        return hashlib.file_digest(content, "sha256").hexdigest()  # type: ignore[arg-type]
     with content.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+        return sha256(file)
 
 
 def sync(path: Path) -> None:
@@ -162,15 +164,6 @@ def _named(error: OSError, folder: Path, path: Path) -> OSError:
     if error.errno is None or not unnamed:
         return error
     return OSError(error.errno, error.strerror, str(path))
-
-
-def read_json_lines(path: Path) -> Iterator[Any]:
-    """Yield the value of each line of a JSON Lines file. Raises OSError, and ValueError for a line that is no JSON.
-
-    A line ends at a line feed alone: str.splitlines would also cut at U+2028, which JSON texts may hold.
-    """
-    with path.open(encoding="utf-8", newline="\n") as file:
-        yield from map(json.loads, file)
 
 
 def sweep(folder: Path) -> None:

@@ -14,12 +14,11 @@ from collections import deque
 from typing import Any, NamedTuple
 
 from harness.ingestion.diagnostics import quote
+from reference.outside_files import DEPTH, INT64
 
-DEPTH = 64
 FAULTS_SHOWN = 5
 OBJECTS_INSIDE, TRIES, OPEN_DEPTH, STRETCH = 1_000, 20_000, 500, 8_192
 VALUE_CUT_OFF = "the value is not complete"
-INT64 = range(-(1 << 63), 1 << 63)
 TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"?|[{}\[\],:]|[^\s{}\[\],:"]+', re.DOTALL)
 _OBJECT = re.compile(r'\{(?=[ \t\r\n]*+["}])')
 _COLON = re.compile(r"\s*:")

@@ -10,10 +10,8 @@ from __future__ import annotations
 
 import codecs
 import contextlib
-import hashlib
 import os
 import shutil
-import stat
 import sys
 import zipfile
 import zlib
@@ -31,6 +29,8 @@ from harness.errors import SubmissionError, UsageError
 from harness.ingestion import not_predictions
 from harness.ingestion.formats import archives, excel
 from reference.extras import needs
+from reference.files import sha256
+from reference.outside_files import open_regular
 
 STDIN = "-"
 CHUNK = 1 << 18
@@ -113,7 +113,7 @@ class SubmissionFile:
 
     def check_unchanged(self) -> None:
         """Raise UsageError unless the file is still the one that was hashed."""
-        if self._opened is not None and _stamp(self._opened[0]) != self._opened[1]:
+        if self._opened is not None and _stamp(self._opened[0].stat()) != self._opened[1]:
             raise UsageError(f"{self.name}: the file changed while it was read")
 
     def discard(self) -> None:
@@ -140,20 +140,19 @@ def open_submission(submission: str | Path, scratch: Path, limits: Limits | None
 def _open(submission: str | Path, folder: Path, limits: Limits) -> SubmissionFile:
     name = shown_name(submission)
     piped = str(submission) == STDIN
-    path = _from_stdin(folder / "stdin", name, limits) if piped else _regular(Path(submission), name)
-    stamp = _stamp(path)
-    magic = _head(path, name)
+    path = _from_stdin(folder / "stdin", name, limits) if piped else Path(submission)
+    magic, stamp = _head(path, name)
     unpack = _unpacker(magic, path, name, limits)
     if unpack is None:
         _refuse_foreign(magic, path, name, limits)
     with ThreadPoolExecutor(1) as pool:  # hashing leaves the other core to the look at the bytes
-        digest = pool.submit(_sha256, path)
+        digest = pool.submit(sha256, path)
         original = path
         if unpack is not None:
             original = folder / "unpacked"
             with path.open("rb") as packed:
                 _write_capped(unpack(packed, name), original, name, limits)
-            magic = _head(original, name)
+            magic, _ = _head(original, name)
             _refuse_foreign(magic, original, name, limits)
         if original.stat().st_size > limits.max_bytes:
             raise SubmissionError(f"{name}: over the cap of {limits.max_bytes:,} bytes (--max-bytes)")
@@ -213,20 +212,6 @@ def _is_literal(path: Path) -> bool:
     return text.isprintable() and not set(text) & set("*?[{")
 
 
-def _regular(path: Path, name: str) -> Path:
-    try:
-        mode = path.stat().st_mode
-    except OSError as error:
-        raise UsageError(f"{name}: {error.strerror}") from None
-    except ValueError as error:
-        raise UsageError(f"{name}: {error}") from None
-    if stat.S_ISDIR(mode):
-        raise UsageError(f"{name}: is a directory, expected a prediction file{not_predictions.by_folder(path)}")
-    if not stat.S_ISREG(mode):
-        raise UsageError(f"{name}: not a regular file (a pipe or device); use - to read standard input")
-    return path
-
-
 def _from_stdin(path: Path, name: str, limits: Limits) -> Path:
     stream = sys.stdin.buffer
     _write_capped(iter(lambda: stream.read(CHUNK), b""), path, name, limits)
@@ -243,13 +228,20 @@ def _write_capped(chunks: Iterator[bytes], path: Path, name: str, limits: Limits
             file.write(chunk)
 
 
-def _head(path: Path, name: str) -> bytes:
+def _head(path: Path, name: str) -> tuple[bytes, tuple[int, ...]]:
+    """Return the first bytes of a regular file, and its stamp. Raises UsageError with a remedy for anything else."""
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)  # a pipe put there meanwhile must not hang
-    except OSError as error:
-        raise UsageError(f"{name}: {error.strerror}") from None
-    with os.fdopen(descriptor, "rb") as file:
-        return file.read(4096)
+        with open_regular(path, UsageError, name) as file:
+            return file.read(4096), _stamp(os.fstat(file.fileno()))
+    except UsageError as error:
+        raise UsageError(f"{error}{_remedy(path)}") from None
+
+
+def _remedy(path: Path) -> str:
+    """Return the end of the sentence about a path that is no regular file."""
+    if path.is_dir():
+        return f", expected a prediction file{not_predictions.by_folder(path)}"
+    return " (a pipe or device); use - to read standard input" if path.exists() and not path.is_file() else ""
 
 
 def _refuse_foreign(magic: bytes, path: Path, name: str, limits: Limits) -> None:
@@ -333,13 +325,7 @@ def _unzstd(packed: IO[bytes], name: str) -> Iterator[bytes]:
         raise SubmissionError(f"{name}: the zstd data is truncated; copy or compress it again")
 
 
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _stamp(path: Path) -> tuple[int, ...]:
-    status = path.stat()
+def _stamp(status: os.stat_result) -> tuple[int, ...]:
     return status.st_size, status.st_mtime_ns, status.st_ino
 
 

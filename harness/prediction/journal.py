@@ -25,6 +25,7 @@ from harness.cards import CARD, PREDICTIONS, read_card
 from harness.errors import HarnessError, UsageError
 from harness.ingestion.line_checker import SOURCES
 from reference.files import replacement
+from reference.outside_files import JSON_BYTES, read_object
 
 FALLBACK = SOURCES[2]
 IDENTITY, PART = "run.json", f"{PREDICTIONS}.part"
@@ -156,11 +157,10 @@ def _compare(folder: Path, identity: Mapping[str, Any]) -> None:
             "them; give the model a card, or discard them with --fresh (fresh=True)"
         )
     try:
-        there = json.loads((folder / IDENTITY).read_text(encoding="utf-8"))
-        other = [key for key in {**identity, **there} if there.get(key) != identity.get(key)]
-    except (OSError, ValueError, TypeError, AttributeError, RecursionError):
+        there = read_object(folder / IDENTITY, UsageError, JSON_BYTES)
+    except UsageError:
         raise UsageError(f"{folder}: {PART} does not say whose answers it holds; --fresh starts over") from None
-    if other:
+    if other := [key for key in {**identity, **there} if there.get(key) != identity.get(key)]:
         raise UsageError(
             f"{folder}: holds the answers of another run ({', '.join(_differences(there, identity, other))}); "
             "choose another folder, or discard them with --fresh"

@@ -32,13 +32,14 @@ from reference.files import TEMPORARY, replacement, write_json
 from reference.pool import in_processes
 from reference.rendering.artifacts import IMAGES, PARTIAL, SIDES
 from reference.rendering.estimate import Estimate, check_room, estimate
-from reference.rendering.lists import RENDERING, read_description
+from reference.rendering.lists import TRUTH, read_description
 from reference.rendering.recordings import Recording
 from reference.rendering.request import Request
 from reference.rendering.sources import DrawFrames, Job, Scenes, Source
 from reference.rendering.writers import FORMS, Writer, WrittenFile
 from reference.task import OPEN_SPLITS
 from reference.truth.catalog import locate
+from reference.truth.sealed import CLIPS, INDEX, RENDERING
 from reference.video.samplers import SAMPLERS
 
 FORMAT = "warehouse-harness/rendering-1"
@@ -91,7 +92,7 @@ def render(
             f"{folder}: is named after a split; pictures of another domain, or painted out, need another name"
         )
     writer = Writer(folder, request, source)
-    if announce is not None and not (folder / "render.json").exists() and (planned := estimate(writer)) is not None:
+    if announce is not None and not (folder / RENDERING).exists() and (planned := estimate(writer)) is not None:
         announce(planned, check_room(folder, planned))
     with _exclusive(folder, description(request, source)):
         return _write(writer, workers, progress)
@@ -239,12 +240,12 @@ def _write(writer: Writer, workers: int, progress: Progress | None) -> RenderSum
                 progress(summary.clips, expected)
     summary.bytes = sum(file["bytes"] for file in summary.files)
     index = {"format": FORMAT, "clips": summary.clips, "bytes": summary.bytes, "files": summary.files}
-    write_json(folder / "index.json", index)
+    write_json(folder / INDEX, index)
     return summary
 
 
 def _open_lists(stack: contextlib.ExitStack, folder: Path, request: Request) -> tuple[IO[str], IO[str] | None]:
-    names = ["clips.jsonl", *(["truth.jsonl"] if request.split in OPEN_SPLITS else [])]
+    names = [CLIPS, *([TRUTH] if request.split in OPEN_SPLITS else [])]
     files = []
     for name in names:
         temporary = stack.enter_context(replacement(folder / name))

@@ -6,7 +6,8 @@ import json
 
 import pytest
 
-from reference.files import read_json_lines
+from reference.errors import HarnessError
+from reference.outside_files import json_lines
 
 
 def test_only_a_line_feed_ends_a_line(tmp_path):
@@ -14,13 +15,13 @@ def test_only_a_line_feed_ends_a_line(tmp_path):
     rows = [{"text": f"a{char}b"} for char in "\u2028\u2029\x85\x0b\r"]
     file = tmp_path / "rows.jsonl"
     file.write_bytes("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows).encode())
-    assert list(read_json_lines(file)) == rows
+    assert [row for _, _, row in json_lines(file, HarnessError)] == rows
 
 
 def test_a_line_that_is_no_json(tmp_path):
     file = tmp_path / "rows.jsonl"
     file.write_text('{"a": 1}\n{"a":\n')
-    rows = read_json_lines(file)
-    assert next(rows) == {"a": 1}
-    with pytest.raises(ValueError, match="Expecting value"):
+    rows = json_lines(file, HarnessError)
+    assert next(rows) == (0, f"{file}:1", {"a": 1})
+    with pytest.raises(HarnessError, match=r"rows\.jsonl:2: not JSON \(Expecting value"):
         next(rows)

@@ -118,7 +118,7 @@ def test_a_pipe_does_not_hang(name, folder):
     path = next((folder / "frames").rglob("*.jpg")) if name == "a picture" else folder / name
     path.unlink()
     os.mkfifo(path)
-    with pytest.raises(RenderError, match="no regular file"):
+    with pytest.raises(RenderError, match="not a regular file"):
         read(folder)
 
 
