@@ -208,5 +208,5 @@ def path_inside(folder: Path, name: str, place: str = CLIPS) -> Path:
     if not inside:
         raise RenderError(f"{folder / place}: {name!r} leads out of the folder")
     if is_other:
-        raise RenderError(f"{folder / place}: {name!r} is no regular file")
+        raise RenderError(f"{folder / place}: {name!r} is not a regular file")
     return path
