@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from reference.errors import HarnessError
-from reference.files import is_of_the_machine
+from reference.machine import is_of_the_machine
 
 SMALL_BYTES, JSON_BYTES, LINE_BYTES = 1 << 20, 1 << 28, 1 << 20
 """Most bytes of a file that people write or programs keep small, of a JSON file, and of a line of JSON Lines."""

@@ -36,7 +36,7 @@ from harness.scoring.request import Request
 from harness.scoring.result import Score
 from harness.scoring.score import score
 from harness.scoring.signature import SEED
-from reference.files import is_of_the_machine
+from reference.machine import is_of_the_machine
 from reference.truth.catalog import locate
 
 if TYPE_CHECKING:

@@ -26,6 +26,7 @@ from typing import IO, Any
 import numpy as np
 
 from harness.errors import SubmissionError, UsageError
+from harness.formatting import printable
 from harness.ingestion import not_predictions
 from harness.ingestion.formats import archives, excel
 from reference.extras import needs
@@ -184,8 +185,7 @@ def _open(submission: str | Path, folder: Path, limits: Limits) -> SubmissionFil
 
 def shown_name(submission: str | Path) -> str:
     """Return the file's name for messages, without characters that a terminal would obey."""
-    text = "standard input" if str(submission) == STDIN else str(submission)
-    return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in text)
+    return "standard input" if str(submission) == STDIN else printable(str(submission), in_line=True)
 
 
 def split_ending(name: str) -> tuple[str, str]:

@@ -13,9 +13,7 @@ flight.
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import json
-import os
 import shutil
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures.process import BrokenProcessPool
@@ -28,7 +26,7 @@ from typing import IO, Any
 from reference.code_digest import code_digest
 from reference.drawing.frame import render_frames
 from reference.errors import RenderError
-from reference.files import TEMPORARY, replacement, write_json
+from reference.files import TEMPORARY, locked, replacement, write_json
 from reference.pool import in_processes
 from reference.rendering.artifacts import IMAGES, PARTIAL, SIDES
 from reference.rendering.estimate import Estimate, check_room, estimate
@@ -166,7 +164,7 @@ def generator() -> str:
 def _exclusive(folder: Path, description: dict[str, Any]) -> Iterator[None]:
     """Hold the folder for this process alone. Raises RenderError where it holds another request, or anything else."""
     folder.mkdir(parents=True, exist_ok=True)
-    with _lock(folder):
+    with locked(folder, RenderError(f"{folder}: another process is rendering into it")):
         _compare(folder, description)
         _sweep(folder)
         write_json(folder / RENDERING, description)
@@ -174,20 +172,6 @@ def _exclusive(folder: Path, description: dict[str, Any]) -> Iterator[None]:
             yield
         finally:
             _sweep(folder)
-
-
-@contextlib.contextmanager
-def _lock(folder: Path) -> Iterator[None]:
-    """Lock the folder itself, so that the lock ends with the process and leaves no file."""
-    lock = os.open(folder, os.O_RDONLY)
-    try:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise RenderError(f"{folder}: another process is rendering into it") from None
-        yield
-    finally:
-        os.close(lock)
 
 
 def _sweep(folder: Path) -> None:
