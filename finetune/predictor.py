@@ -8,7 +8,6 @@ the run's heads), `weights` (folder of the base model, if it is not where the ru
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from functools import cached_property
@@ -28,6 +27,7 @@ from harness.errors import UsageError
 from harness.ingestion.line_checker import read_answer
 from harness.ingestion.vocabulary import Vocabulary
 from harness.prediction.predictor import Question, Reply, Wants
+from reference.outside_files import read_object
 
 OPTIONS = {"constrain": ("yes", "no"), "segment": ("text", "head"), "next": ("text", "head")}
 
@@ -94,7 +94,7 @@ class Finetuned:
     def training(self) -> dict[str, Any] | None:
         """Training record of the run, if it has one."""
         path = self.run / TRAINING
-        return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
+        return read_object(path, UsageError) if path.is_file() else None
 
     @property
     def _training_summary(self) -> dict[str, Any]:

@@ -40,6 +40,14 @@ def test_a_published_folder_is_a_world_of_clips(inside, folder, tmp_path):
         assert truth.connection.execute("SELECT count(*) FROM truth.constants").fetchone() == (1,)
 
 
+def test_a_large_world_file_can_be_published_as_it_can_be_sealed(folder, tmp_path):
+    """One limit holds for both: what `harness world seal` takes, an entrant can open."""
+    with (folder / "world.toml").open("a") as file:
+        file.write("#" * (2 << 20) + "\n")
+    with open_clips(folder, "test", home=tmp_path / "home") as truth:
+        assert truth.n == 3
+
+
 def test_who_needs_answers_is_refused_in_one_place(folder, tmp_path):
     with pytest.raises(
         TruthError, match=r"the truth of the sealed split theirs is with its organiser; .*harness submit"
