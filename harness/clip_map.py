@@ -35,7 +35,7 @@ def read_clip_map(path: str | Path) -> ClipMap:
         value = _parsed(text)
     except ValueError as error:
         raise UsageError(f"{path}: not a readable clip map ({error})") from None
-    if not is_utf8(json.dumps(value, ensure_ascii=False)):  # an id that it cannot hold is no clip's
+    if not is_utf8(value):  # an id that it cannot hold is no clip's
         raise UsageError(f"{path}: not a readable clip map (half a surrogate pair)")
     if isinstance(value, dict) and "clip_id" in value:
         value = [value]

@@ -150,10 +150,10 @@ def is_deep(text: str) -> bool:
     return False
 
 
-def is_utf8(text: str) -> bool:
-    """Return whether UTF-8 can hold a text: it has no half surrogate pair."""
+def is_utf8(value: Any) -> bool:
+    """Return whether UTF-8 can hold a text, or each text in a JSON value: it has no half surrogate pair."""
     try:
-        text.encode()
+        (value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)).encode()
     except UnicodeEncodeError:
         return False
     return True

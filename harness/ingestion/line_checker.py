@@ -25,8 +25,9 @@ from harness.ingestion.field_names import (
     named_like,
 )
 from harness.ingestion.model_text import answer_in
-from harness.ingestion.strict_json import VALUE_CUT_OFF, Fault, column_of, is_text, parse
+from harness.ingestion.strict_json import VALUE_CUT_OFF, Fault, column_of, parse
 from harness.ingestion.vocabulary import Vocabulary
+from reference.outside_files import is_utf8
 from reference.task import round_half_up
 
 ANSWERED, UNPARSEABLE, INVALID = 0, 1, 2
@@ -213,7 +214,7 @@ class _Line:
     def reject(self) -> Checked:
         """Return the problems, with a row that has no answer."""
         clip_id = self.value.get("clip_id")
-        readable = clip_id if isinstance(clip_id, str) and is_text(clip_id) else None
+        readable = clip_id if isinstance(clip_id, str) and is_utf8(clip_id) else None
         return Checked(Row(readable, self.number, INVALID), self.problems, [])
 
     def problem(self, code: str, field: str, wrong: str, expected: str = "", suggestion: str = "", at: int = 0) -> None:

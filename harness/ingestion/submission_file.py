@@ -31,7 +31,7 @@ from harness.ingestion import not_predictions
 from harness.ingestion.formats import archives, excel
 from reference.extras import needs
 from reference.files import sha256
-from reference.outside_files import open_regular
+from reference.outside_files import is_utf8, open_regular
 
 STDIN = "-"
 CHUNK = 1 << 18
@@ -175,7 +175,7 @@ def _open(submission: str | Path, folder: Path, limits: Limits) -> SubmissionFil
             _copy_screenable(source)
         elif not _is_literal(original):
             source.path = folder.absolute() / "submission"
-            if is_utf8(original):
+            if is_utf8(str(original)):
                 source.path.symlink_to(original)
             else:  # DuckDB would follow a link to a path that it cannot be allowed
                 shutil.copyfile(original, source.path)
@@ -195,15 +195,6 @@ def split_ending(name: str) -> tuple[str, str]:
         found = next((ending for ending in endings if stem.lower().endswith(ending)), "")
         stem = stem.removesuffix(stem[len(stem) - len(found) :])
     return (stem, name[len(stem) :]) if stem else (name, "")
-
-
-def is_utf8(path: Path) -> bool:
-    """Return True if DuckDB can be given this path."""
-    try:
-        str(path).encode()
-    except UnicodeEncodeError:
-        return False
-    return True
 
 
 def _is_literal(path: Path) -> bool:

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from reference.errors import TruthError
 from reference.home import remedy_for
 from reference.machine import reason_of_the_system
+from reference.outside_files import is_utf8
 from reference.resources import sql
 
 if TYPE_CHECKING:
@@ -62,10 +63,8 @@ def connect(temporary: Path | None = None) -> duckdb.DuckDBPyConnection:
 
 def need_utf8(path: Path) -> None:
     """Raise TruthError for a path that is not UTF-8, which DuckDB neither reads nor writes."""
-    try:
-        str(path.absolute()).encode()
-    except UnicodeEncodeError:
-        raise TruthError(f"{str(path)!a}: the name is not UTF-8; choose another file or folder") from None
+    if not is_utf8(str(path.absolute())):
+        raise TruthError(f"{str(path)!a}: the name is not UTF-8; choose another file or folder")
 
 
 def attach_new(connection: duckdb.DuckDBPyConnection, path: Path) -> None:

@@ -188,7 +188,7 @@ def _deep(place: str) -> WorldError:
 
 
 def _check_characters(value: Any, text: str, place: str) -> None:
-    if _SURROGATE.search(text) and not is_utf8(json.dumps(value, ensure_ascii=False)):
+    if _SURROGATE.search(text) and not is_utf8(value):
         raise WorldError(f"{place}: half a surrogate pair, expected whole characters")
 
 
