@@ -18,6 +18,7 @@ from typing import Any
 from harness.clip_map import ClipMap, read_clip_map
 from harness.errors import UsageError, nearest
 from reference.files import sha256, write_atomically, write_json, write_text
+from reference.outside_files import open_regular
 from reference.toml import read_toml
 
 CARD, PREDICTIONS, TRAINING, CLIP_MAP = "card.toml", "predictions.jsonl", "training.json", "clip_map.json"
@@ -167,12 +168,8 @@ def predictions_of(folder: Path, card: Card) -> Path:
 
 def _pinned(path: Path, digest: str) -> Path:
     """Return the path of a file. Raises UsageError where it is not the one with this SHA-256."""
-    try:
-        if path.exists() and not path.is_file():
-            raise UsageError(f"{path}: not a regular file")
-        found = sha256(path)
-    except OSError as error:
-        raise UsageError(f"{path}: {error.strerror}") from None
+    with open_regular(path, UsageError) as file:
+        found = sha256(file)
     if found != digest:
         raise UsageError(f"{path}: sha256 is {found[:16]}, the card says {digest[:16]}")
     return path

@@ -19,6 +19,7 @@ import click
 from harness.errors import HarnessError, nearest
 from harness.version import __version__
 from reference.extras import extra_of, needs
+from reference.machine import is_of_the_database
 
 COMMANDS = {
     "predict": "Ask a model about every clip of a split, and score its answers.",
@@ -109,7 +110,7 @@ def main() -> None:
         _say(f"harness: {error.strerror or error}{_file_of(error)}")
         code = 2
     except Exception as error:
-        if not ended_by and not _is_of_a_full_machine(error):  # a query that is interrupted raises RuntimeError
+        if not ended_by and not is_of_the_database(error):  # a query that is interrupted raises RuntimeError
             raise
         _say("harness: " + str(error).partition("\n")[0])
         code = 2
@@ -136,12 +137,6 @@ def _end_by_signals() -> list[int]:
         if signal.getsignal(number) in (signal.SIG_DFL, signal.default_int_handler):
             signal.signal(number, end)
     return ended_by
-
-
-def _is_of_a_full_machine(error: Exception) -> bool:
-    """Return whether DuckDB could not read or write a file, or has no memory left: no fault of the program."""
-    duckdb = sys.modules.get("duckdb")
-    return duckdb is not None and isinstance(error, duckdb.IOException | duckdb.OutOfMemoryException)
 
 
 def _file_of(error: OSError) -> str:

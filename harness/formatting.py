@@ -95,8 +95,13 @@ A tab, a line feed and the pair of carriage return and line feed are text.
 """
 
 
-def printable(text: str) -> str:
-    """Return `text` with what a terminal would obey written as an escape, such as \\x1b."""
+def printable(text: str, *, in_line: bool = False) -> str:
+    """Return `text` with what a terminal would obey written as an escape, such as \\x1b.
+
+    `in_line`: also what cannot stand in a line, as a file's name does: line ends, tabs and all that does not print.
+    """
+    if in_line:
+        return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in text)
     return CONTROL.sub(lambda found: ascii(found[0])[1:-1], text)
 
 

@@ -29,14 +29,15 @@ from harness.comparison.paired import PairedClips, need_every_clip, pair_scores
 from harness.comparison.pairwise import ALPHA, MARGIN, add_holm, paired_test, score_operand, verdict_of
 from harness.errors import HarnessError, UsageError
 from harness.formatting import in_words
-from harness.ingestion.submission_file import ENDINGS, is_utf8, shown_name, split_ending
+from harness.ingestion.submission_file import ENDINGS, shown_name, split_ending
 from harness.prediction.journal import PART
 from harness.scoring import audit
 from harness.scoring.request import Request
 from harness.scoring.result import Score
 from harness.scoring.score import score
 from harness.scoring.signature import SEED
-from reference.files import is_of_the_machine
+from reference.machine import is_of_the_machine
+from reference.outside_files import is_utf8
 from reference.truth.catalog import locate
 
 if TYPE_CHECKING:
@@ -204,7 +205,8 @@ def _score_cards(cards: dict[Path, Card], request: Request) -> dict[Path, Entry 
     """Return the scored entry, or the error that broke it, of each card, in the order of `cards`."""
     # Threads are enough, because scoring is mostly the database's work; each has a truth connection of its own.
     files = [path / card.predictions for path, card in cards.items()]
-    with _Truths(request, [file for file in files if is_utf8(file)]) as truths, ThreadPoolExecutor(THREADS) as pool:
+    readable = [file for file in files if is_utf8(str(file))]
+    with _Truths(request, readable) as truths, ThreadPoolExecutor(THREADS) as pool:
         entries = pool.map(lambda path: _score_entry(path, cards[path], request, truths), cards)
         return dict(zip(cards, entries, strict=True))
 

@@ -12,7 +12,6 @@ import codecs
 import contextlib
 import os
 import shutil
-import stat
 import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -25,10 +24,12 @@ from typing import IO
 import numpy as np
 
 from harness.errors import SubmissionError, UsageError
+from harness.formatting import printable
 from harness.ingestion import not_predictions
 from harness.ingestion.packed import archives, compressed, excel
 from harness.ingestion.packed.compressed import CHUNK
 from reference.files import sha256
+from reference.outside_files import is_utf8, open_regular
 
 STDIN = "-"
 BOM = codecs.BOM_UTF8
@@ -110,7 +111,7 @@ class SubmissionFile:
 
     def check_unchanged(self) -> None:
         """Raise UsageError unless the file is still the one that was hashed."""
-        if self._opened is not None and _stamp(self._opened[0]) != self._opened[1]:
+        if self._opened is not None and _stamp(self._opened[0].stat()) != self._opened[1]:
             raise UsageError(f"{self.name}: the file changed while it was read")
 
     def discard(self) -> None:
@@ -137,9 +138,8 @@ def open_submission(submission: str | Path, scratch: Path, limits: Limits | None
 def _open(submission: str | Path, folder: Path, limits: Limits) -> SubmissionFile:
     name = shown_name(submission)
     piped = str(submission) == STDIN
-    path = _from_stdin(folder / "stdin", name, limits) if piped else _regular(Path(submission), name)
-    stamp = _stamp(path)
-    magic = _head(path, name)
+    path = _from_stdin(folder / "stdin", name, limits) if piped else Path(submission)
+    magic, stamp = _head(path, name)
     names = _names_in(magic, path, name, limits)
     unpack = _unpacker(magic, names, path, name, limits)
     if unpack is None:
@@ -151,7 +151,7 @@ def _open(submission: str | Path, folder: Path, limits: Limits) -> SubmissionFil
             original = folder / "unpacked"
             with path.open("rb") as packed:
                 _write_capped(unpack(packed, name), original, name, limits)
-            magic = _head(original, name)
+            magic, _ = _head(original, name)
             _refuse_foreign(magic, _names_in(magic, original, name, limits), name)
         if original.stat().st_size > limits.max_bytes:
             raise SubmissionError(f"{name}: over the cap of {limits.max_bytes:,} bytes (--max-bytes)")
@@ -173,7 +173,7 @@ def _open(submission: str | Path, folder: Path, limits: Limits) -> SubmissionFil
             _copy_screenable(source)
         elif not _is_literal(original):
             source.path = folder.absolute() / "submission"
-            if is_utf8(original):
+            if is_utf8(str(original)):
                 source.path.symlink_to(original)
             else:  # DuckDB would follow a link to a path that it cannot be allowed
                 shutil.copyfile(original, source.path)
@@ -183,8 +183,7 @@ def _open(submission: str | Path, folder: Path, limits: Limits) -> SubmissionFil
 
 def shown_name(submission: str | Path) -> str:
     """Return the file's name for messages, without characters that a terminal would obey."""
-    text = "standard input" if str(submission) == STDIN else str(submission)
-    return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in text)
+    return "standard input" if str(submission) == STDIN else printable(str(submission), in_line=True)
 
 
 def split_ending(name: str) -> tuple[str, str]:
@@ -196,33 +195,10 @@ def split_ending(name: str) -> tuple[str, str]:
     return (stem, name[len(stem) :]) if stem else (name, "")
 
 
-def is_utf8(path: Path) -> bool:
-    """Return True if DuckDB can be given this path."""
-    try:
-        str(path).encode()
-    except UnicodeEncodeError:
-        return False
-    return True
-
-
 def _is_literal(path: Path) -> bool:
     """Return True if DuckDB reads this path literally (no glob characters, valid UTF-8)."""
     text = str(path)
     return text.isprintable() and not set(text) & set("*?[{")
-
-
-def _regular(path: Path, name: str) -> Path:
-    try:
-        mode = path.stat().st_mode
-    except OSError as error:
-        raise UsageError(f"{name}: {error.strerror}") from None
-    except ValueError as error:
-        raise UsageError(f"{name}: {error}") from None
-    if stat.S_ISDIR(mode):
-        raise UsageError(f"{name}: is a directory, expected a prediction file{not_predictions.by_folder(path)}")
-    if not stat.S_ISREG(mode):
-        raise UsageError(f"{name}: not a regular file (a pipe or device); use - to read standard input")
-    return path
 
 
 def _from_stdin(path: Path, name: str, limits: Limits) -> Path:
@@ -241,13 +217,20 @@ def _write_capped(chunks: Iterator[bytes], path: Path, name: str, limits: Limits
             file.write(chunk)
 
 
-def _head(path: Path, name: str) -> bytes:
+def _head(path: Path, name: str) -> tuple[bytes, tuple[int, ...]]:
+    """Return the first bytes of a regular file, and its stamp. Raises UsageError with a remedy for anything else."""
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)  # a pipe put there meanwhile must not hang
-    except OSError as error:
-        raise UsageError(f"{name}: {error.strerror}") from None
-    with os.fdopen(descriptor, "rb") as file:
-        return file.read(4096)
+        with open_regular(path, UsageError, name) as file:
+            return file.read(4096), _stamp(os.fstat(file.fileno()))
+    except UsageError as error:
+        raise UsageError(f"{error}{_remedy(path)}") from None
+
+
+def _remedy(path: Path) -> str:
+    """Return the end of the sentence about a path that is no regular file."""
+    if path.is_dir():
+        return f", expected a prediction file{not_predictions.by_folder(path)}"
+    return " (a pipe or device); use - to read standard input" if path.exists() and not path.is_file() else ""
 
 
 def _names_in(magic: bytes, path: Path, name: str, limits: Limits) -> list[str]:
@@ -281,8 +264,7 @@ def _unpacker(
     return None
 
 
-def _stamp(path: Path) -> tuple[int, ...]:
-    status = path.stat()
+def _stamp(status: os.stat_result) -> tuple[int, ...]:
     return status.st_size, status.st_mtime_ns, status.st_ino
 
 

@@ -13,7 +13,6 @@ folder at a time. run.json is its owner's alone, and holds of secrets a keyed di
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import json
 import math
 import os
@@ -24,7 +23,8 @@ from typing import IO, Any
 from harness.cards import CARD, PREDICTIONS, read_card
 from harness.errors import HarnessError, UsageError
 from harness.ingestion.lines.fields import SOURCES
-from reference.files import replacement
+from reference.files import locked, replacement
+from reference.outside_files import JSON_BYTES, read_object
 
 FALLBACK = SOURCES[2]
 IDENTITY, PART = "run.json", f"{PREDICTIONS}.part"
@@ -100,11 +100,8 @@ def close(folder: Path) -> None:
 def _locked(folder: Path) -> Iterator[IO[bytes]]:
     """Open the file of answers for this process alone. A run that ends removes it: then there is a new one to lock."""
     for _ in range(100):
-        with (folder / PART).open("a+b") as file:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                raise UsageError(f"{folder}: another process is answering into it") from None
+        busy = UsageError(f"{folder}: another process is answering into it")
+        with (folder / PART).open("a+b") as file, locked(file, busy):
             if _is_at(file, folder / PART):
                 yield file
                 return
@@ -156,11 +153,10 @@ def _compare(folder: Path, identity: Mapping[str, Any]) -> None:
             "them; give the model a card, or discard them with --fresh (fresh=True)"
         )
     try:
-        there = json.loads((folder / IDENTITY).read_text(encoding="utf-8"))
-        other = [key for key in {**identity, **there} if there.get(key) != identity.get(key)]
-    except (OSError, ValueError, TypeError, AttributeError, RecursionError):
+        there = read_object(folder / IDENTITY, UsageError, JSON_BYTES)
+    except UsageError:
         raise UsageError(f"{folder}: {PART} does not say whose answers it holds; --fresh starts over") from None
-    if other:
+    if other := [key for key in {**identity, **there} if there.get(key) != identity.get(key)]:
         raise UsageError(
             f"{folder}: holds the answers of another run ({', '.join(_differences(there, identity, other))}); "
             "choose another folder, or discard them with --fresh"

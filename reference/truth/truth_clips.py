@@ -17,10 +17,11 @@ from typing import Any
 from uuid import UUID
 
 from reference.errors import WorldError
+from reference.outside_files import INT64
 from reference.task import CLIP_FRAMES, OPERATIONS, Clip, Segment, frame_table, normalise_label
 from reference.truth.truth_files import TRUTH_ALONE, Row, rows
 
-INT32, INT64 = 1 << 31, 1 << 63
+INT32 = range(-(1 << 31), 1 << 31)
 NAME_CHARACTERS = 1000
 FEW_FRAMES = 75
 """Frames of a clip at 15 fps, the usual rate that is not 25: truth that stays below probably counts at another rate."""
@@ -202,14 +203,14 @@ class _Reader:
         return known
 
 
-def _integer(row: Row, key: str, place: str, limit: int, default: int | None = None) -> int:
+def _integer(row: Row, key: str, place: str, limit: range, default: int | None = None) -> int:
     value = row.get(key, default)
     if type(value) is not int:
         whole = re.fullmatch(r"(-?[0-9]{1,18})\.0+", str(value))
         raise WorldError(
             f"{place}: {key} is {_short(value)}, expected an integer{f': write {whole[1]}' if whole else ''}"
         )
-    if not -limit <= value < limit:
+    if value not in limit:
         raise WorldError(f"{place}: {key} is {_short(value)}, out of range")
     return value
 

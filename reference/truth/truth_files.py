@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from reference.errors import WorldError
+from reference.outside_files import DEPTH, decode, is_deep, is_utf8, read_bytes
 from reference.resources import sql
 from reference.task import NEXT_NAMES
 from reference.truth import openpack
@@ -38,7 +39,7 @@ REQUIRED = ("clip_id", "dominant_operation", *SEGMENT, "next_operation")
 INTEGERS = (*SEGMENT, "clip_index", "start_ms")
 DELIMITERS = (",", "\t", ";")
 REPLIES = ("gpt", "assistant", "model")
-MAX_BYTES = 1 << 30
+MAX_BYTES = openpack.MAX_BYTES
 """Bytes of a truth file that are read; of Parquet characters of all cells, which it may hold packed."""
 _SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 _SPACES = re.compile(r"[ \t\r\n]*")
@@ -146,15 +147,7 @@ def _short(value: Any) -> str:
 
 
 def _text(path: Path, name: str) -> str:
-    content = path.read_bytes()
-    try:
-        return content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = content.count(b"\n", 0, error.start) + 1
-        wide = content[:2] in (b"\xff\xfe", b"\xfe\xff")
-        raise WorldError(
-            f"{name}:{line}: not UTF-8{' but UTF-16' if wide else ''} ({error.reason}): save the file as UTF-8"
-        ) from None
+    return decode(read_bytes(path, WorldError, MAX_BYTES, name), name, WorldError, mark=True)
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -196,23 +189,23 @@ _DECODER = json.JSONDecoder(object_pairs_hook=_unique, parse_constant=_constant,
 
 def _parse(text: str, place: str) -> Any:
     """Return the one JSON value in a text. Raises WorldError at `place`."""
+    if is_deep(text):
+        raise _deep(place)
     try:
         value = _DECODER.decode(text)
-    except RecursionError:
-        raise WorldError(f"{place}: not JSON that is read here (nested too deeply)") from None
     except ValueError as error:
         raise WorldError(f"{place}: not JSON ({error})") from None
     _check_characters(value, text, place)
     return value
 
 
+def _deep(place: str) -> WorldError:
+    return WorldError(f"{place}: not JSON that is read here (nested deeper than {DEPTH})")
+
+
 def _check_characters(value: Any, text: str, place: str) -> None:
-    if not _SURROGATE.search(text):
-        return
-    try:
-        json.dumps(value, ensure_ascii=False).encode()
-    except (UnicodeEncodeError, RecursionError):
-        raise WorldError(f"{place}: half a surrogate pair, expected whole characters") from None
+    if _SURROGATE.search(text) and not is_utf8(value):
+        raise WorldError(f"{place}: half a surrogate pair, expected whole characters")
 
 
 def _json(path: Path, name: str) -> Iterator[tuple[int, Row]]:
@@ -260,11 +253,13 @@ def _elements(text: str, name: str) -> Iterator[tuple[int, Any]]:
         try:
             value, end = _DECODER.raw_decode(text, at)
         except RecursionError:
-            raise WorldError(f"{name}:{start}: not JSON that is read here (nested too deeply)") from None
+            raise _deep(f"{name}:{start}") from None
         except json.JSONDecodeError as error:
             raise WorldError(f"{name}:{error.lineno}: not JSON ({error.msg})") from None
         except ValueError as error:
             raise WorldError(f"{name}:{start}: not JSON ({error})") from None
+        if is_deep(text[at:end]):
+            raise _deep(f"{name}:{start}")
         _check_characters(value, text[at:end], f"{name}:{start}")
         yield start, value
         at = _after_spaces(text, end)

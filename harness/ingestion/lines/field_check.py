@@ -26,8 +26,9 @@ from harness.ingestion.lines.hints import (
     type_hint,
 )
 from harness.ingestion.lines.result import ANSWERED, INVALID, Checked, Note, Row
-from harness.ingestion.strict_json import column_of, is_text
+from harness.ingestion.strict_json import column_of
 from harness.ingestion.vocabulary import Vocabulary
+from reference.outside_files import is_utf8
 from reference.task import round_half_up
 
 MAX_LATENCY_MS = 1_000_000_000
@@ -72,7 +73,7 @@ class FieldCheck:
     def reject(self) -> Checked:
         """Return the problems, with a row that has no answer."""
         clip_id = self.value.get("clip_id")
-        readable = clip_id if isinstance(clip_id, str) and is_text(clip_id) else None
+        readable = clip_id if isinstance(clip_id, str) and is_utf8(clip_id) else None
         return Checked(Row(readable, self.number, INVALID), self.problems, [])
 
     def problem(self, code: str, field: str, wrong: str, expected: str = "", suggestion: str = "", at: int = 0) -> None:

@@ -76,7 +76,7 @@ def test_strangers_of_a_seeded_source_of_chance():
 RECORDS = [
     ("nested deep", '{"device": "x", "more": ' + "[" * 900 + "]" * 900 + "}", "nested deeper than 64"),
     ("far deeper", "[" * 100_000, "nested deeper than 64"),
-    ("large", '{"device": "' + "x" * (2 << 20) + '"}', "over 1,048,576 bytes"),
+    ("large", '{"device": "' + "x" * (2 << 20) + '"}', "more than 1,048,576 bytes"),
     ("NaN", '{"device": "x", "steps": NaN}', "NaN is not JSON"),
     ("many digits", '{"device": "x", "steps": ' + "9" * 5000 + "}", "out of range"),
     ("half a surrogate pair", '{"device": "\\ud800"}', "half a surrogate pair"),
@@ -101,10 +101,10 @@ CARDS = [
     ("a key of many parts", lambda text: text + "run" + ".a" * 5000 + " = 1\n", "nested too deep"),
     ("many digits", lambda text: text + f"clip_frames = {'9' * 5000}\n", "not a TOML file"),
     ("an integer of 80 bits", lambda text: text + f"clip_frames = {1 << 80}\n", "outside 64 bits"),
-    ("large", lambda text: text + "#" * (2 << 20), "over 1,048,576 bytes"),
+    ("large", lambda text: text + "#" * (2 << 20), "more than 1,048,576 bytes"),
     ("a million frames", lambda text: text + "clip_frames = 4000000000000\n", "expected 1 to"),
     ("a long value", lambda text: text + f'adapter = ["{"x" * 5000}"]\n', "expected str"),
-    ("not UTF-8", lambda text: text.replace("by hand", "by h\udce9nd"), "not a TOML file"),
+    ("not UTF-8", lambda text: text.replace("by hand", "by h\udce9nd"), "not UTF-8"),
 ]
 
 
@@ -126,7 +126,7 @@ def test_a_folder_whose_name_is_not_utf8(folder):
 
 FILES = [
     ("a pipe", lambda path: os.mkfifo(path), "not a regular file"),
-    ("a folder", lambda path: path.mkdir(), "not a regular file"),
+    ("a folder", lambda path: path.mkdir(), "is a directory"),
     ("a device", lambda path: path.symlink_to("/dev/zero"), "not a regular file"),
     ("a link to itself", lambda path: path.symlink_to(path.name), "symbolic links"),
     ("nothing", lambda path: None, "No such file"),

@@ -59,7 +59,7 @@ def test_a_clip_map_with_such_an_id_is_refused(tmp_path):
     with pytest.raises(UsageError, match="half a surrogate pair"):
         read_clip_map(file)
     file.write_text("[" * 100_000)
-    with pytest.raises(UsageError, match="nested too deep"):
+    with pytest.raises(UsageError, match="nested deeper than 64"):
         read_clip_map(file)
 
 

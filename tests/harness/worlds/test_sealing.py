@@ -201,7 +201,7 @@ def other_folder(organiser, folder):
 
 UNREADABLE_REVEALS = [
     ("no file", lambda _, folder: (folder, {}), "reveal.json: no such file"),
-    ("another split's", other_name, "reveals 'another', .* is 'tiny-sealed'"),
+    ("another split's", other_name, "reveals name 'another', .* is 'tiny-sealed'"),
     ("another version's pictures", other_version, "version of the harness that sealed it"),
     ("a file without its folder", other_folder, "name the published folder too"),
     ("a secret without a salt", lambda _, folder: (folder, {"secret": "00" * 32}), "--secret and --salt together"),
