@@ -18,6 +18,10 @@ class TruthError(HarnessError):
     """Error for ground truth that is missing, foreign, damaged, or not what its world file pins."""
 
 
+class MachineError(TruthError):
+    """Error for a machine without room: nothing that was being read is to blame for it."""
+
+
 class WorldError(HarnessError):
     """Error for a world file, or a file to import as a world, that is not usable; it names file and place."""
 

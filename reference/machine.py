@@ -7,6 +7,8 @@ import os
 import re
 import sys
 
+from reference.errors import MachineError
+
 FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS}
 """What the system says where nothing more can be written."""
 SCARCE = {*FULL, errno.EMFILE, errno.ENFILE}
@@ -19,7 +21,7 @@ def is_of_the_machine(error: BaseException) -> bool:
 
     Memory is another matter: what was being read may have asked for all of it.
     """
-    return isinstance(error, OSError) and error.errno in SCARCE
+    return isinstance(error, MachineError) or (isinstance(error, OSError) and error.errno in SCARCE)
 
 
 def is_of_the_database(error: BaseException) -> bool:
@@ -36,3 +38,8 @@ def reason_of_the_system(error: BaseException) -> str:
     """
     found = _REASON.search(str(error))
     return found[0] if found else ""
+
+
+def has_no_room(reason: str) -> bool:
+    """Return True for a reason that says that nothing more can be written."""
+    return reason in map(os.strerror, FULL)

@@ -14,9 +14,9 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from reference.errors import TruthError
+from reference.errors import MachineError, TruthError
 from reference.home import remedy_for
-from reference.machine import reason_of_the_system
+from reference.machine import has_no_room, reason_of_the_system
 from reference.outside_files import is_utf8
 from reference.resources import sql
 
@@ -45,7 +45,8 @@ def write_errors(path: Path) -> Iterator[None]:
         if not reason and not isinstance(error, duckdb.IOException):
             raise
         reason = reason or str(error).splitlines()[0]
-        raise TruthError(f"{path}: cannot be written ({reason}){remedy_for(path)}") from None
+        kind = MachineError if has_no_room(reason) else TruthError
+        raise kind(f"{path}: cannot be written ({reason}){remedy_for(path)}") from None
 
 
 def connect(temporary: Path | None = None) -> duckdb.DuckDBPyConnection:

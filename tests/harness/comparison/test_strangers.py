@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 from pathlib import Path
@@ -14,6 +15,7 @@ from harness.comparison import leaderboard
 from harness.errors import HarnessError
 from harness.report import write
 from harness.scoring.request import Request
+from reference.errors import MachineError
 from reference.truth.store import Truth
 from tests.proof import entries
 from tests.support import hand
@@ -164,6 +166,26 @@ def test_errors_that_nobody_foresaw(folder, monkeypatch, error):
 
     monkeypatch.setattr(leaderboard, "score", fails)
     assert f"cannot be scored ({type(error).__name__}" in folder.reason()
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        OSError(errno.EMFILE, "Too many open files"),
+        OSError(errno.ENOSPC, "No space left on device"),
+        duckdb.IOException("IO Error: Could not write file: No space left on device"),
+    ],
+)
+def test_a_machine_without_room_is_no_fault_of_an_entry(folder, monkeypatch, error):
+    """Shown as broken, an entry would be missing from a board for a reason of its reader's."""
+    folder.add("bad")
+
+    def no_room(*_):
+        raise error
+
+    monkeypatch.setattr("harness.scoring.score._score_into", no_room)
+    with pytest.raises(OSError if isinstance(error, OSError) else MachineError, match="open files|No space left"):
+        harness.leaderboard(folder.path, request=folder.request)
 
 
 def test_an_interrupt_is_none_of_them(folder, monkeypatch):
