@@ -43,6 +43,7 @@ class Canary:
     def __init__(self, chat: Chat, server: Server, setting: Setting):
         self.chat, self.server, self.setting = chat, server, setting
         self.generator = random.Random()
+        self.near: list[str] = []  # models that the endpoint lists, where this one is not among them
 
     async def agree(self) -> dict[str, Any]:
         """Return what was agreed, as the card states it. Raises UsageError where the model should not be asked."""
@@ -61,7 +62,10 @@ class Canary:
         return agreed | {"estimate": found.table()}
 
     async def _check_name(self) -> None:
-        """Raise UsageError where the server lists its models, and this one is not among them."""
+        """Note whether the server lists the model. Not all that is served is listed, so that the first answer decides.
+
+        Raises NotAnswered where there is no server, or no access to it.
+        """
         try:
             listed = await self._patiently(self.server.get, "/models")
             names = [model["id"] for model in listed["data"]]
@@ -74,9 +78,9 @@ class Canary:
         except (TypeError, KeyError):
             return
         if names and self.chat.name not in names:
-            close = difflib.get_close_matches(self.chat.name, map(str, names), 5, 0.3) or names[:5]
-            raise UsageError(f"the endpoint has no model {self.chat.name!r}; it has {', '.join(map(str, close))}")
-        self.chat.agreed["listed"] = bool(names)
+            listed = [str(name)[:200] for name in names]
+            self.near = difflib.get_close_matches(self.chat.name, listed, 5, 0.3) or listed[:5]
+        self.chat.agreed["listed"] = bool(names) and not self.near
 
     async def _first_answer(self) -> Reply:
         """Return the first answer to a whole question, in the strictest form that the server holds to."""
@@ -88,6 +92,9 @@ class Canary:
             try:
                 reply = await self._adapted(self.setting.samples[0])
             except NotAnswered as error:
+                if self.near and error.kind in ("no access", "bad request", "server error"):
+                    there = ", ".join(self.near)
+                    raise UsageError(f"the endpoint has no model {chat.name!r}; it has {there} ({error})") from None
                 loops = error.kind == "cut off" and error.words.startswith("with white space")
                 if error.kind != "bad request" and not loops:
                     raise UsageError(f"the first question was not answered ({error}){_remedy(error)}") from None
@@ -181,9 +188,13 @@ class Canary:
         """Return what a call returns, tried again where that may help. Raises NotAnswered, at the last try."""
         for attempt in range(1, TRIES + 1):
             try:
-                return await call(argument)
+                async with asyncio.timeout(self.setting.deadline_s):
+                    return await call(argument)
+            except TimeoutError:
+                raise NotAnswered("no reply in time", f"none within {self.setting.deadline_s:.0f} s") from None
             except NotAnswered as error:
-                if error.ends != AGAIN or attempt == TRIES or (error.kind == "connection" and attempt > 2):
+                late = (error.retry_after or 0) > self.setting.deadline_s
+                if error.ends != AGAIN or attempt == TRIES or late or (error.kind == "connection" and attempt > 2):
                     raise
                 await asyncio.sleep(pause(attempt, error.retry_after, self.generator))
         raise AssertionError

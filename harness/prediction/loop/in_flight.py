@@ -13,7 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
-from harness.errors import HarnessError
+from harness.errors import HarnessError, IncompleteError
 from harness.prediction.asker import AGAIN, CLIP, Asker, NotAnswered, Setting
 from harness.prediction.loop.outcomes import Outcomes
 from harness.prediction.loop.pace import Pace, pause
@@ -22,11 +22,15 @@ from harness.prediction.predictor import Answer, Question
 from harness.prediction.questions import Questions
 from harness.prediction.replies import Asked
 from harness.prediction.run import Run
+from harness.progress import span
 
 BYTES = 512 * 2**20
 """Pictures that wait in memory, decoded."""
 SAMPLES = 4
 """Questions that a model may try before the run."""
+LONGEST_RETRY_S = 3600.0
+"""A server that asks to come back later than that ends the start."""
+SAID_RETRY_S = 10.0
 ALIKE = 3
 """Bad requests in a row, in the same words, that end a run."""
 
@@ -83,6 +87,7 @@ async def prepare_asker(
         agreed=agreed,
         clips=len(clips),
         connections=run.connections,
+        deadline_s=run.choices.deadline,
         price=run.choices.price,
         say=run.choices.say,
     )
@@ -139,7 +144,7 @@ class _Start:
     async def _ask(self, question: Question) -> None:
         """Ask about a clip until it is answered, refused, or out of time."""
         loop, clip_id = asyncio.get_running_loop(), question.clip_id
-        begun, attempts = loop.time(), 0
+        begun, attempts, extended = loop.time(), 0, 0.0
         while True:
             attempts += 1
             entered = await self.pace.enter()
@@ -161,6 +166,9 @@ class _Start:
                 self.pace.leave()
             self.take.failed(clip_id, failure)
             wait = pause(attempts, failure.retry_after, self.generator)
+            if failure.retry_after:  # time that the server asks for is not the clip's
+                begun += min(wait, max(0.0, self.limits.deadline_s - extended))
+                extended += wait
             if failure.ends == AGAIN and loop.time() + wait < begun + self.limits.deadline_s:
                 await asyncio.sleep(wait)
                 continue
@@ -182,6 +190,14 @@ class _Start:
 
     def _note(self, failure: NotAnswered, entered: float) -> None:
         """Let the pace know."""
+        after = failure.retry_after or 0.0
+        if after > LONGEST_RETRY_S:
+            raise IncompleteError(
+                f"{failure}: the server asks to come back in {span(after)}. The answers are kept, and the same command "
+                "asks about the rest"
+            )
+        if after > SAID_RETRY_S:
+            self.take.run.choices.say(f"the server asks to wait {span(after)} ({failure})")
         if failure.kind == "rate limit":
             self.pace.refused(entered, failure.retry_after)
         elif failure.ends == AGAIN:
