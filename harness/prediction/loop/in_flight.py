@@ -41,7 +41,7 @@ class Limits:
 
     connections: int
     deadline_s: float
-    any_answer: bool  # an earlier start had one: then the request as such is right
+    any_answer: bool  # there was one before, or an agreement: then the request as such is right
     stop_at_bad_requests: bool = True
 
 
@@ -59,11 +59,12 @@ def run_async(coroutine: Coroutine[Any, Any, None]) -> None:
 async def ask_at_once(asker: Asker, run: Run, take: Outcomes) -> None:
     """Prepare the model, and ask it about every clip that waits. Raises HarnessError where the run has to stop."""
     try:
-        take.journal.agree(run.mask.value(await prepare_asker(asker, run, take.waiting, take.journal.agreed)))
+        agreed = await prepare_asker(asker, run, take.waiting, take.journal.agreed)
+        take.journal.agree(run.mask.value(agreed))
         limits = Limits(
             connections=run.connections,
             deadline_s=run.choices.deadline,
-            any_answer=bool(take.journal.lines),
+            any_answer=bool(take.journal.lines or agreed),
             stop_at_bad_requests=not (run.choices.give_up and take.journal.lines),
         )
         with ThreadPoolExecutor(1) as reader:
@@ -149,7 +150,7 @@ class _Start:
             attempts += 1
             entered = await self.pace.enter()
             begun = entered if attempts == 1 else begun  # waiting for a place is nobody's failure
-            left = begun + self.limits.deadline_s - entered
+            left = begun + self.limits.deadline_s + extended - entered
             try:
                 answer = await self._attempt(question, left / 2 if attempts == 1 else left)
             except NotAnswered as error:
@@ -166,10 +167,9 @@ class _Start:
                 self.pace.leave()
             self.take.failed(clip_id, failure)
             wait = pause(attempts, failure.retry_after, self.generator)
-            if failure.retry_after:  # time that the server asks for is not the clip's
-                begun += min(wait, max(0.0, self.limits.deadline_s - extended))
-                extended += wait
-            if failure.ends == AGAIN and loop.time() + wait < begun + self.limits.deadline_s:
+            if failure.retry_after and extended < LONGEST_RETRY_S:
+                extended += wait  # time that the server asks for is not the clip's
+            if failure.ends == AGAIN and loop.time() + wait < begun + self.limits.deadline_s + extended:
                 await asyncio.sleep(wait)
                 continue
             self._end(failure)
@@ -206,10 +206,15 @@ class _Start:
     def _end(self, failure: NotAnswered) -> None:
         """Raise HarnessError where a failure ends the run: no access, or requests that are wrong as such."""
         if failure.ends not in (AGAIN, CLIP):
-            raise HarnessError(str(failure))
+            raise self._stop(failure)
         if failure.kind != "bad request" or not self.limits.stop_at_bad_requests:
             self.alike = []
             return
-        self.alike = [*(words for words in self.alike if words == failure.words), failure.words]
+        words = " ".join(word for word in failure.words.split() if word.isalpha())  # ids of requests differ
+        self.alike = [*(before for before in self.alike if before == words), words]
         if not self.any_answer or len(self.alike) >= ALIKE:
-            raise HarnessError(str(failure))
+            raise self._stop(failure)
+
+    def _stop(self, failure: NotAnswered) -> HarnessError:
+        kept = "the answers so far are kept, and the same command resumes"
+        return HarnessError(f"{self.take.run.model} cannot be asked any more ({failure}); {kept}")

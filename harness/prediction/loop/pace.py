@@ -2,7 +2,8 @@
 
 Grows by one with every answer (so it doubles a round) until the first refusal for too many requests, then falls to 0.7
 of itself and grows by one a round: additive increase, multiplicative decrease, as TCP does (Chiu and Jain 1989).
-Errors of the server do not shrink it, they pause its growth for a round of answers. A Retry-After pauses every question.
+Errors of the server do not shrink it, they pause its growth for a round of answers. A Retry-After pauses every
+question.
 """
 
 from __future__ import annotations
