@@ -19,7 +19,7 @@ import numpy as np
 from harness.askers.estimate import estimate
 from harness.askers.http import Server
 from harness.askers.messages import JSON, picture
-from harness.errors import UsageError
+from harness.errors import IncompleteError, UsageError
 from harness.prediction.asker import AGAIN, NotAnswered, Setting
 from harness.prediction.loop.pace import pause
 from harness.prediction.predictor import Question, Reply
@@ -96,6 +96,8 @@ class Canary:
                     there = ", ".join(self.near)
                     raise UsageError(f"the endpoint has no model {chat.name!r}; it has {there} ({error})") from None
                 loops = error.kind == "cut off" and error.words.startswith("with white space")
+                if error.ends == AGAIN and error.kind != "connection":
+                    raise IncompleteError(f"the first question was not answered ({error}); try again later") from None
                 if error.kind != "bad request" and not loops:
                     raise UsageError(f"the first question was not answered ({error}){_remedy(error)}") from None
                 refusals.append(str(error))
@@ -133,12 +135,18 @@ class Canary:
         Raises UsageError where nothing speaks for it.
         """
         red, blue = (picture(np.full((SIDE, SIDE, 3), colour, np.uint8), "png") for colour in (RED, BLUE))
-        shown = [[red, red, blue, blue], [blue, blue, red, red], []]
-        one, other, none = await asyncio.gather(*(self._short([*parts, _said(COLOURS)]) for parts in shown))
+        shown = [[*parts, _said(COLOURS)] for parts in ([red, red, blue, blue], [blue, blue, red, red], [])]
+        one, other, none = await asyncio.gather(*map(self._short, shown))
         if one is None or other is None:
             return "unknown"
         if one.text != other.text:
             return "read in order"
+        apart = [await self._short(parts) for parts in shown[:2]]
+        if apart[0] and apart[1] and apart[0].text != apart[1].text:
+            raise UsageError(
+                "two questions with other pictures got one answer when asked at once, and two when asked one by one: "
+                "the endpoint mixes pictures up; --connections 1 may help"
+            )
         counted = [reply.usage["input_tokens"] for reply in (one, none) if reply and reply.usage]
         if len(counted) == 2 and counted[0] > counted[1] + 4:
             self.setting.say("pictures are counted, but two of plain colours gave the same answer when swapped")
