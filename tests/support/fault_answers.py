@@ -21,6 +21,11 @@ PICTURE_TOKENS, BYTES_A_TOKEN = 85, 64
 """Tokens of any picture, and the characters of its data URL that make one more."""
 OTHER_MODEL = "another-vlm"
 LONG_TEXT = 3_000_000
+BILLING = (
+    "Rate limit reached on requests per min. Limit: 3 / min. Please try again in 20s. Please add a payment method to "
+    "your account to increase your rate limit. Visit https://example.org/account/billing to add a payment method."
+)
+"""A plain rate limit, in words that name what a used-up quota names, too."""
 NO_PICTURES = hashlib.sha256().hexdigest()
 
 
@@ -219,6 +224,8 @@ FAULTS: Mapping[str, Fault] = {
     "429 in milliseconds": _limited(retry_after_ms="150"),
     "429 until a reset": _limited(x_ratelimit_remaining_requests="0", x_ratelimit_reset_requests="250ms"),
     "429 in nonsense": _limited(retry_after="soon", retry_after_ms="-1", x_ratelimit_reset_requests="?"),
+    "429 for a day": _limited(retry_after="86400"),
+    "429 that names billing": lambda asked: refusal(429, BILLING, "rate_limit_exceeded", retry_after_ms="100"),
     "no quota": lambda asked: refusal(429, "You exceeded your current quota", "insufficient_quota"),
     # errors of the server
     "408": _failing(408, "Request timeout"),

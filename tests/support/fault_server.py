@@ -102,7 +102,7 @@ class Server:
 
     def __init__(self, script: Script):
         self.script, self.url = script, ""
-        self._log = open(script.log, "a", encoding="utf-8") if script.log else None  # noqa: SIM115
+        self._log = Path(script.log).open("a", encoding="utf-8") if script.log else None  # noqa: SIM115
         self._kept: list[dict[str, Any]] = []
         self._attempts = Counter[str]()
         self._number = self._answers = self._busy = 0

@@ -101,6 +101,7 @@ def _lead(model: Any, ids: dict[str, int], answers: Sequence[str]) -> None:
     said = [ids[answer] for answer in answers]
     words, head = model.get_input_embeddings().weight, model.get_output_embeddings().weight
     with torch.no_grad():
+        words /= LOUD  # pictures count for more than the letters of the prompt, of which there are ten times as many
         words[:, :2], head[:, :2] = 0, 0
         words[ids[START], 0], words[said, 1] = LOUD, 4 * LOUD
         head[said, 0], head[ids[END], :2] = LOUD, torch.tensor([-LOUD, LOUD])
