@@ -77,8 +77,13 @@ def answer_of(digest: str) -> dict[str, Any]:
 
 
 def text_of(digest: str) -> str:
-    """Return the text of the honest answer."""
+    """Return the text of the honest answer about pictures."""
     return json.dumps(answer_of(digest))
+
+
+def answer_to(asked: Asked) -> str:
+    """Return the text of the honest answer; without pictures it repeats the last word that was said."""
+    return text_of(asked.digest) if asked.pictures else asked.texts.rpartition(" ")[2]
 
 
 def usage_of(asked: Asked, text: str) -> dict[str, Any]:
@@ -110,8 +115,8 @@ def to_sent(value: Any, status: int = 200, **headers: str) -> Sent:
 
 
 def honest(asked: Asked) -> Sent:
-    """Return the answer that the pictures stand for."""
-    return to_sent(completion(asked, text_of(asked.digest)))
+    """Return the answer that the question stands for."""
+    return to_sent(completion(asked, answer_to(asked)))
 
 
 def refusal(status: int, words: str, kind: str = "server_error", **headers: str) -> Sent:
@@ -199,7 +204,13 @@ def _echo_in_headers(asked: Asked) -> Sent:
 
 
 def _swapped(asked: Asked) -> Sent:
-    return honest(asked) if asked.before is None else to_sent(completion(asked, text_of(asked.before.digest)))
+    return honest(asked) if asked.before is None else to_sent(completion(asked, answer_to(asked.before)))
+
+
+def _last_pictures(asked: Asked) -> Sent:
+    """Answer about the pictures of another question where there are some, as some servers did in batches."""
+    other = asked.before if asked.before and asked.before.pictures and asked.pictures else asked
+    return to_sent(completion(asked, answer_to(asked._replace(digest=other.digest))))
 
 
 def _blind(asked: Asked) -> Sent:
@@ -280,6 +291,7 @@ FAULTS: Mapping[str, Fault] = {
     "echo in an answer": _echo_in_answer,
     "echo in headers": _echo_in_headers,
     "swapped": _swapped,
+    "other pictures": _last_pictures,
     "blind": _blind,
     "unordered": _unordered,
 }

@@ -212,8 +212,6 @@ class Server:
                 else:
                     texts.append(part["text"])
         digest = digest_of(pictures)
-        if self._last is not None and self._last.digest != digest:
-            self._other = self._last
         asked = Asked(
             digest=digest,
             texts="\n".join(texts),
@@ -222,10 +220,12 @@ class Server:
             body={name: value for name, value in body.items() if name != "messages"},
             authorization=headers.get("authorization", ""),
             url=f"http://localhost:{self._port}",
-            before=self._other,
+            before=None,
         )
-        self._last = asked._replace(pictures=(), body={}, texts="", before=None)
-        return asked
+        if self._last is not None and (self._last.digest, self._last.texts) != (digest, asked.texts):
+            self._other = self._last
+        self._last = asked
+        return asked._replace(before=self._other)
 
     async def _send(self, sent: Sent, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
         """Write a reply, as whole as it is to be; return whether the connection is kept."""
@@ -302,10 +302,9 @@ def log_lines(path: Path) -> list[dict[str, Any]]:
 
 
 async def _until_parent_ends(script: Script) -> None:
-    server = Server(script)
+    parent, server = os.getppid(), Server(script)
     opened = await server.open()
     print(server.url, flush=True)
-    parent = os.getppid()
     async with opened:
         while os.getppid() == parent:
             await asyncio.sleep(0.5)
