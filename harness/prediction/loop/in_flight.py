@@ -55,7 +55,7 @@ def run_async(coroutine: Coroutine[Any, Any, None]) -> None:
 async def ask_at_once(asker: Asker, run: Run, take: Outcomes) -> None:
     """Prepare the model, and ask it about every clip that waits. Raises HarnessError where the run has to stop."""
     try:
-        take.journal.agree(run.mask.value(await prepare(asker, run, take.waiting, take.journal.agreed)))
+        take.journal.agree(run.mask.value(await prepare_asker(asker, run, take.waiting, take.journal.agreed)))
         limits = Limits(
             connections=run.connections,
             deadline_s=run.choices.deadline,
@@ -69,7 +69,7 @@ async def ask_at_once(asker: Asker, run: Run, take: Outcomes) -> None:
         await asker.close()
 
 
-async def prepare(
+async def prepare_asker(
     asker: Asker, run: Run, clips: Sequence[str], agreed: Mapping[str, Any] | None = None
 ) -> Mapping[str, Any]:
     """Return what the model agrees to before the run, by its own canary. Raises HarnessError where it cannot be asked.
