@@ -36,7 +36,6 @@ from harness.askers.options import Options
 from harness.askers.process import Child, Ended, quoted
 from harness.errors import UsageError
 from harness.ingestion.line_checker import answer_part
-from harness.ingestion.rows import kind_of
 from harness.masking import is_secret_name
 from harness.prediction.asker import KINDS, RUN, NotAnswered, Setting
 from harness.prediction.predictor import Question, Reply, Wants
@@ -61,7 +60,7 @@ class Command:
 
     def __init__(self, words: Sequence[str], wants: Wants | None, image: str, environment: Mapping[str, str]):
         self.words, self.wants, self.image, self.environment = tuple(words), wants, image, dict(environment)
-        self.folder = Path.cwd()
+        self.program, self.folder = Path(words[0]).name, Path.cwd()
         self._files = dict(_digests(self.words))
         self._operations: tuple[str, ...] = ()
         self._numbers = itertools.count(1)
@@ -78,7 +77,7 @@ class Command:
         """Ask one question to see that the command works; nothing is to be agreed. Raises UsageError, NotAnswered."""
         self._operations = setting.operations
         self._pictures = tempfile.TemporaryDirectory(prefix="harness-", ignore_cleanup_errors=True)
-        waiting = f"waiting for the first answer of {self.words[0]}, up to {span(setting.deadline_s)}"
+        waiting = f"waiting for the first answer of {self.program}, up to {span(setting.deadline_s)}"
         reminder = asyncio.get_running_loop().call_later(SAID_S, setting.say, waiting)
         try:
             async with asyncio.timeout(setting.deadline_s):
@@ -171,11 +170,11 @@ class Command:
                 words = await child.settle()
                 if before and child.status == 0:
                     continue  # a command may answer a few questions and end: another process takes this one
-                raise NotAnswered("connection", f"{self.words[0]} {words}") from None
+                raise NotAnswered("connection", f"{self.program} {words}") from None
             except NotAnswered as error:
                 child.kill()
                 more = f"; on stderr: {child.last_words}" if child.last_words else ""
-                raise NotAnswered(error.kind, f"{self.words[0]} {error.words}{more}") from None
+                raise NotAnswered(error.kind, f"{self.program} {error.words}{more}") from None
             except BaseException:  # cancelled: the clip has no more time, or the run ends
                 child.kill()
                 raise
@@ -207,7 +206,7 @@ def _value(line: bytes, number: int) -> Any:
             "unreadable reply", f"wrote {quoted(line)}, expected JSON in one line; all else belongs on stderr"
         ) from None
     if not isinstance(value, str | dict):
-        raise NotAnswered("unreadable reply", f"wrote {kind_of(value)}, expected a JSON object or a text")
+        raise NotAnswered("unreadable reply", f"wrote {quoted(line)}, expected a JSON object or a text")
     if isinstance(value, dict) and value.get("id", number) != number:
         raise NotAnswered("unreadable reply", f"answered request {value['id']!r:.40}, expected {number}")
     return value

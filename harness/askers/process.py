@@ -105,8 +105,9 @@ class Child(asyncio.SubprocessProtocol):
         asyncio.get_running_loop().call_later(SETTLE_S, self._transport.close)
 
     async def gone(self, seconds: float) -> None:
-        """Wait for the process to end, at most so many seconds."""
+        """Wait for the process to end, at most so many seconds, and close its pipes."""
         await _within(seconds, self._gone)
+        self._transport.close()
 
     # What the event loop reports
 
@@ -118,6 +119,7 @@ class Child(asyncio.SubprocessProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """Take the end of process and pipes."""
         self.is_lost = True
+        self._transport.close()
 
     def pipe_data_received(self, fd: int, data: bytes) -> None:
         """Take what the process wrote."""
