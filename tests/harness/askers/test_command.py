@@ -158,7 +158,7 @@ FAILURES = [
     ("exit", "connection", "ended with status 3, without an answer: first words / last words"),
     ("killed", "connection", "was ended by SIGKILL"),
     ("close", "connection", "closed its standard output"),
-    ("half", "unreadable reply", "wrote '{\"text\": \"He is', expected JSON in one line"),
+    ("half", "unreadable reply", 'wrote \'{"text": "He is\', expected JSON in one line'),
     ("prose", "unreadable reply", "wrote 'He is taping, I think', expected JSON in one line"),
     ("number", "unreadable reply", "wrote '17', expected a JSON object or a text"),
     ("latin", "unreadable reply", "expected JSON in one line"),
@@ -251,8 +251,12 @@ def test_a_request_names_no_clip_and_the_pictures_are_gone_afterwards(folder):
     request = json.loads(line)
     frames = request.pop("frames")
     assert request == {
-        "id": 2, "prompt": "request", "indices": [0, 17, 34], "times_s": [0.0, 0.68, 1.36], "operations": ["Pack", "Tape"]
-    }  # fmt: skip
+        "id": 2,
+        "prompt": "request",
+        "indices": [0, 17, 34],
+        "times_s": [0.0, 0.68, 1.36],
+        "operations": ["Pack", "Tape"],
+    }
     assert [Path(path).name for path in frames] == ["01.png", "02.png", "03.png"]
     assert "secret-clip-name" not in line and min(json.loads(sizes)) > 0
     assert list((folder / "pictures").iterdir()) == []
