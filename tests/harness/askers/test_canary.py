@@ -85,7 +85,10 @@ def test_the_form_of_the_answer_falls_rung_by_rung(first, json):
 def test_a_form_that_was_chosen_is_not_changed():
     with served() as server:
         assert agree(server.url, json="none")[0]["json"] == "none"
-    with served(first=["400 for a schema"]) as server, pytest.raises(UsageError, match="takes no question about a clip"):
+    with (
+        served(first=["400 for a schema"]) as server,
+        pytest.raises(UsageError, match="takes no question about a clip"),
+    ):
         agree(server.url, json="schema")
 
 
@@ -134,9 +137,9 @@ def test_an_endpoint_that_is_busy_is_incomplete_and_one_that_is_not_there_refuse
 
 
 def test_a_mistyped_name_meets_the_near_ones_and_what_is_not_listed_may_be_served():
-    with served(models=["fault-vlm", "other"], faults={"404": 1.0}, most=None) as server:
-        with pytest.raises(UsageError, match="no model 'fault-vl'; it has fault-vlm"):
-            agree(server.url, name="fault-vl")
+    mistyped = pytest.raises(UsageError, match="no model 'fault-vl'; it has fault-vlm")
+    with served(models=["fault-vlm", "other"], faults={"404": 1.0}, most=None) as server, mistyped:
+        agree(server.url, name="fault-vl")
     with served(models=["other"]) as server:
         assert agree(server.url)[0]["listed"] is False
     with served(models=None) as server:
