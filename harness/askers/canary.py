@@ -27,7 +27,8 @@ from harness.prediction.predictor import Question, Reply
 if TYPE_CHECKING:
     from harness.askers.chat import Chat
 
-TRIES = 6
+TRIES, UNCONNECTED = 6, 3
+"""Tries of a question, and those without a connection among them, which are rarely a matter of patience."""
 SIDE = 224
 RED, BLUE = (200, 30, 30), (30, 60, 200)
 COLOURS = "What colour is each of these pictures? Answer with the colours, in their order, and nothing else."
@@ -194,6 +195,7 @@ class Canary:
 
     async def _patiently(self, call: Any, argument: Any) -> Any:
         """Return what a call returns, tried again where that may help. Raises NotAnswered, at the last try."""
+        unconnected = 0
         for attempt in range(1, TRIES + 1):
             try:
                 async with asyncio.timeout(self.setting.deadline_s):
@@ -202,7 +204,8 @@ class Canary:
                 raise NotAnswered("no reply in time", f"none within {self.setting.deadline_s:.0f} s") from None
             except NotAnswered as error:
                 late = (error.retry_after or 0) > self.setting.deadline_s
-                if error.ends != AGAIN or attempt == TRIES or late or (error.kind == "connection" and attempt > 2):
+                unconnected += error.kind == "connection"
+                if error.ends != AGAIN or attempt == TRIES or late or unconnected == UNCONNECTED:
                     raise
                 await asyncio.sleep(pause(attempt, error.retry_after, self.generator))
         raise AssertionError
