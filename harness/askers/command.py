@@ -45,6 +45,8 @@ from reference.files import sha256
 SHELL = ("|", "||", "&&", "&", ";", "<", ">", ">>", "2>", "2>&1")
 SCRIPT_BYTES = 64 * 2**20
 """Files of the command up to this size are named on the card by their digest."""
+START_S = 0.2
+"""Time in which a command that cannot work ends."""
 SAID_S = 10.0
 """Time without the first answer after which the user is told what is waited for."""
 FAREWELL_S = 1.0
@@ -65,6 +67,7 @@ class Command:
         self._operations: tuple[str, ...] = ()
         self._numbers = itertools.count(1)
         self._idle, self._started = list[Child](), set[Child]()
+        self._is_tried = False
         self._pictures: tempfile.TemporaryDirectory[str] | None = None
 
     @property
@@ -74,34 +77,49 @@ class Command:
         return {"run": {**run, **({"files_sha256": self._files} if self._files else {})}}
 
     async def prepare(self, setting: Setting) -> Mapping[str, Any]:
-        """Ask one question to see that the command works; nothing is to be agreed. Raises UsageError, NotAnswered."""
+        """See that the command works; nothing is to be agreed. Raises UsageError, NotAnswered.
+
+        It is asked a question before the run; where a run resumes, it has to live for a moment.
+        """
         self._operations = setting.operations
         self._pictures = tempfile.TemporaryDirectory(prefix="harness-", ignore_cleanup_errors=True)
-        waiting = f"waiting for the first answer of {self.program}, up to {span(setting.deadline_s)}"
-        reminder = asyncio.get_running_loop().call_later(SAID_S, setting.say, waiting)
         try:
-            async with asyncio.timeout(setting.deadline_s):
+            if setting.samples:
                 await self._try(setting)
-        except TimeoutError:
-            said = "".join(f"; on stderr: {child.last_words}" for child in self._started if child.last_words)
-            raise UsageError(
-                f"{self._name}: no answer to the first question within {span(setting.deadline_s)}; it has to write a "
-                f"line for each line that it reads, and to flush it (--deadline gives more time){said}"
-            ) from None
-        finally:
-            reminder.cancel()
+            elif not self._is_tried:
+                await self._start()
+        except NotAnswered as error:
+            if error.kind in ("connection", "unreadable reply"):
+                raise UsageError(f"{self._name}: {error.words}") from None
+            if error.ends == RUN:
+                raise
+            setting.say(f"a first question was not answered ({error})")
+        self._is_tried = True
         return {}
 
     async def _try(self, setting: Setting) -> None:
-        for question in setting.samples[:1]:
-            try:
-                await self.answer(question)
-            except NotAnswered as error:
-                if error.kind in ("connection", "unreadable reply"):
-                    raise UsageError(f"{self._name}: {error.words}") from None
-                if error.ends == RUN:
-                    raise
-                setting.say(f"a first question was not answered ({error})")
+        """Ask one question. Raises NotAnswered, and UsageError where nothing comes within the clip's time."""
+        patience = span(setting.deadline_s)
+        waiting = f"waiting for the first answer of {self.program}, up to {patience}"
+        reminder = asyncio.get_running_loop().call_later(SAID_S, setting.say, waiting)
+        try:
+            async with asyncio.timeout(setting.deadline_s):
+                await self.answer(setting.samples[0])
+        except TimeoutError:
+            said = "".join(f"; on stderr: {child.last_words}" for child in self._started if child.last_words)
+            raise UsageError(
+                f"{self._name}: no answer to the first question within {patience}; it has to write a line for each "
+                f"line that it reads, and to flush it (--deadline gives more time){said}"
+            ) from None
+        finally:
+            reminder.cancel()
+
+    async def _start(self) -> None:
+        """Start a process. Raises NotAnswered for one that cannot be started, or ends at once."""
+        child = await self._child()
+        if await child.ends_within(START_S):
+            raise NotAnswered("connection", f"{self.program} {await child.settle()}")
+        self._idle.append(child)
 
     async def answer(self, question: Question) -> Reply:
         """Return the answer about one clip. Raises NotAnswered."""

@@ -76,6 +76,11 @@ class Child(asyncio.SubprocessProtocol):
         self.answers += 1
         return line
 
+    async def ends_within(self, seconds: float) -> bool:
+        """Return whether the process ends in this time."""
+        await _within(seconds, self._gone)
+        return self._gone.is_set()
+
     async def settle(self) -> str:
         """End a process whose output is closed, and return how it ended, with its last words."""
         await _within(SETTLE_S, self._gone)

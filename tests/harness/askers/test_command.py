@@ -12,7 +12,7 @@ import json
 import os
 import sys
 import tempfile
-from collections.abc import Iterator
+from dataclasses import replace
 from importlib import metadata
 from pathlib import Path
 
@@ -124,7 +124,7 @@ WORDS = f"{sys.executable} -S odd.py"
 def asked(asker: command.Command, *prompts: str, seconds: float = 60.0) -> list[Reply | NotAnswered | None]:
     """Return what comes of each prompt; None where there was no answer in time."""
 
-    async def ask_all() -> Iterator[Reply | NotAnswered | None]:
+    async def ask_all() -> list[Reply | NotAnswered | None]:
         found = list[Reply | NotAnswered | None]()
         try:
             await asker.prepare(setting())
@@ -317,6 +317,20 @@ def test_a_command_that_fails_at_once_stops_before_the_run(prompt, expected, fol
     assert expected in str(caught.value)
 
 
+def test_a_command_that_fails_when_a_run_resumes_stops_it_too(folder, monkeypatch):
+    monkeypatch.setattr(command, "START_S", 60.0)
+
+    async def resume(words: str) -> None:
+        asker = command.load(words, {})
+        try:
+            await asker.prepare(replace(setting(), samples=(), agreed={}))
+        finally:
+            await asker.close()
+
+    with pytest.raises(UsageError, match="sh ended with status 3, without an answer: broken"):
+        asyncio.run(resume("sh -c 'echo broken >&2; exit 3'"))
+
+
 STARTS = [("#!/no/such/interpreter\n", "no such interpreter"), ("echo\n", "no line #!")]
 
 
@@ -419,4 +433,4 @@ def test_a_run_resumes_with_the_same_script_only(folder, counting, world):
     counting(last=11)
     assert harness.predict(model, folder / "entry", **choices).answered == N
     asked_in_all = int((folder / "count").read_text())
-    assert asked_in_all == 2 + N + len(attempts(folder / "entry"))
+    assert asked_in_all == 1 + N + len(attempts(folder / "entry"))
