@@ -19,8 +19,8 @@ LINE_BYTES = 16 * 2**20
 """Longest line of an answer."""
 TAIL_BYTES, TAIL_CHARACTERS, TAIL_LINES = 4096, 200, 4
 """What is kept of stderr, and how much of that a message quotes."""
-SETTLE_S = 0.5
-"""Time in which a process that closed its output ends, and in which one that was killed is gone."""
+SETTLE_S = 2.0
+"""Longest wait for the end of a process that closed its output, and for the pipes of one that was killed."""
 STDOUT, STDERR = 1, 2
 
 

@@ -20,7 +20,7 @@ import numpy as np
 import pytest
 
 import harness
-from harness.askers import command
+from harness.askers import command, process
 from harness.askers.process import LINE_BYTES
 from harness.cards import read_card
 from harness.errors import HarnessError, UsageError
@@ -179,7 +179,9 @@ SAID = [
 
 
 @pytest.mark.parametrize(("prompt", "kind", "words"), FAILURES, ids=[case[0] for case in FAILURES])
-def test_a_process_that_fails_is_replaced(prompt, kind, words, folder):
+def test_a_process_that_fails_is_replaced(prompt, kind, words, folder, monkeypatch):
+    if prompt == "close":  # and does not end
+        monkeypatch.setattr(process, "SETTLE_S", 0.1)
     before, failure, after = asked(command.load(WORDS, {}), "pid", prompt, "pid")
     assert (failure.kind, words in failure.words) == (kind, True), failure
     assert after.text != before.text and not is_running(int(before.text)) and not is_running(int(after.text))
@@ -232,7 +234,7 @@ def test_its_own_latency_counts(folder):
 
 
 def test_a_text_alone_and_one_without_the_end_of_its_line(folder):
-    """`cat` answers with the request; a command that answers one question and ends is started for each."""
+    """A command that answers one question and ends is started for each."""
     assert texts(asked(command.load("sh -c 'while read line; do echo \\\"Tape\\\"; done'", {}), "", "")) == ["Tape"] * 2
     assert texts(asked(command.load("sh -c 'read line && printf \\\"Tape\\\"'", {}), "", "", "")) == ["Tape"] * 3
 
