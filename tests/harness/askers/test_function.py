@@ -162,7 +162,7 @@ def test_pictures_come_from_the_function_and_the_options_over_it(folder, world):
     assert function.load("own:middle", {}).wants is None
     assert function.load("own:middle", {"size": "64"}).wants == Wants(8, 64, "uniform")
     made = harness.predict("python:own:shown", folder / "entry", world=world, limit=2)
-    assert [json.loads(line)["raw_output"] for line in made.path.open()] == ["(2, 32, 32, 3)"] * 2
+    assert [json.loads(line)["raw_output"] for line in made.path.read_text().splitlines()] == ["(2, 32, 32, 3)"] * 2
     assert read_card(folder / "entry").run["predictor"]["temperature"] == 0.5
 
 
