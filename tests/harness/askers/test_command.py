@@ -436,3 +436,28 @@ def test_a_run_resumes_with_the_same_script_only(folder, counting, world):
     assert harness.predict(model, folder / "entry", **choices).answered == N
     asked_in_all = int((folder / "count").read_text())
     assert asked_in_all == 1 + N + len(attempts(folder / "entry"))
+
+
+LEAKING = """
+import json, os, sys
+
+for number, line in enumerate(sys.stdin, 1):
+    key = os.environ["MY_API_KEY"]
+    if number % 5 == 0:
+        sys.exit(f"refused: {key}")
+    answer = {"error": f"wrong key {key}"} if number % 3 == 0 else {"text": f"the key is {key}", "served_model": key}
+    print(json.dumps(answer))
+"""
+
+
+def test_a_script_that_repeats_its_key_leaves_it_nowhere(counting, world, folder, monkeypatch):
+    counting()
+    monkeypatch.setenv("MY_API_KEY", "s3cr3t-of-mine")
+    (folder / "leaking.py").write_text(LEAKING)
+    said, choices = list[str](), {"frames": "0", "key_env": "MY_API_KEY"}
+    model = f"command:{sys.executable} -S leaking.py"
+    harness.predict(model, folder / "entry", world=world, options=choices, say=said.append)
+    words = {attempt["words"].rpartition(": ")[2] for attempt in attempts(folder / "entry")}
+    assert len(words) == 2 and all("***" in text for text in words)
+    files = b"".join(path.read_bytes() for path in (folder / "entry").iterdir())
+    assert b"s3cr3t" not in files and b"the key is ***" in files and "s3cr3t" not in "".join(said)
