@@ -11,6 +11,7 @@ from reference.errors import HarnessError, TruthError, WorldError, nearest
 __all__ = [
     "GateFailed",
     "HarnessError",
+    "IncompleteError",
     "SubmissionError",
     "TruthError",
     "UsageError",
@@ -37,6 +38,12 @@ class GateFailed(HarnessError):
     """A `--fail-under` or `--fail-if-worse` condition that does not hold."""
 
     exit_code = 1
+
+
+class IncompleteError(HarnessError):
+    """A prediction run that ended with clips which got no answer; the next start asks about them."""
+
+    exit_code = 3
 
 
 def check_choices(kind: Any, names: Iterable[str]) -> None:

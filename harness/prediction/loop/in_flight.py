@@ -1,0 +1,225 @@
+"""Ask an Asker about many clips at once: refilled one by one, retried up to each clip's deadline, at the server's pace.
+
+As many tasks ask as the pace allows, each about one clip from its first attempt to its last. A clip's pictures are in
+memory only while it is asked about, and no more clips than fit `BYTES`. Answers are handed on in any order.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Coroutine, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from harness.errors import HarnessError, IncompleteError
+from harness.prediction.asker import AGAIN, CLIP, Asker, NotAnswered, Setting
+from harness.prediction.loop.outcomes import Outcomes
+from harness.prediction.loop.pace import Pace, pause
+from harness.prediction.model_code import cause
+from harness.prediction.predictor import Answer, Question
+from harness.prediction.questions import Questions
+from harness.prediction.replies import Asked
+from harness.prediction.run import Run
+from harness.progress import span
+
+T = TypeVar("T")
+
+BYTES = 512 * 2**20
+"""Pictures that wait in memory, decoded."""
+SAMPLES = 4
+"""Questions that a model may try before the run."""
+LONGEST_RETRY_S = 3600.0
+"""A server that asks to come back later than that ends the start."""
+SAID_RETRY_S = 10.0
+ALIKE = 3
+"""Bad requests in a row, in the same words, that end a run."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Limits:
+    """Limits of asking. `deadline_s`: seconds a clip, over all its attempts. `bad_requests`: end a run, or clips."""
+
+    connections: int
+    deadline_s: float
+    any_answer: bool  # there was one before, or an agreement: then the request as such is right
+    stop_at_bad_requests: bool = True
+
+
+def run_async(coroutine: Coroutine[Any, Any, T]) -> T:
+    """Run a coroutine to its end: here, or in a thread where a loop runs already, as in a notebook."""
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return asyncio.run(coroutine)
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(asyncio.run, coroutine).result()
+
+
+async def ask_at_once(asker: Asker, run: Run, take: Outcomes) -> None:
+    """Ask a model, with which an earlier call agreed, about every clip that waits.
+
+    Raises HarnessError where the run has to stop.
+    """
+    agreed = take.journal.agreed or {}
+    try:
+        await _prepare(asker, run, len(take.waiting), agreed)
+        limits = Limits(
+            connections=run.connections,
+            deadline_s=run.choices.deadline,
+            any_answer=bool(take.journal.lines or agreed),
+            stop_at_bad_requests=not (run.choices.give_up and take.journal.lines),
+        )
+        with ThreadPoolExecutor(1) as reader:
+            await _Start(asker, run.questions, iter(take.waiting), limits, take, reader).asked()
+    finally:
+        take.journal.sync()
+        await asker.close()
+
+
+async def agree(asker: Asker, run: Run, clips: int) -> dict[str, Any]:
+    """Return what the model agrees to before a run about so many clips. Raises HarnessError."""
+    try:
+        return run.mask.value(await _prepare(asker, run, clips, None))
+    finally:
+        await asker.close()
+
+
+async def _prepare(asker: Asker, run: Run, clips: int, agreed: Mapping[str, Any] | None) -> Mapping[str, Any]:
+    setting = Setting(
+        operations=tuple(run.split.floors.operations),
+        samples=tuple(run.questions.sample(SAMPLES)) if agreed is None else (),
+        agreed=agreed,
+        clips=clips,
+        connections=run.connections,
+        deadline_s=run.choices.deadline,
+        price=run.choices.price,
+        say=run.choices.say,
+    )
+    try:
+        return dict(await asker.prepare(setting))
+    except NotAnswered as error:
+        raise HarnessError(f"{run.model} cannot be asked: {error}") from None
+    except (HarnessError, KeyboardInterrupt, asyncio.CancelledError):
+        raise
+    except BaseException as error:
+        raise HarnessError(f"{run.model} failed before the first question: {cause(error)}") from error
+
+
+class _Start:
+    """One start of a run."""
+
+    def __init__(
+        self,
+        asker: Asker,
+        questions: Questions,
+        clips: Iterator[str],
+        limits: Limits,
+        take: Outcomes,
+        reader: ThreadPoolExecutor,
+    ):
+        self.asker, self.questions, self.clips = asker, questions, clips
+        self.limits, self.take, self.reader = limits, take, reader
+        self.pace = Pace(limits.connections)
+        self.group, self.tasks, self.most = asyncio.TaskGroup(), 0, limits.connections
+        self.any_answer, self.alike = limits.any_answer, list[str]()
+        self.generator = random.Random()
+
+    async def asked(self) -> None:
+        """Keep as many tasks as the pace allows, until all clips are asked about or one task fails."""
+        try:
+            async with self.group:
+                self._fill()
+        except BaseExceptionGroup as errors:  # the first one stopped the run
+            raise errors.exceptions[0] from errors.exceptions[0].__cause__
+
+    def _fill(self) -> None:
+        while self.tasks < min(int(self.pace.limit), self.most):
+            self.tasks += 1
+            self.group.create_task(self._work())
+
+    async def _work(self) -> None:
+        """Ask about one clip after the other."""
+        loop = asyncio.get_running_loop()
+        for clip_id in self.clips:
+            [question] = await loop.run_in_executor(self.reader, self.questions.read, [clip_id])
+            self.most = min(self.most, max(1, BYTES // max(1, question.frames.nbytes)))
+            await self._ask(question)
+
+    async def _ask(self, question: Question) -> None:
+        """Ask about a clip until it is answered, refused, or out of time."""
+        loop, clip_id = asyncio.get_running_loop(), question.clip_id
+        begun, attempts, extended = loop.time(), 0, 0.0
+        while True:
+            attempts += 1
+            entered = await self.pace.enter()
+            begun = entered if attempts == 1 else begun  # waiting for a place is nobody's failure
+            left = begun + self.limits.deadline_s + extended - entered
+            try:
+                answer = await self._attempt(question, left / 2 if attempts == 1 else left)
+            except NotAnswered as error:
+                failure = error
+                self._note(failure, entered)
+            else:
+                self.pace.answered()
+                self._fill()
+                self.any_answer, self.alike = True, []
+                latency, wait = loop.time() - entered, entered - begun
+                self.take.answered(clip_id, answer, latency * 1000, Asked(attempts, wait * 1000))
+                return
+            finally:
+                self.pace.leave()
+            self.take.failed(clip_id, failure)
+            wait = pause(attempts, failure.retry_after, self.generator)
+            if failure.retry_after and extended < LONGEST_RETRY_S:
+                extended += wait  # time that the server asks for is not the clip's
+            if failure.ends == AGAIN and loop.time() + wait < begun + self.limits.deadline_s + extended:
+                await asyncio.sleep(wait)
+                continue
+            self._end(failure)
+            self.take.dropped(clip_id, failure)
+            return
+
+    async def _attempt(self, question: Question, seconds: float) -> Answer:
+        """Return the answer, within so many seconds. Raises NotAnswered, and HarnessError for what the model raises."""
+        try:
+            async with asyncio.timeout(max(seconds, 0.001)) as limit:
+                return await self.asker.answer(question)
+        except (NotAnswered, HarnessError, KeyboardInterrupt, asyncio.CancelledError):
+            raise
+        except BaseException as error:
+            if isinstance(error, TimeoutError) and limit.expired():
+                raise NotAnswered("no reply in time", f"none within {seconds:.0f} s") from None
+            raise HarnessError(f"the model failed on {question.clip_id}: {cause(error)}") from error
+
+    def _note(self, failure: NotAnswered, entered: float) -> None:
+        """Let the pace know."""
+        after = failure.retry_after or 0.0
+        if after > LONGEST_RETRY_S:
+            raise IncompleteError(
+                f"{failure}: the server asks to come back in {span(after)}. The answers are kept, and the same command "
+                "asks about the rest"
+            )
+        if after > SAID_RETRY_S:
+            self.take.run.choices.say(f"the server asks to wait {span(after)} ({failure})")
+        if failure.kind == "rate limit":
+            self.pace.refused(entered, failure.retry_after)
+        elif failure.ends == AGAIN:
+            self.pace.troubled()
+
+    def _end(self, failure: NotAnswered) -> None:
+        """Raise HarnessError where a failure ends the run: no access, or requests that are wrong as such."""
+        if failure.ends not in (AGAIN, CLIP):
+            raise self._stop(failure)
+        if failure.kind != "bad request" or not self.limits.stop_at_bad_requests:
+            self.alike = []
+            return
+        words = " ".join(word for word in failure.words.split() if word.isalpha())  # ids of requests differ
+        self.alike = [*(before for before in self.alike if before == words), words]
+        if not self.any_answer or len(self.alike) >= ALIKE:
+            raise self._stop(failure)
+
+    def _stop(self, failure: NotAnswered) -> HarnessError:
+        kept = "the answers so far are kept, and the same command resumes"
+        return HarnessError(f"{self.take.run.model} cannot be asked any more ({failure}); {kept}")
