@@ -27,6 +27,9 @@ from harness.ingestion.field_names import (
 from harness.ingestion.model_text import answer_in
 from harness.ingestion.strict_json import VALUE_CUT_OFF, Fault, column_of, is_text, parse
 from harness.ingestion.vocabulary import Vocabulary
+from harness.usage.fields import NAMES as USAGE_NAMES
+from harness.usage.fields import Usage, usage_of
+from harness.usage.fields import Fault as UsageFault
 from reference.task import round_half_up
 
 ANSWERED, UNPARSEABLE, INVALID = 0, 1, 2
@@ -42,7 +45,7 @@ SEGMENT_FIELDS = ("start_frame", "end_frame")
 ANSWERING_FIELDS = frozenset((*ANSWER_FIELDS, *SEGMENT_FIELDS))
 NUMBER_FIELDS = ("confidence", "next_confidence", "latency_ms")
 OPTIONAL_FIELDS = (*NUMBER_FIELDS, "source", "raw_output")
-FIELDS = ANSWERING_FIELDS | {"clip_id", *OPTIONAL_FIELDS}
+FIELDS = ANSWERING_FIELDS | {"clip_id", *OPTIONAL_FIELDS} | USAGE_NAMES
 CLIP_NAMES = ("clip_id", "clip", "video_id", "video")
 ABSTAINED = "write null, or leave the cell of a table empty, where there is none"
 NOT_STATED = ("null", "none", "nan", "nat", "na", "n/a", "<na>", "nil", "-")
@@ -91,6 +94,7 @@ class Checked(NamedTuple):
     problems: list[Problem]
     notes: list[Note]
     names: str | None = None  # the clip that the answer in a model's text names, where it is not the line's
+    usage: Usage | None = None  # None where the line states none
 
 
 class Found(NamedTuple):
@@ -208,7 +212,8 @@ class _Line:
             file_end=file_end,
             **self._extras(),
         )
-        return self.reject() if self.problems else Checked(row, [], self.notes)
+        usage = None if USAGE_NAMES.isdisjoint(self.value) else self._usage()
+        return self.reject() if self.problems else Checked(row, [], self.notes, usage=usage)
 
     def reject(self) -> Checked:
         """Return the problems, with a row that has no answer."""
@@ -251,12 +256,13 @@ class _Line:
             return checked
         notes = [Note("text"), *checked.notes]
         if found.value is None:
-            return Checked(checked.row._replace(outcome=UNPARSEABLE), [], [*notes, _why_unreadable(found.problem)])
+            notes.append(_why_unreadable(found.problem))
+            return checked._replace(row=checked.row._replace(outcome=UNPARSEABLE), notes=notes)
         names = self._clip_named(found.value)
         if found.repaired:
             row = checked.row._replace(source=checked.row.source or REPAIRED)
-            return Checked(row, [], [*notes, Note("repaired")], names)
-        return Checked(checked.row, [], notes, names)
+            return checked._replace(row=row, notes=[*notes, Note("repaired")], names=names)
+        return checked._replace(notes=notes, names=names)
 
     def _clip_named(self, answer: Mapping[str, Any] | None) -> str | None:
         """Return the clip that an answer names, None where it is the line's own or none."""
@@ -464,6 +470,20 @@ class _Line:
         else:
             return round_half_up(float(number) * scale)
         return None
+
+    def _usage(self) -> Usage:
+        """Return what the line says of its cost; no answer is judged by it, but wrong values are problems."""
+
+        def fault(wrong: UsageFault) -> None:
+            if wrong.code == "TYPE":
+                self._wrong_type(wrong.field, wrong.value, wrong.expected)
+            else:
+                self.problem("RANGE", wrong.field, f"{quote(wrong.value)} is out of range", wrong.expected)
+
+        tokens = self.value.get("usage")
+        if isinstance(tokens, dict):
+            self._check_case(tokens, "usage.")
+        return usage_of(self.value, fault, lambda name: self.notes.append(Note("field", quote(name))))
 
     def _source(self) -> int:
         source = self.value.get("source")
