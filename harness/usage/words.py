@@ -41,10 +41,12 @@ def token_words(section: Section) -> str:
 def unanswered_words(section: Section) -> str:
     """Return how many clips were not answered and why, as "12 clips not answered: timeout 10, length 2", else ""."""
     kinds = section["unanswered"]
-    if not kinds:
-        return ""
-    listed = ", ".join(f"{kind} {count(clips)}" for kind, clips in kinds.items())
-    return f"{plural(sum(kinds.values()), 'clip')} not answered: {listed}"
+    return f"{plural(sum(kinds.values()), 'clip')} not answered: {kinds_words(section)}" if kinds else ""
+
+
+def kinds_words(section: Section) -> str:
+    """Return the clips that were not answered by kind, as "timeout 10, length 2"."""
+    return ", ".join(f"{kind} {count(clips)}" for kind, clips in section["unanswered"].items())
 
 
 def cost_words(section: Section) -> str:

@@ -277,7 +277,7 @@ def _usage(record: dict[str, Any], out: Console) -> None:
     if ttft := section["ttft"]:
         out.print(f"first token after {ttft['p50_ms']:,.0f} ms (median), {ttft['p95_ms']:,.0f} ms (95th percentile)")
     if price := section["price"]:
-        per = f"{dollars(price['input'])} in and {dollars(price['output'])} out a million tokens"
+        per = f"${price['input']:g} in and ${price['output']:g} out a million tokens"
         out.print(f"price {dollars(price['dollars'])}, {dollars(1000 * price['per_clip'])} for 1,000 clips, at {per}")
     for name, title in (("served_models", "answered by"), ("finish_reasons", "finished by")):
         if section[name]:
