@@ -28,8 +28,8 @@ from harness.ingestion.model_text import answer_in
 from harness.ingestion.strict_json import VALUE_CUT_OFF, Fault, column_of, is_text, parse
 from harness.ingestion.vocabulary import Vocabulary
 from harness.usage.fields import NAMES as USAGE_NAMES
-from harness.usage.fields import Usage, usage_of
 from harness.usage.fields import Fault as UsageFault
+from harness.usage.fields import Usage, usage_of
 from reference.task import round_half_up
 
 ANSWERED, UNPARSEABLE, INVALID = 0, 1, 2

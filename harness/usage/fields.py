@@ -1,8 +1,8 @@
 """Fields of a prediction line that say what an answer cost: their names, their ranges, and the check of each.
 
-`usage` holds the tokens of the answer's request. `attempts` counts the requests that it took, `wait_ms` is the time from
-the first of them until the one that was answered began, `ttft_ms` the time until that one's first token. No answer is
-scored by any of them.
+`usage` holds the tokens of the answer's request. `attempts` counts the requests that it took, `wait_ms` is the time
+from the first of them until the one that was answered began, `ttft_ms` the time until that one's first token. No answer
+is scored by any of them.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ def usage_of(line: Mapping[str, Any], fault: Callable[[Fault], None], extra: Cal
         elif not least <= value <= MOST:
             fault(Fault("RANGE", field, value, expected))
         else:
-            return round_half_up(float(value) * scale) if scale else value
+            return round_half_up(float(value) * scale) if scale else int(value)
         return None
 
     def text(name: str) -> str | None:

@@ -38,7 +38,11 @@ def _cost(section: dict[str, Any] | None) -> dict[str, Any]:
     found |= {name: section[name]["sum"] for name in names if section[name]}
     price = section["price"]
     dollars = None if price is None else price["dollars"]
-    return found | {"usage_share": section["share"], "dollars": dollars, "unanswered": sum(section["unanswered"].values())}
+    return found | {
+        "usage_share": section["share"],
+        "dollars": dollars,
+        "unanswered": sum(section["unanswered"].values()),
+    }
 
 
 def _flat(row: dict[str, Any]) -> dict[str, Any]:

@@ -170,7 +170,7 @@ def _picture(
 def _label(across: float, up: float, taken: list[tuple[float, float]]) -> int:
     """Return the first place beside a point whose number meets none of those before, and take it; else the first."""
     places = [(across * PIXELS[0] + dx, dy - up * PIXELS[1]) for dx, dy, _ in LABELS]
-    free = (i for i, (x, y) in enumerate(places) if all(abs(x - a) > 14 or abs(y - b) > 10 for a, b in taken))
+    free = (i for i, (x, y) in enumerate(places) if all(abs(x - a) >= 13 or abs(y - b) > 10 for a, b in taken))
     chosen = next(free, 0)
     taken.append(places[chosen])
     return chosen
@@ -188,4 +188,6 @@ def log_axis(values: Sequence[float]) -> LogAxis:
         ticks = [tick for tick in ticks if math.log10(tick) % 1 < 1e-9 or math.log10(tick) % 1 > 1 - 1e-9]
     every = -(-len(ticks) // 7)
     ticks = ticks[::every]
-    return LogAxis(low_end, high_end, tuple(ticks), tuple(f"{tick:,.0f}" if tick >= 1 else f"{tick:g}" for tick in ticks))
+    return LogAxis(
+        low_end, high_end, tuple(ticks), tuple(f"{tick:,.0f}" if tick >= 1 else f"{tick:g}" for tick in ticks)
+    )
