@@ -8,7 +8,8 @@ from harness.report import data, gather, verify, write
 from harness.report.panels.costs import LABELS, log_axis
 from harness.report.render import Plot
 from harness.scoring.request import Request
-from tests.support import hand
+from tests.support import hand, pages
+from tests.support.pages import Opened
 
 ROWS = hand.grid(6, 2)
 
@@ -129,3 +130,35 @@ def test_numbers_beside_points_do_not_stand_on_each_other(board):
     assert {(plot.px(point.x), plot.py(point.score.value)) for point in points} == {
         (plot.px(points[0].x), plot.py(points[0].score.value))
     }
+
+
+@pytest.fixture(scope="module")
+def started():
+    with pages.browser() as found:
+        yield found
+
+
+@pytest.mark.parametrize("scheme, width", [("light", 360), ("dark", 1280)])
+def test_the_panel_in_a_browser(scheme, width, board, started, tmp_path):
+    """No fault for those who do not see, nothing beyond the edge, targets of 24 px, keyboard, hostile text as text."""
+    from axe_playwright_python.sync_playwright import Axe
+
+    folder, request = board
+    digest = gather.gather_leaderboard(folder, request).field.facts["truth_digest"]
+    lines = asked(700, 800, 2, served_model="<img src=x onerror=bad()>" * 3)
+    kinds = {"<script>bad()</script>": 4, "no-spaces-anywhere-in-this-kind-of-failure": 1}
+    hand.entry(folder / "rude", "rude", lines, "paper", digest, run={"price": [2, 9], "unanswered": kinds})
+    write.leaderboard_page(folder, tmp_path / "page.html", request=request)
+    opened = Opened(started, tmp_path / "page.html", "", scheme=scheme, width=width)
+    page = opened.page
+    assert page.locator("#cost figure").count() == 2 and page.locator("#cost .dot").count() == 3 + 5
+    assert [(row["id"], row["nodes"][0]["html"][:200]) for row in Axe().run(page).response["violations"]] == []
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    for link in page.locator("#cost a").all():
+        box = link.bounding_box()
+        assert box["height"] >= 23.5 and box["width"] >= 23.5
+    page.locator("#cost a", has_text="slow").focus()
+    page.keyboard.press("Enter")
+    assert page.inner_text("#model h2") == "Why does slow fail?"
+    assert "<script>bad()</script> 4" in page.inner_text("#cost") and (opened.said, opened.outside()) == ([], [])
+    opened.close()
