@@ -54,8 +54,11 @@ def test_the_panel_holds_prices_latencies_and_who_is_best_for_them(board):
     price, latency = costs.pictures
     assert [(point.name, point.best) for point in price.points] == [("cheap", True), ("good", True)]
     assert [(point.name, point.best) for point in latency.points] == [
-        ("local", True), ("cheap", True), ("good", True), ("slow", False)
-    ]  # fmt: skip
+        ("local", True),
+        ("cheap", True),
+        ("good", True),
+        ("slow", False),
+    ]
     assert price.finding == (
         "For the price, these are the best: cheap ($1.00 for 1,000 clips, 0.850) and "
         "good ($5.00 for 1,000 clips, 1.000)."

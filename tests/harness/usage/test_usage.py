@@ -198,8 +198,13 @@ def test_boards_and_tables_show_it_for_entries_that_state_it(paper):
 def test_words():
     section = SECTION | {"price": PRICE, "share": 1.0, "unanswered": {"reset": 1}}
     assert [dollars(x) for x in (0, 0.00001234, 0.0123, 0.5, 1, 1234.567)] == [
-        "$0.00", "$0.0000123", "$0.0123", "$0.500", "$1.00", "$1,234.57"
-    ]  # fmt: skip
+        "$0.00",
+        "$0.0000123",
+        "$0.0123",
+        "$0.500",
+        "$1.00",
+        "$1,234.57",
+    ]
     assert price_words(section) == "$0.0110"
     assert token_words(section) == "1,167 tokens in and 200 out"
     assert token_words(section | {"input_tokens": None}) == "200 tokens out"
