@@ -370,6 +370,7 @@ def _better(paired: PairedClips, m: int) -> np.ndarray:
 def _row(entry: Entry) -> dict[str, Any]:
     record, card = entry.score.record, entry.card
     passed = {row["stage"]: row["passed"] for row in record["funnel"]}
+    usage = {"usage": record["usage"]} if "usage" in record else {}
     return {
         "name": entry.name,
         "folder": shown_name(entry.folder.name),
@@ -380,7 +381,7 @@ def _row(entry: Entry) -> dict[str, Any]:
         "invalid": (passed["present"] - passed["valid"]) / record["n"],
         "flags": [row["flag"] for row in record["audit"] if row["raised"]],
         "signature": record["signature"],
-    }
+    } | usage
 
 
 def _verdict(rows: list[dict[str, Any]], paired: PairedClips, m: int) -> str:

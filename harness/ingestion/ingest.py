@@ -22,7 +22,7 @@ from harness.ingestion.clip_names import LookAlikes, difference
 from harness.ingestion.confusables import code_points
 from harness.ingestion.contents import text_in
 from harness.ingestion.diagnostics import Notes, Problem, problem_count, quote
-from harness.ingestion.fast_path import variables
+from harness.ingestion.fast_path import USAGE_PATTERN, variables
 from harness.ingestion.field_names import TARGETS, named_like
 from harness.ingestion.formats import tools
 from harness.ingestion.formats.clips import Clips
@@ -38,6 +38,8 @@ from harness.ingestion.problem_kinds import Kind, Problems, problem_lines
 from harness.ingestion.strict_json import Fault
 from harness.ingestion.submission_file import Limits, SubmissionFile, open_submission
 from harness.ingestion.vocabulary import Vocabulary
+from harness.usage.fields import NAMES, Usage
+from harness.usage.table import UsageTable
 from reference.resources import sql
 from reference.truth.store import Truth
 
@@ -87,6 +89,7 @@ class Ingestion:
     counts: dict[str, int]
     answered: int | None = None  # clips of a sealed split with known labels and a segment
     shortfall: str = ""  # why a sealed split has no score for so few answers
+    usage: dict[str, Any] | None = None  # what the answers cost, the section of a score record
 
     def __repr__(self) -> str:
         rejected = f" in {plural(self.rejected, 'rejected line')}" if self.rejected else ""
@@ -140,7 +143,8 @@ def ingest(truth: Truth, source: SubmissionFile, **choices: Any) -> Ingestion:
     shaping = Shaping(adapter.shape, options, clips, foreign=adapter.foreign)
     try:
         if adapter is PLAIN and reading.clip_map is None:
-            intake.check_all(_doubtful_lines(truth, source) if intake.screen() else (), shaping)
+            stated = any(not NAMES.isdisjoint(value) for value in voters)
+            intake.check_all(_doubtful_lines(truth, source) if intake.screen(usage=stated) else (), shaping)
         else:
             if adapter.foreign:
                 clips.require(adapter.name)
@@ -195,21 +199,29 @@ class Intake:
         self.connection = truth.connection
         self.problems, self.notes = Problems(source.name), Notes()
         self.lines, self.bad_lines = 0, 0
+        self.usage, self.usage_rows = UsageTable(self.connection), list[tuple[str, Usage]]()
         self.targets: dict[str, int] = {}  # of clips that a map in the file's order gave: operation of the target
         self.looks = LookAlikes(
             lambda: [known for (known,) in self.connection.execute(sql(__package__, "clip_ids")).fetchall()]
         )
 
-    def screen(self) -> bool:
+    def screen(self, *, usage: bool = False) -> bool:
         """Screen all lines at once; return True if some line is left to the strict checker.
 
-        `predictions` then holds the plainly good lines of clips of the split.
+        `predictions` then holds the plainly good lines of clips of the split. `usage`: lines may say what their answer
+        cost; without it such a line is left to the strict checker, and the others take less time.
         """
         for name, value in variables(self.words, self.source).items():  # the names are keys of a literal there
             self.connection.execute(f"SET VARIABLE {name} = ?", [value])
         self._drop_screen()
-        for statement in ("vocabulary", "screen", "predictions"):
+        if usage:
+            self.connection.execute("SET VARIABLE usage_pattern = ?", [USAGE_PATTERN])
+        for statement in ("lines_with_usage" if usage else "lines", "vocabulary", "screen", "predictions"):
             self.connection.execute(sql(__package__, statement))
+        if usage:
+            self.usage.make()
+            for statement in ("usage_said", "usage_screened"):
+                self.connection.execute(sql(__package__, statement))
         counts = self._row("screened")
         self.lines = counts["taken"]
         if counts["noted"]:
@@ -264,6 +276,7 @@ class Intake:
         self._settle_duplicates()
         truth = self.truth
         answered = self._row("answered")["answered"] if truth.sealed else None
+        rows = self._row("row_count")["rows"]
         counts = {kind: self.notes.count(kind) for kind in ("normalised", "repaired", "unreadable")}
         notes = ["begins with a byte order mark, ignored"] if self.source.bom else []
         if adapter != PLAIN.name:
@@ -273,7 +286,7 @@ class Intake:
             sha256=self.source.sha256,
             adapter=adapter,
             lines=self.lines,
-            rows=self._row("row_count")["rows"],
+            rows=rows,
             clips=truth.n,
             rejected=self.bad_lines,
             codes=dict(self.problems.codes),
@@ -283,6 +296,7 @@ class Intake:
             counts=counts | {"unknown_labels": self.notes.count("label"), "ignored_extra": self.notes.count("clip")},
             answered=answered,
             shortfall="" if answered is None else shortfall(truth.world, answered, truth.n),
+            usage=self.usage.sums(rows),
         )
 
     def _drop_screen(self) -> None:
@@ -309,6 +323,8 @@ class Intake:
         self.bad_lines += bool(checked.problems)
         for note in checked.notes:
             self.notes.add(note.kind, item.line, note.name, more=note.more)
+        if checked.usage is not None and checked.row.clip_id is not None and not checked.problems:
+            self.usage_rows.append((checked.row.clip_id, checked.usage))
         hidden = any(problem.code == "CHARACTERS" and problem.field == "clip_id" for problem in checked.problems)
         return checked.row._replace(clip_id=None) if hidden else checked.row  # said already, so not unknown as well
 
@@ -347,6 +363,8 @@ class Intake:
         self.connection.execute(sql(__package__, "checked_add"))
         unknown = self.connection.execute(sql(__package__, "checked_unknown")).fetchall()
         self.connection.unregister("batch")
+        self.usage.add(self.usage_rows)
+        self.usage_rows.clear()
         for line, clip_id, outcome in unknown:
             if self.ignore_extra:
                 self.notes.add("clip", line)

@@ -29,6 +29,7 @@ from harness.scoring.rounding import rounding_of
 from harness.scoring.score_cache import ANSWERS, RECORD, key
 from harness.scoring.signature import check_name, signature, with_name
 from harness.scoring.training_record import read_training_record
+from harness.usage.card import with_card
 from harness.version import __version__
 from reference import shapes
 from reference.code_digest import code_digest
@@ -82,7 +83,10 @@ def score(
             with write_errors(cache.folder):
                 _score_into(scratch, source, truth, request, training_record)
             folder = cache.keep(scratch, entry)
-    record = with_name(json.loads((folder / RECORD).read_bytes()), name)
+    record = json.loads((folder / RECORD).read_bytes())
+    if is_path(submission):
+        record = with_card(record, Path(submission))
+    record = with_name(record, name)
     record["diagnostics"]["notes"] += said
     if commitment:
         record = disclosure.log_and_redact(record, commitment, cache_home(request.home))
@@ -200,6 +204,8 @@ def _record(
     """Return the score record: what identifies it, the measurements, known failures of the task, what was read."""
     measured = measure(facts, request.weights)
     record = _identity(ingestion, facts.truth, request, training) | measured
+    if ingestion.usage is not None:
+        record["usage"] = ingestion.usage
     record["submission"]["sources"] = facts.single_row("sources")
     if ingestion.answered is not None:
         record["submission"]["answered"] = ingestion.answered

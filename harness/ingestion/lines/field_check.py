@@ -28,6 +28,9 @@ from harness.ingestion.lines.hints import (
 from harness.ingestion.lines.result import ANSWERED, INVALID, Checked, Note, Row
 from harness.ingestion.strict_json import column_of
 from harness.ingestion.vocabulary import Vocabulary
+from harness.usage.fields import NAMES as USAGE_NAMES
+from harness.usage.fields import Fault as UsageFault
+from harness.usage.fields import Usage, usage_of
 from reference.outside_files import is_utf8
 from reference.task import round_half_up
 
@@ -68,7 +71,8 @@ class FieldCheck:
             file_end=file_end,
             **self._extras(),
         )
-        return self.reject() if self.problems else Checked(row, [], self.notes)
+        usage = None if USAGE_NAMES.isdisjoint(self.value) else self._usage()
+        return self.reject() if self.problems else Checked(row, [], self.notes, usage=usage)
 
     def reject(self) -> Checked:
         """Return the problems, with a row that has no answer."""
@@ -267,6 +271,20 @@ class FieldCheck:
         else:
             return round_half_up(float(number) * scale)
         return None
+
+    def _usage(self) -> Usage:
+        """Return what the line says of its cost; no answer is judged by it, but wrong values are problems."""
+
+        def fault(wrong: UsageFault) -> None:
+            if wrong.code == "TYPE":
+                self._wrong_type(wrong.field, wrong.value, wrong.expected)
+            else:
+                self.problem("RANGE", wrong.field, f"{quote(wrong.value)} is out of range", wrong.expected)
+
+        tokens = self.value.get("usage")
+        if isinstance(tokens, dict):
+            self._check_case(tokens, "usage.")
+        return usage_of(self.value, fault, lambda name: self.notes.append(Note("field", quote(name))))
 
     def _source(self) -> int:
         source = self.value.get("source")

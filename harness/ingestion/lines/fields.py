@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from harness.usage.fields import NAMES as USAGE_NAMES
+
 ANSWER_FIELDS = ("dominant_operation", "temporal_segment", "next_operation", "anticipated_next_operation")
 SEGMENT_FIELDS = ("start_frame", "end_frame")
 ANSWERING_FIELDS = frozenset((*ANSWER_FIELDS, *SEGMENT_FIELDS))
 NUMBER_FIELDS = ("confidence", "next_confidence", "latency_ms")
 OPTIONAL_FIELDS = (*NUMBER_FIELDS, "source", "raw_output")
-FIELDS = ANSWERING_FIELDS | {"clip_id", *OPTIONAL_FIELDS}
+FIELDS = ANSWERING_FIELDS | {"clip_id", *OPTIONAL_FIELDS} | USAGE_NAMES
 SOURCES = ("model", "repaired", "fallback")
 CLIP_NAMES = ("clip_id", "clip", "video_id", "video")
 

@@ -78,12 +78,13 @@ class _Line(FieldCheck):
             return checked
         notes = [Note("text"), *checked.notes]
         if found.value is None:
-            return Checked(checked.row._replace(outcome=UNPARSEABLE), [], [*notes, _why_unreadable(found.problem)])
+            notes.append(_why_unreadable(found.problem))
+            return checked._replace(row=checked.row._replace(outcome=UNPARSEABLE), notes=notes)
         names = self._clip_named(found.value)
         if found.repaired:
             row = checked.row._replace(source=checked.row.source or REPAIRED)
-            return Checked(row, [], [*notes, Note("repaired")], names)
-        return Checked(checked.row, [], notes, names)
+            return checked._replace(row=row, notes=[*notes, Note("repaired")], names=names)
+        return checked._replace(notes=notes, names=names)
 
     def _clip_named(self, answer: Mapping[str, Any] | None) -> str | None:
         """Return the clip that an answer names, None where it is the line's own or none."""

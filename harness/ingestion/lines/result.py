@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from harness.ingestion.diagnostics import Problem
+from harness.usage.fields import Usage
 
 ANSWERED, UNPARSEABLE, INVALID = 0, 1, 2
 
@@ -46,3 +47,4 @@ class Checked(NamedTuple):
     problems: list[Problem]
     notes: list[Note]
     names: str | None = None  # the clip that the answer in a model's text names, where it is not the line's
+    usage: Usage | None = None  # None where the line states none
