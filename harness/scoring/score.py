@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness import disclosure
-from harness.cards import CARD, READING, predictions_of, read_card
+from harness.cards import CARD, READING, predictions_of, read_card, refuse_own_answers
 from harness.errors import UsageError
 from harness.ingestion.ingest import Ingestion, ingest
 from harness.ingestion.rows import NAME, is_path, write_rows
@@ -103,13 +103,14 @@ def as_its_card_says(submission: str | Path | Rows, request: Request) -> tuple[R
     """Return the request with what the card beside an entry's predictions says about reading them, and a note on it.
 
     A choice of the request's own counts more. A card counts for the file whose sum it states. Raises UsageError where
-    its clip map is not the one whose sum it states.
+    its clip map is not the one whose sum it states, and for answers about own clips.
     """
     if not request.follow_card or not is_path(submission) or str(submission) == STDIN:
         return request, []
-    if not (Path(submission).parent / CARD).is_file():
-        return request, []
     path = Path(submission)
+    if not (path.parent / CARD).is_file():
+        refuse_own_answers(path, request.world, request.split)
+        return request, []
     try:
         card = read_card(path.parent)
     except UsageError:

@@ -1,0 +1,223 @@
+"""Page of answers about own clips: what was answered about each clip, with pictures, unread answers first.
+
+One HTML file that makes no request, like the other pages, of which it has style and policy. It stands whole in the file,
+so that it can be read and printed without a script; the script filters, sorts and moves by keyboard. Nothing is judged.
+"""
+
+from __future__ import annotations
+
+import base64
+import io
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import numpy as np
+from markupsafe import Markup
+
+from harness.cards import ANSWERS, ANSWERS_PAGE, PREDICTIONS, own_answers
+from harness.errors import HarnessError, UsageError
+from harness.formatting import count, in_words, plural
+from harness.ingestion.line_checker import SOURCES
+from harness.prediction.own_clips.questions import Shown
+from harness.progress import counter
+from harness.report.render import environment, policy, static
+from harness.report.typography import NONE
+from harness.report.write import BUDGET, Written
+from reference.files import read_json_lines, write_text
+from reference.task import CLIP_FRAMES, normalise_label
+from reference.video.decoders import Pixels
+
+SIDE, COLUMNS, QUALITY = 112, 4, 60
+"""Side of a picture in pixels, pictures in a row of a clip's strip, and the quality of the WebP."""
+LONGEST_RAW = 4_000
+FALLBACK = SOURCES[2]
+UNREAD, NO_OPERATION = "(not read)", "(no operation)"
+"""Groups of clips beside those of the operations."""
+FREQUENT = 3
+
+
+@dataclass(frozen=True)
+class Answer:
+    """One clip on the page. `group`: what the filter knows it by; `note`: what is wrong with the answer, or ""."""
+
+    clip_id: str
+    group: str
+    operation: str | None
+    start: int | None
+    end: int | None
+    next_operation: str | None
+    confidence: float | None
+    latency_ms: float
+    note: str
+    raw: str
+    is_cut: bool  # `raw` is the beginning of the model's words
+    picture: str  # a WebP in base64, or ""
+
+
+@dataclass(frozen=True)
+class Group:
+    """Clips that the page filters by: those of an operation, or the unread ones. `share`: percent of the answers."""
+
+    name: str
+    clips: int
+    share: float
+    meaning: str
+    known: bool
+
+
+@dataclass(frozen=True)
+class AnswersPage:
+    """All that the template of the page shows."""
+
+    title: str
+    headline: str
+    lede: str
+    chips: list[tuple[str, str]]
+    groups: list[Group]
+    answers: list[Answer]
+    left_out: list[tuple[str, str]]  # file or clip, and why it has no answer
+    rests: list[tuple[str, float]]
+    facts: Mapping[str, Any]
+    columns: int = COLUMNS
+    frames: int = CLIP_FRAMES
+
+
+def answers_page(
+    folder: str | Path, path: str | Path | None = None, *, shown: Shown | None = None, budget: int = BUDGET
+) -> Written:
+    """Write the page of answers about own clips, by default as answers.html beside them.
+
+    `shown`: where the pictures come from, of which at most `budget` bytes are embedded, those of unread answers first;
+    without it the page has none. Raises UsageError where the folder holds no such answers.
+    """
+    folder = Path(folder)
+    facts = own_answers(folder)
+    if facts is None:
+        raise UsageError(f"{folder}: holds no {ANSWERS}, as harness predict --clips writes it")
+    lines = sorted(read_json_lines(folder / PREDICTIONS), key=lambda line: line["source"] != FALLBACK)
+    pictures = _pictures([line["clip_id"] for line in lines], shown, budget) if shown is not None else {}
+    answers = [_answer(line, facts, pictures.get(line["clip_id"], "")) for line in lines]
+    path = folder / ANSWERS_PAGE if path is None else Path(path)
+    text = html(_page(answers, facts))
+    write_text(path, text)
+    return Written(path, len(text.encode()), len(pictures), [])
+
+
+def html(page: AnswersPage) -> str:
+    """Return the text of the file."""
+    style, script = static("style.css") + static("answers.css"), static("state.js") + static("answers.js")
+    values = {"style": Markup(style), "script": Markup(script), "policy": policy(style, script)}
+    text = (
+        environment()
+        .get_template("answers.html.j2")
+        .render(page=page, UNREAD=UNREAD, NO_OPERATION=NO_OPERATION, **values)
+    )
+    return text.encode("utf-8", "replace").decode()
+
+
+def _answer(line: Mapping[str, Any], facts: Mapping[str, Any], picture: str) -> Answer:
+    segment, raw, operation = line["temporal_segment"] or {}, line.get("raw_output") or "", line["dominant_operation"]
+    known = {normalise_label(label) for label in facts["operations"]}
+    strange = [label for label in (operation, line["next_operation"]) if label and normalise_label(label) not in known]
+    note = f"not among the operations: {', '.join(dict.fromkeys(strange))}" if strange else ""
+    is_unread = line["source"] == FALLBACK
+    return Answer(
+        clip_id=line["clip_id"],
+        group=UNREAD if is_unread else operation or NO_OPERATION,
+        operation=operation,
+        start=segment.get("start_frame"),
+        end=segment.get("end_frame"),
+        next_operation=line["next_operation"],
+        confidence=line.get("confidence"),
+        latency_ms=line["latency_ms"],
+        note="no whole answer could be read in the model's words" if is_unread else note,
+        raw=raw[:LONGEST_RAW],
+        is_cut=len(raw) > LONGEST_RAW,
+        picture=picture,
+    )
+
+
+def _page(answers: Sequence[Answer], facts: Mapping[str, Any]) -> AnswersPage:
+    clips, run = facts["clips"], facts["run"]
+    left_out = [*clips["left_out"].items(), *clips["not_shown"].items()]
+    groups = _groups(answers, facts["operations"])
+    unread = sum(answer.group == UNREAD for answer in answers)
+    found = f"{count(len(answers))} of {plural(clips['found'], 'clip')} of {clips['name']} answered"
+    read = f"; {'one answer' if unread == 1 else f'{count(unread)} answers'} could not be read" if unread else ""
+    often = [f"{group.name} ({count(group.clips)})" for group in groups if group.known and group.clips][:FREQUENT]
+    lede = f"Most often {in_words(often)}. " if often else ""
+    chips = [
+        ("model", run.get("model") or facts["name"]),
+        ("date", facts["date"]),
+        ("operations", count(len(facts["operations"]))),
+        ("median time", _time([answer.latency_ms for answer in answers])),
+        ("harness", run["harness"]),
+    ]
+    return AnswersPage(
+        title=f"Answers of {facts['name']}",
+        headline=f"{found}{read}",
+        lede=f"{lede}No truth is known here: nothing on this page says whether an answer is right.",
+        chips=[(name, str(value)) for name, value in chips if value],
+        groups=groups,
+        answers=list(answers),
+        left_out=left_out,
+        rests=list(clips["rests"].items()),
+        facts=facts,
+    )
+
+
+def _groups(answers: Iterable[Answer], operations: Mapping[str, str]) -> list[Group]:
+    """Return the unread answers, then the operations by how often they were answered, then the other words."""
+    counts = Counter(answer.group for answer in answers)
+    total = max(counts.total(), 1)
+
+    def group(name: str, known: bool) -> Group:
+        return Group(name, counts[name], round(100 * counts[name] / total, 1), operations.get(name, ""), known)
+
+    known = sorted((group(name, True) for name in operations), key=lambda one: -one.clips)
+    others = [group(name, False) for name, _ in counts.most_common() if name not in operations and name != UNREAD]
+    return ([group(UNREAD, False)] if counts[UNREAD] else []) + known + others
+
+
+def _time(latencies_ms: Sequence[float]) -> str:
+    if not latencies_ms:
+        return NONE
+    middle = median(latencies_ms)
+    return f"{middle / 1000:,.1f} s a clip" if middle >= 1000 else f"{middle:,.0f} ms a clip"
+
+
+def _pictures(clips: Sequence[str], shown: Shown, budget: int) -> dict[str, str]:
+    """Return clip id -> its pictures as WebP in base64, as many as fit the budget; none where Pillow is missing."""
+    found, spent = dict[str, str](), 0
+    with counter("pictures of the page") as report:
+        for place, clip_id in enumerate(clips):
+            text = _picture(lambda: shown.strip(clip_id, SIDE))
+            if spent + len(text) > budget:
+                break
+            if text:
+                found[clip_id] = text
+            spent += len(text)
+            report(place + 1, len(clips))
+    return found
+
+
+def _picture(strip: Callable[[], Pixels]) -> str:
+    """Return a strip's pictures side by side, COLUMNS in a row; "" for a clip that cannot be read any more."""
+    try:
+        from PIL import Image
+
+        pictures = [Image.fromarray(picture) for picture in strip()]
+    except (ImportError, HarnessError, OSError):
+        return ""
+    rows = -(-len(pictures) // COLUMNS)
+    sheet = Image.fromarray(np.zeros((rows * SIDE, min(len(pictures), COLUMNS) * SIDE, 3), np.uint8))
+    for place, picture in enumerate(pictures):
+        small = picture if picture.size == (SIDE, SIDE) else picture.resize((SIDE, SIDE), Image.Resampling.BOX)
+        sheet.paste(small, (place % COLUMNS * SIDE, place // COLUMNS * SIDE))
+    packed = io.BytesIO()
+    sheet.save(packed, "WEBP", quality=QUALITY, method=4)
+    return base64.b64encode(packed.getvalue()).decode()
