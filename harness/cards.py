@@ -4,8 +4,8 @@ Unknown keys are refused, so that a misspelt key is not a silent default. The pu
 alone is free: texts, numbers, booleans, lists and tables of them that say how the predictions were made. Every entry is
 written by `write_entry`.
 
-Answers about clips of the user's own are no entry, because nothing is known that could judge them: `answers.json` stands
-in the card's place, and commands that score say so (`refuse_own_answers`).
+Answers about clips of the user's own are no entry, because nothing is known that could judge them: `answers.json`
+stands in the card's place, and commands that score say so (`refuse_own_answers`).
 """
 
 from __future__ import annotations
@@ -208,7 +208,7 @@ def own_answers(folder: Path) -> dict[str, Any] | None:
 
 
 def refuse_own_answers(path: Path, world: str, split: str) -> None:
-    """Raise UsageError for answers about own clips that are to be judged by the default world, which knows no such clip.
+    """Raise UsageError for answers about own clips that the default world, which has no such clips, is to judge.
 
     Another world may be their truth, imported since; and the clips of a rendering have one where they were drawn.
     """

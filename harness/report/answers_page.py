@@ -1,7 +1,7 @@
 """Page of answers about own clips: what was answered about each clip, with pictures, unread answers first.
 
-One HTML file that makes no request, like the other pages, of which it has style and policy. It stands whole in the file,
-so that it can be read and printed without a script; the script filters, sorts and moves by keyboard. Nothing is judged.
+One HTML file that makes no request, like the other pages, of which it has style and policy. All of it stands there as
+text, so that it can be read and printed without a script, which filters, sorts and moves by keyboard. Nothing is judged.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import base64
 import io
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
@@ -29,7 +29,6 @@ from harness.report.typography import NONE
 from harness.report.write import BUDGET, Written
 from reference.files import read_json_lines, write_text
 from reference.task import CLIP_FRAMES, normalise_label
-from reference.video.decoders import Pixels
 
 SIDE, COLUMNS, QUALITY = 112, 4, 60
 """Side of a picture in pixels, pictures in a row of a clip's strip, and the quality of the WebP."""
@@ -120,7 +119,8 @@ def html(page: AnswersPage) -> str:
 
 
 def _answer(line: Mapping[str, Any], facts: Mapping[str, Any], picture: str) -> Answer:
-    segment, raw, operation = line["temporal_segment"] or {}, line.get("raw_output") or "", line["dominant_operation"]
+    segment, operation = line["temporal_segment"] or {}, line["dominant_operation"]
+    raw = line.get("raw_output") or ""
     known = {normalise_label(label) for label in facts["operations"]}
     strange = [label for label in (operation, line["next_operation"]) if label and normalise_label(label) not in known]
     note = f"not among the operations: {', '.join(dict.fromkeys(strange))}" if strange else ""
@@ -195,7 +195,7 @@ def _pictures(clips: Sequence[str], shown: Shown, budget: int) -> dict[str, str]
     found, spent = dict[str, str](), 0
     with counter("pictures of the page") as report:
         for place, clip_id in enumerate(clips):
-            text = _picture(lambda: shown.strip(clip_id, SIDE))
+            text = _picture(shown, clip_id)
             if spent + len(text) > budget:
                 break
             if text:
@@ -205,12 +205,12 @@ def _pictures(clips: Sequence[str], shown: Shown, budget: int) -> dict[str, str]
     return found
 
 
-def _picture(strip: Callable[[], Pixels]) -> str:
-    """Return a strip's pictures side by side, COLUMNS in a row; "" for a clip that cannot be read any more."""
+def _picture(shown: Shown, clip_id: str) -> str:
+    """Return a clip's pictures, COLUMNS in a row; "" for a clip that cannot be read any more."""
     try:
         from PIL import Image
 
-        pictures = [Image.fromarray(picture) for picture in strip()]
+        pictures = [Image.fromarray(picture) for picture in shown.strip(clip_id, SIDE)]
     except (ImportError, HarnessError, OSError):
         return ""
     rows = -(-len(pictures) // COLUMNS)
