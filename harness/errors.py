@@ -8,7 +8,16 @@ from typing import Any
 
 from reference.errors import HarnessError, TruthError, WorldError
 
-__all__ = ["GateFailed", "HarnessError", "SubmissionError", "TruthError", "UsageError", "WorldError", "check_choices"]
+__all__ = [
+    "GateFailed",
+    "HarnessError",
+    "IncompleteError",
+    "SubmissionError",
+    "TruthError",
+    "UsageError",
+    "WorldError",
+    "check_choices",
+]
 
 
 class UsageError(HarnessError):
@@ -28,6 +37,12 @@ class GateFailed(HarnessError):
     """A `--fail-under` or `--fail-if-worse` condition that does not hold."""
 
     exit_code = 1
+
+
+class IncompleteError(HarnessError):
+    """A prediction run that ended with clips which got no answer; the next start asks about them."""
+
+    exit_code = 3
 
 
 def check_choices(kind: Any, names: Iterable[str]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -21,11 +22,15 @@ def _silent(text: str) -> None:
     """Drop a sentence."""
 
 
+def _is_amount(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < math.inf
+
+
 @dataclass(frozen=True, kw_only=True)
 class Choices:
     """Choices of `predict`, all with defaults. Paths may be texts, and None chooses the default.
 
-    Raises UsageError for a limit, a batch or a number of processes below 1, and for options that are no texts.
+    Raises UsageError for numbers below 1 or amounts below 0, and for options that are no texts.
     """
 
     world: str = DEFAULT_WORLD
@@ -34,6 +39,12 @@ class Choices:
     limit: int | None = None  # only the first clips
     batch_size: int | None = None  # clips a question; by default the model's own number
     options: Mapping[str, str] = field(default_factory=dict)  # of a model that is given by name
+    connections: int | None = None  # most questions at once; by default the model's own number
+    deadline: float = 600.0  # seconds a clip, over all attempts at it
+    max_failures: int = 50  # clips without an answer that end a start
+    price: tuple[float, float] | None = None  # dollars per million tokens in and out
+    max_cost: float | None = None  # dollars that end a start
+    give_up: bool = False  # make an entry although clips are without an answer
     fresh: bool = False  # discard what an earlier run left
     workers: int = 2  # processes that draw pictures
     home: Path | None = None  # the cache; by default HARNESS_HOME
@@ -41,10 +52,18 @@ class Choices:
     say: Say = _silent  # takes what is worth knowing before the run ends
 
     def __post_init__(self) -> None:
-        for name in ("limit", "batch_size", "workers"):
+        for name in ("limit", "batch_size", "workers", "connections", "max_failures"):
             number = getattr(self, name)
             if number is not None and not (isinstance(number, int) and number >= 1 and number is not True):
                 raise UsageError(f"{name}={number!r}: expected an integer from 1 on")
+        if not _is_amount(self.deadline) or self.deadline <= 0:
+            raise UsageError(f"deadline={self.deadline!r}: expected seconds above 0")
+        if self.price is not None and not (len(self.price) == 2 and all(map(_is_amount, self.price))):
+            raise UsageError(f"price={self.price!r}: expected dollars per million tokens in and out, such as 2.5,10")
+        if self.max_cost is not None and not (_is_amount(self.max_cost) and self.max_cost > 0):
+            raise UsageError(f"max_cost={self.max_cost!r}: expected dollars above 0")
+        if self.max_cost is not None and self.price is None:
+            raise UsageError("max_cost needs the price of tokens (--price IN,OUT)")
         for key, text in dict(self.options or {}).items():
             if not isinstance(key, str) or not isinstance(text, str):
                 raise UsageError(f"options: {key!s:.80} has a value that is {kind_of(text)}, expected texts")

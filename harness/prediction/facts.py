@@ -15,6 +15,7 @@ from harness.cards import TRAINING, fault_in
 from harness.errors import UsageError
 from harness.ingestion.rows import kind_of, to_plain
 from harness.masking import Mask
+from harness.prediction.asker import Asker, is_asker
 from harness.prediction.model_code import ModelCode
 from harness.prediction.predictor import Predictor, Wants
 from harness.scoring.training_record import check_training_record, record_fault
@@ -28,34 +29,35 @@ class Facts:
     """Checked facts about a model. Card and training record hold no secrets."""
 
     wants: Wants | None
-    batch_size: int
+    at_once: int  # clips a batch of a Predictor, connections of an Asker
     card: dict[str, Any]
     training: dict[str, Any] | None
     raw: Any  # card and training record as the model states them, for the run's identity alone
 
     @classmethod
-    def of(cls, predictor: Predictor, code: ModelCode, mask: Mask) -> Facts:
+    def of(cls, predictor: Predictor | Asker, code: ModelCode, mask: Mask) -> Facts:
         """Read and check what a model says of itself. Raises UsageError."""
-        read = {name: _attribute(predictor, name, code) for name in ("wants", "batch_size", "card", "training")}
+        at_once = "connections" if is_asker(predictor) else "batch_size"
+        read = {name: _attribute(predictor, name, code) for name in ("wants", at_once, "card", "training")}
 
         def failure(cause: str) -> UsageError:
             return UsageError(f"what the model says of itself cannot be read: {cause}")
 
         with code.called(failure, own=UsageError):
             card, training = _card(read["card"]), _training(read["training"])
-            wants, size = _wants(read["wants"]), read["batch_size"]
+            wants, size = _wants(read["wants"]), read[at_once]
         if not isinstance(size, int):
-            raise UsageError(f"the model's batch_size is {size!r:.80}, expected an integer")
+            raise UsageError(f"the model's {at_once} is {size!r:.80}, expected an integer")
         return cls(
             wants=wants,
-            batch_size=int(size),
+            at_once=int(size),
             card=mask.value(card),
             training=mask.value(training),
             raw=[card, training],
         )
 
 
-def _attribute(predictor: Predictor, name: str, code: ModelCode) -> Any:
+def _attribute(predictor: Predictor | Asker, name: str, code: ModelCode) -> Any:
     with code.called(lambda cause: UsageError(f"the model's {name} cannot be read: {cause}"), own=UsageError):
         return getattr(predictor, name)
 

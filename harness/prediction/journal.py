@@ -2,8 +2,9 @@
 
 In the entry's folder, until it is whole:
 
-    run.json                 the run's identity: model, card, split, pictures
-    predictions.jsonl.part   the answers so far, a whole line each, synced after every batch
+    run.json                 the run's identity: model, card, split, pictures; and what was agreed with the model
+    predictions.jsonl.part   the answers so far, a whole line each, written as they come
+    attempts.jsonl           the failed attempts, if any; it stays beside the entry
 
 A run resumes where the same model is asked about the same pictures; anything else is refused and named. A line that was
 cut off when the run was killed is dropped, and one that holds no answer is asked again. One process writes into a
@@ -17,7 +18,9 @@ import fcntl
 import json
 import math
 import os
+import time
 from collections.abc import Iterable, Iterator, Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, Any
 
@@ -27,7 +30,9 @@ from harness.ingestion.line_checker import SOURCES
 from reference.files import replacement
 
 FALLBACK = SOURCES[2]
-IDENTITY, PART = "run.json", f"{PREDICTIONS}.part"
+IDENTITY, PART, ATTEMPTS = "run.json", f"{PREDICTIONS}.part", "attempts.jsonl"
+AGREED = "agreed"
+UNSYNCED_LINES, UNSYNCED_SECONDS = 64, 1.0
 
 Line = dict[str, Any]
 
@@ -41,20 +46,42 @@ def refuse_finished(folder: Path) -> None:
 
 
 class Journal:
-    """Answers so far by clip id; `add` writes more of them to disk."""
+    """Answers so far by clip id, and `agreed`, what was agreed with the model; None before anything was."""
 
-    def __init__(self, folder: Path, file: IO[bytes]):
-        self._folder, self._file = folder, file
+    def __init__(self, folder: Path, file: IO[bytes], identity: Mapping[str, Any], agreed: Mapping[str, Any] | None):
+        self._folder, self._file, self._identity = folder, file, identity
         self._before = _entry(folder)
-        self.lines = _read_whole_lines(file)
+        self._unsynced, self._synced_at = 0, time.monotonic()
+        self.lines, self.agreed = _read_whole_lines(file), agreed
 
-    def add(self, lines: Iterable[Line]) -> None:
-        """Append lines and sync: once this returns, a kill does not lose them."""
+    def add(self, lines: Iterable[Line], *, sync: bool = True) -> None:
+        """Append lines: once this returns, a kill does not lose them; nor does a power cut, once they are synced.
+
+        `sync`: at once; else when they are many, or the last time is a second ago.
+        """
         found = {line["clip_id"]: line for line in lines}
         self._file.write("".join(json.dumps(line) + "\n" for line in found.values()).encode())
         self._file.flush()
-        os.fsync(self._file.fileno())
         self.lines |= found
+        self._unsynced += len(found)
+        if sync or self._unsynced >= UNSYNCED_LINES or time.monotonic() - self._synced_at >= UNSYNCED_SECONDS:
+            self.sync()
+
+    def sync(self) -> None:
+        """Sync what was added."""
+        os.fsync(self._file.fileno())
+        self._unsynced, self._synced_at = 0, time.monotonic()
+
+    def add_attempt(self, attempt: Mapping[str, Any]) -> None:
+        """Append a failed attempt, with the time, to attempts.jsonl."""
+        line = json.dumps({"at": datetime.now(UTC).isoformat(timespec="milliseconds"), **attempt})
+        with (self._folder / ATTEMPTS).open("a", encoding="utf-8") as file:
+            file.write(line + "\n")
+
+    def agree(self, agreed: Mapping[str, Any]) -> None:
+        """Keep what was agreed with the model for later starts."""
+        self.agreed = dict(agreed)
+        _write_identity(self._folder, {**self._identity, AGREED: self.agreed})
 
     def check_before_finishing(self) -> None:
         """Raise UsageError where an entry, or the journal of another run, appeared while the model answered."""
@@ -79,15 +106,22 @@ def journal(folder: Path, identity: Mapping[str, Any], *, fresh: bool = False) -
     """
     folder.mkdir(parents=True, exist_ok=True)
     with _locked(folder) as file:
+        agreed = None
         if fresh:
             file.truncate(0)
         elif file.seek(0, os.SEEK_END):
-            _compare(folder, identity)
+            agreed = _compare(folder, identity)
         else:
             _refuse_entry_or_leave(folder)
-        with replacement(folder / IDENTITY, private=True) as path:
-            path.write_text(json.dumps(identity, indent=1) + "\n", encoding="utf-8")
-        yield Journal(folder, file)
+        if not file.seek(0, os.SEEK_END):
+            (folder / ATTEMPTS).unlink(missing_ok=True)
+        _write_identity(folder, identity if agreed is None else {**identity, AGREED: agreed})
+        yield Journal(folder, file, identity, agreed)
+
+
+def _write_identity(folder: Path, identity: Mapping[str, Any]) -> None:
+    with replacement(folder / IDENTITY, private=True) as path:
+        path.write_text(json.dumps(identity, indent=1) + "\n", encoding="utf-8")
 
 
 def close(folder: Path) -> None:
@@ -149,7 +183,8 @@ def _entry(folder: Path) -> list[tuple[int, ...] | None]:
     return found
 
 
-def _compare(folder: Path, identity: Mapping[str, Any]) -> None:
+def _compare(folder: Path, identity: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """Return what the run there agreed with its model. Raises UsageError where it is another run."""
     if identity.get("card", "") is None:
         raise UsageError(
             f"{folder}: holds the answers of an earlier run, and without a card nothing says that this model gave "
@@ -157,6 +192,7 @@ def _compare(folder: Path, identity: Mapping[str, Any]) -> None:
         )
     try:
         there = json.loads((folder / IDENTITY).read_text(encoding="utf-8"))
+        agreed = there.pop(AGREED, None)
         other = [key for key in {**identity, **there} if there.get(key) != identity.get(key)]
     except (OSError, ValueError, TypeError, AttributeError, RecursionError):
         raise UsageError(f"{folder}: {PART} does not say whose answers it holds; --fresh starts over") from None
@@ -165,6 +201,7 @@ def _compare(folder: Path, identity: Mapping[str, Any]) -> None:
             f"{folder}: holds the answers of another run ({', '.join(_differences(there, identity, other))}); "
             "choose another folder, or discard them with --fresh"
         )
+    return agreed if isinstance(agreed, dict) else None
 
 
 def _differences(there: Mapping[str, Any], identity: Mapping[str, Any], keys: Iterable[str]) -> Iterator[str]:

@@ -15,14 +15,14 @@ import json
 import math
 import re
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from harness.errors import HarnessError
 from harness.ingestion.line_checker import SOURCES, answer_part, check, read_answer
 from harness.ingestion.rows import fault_of, kind_of, to_plain
 from harness.ingestion.vocabulary import UNKNOWN_LABEL, Vocabulary
 from harness.prediction.floors import Floors
-from harness.prediction.predictor import Answer, Reply
+from harness.prediction.predictor import USAGE, Answer, Reply
 
 MODEL, REPAIRED, FALLBACK = SOURCES
 RAW_CHARACTERS, LABEL_CHARACTERS = 80_000, 200
@@ -33,13 +33,20 @@ TOLERANCE = 1e-6
 _OPERATION = re.compile(r"""dominant_operation["']?\s*[:=]\s*(["'])(?P<label>[^"'\n]{1,100})\1""")
 
 
+class Asked(NamedTuple):
+    """Requests that an answer took, and the time from the beginning of the first to that of the last."""
+
+    attempts: int
+    wait_ms: float
+
+
 class Reader:
     """Reader of replies about the clips of one split."""
 
     def __init__(self, floors: Floors):
         self.floors, self.words = floors, Vocabulary(floors.operations)
 
-    def line(self, clip_id: str, reply: Answer, latency_ms: float) -> dict[str, Any]:
+    def line(self, clip_id: str, reply: Answer, latency_ms: float, asked: Asked | None = None) -> dict[str, Any]:
         """Return the prediction line. Raises HarnessError where the predictor, not the model, is at fault."""
         reply = _to_reply(clip_id, reply)
         if reply.answer is not None:
@@ -49,7 +56,8 @@ class Reader:
         else:
             raise HarnessError(f"clip {clip_id}: the reply holds neither text nor answer")
         line = {"clip_id": clip_id, **fields, **self._confidences(reply, source)}
-        line["latency_ms"] = round(latency_ms, 3)
+        line["latency_ms"] = round(latency_ms if reply.latency_ms is None else reply.latency_ms, 3)
+        line |= _facts_of_service(reply, asked)
         if reply.text is not None:
             line["raw_output"] = _writable(reply.text[:RAW_CHARACTERS])
         return line | {"source": source}
@@ -107,6 +115,23 @@ class Reader:
         return {name: value for name, value in own.items() if value is not None}
 
 
+def _facts_of_service(reply: Reply, asked: Asked | None) -> dict[str, Any]:
+    """Return what the server, and the asking, say of the answer: usage, finish_reason, served_model, times."""
+    found = {
+        "usage": None if reply.usage is None else {name: int(number) for name, number in reply.usage.items()},
+        "finish_reason": _label_of_service(reply.finish_reason),
+        "served_model": _label_of_service(reply.served_model),
+        "ttft_ms": None if reply.ttft_ms is None else round(reply.ttft_ms, 3),
+        "attempts": asked and asked.attempts,
+        "wait_ms": asked and round(asked.wait_ms, 3),
+    }
+    return {name: value for name, value in found.items() if value is not None}
+
+
+def _label_of_service(text: str | None) -> str | None:
+    return None if text is None else _writable(text[:LABEL_CHARACTERS])
+
+
 def _to_reply(clip_id: str, value: Any) -> Reply:
     """Return what a model answered as a Reply of JSON values. Raises HarnessError for what is none."""
     if isinstance(value, str):
@@ -118,6 +143,7 @@ def _to_reply(clip_id: str, value: Any) -> Reply:
     text, answer = value.text, value.answer
     if not isinstance(text, str | None):
         raise HarnessError(f"clip {clip_id}: the reply's text is {kind_of(text)}, expected a text or None")
+    _check_service(clip_id, value)
     value = value._replace(
         confidence=_probability(clip_id, "confidence", value.confidence),
         next_confidence=_probability(clip_id, "next_confidence", value.next_confidence),
@@ -132,6 +158,25 @@ def _to_reply(clip_id: str, value: Any) -> Reply:
         return value._replace(answer=json.loads(json.dumps(dict(answer), default=to_plain)))
     except (TypeError, ValueError, RecursionError):
         raise HarnessError(f"clip {clip_id}: the reply's {fault_of(answer)}") from None
+
+
+def _check_service(clip_id: str, reply: Reply) -> None:
+    """Raise HarnessError where a reply's facts about its service are no such facts."""
+    if reply.usage is not None:
+        known = isinstance(reply.usage, Mapping) and not set(reply.usage) - set(USAGE)
+        if not known or not all(_is_count(number) for number in reply.usage.values()):
+            raise HarnessError(f"clip {clip_id}: usage {reply.usage!r:.80}, expected numbers of {', '.join(USAGE)}")
+    for name in ("finish_reason", "served_model"):
+        if not isinstance(getattr(reply, name), str | None):
+            raise HarnessError(f"clip {clip_id}: {name} is {kind_of(getattr(reply, name))}, expected a text or None")
+    for name in ("ttft_ms", "latency_ms"):
+        value = getattr(reply, name)
+        if value is not None and not (isinstance(value, int | float) and 0 <= value < math.inf):
+            raise HarnessError(f"clip {clip_id}: {name} {value!r:.80}, expected milliseconds")
+
+
+def _is_count(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 2**53
 
 
 def _probability(clip_id: str, name: str, value: Any) -> float | None:

@@ -23,7 +23,7 @@ import pytest
 import harness
 from harness.cards import read_card
 from harness.errors import HarnessError, UsageError
-from harness.prediction import model_code, predictor
+from harness.prediction import model_code, models
 from harness.prediction.journal import PART
 from harness.prediction.predictor import Reply, Wants
 from reference.truth.store import open_truth
@@ -425,7 +425,7 @@ def package(tmp_path_factory):
     points = "".join(f"{name} = {value}\n" for name, value in (names | {"broken": "broken:load"}).items())
     (folder / "bad-1.dist-info").mkdir()
     (folder / "bad-1.dist-info" / "METADATA").write_text("Metadata-Version: 2.1\nName: bad\nVersion: 1\n")
-    (folder / "bad-1.dist-info" / "entry_points.txt").write_text(f"[{predictor.GROUP}]\n{points}")
+    (folder / "bad-1.dist-info" / "entry_points.txt").write_text(f"[{models.GROUP}]\n{points}")
     (folder / "broken.py").write_text("def load(:\n")
     (folder / "bad_models.py").write_text(LOADERS)
     return folder
@@ -451,7 +451,7 @@ def test_a_loader_that_fails_is_a_sentence(model, message, package, world, tmp_p
     monkeypatch.syspath_prepend(str(package))
     monkeypatch.delitem(sys.modules, "bad_models", raising=False)  # it took os._exit as it was when it was loaded
     found = {point.name: point for point in metadata.distribution("bad").entry_points}
-    monkeypatch.setattr(predictor, "entry_points", lambda: found)
+    monkeypatch.setattr(models, "entry_points", lambda: found)
     with pytest.raises(UsageError, match=message) as raised:
         harness.predict(model, tmp_path / "entry", world=world)
     assert raised.value.exit_code == 2 and not (tmp_path / "entry").exists()

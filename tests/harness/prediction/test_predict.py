@@ -25,7 +25,7 @@ from harness import progress
 from harness.baselines.write import write_baseline
 from harness.cards import predictions_of, read_card
 from harness.errors import HarnessError, UsageError
-from harness.prediction import predictor
+from harness.prediction import models
 from harness.prediction.floors import Floors
 from harness.prediction.journal import IDENTITY, PART
 from harness.prediction.predictor import Question, Reply, Wants
@@ -334,8 +334,8 @@ def test_a_number_below_one_is_refused(name, number, world, tmp_path):
 
 
 def points(monkeypatch, **values):
-    found = [metadata.EntryPoint(name, value, predictor.GROUP) for name, value in values.items()]
-    monkeypatch.setattr(predictor.metadata, "entry_points", lambda group: found)
+    found = [metadata.EntryPoint(name, value, models.GROUP) for name, value in values.items()]
+    monkeypatch.setattr(models.metadata, "entry_points", lambda group: found)
 
 
 @pytest.mark.parametrize("name", ["constant", "whole-clip", "random"])
@@ -398,8 +398,8 @@ def test_a_package_that_is_missing(monkeypatch, tmp_path, world):
     with pytest.raises(UsageError, match="video needs no_such_module, which is not installed"):
         harness.predict("video:x", tmp_path / "entry", world=world)
     extras = types.SimpleNamespace(metadata=metadata.metadata("warehouse-harness"))
-    shipped = types.SimpleNamespace(name="video", load=predictor.entry_points()["video"].load, dist=extras)
-    monkeypatch.setattr(predictor.metadata, "entry_points", lambda group: [shipped])
+    shipped = types.SimpleNamespace(name="video", load=models.entry_points()["video"].load, dist=extras)
+    monkeypatch.setattr(models.metadata, "entry_points", lambda group: [shipped])
     with pytest.raises(UsageError, match=r"needs no_such_module: pip install -e '\.\[video\]'"):
         harness.predict("video:x", tmp_path / "entry", world=world)
 

@@ -14,7 +14,7 @@ import pytest
 import harness
 from harness.cards import read_card
 from harness.errors import HarnessError, UsageError
-from harness.prediction import predictor
+from harness.prediction import models
 from harness.prediction.journal import IDENTITY, PART
 from harness.prediction.predictor import Reply
 from tests.support import hand
@@ -66,7 +66,7 @@ def install(monkeypatch):
             def load(self):
                 return load
 
-        monkeypatch.setattr(predictor, "entry_points", lambda: {"mine": Point()})
+        monkeypatch.setattr(models, "entry_points", lambda: {"mine": Point()})
 
     return put
 

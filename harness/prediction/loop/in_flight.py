@@ -1,0 +1,199 @@
+"""Ask an Asker about many clips at once: refilled one by one, retried up to each clip's deadline, at the server's pace.
+
+As many tasks ask as the pace allows, each about one clip from its first attempt to its last. A clip's pictures are in
+memory only while it is asked about, and no more clips than fit `BYTES`. Answers are handed on in any order.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Coroutine, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
+
+from harness.errors import HarnessError
+from harness.prediction.asker import AGAIN, CLIP, Asker, NotAnswered, Setting
+from harness.prediction.loop.outcomes import Outcomes
+from harness.prediction.loop.pace import Pace, pause
+from harness.prediction.model_code import cause
+from harness.prediction.predictor import Answer, Question
+from harness.prediction.questions import Questions
+from harness.prediction.replies import Asked
+from harness.prediction.run import Run
+
+BYTES = 512 * 2**20
+"""Pictures that wait in memory, decoded."""
+SAMPLES = 4
+"""Questions that a model may try before the run."""
+ALIKE = 3
+"""Bad requests in a row, in the same words, that end a run."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Limits:
+    """Limits of asking. `deadline_s`: seconds a clip, over all its attempts. `bad_requests`: end a run, or clips."""
+
+    connections: int
+    deadline_s: float
+    any_answer: bool  # an earlier start had one: then the request as such is right
+    stop_at_bad_requests: bool = True
+
+
+def run_async(coroutine: Coroutine[Any, Any, None]) -> None:
+    """Run a coroutine to its end: here, or in a thread where a loop runs already, as in a notebook."""
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        asyncio.run(coroutine)
+        return
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(asyncio.run, coroutine).result()
+
+
+async def ask_at_once(asker: Asker, run: Run, take: Outcomes) -> None:
+    """Prepare the model, and ask it about every clip that waits. Raises HarnessError where the run has to stop."""
+    try:
+        take.journal.agree(run.mask.value(await prepare(asker, run, take.waiting, take.journal.agreed)))
+        limits = Limits(
+            connections=run.connections,
+            deadline_s=run.choices.deadline,
+            any_answer=bool(take.journal.lines),
+            stop_at_bad_requests=not (run.choices.give_up and take.journal.lines),
+        )
+        with ThreadPoolExecutor(1) as reader:
+            await _Start(asker, run.questions, iter(take.waiting), limits, take, reader).asked()
+    finally:
+        take.journal.sync()
+        await asker.close()
+
+
+async def prepare(
+    asker: Asker, run: Run, clips: Sequence[str], agreed: Mapping[str, Any] | None = None
+) -> Mapping[str, Any]:
+    """Return what the model agrees to before the run, by its own canary. Raises HarnessError where it cannot be asked.
+
+    `clips`: those that wait, of which some are samples; `agreed`: what an earlier start agreed.
+    """
+    spread = [clips[len(clips) * place // SAMPLES] for place in range(SAMPLES)]
+    setting = Setting(
+        operations=tuple(run.split.floors.operations),
+        samples=tuple(run.questions.read(list(dict.fromkeys(spread)))),
+        agreed=agreed,
+        clips=len(clips),
+        connections=run.connections,
+        price=run.choices.price,
+        say=run.choices.say,
+    )
+    try:
+        return dict(await asker.prepare(setting))
+    except NotAnswered as error:
+        raise HarnessError(f"{run.model} cannot be asked: {error}") from None
+    except (HarnessError, KeyboardInterrupt, asyncio.CancelledError):
+        raise
+    except BaseException as error:
+        raise HarnessError(f"{run.model} failed before the first question: {cause(error)}") from error
+
+
+class _Start:
+    """One start of a run."""
+
+    def __init__(
+        self,
+        asker: Asker,
+        questions: Questions,
+        clips: Iterator[str],
+        limits: Limits,
+        take: Outcomes,
+        reader: ThreadPoolExecutor,
+    ):
+        self.asker, self.questions, self.clips = asker, questions, clips
+        self.limits, self.take, self.reader = limits, take, reader
+        self.pace = Pace(limits.connections)
+        self.group, self.tasks, self.most = asyncio.TaskGroup(), 0, limits.connections
+        self.any_answer, self.alike = limits.any_answer, list[str]()
+        self.generator = random.Random()
+
+    async def asked(self) -> None:
+        """Keep as many tasks as the pace allows, until all clips are asked about or one task fails."""
+        try:
+            async with self.group:
+                self._fill()
+        except BaseExceptionGroup as errors:  # the first one stopped the run
+            raise errors.exceptions[0] from errors.exceptions[0].__cause__
+
+    def _fill(self) -> None:
+        while self.tasks < min(int(self.pace.limit), self.most):
+            self.tasks += 1
+            self.group.create_task(self._work())
+
+    async def _work(self) -> None:
+        """Ask about one clip after the other."""
+        loop = asyncio.get_running_loop()
+        for clip_id in self.clips:
+            [question] = await loop.run_in_executor(self.reader, self.questions.read, [clip_id])
+            self.most = min(self.most, max(1, BYTES // max(1, question.frames.nbytes)))
+            await self._ask(question)
+
+    async def _ask(self, question: Question) -> None:
+        """Ask about a clip until it is answered, refused, or out of time."""
+        loop, clip_id = asyncio.get_running_loop(), question.clip_id
+        begun, attempts = loop.time(), 0
+        while True:
+            attempts += 1
+            entered = await self.pace.enter()
+            begun = entered if attempts == 1 else begun  # waiting for a place is nobody's failure
+            left = begun + self.limits.deadline_s - entered
+            try:
+                answer = await self._attempt(question, left / 2 if attempts == 1 else left)
+            except NotAnswered as error:
+                failure = error
+                self._note(failure, entered)
+            else:
+                self.pace.answered()
+                self._fill()
+                self.any_answer, self.alike = True, []
+                latency, wait = loop.time() - entered, entered - begun
+                self.take.answered(clip_id, answer, latency * 1000, Asked(attempts, wait * 1000))
+                return
+            finally:
+                self.pace.leave()
+            self.take.failed(clip_id, failure)
+            wait = pause(attempts, failure.retry_after, self.generator)
+            if failure.ends == AGAIN and loop.time() + wait < begun + self.limits.deadline_s:
+                await asyncio.sleep(wait)
+                continue
+            self._end(failure)
+            self.take.dropped(clip_id, failure)
+            return
+
+    async def _attempt(self, question: Question, seconds: float) -> Answer:
+        """Return the answer, within so many seconds. Raises NotAnswered, and HarnessError for what the model raises."""
+        try:
+            async with asyncio.timeout(max(seconds, 0.001)) as limit:
+                return await self.asker.answer(question)
+        except (NotAnswered, HarnessError, KeyboardInterrupt, asyncio.CancelledError):
+            raise
+        except BaseException as error:
+            if isinstance(error, TimeoutError) and limit.expired():
+                raise NotAnswered("no reply in time", f"none within {seconds:.0f} s") from None
+            raise HarnessError(f"the model failed on {question.clip_id}: {cause(error)}") from error
+
+    def _note(self, failure: NotAnswered, entered: float) -> None:
+        """Let the pace know."""
+        if failure.kind == "rate limit":
+            self.pace.refused(entered, failure.retry_after)
+        elif failure.ends == AGAIN:
+            self.pace.troubled()
+
+    def _end(self, failure: NotAnswered) -> None:
+        """Raise HarnessError where a failure ends the run: no access, or requests that are wrong as such."""
+        if failure.ends not in (AGAIN, CLIP):
+            raise HarnessError(str(failure))
+        if failure.kind != "bad request" or not self.limits.stop_at_bad_requests:
+            self.alike = []
+            return
+        self.alike = [*(words for words in self.alike if words == failure.words), failure.words]
+        if not self.any_answer or len(self.alike) >= ALIKE:
+            raise HarnessError(str(failure))

@@ -1,0 +1,175 @@
+"""What is settled before the first question of a run: model, split, pictures, and what tells the run from others."""
+
+from __future__ import annotations
+
+import hmac
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from harness.errors import UsageError
+from harness.masking import Mask
+from harness.prediction.asker import Asker, is_asker
+from harness.prediction.choices import Choices
+from harness.prediction.facts import Facts
+from harness.prediction.floors import Floor, Floors
+from harness.prediction.model_code import ModelCode
+from harness.prediction.models import Function, find, name_of, to_predictor
+from harness.prediction.predictor import Predictor, Wants
+from harness.prediction.questions import Blind, Questions, make_rendering, open_rendering
+from harness.prediction.replies import Reader
+from reference.files import sha256
+from reference.home import cache_home, user_key
+from reference.truth.catalog import locate
+from reference.truth.store import Truth
+
+FORMAT = "warehouse-harness/predict-1"
+
+
+class Split(NamedTuple):
+    """Facts about the split: nothing that a model may not know, but for the digest of an open truth."""
+
+    world: str
+    name: str
+    pin: dict[str, str]  # what the card pins the truth by: its digest, or a sealed split's commitment
+    sealed: bool
+    published: bool
+    floors: Floors
+
+    @classmethod
+    def of(cls, truth: Truth) -> Split:
+        """Read the facts from an open truth."""
+        return cls(
+            world=truth.world,
+            name=truth.split,
+            pin=truth.pin,
+            published=not truth.answered,
+            sealed=bool(truth.sealed),
+            floors=Floors(truth),
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Run:
+    """One model asked about one split: everything that is settled before the first question."""
+
+    model: str
+    by_name: bool  # the command line can ask it too
+    predictor: Predictor | Asker
+    facts: Facts  # what it says of itself
+    code: ModelCode
+    mask: Mask
+    output: Path  # the entry's folder as it was given
+    folder: Path  # the same, wherever the model leads this process
+    choices: Choices
+    frames: Path | None  # as given
+    split: Split
+    questions: Questions
+    reader: Reader
+
+    @property
+    def is_identified(self) -> bool:
+        """Return True if name and options, or a card, tell the model from any other."""
+        return self.by_name or bool(self.facts.card)
+
+    @property
+    def batch_size(self) -> int:
+        """Return the clips a question: the user's choice, else the model's."""
+        return max(1, self.choices.batch_size or self.facts.at_once)
+
+    @property
+    def connections(self) -> int:
+        """Return the most questions at once: the user's choice, else the model's."""
+        return max(1, self.choices.connections or self.facts.at_once)
+
+
+def prepare(
+    model: Any,
+    folder: Path,
+    choices: Choices,
+    code: ModelCode,
+    mask: Mask,
+    wants: Wants | None,
+    card: Mapping[str, Any] | None,
+) -> Run:
+    """Find and check the model, read the split's facts, find or make its pictures."""
+    given, choices = choices, choices.absolute()
+    found = find(model, choices.options, code) if isinstance(model, str) else model
+    name = model if isinstance(model, str) else name_of(model)
+    with code.called(lambda cause: UsageError(f"{name} cannot be asked: {cause}"), own=UsageError):
+        predictor = to_predictor(found, wants, card)
+    facts = Facts.of(predictor, code, mask)
+    _check_way(name, predictor, choices)
+    with choices.open() as truth:
+        split = Split.of(truth)
+        questions = _questions(name, facts.wants, truth, split.floors.clips, choices)
+    if isinstance(predictor, Floor):
+        predictor.prepare(split.floors)
+    return Run(
+        model=name,
+        by_name=isinstance(model, str),
+        predictor=predictor,
+        facts=facts,
+        code=code,
+        mask=mask,
+        output=folder,
+        folder=folder.absolute(),
+        choices=choices,
+        frames=given.frames,
+        split=split,
+        questions=questions,
+        reader=Reader(split.floors),
+    )
+
+
+def _check_way(model: str, predictor: Predictor | Asker, choices: Choices) -> None:
+    """Raise UsageError for choices that this way of asking does not have."""
+    if isinstance(predictor, Function) and (choices.batch_size or 1) > 1:
+        raise UsageError(f"batch_size={choices.batch_size}: a function is asked clip by clip, leave it out")
+    if is_asker(predictor) and choices.batch_size:
+        raise UsageError(f"{model} is asked clip by clip: --connections says how many at once, leave --batch-size out")
+    if not is_asker(predictor) and choices.connections:
+        raise UsageError(f"{model} is asked in batches: --batch-size says how many clips, leave --connections out")
+
+
+def _questions(model: str, wants: Wants | None, truth: Truth, clips: tuple[str, ...], choices: Choices) -> Questions:
+    if wants is None and choices.frames:
+        raise UsageError(f"{model} looks at no pictures: leave --frames out")
+    if wants is None:
+        return Blind(clips)
+    published = locate(choices.world, choices.home).published
+    if folder := choices.frames or (published.folder if published else None):
+        return open_rendering(folder, truth, clips, wants)
+    return make_rendering(truth, clips, wants, choices)
+
+
+def identity(run: Run) -> dict[str, Any]:
+    """Return what makes this run the one that an earlier start began.
+
+    The number of clips that are asked about, and how many at once, is left out: a run may resume with another. `card`
+    is None for a model that nothing tells from another one of its name.
+    """
+    card = json.dumps(run.facts.card, sort_keys=True)
+    given = [run.model, run.choices.options, run.facts.raw]
+    shown = [run.mask.message(run.model), run.mask.value(run.choices.options), [run.facts.card, run.facts.training]]
+    training = json.dumps(run.facts.training, sort_keys=True)
+    return {
+        "format": FORMAT,
+        "model": shown[0],
+        "options": shown[1],
+        "card": sha256(card.encode()) if run.is_identified else None,
+        "world": run.split.world,
+        "split": run.split.name,
+        "truth": max(run.split.pin.values())[:16],
+        "pictures": run.questions.pictures,
+        **({"training": sha256(training.encode())} if run.facts.training is not None else {}),
+        **({"secrets": _keyed_digest(given, run.choices.home)} if given != shown else {}),
+    }
+
+
+def _keyed_digest(value: Any, home: Path | None) -> str:
+    """Return a digest of a JSON value that nobody without this user's key can try passwords against."""
+    text = json.dumps(value, sort_keys=True)
+    return hmac.new(user_key(cache_home(home)), text.encode(), "sha256").hexdigest()[:16]
