@@ -10,8 +10,12 @@ import click
 
 from harness.commands import options
 from harness.commands.printing import say
+from harness.errors import UsageError
 from harness.formatting import plural
 from harness.masking import Mask
+
+OWN_CLIPS = "Own clips"
+"""Title of the options that ask about them."""
 
 
 def _key_values(context: click.Context, parameter: click.Parameter, values: tuple[str, ...]) -> dict[str, str]:
@@ -24,6 +28,17 @@ def _key_values(context: click.Context, parameter: click.Parameter, values: tupl
             raise click.BadParameter(f"{shown!r}: expected key=value, each key once")
         found[key] = value
     return found
+
+
+def _check_own_clips(choices: dict[str, Any]) -> None:
+    """Raise UsageError for options of own clips that do not go together."""
+    if choices["clips"] is None:
+        if other := [name for name in ("labels", "clips_fps") if choices[name] is not None]:
+            raise UsageError(f"--{other[0].replace('_', '-')} belongs to --clips: a split has operations and pictures")
+        return
+    world = click.get_current_context().get_parameter_source("world")
+    if choices["labels"] is None and world is click.core.ParameterSource.DEFAULT:
+        raise UsageError("--clips: which operations are there? --labels FILE names them, or --world one that has them")
 
 
 @click.command("predict", cls=options.Command)
@@ -45,6 +60,27 @@ def _key_values(context: click.Context, parameter: click.Parameter, values: tupl
     "--frames",
     folder=True,
     help="Show the model this rendering of the split, or DIR/SPLIT, instead of one made for the model.",
+)
+@options.option(
+    "--clips",
+    type=click.Path(path_type=Path),
+    metavar="PATH",
+    title=OWN_CLIPS,
+    help="Ask about the videos and folders of pictures in this folder, or about the clips.jsonl of a rendering, "
+    "instead of a split. No truth is needed, and nothing is scored.",
+)
+@options.path_option(
+    "--labels",
+    title=OWN_CLIPS,
+    help="Let the model choose among the operations in FILE, one a line, a description behind a tab or a colon; "
+    "without it among those of --world.",
+)
+@options.option(
+    "--clips-fps",
+    type=float,
+    metavar="F",
+    title=OWN_CLIPS,
+    help="Take folders of pictures as recordings of F pictures a second; by default each is one clip.",
 )
 @options.option("--limit", type=click.IntRange(min=1), metavar="N", help="Ask about the first N clips only.")
 @options.option(
@@ -78,6 +114,9 @@ def command(
     finished, also one with --limit, leaves a finished entry, which is not extended: --fresh replaces it. The
     latency_ms of a line is the wall time of its batch divided by the clips of the batch.
 
+    With --clips a folder of videos is asked about, without any truth. Then predictions.jsonl and answers.json are
+    written, null for what could not be read, and the page answers.html.
+
     \b
     Example:
       harness predict --model baseline:constant -o submissions/floor/
@@ -85,9 +124,14 @@ def command(
     """
     from harness.prediction.predict import predict, summary_lines
 
+    _check_own_clips(choices)
     made = predict(model, folder, options=model_options, say=partial(say, err=True), **choices)
     say("\n".join(summary_lines(made)))
-    if made.published:
+    if made.own:
+        from harness.report.answers_page import answers_page
+
+        options.print_path(answers_page(made.path.parent, shown=made.own.shown))
+    elif made.published:
         say(f"  the truth of {made.world} is with its organiser: send {made.path.parent}")
     elif made.sealed:
         where = options.chosen_truth(made.world, made.split)

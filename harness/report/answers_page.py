@@ -1,7 +1,8 @@
 """Page of answers about own clips: what was answered about each clip, with pictures, unread answers first.
 
 One HTML file that makes no request, like the other pages, of which it has style and policy. All of it stands there as
-text, so that it can be read and printed without a script, which filters, sorts and moves by keyboard. Nothing is judged.
+text, so that it can be read and printed without a script; the script filters, sorts and moves by keyboard. Nothing is
+judged.
 """
 
 from __future__ import annotations

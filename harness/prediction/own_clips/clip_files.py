@@ -49,6 +49,8 @@ MOST_PICTURES = 600
 SIDE, PICTURE_BYTES = 8192, 64 << 20
 """Longest side in pixels and most bytes of a picture that is decoded."""
 LONGEST_ID = 128
+NAMED = 5
+"""Files that a message names."""
 HEAD = 1 << 16
 """Bytes of a file's beginning that tell it, with its size, from another of its name."""
 TIMEOUT = 120.0
@@ -62,6 +64,9 @@ class Source(Protocol):
     def squares(self, instants_ms: Sequence[int], size: int) -> Pixels:
         """Return what is on show at these times, rising, as uint8 RGB [n, size, size, 3]. Raises HarnessError."""
 
+    def reason(self, error: HarnessError | OSError) -> str:
+        """Return what an error says of the source, without the folder that it lies in."""
+
 
 class VideoFile(NamedTuple):
     """Video that a child process decodes."""
@@ -70,6 +75,9 @@ class VideoFile(NamedTuple):
 
     def squares(self, instants_ms: Sequence[int], size: int) -> Pixels:
         return read.squares(self.path, instants_ms, size, timeout=TIMEOUT, limits=RECORDING)
+
+    def reason(self, error: HarnessError | OSError) -> str:
+        return reason(error, self.path)
 
 
 class PictureFolder(NamedTuple):
@@ -83,6 +91,9 @@ class PictureFolder(NamedTuple):
         places = [min(last, int(instant * len(self.paths) / self.length_ms)) for instant in instants_ms]
         shown = {place: picture_square(self.paths[place], size) for place in dict.fromkeys(places)}
         return np.stack([shown[place] for place in places])
+
+    def reason(self, error: HarnessError | OSError) -> str:
+        return reason(error, self.paths[0])
 
 
 class OwnClip(NamedTuple):
@@ -101,6 +112,19 @@ class Found:
     rests: dict[str, float] = field(default_factory=dict)  # file or folder -> seconds at its end that are no clip
     others: int = 0  # files that are neither video nor picture, or pictures beside videos
     digest: str = ""  # tells these files from any others
+
+    def remarks(self) -> list[str]:
+        """Return a sentence on each kind of thing that is left out."""
+        said = list[str]()
+        if self.left_out:
+            named = [f"{name} ({why})" for name, why in list(self.left_out.items())[:NAMED]]
+            more = [f"{len(self.left_out) - NAMED:,} more"] if len(self.left_out) > NAMED else []
+            said.append(f"left out: {', '.join(named + more)}")
+        if self.rests:
+            named = [f"{name} {rest:g} s" for name, rest in list(self.rests.items())[:NAMED]]
+            more = [f"{len(self.rests) - NAMED:,} more"] if len(self.rests) > NAMED else []
+            said.append(f"left out at the end, less than a clip of {CLIP_MS / 1000:g} s: {', '.join(named + more)}")
+        return said
 
 
 def find_clips(folder: Path, fps: float | None, report: Callable[[int, int], None]) -> Found:

@@ -7,7 +7,7 @@ the operation. Empty lines are skipped.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -44,35 +44,43 @@ def labels_of_world(world: str, home: Path | None = None) -> Labels:
     return Labels(operations, {label: meanings[label] for label in operations if label in meanings})
 
 
-def read_labels(path: Path) -> Labels:
-    """Return the operations in a file. Raises UsageError with the place of what is none or stands there twice."""
-    text = shapes.decode(shapes.read_bytes(path, UsageError, MOST_BYTES), path, UsageError).removeprefix("\ufeff")
+def read_labels(source: Path | Sequence[str] | Mapping[str, str]) -> Labels:
+    """Return the operations in a file, or in a list or dict as a JSON file holds them.
+
+    Raises UsageError with the place of what is none or stands there twice.
+    """
+    place = source if isinstance(source, Path) else "labels"
     operations, meanings, seen = list[str](), dict[str, str](), dict[str, str]()
-    for place, label, meaning in _entries(path, text):
-        label = _checked(label, place)
+    for at, label, meaning in _from_file(source) if isinstance(source, Path) else _from_value(source, "labels"):
+        label = _checked(label, at)
         for look in (normalise_label(label), normalise_label(skeleton(label))):
-            if seen.setdefault(look, place) != place:
-                raise UsageError(f"{place}: {label!r} cannot be told from the operation of {seen[look]}")
+            if seen.setdefault(look, at) != at:
+                raise UsageError(f"{at}: {label!r} cannot be told from the operation of {seen[look]}")
         operations.append(label)
         if meaning := " ".join(meaning.split())[:LONGEST_MEANING]:
             meanings[label] = meaning
     if not LABELS[0] <= len(operations) <= LABELS[1]:
-        raise UsageError(f"{path}: holds {len(operations)} operations, expected {LABELS[0]} to {LABELS[1]}, one a line")
+        raise UsageError(f"{place}: {len(operations)} operations, expected {LABELS[0]} to {LABELS[1]}, one a line")
     return Labels(tuple(operations), meanings)
 
 
-def _entries(path: Path, text: str) -> Iterator[tuple[str, str, str]]:
+def _from_file(path: Path) -> Iterator[tuple[str, str, str]]:
     """Yield place, operation and description."""
-    if not text.lstrip().startswith(("[", "{")):
-        yield from _from_lines((f"{path}:{number}", line) for number, line in enumerate(text.splitlines(), 1))
-        return
-    value = shapes.parse_json(text, str(path), UsageError)
-    if isinstance(value, dict):
-        for label, meaning in value.items():
-            yield f"{path}: {label[:60]!r}", label, _text(meaning or "", f"{path}: {label[:60]!r}")
+    text = shapes.decode(shapes.read_bytes(path, UsageError, MOST_BYTES), path, UsageError).removeprefix("\ufeff")
+    if text.lstrip().startswith(("[", "{")):
+        yield from _from_value(shapes.parse_json(text, str(path), UsageError), str(path))
     else:
-        places = ((f"{path}: [{place}]", item) for place, item in enumerate(value))
-        yield from _from_lines((place, _text(item, place)) for place, item in places)
+        yield from _from_lines((f"{path}:{number}", line) for number, line in enumerate(text.split("\n"), 1))
+
+
+def _from_value(value: Any, place: str) -> Iterator[tuple[str, str, str]]:
+    if isinstance(value, Mapping):
+        for label, meaning in value.items():
+            at = f"{place}: {str(label)[:60]!r}"
+            yield at, _text(label, at), _text(meaning or "", at)
+    else:
+        places = ((f"{place}: [{number}]", item) for number, item in enumerate(value))
+        yield from _from_lines((at, _text(item, at)) for at, item in places)
 
 
 def _from_lines(lines: Iterable[tuple[str, str]]) -> Iterator[tuple[str, str, str]]:

@@ -45,6 +45,9 @@ class Shown(Protocol):
     def show(self, clip_id: str, wants: Wants) -> tuple[Pixels, Sequence[int]]:
         """Return the frames that a model wants, [n, size, size, 3], and their indices. Raises HarnessError."""
 
+    def reason(self, clip_id: str, error: HarnessError | OSError) -> str:
+        """Return what an error says of a clip that cannot be shown."""
+
     def strip(self, clip_id: str, size: int) -> Pixels:
         """Return up to STRIP pictures that are evenly spread over a clip, [n, h, w, 3]. Raises HarnessError."""
 
@@ -77,7 +80,7 @@ class OwnQuestions:
         try:
             frames, indices = self.shown.show(clip_id, self._wants)
         except (HarnessError, OSError) as error:
-            self.faults[clip_id] = str(error)
+            self.faults[clip_id] = self.shown.reason(clip_id, error)
             return None
         prompt = task_prompt(self.labels.operations, indices, self.labels.meanings)
         times = np.array(times_s(indices), np.float64)
@@ -87,7 +90,7 @@ class OwnQuestions:
 class FolderClips:
     """Clips of a folder of videos and of pictures."""
 
-    split = None
+    split: tuple[str, str] | None = None
 
     def __init__(self, folder: Path, fps: float | None = None):
         with counter(f"clips of {folder.name}") as report:
@@ -104,6 +107,9 @@ class FolderClips:
     def show(self, clip_id: str, wants: Wants) -> tuple[Pixels, Sequence[int]]:
         indices = _indices(self.found.clips[clip_id], wants)
         return _squares(self.found.clips[clip_id], indices, wants.size), indices
+
+    def reason(self, clip_id: str, error: HarnessError | OSError) -> str:
+        return self.found.clips[clip_id].source.reason(error)
 
     def strip(self, clip_id: str, size: int) -> Pixels:
         return _squares(self.found.clips[clip_id], DEFAULT_INDICES, size)
@@ -140,6 +146,9 @@ class RenderedClips:
     def show(self, clip_id: str, wants: Wants) -> tuple[Pixels, Sequence[int]]:
         sample = self._clips[self._places[clip_id]]
         return sample["frames"], sample["indices"].tolist()
+
+    def reason(self, clip_id: str, error: HarnessError | OSError) -> str:
+        return f"cannot be read ({error.strerror or error})" if isinstance(error, OSError) else str(error)
 
     def strip(self, clip_id: str, size: int) -> Pixels:
         frames = self._clips[self._places[clip_id]]["frames"]
