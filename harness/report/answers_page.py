@@ -23,7 +23,7 @@ from harness.cards import ANSWERS, ANSWERS_PAGE, PREDICTIONS, own_answers
 from harness.errors import HarnessError, UsageError
 from harness.formatting import count, in_words, plural
 from harness.ingestion.line_checker import SOURCES
-from harness.prediction.own_clips.questions import Shown
+from harness.prediction.own_clips.questions import Shown, open_clips
 from harness.progress import counter
 from harness.report.render import environment, policy, static
 from harness.report.typography import NONE
@@ -91,14 +91,16 @@ def answers_page(
 ) -> Written:
     """Write the page of answers about own clips, by default as answers.html beside them.
 
-    `shown`: where the pictures come from, of which at most `budget` bytes are embedded, those of unread answers first;
-    without it the page has none. Raises UsageError where the folder holds no such answers.
+    `shown`: where the pictures come from, by default the clips where they were, if they are there unchanged. At most
+    `budget` bytes of pictures are embedded, those of unread answers first. Raises UsageError where the folder holds no
+    such answers.
     """
     folder = Path(folder)
     facts = own_answers(folder)
     if facts is None:
         raise UsageError(f"{folder}: holds no {ANSWERS}, as harness predict --clips writes it")
     lines = sorted(read_json_lines(folder / PREDICTIONS), key=lambda line: line["source"] != FALLBACK)
+    shown = shown or _clips(facts["clips"])
     pictures = _pictures([line["clip_id"] for line in lines], shown, budget) if shown is not None else {}
     answers = [_answer(line, facts, pictures.get(line["clip_id"], "")) for line in lines]
     path = folder / ANSWERS_PAGE if path is None else Path(path)
@@ -117,6 +119,15 @@ def html(page: AnswersPage) -> str:
         .render(page=page, UNREAD=UNREAD, NO_OPERATION=NO_OPERATION, **values)
     )
     return text.encode("utf-8", "replace").decode()
+
+
+def _clips(facts: Mapping[str, Any]) -> Shown | None:
+    """Return the clips that were asked about; None where they are not there any more, or others are."""
+    try:
+        shown = open_clips(Path(facts["path"]), facts.get("fps"))
+    except HarnessError:
+        return None
+    return shown if shown.found.digest == facts["digest"] else None
 
 
 def _answer(line: Mapping[str, Any], facts: Mapping[str, Any], picture: str) -> Answer:
