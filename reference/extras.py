@@ -10,6 +10,7 @@ EXTRAS = {
     "video": ("PIL", "av", "sklearn", "threadpoolctl", "joblib", "thorvg_python"),
     "decoders": ("cv2", "decord"),
     "excel": ("openpyxl",),
+    "ask": ("httpx", "httpcore"),
     "finetune": (
         "torch",
         "transformers",

@@ -41,19 +41,114 @@ def _check_own_clips(choices: dict[str, Any]) -> None:
         raise UsageError("--clips: which operations are there? --labels FILE names them, or --world one that has them")
 
 
+def _price(context: click.Context, parameter: click.Parameter, value: str | None) -> tuple[float, float] | None:
+    """Return `IN,OUT` as two amounts."""
+    if value is None:
+        return None
+    try:
+        given, answered = map(float, value.split(","))
+    except ValueError:
+        raise click.BadParameter(f"{value!r}: expected IN,OUT in dollars per million tokens, such as 2.5,10") from None
+    return given, answered
+
+
+MODEL, ASKING = "Model behind an endpoint (--model openai:NAME)", "Many questions at once"
+
+endpoint = options.apply(
+    options.option(
+        "--url",
+        metavar="URL",
+        title=MODEL,
+        help="Ask the endpoint here, such as http://localhost:8000/v1; by default OPENAI_BASE_URL.",
+    ),
+    options.option(
+        "--key-env",
+        metavar="NAME",
+        title=MODEL,
+        help="Send the key in this environment variable; by default OPENAI_API_KEY, to https and this machine only.",
+    ),
+    options.option(
+        "--show",
+        type=click.Choice(["timed-frames", "frames", "video"]),
+        title=MODEL,
+        help="Show frames with a time before each (default), frames alone, or one mp4.",
+    ),
+    options.path_option("--prompt", title=MODEL, help="Ask with this Jinja2 template instead of the published prompt."),
+    options.option("--temperature", metavar="T", title=MODEL, help="Sample at this temperature; by default 0."),
+    options.option("--seed", metavar="N", title=MODEL, help="Sample with this seed."),
+    options.option("--max-tokens", metavar="N", title=MODEL, help="Allow this many tokens an answer; by default 1024."),
+    options.option(
+        "--json",
+        type=click.Choice(["schema", "object", "none", "auto"]),
+        title=MODEL,
+        help="Hold the answer to this form; by default the strictest that the endpoint takes.",
+    ),
+)
+"""Options of a model behind an endpoint, each the same as `--option NAME=VALUE`."""
+
+asking = options.apply(
+    options.option(
+        "--connections",
+        type=click.IntRange(min=1),
+        metavar="N",
+        title=ASKING,
+        help="Ask about N clips at once at most; fewer where the model refuses so many.",
+    ),
+    options.option(
+        "--deadline",
+        type=float,
+        default=600.0,
+        show_default=True,
+        metavar="S",
+        title=ASKING,
+        help="Try for so many seconds to get an answer about a clip.",
+    ),
+    options.option(
+        "--max-failures",
+        type=click.IntRange(min=1),
+        default=50,
+        show_default=True,
+        metavar="N",
+        title=ASKING,
+        help="Stop when N clips got no answer.",
+    ),
+    options.option(
+        "--price",
+        metavar="IN,OUT",
+        callback=_price,
+        title=ASKING,
+        help="Count the price, in dollars per million tokens read and written.",
+    ),
+    options.option(
+        "--max-cost", type=float, metavar="DOLLARS", title=ASKING, help="Stop when the answers have cost so much."
+    ),
+    options.option(
+        "--give-up",
+        is_flag=True,
+        title=ASKING,
+        help="Make an entry although clips got no answer; they count as wrong.",
+    ),
+    options.option(
+        "--dry-run",
+        is_flag=True,
+        title=ASKING,
+        help="Ask the few questions that come before a run, say what it will take, and end.",
+    ),
+)
+
+
 @click.command("predict", cls=options.Command)
 @options.option(
     "--model",
     required=True,
     metavar="NAME:REST",
-    help="Ask this installed model; REST says what it loads: finetune:RUN_DIR, baseline:constant.",
+    help="Ask this model: openai:NAME, command:PROGRAM, python:MODULE:FUNCTION, finetune:RUN_DIR, baseline:NAME.",
 )
 @options.path_option(
     "-o",
     "--output",
     "folder",
     folder=True,
-    required=True,
     help="Write the entry into DIR, which is named as the entry.",
 )
 @options.path_option(
@@ -100,31 +195,41 @@ def _check_own_clips(choices: dict[str, Any]) -> None:
 @options.option("--fresh", is_flag=True, help="Discard what an earlier run left in DIR, or the entry there.")
 @options.workers
 @options.option("--no-score", is_flag=True, help="Do not score the entry.")
+@endpoint
+@asking
 @options.truth
 def command(
     model: str,
-    folder: Path,
+    folder: Path | None,
     model_options: dict[str, str],
     no_score: bool,
+    dry_run: bool,
     **choices: Any,
 ) -> None:
     """Ask a model about every clip of a split, and score its answers.
 
-    Writes predictions.jsonl and card.toml into DIR. The same command resumes a run that was interrupted. A run that
-    finished, also one with --limit, leaves a finished entry, which is not extended: --fresh replaces it. The
-    latency_ms of a line is the wall time of its batch divided by the clips of the batch.
+    Writes predictions.jsonl and card.toml into DIR. The same command resumes a run that was interrupted, or that ended
+    with clips which got no answer (exit code 3). A run that finished, also one with --limit, leaves a finished entry,
+    which is not extended: --fresh replaces it.
 
     With --clips a folder of videos is asked about, without any truth. Then predictions.jsonl and answers.json are
     written, null for what could not be read, and the page answers.html.
 
     \b
     Example:
+      harness predict --model openai:NAME --url http://localhost:8000/v1 -o mine/
       harness predict --model baseline:constant -o submissions/floor/
       harness predict --model baseline:random --option seed=7 -o random/
     """
-    from harness.prediction.predict import predict, summary_lines
+    from harness.prediction.predict import predict, summary_lines, try_out
 
     _check_own_clips(choices)
+    model_options = _with_flags(model_options, choices)
+    if dry_run:
+        try_out(model, options=model_options, say=say, **choices)
+        return
+    if folder is None:
+        raise UsageError("-o DIR is missing: the folder of the entry, which is named as the entry")
     made = predict(model, folder, options=model_options, say=partial(say, err=True), **choices)
     say("\n".join(summary_lines(made)))
     if made.own:
@@ -148,3 +253,16 @@ def command(
             request["rules"] = "drop-missing"
         record = score.score(made.path, **request).record
         print_score(record, terminal.console(), str(made.path))
+
+
+def _with_flags(model_options: dict[str, str], choices: dict[str, Any]) -> dict[str, str]:
+    """Return the model's options with those that have a flag of their own, which leave `choices`."""
+    flags = ("url", "key_env", "show", "prompt", "temperature", "seed", "max_tokens", "json")
+    found = dict(model_options)
+    for name in flags:
+        value = choices.pop(name)
+        if value is not None and name in found:
+            raise UsageError(f"--{name.replace('_', '-')} and --option {name} say the same thing twice")
+        if value is not None:
+            found[name] = str(value)
+    return found

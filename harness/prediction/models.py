@@ -24,7 +24,7 @@ from harness.ingestion.rows import kind_of
 from harness.prediction.asker import Asker, Setting, is_asker, is_async_function
 from harness.prediction.model_code import ModelCode
 from harness.prediction.predictor import Answer, Predictor, Question, Wants
-from reference.extras import install
+from reference.extras import extra_of, install
 
 GROUP, PACKAGE = "harness.predictors", "warehouse-harness"
 
@@ -125,15 +125,17 @@ def find(model: str, options: Mapping[str, str], code: ModelCode) -> Predictor |
         except ModuleNotFoundError as error:
             if error.name is None:
                 raise
-            raise UsageError(f"{name} needs {error.name}{_remedy(points[name])}") from None
+            raise UsageError(f"{name} needs {error.name}{_remedy(points[name], error)}") from None
     raise AssertionError  # `called` lets nothing pass
 
 
-def _remedy(point: metadata.EntryPoint) -> str:
+def _remedy(point: metadata.EntryPoint, error: ModuleNotFoundError) -> str:
     """Return how to install a missing module, as the end of a sentence.
 
     Only an extra that is called like the entry point is sure to bring it: a module's name need not be a package's.
     """
+    if extra := extra_of(error) if point.value.startswith("harness.") else None:
+        return f": {install(extra)}"
     extras = (point.dist.metadata.get_all("Provides-Extra") or []) if point.dist else []
     if point.dist and point.name in extras:
         package = point.dist.metadata["Name"]

@@ -12,6 +12,7 @@ it stopped (`journal`). No truth reaches the model.
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
@@ -30,7 +31,7 @@ from harness.prediction.asker import Asker, is_asker
 from harness.prediction.choices import Choices
 from harness.prediction.journal import Journal
 from harness.prediction.loop.batches import ask_in_batches
-from harness.prediction.loop.in_flight import ask_at_once, run_async
+from harness.prediction.loop.in_flight import ask_at_once, prepare_asker, run_async
 from harness.prediction.loop.outcomes import Outcomes, unanswered_by_kind
 from harness.prediction.model_code import ModelCode, cause, no_silent_exit
 from harness.prediction.own_clips.questions import OwnQuestions
@@ -86,8 +87,7 @@ def predict(
     if the model has a card; without one nothing says that it is the same model.
     """
     chosen, folder = Choices.of(**choices), Path(output)
-    mask = Mask({**chosen.options, **({"model": model} if isinstance(model, str) else {})}, environment=True)
-    say = chosen.say
+    mask, say = _mask(model, chosen), chosen.say
     chosen = replace(chosen, say=lambda text: say(mask.message(text)))
     try:
         with no_silent_exit(), closing(ModelCode()) as code:
@@ -109,6 +109,42 @@ def predict(
         raise
 
 
+def try_out(model: str | Asker, **choices: Any) -> Mapping[str, Any]:
+    """Ask only what comes before a run, and return what was agreed. Writes nothing.
+
+    Raises UsageError for a model that is asked in batches, and HarnessError where it cannot be asked.
+    """
+    chosen = Choices.of(**choices)
+    mask, say = _mask(model, chosen), chosen.say
+    chosen = replace(chosen, say=lambda text: say(mask.message(text)))
+    found = dict[str, Any]()
+    try:
+        with no_silent_exit(), closing(ModelCode()) as code:
+            run = prepare(model, Path("nowhere"), chosen, code, mask, None, None)
+            asker: Any = run.predictor
+            if not is_asker(asker):
+                raise UsageError(f"{run.model} answers in this process: there is nothing to try before a run")
+            run_async(_try_out(asker, run, found))
+    except HarnessError as error:
+        _hide_secrets(error, mask)
+        raise
+    return found
+
+
+async def _try_out(asker: Asker, run: Run, found: dict[str, Any]) -> None:
+    try:
+        found.update(await prepare_asker(asker, run, run.questions.clips[: run.choices.limit]))
+    finally:
+        await asker.close()
+
+
+def _mask(model: Any, choices: Choices) -> Mask:
+    """Return the mask of all secrets that the run may meet: of options, of the environment, and the named keys."""
+    keys = choices.options.get("key_env", "").split(",")
+    named = {f"{name} api_key": os.environ[name] for name in keys if os.environ.get(name)}
+    return Mask({**choices.options, **named, **({"model": model} if isinstance(model, str) else {})}, environment=True)
+
+
 def _ask(run: Run, journal: Journal) -> Mapping[str, str]:
     """Ask about every clip that has no answer yet. Returns the clips that stay without one, with why."""
     take, model = Outcomes(run, journal), run.predictor
@@ -119,7 +155,11 @@ def _ask(run: Run, journal: Journal) -> Mapping[str, str]:
         return {}
     with counter(f"{run.split.world} / {run.split.name}", done=take.done, logged=True) as take.report:
         if is_asker(model):
-            run_async(ask_at_once(model, run, take))
+            try:
+                run_async(ask_at_once(model, run, take))
+            except KeyboardInterrupt:
+                run.choices.say(f"interrupted; {len(journal.lines):,} answers are kept, and the same command resumes")
+                raise
         else:
             ask_in_batches(model, run, take)
     return take.unanswered

@@ -186,8 +186,10 @@ def identity(run: Run) -> dict[str, Any]:
     is None for a model that nothing tells from another one of its name.
     """
     card = json.dumps(run.facts.card, sort_keys=True)
-    given = [run.model, run.choices.options, run.facts.raw]
-    shown = [run.mask.message(run.model), run.mask.value(run.choices.options), [run.facts.card, run.facts.training]]
+    # what changes the answers of an Asker is on its card: another URL or key is the same run
+    options = {} if is_asker(run.predictor) else run.choices.options
+    given = [run.model, options, run.facts.raw]
+    shown = [run.mask.message(run.model), run.mask.value(options), [run.facts.card, run.facts.training]]
     training = json.dumps(run.facts.training, sort_keys=True)
     return {
         "format": FORMAT,

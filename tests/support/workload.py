@@ -58,6 +58,7 @@ HEAVY = (
     "tests/reference/truth/test_store.py::test_many_builders_at_once_and_one_killed",
     "tests/reference/truth/test_store.py::test_scaled_world_begins_with_the_unscaled_one",
     "tests/support/test_benchmarks.py",
+    "tests/support/test_fault_server.py",
 )
 
 LONGEST = (

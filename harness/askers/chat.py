@@ -1,0 +1,201 @@
+"""`openai:NAME`, a model behind an endpoint that speaks OpenAI's chat completions: hosted, vLLM, SGLang, Ollama, ...
+
+    harness predict --model openai:NAME --url http://localhost:8000/v1 -o submissions/name/
+
+One POST a clip. What the server cannot do is found by a canary before the run (`canary`), and stands on the card.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from harness.askers.canary import Canary
+from harness.askers.endpoint import Endpoint
+from harness.askers.http import Server
+from harness.askers.messages import IMAGE, JSON, SHOW, Prompt, content, fields_of_show, response_format
+from harness.askers.options import Options
+from harness.errors import UsageError
+from harness.prediction.asker import NotAnswered, Setting
+from harness.prediction.predictor import Question, Reply, Wants
+
+CONNECTIONS = 16
+MAX_TOKENS = 1024
+SMALL = 100_000
+"""Bytes of pictures that are encoded at once, without a thread."""
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """Sampling of an answer, None where the server's own default counts."""
+
+    temperature: float | None
+    seed: int | None
+    max_tokens: int
+
+
+class Chat:
+    """Asker of one model behind an endpoint."""
+
+    connections, training = CONNECTIONS, None
+
+    def __init__(
+        self, name: str, endpoint: Endpoint, sampling: Sampling, show: str, image: str, json_mode: str, prompt: Prompt
+    ):
+        self.name, self.endpoint, self.sampling, self.prompt = name, endpoint, sampling, prompt
+        self.show, self.image, self.json_mode = show, image, json_mode
+        self.wants: Wants | None = Wants()
+        self.environment = False
+        self.agreed: dict[str, Any] = {}
+        self._operations: tuple[str, ...] = ()
+        self._server: Server | None = None
+
+    @property
+    def card(self) -> dict[str, Any]:
+        """Return what decides the answers; neither where the server is nor how many connections it gets."""
+        run: dict[str, Any] = {
+            "show": self.show,
+            "image": self.image,
+            "json": self.json_mode,
+            "max_tokens": self.sampling.max_tokens,
+            "temperature": self.sampling.temperature,
+            "seed": self.sampling.seed,
+            "prompt_sha256": self.prompt.digest,
+        }
+        known = {name: value for name, value in run.items() if value is not None}
+        return {"description": f"{self.name} behind an endpoint", "model": self.name, "run": known}
+
+    async def prepare(self, setting: Setting) -> Mapping[str, Any]:
+        """Return what an earlier start agreed with the server, or ask the canary. Raises UsageError, NotAnswered."""
+        self._operations = setting.operations
+        self._server = Server(self.endpoint, setting.connections, environment=self.environment)
+        if setting.agreed is None:
+            self.agreed = {"json": JSON[0] if self.json_mode == "auto" else self.json_mode}
+            self.agreed = await Canary(self, self._server, setting).agree()
+        else:
+            self.agreed = dict(setting.agreed)
+        return self.agreed
+
+    async def answer(self, question: Question) -> Reply:
+        """Return the answer about one clip. Raises NotAnswered."""
+        if question.frames.nbytes > SMALL:
+            body = await asyncio.to_thread(self.body, question)
+        else:
+            body = self.body(question)
+        reply = await self.ask(body)
+        before = self.agreed.get("served_model")
+        if before and reply.served_model and reply.served_model != before:
+            raise NotAnswered("another model", f"{reply.served_model} answers, the run began with {before}")
+        return reply
+
+    async def ask(self, body: bytes) -> Reply:
+        """Return the reply to a request. Raises NotAnswered."""
+        assert self._server is not None
+        begun = time.perf_counter()
+        value = await self._server.post("/chat/completions", body)
+        return to_reply(value, (time.perf_counter() - begun) * 1000)
+
+    async def close(self) -> None:
+        """Close the connections."""
+        if self._server is not None:
+            await self._server.close()
+
+    def body(self, question: Question) -> bytes:
+        """Return the request about a clip, as JSON."""
+        parts = content(question, self.prompt.text(question, self._operations), self.show, self.image)
+        form = response_format(self.agreed["json"], self._operations)
+        more = fields_of_show(self.show, question.times) | ({"response_format": form} if form else {})
+        return self.request(parts, self.sampling.max_tokens, more)
+
+    def request(self, parts: list[dict[str, Any]], max_tokens: int, more: Mapping[str, Any]) -> bytes:
+        """Return a request with a message of these parts, as JSON; `more`: further fields."""
+        sampling = {"temperature": self.sampling.temperature, "seed": self.sampling.seed}
+        left_out = self.agreed.get("left_out", [])
+        fields = {
+            "model": self.name,
+            "messages": [{"role": "user", "content": parts}],
+            self.agreed.get("limit_field", "max_tokens"): max_tokens,
+            **{name: value for name, value in sampling.items() if value is not None and name not in left_out},
+            **more,
+        }
+        return json.dumps(fields).encode()
+
+
+def to_reply(value: Any, latency_ms: float) -> Reply:
+    """Return the reply in a chat completion. Raises NotAnswered for one that was cut off, refused, or is none."""
+    try:
+        choice = value["choices"][0]
+        message, finish = choice["message"], choice.get("finish_reason")
+        text, refusal = message.get("content"), message.get("refusal")
+    except (TypeError, KeyError, IndexError, AttributeError):
+        raise NotAnswered("unreadable reply", f"no chat completion: {json.dumps(value)[:1000]}") from None
+    if isinstance(text, list):  # content parts
+        text = "".join(str(part.get("text", "")) for part in text if isinstance(part, dict))
+    if refusal and not text:
+        raise NotAnswered("refused by the provider", str(refusal))
+    if not isinstance(text, str | None) or not isinstance(finish, str | None):
+        raise NotAnswered("unreadable reply", f"no chat completion: {json.dumps(value)[:1000]}")
+    if finish == "content_filter":
+        raise NotAnswered("refused by the provider", f"content filter {text or ''}".strip())
+    if finish == "length":
+        blank = (
+            "with white space alone, "
+            if not (text or "").strip() or len((text or "").rstrip()) < len(text or "") / 2
+            else ""
+        )
+        raise NotAnswered("cut off", f"{blank}at the limit of tokens, after {(text or '').strip()!r:.200}")
+    served = value.get("model")
+    return Reply(
+        text=text or "",
+        usage=_usage(value.get("usage")),
+        finish_reason=finish,
+        served_model=served if isinstance(served, str) and served else None,
+        latency_ms=latency_ms,
+    )
+
+
+def _usage(value: Any) -> dict[str, int] | None:
+    """Return the token counts of a completion by the names of a prediction line; None where it has none."""
+    if not isinstance(value, dict):
+        return None
+    details = {name: value.get(name) for name in ("completion_tokens_details", "prompt_tokens_details")}
+    output, given = (part if isinstance(part, dict) else {} for part in details.values())
+    found = {
+        "input_tokens": value.get("prompt_tokens"),
+        "output_tokens": value.get("completion_tokens"),
+        "reasoning_tokens": output.get("reasoning_tokens"),
+        "cached_tokens": given.get("cached_tokens"),
+    }
+    known = {name: number for name, number in found.items() if type(number) is int and 0 <= number < 2**53}
+    return known if {"input_tokens", "output_tokens"} <= known.keys() else None
+
+
+def load(name: str, options: Mapping[str, str]) -> Chat:
+    """Return the model of `openai:NAME`. Raises UsageError."""
+    if not name.strip() or not name.isprintable():
+        raise UsageError("openai:NAME needs the name of a model, as the endpoint calls it")
+    given = Options(f"openai:{name}", options)
+    path = given.text("prompt", None)
+    sampling = Sampling(
+        temperature=given.number("temperature", 0.0, least=0, most=10),
+        seed=given.integer("seed", None, least=0, most=2**53),
+        max_tokens=given.integer("max_tokens", MAX_TOKENS, least=1, most=1_000_000),
+    )
+    chat = Chat(
+        name,
+        Endpoint.of(given.text("url", None), given.text("key_env", None)),
+        sampling,
+        given.choice("show", SHOW[0], SHOW),
+        given.choice("image", IMAGE[0], IMAGE),
+        given.choice("json", "auto", (*JSON, "auto")),
+        Prompt(Path(path) if path else None),
+    )
+    chat.wants = given.wants()
+    chat.environment = given.choice("trust_env", "no", ("yes", "no")) == "yes"
+    given.done()
+    return chat

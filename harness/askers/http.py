@@ -1,0 +1,184 @@
+"""One request to a server and its reply as JSON, or NotAnswered with the server's words: no cookies, no redirects.
+
+Requests go through httpx's transport, below its client: what a client adds (redirects, cookies, proxies and keys of the
+environment) is what must not happen here unasked, and it costs half the time of a small request.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+import time
+from collections.abc import Callable, Mapping
+from email.utils import parsedate_to_datetime
+from typing import Any
+from urllib.parse import urlsplit
+from urllib.request import getproxies, proxy_bypass
+
+import httpx
+
+from harness.askers.endpoint import Endpoint
+from harness.prediction.asker import WORDS, NotAnswered
+
+CONNECT_SECONDS = 10.0
+REPLY_BYTES = 8 * 2**20
+"""A reply holds a few hundred tokens; what is longer is cut off, and is then none."""
+AGAIN = (408, 409, 425, 500, 502, 503, 504)
+BAD = (400, 413, 415, 422)
+QUOTA = re.compile(r"insufficient_quota|exceeded your current quota|credit balance", re.IGNORECASE)
+RATE = re.compile(r"(?:(\d+(?:\.\d+)?)h)?(?:(\d+(?:\.\d+)?)m(?!s))?(?:(\d+(?:\.\d+)?)s)?(?:(\d+(?:\.\d+)?)ms)?")
+
+
+class Server:
+    """Connections to one endpoint. `environment`: use the proxies and certificates that the environment names."""
+
+    def __init__(self, endpoint: Endpoint, connections: int, *, environment: bool = False):
+        self._endpoint = endpoint
+        limits = httpx.Limits(max_connections=connections, max_keepalive_connections=connections, keepalive_expiry=30)
+        proxy = _proxy(endpoint.url) if environment else None
+        self._transport = httpx.AsyncHTTPTransport(limits=limits, trust_env=environment, proxy=proxy)
+        self._timeout = {"connect": CONNECT_SECONDS, "read": None, "write": None, "pool": None}
+
+    async def get(self, path: str) -> Any:
+        """Return the JSON reply to a GET. Raises NotAnswered."""
+        return await self._send("GET", path, None)
+
+    async def post(self, path: str, body: bytes) -> Any:
+        """Return the JSON reply to a POST of JSON. Raises NotAnswered."""
+        return await self._send("POST", path, body)
+
+    async def close(self) -> None:
+        """Close all connections."""
+        await self._transport.aclose()
+
+    async def _send(self, method: str, path: str, body: bytes | None) -> Any:
+        headers = self._endpoint.headers | ({} if body is None else {"Content-Type": "application/json"})
+        url = f"{self._endpoint.url}{path}"
+        request = httpx.Request(method, url, headers=headers, content=body, extensions={"timeout": self._timeout})
+        try:
+            response = await self._transport.handle_async_request(request)
+            try:
+                content = await _read(response)
+            finally:
+                await response.aclose()
+        except httpx.TimeoutException as error:
+            raise NotAnswered("connection", f"{type(error).__name__} after {CONNECT_SECONDS:.0f} s") from None
+        except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError, OSError) as error:
+            raise NotAnswered("connection", str(error) or type(error).__name__) from None
+        if response.status_code == 200 and content is not None:
+            try:
+                return json.loads(content)
+            except (ValueError, RecursionError):
+                raise NotAnswered("unreadable reply", f"no JSON: {_text(content)}") from None
+        raise _failure(response, content or b"")
+
+
+async def _read(response: httpx.Response) -> bytes | None:
+    """Return the body of a reply; of one that is too long the beginning, or None where it was to be an answer."""
+    parts, size = list[bytes](), 0
+    async for part in response.aiter_bytes():
+        parts.append(part)
+        size += len(part)
+        if size > REPLY_BYTES:
+            return None if response.status_code == 200 else b"".join(parts)
+    return b"".join(parts)
+
+
+def _failure(response: httpx.Response, content: bytes) -> NotAnswered:
+    """Return what a reply that is no answer means."""
+    status, words = response.status_code, f"HTTP {response.status_code} {_words(content)}".strip()
+    if status == 200:
+        return NotAnswered("unreadable reply", f"more than {REPLY_BYTES // 2**20} MiB")
+    if 300 <= status < 400:
+        host = urlsplit(response.headers.get("location", "")).hostname
+        return NotAnswered("no access", f"HTTP {status}: sends on to {host or 'another path'}, and is not followed")
+    if status == 429 and not QUOTA.search(words):
+        return NotAnswered("rate limit", words, _retry_after(response.headers))
+    if status in AGAIN or status > 504:
+        return NotAnswered("server error", words, _retry_after(response.headers))
+    return NotAnswered("bad request" if status in BAD else "no access", words)
+
+
+def _words(content: bytes) -> str:
+    """Return the message in an error's body: of JSON the usual fields, of HTML its text."""
+    try:
+        value = json.loads(content)
+    except (ValueError, RecursionError):
+        return _text(content)
+    found = value.get("error", value) if isinstance(value, dict) else value
+    if isinstance(found, dict):
+        code = found.get("code") or found.get("type")
+        message = next((found[name] for name in ("message", "detail", "error") if found.get(name)), found)
+        text = message if isinstance(message, str) else json.dumps(message)
+        return f"{text[: 4 * WORDS]} ({code})" if isinstance(code, str) and code not in text else text[: 4 * WORDS]
+    return found[: 4 * WORDS] if isinstance(found, str) else _text(content)
+
+
+def _text(content: bytes) -> str:
+    """Return the beginning of a body as text, without tags."""
+    text = content[: 64 * WORDS].decode("utf-8", "backslashreplace")
+    text = re.sub(r"(?is)<(script|style).*?</\1>|<[^>]{0,500}>", " ", text)
+    return " ".join(text.split())[: 4 * WORDS]
+
+
+def _retry_after(headers: Mapping[str, str]) -> float | None:
+    """Return the seconds that a server asks to wait, from the first header that says so; None for none.
+
+    Of the limits that it states, requests and tokens, those count that are used up.
+    """
+    now = time.time()
+    readers = {
+        "retry-after-ms": lambda text: float(text) / 1000,
+        "retry-after": lambda text: _seconds_or_date(text, now),
+    }
+    for name, read in readers.items():
+        if (seconds := _read_header(headers, name, read)) is not None:
+            return seconds
+    limits = {
+        "-requests": _duration,
+        "-tokens": _duration,
+        "": lambda text: _moment(float(text), now),
+    }
+    known = {name: _read_header(headers, f"x-ratelimit-reset{name}", read) for name, read in limits.items()}
+    used_up = [known[name] for name in known if headers.get(f"x-ratelimit-remaining{name}") == "0"]
+    return max((seconds for seconds in used_up or known.values() if seconds is not None), default=None)
+
+
+def _read_header(headers: Mapping[str, str], name: str, read: Callable[[str], float | None]) -> float | None:
+    """Return the seconds in a header, None where it is missing or holds none."""
+    try:
+        seconds = read(headers[name].strip()) if name in headers else None
+    except (ValueError, TypeError, OverflowError):
+        return None
+    return seconds if seconds is not None and 0 <= seconds < math.inf else None
+
+
+def _seconds_or_date(text: str, now: float) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        return max(0.0, parsedate_to_datetime(text).timestamp() - now)
+
+
+def _duration(text: str) -> float | None:
+    """Return the seconds of `6m0s`, `120ms` or `1.5`."""
+    found = RATE.fullmatch(text)
+    if not text or not found or not any(found.groups()):
+        return float(text)
+    hours, minutes, seconds, milliseconds = (float(part or 0) for part in found.groups())
+    return hours * 3600 + minutes * 60 + seconds + milliseconds / 1000
+
+
+def _moment(number: float, now: float) -> float:
+    """Return the seconds until a moment, which servers state as seconds from now, or since 1970 (also in ms)."""
+    if number > 1e11:
+        return max(0.0, number / 1000 - now)
+    return max(0.0, number - now) if number > 1e8 else number
+
+
+def _proxy(url: str) -> str | None:
+    """Return the proxy that the environment names for a URL."""
+    parts = urlsplit(url)
+    known = getproxies()
+    return None if proxy_bypass(parts.hostname or "") else known.get(parts.scheme) or known.get("all")
