@@ -220,6 +220,8 @@ def _add(found: Found, name: str, paths: list[Path], fps: float | None, shown: s
         source = _pictures(paths, fps)
         length_ms = float(source.length_ms)
     count = int((length_ms + MISSING_MS) // CLIP_MS)
+    if not length_ms:
+        raise UsageError("none of its pictures can be found; the file is damaged")
     if not count:
         raise UsageError(f"lasts {length_ms / 1000:.1f} s, a clip {CLIP_MS / 1000:g} s")
     starts = range(0, count * CLIP_MS, CLIP_MS)

@@ -1,4 +1,4 @@
-"""A folder of somebody's files -> clips: which there are, what they are called, what each shows, and what is left out."""
+"""A folder of somebody's files -> clips: which there are, how they are called, what each shows, what is left out."""
 
 from __future__ import annotations
 
@@ -158,7 +158,10 @@ def test_pictures_of_phones_are_upright_and_whole(tmp_path):
     assert square[2:14, 13:19].min() > 230 and square[18:30, 13:19].max() < 20
 
 
-@pytest.mark.parametrize("content", [b"", b"no picture", saved(grey(9), format="PNG")[:60], saved(grey(9), format="BMP")])
+CUT, BITMAP = saved(grey(9), format="PNG")[:60], saved(grey(9), format="BMP")
+
+
+@pytest.mark.parametrize("content", [b"", b"no picture", CUT, BITMAP], ids=["empty", "text", "cut off", "BMP"])
 def test_damaged_pictures_are_refused_by_name(content, tmp_path):
     (tmp_path / "p.png").write_bytes(content)
     with pytest.raises(RenderError, match=r"p\.png: not a readable picture"):

@@ -12,7 +12,7 @@ TWO = ("Tape", "Drive Off")
 FORMS = [
     ("Tape\nDrive Off\n", {}, "one a line"),
     ("\ufeffTape\r\n\r\n  Drive Off  ", {}, "by an editor of another system, with an empty line and spaces"),
-    ("- Tape: closed: with tape\n- Drive Off: it leaves", {"Tape": "closed: with tape", "Drive Off": "it leaves"}, "as a prompt has it"),
+    ("- Tape: closed: so\n- Drive Off: it leaves", {"Tape": "closed: so", "Drive Off": "it leaves"}, "as prompts do"),
     ("Tape\tclosed  with tape\nDrive Off\t\n", {"Tape": "closed with tape"}, "behind tabs"),
     ('["Tape", "Drive Off: it leaves"]', {"Drive Off": "it leaves"}, "a JSON array"),
     ('{"Tape": null, "Drive Off": "it\\nleaves"}', {"Drive Off": "it leaves"}, "a JSON object"),
@@ -36,7 +36,7 @@ REFUSED = [
     ("", ": 0 operations", "none"),
     ("Tape\nPack\ntape\n", ":3: 'tape' cannot be told from the operation of .*:1", "twice, but for case"),
     ("Tape\nPack\nТape\n", ":3: .* cannot be told from the operation of .*:1", "a Cyrillic letter"),
-    ("Tape\nPa\u200bck\n", ":2: the operation hides characters: U\\+200B", "a character of no width"),
+    ("Tape\nPa\u200bck\n", r":2: the operation hides characters: U\+200B", "a character of no width"),
     (f"Tape\n{'x' * 101}\n", ":2: an operation has 1 to 100 characters, not 101", "too long"),
     ("Tape\n- : what\n", ":2: an operation has 1 to 100 characters, not 0", "a description alone"),
     ('["Tape", 7]', r": \[1\]: is 7, expected a text", "a number"),
@@ -49,13 +49,13 @@ REFUSED = [
 def test_refused(text, message, why, tmp_path):
     path = tmp_path / "operations.txt"
     path.write_bytes(text.encode())
-    with pytest.raises(UsageError, match=f"operations.txt{message}"):
+    with pytest.raises(UsageError, match=rf"operations\.txt{message}"):
         read_labels(path)
 
 
 def test_other_files_are_refused(tmp_path):
     (tmp_path / "latin.txt").write_bytes("Tape\nÖffnen".encode("latin-1"))
-    with pytest.raises(UsageError, match="latin.txt: line 2 is not UTF-8"):
+    with pytest.raises(UsageError, match=r"latin\.txt: line 2 is not UTF-8"):
         read_labels(tmp_path / "latin.txt")
     with pytest.raises(UsageError, match="nowhere: No such file"):
         read_labels(tmp_path / "nowhere")
