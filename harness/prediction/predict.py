@@ -42,6 +42,7 @@ from harness.progress import counter
 
 LISTED, NAMED = 12, 5
 """Operations, and clips, that a summary names."""
+NO_OPERATION = "no operation"
 LONGEST_CHAIN = 50
 """Errors behind an error that are searched for secrets."""
 
@@ -214,7 +215,11 @@ def _own_summary_lines(prediction: Prediction, own: OwnQuestions) -> list[str]:
         + (f", {prediction.kept:,} of them with the operation that it said" if prediction.kept else ""),
     ]
     if prediction.operations:
-        said = [f"{name} {number:,}" for name, number in prediction.operations.items()]
+        known = (*own.labels.operations, NO_OPERATION)
+        said = [
+            f"{name} {number:,}" + ("" if name in known else " (not among the operations)")
+            for name, number in prediction.operations.items()
+        ]
         more = [f"{len(said) - LISTED:,} other answers"] if len(said) > LISTED else []
         lines.append(f"  {', '.join(said[:LISTED] + more)}")
     if prediction.unanswered:
@@ -264,7 +269,7 @@ def _outcome(run: Run, lines: Sequence[Mapping[str, Any]], unanswered: Mapping[s
     sources = Counter(line["source"] for line in lines)
     fallbacks = [line["raw_output"] for line in lines if line["source"] == FALLBACK]
     expected = len(run.split.floors.clips)
-    operations = Counter(line["dominant_operation"] or "no operation" for line in lines)
+    operations = Counter(line["dominant_operation"] or NO_OPERATION for line in lines)
     return Prediction(
         path=run.output / PREDICTIONS,
         world=run.split.world,

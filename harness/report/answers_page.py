@@ -56,6 +56,7 @@ class Answer:
     raw: str
     is_cut: bool  # `raw` is the beginning of the model's words
     picture: str  # a WebP in base64, or ""
+    usage: Mapping[str, int]  # tokens
 
 
 @dataclass(frozen=True)
@@ -150,6 +151,7 @@ def _answer(line: Mapping[str, Any], facts: Mapping[str, Any], picture: str) -> 
         raw=raw[:LONGEST_RAW],
         is_cut=len(raw) > LONGEST_RAW,
         picture=picture,
+        usage=line.get("usage") or {},
     )
 
 
@@ -162,11 +164,15 @@ def _page(answers: Sequence[Answer], facts: Mapping[str, Any]) -> AnswersPage:
     read = f"; {'one answer' if unread == 1 else f'{count(unread)} answers'} could not be read" if unread else ""
     often = [f"{group.name} ({count(group.clips)})" for group in groups if group.known and group.clips][:FREQUENT]
     lede = f"Most often {in_words(often)}. " if often else ""
+    given_up = ", ".join(f"{kind} {count(number)}" for kind, number in run.get("unanswered", {}).items())
     chips = [
-        ("model", run.get("model") or facts["name"]),
+        ("model", facts.get("model") or facts["name"]),
         ("date", facts["date"]),
         ("operations", count(len(facts["operations"]))),
         ("median time", _time([answer.latency_ms for answer in answers])),
+        ("asked about", f"the first {count(run['limit'])} clips" if "limit" in run else ""),
+        ("given up", given_up),
+        ("tokens", _tokens(answers)),
         ("harness", run["harness"]),
     ]
     return AnswersPage(
@@ -200,6 +206,13 @@ def _time(latencies_ms: Sequence[float]) -> str:
         return NONE
     middle = median(latencies_ms)
     return f"{middle / 1000:,.1f} s a clip" if middle >= 1000 else f"{middle:,.0f} ms a clip"
+
+
+def _tokens(answers: Sequence[Answer]) -> str:
+    """Return how many tokens the answers took; "" where the model did not say."""
+    used = [answer.usage for answer in answers if answer.usage]
+    read, written = (sum(usage.get(name, 0) for usage in used) for name in ("input_tokens", "output_tokens"))
+    return f"{count(read)} in, {count(written)} out" if used else ""
 
 
 def _pictures(clips: Sequence[str], shown: Shown, budget: int) -> dict[str, str]:
