@@ -8,7 +8,6 @@ judged.
 from __future__ import annotations
 
 import base64
-import io
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,7 +15,6 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-import numpy as np
 from markupsafe import Markup
 
 from harness.cards import ANSWERS, ANSWERS_PAGE, PREDICTIONS, own_answers
@@ -31,8 +29,6 @@ from harness.report.write import BUDGET, Written
 from reference.files import read_json_lines, write_text
 from reference.task import CLIP_FRAMES, normalise_label
 
-SIDE, COLUMNS, QUALITY = 112, 4, 60
-"""Side of a picture in pixels, pictures in a row of a clip's strip, and the quality of the WebP."""
 LONGEST_RAW = 4_000
 FALLBACK = SOURCES[2]
 UNREAD, NO_OPERATION = "(not read)", "(no operation)"
@@ -83,7 +79,6 @@ class AnswersPage:
     left_out: list[tuple[str, str]]  # file or clip, and why it has no answer
     rests: list[tuple[str, float]]
     facts: Mapping[str, Any]
-    columns: int = COLUMNS
     frames: int = CLIP_FRAMES
 
 
@@ -231,18 +226,8 @@ def _pictures(clips: Sequence[str], shown: Shown, budget: int) -> dict[str, str]
 
 
 def _picture(shown: Shown, clip_id: str) -> str:
-    """Return a clip's pictures, COLUMNS in a row; "" for a clip that cannot be read any more."""
+    """Return a clip's pictures in base64; "" for one that cannot be read any more, and where Pillow is missing."""
     try:
-        from PIL import Image
-
-        pictures = [Image.fromarray(picture) for picture in shown.strip(clip_id, SIDE)]
-    except (ImportError, HarnessError, OSError):
+        return base64.b64encode(shown.sheet(clip_id)).decode()
+    except (HarnessError, OSError):
         return ""
-    rows = -(-len(pictures) // COLUMNS)
-    sheet = Image.fromarray(np.zeros((rows * SIDE, min(len(pictures), COLUMNS) * SIDE, 3), np.uint8))
-    for place, picture in enumerate(pictures):
-        small = picture if picture.size == (SIDE, SIDE) else picture.resize((SIDE, SIDE), Image.Resampling.BOX)
-        sheet.paste(small, (place % COLUMNS * SIDE, place // COLUMNS * SIDE))
-    packed = io.BytesIO()
-    sheet.save(packed, "WEBP", quality=QUALITY, method=4)
-    return base64.b64encode(packed.getvalue()).decode()

@@ -7,6 +7,7 @@ its batch, and `faults` says why: the others are asked about all the same.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol
@@ -17,6 +18,7 @@ from numpy.typing import NDArray
 from harness.errors import HarnessError, UsageError
 from harness.prediction.own_clips.clip_files import Found, OwnClip, find_clips
 from harness.prediction.own_clips.labels import Labels
+from harness.prediction.own_clips.sheets import SIDE, Sheets, sheet
 from harness.prediction.predictor import Question, Wants
 from harness.progress import counter
 from reference.errors import RenderError
@@ -28,8 +30,6 @@ from reference.task import CLIP_FRAMES, DEFAULT_INDICES, DEFAULT_SAMPLER, FRAME_
 from reference.training.datasets import Clips
 from reference.video.decoders import Pixels
 from reference.video.samplers import LUMA_SIDE, SAMPLERS, luma_of, uniform_indices
-
-STRIP = len(DEFAULT_INDICES)
 
 
 class Shown(Protocol):
@@ -48,8 +48,8 @@ class Shown(Protocol):
     def reason(self, clip_id: str, error: HarnessError | OSError) -> str:
         """Return what an error says of a clip that cannot be shown."""
 
-    def strip(self, clip_id: str, size: int) -> Pixels:
-        """Return up to STRIP pictures that are evenly spread over a clip, [n, h, w, 3]. Raises HarnessError."""
+    def sheet(self, clip_id: str) -> bytes:
+        """Return up to eight pictures that are evenly spread over a clip, as one WebP. Raises HarnessError."""
 
 
 class OwnQuestions:
@@ -95,7 +95,7 @@ class FolderClips:
     def __init__(self, folder: Path, fps: float | None = None):
         with counter(f"clips of {folder.name}") as report:
             self.found = find_clips(folder, fps, report)
-        self.clips = tuple(self.found.clips)
+        self.clips, self._sheets = tuple(self.found.clips), Sheets()
 
     def check(self, wants: Wants) -> None:
         if wants.frames > CLIP_FRAMES or wants.sampler not in SAMPLERS or not SIDES[0] <= wants.size <= SIDES[1]:
@@ -106,13 +106,17 @@ class FolderClips:
 
     def show(self, clip_id: str, wants: Wants) -> tuple[Pixels, Sequence[int]]:
         indices = _indices(self.found.clips[clip_id], wants)
-        return _squares(self.found.clips[clip_id], indices, wants.size), indices
+        frames = _squares(self.found.clips[clip_id], indices, wants.size)
+        if indices == DEFAULT_INDICES:
+            with contextlib.suppress(RenderError):  # the page goes without
+                self._sheets.keep(clip_id, frames)
+        return frames, indices
 
     def reason(self, clip_id: str, error: HarnessError | OSError) -> str:
         return self.found.clips[clip_id].source.reason(error)
 
-    def strip(self, clip_id: str, size: int) -> Pixels:
-        return _squares(self.found.clips[clip_id], DEFAULT_INDICES, size)
+    def sheet(self, clip_id: str) -> bytes:
+        return self._sheets.get(clip_id) or sheet(_squares(self.found.clips[clip_id], DEFAULT_INDICES, SIDE))
 
 
 class RenderedClips:
@@ -150,9 +154,9 @@ class RenderedClips:
     def reason(self, clip_id: str, error: HarnessError | OSError) -> str:
         return f"cannot be read ({error.strerror or error})" if isinstance(error, OSError) else str(error)
 
-    def strip(self, clip_id: str, size: int) -> Pixels:
+    def sheet(self, clip_id: str) -> bytes:
         frames = self._clips[self._places[clip_id]]["frames"]
-        return frames[list(uniform_indices(len(frames), min(STRIP, len(frames))))]
+        return sheet(frames[list(uniform_indices(len(frames), min(len(DEFAULT_INDICES), len(frames))))])
 
 
 def open_clips(path: Path, fps: float | None = None) -> Shown:
