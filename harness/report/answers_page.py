@@ -8,9 +8,11 @@ judged.
 from __future__ import annotations
 
 import base64
-from collections import Counter
+import re
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -27,13 +29,15 @@ from harness.report.render import environment, policy, static
 from harness.report.typography import NONE
 from harness.report.write import BUDGET, Written
 from reference.files import read_json_lines, write_text
-from reference.task import CLIP_FRAMES, normalise_label
+from reference.task import CLIP_FRAMES, CLIP_MS, normalise_label
 
 LONGEST_RAW = 4_000
 FALLBACK = SOURCES[2]
 UNREAD, NO_OPERATION = "(not read)", "(no operation)"
 """Groups of clips beside those of the operations."""
 FREQUENT = 3
+PIECE = re.compile(r"(?P<name>.+)/(?P<second>[0-9]{6})")
+"""Id of a clip that was cut out of a longer recording."""
 
 
 @dataclass(frozen=True)
@@ -67,6 +71,16 @@ class Group:
 
 
 @dataclass(frozen=True)
+class Stretch:
+    """Clips of a recording, one after the other, that got one answer. `at`: minutes and seconds at which it begins."""
+
+    at: str
+    group: str
+    clips: int
+    clip_id: str  # the first one
+
+
+@dataclass(frozen=True)
 class AnswersPage:
     """All that the template of the page shows."""
 
@@ -76,6 +90,7 @@ class AnswersPage:
     chips: list[tuple[str, str]]
     groups: list[Group]
     answers: list[Answer]
+    courses: dict[str, list[Stretch]]  # recordings of several clips
     left_out: list[tuple[str, str]]  # file or clip, and why it has no answer
     rests: list[tuple[str, float]]
     facts: Mapping[str, Any]
@@ -177,6 +192,7 @@ def _page(answers: Sequence[Answer], facts: Mapping[str, Any]) -> AnswersPage:
         chips=[(name, str(value)) for name, value in chips if value],
         groups=groups,
         answers=list(answers),
+        courses=_courses(answers),
         left_out=left_out,
         rests=list(clips["rests"].items()),
         facts=facts,
@@ -194,6 +210,27 @@ def _groups(answers: Iterable[Answer], operations: Mapping[str, str]) -> list[Gr
     known = sorted((group(name, True) for name in operations), key=lambda one: -one.clips)
     others = [group(name, False) for name, _ in counts.most_common() if name not in operations and name != UNREAD]
     return ([group(UNREAD, False)] if counts[UNREAD] else []) + known + others
+
+
+def _courses(answers: Iterable[Answer]) -> dict[str, list[Stretch]]:
+    """Return what was answered in the course of each recording that was cut into several clips."""
+    pieces = defaultdict[str, list[tuple[int, Answer]]](list)
+    for answer in answers:
+        if found := PIECE.fullmatch(answer.clip_id):
+            pieces[found["name"]].append((int(found["second"]), answer))
+    courses = dict[str, list[Stretch]]()
+    for name, cut in sorted(pieces.items()):
+        cut.sort(key=lambda piece: piece[0])
+        # a clip without an answer ends a stretch, too
+        runs = groupby(enumerate(cut), lambda placed: (placed[1][0] - placed[0] * CLIP_MS // 1000, placed[1][1].group))
+        if len(cut) > 1:
+            courses[name] = [_stretch([piece for _, piece in run]) for _, run in runs]
+    return courses
+
+
+def _stretch(pieces: Sequence[tuple[int, Answer]]) -> Stretch:
+    second, first = pieces[0]
+    return Stretch(f"{second // 60}:{second % 60:02d}", first.group, len(pieces), first.clip_id)
 
 
 def _time(latencies_ms: Sequence[float]) -> str:

@@ -62,6 +62,12 @@ const answers = {
     const button = event.target.closest("button[data-group]");
     if (button) state.set({ f: button.dataset.group === state.get("f") ? "" : button.dataset.group });
     if (event.target.closest("[data-all]")) { state.set({ f: "" }); byId("clips").focus(); }
+    const link = event.target.closest("[data-go]");
+    if (link) {
+      event.preventDefault();
+      state.set({ f: "", s: "" });
+      answers.go(answers.all.find((one) => one.dataset.clip === link.dataset.go));
+    }
     const skip = event.target.closest(".skip");
     if (skip) { event.preventDefault(); byId("clips").focus(); byId("clips").scrollIntoView(); }
   },

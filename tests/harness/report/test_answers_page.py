@@ -13,6 +13,7 @@ import numpy as np
 from PIL import Image
 
 import harness
+from harness.cards import write_own_answers
 from harness.errors import UsageError
 from harness.prediction.predictor import Reply, Wants
 from harness.report.answers_page import LONGEST_RAW, answers_page
@@ -170,6 +171,33 @@ def test_hostile_text_is_text(open_page):
     opened = open_page()
     assert opened.page.locator("script").count() == 1 and "dialog" not in opened.said
     assert f"made up {EVIL}".replace("\u2028", "") in opened.page.inner_text("#method").replace("\u2028", "")
+
+
+def test_the_course_of_a_recording(started, tmp_path):
+    """Neighbours with one answer are one stretch; a clip without an answer ends it."""
+    said = {0: "Pack", 5: "Pack", 10: "Tape", 15: "Tape", 25: "Tape", 70: None}
+    lines = [
+        {"clip_id": f"rec/{second:06d}", "dominant_operation": operation, "temporal_segment": None}
+        | {"next_operation": None, "latency_ms": 1.0, "source": "model"}
+        for second, operation in reversed(said.items())
+    ]
+    lines.append({**lines[0], "clip_id": "alone/000000"})
+    clips = {"name": "x", "path": "x", "found": 9, "digest": "x", "left_out": {}, "rests": {}, "not_shown": {}}
+    facts = {"name": "x", "description": "x", "date": "x", "operations": {"Pack": "", "Tape": ""}, "clips": clips}
+    text = "".join(f"{json.dumps(line)}\n" for line in lines)
+    run = {"run": {"harness": "1", "limit": 7, "unanswered": {"refused": 2}}}
+    write_own_answers(tmp_path, facts | run, lambda path: path.write_text(text))
+    opened = Opened(started, answers_page(tmp_path).path)
+    page = opened.page
+    assert page.inner_text(".course").split("\n")[0] == "In the course of rec" and page.locator(".course").count() == 1
+    stretches = ["0:00 Pack 2 clips", "0:10 Tape 2 clips", "0:25 Tape", "1:10 (no operation)"]
+    assert [text.strip() for text in page.locator(".course li").all_inner_texts()] == stretches
+    chips = page.inner_text(".chips")
+    assert "asked about\nthe first 7 clips" in chips and "given up\nrefused 2" in chips
+    page.fill("#search", "nothing")
+    page.click("[data-go='rec/000010']")
+    assert page.evaluate("document.activeElement.dataset.clip") == "rec/000010" and len(listed(opened)) == 7
+    opened.close()
 
 
 def test_pictures_within_a_budget_and_none_without_the_clips(answered, tmp_path):
