@@ -20,6 +20,7 @@ from harness.prediction.own_clips.clip_files import Found, OwnClip, find_clips
 from harness.prediction.own_clips.labels import Labels
 from harness.prediction.own_clips.sheets import SIDE, Sheets, sheet
 from harness.prediction.predictor import Question, Wants
+from harness.prediction.questions import ThereAlready
 from harness.progress import counter
 from reference.errors import RenderError
 from reference.files import sha256
@@ -52,7 +53,7 @@ class Shown(Protocol):
         """Return up to eight pictures that are evenly spread over a clip, as one WebP. Raises HarnessError."""
 
 
-class OwnQuestions:
+class OwnQuestions(ThereAlready):
     """Questions about own clips. `pictures` pins what is shown; `faults`: clip id -> why it could not be shown."""
 
     def __init__(self, shown: Shown, labels: Labels, wants: Wants | None):
