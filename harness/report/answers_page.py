@@ -27,11 +27,13 @@ from harness.prediction.own_clips.questions import Shown, open_clips
 from harness.progress import counter
 from harness.report.render import environment, policy, static
 from harness.report.typography import NONE
-from harness.report.write import BUDGET, Written
+from harness.report.write import Written
 from reference.files import read_json_lines, write_text
 from reference.task import CLIP_FRAMES, CLIP_MS, normalise_label
 
 LONGEST_RAW = 4_000
+BUDGET = 12_000_000
+"""Bytes of pictures: those of about 700 clips."""
 FALLBACK = SOURCES[2]
 UNREAD, NO_OPERATION = "(not read)", "(no operation)"
 """Groups of clips beside those of the operations."""
@@ -93,6 +95,7 @@ class AnswersPage:
     courses: dict[str, list[Stretch]]  # recordings of several clips
     left_out: list[tuple[str, str]]  # file or clip, and why it has no answer
     rests: list[tuple[str, float]]
+    pictures: int  # answers with a picture
     facts: Mapping[str, Any]
     frames: int = CLIP_FRAMES
 
@@ -195,6 +198,7 @@ def _page(answers: Sequence[Answer], facts: Mapping[str, Any]) -> AnswersPage:
         courses=_courses(answers),
         left_out=left_out,
         rests=list(clips["rests"].items()),
+        pictures=sum(bool(answer.picture) for answer in answers),
         facts=facts,
     )
 

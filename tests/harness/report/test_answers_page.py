@@ -204,6 +204,7 @@ def test_pictures_within_a_budget_and_none_without_the_clips(answered, tmp_path)
     folder = answered.parent
     one = answers_page(folder, tmp_path / "a.html", budget=700)
     assert 1 <= one.pictures < len(REPLIES)
+    assert f"{one.pictures} of the 8 clips have pictures here." in one.path.read_text()
     facts = json.loads((folder / "answers.json").read_text())
     (tmp_path / "moved").mkdir()
     (tmp_path / "moved" / "predictions.jsonl").write_bytes((folder / "predictions.jsonl").read_bytes())
