@@ -73,7 +73,7 @@ class Chat:
     async def prepare(self, setting: Setting) -> Mapping[str, Any]:
         """Return what an earlier start agreed with the server, or ask the canary. Raises UsageError, NotAnswered."""
         self._operations = setting.operations
-        self._server = Server(self.endpoint, setting.connections, environment=self.environment)
+        self._server = Server(self.endpoint, environment=self.environment)
         if setting.agreed is None:
             self.agreed = {"json": JSON[0] if self.json_mode == "auto" else self.json_mode}
             self.agreed = await Canary(self, self._server, setting).agree()
