@@ -20,7 +20,7 @@ import click
 from harness.clip_map import read_clip_map
 from harness.commands.printing import say
 from harness.errors import UsageError
-from harness.formatting import CONTROL, count, printable
+from harness.formatting import CONTROL, plural, printable
 from harness.metrics_table import PARTS
 from reference.task import DEFAULT_SPLIT, DEFAULT_WORLD
 
@@ -327,7 +327,7 @@ def print_page(written: Any, remarks: Iterable[str] = ()) -> None:
 
 def print_path(written: Any, err: bool = False) -> None:
     """Print where a page is, its size and how many clips have pictures."""
-    with_pictures = f", pictures of {count(written.pictures)} clips" if written.pictures else ""
+    with_pictures = f", pictures of {plural(written.pictures, 'clip')}" if written.pictures else ""
     say(f"{written.path}: {written.bytes / 1e6:.2f} MB{with_pictures}; open it in a browser", err=err)
 
 

@@ -24,7 +24,7 @@ import numpy as np
 
 from harness import disclosure, statistics
 from harness.baselines.write import BASELINES
-from harness.cards import CARD, Card, predictions_of, read_card
+from harness.cards import ANSWERS, CARD, Card, predictions_of, read_card
 from harness.comparison.paired import PairedClips, need_every_clip, pair_scores
 from harness.comparison.pairwise import ALPHA, MARGIN, add_holm, paired_test, score_operand, verdict_of
 from harness.errors import HarnessError, UsageError
@@ -47,6 +47,7 @@ FORMAT = "warehouse-harness/leaderboard-1"
 SHARED = ("world", "split", "truth_digest", "n", "sessions", "weights", "scheme", "rules", "version")
 """Keys of a score record that all entries of a board share."""
 NO_CARD, NO_FOLDER, UNFINISHED = "no card.toml", "a file, in no folder of its own", "an unfinished run of predict"
+OWN_CLIPS = "answers about clips without a truth (predict --clips)"
 """Reasons why what lies in a folder of submissions is no entry."""
 DATA_ENDINGS = tuple(ending for ending in ENDINGS if ending != ".txt")
 THREADS = min(os.cpu_count() or 1, 4)
@@ -195,7 +196,8 @@ def _no_entries(folder: Path) -> dict[Path, str]:
             continue
         with contextlib.suppress(OSError):  # a folder that may not be looked into is listed as broken
             if path.is_dir() and not (path / CARD).is_file():
-                reasons[path] = UNFINISHED if (path / PART).is_file() else NO_CARD
+                own = OWN_CLIPS if (path / ANSWERS).is_file() else NO_CARD
+                reasons[path] = UNFINISHED if (path / PART).is_file() else own
             elif path.is_file() and split_ending(path.name)[1].lower().startswith(DATA_ENDINGS):
                 reasons[path] = NO_FOLDER
     return reasons

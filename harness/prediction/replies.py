@@ -3,7 +3,8 @@
 source `model`     the reply was an answer as it stood
 source `repaired`  the answer was cut out of a text, or repaired, by the reader that `harness score` uses
 source `fallback`  the text holds no whole answer: the constant answer of the training split stands in. An operation
-                   that can still be read is kept, and what follows it is T(operation), its usual successor
+                   that can still be read is kept, and what follows it is T(operation), its usual successor. Own clips
+                   have no training split: what cannot be read is null
 
 Labels are written as the world spells them; one that the world does not know stays as the model wrote it, and is wrong.
 A confidence in an answer that is not the model's own is left out.
@@ -23,7 +24,7 @@ from harness.ingestion.lines.line_checker import check
 from harness.ingestion.lines.model_text import read_answer
 from harness.ingestion.rows import fault_of, kind_of, to_plain
 from harness.ingestion.vocabulary import UNKNOWN_LABEL, Vocabulary
-from harness.prediction.floors import Floors
+from harness.prediction.floors import Floors, NoFloors
 from harness.prediction.predictor import USAGE, Answer, Reply
 
 MODEL, REPAIRED, FALLBACK = SOURCES
@@ -45,7 +46,7 @@ class Asked(NamedTuple):
 class Reader:
     """Reader of replies about the clips of one split."""
 
-    def __init__(self, floors: Floors):
+    def __init__(self, floors: Floors | NoFloors):
         self.floors, self.words = floors, Vocabulary(floors.operations)
 
     def line(self, clip_id: str, reply: Answer, latency_ms: float, asked: Asked | None = None) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness import disclosure
-from harness.cards import CARD, Card, prediction_file, predictions_of, read_card
+from harness.cards import CARD, Card, prediction_file, predictions_of, read_card, refuse_own_answers
 from harness.errors import SubmissionError, UsageError
 from harness.ingestion.ingest import Ingestion, ingest
 from harness.ingestion.rows import NAME, is_path, write_rows
@@ -114,13 +114,14 @@ def as_its_card_says(submission: str | Path | Rows, request: Request) -> tuple[R
 
     That is the world and split that they are for, and how they are read. A choice of the request's own counts more; a
     note says where it contradicts the card. A card counts for the file whose sum it states. Raises UsageError where its
-    clip map is not the one whose sum it states, and for a world that is not known here.
+    clip map is not the one whose sum it states, for a world that is not known here, and for answers about own clips.
     """
     if not request.follow_card or not is_path(submission) or str(submission) == STDIN:
         return request, []
-    if not (Path(submission).parent / CARD).is_file():
-        return request, []
     path = Path(submission)
+    if not (path.parent / CARD).is_file():
+        refuse_own_answers(path, request.world, request.split)
+        return request, []
     try:
         card = read_card(path.parent)
     except UsageError:

@@ -143,9 +143,10 @@ class _Start:
         """Ask about one clip after the other."""
         loop = asyncio.get_running_loop()
         for clip_id in self.clips:
-            [question] = await loop.run_in_executor(self.reader, self.questions.read, [clip_id])
-            self.most = min(self.most, max(1, BYTES // max(1, question.frames.nbytes)))
-            await self._ask(question)
+            # a clip of one's own that cannot be shown gives no question
+            for question in await loop.run_in_executor(self.reader, self.questions.read, [clip_id]):
+                self.most = min(self.most, max(1, BYTES // max(1, question.frames.nbytes)))
+                await self._ask(question)
 
     async def _ask(self, question: Question) -> None:
         """Ask about a clip until it is answered, refused, or out of time."""
