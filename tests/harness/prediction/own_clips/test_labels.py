@@ -55,7 +55,7 @@ def test_refused(text, message, why, tmp_path):
 
 def test_other_files_are_refused(tmp_path):
     (tmp_path / "latin.txt").write_bytes("Tape\nÖffnen".encode("latin-1"))
-    with pytest.raises(UsageError, match=r"latin\.txt: line 2 is not UTF-8"):
+    with pytest.raises(UsageError, match=r"latin\.txt:2: not UTF-8"):
         read_labels(tmp_path / "latin.txt")
     with pytest.raises(UsageError, match="nowhere: No such file"):
         read_labels(tmp_path / "nowhere")
