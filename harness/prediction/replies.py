@@ -60,7 +60,8 @@ class Reader:
             raise HarnessError(f"clip {clip_id}: the reply holds neither text nor answer")
         line = {"clip_id": clip_id, **fields, **self._confidences(reply, source)}
         line["latency_ms"] = round(latency_ms if reply.latency_ms is None else reply.latency_ms, 3)
-        line |= _facts_of_service(reply, asked)
+        if facts := _facts_of_service(reply, asked):
+            line |= {"source": source, **facts}  # in the order that scoring reads fast
         if reply.text is not None:
             line["raw_output"] = _writable(reply.text[:RAW_CHARACTERS])
         return line | {"source": source}
@@ -122,11 +123,11 @@ def _facts_of_service(reply: Reply, asked: Asked | None) -> dict[str, Any]:
     """Return what the server, and the asking, say of the answer: usage, finish_reason, served_model, times."""
     found = {
         "usage": None if reply.usage is None else {name: int(number) for name, number in reply.usage.items()},
+        "attempts": asked and asked.attempts,
+        "wait_ms": asked and round(asked.wait_ms, 3),
         "finish_reason": _label_of_service(reply.finish_reason),
         "served_model": _label_of_service(reply.served_model),
         "ttft_ms": None if reply.ttft_ms is None else round(reply.ttft_ms, 3),
-        "attempts": asked and asked.attempts,
-        "wait_ms": asked and round(asked.wait_ms, 3),
     }
     return {name: value for name, value in found.items() if value is not None}
 

@@ -8,9 +8,9 @@ from email.utils import formatdate
 
 import pytest
 
-from harness.askers.chat import to_reply
 from harness.askers.endpoint import Endpoint
 from harness.askers.http import Server, _retry_after
+from harness.askers.reply import to_reply
 from harness.prediction.asker import KINDS, NotAnswered
 from tests.support.fault_server import served
 
