@@ -7,6 +7,7 @@ import platform
 import shlex
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 from harness.cards import Card, write_entry, write_own_answers
@@ -86,12 +87,17 @@ def _run_table(run: Run, lines: Lines, own: Mapping[str, Any]) -> dict[str, Any]
     }
 
 
+def _named(labels: object) -> str:
+    """Return the file of operations; a list, which no command line can name, as the place of one."""
+    return str(labels) if isinstance(labels, Path) else "FILE"
+
+
 def _command(run: Run) -> str:
     choices, mask = run.given, run.mask
     words = ["harness", "predict", "--model", mask.message(run.model)]
     words += ["--clips", str(choices.clips)] if run.own else []
     words += ["--clips-fps", f"{choices.clips_fps:g}"] if choices.clips_fps else []
-    words += ["--labels", str(choices.labels)] if choices.labels else ["--world", choices.world]
+    words += ["--labels", _named(choices.labels)] if choices.labels else ["--world", choices.world]
     words += [] if run.own else ["--split", choices.split]
     words += ["-o", str(run.output)]
     words += [] if is_asker(run.predictor) else ["--batch-size", str(run.batch_size)]
