@@ -47,5 +47,5 @@ SELECT
         WHEN ends_with(before, ', ') THEN left(before, -2) || '}'
         ELSE left(before, -1) || '}'
     END AS line,
-    CASE WHEN plain THEN said END AS said
+    said                    -- also of a line that stays whole
 FROM matched

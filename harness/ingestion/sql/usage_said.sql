@@ -1,9 +1,9 @@
--- What the lines of a submission say of their cost, in file order (line = rowid + 1); NULL where lines_with_usage.sql left
--- a line whole. The groups are fast_path.USAGE_GROUPS; an optional one that is not there is ''.
+-- What the lines of a submission say of their cost, in file order (line = rowid + 1); NULL where it is in no plain form. The
+-- names are those of the groups of fast_path.USAGE_PATTERN; one that is not there is ''.
 CREATE OR REPLACE TEMP TABLE usage_said AS
 WITH extracted AS (
     SELECT regexp_extract(
-        said, getvariable('usage_pattern'),
+        said, '^(?:' || getvariable('usage_pattern') || ')$',
         ['input_tokens', 'output_tokens', 'reasoning_tokens', 'cached_tokens', 'attempts', 'wait_ms', 'finish_reason',
          'served_model', 'ttft_ms']) AS x
     FROM submission_lines
