@@ -31,6 +31,8 @@ from reference.video.sandbox import Child
 MODULE = "harness.serving.decode_child"
 TRIES = 2
 MOST_CHILDREN = 4
+START_S = 20.0
+"""Seconds that a child may take to start."""
 PIXEL = base64.b64decode("iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAIAAACQd1PeAAAADElEQVR4nGNgYGAAAAAEAAH2FzhVAAAAAElFTkSuQmCC")
 """PNG of one black pixel."""
 
@@ -47,8 +49,8 @@ class ClipIn(NamedTuple):
 class Decoders:
     """Child processes that turn clips into pictures. `died`: called for each child that dies or is ended."""
 
-    def __init__(self, limits: Limits, died: Callable[[], object], children: int | None = None):
-        number = children or min(MOST_CHILDREN, max(2, os.cpu_count() or 1))
+    def __init__(self, limits: Limits, died: Callable[[], object]):
+        number = limits.decoders or min(MOST_CHILDREN, max(2, os.cpu_count() or 1))
         self._limits, self._died = limits, died
         self._header = decoders.Limits(limits.side, limits.video_frames, 60)
         self._free: queue.SimpleQueue[Child | None] = queue.SimpleQueue()
@@ -123,8 +125,14 @@ class Decoders:
         raise AssertionError
 
     def _new(self) -> Child:
+        """Start a child, and wait until it can decode."""
         child = Child(MODULE)
         self._running.add(child)
+        try:
+            child.ask({"task": "ready", "path": "", "shown": "", "limits": self._header}, time.monotonic() + START_S)
+        except BaseException:
+            self._end(child)
+            raise
         return child
 
     def _end(self, child: Child | None) -> None:

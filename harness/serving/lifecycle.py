@@ -28,6 +28,8 @@ from harness.serving.service import Service, Settings
 
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
 BACKLOG = 2048
+KEPT_S = 60
+"""Seconds for which a connection without a request is kept, longer than clients keep theirs."""
 LINGER_S = 0.05
 """Seconds between the last answer and the end, in which it leaves the process."""
 
@@ -73,9 +75,7 @@ def serve(
 class Server(uvicorn.Server):
     """Server that drains before its sockets are closed."""
 
-    def __init__(
-        self, settings: Settings, access: Access, log: Callable[[str], object], say: Callable[[str], object]
-    ):
+    def __init__(self, settings: Settings, access: Access, log: Callable[[str], object], say: Callable[[str], object]):
         self.service, self.say, self.code = Service(settings, log), say, 0
         self.loop: asyncio.AbstractEventLoop | None = None  # while it runs
         self._draining: asyncio.Task[None] | None = None
@@ -89,7 +89,7 @@ class Server(uvicorn.Server):
                 http=type("Protocol", (_Protocol,), {"head_s": settings.limits.head_s}),
                 ws="none",
                 lifespan="on",
-                timeout_keep_alive=30,
+                timeout_keep_alive=KEPT_S,
                 timeout_graceful_shutdown=5,
             )
         )
@@ -164,6 +164,11 @@ class _Protocol(H11Protocol):
         super().data_received(data)
         if self.cycle is not None and not self.cycle.response_complete:
             self._head_is_there()
+
+    def on_response_complete(self) -> None:
+        super().on_response_complete()
+        if self._late is None and self.cycle.response_complete and self.conn.trailing_data[0]:
+            self._wait_for_head()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._head_is_there()

@@ -51,7 +51,7 @@ class Served:
 def served(model: Any, access: Access | None = None, wait: bool = True, **choices: Any) -> Iterator[Served]:
     """Serve a model. `choices`: fields of Limits, and of Settings."""
     limits = {name: choices.pop(name) for name in list(choices) if name in Limits.__dataclass_fields__}
-    found = Served(Settings(model=model, limits=Limits(**limits), **choices), access)
+    found = Served(Settings(model=model, limits=Limits(**{"decoders": 1} | limits), **choices), access)
     found.thread.start()
     try:
         until(lambda: found.server.started)
