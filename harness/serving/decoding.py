@@ -1,6 +1,6 @@
 """A few child processes that decode clips, which may crash, hang or be killed.
 
-A child that dies is replaced, and its clip tried once more by the next one: it may have been killed for no fault of the
+A child that dies is replaced, and its clip tried once more by a new one: it may have been killed for no fault of the
 clip. One that takes too long is ended.
 """
 
@@ -60,6 +60,7 @@ class Decoders:
         self._threads = ThreadPoolExecutor(number, "decode")
         self._folder = Path(tempfile.mkdtemp(prefix="harness-serve-"))
         self._running = set[Child]()
+        self._closed = False
 
     async def squares(self, clip: ClipIn, wants: Wants) -> tuple[Pixels, NDArray[np.int64]]:
         """Return the pictures that a model wants of a clip, [n, size, size, 3], and their indices. Raises Refusal."""
@@ -93,6 +94,7 @@ class Decoders:
 
     def close(self) -> None:
         """End the children, and drop the files."""
+        self._closed = True
         self._threads.shutdown(wait=False, cancel_futures=True)
         for child in list(self._running):
             child.process.kill()
@@ -102,7 +104,9 @@ class Decoders:
         for attempt in range(1, TRIES + 1):
             child = self._free.get()
             try:
-                if child is None or child.process.poll() is not None:
+                if self._closed:
+                    raise Refusal(503, "the server ends")
+                if child is None or child.process.poll() is not None or attempt == TRIES:
                     self._end(child)
                     child = None
                     child = self._new()

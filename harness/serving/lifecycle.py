@@ -36,10 +36,17 @@ LINGER_S = 0.05
 
 def listen(host: str, port: int) -> socket.socket:
     """Return a socket that listens. Raises UsageError."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    # the protocol is named: for sockets of protocol 0 asyncio does not switch off Nagle's algorithm, and every answer
+    # would wait 40 ms for the client's acknowledgement of its head
+    listening = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
-        family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        return socket.create_server((host, port), family=family, backlog=BACKLOG)
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listening.bind((host, port))
+        listening.listen(BACKLOG)
+        return listening
     except (OSError, OverflowError) as error:
+        listening.close()
         reason = getattr(error, "strerror", None) or str(error)
         raise UsageError(f"--host {host} --port {port}: cannot listen there ({reason})") from None
 
@@ -143,7 +150,7 @@ class Server(uvicorn.Server):
             await asyncio.sleep(0.02)
         if service.in_flight:
             self.say(f"ended with {service.in_flight} requests without an answer")
-            self.code = 1
+            self.code, self.force_exit = 1, True
         await asyncio.sleep(LINGER_S)
         self.should_exit = True
 

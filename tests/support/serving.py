@@ -96,6 +96,18 @@ def by_colour(questions: Sequence[harness.Question]) -> list[dict[str, Any]]:
     return [answer_about(colour_of(question)) for question in questions]
 
 
+by_colour.wants = harness.Wants(2, SIDE)  # type: ignore[attr-defined]
+
+
+def slowly(questions: Sequence[harness.Question]) -> list[dict[str, Any]]:
+    """The same, in 50 ms a call."""
+    time.sleep(0.05)
+    return by_colour(questions)
+
+
+slowly.wants = by_colour.wants  # type: ignore[attr-defined]
+
+
 class ByColour:
     """The same as an object, that counts the questions of its calls. `hold`: an event that each call waits for."""
 
