@@ -24,6 +24,10 @@ Seen = Callable[[int, float], object]
 """Takes the clips of a call of the model, and its seconds."""
 
 
+GRACE_S = 0.5
+"""Seconds that the thread gets to end."""
+
+
 class Answered(NamedTuple):
     """Answer about a clip. `wait_s`: until the model was asked; `model_s`: the call, divided by its clips."""
 
@@ -73,6 +77,12 @@ class Batcher:
         """Return for how long the model has been working on its present call, 0 for none."""
         since = self._asked_since
         return 0.0 if since is None else time.monotonic() - since
+
+    @property
+    def is_busy(self) -> bool:
+        """Return True while the model loads or works, also after the end."""
+        self._thread.join(GRACE_S)
+        return self._thread.is_alive()
 
     async def answer(self, question: Question) -> Answered:
         """Return the model's answer about a clip. Raises what asking it raised."""

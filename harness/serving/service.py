@@ -106,6 +106,11 @@ class Service:
         self._decoders.close()
 
     @property
+    def is_busy(self) -> bool:
+        """Return True while the model loads or works, which nothing but the end of the process stops."""
+        return self._batcher is not None and self._batcher.is_busy
+
+    @property
     def state(self) -> str:
         """Return loading, ready or draining."""
         return DRAINING if self.draining else READY if self.loaded else LOADING

@@ -214,6 +214,32 @@ def overload(folder: Path, scale: float) -> Row:
     return tally.row(sum(found.values()))
 
 
+def mutants(draw: random.Random, content: bytes, number: int) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield damaged requests as path and arguments of httpx: JSON of three kinds, and an mp4 in two ways."""
+    base, path = pictures(7), ("/predict", "/batch_predict", "/v1/chat/completions")
+    url = f"data:image/png;base64,{base['pictures'][0]['image']}"
+    part = {"type": "image_url", "image_url": {"url": url}}
+    chat = {"model": "x", "messages": [{"role": "user", "content": [{"type": "text", "text": "Q"}, part, part]}]}
+    for place in range(number):
+        kind = place % 4
+        if kind == 3:
+            damaged = mutate_bytes(content, draw)
+            yield "/predict", {"files": {"video": damaged}}
+            yield "/predict", {"json": {"video": base64.b64encode(damaged).decode()}}
+            continue
+        body = json.dumps(mutate_value((base, [base, base], chat)[kind], draw)).encode()
+        if place % 3 == 0:
+            body = mutate_bytes(body, draw)
+        kept = {"Content-Type": draw.choice(("application/json",) * 5 + ("application/x-ndjson", "x"))}
+        yield path[kind], {"content": body, "headers": kept}
+
+
+def check_refusal(tally: Tally, reply: httpx.Response) -> None:
+    """Count a status that is not documented, and an answer that is no JSON."""
+    if reply.status_code not in DOCUMENTED or not _is_json(reply.text):
+        tally.differs(f"HTTP {reply.status_code}: {reply.text}")
+
+
 def mutated(folder: Path, seed: int, scale: float) -> Row:
     """Send damaged bodies and videos, and kill decoding processes meanwhile."""
     tally, number, draw = (
@@ -222,29 +248,11 @@ def mutated(folder: Path, seed: int, scale: float) -> Row:
         random.Random(seed),
     )
     content, found, killed = video(folder / "clip.mp4", 77), Counter[int](), 0
-    base, path = pictures(7), ("/predict", "/batch_predict", "/v1/chat/completions")
-    url = f"data:image/png;base64,{base['pictures'][0]['image']}"
-    part = {"type": "image_url", "image_url": {"url": url}}
-    chat = {"model": "x", "messages": [{"role": "user", "content": [{"type": "text", "text": "Q"}, part, part]}]}
     with started(folder, "--model", FAST) as server, server.client() as client:
-        for place in range(number):
-            kind = place % 4
-            if kind == 3:
-                damaged = mutate_bytes(content, draw)
-                sent: dict[str, Any] = {"files": {"video": damaged}}
-                if place % 8 == 3:
-                    sent = {"json": {"video": base64.b64encode(damaged).decode()}}
-                reply = client.post("/predict", **sent)
-            else:
-                value = mutate_value((base, [base, base], chat)[kind], draw)
-                body = json.dumps(value).encode()
-                if place % 3 == 0:
-                    body = mutate_bytes(body, draw)
-                kept = {"Content-Type": draw.choice(("application/json",) * 5 + ("application/x-ndjson", "x"))}
-                reply = client.post(path[kind], content=body, headers=kept)
+        for place, (path, sent) in enumerate(mutants(draw, content, number)):
+            reply = client.post(path, **sent)
             found[reply.status_code] += 1
-            if reply.status_code not in DOCUMENTED or not _is_json(reply.text):
-                tally.differs(f"HTTP {reply.status_code}: {reply.text}")
+            check_refusal(tally, reply)
             if place % KILL_EVERY == 0:
                 for pid in server.children():
                     with contextlib.suppress(ProcessLookupError):
@@ -257,7 +265,7 @@ def mutated(folder: Path, seed: int, scale: float) -> Row:
                     tally.differs(f"a whole clip: HTTP {reply.status_code}: {reply.text}")
         tally.ended(server)
     report(PART, f"mutated: {dict(found)}; {killed} decoding processes killed")
-    return tally.row(number)
+    return tally.row(sum(found.values()))
 
 
 def _is_json(text: str) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import random
 import signal
 import socket
 import threading
@@ -13,7 +14,8 @@ import httpx
 import pytest
 
 from harness.prediction.predictor import Wants
-from tests.support.serving import SIDE, ByColour, answer_about, picture, pictures, served, until
+from tests.proof.serving import Tally, check_refusal, mutants
+from tests.support.serving import SIDE, ByColour, answer_about, picture, pictures, served, until, video
 
 pytestmark = pytest.mark.heavy
 
@@ -248,6 +250,16 @@ def test_a_decoder_that_hangs_is_ended():
         reply = client.post("/predict", json=pictures(1))
         assert refused(reply)[0] == 422 and "0.5 s" in reply.json()["error"]["message"]
         until(lambda: client.post("/predict", json=pictures(1)).status_code == 200)
+
+
+def test_damaged_requests_are_refused_and_the_next_one_is_answered(client, tmp_path):
+    """The proof of hardness, small: `python -m tests.proof.serving` sends a thousand."""
+    tally = Tally("damaged")
+    for place, (path, sent) in enumerate(mutants(random.Random(3), video(tmp_path / "clip.mp4", 77), 80)):
+        check_refusal(tally, client.post(path, **sent))
+        if place % 10 == 0:
+            tally.check(place, client.post("/predict", json=pictures(place)))
+    assert not tally.counts
 
 
 def test_a_model_without_pictures_is_served_and_checks_them_all_the_same():
