@@ -13,9 +13,10 @@ from concurrent.futures import ThreadPoolExecutor
 import httpx
 import pytest
 
+from harness.prediction.asker import NotAnswered
 from harness.prediction.predictor import Wants
 from tests.proof.serving import Tally, check_refusal, mutants
-from tests.support.serving import SIDE, ByColour, answer_about, picture, pictures, served, until, video
+from tests.support.serving import SIDE, ByColour, answer_about, by_colour, picture, pictures, served, until, video
 
 pytestmark = pytest.mark.heavy
 
@@ -217,6 +218,34 @@ def test_a_failure_is_no_answer_and_fails_one_clip_alone():
     assert found[7]["source"] == "fallback" and found[7]["dominant_operation"] == "Tape"
     assert max(map(len, model.calls)) > 1
     assert 'harness_answers_total{source="fallback"} 2.0' in metrics and "harness_model_failures_total 4.0" in metrics
+
+
+class Busy:
+    """An Asker that has too much to do for some clips, and nothing to say about others."""
+
+    wants, card, training, connections = ByColour.wants, {}, None, 4
+
+    async def prepare(self, setting):
+        return {}
+
+    async def answer(self, question):
+        if question.clip_id == "clip-1":
+            raise NotAnswered("rate limit", "slow down", 7)
+        if question.clip_id == "clip-2":
+            raise NotAnswered("refused by the provider")
+        return by_colour([question])[0]
+
+    async def close(self):
+        pass
+
+
+def test_a_model_that_answers_elsewhere_is_served():
+    with served(Busy()) as server, server.client() as client:
+        found = client.post("/batch_predict", json=[pictures(number) for number in range(4)]).json()
+        assert found[3]["temporal_segment"] == answer_about(3)["temporal_segment"]
+        reply = client.post("/predict", json=pictures(1))
+        assert refused(reply)[0] == 503 and reply.headers["retry-after"] == "7"
+        assert refused(client.post("/predict", json=pictures(2)))[0] == 500
 
 
 def test_who_leaves_is_not_asked_about():
