@@ -59,7 +59,7 @@ class Settings:
 class Loaded(NamedTuple):
     """Model that is loaded, with all that belongs to it."""
 
-    predictor: Predictor
+    predictor: Predictor | Elsewhere
     facts: Facts
     labels: Labels
     reader: Reader
@@ -213,7 +213,9 @@ class Service:
             found = find(found, settings.options, code)
         with code.called(lambda cause: UsageError(f"{self.model} cannot be asked: {cause}"), own=UsageError):
             model = to_predictor(found)
-        predictor: Predictor = Elsewhere(model, self.limits.deadline_s, self._note) if is_asker(model) else model
+        predictor: Predictor | Elsewhere = (
+            Elsewhere(model, self.limits.deadline_s, self._note) if is_asker(model) else model
+        )
         facts = Facts.of(predictor, code, self.mask)
         if facts.wants is not None:
             _check_wants(facts.wants)

@@ -1,12 +1,13 @@
 """A server under load and under attack: no answer is lost, mixed up or invented, and it lives.
 
 The command is `harness serve`, started as a process, with a model that answers from the pictures alone, so that
-each answer fits one clip. Five kinds of try, a row each:
+each answer fits one clip. Six kinds of try, a row each:
 
     requests at concurrency 32   each answer is checked against its clip
     overload                     40 clients for 8 places: 200 or 429, bounded memory, and an answer in the second after
     mutated bodies and videos    while decoding processes are killed: a documented status, right answers in between
     SIGTERM under load           what the log calls answered is what clients received; the exit code is 0
+    a fine-tuned run             the same of a tiny run that is trained for it: answers as in its own process
     one by one                   what the server adds to decoding and the model, in milliseconds (reported, not judged)
 
 Run from the repository root: `python -m tests.proof.serving [--scale 1] [--seed 1]`. Exit code 1 where something is
@@ -36,6 +37,8 @@ from typing import Any
 
 import httpx
 
+from harness.askers.messages import picture_file
+from reference.task import OPERATIONS
 from tests.proof.mutate import mutate_bytes, mutate_value
 from tests.proof.table import Row, main, report, row, tries
 from tests.support import ROOT
@@ -48,6 +51,8 @@ MUTATED = 1_000
 KILL_EVERY = 10
 TERMS, UNDER_TERM = 5, 16
 ALONE = 200
+TRAINED = 64
+"""Clips that the run learns, and is asked about again and again."""
 DOCUMENTED = {200, 400, 404, 408, 413, 415, 422, 429, 503, 504}
 """Statuses that a request may get whose model never fails."""
 GROWN_MB = 200
@@ -155,27 +160,79 @@ def _percentiles(seconds: list[float]) -> str:
 def load(folder: Path, scale: float) -> Row:
     """Ask about many clips at once."""
     tally, number = Tally(f"requests at concurrency {CONCURRENCY}"), tries(REQUESTS, scale)
+    with started(folder, "--model", FAST) as server:
+        _load(tally, server, number, lambda place: (pictures(place), lambda reply: tally.check(place, reply)))
+    return tally.row(number)
+
+
+def _load(
+    tally: Tally, server: Server, number: int, clip: Callable[[int], tuple[Any, Callable[[httpx.Response], None]]]
+) -> None:
+    """Ask about clips at once, and report times and batches. `clip`: number -> request, and what checks its answer."""
     seconds = list[float]()
-    with started(folder, "--model", FAST) as server, server.client() as client:
 
-        def ask(place: int) -> None:
-            sent = pictures(place)
-            begun = time.perf_counter()
-            reply = client.post("/predict", json=sent)
-            seconds.append(time.perf_counter() - begun)
-            if reply.status_code != 200:
-                tally.differs(f"HTTP {reply.status_code}: {reply.text}")
-            else:
-                tally.check(place, reply)
+    def ask(place: int) -> None:
+        sent, check = clip(place)
+        begun = time.perf_counter()
+        reply = client.post("/predict", json=sent)
+        seconds.append(time.perf_counter() - begun)
+        if reply.status_code != 200:
+            tally.differs(f"HTTP {reply.status_code}: {reply.text}")
+        else:
+            check(reply)
 
+    with server.client() as client:
         begun = time.perf_counter()
         at_once(number, CONCURRENCY, ask)
         took = time.perf_counter() - begun
-        sizes = re.findall(r'harness_batch_clips_bucket\{le="([^"]+)"\} (\S+)', client.get("/metrics").text)
-        tally.ended(server)
+        figures = client.get("/metrics").text
+        sizes = re.findall(r'harness_batch_clips_bucket\{le="([^"]+)"\} (\S+)', figures)
+    tally.ended(server)
     shown = ", ".join(f"<={size}: {float(count):.0f}" for size, count in sizes)
-    report(PART, f"{_percentiles(seconds)}; {number / took:.0f} requests/s; calls by clips {shown}")
+    report(PART, f"{tally.what}: {_percentiles(seconds)}; {number / took:.0f} requests/s; calls by clips {shown}")
+
+
+def fine_tuned(folder: Path, scale: float) -> Row:
+    """Train a tiny run, and ask about its clips many at once; each answer is the one that the run gives alone."""
+    from dataclasses import replace
+
+    from finetune.predictor import load as load_run
+    from finetune.train import train
+    from harness.prediction.predictor import Question
+    from reference.training.datasets import Clips
+    from tests.support.finetune_material import TWIN, renderings
+
+    tally, number = Tally(f"a fine-tuned run at concurrency {CONCURRENCY}"), tries(REQUESTS, scale)
+    frames = renderings(folder / "frames", train=TRAINED, validation=8)
+    sets = {"train": str(frames / "train"), "validation": str(frames / "validation")}
+    train(replace(TWIN, steps=60, batch=8, lr=2e-3, evaluate_clips=8, threads=1, **sets), folder / "run")
+    model, clips = load_run(str(folder / "run"), {"threads": "1"}), Clips(frames / "train", trusted=True)
+    questions = [Question(*(clips[place][name] for name in Question._fields)) for place in range(TRAINED)]
+    alone = [json.loads(model.ask([question], OPERATIONS)[0].text or "") for question in questions]
+    sent = [
+        {
+            "pictures": [
+                {"image": _png(frame), "time_s": float(at)} for frame, at in zip(each.frames, each.times, strict=True)
+            ]
+        }
+        for each in questions
+    ]
+
+    def clip(place: int) -> tuple[Any, Callable[[httpx.Response], None]]:
+        def check(reply: httpx.Response) -> None:
+            line, right = reply.json(), alone[place % TRAINED]
+            if line["clip_id"] != f"clip-{place}" or {name: line[name] for name in right} != right:
+                tally.differs(f"clip-{place}: {line}, expected {right}")
+
+        return sent[place % TRAINED] | {"clip_id": f"clip-{place}"}, check
+
+    with started(folder, "--model", f"finetune:{folder / 'run'}", "--option", "threads=1") as server:
+        _load(tally, server, number, clip)
     return tally.row(number)
+
+
+def _png(frame: Any) -> str:
+    return base64.b64encode(picture_file(frame, "png")).decode()
 
 
 def overload(folder: Path, scale: float) -> Row:
@@ -349,6 +406,7 @@ def run(seed: int, scale: float) -> list[Row]:
         folder = Path(work)
         return [
             load(folder, scale),
+            fine_tuned(folder, scale / 4),
             overload(folder, scale),
             mutated(folder, seed, scale),
             term(folder, seed, scale),
