@@ -125,7 +125,7 @@ def command(model: str, model_options: dict[str, str], world: str, labels: Path 
 
     \b
     Example:
-      harness serve --model finetune:RUN_DIR
+      harness serve --model baseline:constant
       curl -F video=@clip.mp4 http://127.0.0.1:8000/predict
     """
     from harness.serving.guard import Access

@@ -216,7 +216,7 @@ class Service:
         predictor: Predictor | Elsewhere = (
             Elsewhere(model, self.limits.deadline_s, self._note) if is_asker(model) else model
         )
-        facts = Facts.of(predictor, code, self.mask)
+        facts = Facts.of(model, code, self.mask)
         if facts.wants is not None:
             _check_wants(facts.wants)
         if isinstance(predictor, Floor):
