@@ -299,7 +299,7 @@ def _series(given: Any) -> Iterable[Reply]:
 
 
 def without_folders(value: Any) -> Any:
-    """Return a value of a card with absolute paths cut down to their last part: nobody needs to know where files lie."""
+    """Return a value of a card with absolute paths cut down to their last part: where files lie concerns nobody."""
     if isinstance(value, Mapping):
         return {key: without_folders(inner) for key, inner in value.items()}
     if isinstance(value, list | tuple):
