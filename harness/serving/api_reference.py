@@ -169,10 +169,17 @@ def _followed(schema: Schema, document: Mapping[str, Any]) -> Schema:
     return document.get("components", {}).get("schemas", {}).get(name, schema)
 
 
-def _fields(schema: Schema) -> Iterator[Field]:
+def _fields(schema: Schema, above: str = "") -> Iterator[Field]:
+    """Yield the properties of an object, and those of the objects within it: `pictures[].image`, `error.code`."""
+    for option in (*schema.get("anyOf", ()), *schema.get("oneOf", ()), *schema.get("allOf", ())):
+        yield from _fields(option, above)
+    if "items" in schema:
+        yield from _fields(schema["items"], f"{above}[]")
     required = schema.get("required", ())
-    for name, one in schema.get("properties", {}).items():
-        yield Field(name, _kind(one), name in required, one.get("description", ""), _limits(one))
+    for key, one in schema.get("properties", {}).items():
+        name = f"{above}.{key}" if above else key
+        yield Field(name, _kind(one), key in required, one.get("description", ""), _limits(one))
+        yield from _fields(one, name)
 
 
 def _kind(schema: Schema) -> Kind:

@@ -1,8 +1,7 @@
 """Pages of the service: the one where a clip is dropped, the reference of the API, and the files that both need.
 
-All of it comes from this package. The policy in the headers admits scripts, styles and requests of the same server and
-nothing else, no inline ones either; pictures and videos may also be those that the browser has just been given. Links
-are relative, so that the pages also work below a path of a proxy.
+All of it comes from this package, and the guard's headers admit scripts, styles and requests of this server alone, no
+inline ones either. Links are relative, so that the pages also work below a path of a proxy.
 """
 
 from __future__ import annotations
@@ -11,12 +10,15 @@ from collections.abc import Mapping
 from functools import cache
 
 import jinja2
-from fastapi import FastAPI, Request
+from fastapi import FastAPI
 from fastapi.responses import HTMLResponse, Response
 
 from harness.serving.api_reference import reference
+from harness.serving.limits import PICTURES
+from harness.serving.refusal import Refusal
 from harness.version import __version__
 from reference.resources import text
+from reference.task import CLIP_FRAMES
 
 TYPES: Mapping[str, str] = {
     "page.css": "text/css",
@@ -25,40 +27,27 @@ TYPES: Mapping[str, str] = {
 }
 """Files in static/ with their types. No other name is ever looked for."""
 
-POLICY = (
-    "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' blob:; "
-    "media-src blob:; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
-)
-HEADERS: Mapping[str, str] = {
-    "Content-Security-Policy": POLICY,
-    "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "no-referrer",
-    "Cross-Origin-Opener-Policy": "same-origin",
-    "Cross-Origin-Resource-Policy": "same-origin",
-    "Cache-Control": "no-cache",
-}
-
 
 def add_pages(app: FastAPI) -> None:
     """Add `/`, `/docs` and `/static/NAME` to a service whose own documentation pages are switched off."""
 
     @app.get("/", include_in_schema=False)
-    def drop() -> HTMLResponse:
-        return _page("drop.html.j2")
+    async def drop() -> Response:
+        return _page("drop.html.j2", pictures=PICTURES, frames=CLIP_FRAMES)
 
     @app.get("/docs", include_in_schema=False)
-    def docs(request: Request) -> HTMLResponse:
-        return _page("docs.html.j2", api=reference(request.app.openapi()))
+    async def docs() -> Response:
+        return _page("docs.html.j2", api=reference(app.openapi()))
 
     @app.get("/static/{name}", include_in_schema=False)
-    def static(name: str) -> Response:
+    async def static(name: str) -> Response:
         if name not in TYPES:
-            return Response(status_code=404, headers=dict(HEADERS))
-        return Response(text(__package__, "static", name), media_type=TYPES[name], headers=dict(HEADERS))
+            raise Refusal(404, "there is no such file")
+        return Response(text(__package__, "static", name), media_type=TYPES[name])
 
 
-def _page(name: str, **values: object) -> HTMLResponse:
-    return HTMLResponse(_environment().get_template(name).render(version=__version__, **values), headers=dict(HEADERS))
+def _page(name: str, **values: object) -> Response:
+    return HTMLResponse(_environment().get_template(name).render(version=__version__, **values))
 
 
 @cache

@@ -3,9 +3,9 @@
 
 "use strict";
 
-const FRAMES = 125, RATE = 25, PICTURES = [2, 32];
+const { frames: FRAMES, rate: RATE, fewest: FEWEST, most: MOST } = Object.fromEntries(Object.entries(document.body.dataset).map(([name, value]) => [name, Number(value)]));
 const byId = (id) => document.getElementById(id);
-let files = [], request = null, shown = [];
+let files = [], request = null, shown = [], info = null;
 
 // What a refusal means for the person at this page; the server's own words follow below it.
 const REFUSALS = {
@@ -44,19 +44,27 @@ function choose(list) {
   shown = files.map((file) => URL.createObjectURL(file));
   byId("times-field").hidden = !many || files.length < 2;
   byId("times").value = many && files.length > 1 ? spread(files.length).join(", ") : "";
-  const size = files.reduce((sum, file) => sum + file.size, 0) / 1e6;
-  byId("chosen").textContent = files.length ? `${files.length === 1 ? files[0].name : `${files.length} files`}, ${size.toFixed(size < 1 ? 2 : 1)} MB` : "";
   preview(many);
-  const fault = unusable(many);
-  if (fault) refuse(422, fault);
-  else if (files.length) ask();
+  send();
 }
+
+// Asks about what is chosen, unless it is plain that it cannot be asked about.
+function send() {
+  request?.abort();
+  const size = files.reduce((sum, file) => sum + file.size, 0), most = info?.limits?.body_bytes ?? Infinity;
+  const fault = files.length ? unusable(files.every(isPicture)) : "No clip is chosen yet.";
+  if (fault) refuse(422, fault);
+  else if (size > most) refuse(413, `${megabytes(size)}, and the server takes ${megabytes(most)} at most.`);
+  else ask();
+}
+
+const megabytes = (bytes) => `${(bytes / 1e6).toFixed(bytes < 1e6 ? 2 : 1)} MB`;
 
 // What can be said of the choice without the server, or "".
 function unusable(many) {
   const pictures = files.filter(isPicture).length;
   if (pictures && !many) return "Videos and pictures together are no clip: choose one mp4, or pictures alone.";
-  if (many && (files.length < PICTURES[0] || files.length > PICTURES[1])) return `${files.length === 1 ? "One picture is" : `${files.length} pictures are`} no clip: it takes ${PICTURES[0]} to ${PICTURES[1]}.`;
+  if (many && (files.length < FEWEST || files.length > MOST)) return `${files.length === 1 ? "One picture is" : `${files.length} pictures are`} no clip: it takes ${FEWEST} to ${MOST}.`;
   return !many && files.length > 1 ? `${files.length} videos at once: this page takes one.` : "";
 }
 
@@ -67,7 +75,7 @@ function preview(many) {
   if (video.hidden) video.removeAttribute("src");
   else video.src = shown[0];
   byId("pictures").hidden = !many;
-  byId("pictures").replaceChildren(...(many ? files.slice(0, PICTURES[1]).map((file, i) => element("li", {}, element("img", { src: shown[i], alt: file.name }), element("span", {}))) : []));
+  byId("pictures").replaceChildren(...(many ? files.slice(0, MOST).map((file, i) => element("li", {}, element("img", { src: shown[i], alt: file.name }), element("span", {}))) : []));
   label();
 }
 
@@ -88,26 +96,28 @@ function body() {
   return form;
 }
 
+// The header with the server's token, where one was written down.
+const access = () => (byId("token").value ? { Authorization: `Bearer ${byId("token").value}` } : {});
+
 async function ask() {
-  request?.abort();
   const mine = (request = new AbortController());
   const began = performance.now();
   clear("Asking the model …");
   byId("answer").setAttribute("aria-busy", "true");
-  const waiting = setInterval(() => { byId("chosen").textContent = `waiting for ${Math.round((performance.now() - began) / 1000)} s`; }, 1000);
-  const token = byId("token").value;
+  const waiting = setInterval(() => { byId("waiting").textContent = `waiting for ${Math.round((performance.now() - began) / 1000)} s`; }, 1000);
   try {
-    const reply = await fetch("predict", { method: "POST", body: body(), signal: mine.signal, headers: { Accept: "application/json", ...(token ? { Authorization: `Bearer ${token}` } : {}) } });
+    const reply = await fetch("predict", { method: "POST", body: body(), signal: mine.signal, headers: access() });
     const said = await reply.json().catch(() => null);
     if (reply.ok && said) show(said, performance.now() - began);
     else refuse(reply.status, reason(said), reply.headers);
+    if (reply.ok && !info) about();
   } catch (error) {
     if (!mine.signal.aborted) refuse(0, "");
   } finally {
     clearInterval(waiting);
     if (request === mine) {
       byId("answer").removeAttribute("aria-busy");
-      if (byId("chosen").textContent.startsWith("waiting")) byId("chosen").textContent = "";
+      byId("waiting").textContent = "";
       byId("send").textContent = "Ask again";
     }
   }
@@ -148,8 +158,7 @@ const SOURCES = {
   fallback: "no whole answer could be read in the model's words: the constant answer stands in for what is missing",
 };
 
-function show(said, took) {
-  const line = said.prediction ?? said;
+function show(line, took) {
   const { start_frame: start, end_frame: end } = line.temporal_segment ?? {};
   const isSegment = Number.isInteger(start) && Number.isInteger(end) && start < end;
   clear("");
@@ -168,7 +177,7 @@ function show(said, took) {
   byId("facts").replaceChildren(...rows.flatMap(([name, value, more]) => [element("dt", {}, name), element("dd", name === "source" ? { class: line.source === "fallback" ? "warn" : "" } : {}, element("span", { class: "strong" }, value), ...(more ? [" ", element("small", {}, more)] : []))]));
   byId("raw").textContent = line.raw_output ?? "";
   byId("raw").parentElement.hidden = !line.raw_output;
-  byId("json").textContent = JSON.stringify(said, null, 2);
+  byId("json").textContent = JSON.stringify(line, null, 2);
   byId("status").className = "sr"; // the page says the same below, larger
   byId("status").textContent = `${line.dominant_operation ?? "No operation"}, ${isSegment ? `${segment[0]}, ` : ""}then ${line.next_operation ?? "no next operation"}.`;
   follow();
@@ -189,25 +198,24 @@ function moving() {
   if (!byId("video").paused) requestAnimationFrame(moving);
 }
 
-// What the server says of its model; the page works without it.
+// What the server says of its model, with the token once it is known; the page works without it.
 async function about() {
-  const reply = await fetch("info").catch(() => null);
-  const info = reply?.ok ? await reply.json().catch(() => null) : null;
-  const facts = Object.entries({ model: info?.model, world: info?.world, operations: info?.operations?.length, harness: info?.harness });
-  byId("about").replaceChildren(...facts.filter(([, value]) => ["string", "number"].includes(typeof value)).map(([name, value]) => element("div", {}, element("dt", {}, name), element("dd", {}, String(value)))));
-  byId("about").hidden = !byId("about").children.length;
+  const reply = await fetch("info", { headers: access() }).catch(() => null);
+  info = reply?.ok ? await reply.json().catch(() => null) : null;
+  const { frames, size } = info?.wants ?? {};
+  const facts = [["model", info?.model], ["sees", frames && `${frames} frames of ${size} x ${size} pixels`], ["operations", info?.operations?.join(", ")], ["harness", info?.version]];
+  byId("about").replaceChildren(...facts.filter(([, value]) => value).map(([name, value]) => element("div", {}, element("dt", {}, name), element("dd", {}, value))));
+  byId("about").hidden = !info;
 }
 
 function start() {
   const zone = byId("drop"), input = byId("clip");
   input.multiple = true;
-  input.addEventListener("change", () => choose(input.files));
+  input.addEventListener("change", () => { if (input.files.length) choose(input.files); });
   byId("ask").addEventListener("submit", (event) => {
     event.preventDefault();
-    const fault = files.length ? unusable(files.every(isPicture)) : "No clip is chosen yet.";
-    if (!fault) return ask();
-    refuse(422, fault);
-    return input.focus();
+    send();
+    if (!files.length) input.focus();
   });
   byId("times").addEventListener("input", label);
   byId("video").addEventListener("error", () => {
@@ -218,9 +226,10 @@ function start() {
   // The whole page takes a drop, or a file that misses the field would replace the page.
   for (const name of ["dragenter", "dragover", "dragleave", "drop"]) {
     document.addEventListener(name, (event) => {
+      if (!event.dataTransfer.types.includes("Files")) return;
       event.preventDefault();
       zone.classList.toggle("over", name === "dragenter" || name === "dragover");
-      if (name !== "drop" || !event.dataTransfer.files.length) return;
+      if (name !== "drop") return;
       input.files = event.dataTransfer.files;
       choose(input.files);
     });
