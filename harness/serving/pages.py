@@ -18,7 +18,7 @@ from harness.serving.limits import PICTURES
 from harness.serving.refusal import Refusal
 from harness.version import __version__
 from reference.resources import text
-from reference.task import CLIP_FRAMES
+from reference.task import CLIP_FRAMES, FPS
 
 TYPES: Mapping[str, str] = {
     "page.css": "text/css",
@@ -33,7 +33,7 @@ def add_pages(app: FastAPI) -> None:
 
     @app.get("/", include_in_schema=False)
     async def drop() -> Response:
-        return _page("drop.html.j2", pictures=PICTURES, frames=CLIP_FRAMES)
+        return _page("drop.html.j2", pictures=PICTURES, frames=CLIP_FRAMES, rate=FPS)
 
     @app.get("/docs", include_in_schema=False)
     async def docs() -> Response:

@@ -35,7 +35,7 @@ const natural = (a, b) => a.name.localeCompare(b.name, undefined, { numeric: tru
 const isPicture = (file) => file.type.startsWith("image/") || /\.(png|jpe?g|webp)$/i.test(file.name);
 
 // Frames 0 to 124, spread evenly, as seconds.
-const spread = (count) => Array.from({ length: count }, (_, i) => Math.round((i * (FRAMES - 1)) / (count - 1)) / RATE);
+const spread = (count) => Array.from({ length: count }, (_, i) => Math.floor((i * (FRAMES - 1)) / (count - 1)) / RATE);
 
 function choose(list) {
   files = [...list].sort(natural);
