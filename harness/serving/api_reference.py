@@ -47,10 +47,9 @@ class Body:
 
 @dataclass(frozen=True)
 class Answer:
-    """Answer of an operation with one status."""
+    """Answers of an operation that have the same bodies: their statuses, each with its description."""
 
-    status: str
-    description: str
+    statuses: Sequence[tuple[str, str]]
     bodies: Sequence[Body]
 
 
@@ -130,11 +129,20 @@ def _routes(document: Mapping[str, Any]) -> Iterator[Route]:
                 paragraphs=_paragraphs(operation.get("description")),
                 parameters=[_parameter(one) for one in (*item.get("parameters", ()), *operation.get("parameters", ()))],
                 bodies=_bodies(operation.get("requestBody", {}), document),
-                answers=[
-                    Answer(str(status), answer.get("description", ""), _bodies(answer, document, False))
-                    for status, answer in operation.get("responses", {}).items()
-                ],
+                answers=_answers(operation.get("responses", {}), document),
             )
+
+
+def _answers(responses: Mapping[str, Any], document: Mapping[str, Any]) -> list[Answer]:
+    """Return the answers by rising status, neighbours with the same bodies as one."""
+    found = list[Answer]()
+    for status, answer in sorted(responses.items()):
+        bodies, said = _bodies(answer, document, False), (str(status), answer.get("description", ""))
+        if found and found[-1].bodies == bodies:
+            found[-1] = Answer([*found[-1].statuses, said], bodies)
+        else:
+            found.append(Answer([said], bodies))
+    return found
 
 
 def _identifier(words: str) -> str:
@@ -148,7 +156,7 @@ def _paragraphs(words: str | None) -> list[str]:
 def _parameter(parameter: Mapping[str, Any]) -> Field:
     schema = parameter.get("schema", {})
     name = f"{parameter.get('name', '')} ({parameter.get('in', '')})"
-    description = parameter.get("description") or schema.get("description", "")
+    description = parameter.get("description") or _description(schema)
     return Field(name, _kind(schema), parameter.get("required", False), description, _limits(schema))
 
 
@@ -178,8 +186,13 @@ def _fields(schema: Schema, above: str = "") -> Iterator[Field]:
     required = schema.get("required", ())
     for key, one in schema.get("properties", {}).items():
         name = f"{above}.{key}" if above else key
-        yield Field(name, _kind(one), key in required, one.get("description", ""), _limits(one))
+        yield Field(name, _kind(one), key in required, _description(one), _limits(one))
         yield from _fields(one, name)
+
+
+def _description(schema: Schema) -> str:
+    """Return a value's description, which may stand at one of its kinds."""
+    return next((one["description"] for one in (schema, *schema.get("anyOf", ())) if "description" in one), "")
 
 
 def _kind(schema: Schema) -> Kind:
@@ -203,26 +216,27 @@ def _kind(schema: Schema) -> Kind:
 
 
 _WORDS = {"string": "text", "boolean": "true or false", "object": "object"}
-_LIMITS = {
-    "minimum": "at least {}",
-    "exclusiveMinimum": "above {}",
-    "maximum": "at most {}",
-    "exclusiveMaximum": "below {}",
-    "minLength": "at least {} characters",
-    "maxLength": "at most {} characters",
-    "minItems": "at least {} items",
-    "maxItems": "at most {} items",
-    "pattern": "of the form {}",
-}
+_RANGES = (("minimum", "maximum", ""), ("minLength", "maxLength", " characters"), ("minItems", "maxItems", " items"))
+_LIMITS = {"exclusiveMinimum": "above {}", "exclusiveMaximum": "below {}", "pattern": "of the form {}"}
 
 
 def _limits(schema: Schema) -> str:
     """Return the limits and the default of a value, also where null is allowed beside it; "" where there are none."""
     found = {key: value for option in (*schema.get("anyOf", ()), schema) for key, value in option.items()}
-    said = [words.format(_short(found[key])) for key, words in _LIMITS.items() if key in found]
+    said = [_range(found[low], found.get(high), unit) for low, high, unit in _RANGES if low in found]
+    said += [
+        f"at most {_short(found[high])}{unit}" for low, high, unit in _RANGES if high in found and low not in found
+    ]
+    said += [words.format(_short(found[key])) for key, words in _LIMITS.items() if key in found]
     if schema.get("default") is not None:
         said.append(f"by default {json.dumps(schema['default'], ensure_ascii=False)}")
     return ", ".join(said)
+
+
+def _range(low: float, high: float | None, unit: str) -> str:
+    if high is not None:
+        return f"{_short(low)} to {_short(high)}{unit}"
+    return "not empty" if unit and low == 1 else f"at least {_short(low)}{unit}"
 
 
 def _short(value: Any) -> str:

@@ -11,7 +11,7 @@ let files = [], request = null, shown = [], info = null;
 const REFUSALS = {
   0: ["The server does not answer", "Is it still running? Ask again when it is."],
   400: ["The server cannot read this request", ""],
-  401: ["The server wants its token", "Write it into the field below the clip and ask again."],
+  401: ["The server wants its token", "Write it into the field below the clip, and ask again."],
   403: ["The server does not take this request", "Open this page under the address that the server was started with."],
   408: ["The clip took too long to arrive", "Ask again, or send a smaller file."],
   413: ["The clip is too large", "Cut or shrink it: five seconds at a few hundred pixels are enough."],
@@ -123,10 +123,12 @@ async function ask() {
   }
 }
 
-// The server's words, after the field that they are about.
+// The server's words, after what they are about.
+const PARTS = { video: "the video", pictures: "the pictures", times_s: "the times" };
 function reason(said) {
   const { message, param } = said?.error ?? {};
-  return message ? `${param ? `${param}: ` : ""}${message}` : "";
+  const part = PARTS[param?.split(".")[0]];
+  return !message ? "" : part && !message.startsWith("the ") ? `${part}: ${message}` : message;
 }
 
 function clear(status) {
@@ -141,7 +143,7 @@ function refuse(status, detail, headers) {
   const after = Number(headers?.get("Retry-After"));
   const again = after ? `Ask again in ${after} second${after === 1 ? "" : "s"}.` : advice;
   clear("");
-  byId("error").replaceChildren(element("div", { class: "error" }, element("b", {}, title), ...[detail, again].filter(Boolean).map((text) => element("p", {}, text))));
+  byId("error").replaceChildren(element("div", { class: "error" }, element("b", {}, title), ...[status === 401 ? "" : detail, again].filter(Boolean).map((text) => element("p", {}, text))));
   const id = headers?.get("X-Request-ID");
   if (id) byId("error").firstChild.append(element("p", { class: "explain" }, `request ${id}`));
   if (status === 401) {
@@ -155,7 +157,7 @@ const confident = (share) => (typeof share === "number" ? `confidence ${percent(
 const SOURCES = {
   model: "as the model said it",
   repaired: "read from a text that had to be repaired",
-  fallback: "no whole answer could be read in the model's words: the constant answer stands in for what is missing",
+  fallback: "no whole answer could be read in the model's words; the rest does not come from the model",
 };
 
 function show(line, took) {
