@@ -12,6 +12,7 @@ import os
 import signal
 import socket
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -58,53 +59,48 @@ def serve(
 
     Raises HarnessError where the model cannot be loaded. `log` takes a line a request, `say` a sentence.
     """
-    service = Service(settings)
-    service.report_failure = log_failure(log)  # type: ignore[method-assign]
-    config = uvicorn.Config(
-        build(service, access, log),
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        http=type("Protocol", (_Protocol,), {"head_s": settings.limits.head_s}),
-        ws="none",
-        lifespan="on",
-        timeout_keep_alive=30,
-        timeout_graceful_shutdown=5,
-    )
-    server = _Server(config, service, say)
+    server = Server(settings, access, log, say)
     with listening:
         server.run(sockets=[listening])
-    service.close()
-    if service.failure is not None:
-        if isinstance(service.failure, HarnessError):
-            raise service.failure
-        raise HarnessError(f"{settings.model} cannot be served: {cause(service.failure)}")
+    server.service.close()
+    if (failure := server.service.failure) is not None:
+        if isinstance(failure, HarnessError):
+            raise failure
+        raise HarnessError(f"{server.service.model} cannot be served: {cause(failure)}")
     return server.code
 
 
-def log_failure(log: Callable[[str], object]) -> Callable[[str], None]:
-    """Return what logs why the model failed."""
-    import json
-
-    def report(text: str) -> None:
-        log(json.dumps({"time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()), "failure": text[:2000]}))
-
-    return report
-
-
-class _Server(uvicorn.Server):
+class Server(uvicorn.Server):
     """Server that drains before its sockets are closed."""
 
-    def __init__(self, config: uvicorn.Config, service: Service, say: Callable[[str], object]):
-        super().__init__(config)
-        self.service, self.say, self.code = service, say, 0
+    def __init__(
+        self, settings: Settings, access: Access, log: Callable[[str], object], say: Callable[[str], object]
+    ):
+        self.service, self.say, self.code = Service(settings, log), say, 0
+        self.loop: asyncio.AbstractEventLoop | None = None  # while it runs
         self._draining: asyncio.Task[None] | None = None
+        self.service.changed = self._changed
+        super().__init__(
+            uvicorn.Config(
+                build(self.service, access, log),
+                log_config=None,
+                access_log=False,
+                server_header=False,
+                http=type("Protocol", (_Protocol,), {"head_s": settings.limits.head_s}),
+                ws="none",
+                lifespan="on",
+                timeout_keep_alive=30,
+                timeout_graceful_shutdown=5,
+            )
+        )
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
-        """Handle signals in the event loop while it runs."""
-        loop = asyncio.get_running_loop()
-        self.service.changed = self._changed
+        """Handle signals in the event loop while it runs; outside of the main thread there are none."""
+        loop = self.loop = asyncio.get_running_loop()
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
         before = {number: signal.getsignal(number) for number in SIGNALS}
         for number in SIGNALS:
             loop.add_signal_handler(number, self._end, number)
@@ -122,14 +118,20 @@ class _Server(uvicorn.Server):
 
     def _end(self, number: int) -> None:
         service = self.service
-        if service.draining:
+        if self._draining is not None:
             service.close()
             self.say("ended by a second signal: requests that were accepted have no answer")
             sys.stdout.flush()
             sys.stderr.flush()
             os._exit(128 + number)
-        service.draining = True
-        waiting = service.in_flight
+        self.drain()
+
+    def drain(self) -> None:
+        """Take no further request, answer those that were accepted, and end; in the server's event loop."""
+        if self._draining is not None:
+            return
+        self.service.draining = True
+        waiting = self.service.in_flight
         self.say(f"draining: {waiting} accepted request{'s' * (waiting != 1)} to answer; a second signal ends at once")
         self._draining = asyncio.get_running_loop().create_task(self._drain())
 

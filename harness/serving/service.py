@@ -21,7 +21,7 @@ from harness.prediction.facts import Facts
 from harness.prediction.floors import Floor
 from harness.prediction.loop.batches import no_replies
 from harness.prediction.model_code import ModelCode, no_silent_exit
-from harness.prediction.models import find, to_predictor
+from harness.prediction.models import find, name_of, to_predictor
 from harness.prediction.own_clips.labels import Labels
 from harness.prediction.predictor import Predictor, Question, Reply, Wants
 from harness.prediction.replies import Reader
@@ -47,7 +47,7 @@ LOADING, READY, DRAINING = "loading", "ready", "draining"
 class Settings:
     """What is served, and how."""
 
-    model: str
+    model: Any  # NAME:REST, or what `harness.predict` takes
     options: Mapping[str, str] = field(default_factory=dict)
     world: str = DEFAULT_WORLD
     labels: Path | None = None
@@ -76,9 +76,10 @@ class Timed(NamedTuple):
 class Service:
     """Model behind the routes. `loaded` is None until the model answers; `failure` says why it never will."""
 
-    def __init__(self, settings: Settings):
+    def __init__(self, settings: Settings, log: Callable[[str], object]):
         self.settings, self.limits, self.metrics = settings, settings.limits, Metrics()
-        self.mask = Mask({**settings.options, "model": settings.model}, environment=True)
+        self.model = settings.model if isinstance(settings.model, str) else name_of(settings.model)
+        self.mask = Mask({**settings.options, "model": self.model}, environment=True)
         self.loaded: Loaded | None = None
         self.failure: BaseException | None = None
         self._pending: Loaded | None = None
@@ -86,7 +87,7 @@ class Service:
         self.in_flight, self.bytes_in_flight = 0, 0
         self.started = time.time()
         self.changed: Callable[[], object] = lambda: None
-        self._code = ModelCode()
+        self._log, self._code = log, ModelCode()
         self._decoders = Decoders(self.limits, self.metrics.decoders_ended.inc)
         self._batcher: Batcher | None = None
         self.metrics.in_flight.set_function(lambda: self.in_flight)
@@ -151,13 +152,10 @@ class Service:
             answered = await self._batcher.answer(question)
         except HarnessError as error:
             self.metrics.model_failures.inc()
-            self.report_failure(self.mask.message(str(error)))
+            self._log(json.dumps({"failure": self.mask.message(str(error))[:2000]}))
             raise Refusal(500, "the model failed on this clip") from None
         self.metrics.answers.labels(answered.line["source"]).inc()
         return Timed(answered, took)
-
-    def report_failure(self, text: str) -> None:
-        """Take why the model failed, for the log; no client sees it."""
 
     def info(self) -> dict[str, Any]:
         """Return what is served."""
@@ -183,7 +181,7 @@ class Service:
     @property
     def name(self) -> str:
         """Return the model's name for clients: without the folders that it lies in, and without secrets."""
-        kind, _, rest = self.settings.model.partition(":")
+        kind, _, rest = self.model.partition(":")
         return self.mask.message(f"{kind}:{Path(rest).name or rest}")
 
     def _load(self) -> tuple[Ask, int]:
@@ -197,17 +195,19 @@ class Service:
     def _found(self) -> Loaded:
         settings, code = self.settings, self._code
         labels, floors = read_operations(settings.world, settings.labels)
-        found = find(settings.model, settings.options, code)
-        with code.called(lambda cause: UsageError(f"{settings.model} cannot be asked: {cause}"), own=UsageError):
+        found = settings.model
+        if isinstance(found, str):
+            found = find(found, settings.options, code)
+        with code.called(lambda cause: UsageError(f"{self.model} cannot be asked: {cause}"), own=UsageError):
             predictor = to_predictor(found)
         if is_asker(predictor):
-            raise UsageError(f"{settings.model} answers elsewhere: a server asks models that answer in its own process")
+            raise UsageError(f"{self.model} answers elsewhere: a server asks models that answer in its own process")
         facts = Facts.of(predictor, code, self.mask)
         if facts.wants is not None:
             _check_wants(facts.wants)
         if isinstance(predictor, Floor):
             if not isinstance(floors, WorldFloors):
-                raise UsageError(f"{settings.model} answers from a training split: --world names one that has it")
+                raise UsageError(f"{self.model} answers from a training split: --world names one that has it")
             predictor.prepare(floors)
         digest = hashlib.sha256(json.dumps(facts.card, sort_keys=True).encode()).hexdigest()
         size = max(1, settings.batch_size or facts.at_once)
