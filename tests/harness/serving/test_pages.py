@@ -1,5 +1,5 @@
-"""The pages of a server in a real browser: a clip is dropped and answered, by keyboard alone, at phone width, every refusal
-in words, and without any request to another server."""
+"""The pages of a server in a real browser: a clip is dropped and answered, by keyboard alone, at phone width, every
+refusal in words, and without any request to another server."""
 
 from __future__ import annotations
 
@@ -162,7 +162,7 @@ def test_a_clip_is_answered_on_a_page_that_fits_and_is_for_everyone(visit, clip,
     assert violations(opened.page) == []
     assert opened.page.evaluate("document.documentElement.scrollWidth") <= width
     small = "all => all.filter(e => e.offsetParent && e.getBoundingClientRect().height < 24).map(e => e.outerHTML)"
-    assert opened.page.eval_on_selector_all("button, summary, input, a", small) == []
+    assert opened.page.eval_on_selector_all("button, summary, input, a:not(.skip)", small) == []
     assert opened.said == [] and opened.outside() == []
 
 
@@ -175,14 +175,14 @@ def test_keyboard_alone(visit, clip):
     page.keyboard.press("Tab")
     assert page.evaluate(focused) == "clip"
     with page.expect_file_chooser() as chooser:
-        page.keyboard.press("Enter")
+        page.keyboard.press("Space")
     chooser.value.set_files(named(*clip))
     opened.done()
     assert opened.text("#operation") == "Put Items"
     page.keyboard.press("Tab")
     assert page.evaluate(focused) == "send" and opened.text("#send") == "Ask again"
-    page.keyboard.press("Enter")
-    page.wait_for_function("document.querySelector('#answer').ariaBusy !== 'true'")
+    with page.expect_response("**/predict"):
+        page.keyboard.press("Enter")
     opened.done()
     assert opened.posts() == 2
 
@@ -273,18 +273,18 @@ IN_WORDS = [
 
 def test_every_refusal_is_in_words_and_hostile_text_is_text(visit, clip):
     opened = visit()
-    for status, headers, title in IN_WORDS:
-        opened.page.unroute_all()
-        if status is None:
-            opened.page.route("**/predict", lambda route: route.abort())
+    case = {}
+
+    def answer(route):
+        if case["status"] is None:
+            route.abort()
         else:
-            body = json.dumps({"error": {"message": EVIL, "param": "video", "code": status}})
-            opened.page.route(
-                "**/predict",
-                lambda route, status=status, headers=headers, body=body: route.fulfill(
-                    status=status, headers=headers, content_type="application/json", body=body
-                ),
-            )
+            said = {"error": {"message": EVIL, "param": "video", "code": case["status"]}}
+            route.fulfill(status=case["status"], headers=case["headers"], json=said)
+
+    opened.page.route("**/predict", answer)
+    for status, headers, title in IN_WORDS:
+        case |= {"status": status, "headers": headers}
         opened.choose(clip)
         error = opened.text("#error")
         assert error.startswith(title) and opened.page.get_attribute("#error", "role") == "alert"
@@ -296,17 +296,17 @@ def test_every_refusal_is_in_words_and_hostile_text_is_text(visit, clip):
 
 
 def test_a_token_is_asked_for_and_sent(started):
-    with served(Said(), Access.of("open sesame", (), loopback=True)) as found:
+    with served(Said(), Access.of("open-sesame-open-sesame", (), loopback=True)) as found:
         opened = Visit(started, found.url)
         opened.choose(*[(f"{at}.png", picture(300)) for at in (1, 2)])
         assert "The server wants its token" in opened.text("#error")
         assert opened.page.evaluate("document.activeElement.id") == "token"
-        opened.page.keyboard.type("open sesame")
+        opened.page.keyboard.type("open-sesame-open-sesame")
         opened.page.keyboard.press("Enter")
         opened.page.wait_for_selector("#said:not([hidden])")
         assert opened.text("#operation") == answer_about(300)["dominant_operation"]
         opened.page.wait_for_selector("#about:not([hidden])")
-        assert "open" not in opened.page.evaluate("JSON.stringify([localStorage, sessionStorage, document.cookie])")
+        assert "sesame" not in opened.page.evaluate("JSON.stringify([localStorage, sessionStorage, document.cookie])")
         opened.page.context.close()
 
 
