@@ -217,7 +217,7 @@ def _add_completions(app: FastAPI, service: Service) -> None:
         """Answer a message with the pictures of one clip, in the form of OpenAI's chat completions."""
         if media_type(request) != JSON:
             raise Refusal(415, f"expected {JSON}", "content-type")
-        asked = completions.read(await request.body(), request.state.id)
+        asked = await asyncio.to_thread(completions.read, await request.body(), request.state.id)
         timed = await until_gone(request, service, service.answer(asked.clip, asked.prompt))
         text = completions.completion(service.name, request.state.id, timed.answered.line, time.time())
         return answer_of(text, headers=_note(request, timed))

@@ -6,6 +6,7 @@ no file is opened by it. Addresses are never followed.
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import binascii
 from itertools import pairwise
@@ -64,7 +65,10 @@ async def read_clip(request: Request, name: str, limits: Limits) -> ClipIn:
         return await _from_form(request, name, limits)
     if kind != JSON:
         raise Refusal(415, f"expected {FORM} or {JSON}", "content-type")
-    return clip_of(await request.body(), name)
+    body = await request.body()
+    if len(body) > MIB:
+        return await asyncio.to_thread(clip_of, body, name)
+    return clip_of(body, name)
 
 
 def clip_of(body: bytes | str, name: str, place: str = "") -> ClipIn:

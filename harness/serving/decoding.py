@@ -1,6 +1,6 @@
 """A few child processes that decode clips, which may crash, hang or be killed.
 
-A child that dies is replaced, and its clip tried once more by the next one: it may have been killed for no fault of the
+A child that dies is replaced, and its clip tried once more by a new one: it may have been killed for no fault of the
 clip. One that takes too long is ended.
 """
 
@@ -31,6 +31,8 @@ from reference.video.sandbox import Child
 MODULE = "harness.serving.decode_child"
 TRIES = 2
 MOST_CHILDREN = 4
+START_S = 20.0
+"""Seconds that a child may take to start."""
 PIXEL = base64.b64decode("iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAIAAACQd1PeAAAADElEQVR4nGNgYGAAAAAEAAH2FzhVAAAAAElFTkSuQmCC")
 """PNG of one black pixel."""
 
@@ -47,8 +49,8 @@ class ClipIn(NamedTuple):
 class Decoders:
     """Child processes that turn clips into pictures. `died`: called for each child that dies or is ended."""
 
-    def __init__(self, limits: Limits, died: Callable[[], object], children: int | None = None):
-        number = children or min(MOST_CHILDREN, max(2, os.cpu_count() or 1))
+    def __init__(self, limits: Limits, died: Callable[[], object]):
+        number = limits.decoders or min(MOST_CHILDREN, max(2, os.cpu_count() or 1))
         self._limits, self._died = limits, died
         self._header = decoders.Limits(limits.side, limits.video_frames, 60)
         self._free: queue.SimpleQueue[Child | None] = queue.SimpleQueue()
@@ -58,6 +60,7 @@ class Decoders:
         self._threads = ThreadPoolExecutor(number, "decode")
         self._folder = Path(tempfile.mkdtemp(prefix="harness-serve-"))
         self._running = set[Child]()
+        self._closed = False
 
     async def squares(self, clip: ClipIn, wants: Wants) -> tuple[Pixels, NDArray[np.int64]]:
         """Return the pictures that a model wants of a clip, [n, size, size, 3], and their indices. Raises Refusal."""
@@ -91,6 +94,7 @@ class Decoders:
 
     def close(self) -> None:
         """End the children, and drop the files."""
+        self._closed = True
         self._threads.shutdown(wait=False, cancel_futures=True)
         for child in list(self._running):
             child.process.kill()
@@ -100,7 +104,9 @@ class Decoders:
         for attempt in range(1, TRIES + 1):
             child = self._free.get()
             try:
-                if child is None or child.process.poll() is not None:
+                if self._closed:
+                    raise Refusal(503, "the server ends")
+                if child is None or child.process.poll() is not None or attempt == TRIES:
                     self._end(child)
                     child = None
                     child = self._new()
@@ -123,8 +129,14 @@ class Decoders:
         raise AssertionError
 
     def _new(self) -> Child:
+        """Start a child, and wait until it can decode."""
         child = Child(MODULE)
         self._running.add(child)
+        try:
+            child.ask({"task": "ready", "path": "", "shown": "", "limits": self._header}, time.monotonic() + START_S)
+        except BaseException:
+            self._end(child)
+            raise
         return child
 
     def _end(self, child: Child | None) -> None:

@@ -162,6 +162,8 @@ class _Exchange:
         size = int(announced) if announced.isascii() and announced.isdigit() else 0
         if size > limits.body_bytes:
             raise Refusal(413, f"at most {limits.body_bytes:,} bytes are taken in", "content-length")
+        if self.headers.get("content-encoding", ["identity"])[0].strip().lower() != "identity":
+            raise Refusal(415, "packed bodies are not unpacked", "content-encoding")
         reason = service.reason()
         if reason == "full" or service.bytes_in_flight + size > limits.bytes_at_once:
             raise Refusal(429, "as many requests are waiting as are taken in", None, service.retry_after_s())
@@ -181,7 +183,9 @@ class _Exchange:
         except TimeoutError:
             raise Refusal(408, f"the body was not there within {limits.body_s:g} s") from None
         if message["type"] == "http.request":
-            self.whole = not message.get("more_body", False)
+            if not message.get("more_body", False):
+                self.whole = True
+                self.scope["state"]["begun"] = time.monotonic()  # the deadline is for the server's work
             self.read += len(message.get("body", b""))
             if self.read > limits.body_bytes:
                 raise Refusal(413, f"at most {limits.body_bytes:,} bytes are taken in", "body")

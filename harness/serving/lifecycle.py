@@ -28,16 +28,25 @@ from harness.serving.service import Service, Settings
 
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
 BACKLOG = 2048
+KEPT_S = 60
+"""Seconds for which a connection without a request is kept, longer than clients keep theirs."""
 LINGER_S = 0.05
 """Seconds between the last answer and the end, in which it leaves the process."""
 
 
 def listen(host: str, port: int) -> socket.socket:
     """Return a socket that listens. Raises UsageError."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    # the protocol is named: for sockets of protocol 0 asyncio does not switch off Nagle's algorithm, and every answer
+    # would wait 40 ms for the client's acknowledgement of its head
+    listening = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
-        family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        return socket.create_server((host, port), family=family, backlog=BACKLOG)
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listening.bind((host, port))
+        listening.listen(BACKLOG)
+        return listening
     except (OSError, OverflowError) as error:
+        listening.close()
         reason = getattr(error, "strerror", None) or str(error)
         raise UsageError(f"--host {host} --port {port}: cannot listen there ({reason})") from None
 
@@ -73,9 +82,7 @@ def serve(
 class Server(uvicorn.Server):
     """Server that drains before its sockets are closed."""
 
-    def __init__(
-        self, settings: Settings, access: Access, log: Callable[[str], object], say: Callable[[str], object]
-    ):
+    def __init__(self, settings: Settings, access: Access, log: Callable[[str], object], say: Callable[[str], object]):
         self.service, self.say, self.code = Service(settings, log), say, 0
         self.loop: asyncio.AbstractEventLoop | None = None  # while it runs
         self._draining: asyncio.Task[None] | None = None
@@ -89,7 +96,7 @@ class Server(uvicorn.Server):
                 http=type("Protocol", (_Protocol,), {"head_s": settings.limits.head_s}),
                 ws="none",
                 lifespan="on",
-                timeout_keep_alive=30,
+                timeout_keep_alive=KEPT_S,
                 timeout_graceful_shutdown=5,
             )
         )
@@ -143,7 +150,7 @@ class Server(uvicorn.Server):
             await asyncio.sleep(0.02)
         if service.in_flight:
             self.say(f"ended with {service.in_flight} requests without an answer")
-            self.code = 1
+            self.code, self.force_exit = 1, True
         await asyncio.sleep(LINGER_S)
         self.should_exit = True
 
@@ -164,6 +171,11 @@ class _Protocol(H11Protocol):
         super().data_received(data)
         if self.cycle is not None and not self.cycle.response_complete:
             self._head_is_there()
+
+    def on_response_complete(self) -> None:
+        super().on_response_complete()
+        if self._late is None and self.cycle.response_complete and self.conn.trailing_data[0]:
+            self._wait_for_head()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._head_is_there()

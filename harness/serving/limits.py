@@ -30,5 +30,6 @@ class Limits:
     head_s: float = 10.0  # for the head of a request
     body_s: float = 30.0  # for its body
     decode_s: float = 5.0  # for one clip in a child process
+    decoders: int | None = None  # child processes; by default as many as processors, 2 to 4
     side: int = 4096  # pixels of a picture's longer side
     video_frames: int = 1_000

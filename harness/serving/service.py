@@ -157,6 +157,10 @@ class Service:
         self.metrics.answers.labels(answered.line["source"]).inc()
         return Timed(answered, took)
 
+    def decoder_pids(self) -> Sequence[int]:
+        """Return the process ids of the decoding processes."""
+        return self._decoders.pids()
+
     def info(self) -> dict[str, Any]:
         """Return what is served."""
         loaded = self.ready()

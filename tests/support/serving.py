@@ -51,7 +51,7 @@ class Served:
 def served(model: Any, access: Access | None = None, wait: bool = True, **choices: Any) -> Iterator[Served]:
     """Serve a model. `choices`: fields of Limits, and of Settings."""
     limits = {name: choices.pop(name) for name in list(choices) if name in Limits.__dataclass_fields__}
-    found = Served(Settings(model=model, limits=Limits(**limits), **choices), access)
+    found = Served(Settings(model=model, limits=Limits(**{"decoders": 1} | limits), **choices), access)
     found.thread.start()
     try:
         until(lambda: found.server.started)
@@ -94,6 +94,18 @@ def answer_about(number: int) -> dict[str, Any]:
 def by_colour(questions: Sequence[harness.Question]) -> list[dict[str, Any]]:
     """A model that answers from the pictures alone."""
     return [answer_about(colour_of(question)) for question in questions]
+
+
+by_colour.wants = harness.Wants(2, SIDE)  # type: ignore[attr-defined]
+
+
+def slowly(questions: Sequence[harness.Question]) -> list[dict[str, Any]]:
+    """The same, in 50 ms a call."""
+    time.sleep(0.05)
+    return by_colour(questions)
+
+
+slowly.wants = by_colour.wants  # type: ignore[attr-defined]
 
 
 class ByColour:

@@ -10,6 +10,7 @@ import jsonschema
 import pytest
 
 from harness.serving.schemas import PredictionResponse
+from tests.support import ROOT
 from tests.support.serving import (
     LABELS,
     ByColour,
@@ -20,7 +21,6 @@ from tests.support.serving import (
     served,
     video,
 )
-from tests.support import ROOT
 
 pytestmark = pytest.mark.heavy
 FIELDS = ("dominant_operation", "temporal_segment", "next_operation")
