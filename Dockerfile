@@ -20,10 +20,11 @@ COPY finetune finetune
 RUN /opt/harness/bin/pip install -c constraints.txt '.[serve,finetune]' && /opt/harness/bin/harness serve --help
 
 FROM ${BASE}
-RUN useradd --uid 10001 --create-home --shell /usr/sbin/nologin harness
+RUN useradd --uid 10001 --no-create-home --shell /usr/sbin/nologin harness
 COPY --from=build /opt/harness /opt/harness
-# All that is written goes to /tmp, so that the root may be read-only.
-ENV PATH=/opt/harness/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 HARNESS_HOME=/tmp/harness HF_HUB_OFFLINE=1
+# All that is written goes to /tmp, so that the root may be read-only; and any user may run it (--user).
+ENV PATH=/opt/harness/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 HF_HUB_OFFLINE=1 \
+    HOME=/tmp USER=harness HARNESS_HOME=/tmp/harness
 USER 10001:10001
 WORKDIR /tmp
 EXPOSE 8000

@@ -15,12 +15,12 @@ pytest.importorskip("fastapi", reason="FastAPI is not installed")
 
 import numpy as np
 from PIL import Image
-from tests.support.serving import answer_about, by_colour, picture, served
 
 import harness
 from harness.serving.guard import Access
 from reference.video.encode import write_video
 from tests.support import ROOT, pages
+from tests.support.serving import answer_about, by_colour, picture, served
 
 EVIL = "</script><script>alert(1)</script><img src=x onerror=alert(2)>&amp;"
 SAID = {
