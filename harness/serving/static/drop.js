@@ -152,8 +152,7 @@ function refuse(status, detail, headers) {
   }
 }
 
-const percent = (share) => `${(100 * share).toFixed(0)}%`;
-const confident = (share) => (typeof share === "number" ? `confidence ${percent(share)}` : "");
+const confident = (share) => (typeof share === "number" ? `confidence ${(100 * share).toFixed(0)}%` : "");
 const SOURCES = {
   model: "as the model said it",
   repaired: "read from a text that had to be repaired",
@@ -166,13 +165,13 @@ function show(line, took) {
   clear("");
   byId("said").hidden = false;
   byId("operation").textContent = line.dominant_operation ?? "no operation";
+  byId("sure").textContent = confident(line.confidence) || "without a confidence";
   byId("segment").setAttribute("x", `${isSegment ? (100 * start) / FRAMES : 0}%`);
   byId("segment").setAttribute("width", `${isSegment ? (100 * (end - start)) / FRAMES : 0}%`);
   const segment = isSegment ? [`frames ${start} to ${end - 1}`, `${seconds(start)} to ${seconds(end)}, ${end - start} of ${FRAMES} frames`] : ["none", ""];
   const rows = [
     ["segment", ...segment],
     ["next operation", line.next_operation ?? "none", confident(line.next_confidence)],
-    ["confidence", typeof line.confidence === "number" ? percent(line.confidence) : "not stated", ""],
     ["time", `${Math.round(line.latency_ms)} ms`, `${(took / 1000).toFixed(2)} s with the way to the server and back`],
     ["source", line.source ?? "", SOURCES[line.source] ?? ""],
   ];
