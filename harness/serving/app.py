@@ -16,9 +16,9 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp
 
-from harness.serving import completions
-from harness.serving.clips_in import FORM, JSON, NDJSON, ClipBody, clip_of_value, media_type, read_clip
 from harness.serving.guard import Access, Guard
+from harness.serving.intake import completions
+from harness.serving.intake.clips_in import FORM, JSON, NDJSON, ClipBody, clip_of_value, media_type, read_clip
 from harness.serving.pages import add_pages
 from harness.serving.refusal import Refusal
 from harness.serving.schemas import BatchError, ErrorResponse, PredictionResponse

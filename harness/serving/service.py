@@ -26,7 +26,7 @@ from harness.prediction.own_clips.labels import Labels
 from harness.prediction.predictor import Predictor, Question, Reply, Wants
 from harness.prediction.replies import Reader
 from harness.serving.batching import Answered, Ask, Batcher, Line
-from harness.serving.decoding import ClipIn, Decoders
+from harness.serving.intake.decoding import ClipIn, Decoders
 from harness.serving.limits import PICTURES, Limits
 from harness.serving.metrics import Metrics
 from harness.serving.operations import WorldFloors, read_operations

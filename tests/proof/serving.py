@@ -4,7 +4,7 @@ The command is `harness serve`, started as a process, with a model that answers 
 each answer fits one clip. Five kinds of try, a row each:
 
     requests at concurrency 32   each answer is checked against its clip
-    overload                     40 clients for 8 places: 200 or 429, bounded memory, and an answer within a second after
+    overload                     40 clients for 8 places: 200 or 429, bounded memory, and an answer in the second after
     mutated bodies and videos    while decoding processes are killed: a documented status, right answers in between
     SIGTERM under load           what the log calls answered is what clients received; the exit code is 0
     one by one                   what the server adds to decoding and the model, in milliseconds (reported, not judged)

@@ -53,8 +53,12 @@ def command(folder: Path, *words: str, wait: bool = True) -> Iterator[Command]:
     with errors.open("wb") as file:
         process = Command(
             [sys.executable, "-m", "harness", "serve", "--port", "0", *words],
-            cwd=folder, env=environment, stdout=subprocess.PIPE, stderr=file, text=True,
-        )  # fmt: skip
+            cwd=folder,
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=file,
+            text=True,
+        )
     process.stderr_path = errors
     try:
         process.url = process.stdout.readline().rpartition(" ")[2].strip()

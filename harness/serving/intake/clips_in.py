@@ -17,7 +17,7 @@ from starlette.datastructures import FormData, UploadFile
 from starlette.formparsers import MultiPartException
 from starlette.requests import Request
 
-from harness.serving.decoding import ClipIn
+from harness.serving.intake.decoding import ClipIn
 from harness.serving.limits import MIB, NAME, PICTURES, Limits
 from harness.serving.refusal import Refusal
 from reference.task import CLIP_MS

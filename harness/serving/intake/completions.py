@@ -15,8 +15,8 @@ from typing import Annotated, Any, Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
-from harness.serving.clips_in import SECONDS, bytes_of, check_times, invalid
-from harness.serving.decoding import ClipIn
+from harness.serving.intake.clips_in import SECONDS, bytes_of, check_times, invalid
+from harness.serving.intake.decoding import ClipIn
 from harness.serving.limits import PICTURES
 from harness.serving.operations import FIELDS
 from harness.serving.refusal import Refusal

@@ -28,7 +28,7 @@ from reference.video import decoders
 from reference.video.decoders import Pixels
 from reference.video.sandbox import Child
 
-MODULE = "harness.serving.decode_child"
+MODULE = "harness.serving.intake.decode_child"
 TRIES = 2
 MOST_CHILDREN = 4
 START_S = 20.0
