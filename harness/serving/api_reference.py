@@ -103,7 +103,8 @@ def reference(document: Mapping[str, Any]) -> Reference:
 
 def _linked(routes: Sequence[Route], schemas: Mapping[str, Schema]) -> list[Named]:
     """Return the schemas that the routes, and these schemas themselves, link to, by name."""
-    bodies = [body for route in routes for holder in (route, *route.answers) for body in holder.bodies]
+    bodies = [body for route in routes for body in route.bodies]
+    bodies += [body for route in routes for answer in route.answers for body in answer.bodies]
     fields = [field for route in routes for field in route.parameters] + [one for body in bodies for one in body.fields]
     kinds = [body.kind for body in bodies if not body.fields] + [field.kind for field in fields]
     wanted, found = {kind.link for kind in kinds}, dict[str, Named]()
