@@ -5,14 +5,15 @@
 ARG BASE=python:3.11.16-slim-bookworm@sha256:a36c24f9cbdf4fd0f52d67f0823eeac19c2028c637cecc392d97f980d4fec56b
 
 FROM ${BASE} AS build
-# An index of torch's wheels for processors alone; the wheel that pip finds without it works too, and is larger.
+# Address of torch's index of wheels for processors alone, which its installation guide names. Without it pip takes a
+# wheel that brings CUDA on x86: it works as well, and makes the image several GB larger.
 ARG TORCH_INDEX=""
 ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1
 WORKDIR /src
 RUN python3 -m venv /opt/harness
 COPY constraints.txt ./
 # By itself: it is large, and changes less often than the code.
-RUN /opt/harness/bin/pip install -c constraints.txt ${TORCH_INDEX:+--index-url "${TORCH_INDEX}"} torch
+RUN /opt/harness/bin/pip install -c constraints.txt ${TORCH_INDEX:+--extra-index-url "${TORCH_INDEX}"} torch
 COPY pyproject.toml setup.cfg README.md LICENSE ./
 COPY reference reference
 COPY harness harness
