@@ -18,10 +18,14 @@ from typing import Any, NamedTuple
 from harness.prediction.predictor import Question
 
 Line = dict[str, Any]
-Ask = Callable[[Sequence[Question]], list[Line]]
-"""Asks the model about a batch, and returns a prediction line a clip."""
+Ask = Callable[[Sequence[Question]], list[Line | Exception]]
+"""Asks the model about a batch, and returns a prediction line a clip, or in its place why there is none."""
 Seen = Callable[[int, float], object]
 """Takes the clips of a call of the model, and its seconds."""
+
+
+GRACE_S = 0.5
+"""Seconds that the thread gets to end."""
 
 
 class Answered(NamedTuple):
@@ -74,6 +78,12 @@ class Batcher:
         since = self._asked_since
         return 0.0 if since is None else time.monotonic() - since
 
+    @property
+    def is_busy(self) -> bool:
+        """Return True while the model loads or works, also after the end."""
+        self._thread.join(GRACE_S)
+        return self._thread.is_alive()
+
     async def answer(self, question: Question) -> Answered:
         """Return the model's answer about a clip. Raises what asking it raised."""
         future = self._loop.create_future()
@@ -123,7 +133,10 @@ class Batcher:
         took = time.monotonic() - begun
         self.seconds_a_clip = took / len(batch)
         self._tell(self._seen, len(batch), took)
-        found = [Answered(line, begun - one.since, took, len(batch)) for line, one in zip(lines, batch, strict=True)]
+        found = [
+            line if isinstance(line, Exception) else Answered(line, begun - one.since, took, len(batch))
+            for line, one in zip(lines, batch, strict=True)
+        ]
         self._tell(_settle, [one.future for one in batch], found)
 
     def _tell(self, call: Callable[..., object], *arguments: Any) -> None:
@@ -131,9 +144,11 @@ class Batcher:
             self._loop.call_soon_threadsafe(call, *arguments)
 
 
-def _settle(futures: Sequence[asyncio.Future[Answered]], found: Sequence[Answered]) -> None:
+def _settle(futures: Sequence[asyncio.Future[Answered]], found: Sequence[Answered | Exception]) -> None:
     for future, answered in zip(futures, found, strict=True):
-        if not future.done():
+        if isinstance(answered, Exception):
+            _fail(future, answered)
+        elif not future.done():
             future.set_result(answered)
 
 

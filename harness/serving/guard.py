@@ -7,6 +7,7 @@ browser from doing more with it than show it; no header for other origins (CORS)
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hashlib
 import hmac
 import ipaddress
@@ -218,12 +219,10 @@ class _Exchange:
         await self.send({"type": "http.response.start", "status": refusal.status, "headers": raw})
         await self.send({"type": "http.response.body", "body": body, "more_body": True})
         if "expect" not in self.headers and self.headers.keys() & {"content-length", "transfer-encoding"}:
-            try:
+            with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(LINGER_S):
                     while (message := await self._receive())["type"] == "http.request" and message.get("more_body"):
                         pass
-            except TimeoutError:
-                pass
         await self.send({"type": "http.response.body", "body": b""})
 
     def _log(self, path: str) -> None:
@@ -243,4 +242,5 @@ class _Exchange:
             "bytes": self.read,
             **self.facts,
         }
-        self.guard.log(json.dumps(line))
+        with contextlib.suppress(OSError, ValueError):  # whoever reads the log has gone: no reason not to answer
+            self.guard.log(json.dumps(line))

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
 import signal
 import socket
 import sys
@@ -21,7 +20,7 @@ import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from harness.errors import HarnessError, UsageError
-from harness.prediction.model_code import cause
+from harness.prediction.model_code import cause, leave
 from harness.serving.app import build
 from harness.serving.guard import Access
 from harness.serving.service import Service, Settings
@@ -76,7 +75,16 @@ def serve(
         if isinstance(failure, HarnessError):
             raise failure
         raise HarnessError(f"{server.service.model} cannot be served: {cause(failure)}")
+    if server.service.is_busy:  # a thread of the model's would be torn off in the middle of its work
+        _leave(server.code)
     return server.code
+
+
+def _leave(code: int) -> None:
+    """End the process without waiting for its threads."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    leave(code)
 
 
 class Server(uvicorn.Server):
@@ -128,9 +136,7 @@ class Server(uvicorn.Server):
         if self._draining is not None:
             service.close()
             self.say("ended by a second signal: requests that were accepted have no answer")
-            sys.stdout.flush()
-            sys.stderr.flush()
-            os._exit(128 + number)
+            _leave(128 + number)
         self.drain()
 
     def drain(self) -> None:

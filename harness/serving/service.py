@@ -16,7 +16,7 @@ import numpy as np
 
 from harness.errors import HarnessError, UsageError
 from harness.masking import Mask
-from harness.prediction.asker import is_asker
+from harness.prediction.asker import AGAIN, NotAnswered, is_asker
 from harness.prediction.facts import Facts
 from harness.prediction.floors import Floor
 from harness.prediction.loop.batches import no_replies
@@ -26,6 +26,7 @@ from harness.prediction.own_clips.labels import Labels
 from harness.prediction.predictor import Predictor, Question, Reply, Wants
 from harness.prediction.replies import Reader
 from harness.serving.batching import Answered, Ask, Batcher, Line
+from harness.serving.elsewhere import Elsewhere
 from harness.serving.intake.decoding import ClipIn, Decoders
 from harness.serving.limits import PICTURES, Limits
 from harness.serving.metrics import Metrics
@@ -58,7 +59,7 @@ class Settings:
 class Loaded(NamedTuple):
     """Model that is loaded, with all that belongs to it."""
 
-    predictor: Predictor
+    predictor: Predictor | Elsewhere
     facts: Facts
     labels: Labels
     reader: Reader
@@ -106,6 +107,11 @@ class Service:
         self._decoders.close()
 
     @property
+    def is_busy(self) -> bool:
+        """Return True while the model loads or works, which nothing but the end of the process stops."""
+        return self._batcher is not None and self._batcher.is_busy
+
+    @property
     def state(self) -> str:
         """Return loading, ready or draining."""
         return DRAINING if self.draining else READY if self.loaded else LOADING
@@ -150,9 +156,12 @@ class Service:
         assert self._batcher is not None
         try:
             answered = await self._batcher.answer(question)
-        except HarnessError as error:
+        except Exception as error:
             self.metrics.model_failures.inc()
-            self._log(json.dumps({"failure": self.mask.message(str(error))[:2000]}))
+            self._log(json.dumps({"failure": self.mask.message(str(error) or type(error).__name__)[:2000]}))
+            if isinstance(error, NotAnswered) and error.ends == AGAIN:
+                again = min(60, math.ceil(error.retry_after or 1))
+                raise Refusal(503, "the model behind this server does not answer now", None, again) from None
             raise Refusal(500, "the model failed on this clip") from None
         self.metrics.answers.labels(answered.line["source"]).inc()
         return Timed(answered, took)
@@ -203,9 +212,10 @@ class Service:
         if isinstance(found, str):
             found = find(found, settings.options, code)
         with code.called(lambda cause: UsageError(f"{self.model} cannot be asked: {cause}"), own=UsageError):
-            predictor = to_predictor(found)
-        if is_asker(predictor):
-            raise UsageError(f"{self.model} answers elsewhere: a server asks models that answer in its own process")
+            model = to_predictor(found)
+        predictor: Predictor | Elsewhere = (
+            Elsewhere(model, self.limits.deadline_s, self._note) if is_asker(model) else model
+        )
         facts = Facts.of(predictor, code, self.mask)
         if facts.wants is not None:
             _check_wants(facts.wants)
@@ -227,8 +237,20 @@ class Service:
             frames = np.full((wants.frames, wants.size, wants.size, 3), 128, np.uint8)
             prompt = task_prompt(loaded.labels.operations, indices, loaded.labels.meanings)
             question = Question(WARM, frames, np.array(indices, np.int64), np.array(times_s(indices)), prompt)
-        self._ask(loaded, [question])
+        if isinstance(loaded.predictor, Elsewhere):
+
+            def failure(cause: str) -> HarnessError:
+                return UsageError(f"{self.model} cannot be asked: {cause}")
+
+            with self._code.called(failure, own=HarnessError):
+                loaded.predictor.prepare(question, loaded.labels.operations)
+        for line in self._ask(loaded, [question]):
+            if isinstance(line, Exception):
+                raise HarnessError(f"{self.model} does not answer: {line}")
         self._decoders.warm(wants or BLIND)
+
+    def _note(self, text: str) -> None:
+        self._log(json.dumps({"note": self.mask.message(text)[:2000]}))
 
     def _is_loaded(self, error: BaseException | None) -> None:
         if error is None:
@@ -241,8 +263,11 @@ class Service:
         self.metrics.batch.observe(clips)
         self.metrics.model_seconds.observe(seconds)
 
-    def _ask(self, loaded: Loaded, batch: Sequence[Question]) -> list[Line]:
-        """Ask the model about a batch, as `harness predict` does, and return its lines. Raises HarnessError."""
+    def _ask(self, loaded: Loaded, batch: Sequence[Question]) -> list[Line | Exception]:
+        """Ask the model about a batch, as `harness predict` does. Raises HarnessError.
+
+        Returns a line a clip, or in its place why there is none.
+        """
         clips = [question.clip_id for question in batch]
 
         def failure(cause: str) -> HarnessError:
@@ -256,7 +281,17 @@ class Service:
         latency_ms = (time.perf_counter() - begun) * 1000 / len(batch)
         if fault or len(replies) != len(batch):
             raise HarnessError(fault or f"the model gave {len(replies)} replies to {len(batch)} questions")
-        return [loaded.reader.line(clip, reply, latency_ms) for clip, reply in zip(clips, replies, strict=True)]
+        return [_line(loaded.reader, clip, reply, latency_ms) for clip, reply in zip(clips, replies, strict=True)]
+
+
+def _line(reader: Reader, clip: str, reply: Any, latency_ms: float) -> Line | Exception:
+    """Return the prediction line of a reply, or why it is none."""
+    if isinstance(reply, Exception):
+        return reply
+    try:
+        return reader.line(clip, reply, latency_ms)
+    except HarnessError as error:
+        return error
 
 
 def _series(given: Any) -> Iterable[Reply]:

@@ -1,12 +1,13 @@
 """A server under load and under attack: no answer is lost, mixed up or invented, and it lives.
 
 The command is `harness serve`, started as a process, with a model that answers from the pictures alone, so that
-each answer fits one clip. Five kinds of try, a row each:
+each answer fits one clip. Six kinds of try, a row each:
 
     requests at concurrency 32   each answer is checked against its clip
     overload                     40 clients for 8 places: 200 or 429, bounded memory, and an answer in the second after
     mutated bodies and videos    while decoding processes are killed: a documented status, right answers in between
     SIGTERM under load           what the log calls answered is what clients received; the exit code is 0
+    a fine-tuned run             the same of a tiny run that is trained for it: answers as in its own process
     one by one                   what the server adds to decoding and the model, in milliseconds (reported, not judged)
 
 Run from the repository root: `python -m tests.proof.serving [--scale 1] [--seed 1]`. Exit code 1 where something is
@@ -36,6 +37,8 @@ from typing import Any
 
 import httpx
 
+from harness.askers.messages import picture_file
+from reference.task import OPERATIONS
 from tests.proof.mutate import mutate_bytes, mutate_value
 from tests.proof.table import Row, main, report, row, tries
 from tests.support import ROOT
@@ -48,6 +51,8 @@ MUTATED = 1_000
 KILL_EVERY = 10
 TERMS, UNDER_TERM = 5, 16
 ALONE = 200
+TRAINED = 64
+"""Clips that the run learns, and is asked about again and again."""
 DOCUMENTED = {200, 400, 404, 408, 413, 415, 422, 429, 503, 504}
 """Statuses that a request may get whose model never fails."""
 GROWN_MB = 200
@@ -155,27 +160,79 @@ def _percentiles(seconds: list[float]) -> str:
 def load(folder: Path, scale: float) -> Row:
     """Ask about many clips at once."""
     tally, number = Tally(f"requests at concurrency {CONCURRENCY}"), tries(REQUESTS, scale)
+    with started(folder, "--model", FAST) as server:
+        _load(tally, server, number, lambda place: (pictures(place), lambda reply: tally.check(place, reply)))
+    return tally.row(number)
+
+
+def _load(
+    tally: Tally, server: Server, number: int, clip: Callable[[int], tuple[Any, Callable[[httpx.Response], None]]]
+) -> None:
+    """Ask about clips at once, and report times and batches. `clip`: number -> request, and what checks its answer."""
     seconds = list[float]()
-    with started(folder, "--model", FAST) as server, server.client() as client:
 
-        def ask(place: int) -> None:
-            sent = pictures(place)
-            begun = time.perf_counter()
-            reply = client.post("/predict", json=sent)
-            seconds.append(time.perf_counter() - begun)
-            if reply.status_code != 200:
-                tally.differs(f"HTTP {reply.status_code}: {reply.text}")
-            else:
-                tally.check(place, reply)
+    def ask(place: int) -> None:
+        sent, check = clip(place)
+        begun = time.perf_counter()
+        reply = client.post("/predict", json=sent)
+        seconds.append(time.perf_counter() - begun)
+        if reply.status_code != 200:
+            tally.differs(f"HTTP {reply.status_code}: {reply.text}")
+        else:
+            check(reply)
 
+    with server.client() as client:
         begun = time.perf_counter()
         at_once(number, CONCURRENCY, ask)
         took = time.perf_counter() - begun
-        sizes = re.findall(r'harness_batch_clips_bucket\{le="([^"]+)"\} (\S+)', client.get("/metrics").text)
-        tally.ended(server)
+        figures = client.get("/metrics").text
+        sizes = re.findall(r'harness_batch_clips_bucket\{le="([^"]+)"\} (\S+)', figures)
+    tally.ended(server)
     shown = ", ".join(f"<={size}: {float(count):.0f}" for size, count in sizes)
-    report(PART, f"{_percentiles(seconds)}; {number / took:.0f} requests/s; calls by clips {shown}")
+    report(PART, f"{tally.what}: {_percentiles(seconds)}; {number / took:.0f} requests/s; calls by clips {shown}")
+
+
+def fine_tuned(folder: Path, scale: float) -> Row:
+    """Train a tiny run, and ask about its clips many at once; each answer is the one that the run gives alone."""
+    from dataclasses import replace
+
+    from finetune.predictor import load as load_run
+    from finetune.train import train
+    from harness.prediction.predictor import Question
+    from reference.training.datasets import Clips
+    from tests.support.finetune_material import TWIN, renderings
+
+    tally, number = Tally(f"a fine-tuned run at concurrency {CONCURRENCY}"), tries(REQUESTS, scale)
+    frames = renderings(folder / "frames", train=TRAINED, validation=8)
+    sets = {"train": str(frames / "train"), "validation": str(frames / "validation")}
+    train(replace(TWIN, steps=60, batch=8, lr=2e-3, evaluate_clips=8, threads=1, **sets), folder / "run")
+    model, clips = load_run(str(folder / "run"), {"threads": "1"}), Clips(frames / "train", trusted=True)
+    questions = [Question(*(clips[place][name] for name in Question._fields)) for place in range(TRAINED)]
+    alone = [json.loads(model.ask([question], OPERATIONS)[0].text or "") for question in questions]
+    sent = [
+        {
+            "pictures": [
+                {"image": _png(frame), "time_s": float(at)} for frame, at in zip(each.frames, each.times, strict=True)
+            ]
+        }
+        for each in questions
+    ]
+
+    def clip(place: int) -> tuple[Any, Callable[[httpx.Response], None]]:
+        def check(reply: httpx.Response) -> None:
+            line, right = reply.json(), alone[place % TRAINED]
+            if line["clip_id"] != f"clip-{place}" or {name: line[name] for name in right} != right:
+                tally.differs(f"clip-{place}: {line}, expected {right}")
+
+        return sent[place % TRAINED] | {"clip_id": f"clip-{place}"}, check
+
+    with started(folder, "--model", f"finetune:{folder / 'run'}", "--option", "threads=1") as server:
+        _load(tally, server, number, clip)
     return tally.row(number)
+
+
+def _png(frame: Any) -> str:
+    return base64.b64encode(picture_file(frame, "png")).decode()
 
 
 def overload(folder: Path, scale: float) -> Row:
@@ -214,6 +271,32 @@ def overload(folder: Path, scale: float) -> Row:
     return tally.row(sum(found.values()))
 
 
+def mutants(draw: random.Random, content: bytes, number: int) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield damaged requests as path and arguments of httpx: JSON of three kinds, and an mp4 in two ways."""
+    base, path = pictures(7), ("/predict", "/batch_predict", "/v1/chat/completions")
+    url = f"data:image/png;base64,{base['pictures'][0]['image']}"
+    part = {"type": "image_url", "image_url": {"url": url}}
+    chat = {"model": "x", "messages": [{"role": "user", "content": [{"type": "text", "text": "Q"}, part, part]}]}
+    for place in range(number):
+        kind = place % 4
+        if kind == 3:
+            damaged = mutate_bytes(content, draw)
+            yield "/predict", {"files": {"video": damaged}}
+            yield "/predict", {"json": {"video": base64.b64encode(damaged).decode()}}
+            continue
+        body = json.dumps(mutate_value((base, [base, base], chat)[kind], draw)).encode()
+        if place % 3 == 0:
+            body = mutate_bytes(body, draw)
+        kept = {"Content-Type": draw.choice(("application/json",) * 5 + ("application/x-ndjson", "x"))}
+        yield path[kind], {"content": body, "headers": kept}
+
+
+def check_refusal(tally: Tally, reply: httpx.Response) -> None:
+    """Count a status that is not documented, and an answer that is no JSON."""
+    if reply.status_code not in DOCUMENTED or not _is_json(reply.text):
+        tally.differs(f"HTTP {reply.status_code}: {reply.text}")
+
+
 def mutated(folder: Path, seed: int, scale: float) -> Row:
     """Send damaged bodies and videos, and kill decoding processes meanwhile."""
     tally, number, draw = (
@@ -222,29 +305,11 @@ def mutated(folder: Path, seed: int, scale: float) -> Row:
         random.Random(seed),
     )
     content, found, killed = video(folder / "clip.mp4", 77), Counter[int](), 0
-    base, path = pictures(7), ("/predict", "/batch_predict", "/v1/chat/completions")
-    url = f"data:image/png;base64,{base['pictures'][0]['image']}"
-    part = {"type": "image_url", "image_url": {"url": url}}
-    chat = {"model": "x", "messages": [{"role": "user", "content": [{"type": "text", "text": "Q"}, part, part]}]}
     with started(folder, "--model", FAST) as server, server.client() as client:
-        for place in range(number):
-            kind = place % 4
-            if kind == 3:
-                damaged = mutate_bytes(content, draw)
-                sent: dict[str, Any] = {"files": {"video": damaged}}
-                if place % 8 == 3:
-                    sent = {"json": {"video": base64.b64encode(damaged).decode()}}
-                reply = client.post("/predict", **sent)
-            else:
-                value = mutate_value((base, [base, base], chat)[kind], draw)
-                body = json.dumps(value).encode()
-                if place % 3 == 0:
-                    body = mutate_bytes(body, draw)
-                kept = {"Content-Type": draw.choice(("application/json",) * 5 + ("application/x-ndjson", "x"))}
-                reply = client.post(path[kind], content=body, headers=kept)
+        for place, (path, sent) in enumerate(mutants(draw, content, number)):
+            reply = client.post(path, **sent)
             found[reply.status_code] += 1
-            if reply.status_code not in DOCUMENTED or not _is_json(reply.text):
-                tally.differs(f"HTTP {reply.status_code}: {reply.text}")
+            check_refusal(tally, reply)
             if place % KILL_EVERY == 0:
                 for pid in server.children():
                     with contextlib.suppress(ProcessLookupError):
@@ -257,7 +322,7 @@ def mutated(folder: Path, seed: int, scale: float) -> Row:
                     tally.differs(f"a whole clip: HTTP {reply.status_code}: {reply.text}")
         tally.ended(server)
     report(PART, f"mutated: {dict(found)}; {killed} decoding processes killed")
-    return tally.row(number)
+    return tally.row(sum(found.values()))
 
 
 def _is_json(text: str) -> bool:
@@ -341,6 +406,7 @@ def run(seed: int, scale: float) -> list[Row]:
         folder = Path(work)
         return [
             load(folder, scale),
+            fine_tuned(folder, scale / 4),
             overload(folder, scale),
             mutated(folder, seed, scale),
             term(folder, seed, scale),

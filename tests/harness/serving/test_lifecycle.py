@@ -30,6 +30,8 @@ class Stuck(ByColour):
             time.sleep(60)
         return super().ask(questions, operations)
 stuck = Stuck()
+def loads(question):
+    time.sleep(60)
 def failing(question):
     raise RuntimeError("no weights")
 """
@@ -71,10 +73,14 @@ def command(folder: Path, *words: str, wait: bool = True) -> Iterator[Command]:
         process.stdout.close()
 
 
-def is_ready(url: str) -> bool:
+def is_ready(url: str, path: str = "/readyz") -> bool:
     with contextlib.suppress(httpx.HTTPError):
-        return httpx.get(f"{url}/readyz", trust_env=False).status_code == 200
+        return httpx.get(f"{url}{path}", trust_env=False).status_code == 200
     return False
+
+
+def is_alive(url: str) -> bool:
+    return is_ready(url, "/livez")
 
 
 def test_sigterm_answers_what_was_accepted(tmp_path):
@@ -117,6 +123,13 @@ def test_what_takes_longer_than_the_drain_is_said(tmp_path):
         server.send_signal(signal.SIGINT)
         assert server.wait(20) == 1
         assert "1 requests without an answer" in server.said()
+
+
+def test_sigterm_ends_a_server_that_still_loads(tmp_path):
+    with command(tmp_path, "--model", "python:mine:loads", wait=False) as server:
+        until(lambda: is_alive(server.url))
+        server.send_signal(signal.SIGTERM)
+        assert server.wait(10) == 0
 
 
 def test_a_model_that_cannot_be_loaded_ends_the_server(tmp_path):

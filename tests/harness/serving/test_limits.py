@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import random
 import signal
 import socket
 import threading
@@ -12,8 +13,10 @@ from concurrent.futures import ThreadPoolExecutor
 import httpx
 import pytest
 
+from harness.prediction.asker import NotAnswered
 from harness.prediction.predictor import Wants
-from tests.support.serving import SIDE, ByColour, answer_about, picture, pictures, served, until
+from tests.proof.serving import Tally, check_refusal, mutants
+from tests.support.serving import SIDE, ByColour, answer_about, by_colour, picture, pictures, served, until, video
 
 pytestmark = pytest.mark.heavy
 
@@ -217,6 +220,34 @@ def test_a_failure_is_no_answer_and_fails_one_clip_alone():
     assert 'harness_answers_total{source="fallback"} 2.0' in metrics and "harness_model_failures_total 4.0" in metrics
 
 
+class Busy:
+    """An Asker that has too much to do for some clips, and nothing to say about others."""
+
+    wants, card, training, connections = ByColour.wants, {}, None, 4
+
+    async def prepare(self, setting):
+        return {}
+
+    async def answer(self, question):
+        if question.clip_id == "clip-1":
+            raise NotAnswered("rate limit", "slow down", 7)
+        if question.clip_id == "clip-2":
+            raise NotAnswered("refused by the provider")
+        return by_colour([question])[0]
+
+    async def close(self):
+        pass
+
+
+def test_a_model_that_answers_elsewhere_is_served():
+    with served(Busy()) as server, server.client() as client:
+        found = client.post("/batch_predict", json=[pictures(number) for number in range(4)]).json()
+        assert found[3]["temporal_segment"] == answer_about(3)["temporal_segment"]
+        reply = client.post("/predict", json=pictures(1))
+        assert refused(reply)[0] == 503 and reply.headers["retry-after"] == "7"
+        assert refused(client.post("/predict", json=pictures(2)))[0] == 500
+
+
 def test_who_leaves_is_not_asked_about():
     hold = threading.Event()
     model = ByColour(hold)
@@ -248,6 +279,16 @@ def test_a_decoder_that_hangs_is_ended():
         reply = client.post("/predict", json=pictures(1))
         assert refused(reply)[0] == 422 and "0.5 s" in reply.json()["error"]["message"]
         until(lambda: client.post("/predict", json=pictures(1)).status_code == 200)
+
+
+def test_damaged_requests_are_refused_and_the_next_one_is_answered(client, tmp_path):
+    """The proof of hardness, small: `python -m tests.proof.serving` sends a thousand."""
+    tally = Tally("damaged")
+    for place, (path, sent) in enumerate(mutants(random.Random(3), video(tmp_path / "clip.mp4", 77), 80)):
+        check_refusal(tally, client.post(path, **sent))
+        if place % 10 == 0:
+            tally.check(place, client.post("/predict", json=pictures(place)))
+    assert not tally.counts
 
 
 def test_a_model_without_pictures_is_served_and_checks_them_all_the_same():
