@@ -167,7 +167,7 @@ def _bodies(holder: Mapping[str, Any], document: Mapping[str, Any], unfold: bool
     for media, content in holder.get("content", {}).items():
         schema = content.get("schema", {})
         inner = _followed(schema, document) if unfold else schema
-        fields = [] if "$ref" in inner else list(_fields(inner))
+        fields = [] if "$ref" in inner else list(dict.fromkeys(_fields(inner)))  # kinds of one value share fields
         found.append(Body(media, _kind(schema), fields, _example(content, inner)))
     return found
 
