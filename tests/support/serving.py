@@ -109,16 +109,21 @@ slowly.wants = by_colour.wants  # type: ignore[attr-defined]
 
 
 class ByColour:
-    """The same as an object, that counts the questions of its calls. `hold`: an event that each call waits for."""
+    """The same as an object, that notes the clips of its calls and the last one's questions.
+
+    `hold`: an event that each call waits for.
+    """
 
     wants, batch_size, training = harness.Wants(2, SIDE), 8, None
     card = {"description": "reads a colour"}  # noqa: RUF012
 
     def __init__(self, hold: threading.Event | None = None, pause_s: float = 0.0):
         self.hold, self.pause_s, self.calls = hold, pause_s, list[list[str]]()
+        self.last: Sequence[harness.Question] = ()
 
     def ask(self, questions: Sequence[harness.Question], operations: Sequence[str]) -> list[dict[str, Any]]:
         if questions[0].clip_id != "warm-up":
+            self.last = questions
             self.calls.append([question.clip_id for question in questions])
             if self.hold is not None:
                 self.hold.wait(20)

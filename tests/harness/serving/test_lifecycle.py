@@ -14,7 +14,9 @@ from pathlib import Path
 
 import httpx
 import pytest
+from click.testing import CliRunner
 
+from harness.cli import cli
 from harness.serving.refusal import KINDS
 from tests.support import ROOT
 from tests.support.serving import answer_about, pictures, until
@@ -83,8 +85,13 @@ def is_alive(url: str) -> bool:
     return is_ready(url, "/livez")
 
 
-def test_sigterm_answers_what_was_accepted(tmp_path):
+def test_sigterm_answers_what_was_accepted(tmp_path, monkeypatch):
+    """And nothing is left behind."""
+    folder = tmp_path / "temporary"
+    folder.mkdir()
+    monkeypatch.setenv("TMPDIR", str(folder))
     with command(tmp_path, "--model", "python:mine:slow") as server, ThreadPoolExecutor(6) as pool:
+        assert list(folder.iterdir())
         client = httpx.Client(base_url=server.url, timeout=30, trust_env=False)
         waiting = [pool.submit(client.post, "/predict", json=pictures(number)) for number in range(6)]
         until(lambda: "harness_requests_in_flight 6.0" in client.get("/metrics").text)
@@ -99,6 +106,7 @@ def test_sigterm_answers_what_was_accepted(tmp_path):
         client.close()
         assert server.wait(20) == 0
         said = server.said()
+    assert not list(folder.iterdir())
     assert "draining: 6 accepted requests" in said
     logged = [json.loads(line) for line in said.splitlines() if line.startswith("{")]
     assert sum(line["path"] == "/predict" and line["status"] == 200 for line in logged) == 6
@@ -147,19 +155,7 @@ def test_a_model_that_cannot_be_loaded_ends_the_server(tmp_path):
         (["--batch-size", "0"], "--batch-size"),
     ],
 )
-def test_what_cannot_be_served_is_said(tmp_path, words, said):
-    with command(tmp_path, "--model", "baseline:constant", *words, wait=False) as server:
-        assert server.wait(20) == 2
-        assert said in server.said()
-
-
-def test_nothing_is_left_behind(tmp_path, monkeypatch):
-    folder = tmp_path / "temporary"
-    folder.mkdir()
-    monkeypatch.setenv("TMPDIR", str(folder))
-    with command(tmp_path, "--model", "python:mine:slow") as server:
-        httpx.post(f"{server.url}/predict", json=pictures(1), timeout=30, trust_env=False)
-        assert list(folder.iterdir())
-        server.send_signal(signal.SIGTERM)
-        server.wait(20)
-    assert not list(folder.iterdir())
+def test_what_cannot_be_served_is_said(words, said):
+    done = CliRunner().invoke(cli, ["serve", "--model", "baseline:constant", "--port", "0", *words])
+    assert done.exit_code != 0
+    assert said in f"{done.output}{done.exception}"

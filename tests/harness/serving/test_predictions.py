@@ -155,18 +155,10 @@ def text(words: str) -> dict:
         ([text("Q"), data_url(1), data_url(2)], [0, 124], "Q"),
     ],
 )
-def test_times_of_pictures_are_read(parts, indices, prompt):
+def test_times_of_pictures_are_read(client, model, parts, indices, prompt):
     """Before each picture, in the published prompt, or spread evenly."""
-    seen = []
-
-    class Model(ByColour):
-        def ask(self, questions, operations):
-            seen.extend(questions)
-            return super().ask(questions, operations)
-
-    with served(Model()) as server, server.client() as client:
-        assert client.post("/v1/chat/completions", json=message(*parts)).status_code == 200
-    assert seen[-1].indices.tolist() == indices and seen[-1].prompt == prompt
+    assert client.post("/v1/chat/completions", json=message(*parts)).status_code == 200
+    assert model.last[0].indices.tolist() == indices and model.last[0].prompt == prompt
 
 
 @pytest.mark.parametrize(
