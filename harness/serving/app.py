@@ -46,7 +46,7 @@ def build(service: Service, access: Access, log: Callable[[str], object]) -> ASG
     _add_predictions(app, service)
     _add_completions(app, service)
     _add_probes(app, service)
-    add_pages(app, service)
+    add_pages(app)
     return Guard(app, service, access, log)
 
 
@@ -263,10 +263,14 @@ def _body_of_clip() -> dict[str, Any]:
     form = {
         "type": "object",
         "properties": {
-            "clip_id": {"type": "string"},
-            "video": file,
-            "pictures": {"type": "array", "items": file},
-            "times_s": {"type": "array", "items": {"type": "number"}},
+            "clip_id": {"type": "string", "description": "a name of yours"},
+            "video": file | {"description": "mp4 of five seconds"},
+            "pictures": {"type": "array", "items": file, "description": "JPEG, PNG or WebP, instead of a video"},
+            "times_s": {
+                "type": "array",
+                "items": {"type": "number"},
+                "description": "seconds from the clip's beginning, one a picture, rising; also as one text with commas",
+            },
         },
     }
     return {"required": True, "content": {FORM: {"schema": form}, JSON: {"schema": _inline(ClipBody)}}}
