@@ -7,10 +7,10 @@ import time
 from email.utils import formatdate
 
 import pytest
-from harness.askers.reply import to_reply
 
 from harness.askers.endpoint import Endpoint
 from harness.askers.http import Server, _retry_after
+from harness.askers.reply import to_reply
 from harness.prediction.asker import KINDS, NotAnswered
 from tests.support.fault_server import served
 
