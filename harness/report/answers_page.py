@@ -32,6 +32,7 @@ from reference.files import write_text
 from reference.outside_files import json_lines
 from reference.task import CLIP_FRAMES, CLIP_MS, normalise_label
 
+SCRIPTS = ("state", "answers")
 LONGEST_RAW = 4_000
 BUDGET = 12_000_000
 """Bytes of pictures: those of about 700 clips."""
@@ -128,7 +129,7 @@ def answers_page(
 
 def html(page: AnswersPage) -> str:
     """Return the text of the file."""
-    style, script = static("style.css") + static("answers.css"), static("state.js") + static("answers.js")
+    style, script = static("style.css") + static("answers.css"), "".join(static(f"{name}.js") for name in SCRIPTS)
     values = {"style": Markup(style), "script": Markup(script), "policy": policy(style, script)}
     text = (
         environment()
