@@ -19,7 +19,7 @@ import numpy as np
 from harness.askers.estimate import estimate
 from harness.askers.http import Server
 from harness.askers.messages import JSON, picture
-from harness.errors import UsageError
+from harness.errors import IncompleteError, UsageError
 from harness.prediction.asker import AGAIN, NotAnswered, Setting
 from harness.prediction.loop.pace import pause
 from harness.prediction.predictor import Question, Reply
@@ -27,7 +27,8 @@ from harness.prediction.predictor import Question, Reply
 if TYPE_CHECKING:
     from harness.askers.chat import Chat
 
-TRIES = 6
+TRIES, UNCONNECTED = 6, 3
+"""Tries of a question, and those without a connection among them, which are rarely a matter of patience."""
 SIDE = 224
 RED, BLUE = (200, 30, 30), (30, 60, 200)
 COLOURS = "What colour is each of these pictures? Answer with the colours, in their order, and nothing else."
@@ -43,6 +44,7 @@ class Canary:
     def __init__(self, chat: Chat, server: Server, setting: Setting):
         self.chat, self.server, self.setting = chat, server, setting
         self.generator = random.Random()
+        self.near: list[str] = []  # models that the endpoint lists, where this one is not among them
 
     async def agree(self) -> dict[str, Any]:
         """Return what was agreed, as the card states it. Raises UsageError where the model should not be asked."""
@@ -61,7 +63,10 @@ class Canary:
         return agreed | {"estimate": found.table()}
 
     async def _check_name(self) -> None:
-        """Raise UsageError where the server lists its models, and this one is not among them."""
+        """Note whether the server lists the model. Not all that is served is listed, so that the first answer decides.
+
+        Raises NotAnswered where there is no server, or no access to it.
+        """
         try:
             listed = await self._patiently(self.server.get, "/models")
             names = [model["id"] for model in listed["data"]]
@@ -74,9 +79,9 @@ class Canary:
         except (TypeError, KeyError):
             return
         if names and self.chat.name not in names:
-            close = difflib.get_close_matches(self.chat.name, map(str, names), 5, 0.3) or names[:5]
-            raise UsageError(f"the endpoint has no model {self.chat.name!r}; it has {', '.join(map(str, close))}")
-        self.chat.agreed["listed"] = bool(names)
+            listed = [str(name)[:200] for name in names]
+            self.near = difflib.get_close_matches(self.chat.name, listed, 5, 0.3) or listed[:5]
+        self.chat.agreed["listed"] = bool(names) and not self.near
 
     async def _first_answer(self) -> Reply:
         """Return the first answer to a whole question, in the strictest form that the server holds to."""
@@ -88,7 +93,12 @@ class Canary:
             try:
                 reply = await self._adapted(self.setting.samples[0])
             except NotAnswered as error:
+                if self.near and error.kind in ("no access", "bad request", "server error"):
+                    there = ", ".join(self.near)
+                    raise UsageError(f"the endpoint has no model {chat.name!r}; it has {there} ({error})") from None
                 loops = error.kind == "cut off" and error.words.startswith("with white space")
+                if error.ends == AGAIN and error.kind != "connection":
+                    raise IncompleteError(f"the first question was not answered ({error}); try again later") from None
                 if error.kind != "bad request" and not loops:
                     raise UsageError(f"the first question was not answered ({error}){_remedy(error)}") from None
                 refusals.append(str(error))
@@ -126,12 +136,18 @@ class Canary:
         Raises UsageError where nothing speaks for it.
         """
         red, blue = (picture(np.full((SIDE, SIDE, 3), colour, np.uint8), "png") for colour in (RED, BLUE))
-        shown = [[red, red, blue, blue], [blue, blue, red, red], []]
-        one, other, none = await asyncio.gather(*(self._short([*parts, _said(COLOURS)]) for parts in shown))
+        shown = [[*parts, _said(COLOURS)] for parts in ([red, red, blue, blue], [blue, blue, red, red], [])]
+        one, other, none = await asyncio.gather(*map(self._short, shown))
         if one is None or other is None:
             return "unknown"
         if one.text != other.text:
             return "read in order"
+        apart = [await self._short(parts) for parts in shown[:2]]
+        if apart[0] and apart[1] and apart[0].text != apart[1].text:
+            raise UsageError(
+                "two questions with other pictures got one answer when asked at once, and two when asked one by one: "
+                "the endpoint mixes pictures up; --connections 1 may help"
+            )
         counted = [reply.usage["input_tokens"] for reply in (one, none) if reply and reply.usage]
         if len(counted) == 2 and counted[0] > counted[1] + 4:
             self.setting.say("pictures are counted, but two of plain colours gave the same answer when swapped")
@@ -179,11 +195,17 @@ class Canary:
 
     async def _patiently(self, call: Any, argument: Any) -> Any:
         """Return what a call returns, tried again where that may help. Raises NotAnswered, at the last try."""
+        unconnected = 0
         for attempt in range(1, TRIES + 1):
             try:
-                return await call(argument)
+                async with asyncio.timeout(self.setting.deadline_s):
+                    return await call(argument)
+            except TimeoutError:
+                raise NotAnswered("no reply in time", f"none within {self.setting.deadline_s:.0f} s") from None
             except NotAnswered as error:
-                if error.ends != AGAIN or attempt == TRIES or (error.kind == "connection" and attempt > 2):
+                late = (error.retry_after or 0) > self.setting.deadline_s
+                unconnected += error.kind == "connection"
+                if error.ends != AGAIN or attempt == TRIES or late or unconnected == UNCONNECTED:
                     raise
                 await asyncio.sleep(pause(attempt, error.retry_after, self.generator))
         raise AssertionError

@@ -7,9 +7,10 @@ environment) is what must not happen here unasked, and it costs half the time of
 from __future__ import annotations
 
 import json
+import math
 import re
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from email.utils import parsedate_to_datetime
 from typing import Any
 from urllib.parse import urlsplit
@@ -25,7 +26,7 @@ REPLY_BYTES = 8 * 2**20
 """A reply holds a few hundred tokens; what is longer is cut off, and is then none."""
 AGAIN = (408, 409, 425, 500, 502, 503, 504)
 BAD = (400, 413, 415, 422)
-QUOTA = re.compile(r"insufficient_quota|exceeded your current quota|billing|credit balance", re.IGNORECASE)
+QUOTA = re.compile(r"insufficient_quota|exceeded your current quota|credit balance", re.IGNORECASE)
 RATE = re.compile(r"(?:(\d+(?:\.\d+)?)h)?(?:(\d+(?:\.\d+)?)m(?!s))?(?:(\d+(?:\.\d+)?)s)?(?:(\d+(?:\.\d+)?)ms)?")
 
 
@@ -122,23 +123,35 @@ def _text(content: bytes) -> str:
 
 
 def _retry_after(headers: Mapping[str, str]) -> float | None:
-    """Return the seconds that a server asks to wait, from the first header that says so; None for none."""
+    """Return the seconds that a server asks to wait, from the first header that says so; None for none.
+
+    Of the limits that it states, requests and tokens, those count that are used up.
+    """
     now = time.time()
-    with_units = {
+    readers = {
         "retry-after-ms": lambda text: float(text) / 1000,
         "retry-after": lambda text: _seconds_or_date(text, now),
-        "x-ratelimit-reset-requests": _duration,
-        "x-ratelimit-reset-tokens": _duration,
-        "x-ratelimit-reset": lambda text: _moment(float(text), now),
     }
-    for name, read in with_units.items():
-        try:
-            seconds = read(headers[name].strip()) if name in headers else None
-        except (ValueError, TypeError, OverflowError):
-            continue
-        if seconds is not None and 0 <= seconds < 7 * 86_400:
+    for name, read in readers.items():
+        if (seconds := _read_header(headers, name, read)) is not None:
             return seconds
-    return None
+    limits = {
+        "-requests": _duration,
+        "-tokens": _duration,
+        "": lambda text: _moment(float(text), now),
+    }
+    known = {name: _read_header(headers, f"x-ratelimit-reset{name}", read) for name, read in limits.items()}
+    used_up = [known[name] for name in known if headers.get(f"x-ratelimit-remaining{name}") == "0"]
+    return max((seconds for seconds in used_up or known.values() if seconds is not None), default=None)
+
+
+def _read_header(headers: Mapping[str, str], name: str, read: Callable[[str], float | None]) -> float | None:
+    """Return the seconds in a header, None where it is missing or holds none."""
+    try:
+        seconds = read(headers[name].strip()) if name in headers else None
+    except (ValueError, TypeError, OverflowError):
+        return None
+    return seconds if seconds is not None and 0 <= seconds < math.inf else None
 
 
 def _seconds_or_date(text: str, now: float) -> float:

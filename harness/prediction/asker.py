@@ -62,7 +62,8 @@ class Setting:
     """What an Asker prepares for: the run as far as a model may know it.
 
     `samples`: a few questions of the run, to try. `agreed`: what an earlier start of the same run agreed, None at the
-    first. `clips`: questions still to be asked. `price`: dollars per million tokens in and out, where given.
+    first. `clips`: questions still to be asked. `deadline_s`: seconds a clip. `price`: dollars per million tokens in
+    and out, where given.
     """
 
     operations: tuple[str, ...]
@@ -70,6 +71,7 @@ class Setting:
     agreed: Mapping[str, Any] | None
     clips: int
     connections: int
+    deadline_s: float
     price: tuple[float, float] | None
     say: Callable[[str], object]
 

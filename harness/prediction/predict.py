@@ -148,7 +148,11 @@ def _ask(run: Run, journal: Journal) -> Mapping[str, str]:
         return {}
     with counter(f"{run.split.world} / {run.split.name}", done=take.done, logged=True) as take.report:
         if is_asker(model):
-            run_async(ask_at_once(model, run, take))
+            try:
+                run_async(ask_at_once(model, run, take))
+            except KeyboardInterrupt:
+                run.choices.say(f"interrupted; {len(journal.lines):,} answers are kept, and the same command resumes")
+                raise
         else:
             ask_in_batches(model, run, take)
     return take.unanswered

@@ -13,7 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
-from harness.errors import HarnessError
+from harness.errors import HarnessError, IncompleteError
 from harness.prediction.asker import AGAIN, CLIP, Asker, NotAnswered, Setting
 from harness.prediction.loop.outcomes import Outcomes
 from harness.prediction.loop.pace import Pace, pause
@@ -22,11 +22,15 @@ from harness.prediction.predictor import Answer, Question
 from harness.prediction.questions import Questions
 from harness.prediction.replies import Asked
 from harness.prediction.run import Run
+from harness.progress import span
 
 BYTES = 512 * 2**20
 """Pictures that wait in memory, decoded."""
 SAMPLES = 4
 """Questions that a model may try before the run."""
+LONGEST_RETRY_S = 3600.0
+"""A server that asks to come back later than that ends the start."""
+SAID_RETRY_S = 10.0
 ALIKE = 3
 """Bad requests in a row, in the same words, that end a run."""
 
@@ -37,7 +41,7 @@ class Limits:
 
     connections: int
     deadline_s: float
-    any_answer: bool  # an earlier start had one: then the request as such is right
+    any_answer: bool  # there was one before, or an agreement: then the request as such is right
     stop_at_bad_requests: bool = True
 
 
@@ -55,11 +59,12 @@ def run_async(coroutine: Coroutine[Any, Any, None]) -> None:
 async def ask_at_once(asker: Asker, run: Run, take: Outcomes) -> None:
     """Prepare the model, and ask it about every clip that waits. Raises HarnessError where the run has to stop."""
     try:
-        take.journal.agree(run.mask.value(await prepare_asker(asker, run, take.waiting, take.journal.agreed)))
+        agreed = await prepare_asker(asker, run, take.waiting, take.journal.agreed)
+        take.journal.agree(run.mask.value(agreed))
         limits = Limits(
             connections=run.connections,
             deadline_s=run.choices.deadline,
-            any_answer=bool(take.journal.lines),
+            any_answer=bool(take.journal.lines or agreed),
             stop_at_bad_requests=not (run.choices.give_up and take.journal.lines),
         )
         with ThreadPoolExecutor(1) as reader:
@@ -83,6 +88,7 @@ async def prepare_asker(
         agreed=agreed,
         clips=len(clips),
         connections=run.connections,
+        deadline_s=run.choices.deadline,
         price=run.choices.price,
         say=run.choices.say,
     )
@@ -139,12 +145,12 @@ class _Start:
     async def _ask(self, question: Question) -> None:
         """Ask about a clip until it is answered, refused, or out of time."""
         loop, clip_id = asyncio.get_running_loop(), question.clip_id
-        begun, attempts = loop.time(), 0
+        begun, attempts, extended = loop.time(), 0, 0.0
         while True:
             attempts += 1
             entered = await self.pace.enter()
             begun = entered if attempts == 1 else begun  # waiting for a place is nobody's failure
-            left = begun + self.limits.deadline_s - entered
+            left = begun + self.limits.deadline_s + extended - entered
             try:
                 answer = await self._attempt(question, left / 2 if attempts == 1 else left)
             except NotAnswered as error:
@@ -161,7 +167,9 @@ class _Start:
                 self.pace.leave()
             self.take.failed(clip_id, failure)
             wait = pause(attempts, failure.retry_after, self.generator)
-            if failure.ends == AGAIN and loop.time() + wait < begun + self.limits.deadline_s:
+            if failure.retry_after and extended < LONGEST_RETRY_S:
+                extended += wait  # time that the server asks for is not the clip's
+            if failure.ends == AGAIN and loop.time() + wait < begun + self.limits.deadline_s + extended:
                 await asyncio.sleep(wait)
                 continue
             self._end(failure)
@@ -182,6 +190,14 @@ class _Start:
 
     def _note(self, failure: NotAnswered, entered: float) -> None:
         """Let the pace know."""
+        after = failure.retry_after or 0.0
+        if after > LONGEST_RETRY_S:
+            raise IncompleteError(
+                f"{failure}: the server asks to come back in {span(after)}. The answers are kept, and the same command "
+                "asks about the rest"
+            )
+        if after > SAID_RETRY_S:
+            self.take.run.choices.say(f"the server asks to wait {span(after)} ({failure})")
         if failure.kind == "rate limit":
             self.pace.refused(entered, failure.retry_after)
         elif failure.ends == AGAIN:
@@ -190,10 +206,15 @@ class _Start:
     def _end(self, failure: NotAnswered) -> None:
         """Raise HarnessError where a failure ends the run: no access, or requests that are wrong as such."""
         if failure.ends not in (AGAIN, CLIP):
-            raise HarnessError(str(failure))
+            raise self._stop(failure)
         if failure.kind != "bad request" or not self.limits.stop_at_bad_requests:
             self.alike = []
             return
-        self.alike = [*(words for words in self.alike if words == failure.words), failure.words]
+        words = " ".join(word for word in failure.words.split() if word.isalpha())  # ids of requests differ
+        self.alike = [*(before for before in self.alike if before == words), words]
         if not self.any_answer or len(self.alike) >= ALIKE:
-            raise HarnessError(str(failure))
+            raise self._stop(failure)
+
+    def _stop(self, failure: NotAnswered) -> HarnessError:
+        kept = "the answers so far are kept, and the same command resumes"
+        return HarnessError(f"{self.take.run.model} cannot be asked any more ({failure}); {kept}")

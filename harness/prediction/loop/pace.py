@@ -2,7 +2,8 @@
 
 Grows by one with every answer (so it doubles a round) until the first refusal for too many requests, then falls to 0.7
 of itself and grows by one a round: additive increase, multiplicative decrease, as TCP does (Chiu and Jain 1989).
-Errors of the server do not shrink it, they pause its growth. A Retry-After pauses every question.
+Errors of the server do not shrink it, they pause its growth for a round of answers. A Retry-After pauses every
+question.
 """
 
 from __future__ import annotations
@@ -13,7 +14,6 @@ from collections import deque
 
 FIRST = 4
 FALL = 0.7
-GROWTH_PAUSE_S = 5.0
 LONGEST_WAIT_S = 60.0
 """Longest wait between two attempts at a clip, where the server names none."""
 
@@ -26,7 +26,8 @@ class Pace:
         self.limit = float(min(FIRST, most))
         self._doubling = True
         self._waiting: deque[asyncio.Future[None]] = deque()
-        self._cut_at = self._grow_at = self._open_at = 0.0
+        self._cut_at = self._open_at = 0.0
+        self._still = 0  # answers that let nothing grow
         self._timer: asyncio.TimerHandle | None = None
 
     async def enter(self) -> float:
@@ -51,7 +52,9 @@ class Pace:
 
     def answered(self) -> None:
         """Take note of an answer: one more may be asked at once."""
-        if asyncio.get_running_loop().time() >= self._grow_at:
+        if self._still:
+            self._still -= 1
+        else:
             self.limit = min(float(self.most), self.limit + (1.0 if self._doubling else 1.0 / self.limit))
 
     def refused(self, entered: float, retry_after: float | None) -> None:
@@ -64,8 +67,8 @@ class Pace:
             self._open_at = max(self._open_at, now + retry_after)
 
     def troubled(self) -> None:
-        """Take note of an error of the server: nothing grows for a while."""
-        self._grow_at = asyncio.get_running_loop().time() + GROWTH_PAUSE_S
+        """Take note of an error of the server: nothing grows for a round of answers."""
+        self._still = int(self.limit)
 
     def _wake(self) -> None:
         """Wake as many as there are free places, if the server takes questions now."""
