@@ -51,10 +51,12 @@ MODEL, WORLD = "fault-vlm", "many.toml"
 ENTRY = "entry"
 CONNECTIONS = 16
 DEADLINE_S = 8
-STARTS = 12
+STARTS = 16
 """Starts after the last kill, before a run counts as one that never ends."""
-CANARY = 16
-"""Requests that no canary exceeds."""
+CANARY, FEW = 12, 12
+"""Requests that no canary exceeds, and clips of a run with one fault."""
+LIMIT_S = 300
+"""A command that takes longer hangs: it is ended, by a signal that counts as a crash."""
 SHARE = 0.9
 LATENCY_MS, PLACES = 50, 64
 WHOLE, INCOMPLETE = 0, 3
@@ -122,9 +124,21 @@ def start(words: Sequence[str], folder: Path, said: Path) -> subprocess.Popen[by
         )
 
 
+def is_running(process: subprocess.Popen[bytes]) -> bool:
+    """Return whether a command runs; one that has ended is left for `finish`, which asks how much memory it held."""
+    return os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None
+
+
 def finish(process: subprocess.Popen[bytes], said: Path) -> Ended:
-    """Wait for a command; return its status, all that its file holds, and its peak memory."""
-    _, status, usage = os.wait4(process.pid, 0)
+    """Wait for a command; return its status, all that its file holds, and its peak memory. One that hangs is ended."""
+    limit = time.monotonic() + LIMIT_S
+    while not (found := os.wait4(process.pid, os.WNOHANG))[0]:
+        if time.monotonic() > limit:
+            os.kill(process.pid, signal.SIGABRT)
+            found = os.wait4(process.pid, 0)
+            break
+        time.sleep(0.01)
+    _, status, usage = found
     process.returncode = os.waitstatus_to_exitcode(status)
     return Ended(process.returncode, said.read_text(errors="replace"), usage.ru_maxrss >> 10)
 
@@ -224,7 +238,7 @@ def through_kills(place: Place, seed: int, kills: int) -> Row:
             left = kills - starts
             if left > 0:
                 _wait(process, log, draw, len(place.clips) - len(kept(entry)), left)
-                process.send_signal(signal.SIGKILL)
+                os.kill(process.pid, signal.SIGKILL)
             ended = finish(process, said)
             if ended.status != -signal.SIGKILL:
                 check_end(kind, ended)
@@ -248,12 +262,11 @@ def through_kills(place: Place, seed: int, kills: int) -> Row:
 def _wait(process: subprocess.Popen[bytes], log: Path, draw: random.Random, left: int, kills: int) -> None:
     """Wait for a random moment: while Python starts, or after some requests that leave work for the other kills."""
     if draw.random() < 0.2:
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            process.wait(draw.uniform(0, 2))
+        time.sleep(draw.uniform(0, 2))
         return
     begun, more = log.stat().st_size, draw.uniform(0, 2 * left / (kills + 1))
     a_line = 400
-    while process.poll() is None and log.stat().st_size < begun + more * a_line:
+    while is_running(process) and log.stat().st_size < begun + more * a_line:
         time.sleep(0.003)
     time.sleep(draw.uniform(0, 0.05))
 
@@ -287,7 +300,7 @@ def each_fault_alone(place: Place, chosen: Sequence[str], work: Path) -> Row:
         name = fault.replace(" ", "-")
         log, said, entry = work / f"{name}.jsonl", place.folder / f"{name}.out", place.folder / f"alone-{name}"
         script = Script(faults={fault: 1.0}, most=1, first=("",) * CANARY, hang_s=2 * DEADLINE_S, log=str(log), key=KEY)
-        few = ("--limit", str(2 * CANARY))
+        few = ("--limit", str(FEW))
         own = Path(tempfile.mkdtemp(dir=work))
         with started(script, own) as url:
             for _ in range(STARTS):
@@ -415,7 +428,8 @@ def memory(place: Place, work: Path) -> Row:
 
 
 @contextlib.contextmanager
-def _places(clips: int) -> Iterator[tuple[Place, Path]]:
+def places(clips: int) -> Iterator[tuple[Place, Path]]:
+    """Yield a world of about so many clips, and a folder for logs beside it; both are removed."""
     with tempfile.TemporaryDirectory() as work:
         folder = Path(work) / "run"
         folder.mkdir()
@@ -427,7 +441,7 @@ def run(seed: int, scale: float) -> list[Row]:
     draw = random.Random(seed)
     names = sorted(FAULTS)
     chosen = draw.sample(names, tries(len(names), scale))
-    with _places(tries(CLIPS, scale)) as (place, work):
+    with places(tries(CLIPS, scale)) as (place, work):
         rows = [through_kills(place, seed, tries(KILLS, scale))]
         rows += [each_fault_alone(place, chosen, work), faults_for_the_canary(place, chosen, work)]
         if scale >= 1:

@@ -85,7 +85,10 @@ def test_the_form_of_the_answer_falls_rung_by_rung(first, json):
 def test_a_form_that_was_chosen_is_not_changed():
     with served() as server:
         assert agree(server.url, json="none")[0]["json"] == "none"
-    with served(first=["400 for a schema"]) as server, pytest.raises(UsageError, match="takes no question about a clip"):
+    with (
+        served(first=["400 for a schema"]) as server,
+        pytest.raises(UsageError, match="takes no question about a clip"),
+    ):
         agree(server.url, json="schema")
 
 
