@@ -9,7 +9,8 @@ fits one clip alone. The commands are `harness predict`, started as processes. F
     faults, each alone               one fault a run, for every clip once, then the same command again
     faults that meet the canary      one fault for each request from the first on
     requests at full pace            50 ms and 64 places: at least 90% of the requests of a bare loop over httpx
-    memory                           peak of 500 and of 2,000 clips
+    memory and own cost              peak of 500 and of 2,000 clips; at most 2 ms of processor time a request without
+                                     pictures, httpx included
 
 No file that a run leaves, and nothing that it prints, holds the key, which the server repeats wherever it can.
 
@@ -57,7 +58,7 @@ CANARY, FEW = 12, 12
 """Requests that no canary exceeds, and clips of a run with one fault."""
 LIMIT_S = 300
 """A command that takes longer hangs: it is ended, by a signal that counts as a crash."""
-SHARE = 0.9
+SHARE, OWN_MS = 0.9, 2.0
 LATENCY_MS, PLACES = 50, 64
 WHOLE, INCOMPLETE = 0, 3
 DOCUMENTED = (WHOLE, 1, 2, INCOMPLETE)
@@ -112,6 +113,7 @@ class Ended(NamedTuple):
     status: int
     said: str
     peak_mb: int
+    processor_s: float
 
 
 def start(words: Sequence[str], folder: Path, said: Path) -> subprocess.Popen[bytes]:
@@ -140,13 +142,16 @@ def finish(process: subprocess.Popen[bytes], said: Path) -> Ended:
         time.sleep(0.01)
     _, status, usage = found
     process.returncode = os.waitstatus_to_exitcode(status)
-    return Ended(process.returncode, said.read_text(errors="replace"), usage.ru_maxrss >> 10)
+    took = usage.ru_utime + usage.ru_stime
+    return Ended(process.returncode, said.read_text(errors="replace"), usage.ru_maxrss >> 10, took)
 
 
 def command(url: str, entry: str = ENTRY, *words: str, connections: int = CONNECTIONS) -> list[str]:
     """Return the words of a run."""
     fixed = ["predict", "--model", f"openai:{MODEL}", "--url", url, "-o", entry, "--world", WORLD]
-    fixed += ["--frames", "pictures", "--option", f"size={SIZE}", "--no-score", "--max-failures", "1000000"]
+    fixed += ["--no-score", "--max-failures", "1000000"]
+    if "frames=0" not in words:
+        fixed += ["--frames", "pictures", "--option", f"size={SIZE}"]
     return [*fixed, "--connections", str(connections), "--deadline", str(DEADLINE_S), *words]
 
 
@@ -412,19 +417,27 @@ async def bare(url: str, requests: int, body: Path) -> None:
         await asyncio.gather(*(work(client) for _ in range(PLACES)))
 
 
-def memory(place: Place, work: Path) -> Row:
-    """Compare the peak memory of a quarter of the clips with that of all."""
-    kind, peaks = Kind("memory", Counter()), []
+def memory_and_cost(place: Place, work: Path) -> Row:
+    """Compare a quarter of the clips with all: peak memory, and processor time a request without pictures."""
+    kind, few, clips = Kind("memory and own cost", Counter()), len(place.clips) // 4, len(place.clips)
+
+    def ended(url: str, name: str, *words: str) -> Ended:
+        said = place.folder / f"{name}.out"
+        found = finish(start(command(url, name, *words), place.folder, said), said)
+        _expect(found)
+        return found
+
     with started(Script(), work) as url:
-        for name, words in (("quarter", ("--limit", str(len(place.clips) // 4))), ("all", ())):
-            said = place.folder / f"memory-{name}.out"
-            ended = finish(start(command(url, f"memory-{name}", *words), place.folder, said), said)
-            _expect(ended)
-            peaks.append(ended.peak_mb)
-    report(PART, f"peak of {len(place.clips) // 4:,} clips {peaks[0]} MiB, of {len(place.clips):,} {peaks[1]} MiB")
+        peaks = [ended(url, "memory-few", "--limit", str(few)).peak_mb, ended(url, "memory-all").peak_mb]
+        blind = ("--option", "frames=0")
+        times = [ended(url, "blind-few", *blind, "--limit", str(few)), ended(url, "blind-all", *blind)]
+    own_ms = (times[1].processor_s - times[0].processor_s) * 1000 / (clips - few)
+    report(PART, f"peak of {few:,} clips {peaks[0]} MiB, of {clips:,} {peaks[1]} MiB; {own_ms:.2f} ms a request")
     if peaks[1] > 1.1 * peaks[0]:
         kind.differs(f"{peaks[1]} MiB, {peaks[0]} MiB for a quarter of the clips")
-    return kind.row(tried=2, peak_mb=peaks[1])
+    if own_ms > OWN_MS:
+        kind.differs(f"{own_ms:.2f} ms of processor time a request")
+    return kind.row(tried=4, peak_mb=peaks[1])
 
 
 @contextlib.contextmanager
@@ -445,7 +458,7 @@ def run(seed: int, scale: float) -> list[Row]:
         rows = [through_kills(place, seed, tries(KILLS, scale))]
         rows += [each_fault_alone(place, chosen, work), faults_for_the_canary(place, chosen, work)]
         if scale >= 1:
-            rows += [at_full_pace(place, len(place.clips), work), memory(place, work)]
+            rows += [at_full_pace(place, len(place.clips), work), memory_and_cost(place, work)]
     return rows
 
 
