@@ -177,8 +177,8 @@ def _usage(value: Any) -> dict[str, int] | None:
 
 def load(name: str, options: Mapping[str, str]) -> Chat:
     """Return the model of `openai:NAME`. Raises UsageError."""
-    if not name.strip() or not name.isprintable():
-        raise UsageError("openai:NAME needs the name of a model, as the endpoint calls it")
+    if not name.strip() or not name.isprintable() or "://" in name:
+        raise UsageError("openai:NAME needs the name of a model, as the endpoint calls it; --url says where that is")
     given = Options(f"openai:{name}", options)
     path = given.text("prompt", None)
     sampling = Sampling(

@@ -63,9 +63,10 @@ class Server:
             finally:
                 await response.aclose()
         except httpx.TimeoutException as error:
-            raise NotAnswered("connection", f"{type(error).__name__} after {CONNECT_SECONDS:.0f} s") from None
+            words = f"{self._endpoint.url}: {type(error).__name__} after {CONNECT_SECONDS:.0f} s"
+            raise NotAnswered("connection", words) from None
         except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError, OSError) as error:
-            raise NotAnswered("connection", str(error) or type(error).__name__) from None
+            raise NotAnswered("connection", f"{self._endpoint.url}: {str(error) or type(error).__name__}") from None
         if response.status_code == 200 and content is not None:
             try:
                 return json.loads(content)

@@ -61,9 +61,9 @@ class NotAnswered(Exception):
 class Setting:
     """What an Asker prepares for: the run as far as a model may know it.
 
-    `samples`: a few questions of the run, to try. `agreed`: what an earlier start of the same run agreed, None at the
-    first. `clips`: questions still to be asked. `deadline_s`: seconds a clip. `price`: dollars per million tokens in
-    and out, where given.
+    `samples`: a few questions of the run, to try. `agreed`: what was agreed before, None at the first time; afterwards
+    there are no samples. `clips`: questions still to be asked. `deadline_s`: seconds a clip. `price`: dollars per
+    million tokens in and out, where given.
     """
 
     operations: tuple[str, ...]
@@ -99,7 +99,8 @@ class Asker(Protocol):
     async def prepare(self, setting: Setting) -> Mapping[str, Any]:
         """Return what was agreed with the model before the run (plain TOML values, for card and resume).
 
-        Called once a start, before the first question. Raises UsageError where the model cannot be asked.
+        Called before the first question of each start, and once more before that to agree; `close` ends each. Raises
+        UsageError where the model cannot be asked.
         """
 
     async def answer(self, question: Question) -> Answer:

@@ -134,10 +134,10 @@ def _remedy(point: metadata.EntryPoint, error: ModuleNotFoundError) -> str:
 
     Only an extra that is called like the entry point is sure to bring it: a module's name need not be a package's.
     """
-    if extra := extra_of(error) if point.value.startswith("harness.") else None:
-        return f": {install(extra)}"
     extras = (point.dist.metadata.get_all("Provides-Extra") or []) if point.dist else []
-    if point.dist and point.name in extras:
-        package = point.dist.metadata["Name"]
+    package = point.dist.metadata["Name"] if point.dist else ""
+    if package == PACKAGE and (extra := extra_of(error)):
+        return f": {install(extra)}"
+    if point.name in extras:
         return f": {install(point.name)}" if package == PACKAGE else f": pip install '{package}[{point.name}]'"
     return ", which is not installed"

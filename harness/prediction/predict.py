@@ -31,7 +31,7 @@ from harness.prediction.asker import Asker, is_asker
 from harness.prediction.choices import Choices
 from harness.prediction.journal import Journal
 from harness.prediction.loop.batches import ask_in_batches
-from harness.prediction.loop.in_flight import ask_at_once, prepare_asker, run_async
+from harness.prediction.loop.in_flight import agree, ask_at_once, run_async
 from harness.prediction.loop.outcomes import Outcomes, unanswered_by_kind
 from harness.prediction.model_code import ModelCode, cause, no_silent_exit
 from harness.prediction.predictor import Answer, Predictor, Question, Wants
@@ -110,25 +110,16 @@ def try_out(model: str | Asker, **choices: Any) -> Mapping[str, Any]:
     chosen = Choices.of(**choices)
     mask, say = _mask(model, chosen), chosen.say
     chosen = replace(chosen, say=lambda text: say(mask.message(text)))
-    found = dict[str, Any]()
     try:
         with no_silent_exit(), closing(ModelCode()) as code:
             run = prepare(model, Path("nowhere"), chosen, code, mask, None, None)
             asker: Any = run.predictor
             if not is_asker(asker):
                 raise UsageError(f"{run.model} answers in this process: there is nothing to try before a run")
-            run_async(_try_out(asker, run, found))
+            return run_async(agree(asker, run, len(run.questions.clips[: chosen.limit])))
     except HarnessError as error:
         _hide_secrets(error, mask)
         raise
-    return found
-
-
-async def _try_out(asker: Asker, run: Run, found: dict[str, Any]) -> None:
-    try:
-        found.update(await prepare_asker(asker, run, run.questions.clips[: run.choices.limit]))
-    finally:
-        await asker.close()
 
 
 def _mask(model: Any, choices: Choices) -> Mask:
@@ -146,6 +137,9 @@ def _ask(run: Run, journal: Journal) -> Mapping[str, str]:
         run.choices.say(f"{before} were answered before, {left} to go")
     if not take.waiting:
         return {}
+    if is_asker(model) and journal.agreed is None:
+        journal.agree(run_async(agree(model, run, len(take.waiting))))
+    run.questions.draw()
     with counter(f"{run.split.world} / {run.split.name}", done=take.done, logged=True) as take.report:
         if is_asker(model):
             try:

@@ -56,11 +56,35 @@ class Questions(Protocol):
     def pictures(self) -> dict[str, Any] | None:
         """Return what pins the pictures, for card and journal; None without any."""
 
+    def sample(self, number: int) -> list[Question]:
+        """Return questions to try before the run, at most so many; possible before `draw`."""
+
+    def draw(self) -> None:
+        """Make the pictures, where that is not done yet; before the first `read`."""
+
     def read(self, batch: Batch) -> list[Question]:
         """Return one question for each clip id."""
 
 
-class Blind:
+class ThereAlready:
+    """Part of questions whose pictures, if any, are there."""
+
+    clips: tuple[str, ...]
+
+    def sample(self, number: int) -> list[Question]:
+        """Return questions about clips that are spread over all."""
+        places = [len(self.clips) * place // number for place in range(number)]
+        return self.read([self.clips[place] for place in dict.fromkeys(places) if self.clips])
+
+    def draw(self) -> None:
+        """Make nothing."""
+
+    def read(self, batch: Batch) -> list[Question]:
+        """Return one question for each clip id."""
+        raise NotImplementedError
+
+
+class Blind(ThereAlready):
     """Questions for a model that needs no pictures."""
 
     pictures = None
@@ -73,7 +97,7 @@ class Blind:
         return [Question(clip_id, *none, "") for clip_id in batch]
 
 
-class Pictures:
+class Pictures(ThereAlready):
     """Questions with the pictures of a rendering, whose clips must be among `known`.
 
     Files from elsewhere (`trusted` false) are decoded in a sandbox.
@@ -111,28 +135,59 @@ def open_rendering(folder: Path, truth: Truth, known: Collection[str], wants: Wa
     return Pictures(folder, _pins(details), known, trusted=False)
 
 
-def make_rendering(truth: Truth, known: Collection[str], wants: Wants, choices: Choices) -> Pictures:
-    """Return the split as the model wants to see it, rendered into the cache unless it is there."""
+class DrawnLater:
+    """Questions about a split whose pictures are drawn when they are needed: a few to try, then all that are asked."""
+
+    def __init__(self, truth: Truth, known: tuple[str, ...], wants: Wants, choices: Choices):
+        request = Request(world=choices.world, split=truth.split, **wants._asdict())
+        self._details = description(request, source_of(request, home=choices.home))
+        self._what, self._wants, self._choices = (truth.world, truth.split), wants, choices
+        self._all: Pictures | None = None
+        self._known = known
+        self.clips, self.pictures = known[: choices.limit], _pins(self._details)
+
+    def sample(self, number: int) -> list[Question]:
+        """Return questions about the first clips, drawn for it unless all are there."""
+        folder = _cache_folder(cache_home(self._choices.home), self._details)
+        few = self._all or (self._made(None) if is_whole(folder) else self._made(min(number, len(self.clips))))
+        return few.read(self.clips[:number])
+
+    def draw(self) -> None:
+        """Draw the split, or as much as the user's limit says, into the cache unless it is there."""
+        self._all = self._all or self._made(self._choices.limit)
+
+    def read(self, batch: Batch) -> list[Question]:
+        """Return one question for each clip id."""
+        self.draw()
+        assert self._all is not None
+        return self._all.read(batch)
+
+    def _made(self, limit: int | None) -> Pictures:
+        """Return the first clips, or all, as the model wants to see them, rendered into the cache unless they are."""
+        wants, (world, split) = self._wants, self._what
+        folder = _cache_folder(cache_home(self._choices.home), self._details)
+        if is_whole(folder):
+            limit = None  # the whole split is there, so a part of it need not be made
+        elif limit is not None:
+            folder = folder.with_name(f"{folder.name}-{limit}")
+        if not is_whole(folder):
+            self._choices.say(
+                f"rendering {world} / {split} into {folder} ({wants.frames} frames a clip, {wants.sampler}, "
+                f"{wants.size} x {wants.size})"
+            )
+            pictures = {"split": split, "limit": limit, **wants._asdict()}
+            render(self._choices.world, folder, workers=self._choices.workers, home=self._choices.home, **pictures)
+        return Pictures(folder, self.pictures, self._known, trusted=True)
+
+
+def make_rendering(truth: Truth, known: tuple[str, ...], wants: Wants, choices: Choices) -> DrawnLater:
+    """Return the split as the model wants to see it. Raises UsageError for a recording, which nothing can draw."""
     if truth.meta["kind"] == "imported":
         raise UsageError(
             f"{truth.world} was imported, its pictures are a recording: harness world render "
             f"{truth.world} --video FILE -o DIR, then --frames DIR"
         )
-    request = Request(world=choices.world, split=truth.split, **wants._asdict())
-    details = description(request, source_of(request, home=choices.home))
-    folder, limit = _cache_folder(cache_home(choices.home), details), choices.limit
-    if is_whole(folder):
-        limit = None  # the whole split is there, so a part of it need not be made
-    elif limit is not None:
-        folder = folder.with_name(f"{folder.name}-{limit}")
-    if not is_whole(folder):
-        choices.say(
-            f"rendering {truth.world} / {truth.split} into {folder} ({wants.frames} frames a clip, {wants.sampler}, "
-            f"{wants.size} x {wants.size})"
-        )
-        pictures = {"split": truth.split, "limit": limit, **wants._asdict()}
-        render(choices.world, folder, workers=choices.workers, home=choices.home, **pictures)
-    return Pictures(folder, _pins(details), known, trusted=True)
+    return DrawnLater(truth, known, wants, choices)
 
 
 def is_whole(folder: Path) -> bool:

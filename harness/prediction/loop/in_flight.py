@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Coroutine, Iterator, Mapping, Sequence
+from collections.abc import Coroutine, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from harness.errors import HarnessError, IncompleteError
 from harness.prediction.asker import AGAIN, CLIP, Asker, NotAnswered, Setting
@@ -23,6 +23,8 @@ from harness.prediction.questions import Questions
 from harness.prediction.replies import Asked
 from harness.prediction.run import Run
 from harness.progress import span
+
+T = TypeVar("T")
 
 BYTES = 512 * 2**20
 """Pictures that wait in memory, decoded."""
@@ -45,22 +47,24 @@ class Limits:
     stop_at_bad_requests: bool = True
 
 
-def run_async(coroutine: Coroutine[Any, Any, None]) -> None:
+def run_async(coroutine: Coroutine[Any, Any, T]) -> T:
     """Run a coroutine to its end: here, or in a thread where a loop runs already, as in a notebook."""
     try:
         asyncio.get_running_loop()
     except RuntimeError:
-        asyncio.run(coroutine)
-        return
+        return asyncio.run(coroutine)
     with ThreadPoolExecutor(1) as pool:
-        pool.submit(asyncio.run, coroutine).result()
+        return pool.submit(asyncio.run, coroutine).result()
 
 
 async def ask_at_once(asker: Asker, run: Run, take: Outcomes) -> None:
-    """Prepare the model, and ask it about every clip that waits. Raises HarnessError where the run has to stop."""
+    """Ask a model, with which an earlier call agreed, about every clip that waits.
+
+    Raises HarnessError where the run has to stop.
+    """
+    agreed = take.journal.agreed or {}
     try:
-        agreed = await prepare_asker(asker, run, take.waiting, take.journal.agreed)
-        take.journal.agree(run.mask.value(agreed))
+        await _prepare(asker, run, len(take.waiting), agreed)
         limits = Limits(
             connections=run.connections,
             deadline_s=run.choices.deadline,
@@ -74,19 +78,20 @@ async def ask_at_once(asker: Asker, run: Run, take: Outcomes) -> None:
         await asker.close()
 
 
-async def prepare_asker(
-    asker: Asker, run: Run, clips: Sequence[str], agreed: Mapping[str, Any] | None = None
-) -> Mapping[str, Any]:
-    """Return what the model agrees to before the run, by its own canary. Raises HarnessError where it cannot be asked.
+async def agree(asker: Asker, run: Run, clips: int) -> dict[str, Any]:
+    """Return what the model agrees to before a run about so many clips. Raises HarnessError."""
+    try:
+        return run.mask.value(await _prepare(asker, run, clips, None))
+    finally:
+        await asker.close()
 
-    `clips`: those that wait, of which some are samples; `agreed`: what an earlier start agreed.
-    """
-    spread = [clips[len(clips) * place // SAMPLES] for place in range(SAMPLES)]
+
+async def _prepare(asker: Asker, run: Run, clips: int, agreed: Mapping[str, Any] | None) -> Mapping[str, Any]:
     setting = Setting(
         operations=tuple(run.split.floors.operations),
-        samples=tuple(run.questions.read(list(dict.fromkeys(spread)))),
+        samples=tuple(run.questions.sample(SAMPLES)) if agreed is None else (),
         agreed=agreed,
-        clips=len(clips),
+        clips=clips,
         connections=run.connections,
         deadline_s=run.choices.deadline,
         price=run.choices.price,

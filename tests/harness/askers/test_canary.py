@@ -137,9 +137,9 @@ def test_an_endpoint_that_is_busy_is_incomplete_and_one_that_is_not_there_refuse
 
 
 def test_a_mistyped_name_meets_the_near_ones_and_what_is_not_listed_may_be_served():
-    with served(models=["fault-vlm", "other"], faults={"404": 1.0}, most=None) as server:
-        with pytest.raises(UsageError, match="no model 'fault-vl'; it has fault-vlm"):
-            agree(server.url, name="fault-vl")
+    mistyped = pytest.raises(UsageError, match="no model 'fault-vl'; it has fault-vlm")
+    with served(models=["fault-vlm", "other"], faults={"404": 1.0}, most=None) as server, mistyped:
+        agree(server.url, name="fault-vl")
     with served(models=["other"]) as server:
         assert agree(server.url)[0]["listed"] is False
     with served(models=None) as server:

@@ -6,6 +6,7 @@ Commands run in this process where they can; what is about the process itself (i
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import io
 import json
@@ -23,6 +24,7 @@ from harness.baselines.write import write_baseline
 from harness.cli import main
 from tests.docs import commands
 from tests.support import ROOT, hand
+from tests.support.fault_server import served
 
 WORLD = "cli"
 OPENPACK = "operations_U0209_S0500.csv"
@@ -126,7 +128,7 @@ def examples():
     return [(line, 1 if line == failing else 0) for line in order(found)]
 
 
-SEALED = "warehouse-v1-sealed"
+SEALED, ENDPOINT = "warehouse-v1-sealed", "http://localhost:8000/v1"
 SMALLER = (
     ("--split test --scale 10", "--split validation --scale 2"),
     ("world render warehouse-v1", "world render warehouse-v1 --limit 2 --size 32"),
@@ -150,7 +152,9 @@ def test_examples_of_help_work(line, code, run, folder):
     if "predictions.jsonl" in line:
         world = SEALED if SEALED in line else "openpack-u0209"
         write_baseline("constant", folder / "predictions.jsonl", world=world)
-    result = run(*shlex.split(line)[1:])
+    with served(model="NAME", models=["NAME"]) if ENDPOINT in line else contextlib.nullcontext() as server:
+        words = shlex.split(line.replace(ENDPOINT, server.url) if server else line)[1:]
+        result = run(*words, *(("--limit", "2", "--option", "size=32") if server else ()))
     assert result.code == code, result.err
     assert result.out or "-o" in line
     if "-o " in line or "--output" in line:
@@ -432,7 +436,9 @@ def test_groups_show_whole_summaries(run):
 
 def test_where_models_come_from(run):
     result = run("predict", "--model", "openai:http://localhost/v1", "-o", "entry")
-    assert result.code == 2 and "no model 'openai' is installed" in result.err
+    assert result.code == 2 and "--url says where that is" in result.err
+    result = run("predict", "--model", "gemini:http://localhost/v1", "-o", "entry")
+    assert result.code == 2 and "no model 'gemini' is installed" in result.err
     assert "harness.predictors" in result.err and "docs/predict.md" in result.err
 
 
