@@ -24,6 +24,7 @@ import numpy as np
 import harness
 from finetune import config as configs
 from finetune.config import Config
+from harness.cards import TRAINING
 from harness.comparison.paired import pair_scores
 from harness.metrics_table import BY_KEY
 from harness.statistics import holm, identity_interval, sign_flip_p
@@ -106,7 +107,7 @@ def train_arm(work: Path, arm: str, seed: int) -> Path:
     from finetune.train import train
 
     run = work / "runs" / f"{ARMS[arm].of or arm}-{seed}"
-    if not (run / "training.json").is_file():
+    if not (run / TRAINING).is_file():
         start = train_arm(work, ARMS[arm].start, seed) / "best" if ARMS[arm].start else None
         train(arm_config(work, arm, seed), run, start=start)
     return run
@@ -136,7 +137,7 @@ def run_arm(work: Path, arm: str, seed: int) -> dict[str, Any]:
     path = work / "results" / f"{arm}-{seed}.json"
     if path.is_file():
         return json.loads(path.read_text(encoding="utf-8"))
-    record = json.loads((train_arm(work, arm, seed) / "training.json").read_text(encoding="utf-8"))
+    record = json.loads((train_arm(work, arm, seed) / TRAINING).read_text(encoding="utf-8"))
     result: dict[str, Any] = {"arm": arm, "seed": seed, "minutes": record["wall_s"] / 60}
     for rendering in ("validation", SHIFTED):
         score, sources = score_arm(work, arm, seed, rendering)

@@ -23,7 +23,7 @@ from finetune.patches import Patches, count_tokens, patchify
 from finetune.tokens import answer_text, special_ids
 from harness.errors import UsageError
 from reference.errors import RenderError
-from reference.rendering.lists import read_description, truth_rows
+from reference.rendering.lists import TRUTH, read_description, truth_rows
 from reference.task import CLIP_FRAMES, FPS, UNKNOWN
 from reference.training.augment import Augmentation
 from reference.training.datasets import Clips
@@ -182,9 +182,9 @@ def world_operations(world: str, split: str) -> tuple[str, ...]:
 
 def _read_truth(folder: Path, names: Sequence[str]) -> dict[str, dict[str, Any]]:
     """Return the rows of truth.jsonl by clip id. Raises UsageError where one of the named clips has none."""
-    path = folder / "truth.jsonl"
+    path = folder / TRUTH
     if not path.is_file():
-        raise UsageError(f"{folder}: no truth.jsonl to train or evaluate with; render the split train or validation")
+        raise UsageError(f"{folder}: no {TRUTH} to train or evaluate with; render the split train or validation")
     usual: dict[str, Any] = {"randomised": None, "next_operations": []}
     rows = {row["clip_id"]: usual | row for row in truth_rows(folder)}
     if missing := next((name for name in names if name not in rows), None):

@@ -13,7 +13,6 @@ no_grad.
 from __future__ import annotations
 
 import contextlib
-import json
 import shutil
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -29,6 +28,7 @@ from finetune.config import Config
 from finetune.data import IGNORED, SYSTEM
 from finetune.tokens import load_tokenizer, special_ids, train_tokenizer
 from harness.errors import UsageError
+from reference.outside_files import read_object
 from reference.rendering.prompt import task_prompt
 from reference.task import CLIP_FRAMES, UNKNOWN
 
@@ -343,4 +343,4 @@ def _without_autocast(forward: Callable[[torch.Tensor], torch.Tensor]) -> Callab
 
 def read_operations(folder: Path) -> tuple[str, ...]:
     """Return the labels that the model in a folder was trained with."""
-    return tuple(json.loads((folder / FACTS).read_text(encoding="utf-8"))["operations"])
+    return tuple(read_object(folder / FACTS, UsageError)["operations"])

@@ -8,7 +8,6 @@ the run's heads), `weights` (folder of the base model, if it is not where the ru
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from functools import cached_property
@@ -23,10 +22,12 @@ from finetune.data import Collator, Example
 from finetune.evaluate import BATCH
 from finetune.generate import Generation, generate
 from finetune.model import FACTS, ensure_base, load_model, read_operations
+from harness.cards import TRAINING
 from harness.errors import UsageError
-from harness.ingestion.line_checker import read_answer
+from harness.ingestion.lines.model_text import read_answer
 from harness.ingestion.vocabulary import Vocabulary
 from harness.prediction.predictor import Question, Reply, Wants
+from reference.outside_files import read_object
 
 OPTIONS = {"constrain": ("yes", "no"), "segment": ("text", "head"), "next": ("text", "head")}
 
@@ -92,8 +93,8 @@ class Finetuned:
     @property
     def training(self) -> dict[str, Any] | None:
         """Training record of the run, if it has one."""
-        path = self.run / "training.json"
-        return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
+        path = self.run / TRAINING
+        return read_object(path, UsageError) if path.is_file() else None
 
     @property
     def _training_summary(self) -> dict[str, Any]:

@@ -15,11 +15,13 @@ from finetune.checkpoint import State
 from finetune.config import Config
 from finetune.model import Losses
 from finetune.planning.devices import GIB
+from harness.cards import TRAINING
 from harness.formatting import plural
 from harness.metrics_table import BY_KEY
 from harness.progress import span
 from reference.files import write_atomically, write_text
 
+LOG = "log.jsonl"
 PRINT_EVERY_S = 10.0
 
 
@@ -31,7 +33,7 @@ class Log:
     """
 
     def __init__(self, run: Path, state: State, config: Config, *, quiet: bool = False):
-        self.path, self.state, self.config, self.quiet = run / "log.jsonl", state, config, quiet
+        self.path, self.state, self.config, self.quiet = run / LOG, state, config, quiet
         self.begun, self.printed, self.first_step = time.monotonic(), 0.0, state.step
         if not quiet:
             kept = [row for row in read_log(self.path) if row["step"] <= state.step]
@@ -112,7 +114,7 @@ def write_record(run: Path, config: Config, state: State, device: torch.device) 
     """Write RUN/training.json in the form of `harness schema training`, and RUN/loss.png."""
     cpu = f"CPU, {plural(torch.get_num_threads(), 'thread')}"
     name = torch.cuda.get_device_name(device) if device.type == "cuda" else cpu
-    rows = read_log(run / "log.jsonl")
+    rows = read_log(run / LOG)
     losses = [row for row in rows if "loss" in row]
     record = {
         "device": name,
@@ -133,7 +135,7 @@ def write_record(run: Path, config: Config, state: State, device: torch.device) 
         "loss": [[row["update"], round(row["loss"], 4)] for row in losses[:: max(1, len(losses) // 50)]],
     }
     lines = ",\n".join(f" {json.dumps(key)}: {json.dumps(value)}" for key, value in record.items())
-    write_text(run / "training.json", f"{{\n{lines}\n}}\n")
+    write_text(run / TRAINING, f"{{\n{lines}\n}}\n")
     write_atomically(run / "loss.png", lambda path: draw_loss(rows, path))
 
 

@@ -9,6 +9,7 @@
     leaderboard_page  write the leaderboard as an HTML page
     report_page       write one submission's report as an HTML page
     compare_page      write a comparison as an HTML page
+    answers_page      write answers about own clips as an HTML page
     write_baseline    write the answers of a baseline or a reference row as a prediction file
     render            write the pictures and prompts of a split
     open_truth        open the truth of a split as a database
@@ -35,6 +36,7 @@ _HOMES = {
     "leaderboard_page": "harness.report.write",
     "report_page": "harness.report.write",
     "compare_page": "harness.report.write",
+    "answers_page": "harness.report.answers_page",
     "write_baseline": "harness.baselines.write",
     "render": "harness.worlds.rendering",
     "open_truth": "reference.truth.store",
@@ -61,6 +63,7 @@ if TYPE_CHECKING:
     from harness.prediction.predict import Prediction, predict
     from harness.prediction.predictor import Question, Reply, Wants
     from harness.prediction.submit import submit
+    from harness.report.answers_page import answers_page
     from harness.report.write import compare_page, leaderboard_page, report_page
     from harness.rules import Weights
     from harness.scoring.request import Request

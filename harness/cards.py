@@ -3,6 +3,9 @@
 Unknown keys are refused, so that a misspelt key is not a silent default. The published form is schemas/card.json. `run`
 alone is free: texts, numbers, booleans, lists and tables of them that say how the predictions were made. Every entry is
 written by `write_entry`.
+
+Answers about clips of the user's own are no entry, because nothing is known that could judge them: `answers.json`
+stands in the card's place, and commands that score say so (`refuse_own_answers`).
 """
 
 from __future__ import annotations
@@ -16,13 +19,20 @@ from pathlib import Path
 from typing import Any
 
 from harness.clip_map import ClipMap, read_clip_map
-from harness.errors import UsageError
+from harness.errors import UsageError, nearest
 from reference.files import sha256, write_atomically, write_json, write_text
+from reference.outside_files import open_regular, read_json
+from reference.task import DEFAULT_WORLD
 from reference.toml import read_toml
 
 CARD, PREDICTIONS, TRAINING, CLIP_MAP = "card.toml", "predictions.jsonl", "training.json", "clip_map.json"
+ANSWERS, ANSWERS_PAGE, ANSWERS_FORMAT = "answers.json", "answers.html", "warehouse-harness/answers-1"
+"""Of answers about own clips: what stands in the card's place, their page, and the form of the former."""
 READING = ("adapter", "fps", "clip_frames", "lenient", "ignore_extra")
 """Fields of a card, and of a scoring Request, that say how the predictions are read; besides the clip map."""
+ENTRIES = Path("submissions")
+"""Folder of the working directory whose entries are known by their names."""
+NO_NAMES = ("", "-")  # nothing, and standard input
 KINDS = ("model", "baseline", "reference")
 FILE_NAME = r"(?!\.\.?$)[^/\\\x00-\x1f]+"
 ENTRY_NAME = re.compile(r"[^\W_](?:[\w.+-]*[\w+-])?")
@@ -123,6 +133,40 @@ def _check(raw: dict[str, Any], path: Path) -> Card:
     return card
 
 
+def entry_folder(submission: str | Path) -> Path | None:
+    """Return the folder of the entry that a path or, in `submissions/`, a name is of; None where it is of none."""
+    path = Path(submission)
+    if str(submission) in NO_NAMES:
+        return None
+    if path.name == str(path) and not _is_there(path):
+        path = ENTRIES / path
+    return path if _is_there(path / CARD) else None
+
+
+def prediction_file(submission: str | Path) -> str | Path:
+    """Return the predictions of an entry that is given as its folder or by its name, and any other path as it is.
+
+    Raises UsageError where the card is faulty or is of other predictions, and where there is nothing of this name but
+    an entry of a similar one.
+    """
+    folder = entry_folder(submission)
+    if folder is not None:
+        return predictions_of(folder, read_card(folder))
+    path = Path(submission)
+    if path.name and str(submission) not in NO_NAMES and path.parent in (Path(), ENTRIES) and not _is_there(path):
+        near = nearest(path.name, (card.parent.name for card in ENTRIES.glob(f"*/{CARD}")))
+        if near:
+            raise UsageError(f"{submission}: No such file or directory; did you mean {ENTRIES / near}/?")
+    return submission
+
+
+def _is_there(path: Path) -> bool:
+    try:
+        return path.exists()
+    except OSError:  # a name that no file system holds
+        return False
+
+
 def predictions_of(folder: Path, card: Card) -> Path:
     """Return the path of the predictions. Raises UsageError where the file is not the one whose sum the card states."""
     return _pinned(folder / card.predictions, card.predictions_sha256)
@@ -130,12 +174,8 @@ def predictions_of(folder: Path, card: Card) -> Path:
 
 def _pinned(path: Path, digest: str) -> Path:
     """Return the path of a file. Raises UsageError where it is not the one with this SHA-256."""
-    try:
-        if path.exists() and not path.is_file():
-            raise UsageError(f"{path}: not a regular file")
-        found = sha256(path)
-    except OSError as error:
-        raise UsageError(f"{path}: {error.strerror}") from None
+    with open_regular(path, UsageError) as file:
+        found = sha256(file)
     if found != digest:
         raise UsageError(f"{path}: sha256 is {found[:16]}, the card says {digest[:16]}")
     return path
@@ -166,7 +206,55 @@ def write_entry(
         card = replace(card, clip_map=CLIP_MAP, clip_map_sha256=sha256(folder / CLIP_MAP))
     card = replace(card, predictions_sha256=sha256(path))
     write_card(folder, card)
+    for name in (ANSWERS, ANSWERS_PAGE):
+        (folder / name).unlink(missing_ok=True)
     return card
+
+
+def write_own_answers(
+    folder: Path,
+    facts: Mapping[str, Any],
+    write: Callable[[Path], object],
+    training: Mapping[str, Any] | None = None,
+) -> None:
+    """Write answers about own clips: predictions by calling `write` with a path, training record, answers.json.
+
+    Each appears whole or not at all, answers.json last. What makes an entry of the folder is removed.
+    """
+    for name in (CARD, CLIP_MAP, ANSWERS_PAGE, *([] if training else [TRAINING])):
+        (folder / name).unlink(missing_ok=True)
+    write_atomically(folder / PREDICTIONS, write)
+    if training is not None:
+        write_json(folder / TRAINING, dict(training))
+    digest = sha256(folder / PREDICTIONS)
+    write_json(folder / ANSWERS, {"format": ANSWERS_FORMAT, **facts, "predictions_sha256": digest})
+
+
+def own_answers(folder: Path) -> dict[str, Any] | None:
+    """Return what answers.json in a folder says; None where there is none, and where a card makes an entry of it."""
+    if (folder / CARD).exists() or not (folder / ANSWERS).is_file():
+        return None
+    facts = read_json(folder / ANSWERS, UsageError)
+    if not isinstance(facts, dict) or facts.get("format") != ANSWERS_FORMAT:
+        raise UsageError(f"{folder / ANSWERS}: does not say what was asked, as harness predict --clips writes it")
+    return facts
+
+
+def refuse_own_answers(path: Path, world: str, split: str) -> None:
+    """Raise UsageError for answers about own clips that the default world, which has no such clips, is to judge.
+
+    Another world may be their truth, imported since; and the clips of a rendering have one where they were drawn.
+    """
+    folder = path if path.is_dir() else path.parent
+    if world != DEFAULT_WORLD or (path != folder and path.name != PREDICTIONS):
+        return
+    facts = own_answers(folder)
+    if facts is not None and facts.get("rendering") != [world, split]:
+        raise UsageError(
+            f"{path}: answers about clips without a truth (harness predict --clips), so there is nothing to judge them "
+            f"by; {folder / ANSWERS_PAGE} shows them. Once their truth is a world (harness world import), --world NAME "
+            "judges them"
+        )
 
 
 def write_card(folder: Path, card: Card) -> None:

@@ -16,9 +16,10 @@ from typing import NoReturn
 
 import click
 
-from harness.errors import HarnessError
+from harness.errors import HarnessError, nearest
 from harness.version import __version__
 from reference.extras import extra_of, needs
+from reference.machine import is_of_the_database
 
 COMMANDS = {
     "predict": "Ask a model about every clip of a split, and score its answers.",
@@ -48,6 +49,14 @@ class LazyGroup(click.Group):
         if name not in COMMANDS:
             return None
         return importlib.import_module(f"harness.commands.{name}").command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the command that is named. Raises UsageError with the one that may be meant: click knows no names."""
+        if args[0] not in COMMANDS and (near := nearest(args[0], COMMANDS)):
+            raise click.UsageError(f"No such command {args[0]!r}. Did you mean {near!r}?", ctx)
+        return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the commands with what they do, without importing them."""
@@ -101,7 +110,7 @@ def main() -> None:
         _say(f"harness: {error.strerror or error}{_file_of(error)}")
         code = 2
     except Exception as error:
-        if not ended_by and not _is_of_a_full_machine(error):  # a query that is interrupted raises RuntimeError
+        if not ended_by and not is_of_the_database(error):  # a query that is interrupted raises RuntimeError
             raise
         _say("harness: " + str(error).partition("\n")[0])
         code = 2
@@ -128,12 +137,6 @@ def _end_by_signals() -> list[int]:
         if signal.getsignal(number) in (signal.SIG_DFL, signal.default_int_handler):
             signal.signal(number, end)
     return ended_by
-
-
-def _is_of_a_full_machine(error: Exception) -> bool:
-    """Return whether DuckDB could not read or write a file, or has no memory left: no fault of the program."""
-    duckdb = sys.modules.get("duckdb")
-    return duckdb is not None and isinstance(error, duckdb.IOException | duckdb.OutOfMemoryException)
 
 
 def _file_of(error: OSError) -> str:
@@ -183,10 +186,11 @@ def _never_succeed() -> None:
 
 
 def _say(text: str) -> None:
-    """Print a message on standard error; it may hold what files and names say."""
-    from harness.commands.printing import say
+    """Print a message on standard error, wrapped where that is a terminal; it may hold what files and names say."""
+    from harness.commands.printing import columns, say, wrapped
+    from harness.formatting import printable
 
-    say(text, err=True)
+    say(wrapped(printable(text), columns(is_terminal=True)) if sys.stderr.isatty() else text, err=True)
 
 
 def _open_closed_streams() -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.errors import UsageError
-from reference.small_files import read_small
+from reference.outside_files import DEPTH, decode, is_deep, is_utf8, read_bytes
 
 MOST_BYTES = 64 << 20
 ClipMap = Mapping[str, str] | Sequence[str]
@@ -28,15 +28,14 @@ def read_clip_map(path: str | Path) -> ClipMap:
     Clips in order are texts, or objects with a clip_id, such as the clips.jsonl of a rendering. Objects of a clip_id
     and one other id are a map by that id. Raises UsageError.
     """
+    text = decode(read_bytes(Path(path), UsageError, MOST_BYTES), path, UsageError, mark=True)
+    if is_deep(text):
+        raise UsageError(f"{path}: not a readable clip map (nested deeper than {DEPTH})")
     try:
-        text = read_small(Path(path), MOST_BYTES).decode("utf-8-sig")
         value = _parsed(text)
-    except RecursionError:
-        raise UsageError(f"{path}: not a readable clip map (nested too deep)") from None
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise UsageError(f"{path}: not a readable clip map ({reason})") from None
-    if not _is_utf8(value):
+    except ValueError as error:
+        raise UsageError(f"{path}: not a readable clip map ({error})") from None
+    if not is_utf8(value):  # an id that it cannot hold is no clip's
         raise UsageError(f"{path}: not a readable clip map (half a surrogate pair)")
     if isinstance(value, dict) and "clip_id" in value:
         value = [value]
@@ -56,15 +55,6 @@ def read_clip_map(path: str | Path) -> ClipMap:
             raise UsageError(f"{path}: a clip map with an id twice: {Counter(ids).most_common(1)[0][0]}")
         return dict(zip(ids, clips, strict=True))
     return tuple(clips)
-
-
-def _is_utf8(value: Any) -> bool:
-    """Return True for a value whose texts UTF-8 can hold: an id that it cannot is no clip's."""
-    try:
-        json.dumps(value, ensure_ascii=False).encode()
-    except UnicodeEncodeError:
-        return False
-    return True
 
 
 def _parsed(text: str) -> Any:

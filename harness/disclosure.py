@@ -13,7 +13,6 @@ more: whoever gives wrong answers on purpose to all clips but one still learns w
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import json
 import math
 import os
@@ -25,6 +24,7 @@ from typing import Any
 from harness.errors import SubmissionError, UsageError
 from harness.metrics_table import PUBLIC
 from harness.rules import AA40, STANDARD, Rules, Weights
+from reference.files import locked
 from reference.truth.catalog import locate
 
 FORMAT = "warehouse-harness/sealed-score-1"
@@ -111,8 +111,7 @@ def log_scoring(path: Path, record: dict[str, Any]) -> int:
         "score": record["metrics"]["score"]["value"],
     }
     path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("ab+") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
+    with path.open("ab+") as file, locked(file):
         end = file.seek(0, os.SEEK_END)
         file.seek(max(0, end - 1))
         cut = file.read(1) not in (b"", b"\n")  # by a full disk; what is left of that line counts for nothing

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import fields
 from typing import Any
 
-from reference.errors import HarnessError, TruthError, WorldError
+from reference.errors import HarnessError, TruthError, WorldError, nearest
 
 __all__ = [
     "GateFailed",
@@ -17,6 +17,7 @@ __all__ = [
     "UsageError",
     "WorldError",
     "check_choices",
+    "nearest",
 ]
 
 

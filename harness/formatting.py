@@ -35,6 +35,16 @@ def size(row: dict[str, Any]) -> str:
     return f"{plural(row['n'], 'clip')} in {plural(row['sessions'], 'session')}"
 
 
+def coverage(share: float, n: int) -> str:
+    """Return how many of `n` clips have an answer, as "coverage 91.67%, 55 of 60 clips"."""
+    return f"coverage {percent(share, 2)}, {count(round(share * n))} of {plural(n, 'clip')}"
+
+
+def unanswered(share: float, n: int) -> str:
+    """Return the remark on answers to a part of `n` clips; "" where every clip has one."""
+    return f"{coverage(share, n)}; what is missing counts as wrong" if share < 1 else ""
+
+
 def interval(row: dict[str, Any], digits: int = 3, sign: bool = False) -> str:
     """Return `low` and `high` of a row as "[low, high]", or "not supported" where there is no interval."""
     if row.get("low") is None:
@@ -85,8 +95,13 @@ A tab, a line feed and the pair of carriage return and line feed are text.
 """
 
 
-def printable(text: str) -> str:
-    """Return `text` with what a terminal would obey written as an escape, such as \\x1b."""
+def printable(text: str, *, in_line: bool = False) -> str:
+    """Return `text` with what a terminal would obey written as an escape, such as \\x1b.
+
+    `in_line`: also what cannot stand in a line, as a file's name does: line ends, tabs and all that does not print.
+    """
+    if in_line:
+        return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in text)
     return CONTROL.sub(lambda found: ascii(found[0])[1:-1], text)
 
 

@@ -96,11 +96,18 @@ def is_secret(name: str, value: Any) -> bool:
     """Return True where `value` is the secret that `name` announces; `max_tokens=512` is none."""
     if not isinstance(value, str | int) or isinstance(value, bool) or not is_secret_name(name):
         return False
+    if _snake(name).endswith("_env") and isinstance(value, str) and _are_variables(value):
+        return False  # `key_env` names where the secret is
     if re.search(_ALWAYS, _snake(name)):
         return True
     if isinstance(value, int) or (value.strip().isdigit() and "tokens" in name.lower()):
         return False  # a number of tokens
     return not re.fullmatch(_PLAIN, value)
+
+
+def _are_variables(text: str) -> bool:
+    """Return True for a list of names of the environment, with commas. Any other text there may be a key itself."""
+    return all(name.strip() in os.environ for name in text.split(","))
 
 
 def _snake(name: str) -> str:

@@ -153,7 +153,7 @@ TERMS = (
     Word(
         "mend",
         "To mend a failure mode is to make a model answer all three fields right on the clips of that mode.",
-        "`Mend first` names the mode with the largest gain.",
+        "`Mend first` names the mode with the largest gain, where the gain's interval lies above 0.",
     ),
     Word(
         "off-script",

@@ -1,5 +1,12 @@
 """One exception family for the whole project; the command line turns it into an exit code in one place."""
 
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+LONGEST_NAME = 100
+"""Characters of a mistyped name that are compared with the known ones."""
+
 
 class HarnessError(Exception):
     """Error that the user can fix. `str(error)` is the whole message; `exit_code` is the status of the process."""
@@ -9,6 +16,10 @@ class HarnessError(Exception):
 
 class TruthError(HarnessError):
     """Error for ground truth that is missing, foreign, damaged, or not what its world file pins."""
+
+
+class MachineError(TruthError):
+    """Error for a machine without room: nothing that was being read is to blame for it."""
 
 
 class WorldError(HarnessError):
@@ -25,3 +36,11 @@ class ShardError(HarnessError):
 
 class RenderError(HarnessError):
     """Error for a request or a folder that cannot be rendered."""
+
+
+def nearest(name: str, names: Iterable[str]) -> str:
+    """Return the one of `names` that a mistyped name probably means, in any case of its letters; "" if none is near."""
+    from difflib import get_close_matches
+
+    known = {other.casefold(): other for other in names}
+    return next((known[near] for near in get_close_matches(name.casefold()[:LONGEST_NAME], known, 1)), "")

@@ -7,7 +7,6 @@ next can tell what a killed process left from what is being written, and sweeps 
 from __future__ import annotations
 
 import contextlib
-import errno
 import fcntl
 import hashlib
 import json
@@ -17,23 +16,15 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
+
+from reference.machine import FULL
 
 TEMPORARY = ".new-"
 LOCKED = "-locked"
 """Ends the name of a temporary folder that its process locks."""
 STALE_SECONDS = 3600
 """Age at which a temporary file or folder that no lock tells of is stale."""
-FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS}
-SCARCE = {*FULL, errno.EMFILE, errno.ENFILE}
-
-
-def is_of_the_machine(error: BaseException) -> bool:
-    """Return True where the machine has no room or open files left: no fault of what was being read.
-
-    Memory is another matter: what was being read may have asked for all of it.
-    """
-    return isinstance(error, OSError) and error.errno in SCARCE
 
 
 def write_text(path: Path, text: str) -> None:
@@ -46,12 +37,14 @@ def write_json(path: Path, value: Any, *, sort_keys: bool = False) -> None:
     write_text(path, json.dumps(value, ensure_ascii=False, indent=1, sort_keys=sort_keys) + "\n")
 
 
-def sha256(content: bytes | Path) -> str:
-    """Return the SHA-256, hexadecimal, of these bytes or of the file at this path, which is read a piece at a time."""
-    if not isinstance(content, Path):
+def sha256(content: bytes | Path | IO[bytes]) -> str:
+    """Return the SHA-256, hexadecimal, of bytes, or of a file by its path or open; it is read a piece at a time."""
+    if isinstance(content, bytes):
         return hashlib.sha256(content).hexdigest()
+    if not isinstance(content, Path):
+        return hashlib.file_digest(content, "sha256").hexdigest()  # type: ignore[arg-type]
     with content.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+        return sha256(file)
 
 
 def sync(path: Path) -> None:
@@ -134,21 +127,28 @@ def place_new(fresh: Path, path: Path) -> None:
 
 
 @contextlib.contextmanager
-def locked(folder: Path) -> Iterator[None]:
-    """Hold the lock of a folder for this process; waits for another one, and goes on where there are no locks."""
-    descriptor = os.open(folder, os.O_RDONLY)
+def locked(place: Path | IO[bytes], busy: Exception | None = None) -> Iterator[None]:
+    """Hold the lock of a folder, or that of an open file until it is closed; a lock ends with its process.
+
+    Waits for another process that holds it, or raises `busy` at once. Goes on where there are no locks.
+    """
+    held = os.open(place, os.O_RDONLY) if isinstance(place, Path) else place
     try:
-        with contextlib.suppress(OSError):
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        if busy is None:
+            with contextlib.suppress(OSError):
+                fcntl.flock(held, fcntl.LOCK_EX)
+        elif lock_if_free(held) is False:
+            raise busy
         yield
     finally:
-        os.close(descriptor)
+        if isinstance(held, int):
+            os.close(held)
 
 
-def lock_if_free(descriptor: int) -> bool | None:
+def lock_if_free(held: int | IO[bytes]) -> bool | None:
     """Lock an open file or folder; return False where another process holds it, None where there are no locks."""
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         return False
     except OSError:
@@ -162,15 +162,6 @@ def _named(error: OSError, folder: Path, path: Path) -> OSError:
     if error.errno is None or not unnamed:
         return error
     return OSError(error.errno, error.strerror, str(path))
-
-
-def read_json_lines(path: Path) -> Iterator[Any]:
-    """Yield the value of each line of a JSON Lines file. Raises OSError, and ValueError for a line that is no JSON.
-
-    A line ends at a line feed alone: str.splitlines would also cut at U+2028, which JSON texts may hold.
-    """
-    with path.open(encoding="utf-8", newline="\n") as file:
-        yield from map(json.loads, file)
 
 
 def sweep(folder: Path) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 from reference.errors import TruthError
 from reference.files import place_new, scratch, sweep, sync
 
-KEY_BYTES = 32
+KEY, KEY_BYTES = "key", 32
 ATTEMPTS, PAUSE_SECONDS = 5, 0.2
 """How often a key is looked for, and how long a process gets to complete one that it has begun to write."""
 UNUSABLE = "\\?"
@@ -48,7 +48,7 @@ def sweep_home(home: Path) -> None:
     """Remove what killed processes left in the folder itself and in its store of truth."""
     for folder in (home, *(home / "truth").glob("*")):
         sweep(folder)
-    if (home / "key").exists():
+    if (home / KEY).exists():
         for leftover in home.glob(".key-*"):  # earlier versions offered their keys under such names
             with contextlib.suppress(OSError):
                 leftover.unlink()
@@ -75,7 +75,7 @@ def user_key(home: Path) -> bytes:
     Several processes may call at once: each writes a key of its own, and one of them wins. A key that was cut short is
     replaced. Raises TruthError where no key can be created.
     """
-    path = home / "key"
+    path = home / KEY
     for _ in range(ATTEMPTS):
         with contextlib.suppress(FileNotFoundError):
             if len(key := path.read_bytes()) == KEY_BYTES:

@@ -23,8 +23,9 @@ from pathlib import Path
 from typing import Any
 
 from reference.errors import ShardError, WorldError
-from reference.files import read_json_lines, scratch, sha256, write_atomically, write_json
+from reference.files import scratch, sha256, write_atomically, write_json
 from reference.home import make_private_folder, user_key
+from reference.outside_files import json_lines
 from reference.process.split import build_split
 from reference.process.world import World, load_world, world_file, world_names
 from reference.rendering.render_split import generator
@@ -34,6 +35,7 @@ from reference.truth.imported import imported_names
 from reference.truth.origin import Seal
 from reference.truth.published import published_world, read_commitment
 from reference.truth.sealed import (
+    CLIPS,
     COMMITMENT,
     COMMITMENT_FORMAT,
     NAME,
@@ -140,8 +142,8 @@ def _rendered_clips(folder: Path) -> set[str]:
     """Return the ids of the clips that a folder shows, whole or not; what is damaged is left out."""
     found = {path.name for path in (folder / "frames").glob("[0-9a-z]*") if path.is_dir()}
     found |= {path.stem for path in (folder / "videos").glob("[0-9a-z]*.mp4")}
-    with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
-        found |= {str(row["clip_id"]) for row in read_json_lines(folder / "clips.jsonl")}
+    with contextlib.suppress(WorldError, KeyError, TypeError):
+        found |= {str(row["clip_id"]) for _, _, row in json_lines(folder / CLIPS, WorldError)}
     for shard in (folder / "shards").glob("*.tar") if not found else ():
         with contextlib.suppress(OSError, ShardError):
             found |= {sample.key for sample in read_shard(shard)}
@@ -182,7 +184,7 @@ def check_reveal(folder: Path, secret: Secret, home: Path, render: Render) -> Ch
         again = temporary / "again"  # rendering locks the folder that it fills
         render(world, split, again)
         revealed = statement(world, split, again, _truth_digest(world, split, home), generator())
-        clips = sha256(folder / "clips.jsonl")
+        clips = sha256(folder / CLIPS)
         return Check(
             (
                 ("the clips are the ones published", revealed["clips"] == clips),

@@ -1,29 +1,22 @@
 """Shapes of JSON values from elsewhere: a page's recipe, a board, a rendering's lists, a shard's member.
 
 A shape is a function (value, place) -> what is wrong, or "". Shapes are put together from the few below, so that each
-kind of file has one table of what it may say: the keys, their types and their ranges, and nothing else. `read_json`
-reads a whole file of limited size and depth.
+kind of file has one table of what it may say: the keys, their types and their ranges, and nothing else.
 """
 
 from __future__ import annotations
 
-import contextlib
 import json
 import math
-import os
 import re
-import stat
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 from reference.errors import HarnessError
+from reference.outside_files import INT64, is_utf8, json_lines
 
 Shape = Callable[[Any, str], str]
-DEPTH = 64
-JSON_BYTES, LINE_BYTES = 1 << 28, 1 << 20
-_STRING = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"?', re.DOTALL)
-_OPEN, _SHUT = frozenset("[{"), frozenset("]}")
 _SHOWN = 60
 
 
@@ -33,12 +26,12 @@ def text(most: int = 1000, pattern: str = "", expected: str = "") -> Shape:
 
     def fault(value: Any, place: str) -> str:
         fits = isinstance(value, str) and len(value) <= most and (not pattern or re.fullmatch(pattern, value))
-        return "" if fits and _is_unicode(value) else wrong(place, value, wanted)
+        return "" if fits and "\0" not in value and is_utf8(value) else wrong(place, value, wanted)
 
     return fault
 
 
-def integer(least: int = 0, most: int = (1 << 63) - 1) -> Shape:
+def integer(least: int = 0, most: int = INT64[-1]) -> Shape:
     """Return the shape of an integer in a range, ends included; True is none."""
 
     def fault(value: Any, place: str) -> str:
@@ -54,7 +47,7 @@ def number(least: float = -math.inf, most: float = math.inf) -> Shape:
 
     def fault(value: Any, place: str) -> str:
         if type(value) is int:
-            fits = abs(value) < 1 << 63 and least <= value <= most
+            fits = value in INT64 and least <= value <= most
         else:
             fits = type(value) is float and math.isfinite(value) and least <= value <= most
         return "" if fits else wrong(place, value, f"a finite number{bounds}")
@@ -152,7 +145,7 @@ def shown(value: Any) -> str:
     """Return a value for a message: scalars cut short, arrays and objects by their kind and length."""
     if isinstance(value, dict | list):
         return f"{'an object' if isinstance(value, dict) else 'an array'} of {len(value):,}"
-    if type(value) is int and abs(value) >= 1 << 63:
+    if type(value) is int and value not in INT64:
         return "an integer of more than 64 bits"
     return _short(json.dumps(value)) if value is None or isinstance(value, str | int | float) else type(value).__name__
 
@@ -165,106 +158,24 @@ def _short(text: str) -> str:
     return text if len(text) <= _SHOWN else f"{text[: _SHOWN - 3]}..."
 
 
-def _is_unicode(text: str) -> bool:
-    """Return whether a text holds no half surrogate pair and no NUL, which no file name and no output can hold."""
-    return "\0" not in text and (text.isascii() or not any("\ud800" <= char <= "\udfff" for char in text))
+CLIP_ID = text(128, r"[^\x00-\x1f\x7f]+", "the name of a clip")
 
 
-def parse_json(content: str, place: str, error: type[HarnessError]) -> Any:
-    """Return the JSON value in a text. Raises `error`, naming `place`, where it is none or nested deeper than DEPTH."""
-    if _depth_above(content, DEPTH):
-        raise error(f"{place}: nested deeper than {DEPTH}")
-    try:
-        return json.loads(content, parse_constant=_refuse)
-    except json.JSONDecodeError as fault:
-        line = f", line {fault.lineno}" if "\n" in content.rstrip("\n") else ""
-        raise error(f"{place}: not JSON ({fault.msg}{line})") from None
-    except (ValueError, RecursionError) as fault:
-        raise error(f"{place}: not JSON that is read here ({str(fault)[:100]})") from None
+def clip_rows(
+    path: Path, check_row: Callable[[Any, str], dict[str, Any]], error: type[HarnessError]
+) -> Iterator[tuple[int, str, dict[str, Any]]]:
+    """Yield of each line of a list of clips where it begins, its place (`file:line`) and its row.
 
-
-def read_json(path: Path, error: type[HarnessError], most: int = JSON_BYTES) -> Any:
-    """Return the JSON value in a regular file of at most `most` bytes. Raises `error`, naming the file."""
-    return parse_json(decode(read_bytes(path, error, most), path, error), str(path), error)
-
-
-def decode(content: bytes, place: object, error: type[HarnessError]) -> str:
-    """Return the text of these UTF-8 bytes. Raises `error`."""
-    try:
-        return content.decode("utf-8")
-    except UnicodeDecodeError as fault:
-        line = content.count(b"\n", 0, fault.start) + 1
-        raise error(f"{place}: line {line} is not UTF-8") from None
-
-
-def read_bytes(path: Path, error: type[HarnessError], most: int) -> bytes:
-    """Return the content of a regular file of at most `most` bytes. Raises `error`, naming the file."""
-    with open_regular(path, error) as file:
-        content = file.read(most + 1)
-    if len(content) > most:
-        raise error(f"{path}: has more than {most:,} bytes, which are not read")
-    return content
-
-
-@contextlib.contextmanager
-def open_regular(path: Path, error: type[HarnessError]) -> Iterator[IO[bytes]]:
-    """Open a regular file for reading. Raises `error` for what cannot be read, and for a pipe: it would never end."""
-    try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-    except ValueError as fault:
-        raise error(f"{_short(ascii(str(path)))}: cannot be read ({fault})") from None
-    except OSError as fault:
-        raise error(f"{path}: {fault.strerror}") from None
-    try:
-        kind = os.fstat(descriptor).st_mode
-        if not stat.S_ISREG(kind):
-            raise error(f"{path}: is {'a folder' if stat.S_ISDIR(kind) else 'no regular file'}")
-        with open(descriptor, "rb", closefd=False) as file:
-            yield file
-    except OSError as fault:
-        raise error(f"{path}: {fault.strerror or fault}") from None
-    finally:
-        os.close(descriptor)
-
-
-def json_lines(path: Path, error: type[HarnessError]) -> Iterator[tuple[int, str, Any]]:
-    """Yield of each line of a JSON Lines file where it begins, its place (`file:line`) and its value.
-
-    A line ends at a line feed alone: str.splitlines would also cut at U+2028, which JSON texts may hold. Raises `error`
-    at that place, also for a line of more than LINE_BYTES.
+    `check_row(value, place)` returns the row, whose clip_id is a CLIP_ID. Raises `error` at the place of what is no
+    JSON, and of a clip that an earlier line names.
     """
-    with open_regular(path, error) as file:
-        at = 0
-        for number, line in enumerate(iter(lambda: file.readline(LINE_BYTES + 1), b""), 1):
-            yield at, f"{path}:{number}", json_line(line, f"{path}:{number}", error)
-            at += len(line)
-
-
-def json_line(line: bytes, place: str, error: type[HarnessError]) -> Any:
-    """Return the value of a line of a JSON Lines file. Raises `error`, naming its place."""
-    if len(line) > LINE_BYTES:
-        raise error(f"{place}: has more than {LINE_BYTES:,} bytes, which are not read")
-    try:
-        text = line.decode("utf-8")
-    except UnicodeDecodeError:
-        raise error(f"{place}: not UTF-8") from None
-    return parse_json(text, place, error)
-
-
-def _depth_above(content: str, limit: int) -> bool:
-    """Return whether arrays and objects of a JSON text stand in more than `limit` others."""
-    if content.count("[") + content.count("{") <= limit:
-        return False
-    depth = 0
-    for char in re.finditer(r"[\[\]{}]", _STRING.sub("", content)):
-        depth += 1 if char[0] in _OPEN else -1
-        if depth > limit:
-            return True
-    return False
-
-
-def _refuse(literal: str) -> None:
-    raise ValueError(f"{literal} is no JSON")
+    seen: set[str] = set()
+    for at, place, value in json_lines(path, error):
+        row = check_row(value, place)
+        if row["clip_id"] in seen:
+            raise error(f"{place}: clip_id {shown(row['clip_id'])} stands there twice")
+        seen.add(row["clip_id"])
+        yield at, place, row
 
 
 def check(value: Any, shape: Shape, place: str, error: type[HarnessError]) -> Any:

@@ -9,10 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from reference.errors import HarnessError
-from reference.small_files import read_small
+from reference.outside_files import DEPTH, INT64, decode, read_bytes
 
-DEPTH = 64
-INT64 = range(-(1 << 63), 1 << 63)
 _LONG_KEY = re.compile(
     r"""(?<![\w-])(?:(?:[A-Za-z0-9_-]++|"[^"\n]*+"|'[^'\n]*+')[ \t]*+\.[ \t]*+)""" + f"{{{DEPTH}}}",
 )
@@ -21,23 +19,19 @@ _LONG_KEY = re.compile(
 
 def read_toml(path: Path, error: type[HarnessError]) -> dict[str, Any]:
     """Return the table in a TOML file. Raises `error`, naming the file and the place in it."""
-    try:
-        content = read_small(path)
-    except OSError as fault:
-        raise error(f"{path}: {fault.strerror}") from None
-    return parse_toml(content, path, error)
+    return parse_toml(read_bytes(path, error), path, error)
 
 
 def parse_toml(content: bytes, place: object, error: type[HarnessError]) -> dict[str, Any]:
     """Return the table in a TOML text. Raises `error` where it is none; `place` names the file in the message."""
+    text = decode(content, place, error)
     try:
-        text = content.decode("utf-8")
         if _LONG_KEY.search(text):
             raise RecursionError
         table = tomllib.loads(text)
         if any(isinstance(value, int) and value not in INT64 for value in _values(table)):
             raise ValueError("an integer is outside 64 bits")
-    except ValueError as fault:  # TOMLDecodeError, UnicodeDecodeError, and a number of more than 4,300 digits
+    except ValueError as fault:  # TOMLDecodeError, and a number of more than 4,300 digits
         raise error(f"{place}: not a TOML file: {fault}") from None
     except RecursionError:
         raise error(f"{place}: not a TOML file: nested too deep") from None

@@ -11,7 +11,7 @@ import asyncio
 import difflib
 import json
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,6 +19,7 @@ import numpy as np
 from harness.askers.estimate import estimate
 from harness.askers.http import Server
 from harness.askers.messages import JSON, picture
+from harness.askers.reply import is_white_space
 from harness.errors import IncompleteError, UsageError
 from harness.prediction.asker import AGAIN, NotAnswered, Setting
 from harness.prediction.loop.pace import pause
@@ -49,14 +50,13 @@ class Canary:
     async def agree(self) -> dict[str, Any]:
         """Return what was agreed, as the card states it. Raises UsageError where the model should not be asked."""
         await self._check_name()
-        first = await self._first_answer()
+        replies = await self._answers()
         agreed = self.chat.agreed
-        if first.served_model:
-            agreed["served_model"] = first.served_model
-        agreed["usage"] = first.usage is not None
+        if served := replies[0].served_model:
+            agreed["served_model"] = served
+        agreed["usage"] = replies[0].usage is not None
         agreed["pictures"] = await self._pictures()
         agreed["own_answers"] = await self._own_answers()
-        replies = [first, *await self._more(self.setting.samples[1:])]
         found = estimate(replies, self.setting)
         for sentence in found.sentences(self.setting):
             self.setting.say(sentence)
@@ -83,37 +83,53 @@ class Canary:
             self.near = difflib.get_close_matches(self.chat.name, listed, 5, 0.3) or listed[:5]
         self.chat.agreed["listed"] = bool(names) and not self.near
 
-    async def _first_answer(self) -> Reply:
-        """Return the first answer to a whole question, in the strictest form that the server holds to."""
-        chat = self.chat
-        rungs = JSON if chat.json_mode == "auto" else (chat.json_mode,)
-        refusals = list[str]()
+    async def _answers(self) -> list[Reply]:
+        """Return the answers to the samples, in the strictest form that the server holds to."""
+        rungs = JSON if self.chat.json_mode == "auto" else (self.chat.json_mode,)
+        reason = ""
         for rung in rungs:
-            chat.agreed["json"] = rung
+            self.chat.agreed["json"] = rung
             try:
-                reply = await self._adapted(self.setting.samples[0])
+                first = await self._first_answer()
             except NotAnswered as error:
-                if self.near and error.kind in ("no access", "bad request", "server error"):
-                    there = ", ".join(self.near)
-                    raise UsageError(f"the endpoint has no model {chat.name!r}; it has {there} ({error})") from None
-                loops = error.kind == "cut off" and error.words.startswith("with white space")
-                if error.ends == AGAIN and error.kind != "connection":
-                    raise IncompleteError(f"the first question was not answered ({error}); try again later") from None
-                if error.kind != "bad request" and not loops:
-                    raise UsageError(f"the first question was not answered ({error}){_remedy(error)}") from None
-                refusals.append(str(error))
+                reason = str(error)
                 continue
-            if rung == "none" or chat.json_mode != "auto" or _is_object(reply.text or ""):
-                return reply
-            refusals.append(f"{rung}: the answer is no JSON")
-        raise UsageError(f"the endpoint takes no question about a clip ({refusals[-1]})")
+            if rung != rungs[-1] and not _is_object(first.text or ""):
+                reason = "the answer is no JSON"
+                continue
+            more = await asyncio.gather(*map(self._sample, self.setting.samples[1:]))
+            if rung == rungs[-1] or not any(isinstance(found, NotAnswered) and is_white_space(found) for found in more):
+                return [first, *(found for found in more if isinstance(found, Reply))]
+        raise UsageError(f"the endpoint takes no question about a clip ({reason})")
+
+    async def _first_answer(self) -> Reply:
+        """Return the answer to a whole question. Raises NotAnswered where another form may help, and HarnessError."""
+        try:
+            return await self._adapted(self.setting.samples[0])
+        except NotAnswered as error:
+            if self.near and error.kind in ("no access", "bad request", "server error"):
+                there = ", ".join(self.near)
+                name = self.chat.name
+                raise UsageError(f"the endpoint has no model {name!r}; it has {there} ({error})") from None
+            if error.kind == "bad request" or is_white_space(error):
+                raise
+            if error.ends == AGAIN and error.kind != "connection":
+                raise IncompleteError(f"the first question was not answered ({error}); try again later") from None
+            raise UsageError(f"the first question was not answered ({error}){_remedy(error)}") from None
+
+    async def _sample(self, question: Question) -> Reply | NotAnswered:
+        """Return the answer about a further clip, or why there is none."""
+        try:
+            return await self._patiently(self.chat.answer_in, question, self.chat.agreed["json"])
+        except NotAnswered as error:
+            return error
 
     async def _adapted(self, question: Question) -> Reply:
         """Return the answer to a whole question, without fields that this server refuses by name."""
         chat = self.chat
         for _ in range(3):
             try:
-                return await self._patiently(chat.answer, question)
+                return await self._patiently(chat.answer_in, question, chat.agreed["json"])
             except NotAnswered as error:
                 if error.kind != "bad request":
                     raise
@@ -173,17 +189,6 @@ class Canary:
             )
         return "yes" if own == len(WORDS) else "unknown"
 
-    async def _more(self, samples: Sequence[Question]) -> list[Reply]:
-        """Return the answers about further clips, as far as there are any."""
-
-        async def one(question: Question) -> Reply | None:
-            try:
-                return await self._patiently(self.chat.answer, question)
-            except NotAnswered:
-                return None
-
-        return [reply for reply in await asyncio.gather(*map(one, samples)) if reply]
-
     async def _short(self, parts: list[dict[str, Any]]) -> Reply | None:
         """Return the answer to a short question, cut off or not; None where the server refuses it."""
         try:
@@ -193,13 +198,13 @@ class Canary:
                 raise
             return Reply(text=error.words) if error.kind == "cut off" else None
 
-    async def _patiently(self, call: Any, argument: Any) -> Any:
+    async def _patiently(self, call: Any, *arguments: Any) -> Any:
         """Return what a call returns, tried again where that may help. Raises NotAnswered, at the last try."""
         unconnected = 0
         for attempt in range(1, TRIES + 1):
             try:
                 async with asyncio.timeout(self.setting.deadline_s):
-                    return await call(argument)
+                    return await call(*arguments)
             except TimeoutError:
                 raise NotAnswered("no reply in time", f"none within {self.setting.deadline_s:.0f} s") from None
             except NotAnswered as error:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,7 @@ from harness.askers.endpoint import Endpoint
 from harness.askers.http import Server
 from harness.askers.messages import IMAGE, JSON, SHOW, Prompt, content, fields_of_show, response_format
 from harness.askers.options import Options
+from harness.askers.reply import is_white_space, to_reply
 from harness.errors import UsageError
 from harness.prediction.asker import NotAnswered, Setting
 from harness.prediction.predictor import Question, Reply, Wants
@@ -73,7 +74,7 @@ class Chat:
     async def prepare(self, setting: Setting) -> Mapping[str, Any]:
         """Return what an earlier start agreed with the server, or ask the canary. Raises UsageError, NotAnswered."""
         self._operations = setting.operations
-        self._server = Server(self.endpoint, setting.connections, environment=self.environment)
+        self._server = Server(self.endpoint, environment=self.environment)
         if setting.agreed is None:
             self.agreed = {"json": JSON[0] if self.json_mode == "auto" else self.json_mode}
             self.agreed = await Canary(self, self._server, setting).agree()
@@ -83,15 +84,29 @@ class Chat:
 
     async def answer(self, question: Question) -> Reply:
         """Return the answer about one clip. Raises NotAnswered."""
-        if question.frames.nbytes > SMALL:
-            body = await asyncio.to_thread(self.body, question)
-        else:
-            body = self.body(question)
-        reply = await self.ask(body)
+        rung = self.agreed["json"]
+        weaker = JSON[JSON.index(rung) + 1 :] if self.json_mode == "auto" else ()
+        reply = await self._held_to(question, (rung, *weaker))
         before = self.agreed.get("served_model")
         if before and reply.served_model and reply.served_model != before:
             raise NotAnswered("another model", f"{reply.served_model} answers, the run began with {before}")
         return reply
+
+    async def _held_to(self, question: Question, rungs: Sequence[str]) -> Reply:
+        """Return the answer in the first of these forms in which the server does not write white space for ever."""
+        for rung in rungs[:-1]:
+            try:
+                return await self.answer_in(question, rung)
+            except NotAnswered as error:
+                if not is_white_space(error):
+                    raise
+        return await self.answer_in(question, rungs[-1])
+
+    async def answer_in(self, question: Question, rung: str) -> Reply:
+        """Return the answer about one clip in this form. Raises NotAnswered."""
+        if question.frames.nbytes > SMALL:
+            return await self.ask(await asyncio.to_thread(self.body, question, rung))
+        return await self.ask(self.body(question, rung))
 
     async def ask(self, body: bytes) -> Reply:
         """Return the reply to a request. Raises NotAnswered."""
@@ -105,10 +120,10 @@ class Chat:
         if self._server is not None:
             await self._server.close()
 
-    def body(self, question: Question) -> bytes:
-        """Return the request about a clip, as JSON."""
+    def body(self, question: Question, rung: str) -> bytes:
+        """Return the request about a clip, as JSON, for an answer of this form."""
         parts = content(question, self.prompt.text(question, self._operations), self.show, self.image)
-        form = response_format(self.agreed["json"], self._operations)
+        form = response_format(rung, self._operations)
         more = fields_of_show(self.show, question.times) | ({"response_format": form} if form else {})
         return self.request(parts, self.sampling.max_tokens, more)
 
@@ -124,55 +139,6 @@ class Chat:
             **more,
         }
         return json.dumps(fields).encode()
-
-
-def to_reply(value: Any, latency_ms: float) -> Reply:
-    """Return the reply in a chat completion. Raises NotAnswered for one that was cut off, refused, or is none."""
-    try:
-        choice = value["choices"][0]
-        message, finish = choice["message"], choice.get("finish_reason")
-        text, refusal = message.get("content"), message.get("refusal")
-    except (TypeError, KeyError, IndexError, AttributeError):
-        raise NotAnswered("unreadable reply", f"no chat completion: {json.dumps(value)[:1000]}") from None
-    if isinstance(text, list):  # content parts
-        text = "".join(str(part.get("text", "")) for part in text if isinstance(part, dict))
-    if refusal and not text:
-        raise NotAnswered("refused by the provider", str(refusal))
-    if not isinstance(text, str | None) or not isinstance(finish, str | None):
-        raise NotAnswered("unreadable reply", f"no chat completion: {json.dumps(value)[:1000]}")
-    if finish == "content_filter":
-        raise NotAnswered("refused by the provider", f"content filter {text or ''}".strip())
-    if finish == "length":
-        blank = (
-            "with white space alone, "
-            if not (text or "").strip() or len((text or "").rstrip()) < len(text or "") / 2
-            else ""
-        )
-        raise NotAnswered("cut off", f"{blank}at the limit of tokens, after {(text or '').strip()!r:.200}")
-    served = value.get("model")
-    return Reply(
-        text=text or "",
-        usage=_usage(value.get("usage")),
-        finish_reason=finish,
-        served_model=served if isinstance(served, str) and served else None,
-        latency_ms=latency_ms,
-    )
-
-
-def _usage(value: Any) -> dict[str, int] | None:
-    """Return the token counts of a completion by the names of a prediction line; None where it has none."""
-    if not isinstance(value, dict):
-        return None
-    details = {name: value.get(name) for name in ("completion_tokens_details", "prompt_tokens_details")}
-    output, given = (part if isinstance(part, dict) else {} for part in details.values())
-    found = {
-        "input_tokens": value.get("prompt_tokens"),
-        "output_tokens": value.get("completion_tokens"),
-        "reasoning_tokens": output.get("reasoning_tokens"),
-        "cached_tokens": given.get("cached_tokens"),
-    }
-    known = {name: number for name, number in found.items() if type(number) is int and 0 <= number < 2**53}
-    return known if {"input_tokens", "output_tokens"} <= known.keys() else None
 
 
 def load(name: str, options: Mapping[str, str]) -> Chat:

@@ -1,7 +1,8 @@
 """One request to a server and its reply as JSON, or NotAnswered with the server's words: no cookies, no redirects.
 
-Requests go through httpx's transport, below its client: what a client adds (redirects, cookies, proxies and keys of the
-environment) is what must not happen here unasked, and it costs half the time of a small request.
+Requests go through httpx's transports, below its client: what a client adds (redirects, cookies, proxies and keys of
+the environment) is what must not happen here unasked. Each request in flight has a transport with one connection,
+because a pool of many looks through all of them at every request.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ import httpx
 from harness.askers.endpoint import Endpoint
 from harness.prediction.asker import WORDS, NotAnswered
 
-CONNECT_SECONDS = 10.0
+CONNECT_SECONDS, KEPT_SECONDS = 10.0, 30.0
 REPLY_BYTES = 8 * 2**20
 """A reply holds a few hundred tokens; what is longer is cut off, and is then none."""
 AGAIN = (408, 409, 425, 500, 502, 503, 504)
@@ -33,11 +34,12 @@ RATE = re.compile(r"(?:(\d+(?:\.\d+)?)h)?(?:(\d+(?:\.\d+)?)m(?!s))?(?:(\d+(?:\.\
 class Server:
     """Connections to one endpoint. `environment`: use the proxies and certificates that the environment names."""
 
-    def __init__(self, endpoint: Endpoint, connections: int, *, environment: bool = False):
+    def __init__(self, endpoint: Endpoint, *, environment: bool = False):
         self._endpoint = endpoint
-        limits = httpx.Limits(max_connections=connections, max_keepalive_connections=connections, keepalive_expiry=30)
-        proxy = _proxy(endpoint.url) if environment else None
-        self._transport = httpx.AsyncHTTPTransport(limits=limits, trust_env=environment, proxy=proxy)
+        self._made = list[httpx.AsyncHTTPTransport]()
+        self._free = list[httpx.AsyncHTTPTransport]()
+        self._certificates = httpx.create_ssl_context(trust_env=environment)
+        self._environment, self._proxy = environment, _proxy(endpoint.url) if environment else None
         self._timeout = {"connect": CONNECT_SECONDS, "read": None, "write": None, "pool": None}
 
     async def get(self, path: str) -> Any:
@@ -50,14 +52,16 @@ class Server:
 
     async def close(self) -> None:
         """Close all connections."""
-        await self._transport.aclose()
+        for transport in self._made:
+            await transport.aclose()
 
     async def _send(self, method: str, path: str, body: bytes | None) -> Any:
         headers = self._endpoint.headers | ({} if body is None else {"Content-Type": "application/json"})
         url = f"{self._endpoint.url}{path}"
         request = httpx.Request(method, url, headers=headers, content=body, extensions={"timeout": self._timeout})
+        transport = self._free.pop() if self._free else self._new()
         try:
-            response = await self._transport.handle_async_request(request)
+            response = await transport.handle_async_request(request)
             try:
                 content = await _read(response)
             finally:
@@ -67,12 +71,22 @@ class Server:
             raise NotAnswered("connection", words) from None
         except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError, OSError) as error:
             raise NotAnswered("connection", f"{self._endpoint.url}: {str(error) or type(error).__name__}") from None
+        finally:
+            self._free.append(transport)
         if response.status_code == 200 and content is not None:
             try:
                 return json.loads(content)
             except (ValueError, RecursionError):
                 raise NotAnswered("unreadable reply", f"no JSON: {_text(content)}") from None
         raise _failure(response, content or b"")
+
+    def _new(self) -> httpx.AsyncHTTPTransport:
+        limits = httpx.Limits(max_connections=1, max_keepalive_connections=1, keepalive_expiry=KEPT_SECONDS)
+        certificates, environment = self._certificates, self._environment
+        self._made.append(
+            httpx.AsyncHTTPTransport(verify=certificates, limits=limits, trust_env=environment, proxy=self._proxy)
+        )
+        return self._made[-1]
 
 
 async def _read(response: httpx.Response) -> bytes | None:

@@ -48,12 +48,17 @@ def content(question: Question, text: str, show: str, image: str) -> list[dict[s
 
 def picture(frame: NDArray[np.uint8], image: str) -> dict[str, Any]:
     """Return a picture [h, w, 3] as a part of a message."""
+    return {"type": "image_url", "image_url": {"url": _data_url(f"image/{image}", picture_file(frame, image))}}
+
+
+def picture_file(frame: NDArray[np.uint8], image: str) -> bytes:
+    """Return a picture [h, w, 3] as the content of a file, `image` being one of IMAGE."""
     from PIL import Image
 
     file = io.BytesIO()
     options = {"quality": JPEG_QUALITY, "subsampling": 0} if image == "jpeg" else {"compress_level": 1}
     Image.fromarray(frame).save(file, image, **options)
-    return {"type": "image_url", "image_url": {"url": _data_url(f"image/{image}", file.getvalue())}}
+    return file.getvalue()
 
 
 def _video(question: Question) -> dict[str, Any]:

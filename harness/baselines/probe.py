@@ -18,9 +18,11 @@ from harness.baselines.write import write_lines
 from harness.errors import UsageError
 from harness.progress import counter, span
 from reference.extras import needs
-from reference.shapes import json_lines
+from reference.outside_files import json_lines
+from reference.rendering.lists import TRUTH
 from reference.task import DEFAULT_SPLIT
 from reference.training.datasets import Clips
+from reference.truth.sealed import CLIPS, INDEX
 
 
 def probe(frames: Path, path: str | Path, *, split: str = DEFAULT_SPLIT, seed: int = 0) -> int:
@@ -30,7 +32,7 @@ def probe(frames: Path, path: str | Path, *, split: str = DEFAULT_SPLIT, seed: i
     """
     training, judged = (_Rendering.open(frames / name) for name in ("train", split))
     steps = _Steps()
-    truths = {row["clip_id"]: row for row in _read_rows(frames / "train" / "truth.jsonl")}
+    truths = {row["clip_id"]: row for row in _read_rows(frames / "train" / TRUTH)}
     try:
         rows = [truths[clip_id] for clip_id in training.names]
         shown = steps.counted(f"reading {len(rows):,} training clips", training.frames(), len(rows))
@@ -72,10 +74,10 @@ class _Rendering(NamedTuple):
     @classmethod
     def open(cls, folder: Path) -> _Rendering:
         """Open a whole rendering. Raises UsageError for any other folder."""
-        if not (folder / "index.json").is_file():
+        if not (folder / INDEX).is_file():
             command = f"harness world render -o {folder} --split {folder.name}"
             raise UsageError(f"{folder}: holds no whole rendering; {command}")
-        rows = _read_rows(folder / "clips.jsonl")
+        rows = _read_rows(folder / CLIPS)
         return cls(Clips(folder, trusted=True), [row["clip_id"] for row in rows], [row["indices"] for row in rows])
 
     def frames(self) -> Iterator[Any]:

@@ -50,7 +50,8 @@ def command(
       harness compare submission.jsonl transition-prior --fail-if-worse
       harness compare new.jsonl old.jsonl -o new-old.html
     """
-    from harness.comparison.pairwise import ENTRIES, compare
+    from harness.cards import ENTRIES
+    from harness.comparison.pairwise import compare
 
     request = options.request(choices)
     options.keep_inputs([*submissions, *(Path(ENTRIES, name) for name in submissions)], path)

@@ -20,7 +20,7 @@ import click
 from harness.clip_map import read_clip_map
 from harness.commands.printing import say
 from harness.errors import UsageError
-from harness.formatting import CONTROL, count, printable
+from harness.formatting import CONTROL, plural, printable
 from harness.metrics_table import PARTS
 from reference.task import DEFAULT_SPLIT, DEFAULT_WORLD
 
@@ -207,8 +207,16 @@ def request(choices: dict[str, Any]) -> Any:
 
     from harness.scoring.request import Request
 
-    chosen = {field.name: choices.pop(field.name) for field in fields(Request) if field.name in choices}
-    return Request.of(**chosen | {"weights": weights(chosen.get("weights"))})
+    values = {field.name: choices.pop(field.name) for field in fields(Request) if field.name in choices}
+    chosen = typed(values)
+    return Request.of(**chosen | ({"weights": weights(chosen["weights"])} if "weights" in chosen else {}))
+
+
+def typed(values: dict[str, Any]) -> dict[str, Any]:
+    """Return the values of options that stand on the command line: the others are defaults, and a card may say more."""
+    context = click.get_current_context()
+    default = click.core.ParameterSource.DEFAULT
+    return {name: value for name, value in values.items() if context.get_parameter_source(name) is not default}
 
 
 def chosen_truth(world: str, split: str) -> str:
@@ -310,16 +318,16 @@ export = path_option(
 )
 
 
-def print_page(written: Any) -> None:
-    """Print the verdict that a page begins with, and where the page is."""
-    for sentence in written.verdict:
+def print_page(written: Any, remarks: Iterable[str] = ()) -> None:
+    """Print the verdict that a page begins with, remarks on it, and where the page is."""
+    for sentence in filter(None, [*written.verdict, *remarks]):
         say(sentence)
     print_path(written)
 
 
 def print_path(written: Any, err: bool = False) -> None:
     """Print where a page is, its size and how many clips have pictures."""
-    with_pictures = f", pictures of {count(written.pictures)} clips" if written.pictures else ""
+    with_pictures = f", pictures of {plural(written.pictures, 'clip')}" if written.pictures else ""
     say(f"{written.path}: {written.bytes / 1e6:.2f} MB{with_pictures}; open it in a browser", err=err)
 
 

@@ -14,6 +14,9 @@ from harness.errors import UsageError
 from harness.formatting import plural
 from harness.masking import Mask
 
+OWN_CLIPS = "Own clips"
+"""Title of the options that ask about them."""
+
 
 def _key_values(context: click.Context, parameter: click.Parameter, values: tuple[str, ...]) -> dict[str, str]:
     """Return texts `key=value` as a dict; a key may stand once."""
@@ -25,6 +28,17 @@ def _key_values(context: click.Context, parameter: click.Parameter, values: tupl
             raise click.BadParameter(f"{shown!r}: expected key=value, each key once")
         found[key] = value
     return found
+
+
+def _check_own_clips(choices: dict[str, Any]) -> None:
+    """Raise UsageError for options of own clips that do not go together."""
+    if choices["clips"] is None:
+        if other := [name for name in ("labels", "clips_fps") if choices[name] is not None]:
+            raise UsageError(f"--{other[0].replace('_', '-')} belongs to --clips: a split has operations and pictures")
+        return
+    world = click.get_current_context().get_parameter_source("world")
+    if choices["labels"] is None and world is click.core.ParameterSource.DEFAULT:
+        raise UsageError("--clips: which operations are there? --labels FILE names them, or --world one that has them")
 
 
 def _price(context: click.Context, parameter: click.Parameter, value: str | None) -> tuple[float, float] | None:
@@ -142,6 +156,27 @@ asking = options.apply(
     folder=True,
     help="Show the model this rendering of the split, or DIR/SPLIT, instead of one made for the model.",
 )
+@options.option(
+    "--clips",
+    type=click.Path(path_type=Path),
+    metavar="PATH",
+    title=OWN_CLIPS,
+    help="Ask about the videos and folders of pictures in this folder, or about the clips.jsonl of a rendering, "
+    "instead of a split. No truth is needed, and nothing is scored.",
+)
+@options.path_option(
+    "--labels",
+    title=OWN_CLIPS,
+    help="Let the model choose among the operations in FILE, one a line, a description behind a tab or a colon; "
+    "without it among those of --world.",
+)
+@options.option(
+    "--clips-fps",
+    type=float,
+    metavar="F",
+    title=OWN_CLIPS,
+    help="Take folders of pictures as recordings of F pictures a second; by default each is one clip.",
+)
 @options.option("--limit", type=click.IntRange(min=1), metavar="N", help="Ask about the first N clips only.")
 @options.option(
     "--batch-size",
@@ -177,6 +212,9 @@ def command(
     with clips which got no answer (exit code 3). A run that finished, also one with --limit, leaves a finished entry,
     which is not extended: --fresh replaces it.
 
+    With --clips a folder of videos is asked about, without any truth. Then predictions.jsonl and answers.json are
+    written, null for what could not be read, and the page answers.html.
+
     \b
     Example:
       harness predict --model openai:NAME --url http://localhost:8000/v1 -o mine/
@@ -185,6 +223,7 @@ def command(
     """
     from harness.prediction.predict import predict, summary_lines, try_out
 
+    _check_own_clips(choices)
     model_options = _with_flags(model_options, choices)
     if dry_run:
         try_out(model, options=model_options, say=say, **choices)
@@ -193,7 +232,13 @@ def command(
         raise UsageError("-o DIR is missing: the folder of the entry, which is named as the entry")
     made = predict(model, folder, options=model_options, say=partial(say, err=True), **choices)
     say("\n".join(summary_lines(made)))
-    if made.published:
+    if made.own:
+        from harness.report.answers_page import answers_page
+
+        options.print_path(answers_page(made.path.parent, shown=made.own.shown))
+    elif (made.published or made.sealed) and choices["limit"] and made.answered < made.expected:
+        say(f"  {made.world} is sealed, and this part is for trying the model: --fresh without --limit answers all")
+    elif made.published:
         say(f"  the truth of {made.world} is with its organiser: send {made.path.parent}")
     elif made.sealed:
         where = options.chosen_truth(made.world, made.split)

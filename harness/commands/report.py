@@ -10,6 +10,7 @@ import click
 from harness.commands import options
 from harness.commands.printing import say
 from harness.errors import UsageError
+from harness.formatting import unanswered
 
 
 @click.command("report", cls=options.Command)
@@ -48,15 +49,20 @@ def command(
 ) -> None:
     """Write a page about the predictions in FILE: how good, how certain, why it fails, and the clips.
 
+    FILE may be an entry: its folder, or its name in submissions/.
+
     \b
     Example:
       harness report submission.jsonl -o submission.html
       harness report submission.jsonl --frames --budget 1MB -o pictures.html
     """
+    from harness.cards import prediction_file
     from harness.report import gather, write
     from harness.report.watch import watch as write_while_growing
+    from harness.scoring.score import as_its_card_says
 
     request, pictures = options.request(choices), options.pictures(choices)
+    submission = str(prediction_file(submission))
     path = path or _beside(Path(submission))
     options.keep_inputs([submission, choices["training"]], path, export=export)
     if watch:
@@ -64,8 +70,11 @@ def command(
             raise UsageError(f"--watch writes the page alone, without {'--frames' if export is None else '--export'}")
         write_while_growing(Path(submission), path, request, seconds=seconds, say=say, **choices)
         return
+    request, notes = as_its_card_says(submission, request)
     gathered = gather.gather_report(submission, request, **choices)
-    options.print_page(write.write(gathered, path, **pictures))
+    record = gathered.operands[0].score.record
+    remarks = [unanswered(record["coverage"], record["n"]), *notes]
+    options.print_page(write.write(gathered, path, **pictures), remarks)
     options.write_exports(gathered, export)
 
 

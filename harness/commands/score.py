@@ -39,7 +39,7 @@ def command(
     full: bool,
     **choices: Any,
 ) -> None:
-    """Score the predictions in FILE (- reads standard input).
+    """Score the predictions in FILE (- reads standard input), or of an entry: its folder, or its name in submissions/.
 
     Prints the answer first: above floor and prior or not, and what to mend first. `harness words` explains the words,
     such as floor, prior, ceiling and skill. `harness report` writes the same as a page, with the clips.
@@ -50,11 +50,14 @@ def command(
     \b
     Example:
       harness score submission.jsonl
+      harness score qwen-tiny
       harness score new.jsonl --output reports/new --fail-under aa1.low=0.5
     """
+    from harness.cards import prediction_file
     from harness.ingestion.submission_file import shown_name
     from harness.scoring import gates, score
 
+    submission = str(prediction_file(submission))
     conditions = [] if fail_under is None else gates.parse(fail_under)
     request = options.request(choices)
     written = [] if folder is None else [folder / "score.json", folder / "clips.parquet"]

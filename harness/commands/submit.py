@@ -42,11 +42,12 @@ def command(submission: str, **choices: Any) -> None:
     """
     from harness.prediction.submit import submit
 
-    made = submit(submission, **choices)
+    chosen = options.typed(choices)
+    made = submit(submission, **chosen)
     predictions = made.folder / made.card.predictions
     say(f"{predictions} and {made.folder / 'card.toml'} are the entry {made.card.name}")
     world, split = made.card.world, made.card.split
-    where = options.chosen_truth(str(choices["world"]), split)  # a folder has a name that only it knows
+    where = options.chosen_truth(str(chosen.get("world", world)), split)  # a folder has a name that only it knows
     if made.score is None:
         say(f"{world} is sealed: send {made.folder} to its organiser, who scores it")
         return

@@ -19,7 +19,7 @@ from harness.ingestion.problem_kinds import problem_lines
 @options.truth
 @options.ingestion
 def command(submission: str, output: str, **choices: Any) -> None:
-    """Check the predictions in FILE against a split, without scoring them.
+    """Check the predictions in FILE, or of an entry (its folder or name), against a split, without scoring them.
 
     The exit code is 2 when a line would be rejected, or when a sealed split has no score for so few answers.
 
@@ -28,23 +28,32 @@ def command(submission: str, output: str, **choices: Any) -> None:
       harness validate submission.jsonl
       harness validate submission.jsonl --format json
     """
+    from harness.cards import prediction_file
     from harness.scoring import score
 
+    submission = str(prediction_file(submission))
     request, notes = score.as_its_card_says(submission, options.request(choices))
     found = score.validate(submission, request=request)
     found.notes.extend(notes)
+    refusal = _refusal(found, request.lenient)
     with options.printing():
-        _print(found, output)
-    if found.total and not request.lenient:
-        raise SubmissionError(f"{found.name}: {problem_count(found.codes)}, this file would be refused")
-    if found.shortfall:
-        raise SubmissionError(f"{found.name}: {found.shortfall}")
+        _print(found, output, refusal)
+    if refusal:
+        raise SubmissionError(f"{found.name}: {refusal}")
 
 
-def _print(found: Any, output: str) -> None:
-    """Print what was read, the notes of its reader, and every problem."""
+def _refusal(found: Any, lenient: bool) -> str:
+    """Return why the file has no score, "" where it has one."""
+    if found.total and not lenient:
+        return f"{problem_count(found.codes)}, this file would be refused"
+    return found.shortfall
+
+
+def _print(found: Any, output: str, refusal: str) -> None:
+    """Print what was read, the notes of its reader, and every problem; JSON also says why the file has no score."""
     if output == "json":
-        options.print_json(found.diagnostics() | {"problem_kinds": [kind.as_dict() for kind in found.kinds]})
+        kinds = [kind.as_dict() for kind in found.kinds]
+        options.print_json(found.diagnostics() | {"problem_kinds": kinds, "refusal": refusal})
     elif output == "csv":
         options.print_csv(found.diagnostics()["problems"])
     else:

@@ -31,10 +31,7 @@ def command(names: tuple[str, ...]) -> None:
     width = max(shutil.get_terminal_size().columns, NARROWEST)
     unknown = [name for name in names if name.casefold() not in BY_NAME]
     if unknown:
-        text = f"{unknown[0]!r} is no word of the glossary: {', '.join(WORDS)}"
-        # The first line stands behind the prefix that main() writes.
-        lines = textwrap.fill(text, width, initial_indent=" " * len("harness: "), break_on_hyphens=False)
-        raise UsageError(lines.lstrip())
+        raise UsageError(f"{unknown[0]!r} is no word of the glossary: {', '.join(WORDS)}")
     words = [BY_NAME[name.casefold()] for name in names] or GLOSSARY
     for number, word in enumerate(words):
         say(("\n" if number else "") + word.name)

@@ -12,7 +12,7 @@ from harness.commands import options
 from harness.commands.printing import say
 from harness.errors import GateFailed
 from harness.formatting import plural, size
-from reference.task import DEFAULT_FRAMES, DEFAULT_SAMPLER, DEFAULT_SIZE, DEFAULT_WORLD
+from reference.task import DEFAULT_FRAMES, DEFAULT_SAMPLER, DEFAULT_SIZE, DEFAULT_SPLIT, DEFAULT_WORLD
 
 
 class Group(click.Group):
@@ -311,7 +311,7 @@ def import_(files: tuple[Path, ...], **choices: Any) -> None:
 
 @command.command()
 @world_argument
-@options.split("train")
+@options.option("--split", metavar="NAME", help="Use this split of the world; by default train, and with --ids test.")
 @options.path_option(
     "-o",
     "--output",
@@ -323,19 +323,21 @@ def import_(files: tuple[Path, ...], **choices: Any) -> None:
 @options.option("--ids", is_flag=True, help="Write the clip ids alone, of any split: what a model is to answer for.")
 @options.truth_path
 @options.organiser
-def export(world: str, split: str, path: Path, ids: bool, **choices: Any) -> None:
+def export(world: str, split: str | None, path: Path, ids: bool, **choices: Any) -> None:
     """Write a split's truth, one row for each clip.
 
     It is for programs, such as training: labels of an imported world stand as they are, also one that begins with =,
-    which a spreadsheet would run as a formula. With --ids nothing of the truth is written.
+    which a spreadsheet would run as a formula. With --ids nothing of the truth is written: these are the clips that
+    `harness score` expects answers for, so the default split is the one that it judges on.
 
     \b
     Example:
       harness world export warehouse-v1 --split train -o train.jsonl
-      harness world export warehouse-v1 --split test --ids -o clips.jsonl
+      harness world export warehouse-v1 --ids -o clips.jsonl
     """
     from harness.worlds import describe
 
+    split = split or (DEFAULT_SPLIT if ids else "train")
     n = (describe.export_ids if ids else describe.export)(world, split, path, **choices)
     say(f"{plural(n, 'clip')} of {world} / {split} in {path}")
 

@@ -11,6 +11,7 @@ from harness.comparison.leaderboard import NO_CARD, NO_FOLDER, UNFINISHED
 from harness.formatting import interval, number
 from harness.ingestion.submission_file import split_ending
 from harness.metrics_table import SINGLE
+from harness.usage.words import cost_words, unanswered_words
 
 
 def board_notes(board: dict[str, Any]) -> list[str]:
@@ -19,6 +20,11 @@ def board_notes(board: dict[str, Any]) -> list[str]:
     for row in board["entries"] + board["references"]:
         if row["coverage"] < 1:
             notes.append(f"! {row['name']}: the coverage is {row['coverage']:.2%}, the rest counts as wrong")
+    for row in board["entries"] + board["references"]:
+        if section := row.get("usage"):
+            cost, unanswered = cost_words(section), unanswered_words(section)
+            notes += [f"{row['name']}: {cost}"] if cost else []
+            notes += [f"! {row['name']}: {unanswered}"] if unanswered else []
     notes += [f"! {row['name']}: {', '.join(row['flags'])}" for row in board["entries"] if row["flags"]]
     return notes + [f"! copy: {copy['text']}" for copy in board["copies"]]
 

@@ -24,19 +24,20 @@ import numpy as np
 
 from harness import disclosure, statistics
 from harness.baselines.write import BASELINES
-from harness.cards import CARD, Card, predictions_of, read_card
+from harness.cards import ANSWERS, CARD, Card, predictions_of, read_card
 from harness.comparison.paired import PairedClips, need_every_clip, pair_scores
 from harness.comparison.pairwise import ALPHA, MARGIN, add_holm, paired_test, score_operand, verdict_of
 from harness.errors import HarnessError, UsageError
 from harness.formatting import in_words
-from harness.ingestion.submission_file import ENDINGS, is_utf8, shown_name, split_ending
+from harness.ingestion.submission_file import ENDINGS, shown_name, split_ending
 from harness.prediction.journal import PART
 from harness.scoring import audit
 from harness.scoring.request import Request
 from harness.scoring.result import Score
 from harness.scoring.score import score
 from harness.scoring.signature import SEED
-from reference.files import is_of_the_machine
+from reference.machine import is_of_the_machine
+from reference.outside_files import is_utf8
 from reference.truth.catalog import locate
 
 if TYPE_CHECKING:
@@ -46,6 +47,7 @@ FORMAT = "warehouse-harness/leaderboard-1"
 SHARED = ("world", "split", "truth_digest", "n", "sessions", "weights", "scheme", "rules", "version")
 """Keys of a score record that all entries of a board share."""
 NO_CARD, NO_FOLDER, UNFINISHED = "no card.toml", "a file, in no folder of its own", "an unfinished run of predict"
+OWN_CLIPS = "answers about clips without a truth (predict --clips)"
 """Reasons why what lies in a folder of submissions is no entry."""
 DATA_ENDINGS = tuple(ending for ending in ENDINGS if ending != ".txt")
 THREADS = min(os.cpu_count() or 1, 4)
@@ -194,7 +196,8 @@ def _no_entries(folder: Path) -> dict[Path, str]:
             continue
         with contextlib.suppress(OSError):  # a folder that may not be looked into is listed as broken
             if path.is_dir() and not (path / CARD).is_file():
-                reasons[path] = UNFINISHED if (path / PART).is_file() else NO_CARD
+                own = OWN_CLIPS if (path / ANSWERS).is_file() else NO_CARD
+                reasons[path] = UNFINISHED if (path / PART).is_file() else own
             elif path.is_file() and split_ending(path.name)[1].lower().startswith(DATA_ENDINGS):
                 reasons[path] = NO_FOLDER
     return reasons
@@ -204,7 +207,8 @@ def _score_cards(cards: dict[Path, Card], request: Request) -> dict[Path, Entry 
     """Return the scored entry, or the error that broke it, of each card, in the order of `cards`."""
     # Threads are enough, because scoring is mostly the database's work; each has a truth connection of its own.
     files = [path / card.predictions for path, card in cards.items()]
-    with _Truths(request, [file for file in files if is_utf8(file)]) as truths, ThreadPoolExecutor(THREADS) as pool:
+    readable = [file for file in files if is_utf8(str(file))]
+    with _Truths(request, readable) as truths, ThreadPoolExecutor(THREADS) as pool:
         entries = pool.map(lambda path: _score_entry(path, cards[path], request, truths), cards)
         return dict(zip(cards, entries, strict=True))
 
@@ -368,6 +372,7 @@ def _better(paired: PairedClips, m: int) -> np.ndarray:
 def _row(entry: Entry) -> dict[str, Any]:
     record, card = entry.score.record, entry.card
     passed = {row["stage"]: row["passed"] for row in record["funnel"]}
+    usage = {"usage": record["usage"]} if "usage" in record else {}
     return {
         "name": entry.name,
         "folder": shown_name(entry.folder.name),
@@ -378,7 +383,7 @@ def _row(entry: Entry) -> dict[str, Any]:
         "invalid": (passed["present"] - passed["valid"]) / record["n"],
         "flags": [row["flag"] for row in record["audit"] if row["raised"]],
         "signature": record["signature"],
-    }
+    } | usage
 
 
 def _verdict(rows: list[dict[str, Any]], paired: PairedClips, m: int) -> str:

@@ -16,6 +16,7 @@ from harness.ingestion.submission_file import shown_name
 from harness.rules import COMPONENTS
 from harness.scoring.request import Request
 from reference import shapes
+from reference.outside_files import read_json
 
 SCORED_BY = ("world", "split", "truth_digest", "rules", "weights", "version")
 BOARD_BYTES = 1 << 26
@@ -75,18 +76,10 @@ def read_base(base: str, request: Request, baseline: str) -> dict[str, Any]:
     if path.is_dir():
         return leaderboard.leaderboard(path, request=request, baseline=baseline)
     place = f"--diff {shown_name(base)}"
-    content = shapes.decode(_read(path), place, UsageError)
-    board = shapes.parse_json(content, place, UsageError)
+    board = read_json(path, UsageError, BOARD_BYTES, place)
     if not isinstance(board, dict) or board.get("format") != leaderboard.FORMAT:
         raise UsageError(f"{place}: expected what `harness leaderboard --format json` writes")
     return shapes.check(board, BOARD, place, UsageError)
-
-
-def _read(path: Path) -> bytes:
-    try:
-        return shapes.read_bytes(path, UsageError, BOARD_BYTES)
-    except UsageError as error:
-        raise UsageError(f"--diff {shown_name(str(error))}") from None
 
 
 def diff(before: dict[str, Any], after: dict[str, Any]) -> Changes:

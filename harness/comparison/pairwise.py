@@ -16,7 +16,7 @@ import numpy as np
 
 from harness import disclosure, statistics
 from harness.baselines.write import BASELINES, write_baseline
-from harness.cards import CARD, PREDICTIONS, predictions_of, read_card
+from harness.cards import PREDICTIONS, entry_folder, predictions_of, read_card
 from harness.comparison.paired import PAIRED_METRICS, PairedClips, need_every_clip, pair_scores
 from harness.errors import UsageError
 from harness.ingestion.rows import NAME, is_path
@@ -33,7 +33,6 @@ if TYPE_CHECKING:
 
 FORMAT = "warehouse-harness/comparison-1"
 MARGIN, ALPHA = 0.03, statistics.ALPHA
-ENTRIES = "submissions"
 FIELDS = ("operation", "segment", "next", "all")
 
 
@@ -97,15 +96,15 @@ def score_operand(submission: str | Path | Rows, request: Request, training: str
     """
     if not is_path(submission):
         return score(submission, training=training, request=request)
-    name, path = str(submission), Path(submission)
-    if not path.exists() and name not in BASELINES:
-        path = Path(ENTRIES, name)
-    if (path / CARD).is_file():
-        card = read_card(path)
-        reading = card.ingestion(path) | {"follow_card": False}  # it is followed here
-        return score(predictions_of(path, card), training=training, request=request, **reading)
-    if name not in BASELINES or path.exists():
-        return score(submission, training=training, request=request)
+    name = str(submission)
+    one_world: dict[str, Any] = {"world": request.world, "split": request.split}  # for all, whatever a card says
+    is_baseline = name in BASELINES and not Path(name).exists()
+    if not is_baseline and (entry := entry_folder(name)):
+        card = read_card(entry)
+        reading = card.ingestion(entry)
+        return score(predictions_of(entry, card), training=training, request=request, **reading, **one_world)
+    if not is_baseline:
+        return score(submission, training=training, request=request, **one_world)
     with scratch(cache_home(request.home)) as folder:
         path = folder / f"{name}.jsonl"
         write_baseline(name, path, request=request)

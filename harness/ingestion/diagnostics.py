@@ -1,6 +1,6 @@
 """Diagnostics of a prediction file: problems, for which a line is rejected, and notes on what was accepted.
 
-line_checker.py and strict_json.py find and word problems, problem_kinds.py counts and prints them. A problem prints as
+lines/ and strict_json.py find and word problems, problem_kinds.py counts and prints them. A problem prints as
 `file:line:col: CODE field: what is wrong; expected what; a suggestion`. Lines and columns count from 1; a column counts
 characters, or bytes where the line is not UTF-8. Values are quoted in ASCII and cut short, so that no message can carry
 control or bidirectional characters to a terminal. No message holds anything of the truth but clip ids and the world's

@@ -18,11 +18,27 @@ from typing import Any
 
 from harness.ingestion.submission_file import SubmissionFile
 from harness.ingestion.vocabulary import Vocabulary
+from harness.usage.fields import FIELDS
 from reference.task import FPS
 
 SPACES = (" ", "")
 NEXT_NAMES = ("next_operation", "anticipated_next_operation")
 AFTER_ANSWER = ("", "confidence", "next_confidence", "latency_ms", "source")
+
+_INTEGER = "(0|[1-9][0-9]{0,8})"
+_NUMBER = r"((?:0|[1-9][0-9]{0,8})(?:\.[0-9]{1,9})?)"
+_TEXT = r'"([^"\\\x00-\x1f]+)"'
+_FORMS = {
+    "usage": rf'\{{"input_tokens": ?{_INTEGER}, ?"output_tokens": ?{_INTEGER}'
+    rf'(?:, ?"reasoning_tokens": ?{_INTEGER})?(?:, ?"cached_tokens": ?{_INTEGER})?\}}',
+    "attempts": "([1-9][0-9]{0,8})",
+    "wait_ms": _NUMBER,
+    "finish_reason": _TEXT,
+    "served_model": _TEXT,
+    "ttft_ms": _NUMBER,
+}
+USAGE_PATTERN = "".join(f'(?:"{name}": ?{_FORMS[name]}(?:, ?|$))?' for name in FIELDS)
+"""The plain form of the fields that say what an answer cost; its groups are named in sql/usage_said.sql."""
 
 
 def variables(words: Vocabulary, source: SubmissionFile) -> dict[str, Any]:

@@ -7,10 +7,12 @@ A name counts without regard to case, `_`, `-` and spaces. Some names are used f
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from typing import Any
 
+LONGEST = 100
+"""Characters of a key that are looked at: thousands of them are remembered, and a key may be of a megabyte."""
 MODEL_TEXTS = re.compile(
     r"(pred|preds|predict|predicted|predicts|predictions?)(answer|text|output|response|string|str|label|raw)?s?"
     r"|(model|raw|llm|vlm|assistant|generated|gen|bot|candidate|full)"
@@ -40,9 +42,14 @@ TRUTH_ONLY = frozenset(
 """Fields of an exported truth row that no request gives to a model."""
 
 
-def named_like(names: re.Pattern[str], value: Mapping[str, Any]) -> list[str]:
-    """Return the keys of an object that these names match, in the object's order."""
-    return [key for key in value if _matches(names, key)]
+def named_like(names: re.Pattern[str], keys: Iterable[str]) -> list[str]:
+    """Return the keys of an object, or columns of a table, that these names match, in their order."""
+    return [key for key in keys if _matches(names, key[:LONGEST])]
+
+
+def text_names(keys: Iterable[str]) -> list[str]:
+    """Return the keys under which a model's text may stand, those that nothing else is called by first."""
+    return [*named_like(MODEL_TEXTS, keys), *named_like(EITHER, keys)]
 
 
 def is_truth_row(value: Mapping[str, Any]) -> bool:
@@ -52,4 +59,4 @@ def is_truth_row(value: Mapping[str, Any]) -> bool:
 
 @lru_cache(4096)
 def _matches(names: re.Pattern[str], key: str) -> bool:
-    return names.fullmatch(re.sub(r"[^a-z0-9]", "", key.casefold()[:100])) is not None
+    return names.fullmatch(re.sub(r"[^a-z0-9]", "", key.casefold()[:LONGEST])) is not None

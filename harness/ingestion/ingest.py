@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -23,23 +22,31 @@ from harness.ingestion.clip_names import LookAlikes, difference
 from harness.ingestion.confusables import code_points
 from harness.ingestion.contents import text_in
 from harness.ingestion.diagnostics import Notes, Problem, problem_count, quote
-from harness.ingestion.fast_path import variables
+from harness.ingestion.fast_path import USAGE_PATTERN, variables
 from harness.ingestion.field_names import TARGETS, named_like
-from harness.ingestion.formats import registry, tools
+from harness.ingestion.formats import tools
 from harness.ingestion.formats.clips import Clips
 from harness.ingestion.formats.documents import line_item
+from harness.ingestion.formats.recognition import choose
 from harness.ingestion.formats.records import Item, Options, Shape, Unshaped
-from harness.ingestion.line_checker import ANSWERING_FIELDS, INVALID, Checked, Row, check, find_answer
+from harness.ingestion.formats.registry import ADAPTERS, PLAIN
+from harness.ingestion.lines.fields import ANSWERING_FIELDS
+from harness.ingestion.lines.line_checker import check
+from harness.ingestion.lines.model_text import find_answer
+from harness.ingestion.lines.result import INVALID, Checked, Row
 from harness.ingestion.problem_kinds import Kind, Problems, problem_lines
 from harness.ingestion.strict_json import Fault
 from harness.ingestion.submission_file import Limits, SubmissionFile, open_submission
 from harness.ingestion.vocabulary import Vocabulary
+from harness.usage.fields import NAMES, Usage
+from harness.usage.table import UsageTable
 from reference.resources import sql
 from reference.truth.store import Truth
 
 __all__ = ["Ingestion", "Limits", "SubmissionFile", "ingest", "open_submission"]
 
-BATCH = 20_000
+BATCH, BATCH_CHARACTERS = 20_000, 1 << 24
+"""Rows that are stored at once, and the characters of the clip ids in them, of which one may have a million."""
 COLUMN_TYPES = {
     "line": np.int64,
     "latency_us": np.int64,
@@ -82,6 +89,7 @@ class Ingestion:
     counts: dict[str, int]
     answered: int | None = None  # clips of a sealed split with known labels and a segment
     shortfall: str = ""  # why a sealed split has no score for so few answers
+    usage: dict[str, Any] | None = None  # what the answers cost, the section of a score record
 
     def __repr__(self) -> str:
         rejected = f" in {plural(self.rejected, 'rejected line')}" if self.rejected else ""
@@ -128,25 +136,26 @@ def ingest(truth: Truth, source: SubmissionFile, **choices: Any) -> Ingestion:
     """
     reading = Reading(**choices)
     words = Vocabulary(truth.operations, reading.fps, reading.clip_frames)
-    adapter, reads, voters = registry.choose(source, reading.adapter)
+    adapter, reads, voters = choose(source, reading.adapter)
     intake = Intake(truth, source, words, ignore_extra=reading.ignore_extra)
     clips = Clips(intake.looks.clip_ids, reading.clip_map, voters, source.name)
     options = Options(truth.connection, float(words.rate))
-    intake.shape = Shaping(adapter.shape, options, clips, foreign=adapter.foreign)
+    shaping = Shaping(adapter.shape, options, clips, foreign=adapter.foreign)
     try:
-        if adapter is registry.PLAIN and reading.clip_map is None:
-            intake.check_all(_doubtful_lines(truth, source) if intake.screen() else ())
+        if adapter is PLAIN and reading.clip_map is None:
+            stated = any(not NAMES.isdisjoint(value) for value in voters)
+            intake.check_all(_doubtful_lines(truth, source) if intake.screen(usage=stated) else (), shaping)
         else:
             if adapter.foreign:
                 clips.require(adapter.name)
             intake.start_empty()
-            intake.check_all(reads(source, options))
+            intake.check_all(reads(source, options), shaping)
             clips.check_count(intake.lines)
             intake.check_order()
         source.check_unchanged()
     finally:
         source.discard()
-    ingestion = intake.result(adapter.name)
+    ingestion = intake.result(adapter.name, clips.notes())
     if ingestion.total and not reading.lenient:
         raise ingestion.refusal()
     return ingestion
@@ -190,22 +199,29 @@ class Intake:
         self.connection = truth.connection
         self.problems, self.notes = Problems(source.name), Notes()
         self.lines, self.bad_lines = 0, 0
-        self.shape: Shaping | None = None
+        self.usage, self.usage_rows = UsageTable(self.connection), list[tuple[str, Usage]]()
         self.targets: dict[str, int] = {}  # of clips that a map in the file's order gave: operation of the target
         self.looks = LookAlikes(
             lambda: [known for (known,) in self.connection.execute(sql(__package__, "clip_ids")).fetchall()]
         )
 
-    def screen(self) -> bool:
+    def screen(self, *, usage: bool = False) -> bool:
         """Screen all lines at once; return True if some line is left to the strict checker.
 
-        `predictions` then holds the plainly good lines of clips of the split.
+        `predictions` then holds the plainly good lines of clips of the split. `usage`: lines may say what their answer
+        cost; without it such a line is left to the strict checker, and the others take less time.
         """
         for name, value in variables(self.words, self.source).items():  # the names are keys of a literal there
             self.connection.execute(f"SET VARIABLE {name} = ?", [value])
         self._drop_screen()
-        for statement in ("vocabulary", "screen", "predictions"):
+        if usage:
+            self.connection.execute("SET VARIABLE usage_pattern = ?", [USAGE_PATTERN])
+        for statement in ("lines_with_usage" if usage else "lines", "vocabulary", "screen", "predictions"):
             self.connection.execute(sql(__package__, statement))
+        if usage:
+            self.usage.make()
+            for statement in ("usage_said", "usage_screened"):
+                self.connection.execute(sql(__package__, statement))
         counts = self._row("screened")
         self.lines = counts["taken"]
         if counts["noted"]:
@@ -221,12 +237,18 @@ class Intake:
         self._drop_screen()
         self.connection.execute(sql(__package__, "predictions_empty"))
 
-    def check_all(self, items: Iterable[Item]) -> None:
-        """Check items in batches and add them to `predictions`."""
-        before = self.lines
-        rows = (self._check(item, before + number) for number, item in enumerate(items))
-        while batch := list(islice(rows, BATCH)):  # no items are held: they may be of a megabyte
-            self.lines += len(batch)
+    def check_all(self, items: Iterable[Item], shaping: Shaping) -> None:
+        """Shape and check items in batches and add them to `predictions`."""
+        batch: list[Row] = []  # no items are held: they may be of a megabyte
+        held = 0
+        for number, item in enumerate(items, start=self.lines):
+            row = self._check(item, number, shaping)
+            batch.append(row)
+            held += len(row.clip_id or "")
+            if len(batch) == BATCH or held > BATCH_CHARACTERS:
+                self._store(batch)
+                batch, held = [], 0
+        if batch:
             self._store(batch)
         if not self.lines:
             raise SubmissionError(f"{self.source.name}: holds no prediction; expected one JSON object a line")
@@ -248,31 +270,33 @@ class Intake:
                 "that the clip map gives: is it in the order of the file?"
             )
 
-    def result(self, adapter: str) -> Ingestion:
-        """Settle the duplicates and return the report."""
+    def result(self, adapter: str, notes_on_clips: list[str]) -> Ingestion:
+        """Settle the duplicates and return the report, `notes_on_clips` before the notes on lines."""
         self._drop_screen()
         self._settle_duplicates()
         truth = self.truth
         answered = self._row("answered")["answered"] if truth.sealed else None
+        rows = self._row("row_count")["rows"]
         counts = {kind: self.notes.count(kind) for kind in ("normalised", "repaired", "unreadable")}
         notes = ["begins with a byte order mark, ignored"] if self.source.bom else []
-        if adapter != registry.PLAIN.name:
-            notes.append(f"read as {adapter}: {registry.ADAPTERS[adapter].description}")
+        if adapter != PLAIN.name:
+            notes.append(f"read as {adapter}: {ADAPTERS[adapter].description}")
         return Ingestion(
             name=self.source.name,
             sha256=self.source.sha256,
             adapter=adapter,
             lines=self.lines,
-            rows=self._row("row_count")["rows"],
+            rows=rows,
             clips=truth.n,
             rejected=self.bad_lines,
             codes=dict(self.problems.codes),
             problems=self.problems.in_order(),
             kinds=self.problems.kinds(),
-            notes=notes + (self.shape.clips.notes() if self.shape else []) + self.notes.sentences(),
+            notes=notes + notes_on_clips + self.notes.sentences(),
             counts=counts | {"unknown_labels": self.notes.count("label"), "ignored_extra": self.notes.count("clip")},
             answered=answered,
             shortfall="" if answered is None else shortfall(truth.world, answered, truth.n),
+            usage=self.usage.sums(rows),
         )
 
     def _drop_screen(self) -> None:
@@ -284,17 +308,12 @@ class Intake:
         names = [column[0] for column in relation.description]
         return dict(zip(names, relation.fetchone() or (), strict=True))
 
-    def _check(self, item: Item, number: int) -> Row:
+    def _check(self, item: Item, number: int, shaping: Shaping) -> Row:
         """Check the `number`-th item, tally its problems and notes, and return its row."""
-        value, faults = self.shape.prediction(item, number) if self.shape else (item.value, item.faults)
-        if self.shape is not None and self.shape.clips.in_order and isinstance(value, dict):
+        value, faults = shaping.prediction(item, number)
+        if shaping.clips.in_order and isinstance(value, dict):
             self._keep_target(item.value, value.get("clip_id"))
-        if (
-            self.shape is not None
-            and isinstance(item.value, dict)
-            and not faults
-            and ANSWERING_FIELDS.isdisjoint(item.value)
-        ):
+        if isinstance(item.value, dict) and not faults and ANSWERING_FIELDS.isdisjoint(item.value):
             for kind, name in tools.remarks(item.value):
                 self.notes.add(kind, item.line, name)
         checked = check(self.words, item.line, value, faults, item.text, item.column)
@@ -304,6 +323,8 @@ class Intake:
         self.bad_lines += bool(checked.problems)
         for note in checked.notes:
             self.notes.add(note.kind, item.line, note.name, more=note.more)
+        if checked.usage is not None and checked.row.clip_id is not None and not checked.problems:
+            self.usage_rows.append((checked.row.clip_id, checked.usage))
         hidden = any(problem.code == "CHARACTERS" and problem.field == "clip_id" for problem in checked.problems)
         return checked.row._replace(clip_id=None) if hidden else checked.row  # said already, so not unknown as well
 
@@ -337,10 +358,13 @@ class Intake:
 
     def _store(self, rows: list[Row]) -> None:
         """Add rows to `predictions`; those of clips that are not of the split are noted or a problem."""
+        self.lines += len(rows)
         self.connection.register("batch", _columns(rows))
         self.connection.execute(sql(__package__, "checked_add"))
         unknown = self.connection.execute(sql(__package__, "checked_unknown")).fetchall()
         self.connection.unregister("batch")
+        self.usage.add(self.usage_rows)
+        self.usage_rows.clear()
         for line, clip_id, outcome in unknown:
             if self.ignore_extra:
                 self.notes.add("clip", line)

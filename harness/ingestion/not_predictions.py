@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from harness.ingestion.field_names import EITHER, MODEL_TEXTS, is_truth_row, named_like
+from harness.ingestion.field_names import is_truth_row, text_names
 
 EXPORT = "export its rows as JSON Lines, CSV or Parquet"
 SHEET = "save the sheet as CSV"
@@ -164,7 +164,7 @@ def _one_of(*tests: Callable[[Mapping[str, Any]], Any]) -> Callable[[Mapping[str
 
 
 def _is_truth(value: Mapping[str, Any]) -> bool:
-    return is_truth_row(value) and not named_like(MODEL_TEXTS, value) and not named_like(EITHER, value)
+    return is_truth_row(value) and not text_names(value)
 
 
 def _is_failure(value: Mapping[str, Any]) -> bool:

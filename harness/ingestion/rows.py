@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING, Any, TypeGuard
 import numpy as np
 
 from harness.errors import SubmissionError, UsageError
-from harness.ingestion.formats.cells import nest_segment
-from harness.ingestion.line_checker import SEGMENT_FIELDS
+from harness.ingestion.cells import nest_segment
+from harness.ingestion.lines.fields import SEGMENT_FIELDS
 from harness.ingestion.submission_file import Limits
 
 if TYPE_CHECKING:

@@ -14,12 +14,11 @@ from collections import deque
 from typing import Any, NamedTuple
 
 from harness.ingestion.diagnostics import quote
+from reference.outside_files import DEPTH, INT64, is_utf8
 
-DEPTH = 64
 FAULTS_SHOWN = 5
 OBJECTS_INSIDE, TRIES, OPEN_DEPTH, STRETCH = 1_000, 20_000, 500, 8_192
 VALUE_CUT_OFF = "the value is not complete"
-INT64 = range(-(1 << 63), 1 << 63)
 TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"?|[{}\[\],:]|[^\s{}\[\],:"]+', re.DOTALL)
 _OBJECT = re.compile(r'\{(?=[ \t\r\n]*+["}])')
 _COLON = re.compile(r"\s*:")
@@ -47,7 +46,7 @@ def parse(text: str) -> tuple[Any, list[Fault]]:
         value, faults = reader.read(text)
     except json.JSONDecodeError as error:
         return None, [_grammar_fault(text, error)]
-    if _SURROGATE_ESCAPE.search(text) and not encodable(value):
+    if _SURROGATE_ESCAPE.search(text) and not is_utf8(value):
         column = _SURROGATE_ESCAPE.search(text).start() + 1  # type: ignore[union-attr]
         faults.append(Fault("SURROGATE", column, "", "half a surrogate pair", "whole characters"))
     return value, faults
@@ -122,7 +121,7 @@ def objects_inside(text: str, most: int = OBJECTS_INSIDE) -> list[dict[str, Any]
         if at not in is_open:
             try:
                 value, end, faulty = _CAREFUL.read_at(text, at)
-                if not faulty and encodable(value):
+                if not faulty and is_utf8(value):
                     found.append(value)
             except json.JSONDecodeError as error:
                 is_open = _open_braces(text, at, error.pos)
@@ -159,20 +158,6 @@ def _too_deep(text: str) -> int:
         if depth > DEPTH:
             return token.start() + 1
     return 0
-
-
-def is_text(text: str) -> bool:
-    """Return True for a text that UTF-8 can hold: one without half a surrogate pair."""
-    return text.isascii() or encodable(text)
-
-
-def encodable(value: Any) -> bool:
-    """Return True unless a text in a value holds half a surrogate pair."""
-    try:
-        json.dumps(value, ensure_ascii=False).encode()
-    except UnicodeEncodeError:
-        return False
-    return True
 
 
 def _value_fault(text: str, code: str, literal: str) -> Fault:

@@ -10,30 +10,28 @@ from __future__ import annotations
 
 import codecs
 import contextlib
-import hashlib
 import os
 import shutil
-import stat
 import sys
-import zipfile
-import zlib
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from itertools import islice
 from pathlib import Path
-from typing import IO, Any
+from typing import IO
 
 import numpy as np
 
 from harness.errors import SubmissionError, UsageError
+from harness.formatting import printable
 from harness.ingestion import not_predictions
-from harness.ingestion.formats import archives, excel
-from reference.extras import needs
+from harness.ingestion.packed import archives, compressed, excel
+from harness.ingestion.packed.compressed import CHUNK
+from reference.files import sha256
+from reference.outside_files import is_utf8, open_regular
 
 STDIN = "-"
-CHUNK = 1 << 18
 BOM = codecs.BOM_UTF8
 PLACEHOLDER = b"?"  # no JSON, so the screen leaves it to the strict checker
 JSON_SPACE = b" \t\r\n"
@@ -113,7 +111,7 @@ class SubmissionFile:
 
     def check_unchanged(self) -> None:
         """Raise UsageError unless the file is still the one that was hashed."""
-        if self._opened is not None and _stamp(self._opened[0]) != self._opened[1]:
+        if self._opened is not None and _stamp(self._opened[0].stat()) != self._opened[1]:
             raise UsageError(f"{self.name}: the file changed while it was read")
 
     def discard(self) -> None:
@@ -140,21 +138,21 @@ def open_submission(submission: str | Path, scratch: Path, limits: Limits | None
 def _open(submission: str | Path, folder: Path, limits: Limits) -> SubmissionFile:
     name = shown_name(submission)
     piped = str(submission) == STDIN
-    path = _from_stdin(folder / "stdin", name, limits) if piped else _regular(Path(submission), name)
-    stamp = _stamp(path)
-    magic = _head(path, name)
-    unpack = _unpacker(magic, path, name, limits)
+    path = _from_stdin(folder / "stdin", name, limits) if piped else Path(submission)
+    magic, stamp = _head(path, name)
+    names = _names_in(magic, path, name, limits)
+    unpack = _unpacker(magic, names, path, name, limits)
     if unpack is None:
-        _refuse_foreign(magic, path, name, limits)
+        _refuse_foreign(magic, names, name)
     with ThreadPoolExecutor(1) as pool:  # hashing leaves the other core to the look at the bytes
-        digest = pool.submit(_sha256, path)
+        digest = pool.submit(sha256, path)
         original = path
         if unpack is not None:
             original = folder / "unpacked"
             with path.open("rb") as packed:
                 _write_capped(unpack(packed, name), original, name, limits)
-            magic = _head(original, name)
-            _refuse_foreign(magic, original, name, limits)
+            magic, _ = _head(original, name)
+            _refuse_foreign(magic, _names_in(magic, original, name, limits), name)
         if original.stat().st_size > limits.max_bytes:
             raise SubmissionError(f"{name}: over the cap of {limits.max_bytes:,} bytes (--max-bytes)")
         original = original.absolute()
@@ -175,7 +173,7 @@ def _open(submission: str | Path, folder: Path, limits: Limits) -> SubmissionFil
             _copy_screenable(source)
         elif not _is_literal(original):
             source.path = folder.absolute() / "submission"
-            if is_utf8(original):
+            if is_utf8(str(original)):
                 source.path.symlink_to(original)
             else:  # DuckDB would follow a link to a path that it cannot be allowed
                 shutil.copyfile(original, source.path)
@@ -185,8 +183,7 @@ def _open(submission: str | Path, folder: Path, limits: Limits) -> SubmissionFil
 
 def shown_name(submission: str | Path) -> str:
     """Return the file's name for messages, without characters that a terminal would obey."""
-    text = "standard input" if str(submission) == STDIN else str(submission)
-    return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in text)
+    return "standard input" if str(submission) == STDIN else printable(str(submission), in_line=True)
 
 
 def split_ending(name: str) -> tuple[str, str]:
@@ -198,33 +195,10 @@ def split_ending(name: str) -> tuple[str, str]:
     return (stem, name[len(stem) :]) if stem else (name, "")
 
 
-def is_utf8(path: Path) -> bool:
-    """Return True if DuckDB can be given this path."""
-    try:
-        str(path).encode()
-    except UnicodeEncodeError:
-        return False
-    return True
-
-
 def _is_literal(path: Path) -> bool:
     """Return True if DuckDB reads this path literally (no glob characters, valid UTF-8)."""
     text = str(path)
     return text.isprintable() and not set(text) & set("*?[{")
-
-
-def _regular(path: Path, name: str) -> Path:
-    try:
-        mode = path.stat().st_mode
-    except OSError as error:
-        raise UsageError(f"{name}: {error.strerror}") from None
-    except ValueError as error:
-        raise UsageError(f"{name}: {error}") from None
-    if stat.S_ISDIR(mode):
-        raise UsageError(f"{name}: is a directory, expected a prediction file{not_predictions.by_folder(path)}")
-    if not stat.S_ISREG(mode):
-        raise UsageError(f"{name}: not a regular file (a pipe or device); use - to read standard input")
-    return path
 
 
 def _from_stdin(path: Path, name: str, limits: Limits) -> Path:
@@ -243,31 +217,44 @@ def _write_capped(chunks: Iterator[bytes], path: Path, name: str, limits: Limits
             file.write(chunk)
 
 
-def _head(path: Path, name: str) -> bytes:
+def _head(path: Path, name: str) -> tuple[bytes, tuple[int, ...]]:
+    """Return the first bytes of a regular file, and its stamp. Raises UsageError with a remedy for anything else."""
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)  # a pipe put there meanwhile must not hang
-    except OSError as error:
-        raise UsageError(f"{name}: {error.strerror}") from None
-    with os.fdopen(descriptor, "rb") as file:
-        return file.read(4096)
+        with open_regular(path, UsageError, name) as file:
+            return file.read(4096), _stamp(os.fstat(file.fileno()))
+    except UsageError as error:
+        raise UsageError(f"{error}{_remedy(path)}") from None
 
 
-def _refuse_foreign(magic: bytes, path: Path, name: str, limits: Limits) -> None:
+def _remedy(path: Path) -> str:
+    """Return the end of the sentence about a path that is no regular file."""
+    if path.is_dir():
+        return f", expected a prediction file{not_predictions.by_folder(path)}"
+    return " (a pipe or device); use - to read standard input" if path.exists() and not path.is_file() else ""
+
+
+def _names_in(magic: bytes, path: Path, name: str, limits: Limits) -> list[str]:
+    """Return the names of the files in a zip archive, and none for any other file."""
+    return archives.names_in(path, name, limits.max_lines) if magic.startswith(archives.ZIP) else []
+
+
+def _refuse_foreign(magic: bytes, names: list[str], name: str) -> None:
     """Raise SubmissionError for content that is certainly no prediction file."""
-    names = archives.names_in(path, name, limits.max_lines) if magic.startswith(archives.ZIP) else []
     if what := not_predictions.by_names(names) or not_predictions.by_bytes(magic):
         raise SubmissionError(f"{name}: {what}")
 
 
 def _unpacker(
-    magic: bytes, path: Path, name: str, limits: Limits
+    magic: bytes, names: list[str], path: Path, name: str, limits: Limits
 ) -> Callable[[IO[bytes], str], Iterator[bytes]] | None:
-    if magic.startswith(archives.ZIP):
-        if archives.inspect_samples(archives.names_in(path, name, limits.max_lines)):
-            return partial(_inspect_lines, most_files=limits.max_lines)
-        if excel.is_workbook(path):
-            return partial(excel.json_lines, limits=limits)
-    for suffix, start, unpack in ((".gz", b"\x1f\x8b", _gunzip), (".zst", b"\x28\xb5\x2f\xfd", _unzstd)):
+    if archives.inspect_samples(names):
+        return partial(archives.inspect_lines, most_files=limits.max_lines)
+    if excel.is_workbook(names):
+        return partial(excel.json_lines, max_bytes=limits.max_bytes, max_lines=limits.max_lines)
+    for suffix, start, unpack in (
+        (".gz", b"\x1f\x8b", compressed.gunzip),
+        (".zst", b"\x28\xb5\x2f\xfd", compressed.unzstd),
+    ):
         if magic.startswith(start) and path.suffix != suffix:
             raise SubmissionError(f"{name}: this is {suffix[1:]} data; unpack it, or give the file a name in {suffix}")
         if path.suffix == suffix:
@@ -277,69 +264,7 @@ def _unpacker(
     return None
 
 
-def _inspect_lines(packed: IO[bytes], name: str, most_files: int) -> Iterator[bytes]:
-    """Yield the samples of an Inspect log, a line each: line feeds in JSON stand between values only."""
-    try:
-        with archives.open_archive(packed, name, most_files) as archive:
-            members = archive.infolist()
-            samples = set(archives.inspect_samples([member.filename for member in members]))
-            for member in members:
-                if member.filename not in samples:
-                    continue
-                with archive.open(member) as sample:
-                    while chunk := sample.read(CHUNK):
-                        yield chunk.translate(_ONE_LINE)
-                yield b"\n"
-    except NotImplementedError:
-        remedy = "convert it with `inspect log convert --to json`"
-        raise SubmissionError(f"{name}: this Inspect log is packed in a way that is not read; {remedy}") from None
-    except (zipfile.BadZipFile, zlib.error, OSError, RuntimeError, EOFError) as error:
-        raise SubmissionError(f"{name}: this Inspect log is damaged ({error})") from None
-
-
-_ONE_LINE = bytes.maketrans(b"\r\n", b"  ")
-
-
-def _gunzip(packed: IO[bytes], name: str) -> Iterator[bytes]:
-    import gzip
-
-    with gzip.GzipFile(fileobj=packed) as stream:
-        try:
-            while chunk := stream.read(CHUNK):
-                yield chunk
-        except EOFError:
-            raise SubmissionError(f"{name}: the gzip data is truncated; copy or compress it again") from None
-        except (OSError, zlib.error) as error:
-            raise SubmissionError(f"{name}: the gzip data is damaged ({error})") from None
-
-
-def _unzstd(packed: IO[bytes], name: str) -> Iterator[bytes]:
-    try:
-        import zstandard
-    except ImportError as error:
-        raise UsageError(f"{name}: {needs('reading .zst', error)}; unpack the file") from None
-    # A kilobyte at a time: the few bytes of one block can stand for 128 kB, and one call returns all of them.
-    frame: Any = None
-    rest = b""
-    while data := rest or packed.read(1024):
-        frame = frame or zstandard.ZstdDecompressor().decompressobj()
-        try:
-            yield frame.decompress(data)
-        except zstandard.ZstdError as error:
-            raise SubmissionError(f"{name}: the zstd data is damaged ({error})") from None
-        rest = frame.unused_data if frame.eof else b""
-        frame = None if frame.eof else frame
-    if frame is not None:
-        raise SubmissionError(f"{name}: the zstd data is truncated; copy or compress it again")
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _stamp(path: Path) -> tuple[int, ...]:
-    status = path.stat()
+def _stamp(status: os.stat_result) -> tuple[int, ...]:
     return status.st_size, status.st_mtime_ns, status.st_ino
 
 

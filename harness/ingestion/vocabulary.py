@@ -24,7 +24,8 @@ from reference.task import normalise_label
 
 JSON_SPACE = " \t\r\n"
 UNKNOWN_LABEL = 255
-LABELS_REMEMBERED = 100_000
+LABELS_REMEMBERED, LONGEST_REMEMBERED = 100_000, 100
+"""Labels of a file that are looked up once, and their most characters: one may be of a megabyte."""
 
 
 class Label(NamedTuple):
@@ -51,7 +52,7 @@ class Vocabulary:
         found = self._known.get(text)
         if found is None:
             found = self._look_up(text)
-            if len(self._known) < LABELS_REMEMBERED:
+            if len(text) <= LONGEST_REMEMBERED and len(self._known) < LABELS_REMEMBERED:
                 self._known[text] = found
         return found
 

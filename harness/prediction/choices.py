@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from harness.errors import UsageError, check_choices
 from harness.ingestion.rows import kind_of
@@ -16,6 +16,8 @@ from reference.truth.store import Truth, open_clips
 
 Say = Callable[[str], object]
 """Takes a sentence about the run while it is under way."""
+
+PATHS = ("frames", "clips", "labels", "home", "truth")
 
 
 def _silent(text: str) -> None:
@@ -36,6 +38,9 @@ class Choices:
     world: str = DEFAULT_WORLD
     split: str = DEFAULT_SPLIT
     frames: Path | None = None  # a rendering of the split, instead of one made for the model
+    clips: Path | None = None  # own videos, pictures, or the clips.jsonl of a rendering, instead of a split
+    labels: Path | Sequence[str] | Mapping[str, str] | None = None  # operations of own clips; by default the world's
+    clips_fps: float | None = None  # pictures a second of own folders of pictures
     limit: int | None = None  # only the first clips
     batch_size: int | None = None  # clips a question; by default the model's own number
     options: Mapping[str, str] = field(default_factory=dict)  # of a model that is given by name
@@ -68,7 +73,7 @@ class Choices:
             if not isinstance(key, str) or not isinstance(text, str):
                 raise UsageError(f"options: {key!s:.80} has a value that is {kind_of(text)}, expected texts")
         plain = {"world": str(self.world), "options": dict(self.options or {})}
-        paths = {name: Path(path) for name in ("frames", "home", "truth") if (path := getattr(self, name))}
+        paths = {name: Path(path) for name in PATHS if (path := getattr(self, name)) and isinstance(path, str | Path)}
         for name, value in (plain | paths).items():
             object.__setattr__(self, name, value)
 
@@ -80,8 +85,9 @@ class Choices:
 
     def absolute(self) -> Choices:
         """Return the choices with paths that hold in any working directory."""
-        paths = {name: path.absolute() for name in ("frames", "truth") if (path := getattr(self, name))}
-        return replace(self, home=cache_home(self.home).absolute(), **paths)
+        paths = {name: path.absolute() for name in PATHS if isinstance(path := getattr(self, name), Path)}
+        paths["home"] = cache_home(self.home).absolute()
+        return replace(self, **cast(Any, paths))
 
     def open(self) -> Truth:
         """Open the truth of the split; no model sees it, so that a published split's clips are enough."""

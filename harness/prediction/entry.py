@@ -7,11 +7,13 @@ import platform
 import shlex
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
-from harness.cards import Card, write_entry
-from harness.ingestion.line_checker import SOURCES
+from harness.cards import Card, write_entry, write_own_answers
+from harness.ingestion.lines.fields import SOURCES
 from harness.prediction.asker import is_asker
+from harness.prediction.own_clips.questions import OwnQuestions
 from harness.prediction.run import Run
 from harness.version import __version__
 
@@ -24,32 +26,47 @@ def write(run: Run, lines: Lines, agreed: Mapping[str, Any] | None, unanswered: 
     `agreed`: what was agreed with the model before the run; `unanswered`: clips that were given up, by kind of failure.
     """
     content = "".join(json.dumps(line) + "\n" for line in lines).encode()
-    write_entry(
-        run.folder,
-        _card(run, lines, {"agreed": agreed, "unanswered": unanswered}),
-        lambda path: path.write_bytes(content),
-        run.facts.training,
-    )
+    asked = {"agreed": agreed, "unanswered": unanswered}
+    if run.own:
+        facts = _facts(run, lines, asked) | _own_facts(run, run.own)
+        write_own_answers(run.folder, facts, lambda path: path.write_bytes(content), run.facts.training)
+    else:
+        truth = {"world": run.split.world, "split": run.split.name, **run.split.pin, "predictions_sha256": ""}
+        card = Card(**_facts(run, lines, asked) | truth)
+        write_entry(run.folder, card, lambda path: path.write_bytes(content), run.facts.training)
 
 
-def _card(run: Run, lines: Lines, asked: Mapping[str, Any]) -> Card:
-    """Return the entry's card without the predictions' sum: the model's words, then what only the harness knows."""
+def _facts(run: Run, lines: Lines, asked: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a card's fields that say nothing of a truth: the model's words, then what only the harness knows."""
     own = dict(run.facts.card)
     details = _run_table(run, lines, own.pop("run", {})) | {name: dict(found) for name, found in asked.items() if found}
-    return Card(
-        **{
-            "name": run.folder.resolve().name,
-            "kind": "model",
-            "description": f"answers of {run.mask.message(run.model)}",
-            **own,
-            "world": run.split.world,
-            "split": run.split.name,
-            **run.split.pin,
-            "predictions_sha256": "",
-            "date": datetime.now(UTC).date().isoformat(),
-            "run": details,
-        }
-    )
+    return {
+        "name": run.folder.resolve().name,
+        "kind": "model",
+        "description": f"answers of {run.mask.message(run.model)}",
+        **own,
+        "date": datetime.now(UTC).date().isoformat(),
+        "run": details,
+    }
+
+
+def _own_facts(run: Run, own: OwnQuestions) -> dict[str, Any]:
+    """Return what answers.json says of clips and operations of the user's own."""
+    found, operations = own.shown.found, own.labels.operations
+    return {
+        "clips": {
+            "name": run.split.world,
+            "path": str(run.given.clips),
+            **({"fps": run.given.clips_fps} if run.given.clips_fps else {}),
+            "found": len(own.clips),
+            "digest": found.digest,
+            "left_out": found.left_out,
+            "rests": found.rests,
+            "not_shown": own.faults,
+        },
+        "operations": {label: own.labels.meanings.get(label, "") for label in operations},
+        **({"rendering": list(own.shown.split)} if own.shown.split else {}),
+    }
 
 
 def _run_table(run: Run, lines: Lines, own: Mapping[str, Any]) -> dict[str, Any]:
@@ -70,12 +87,21 @@ def _run_table(run: Run, lines: Lines, own: Mapping[str, Any]) -> dict[str, Any]
     }
 
 
+def _named(labels: object) -> str:
+    """Return the file of operations; a list, which no command line can name, as the place of one."""
+    return str(labels) if isinstance(labels, Path) else "FILE"
+
+
 def _command(run: Run) -> str:
-    choices, mask = run.choices, run.mask
-    words = ["harness", "predict", "--model", mask.message(run.model), "--world", choices.world]
-    words += ["--split", choices.split, "-o", str(run.output)]
+    choices, mask = run.given, run.mask
+    words = ["harness", "predict", "--model", mask.message(run.model)]
+    words += ["--clips", str(choices.clips)] if run.own else []
+    words += ["--clips-fps", f"{choices.clips_fps:g}"] if choices.clips_fps else []
+    words += ["--labels", _named(choices.labels)] if choices.labels else ["--world", choices.world]
+    words += [] if run.own else ["--split", choices.split]
+    words += ["-o", str(run.output)]
     words += [] if is_asker(run.predictor) else ["--batch-size", str(run.batch_size)]
-    words += ["--frames", str(run.frames)] if run.frames else []
+    words += ["--frames", str(choices.frames)] if choices.frames else []
     words += ["--limit", str(choices.limit)] if choices.limit else []
     words += [word for key, value in mask.value(choices.options).items() for word in ("--option", f"{key}={value}")]
     return shlex.join(words)

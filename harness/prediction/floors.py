@@ -61,6 +61,23 @@ class Floors:
         return {name: value for name, value in fields.items() if name != "clip_id"}
 
 
+class NoFloors:
+    """Stand-in for the floors of own clips, which have no training split: null is all that can be said of them.
+
+    `clips`: in the order in which they are asked about.
+    """
+
+    def __init__(self, clips: Sequence[str], operations: Sequence[str]):
+        self.clips, self.operations = tuple(clips), tuple(operations)
+
+    def constant(self, clip_id: str) -> dict[str, Any]:
+        """Return the answer that says nothing."""
+        return {"dominant_operation": None, "temporal_segment": None, "next_operation": None}
+
+    def after(self, clip_id: str, operation: str) -> None:
+        """Return None: which operation usually follows is not known."""
+
+
 class Floor:
     """Baseline as a predictor. It needs no pictures, but the split's floors before the first question (`prepare`)."""
 

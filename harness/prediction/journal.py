@@ -14,7 +14,6 @@ folder at a time. run.json is its owner's alone, and holds of secrets a keyed di
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import json
 import math
 import os
@@ -26,8 +25,9 @@ from typing import IO, Any
 
 from harness.cards import CARD, PREDICTIONS, read_card
 from harness.errors import HarnessError, UsageError
-from harness.ingestion.line_checker import SOURCES
-from reference.files import replacement
+from harness.ingestion.lines.fields import SOURCES
+from reference.files import locked, replacement
+from reference.outside_files import JSON_BYTES, read_object
 
 FALLBACK = SOURCES[2]
 IDENTITY, PART, ATTEMPTS = "run.json", f"{PREDICTIONS}.part", "attempts.jsonl"
@@ -106,17 +106,28 @@ def journal(folder: Path, identity: Mapping[str, Any], *, fresh: bool = False) -
     """
     folder.mkdir(parents=True, exist_ok=True)
     with _locked(folder) as file:
-        agreed = None
+        agreed, resumes = None, not fresh and _identity(folder) == dict(identity)
         if fresh:
             file.truncate(0)
         elif file.seek(0, os.SEEK_END):
             agreed = _compare(folder, identity)
         else:
             _refuse_entry_or_leave(folder)
-        if not file.seek(0, os.SEEK_END):
+        if not resumes:
             (folder / ATTEMPTS).unlink(missing_ok=True)
         _write_identity(folder, identity if agreed is None else {**identity, AGREED: agreed})
         yield Journal(folder, file, identity, agreed)
+
+
+def _identity(folder: Path) -> dict[str, Any] | None:
+    """Return the identity of the run that left its journal in a folder; None where nothing says it."""
+    with contextlib.suppress(UsageError):
+        return {name: value for name, value in _read_identity(folder).items() if name != AGREED}
+    return None
+
+
+def _read_identity(folder: Path) -> dict[str, Any]:
+    return read_object(folder / IDENTITY, UsageError, JSON_BYTES)
 
 
 def _write_identity(folder: Path, identity: Mapping[str, Any]) -> None:
@@ -134,11 +145,8 @@ def close(folder: Path) -> None:
 def _locked(folder: Path) -> Iterator[IO[bytes]]:
     """Open the file of answers for this process alone. A run that ends removes it: then there is a new one to lock."""
     for _ in range(100):
-        with (folder / PART).open("a+b") as file:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                raise UsageError(f"{folder}: another process is answering into it") from None
+        busy = UsageError(f"{folder}: another process is answering into it")
+        with (folder / PART).open("a+b") as file, locked(file, busy):
             if _is_at(file, folder / PART):
                 yield file
                 return
@@ -191,12 +199,11 @@ def _compare(folder: Path, identity: Mapping[str, Any]) -> Mapping[str, Any] | N
             "them; give the model a card, or discard them with --fresh (fresh=True)"
         )
     try:
-        there = json.loads((folder / IDENTITY).read_text(encoding="utf-8"))
-        agreed = there.pop(AGREED, None)
-        other = [key for key in {**identity, **there} if there.get(key) != identity.get(key)]
-    except (OSError, ValueError, TypeError, AttributeError, RecursionError):
+        there = _read_identity(folder)
+    except UsageError:
         raise UsageError(f"{folder}: {PART} does not say whose answers it holds; --fresh starts over") from None
-    if other:
+    agreed = there.pop(AGREED, None)
+    if other := [key for key in {**identity, **there} if there.get(key) != identity.get(key)]:
         raise UsageError(
             f"{folder}: holds the answers of another run ({', '.join(_differences(there, identity, other))}); "
             "choose another folder, or discard them with --fresh"

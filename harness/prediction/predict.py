@@ -23,7 +23,7 @@ from typing import Any, NamedTuple
 from harness.cards import PREDICTIONS
 from harness.errors import HarnessError, IncompleteError, UsageError
 from harness.formatting import plural
-from harness.ingestion.line_checker import SOURCES
+from harness.ingestion.lines.fields import SOURCES
 from harness.masking import Mask
 from harness.prediction import entry
 from harness.prediction import journal as journals
@@ -34,11 +34,15 @@ from harness.prediction.loop.batches import ask_in_batches
 from harness.prediction.loop.in_flight import agree, ask_at_once, run_async
 from harness.prediction.loop.outcomes import Outcomes, unanswered_by_kind
 from harness.prediction.model_code import ModelCode, cause, no_silent_exit
+from harness.prediction.own_clips.questions import OwnQuestions
 from harness.prediction.predictor import Answer, Predictor, Question, Wants
 from harness.prediction.replies import FALLBACK
 from harness.prediction.run import Run, identity, prepare
 from harness.progress import counter
 
+LISTED, NAMED = 12, 5
+"""Operations, and clips, that a summary names."""
+NO_OPERATION = "no operation"
 LONGEST_CHAIN = 50
 """Errors behind an error that are searched for secrets."""
 
@@ -57,6 +61,8 @@ class Prediction(NamedTuple):
     sealed: bool
     published: bool = False  # the truth is with the organiser, to whom the entry is sent
     unanswered: dict[str, int] = {}  # clips that were given up, by the kind of failure  # noqa: RUF012
+    own: OwnQuestions | None = None  # about clips of the user's own, which no score judges
+    operations: dict[str, int] = {}  # answers of own clips by operation, the most frequent first  # noqa: RUF012
 
     def __repr__(self) -> str:
         return "; ".join(line.strip() for line in summary_lines(self))
@@ -75,7 +81,8 @@ def predict(
     `model`: `NAME:REST`, a Predictor, or a function that takes a Question and returns a dict of the three answer
     fields, a text, or a Reply. `wants`: the pictures that a function is shown, by default none; `card`: what its card
     says, as of a Predictor. `choices`: fields of `harness.prediction.choices.Choices`, such as `split="validation"`,
-    `frames=FOLDER` or `limit=100`.
+    `frames=FOLDER` or `limit=100`. With `clips`, and `labels` or `world`, the clips are the user's own: no truth is
+    known, and answers.json stands in the card's place.
 
     Raises UsageError, and HarnessError where the model fails: its earlier answers are kept, and the same call resumes
     if the model has a card; without one nothing says that it is the same model.
@@ -92,6 +99,7 @@ def predict(
                 unanswered = unanswered_by_kind(_ask(run, journal))
                 if unanswered and not chosen.give_up:
                     raise IncompleteError(_incomplete(run, unanswered, len(journal.lines)))
+                _check_shown(run.own, journal)
                 lines = [journal.lines[clip_id] for clip_id in run.split.floors.clips if clip_id in journal.lines]
                 journal.check_before_finishing()
                 entry.write(run, lines, journal.agreed, unanswered)
@@ -152,6 +160,13 @@ def _ask(run: Run, journal: Journal) -> Mapping[str, str]:
     return take.unanswered
 
 
+def _check_shown(own: OwnQuestions | None, journal: Journal) -> None:
+    """Raise HarnessError where not one clip of the user's own could be shown."""
+    if own and own.faults and not journal.lines:
+        name, why = next(iter(own.faults.items()))
+        raise HarnessError(f"no clip could be shown: {name}: {why}")
+
+
 def _incomplete(run: Run, unanswered: Mapping[str, int], answered: int) -> str:
     kinds = ", ".join(f"{kind} {number:,}" for kind, number in unanswered.items())
     return (
@@ -163,6 +178,8 @@ def _incomplete(run: Run, unanswered: Mapping[str, int], answered: int) -> str:
 
 def summary_lines(prediction: Prediction) -> list[str]:
     """Summary lines for the terminal: how many clips are answered, from which sources, and what a score will miss."""
+    if prediction.own:
+        return _own_summary_lines(prediction, prediction.own)
     model, repaired, fallback = prediction.sources.values()
     lines = [
         f"{prediction.answered:,} of {plural(prediction.expected, 'clip')} of {prediction.world} / {prediction.split} "
@@ -179,6 +196,33 @@ def summary_lines(prediction: Prediction) -> list[str]:
         lines.append(
             f"  {prediction.expected - prediction.answered:,} have no answer{why}: a score counts them as wrong"
         )
+    return lines
+
+
+def _own_summary_lines(prediction: Prediction, own: OwnQuestions) -> list[str]:
+    """Summary lines about own clips: how many are answered, what was answered, what could not be shown."""
+    model, repaired, unread = prediction.sources.values()
+    lines = [
+        f"{prediction.answered:,} of {plural(prediction.expected, 'clip')} of {prediction.world} answered in "
+        f"{prediction.path}",
+        f"  {model:,} as the model said it, {repaired:,} repaired, {unread:,} not read (null)"
+        + (f", {prediction.kept:,} of them with the operation that it said" if prediction.kept else ""),
+    ]
+    if prediction.operations:
+        known = (*own.labels.operations, NO_OPERATION)
+        said = [
+            f"{name} {number:,}" + ("" if name in known else " (not among the operations)")
+            for name, number in prediction.operations.items()
+        ]
+        more = [f"{len(said) - LISTED:,} other answers"] if len(said) > LISTED else []
+        lines.append(f"  {', '.join(said[:LISTED] + more)}")
+    if prediction.unanswered:
+        kinds = ", ".join(f"{kind} {number:,}" for kind, number in prediction.unanswered.items())
+        lines.append(f"  {plural(sum(prediction.unanswered.values()), 'clip')} given up: {kinds}")
+    faults = [f"{name} ({why})" for name, why in list(own.faults.items())[:NAMED]]
+    if faults:
+        more = [f"{len(own.faults) - NAMED:,} more"] if len(own.faults) > NAMED else []
+        lines.append(f"  not shown, because they cannot be read: {', '.join(faults + more)}")
     return lines
 
 
@@ -219,6 +263,7 @@ def _outcome(run: Run, lines: Sequence[Mapping[str, Any]], unanswered: Mapping[s
     sources = Counter(line["source"] for line in lines)
     fallbacks = [line["raw_output"] for line in lines if line["source"] == FALLBACK]
     expected = len(run.split.floors.clips)
+    operations = Counter(line["dominant_operation"] or NO_OPERATION for line in lines)
     return Prediction(
         path=run.output / PREDICTIONS,
         world=run.split.world,
@@ -231,4 +276,6 @@ def _outcome(run: Run, lines: Sequence[Mapping[str, Any]], unanswered: Mapping[s
         sealed=run.split.sealed,
         published=run.split.published,
         unanswered=dict(unanswered),
+        own=run.own,
+        operations=dict(operations.most_common()) if run.own else {},
     )

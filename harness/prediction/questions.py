@@ -27,15 +27,15 @@ from harness.prediction.choices import Choices
 from harness.prediction.predictor import Question, Wants
 from harness.worlds.rendering import render
 from reference.errors import RenderError
-from reference.files import locked, read_json_lines
+from reference.files import locked
 from reference.home import cache_home
+from reference.outside_files import JSON_BYTES, json_lines, read_object
 from reference.pool import in_order
-from reference.rendering.lists import INDEX, RENDERING, read_description
+from reference.rendering.lists import read_description
 from reference.rendering.render_split import description, source_of
 from reference.rendering.request import Request
-from reference.shapes import json_lines
 from reference.training.datasets import Clips
-from reference.truth.sealed import COMMITMENT
+from reference.truth.sealed import CLIPS, COMMITMENT, INDEX, RENDERING
 from reference.truth.store import Truth
 
 AHEAD = 2
@@ -107,9 +107,10 @@ class Pictures(ThereAlready):
         self._folder, self.pictures = folder, pictures
         try:
             # absolute: pictures are read in a thread while the model may be in a working directory of its own
-            self._clips, self._places = Clips(folder.absolute(), trusted=trusted), _places(folder)
+            self._clips = Clips(folder.absolute(), trusted=trusted)
         except RenderError as error:  # before anything is asked: the folder that was named is the fault
             raise UsageError(str(error)) from None
+        self._places = _places(folder, self._clips)
         self.clips = tuple(self._places)
         if strange := set(self.clips).difference(known):
             raise UsageError(f"{folder}: shows clips that are not of the split: {min(strange)!r}")
@@ -127,7 +128,7 @@ class Pictures(ThereAlready):
 
 def open_rendering(folder: Path, truth: Truth, known: Collection[str], wants: Wants) -> Pictures:
     """Return the rendering in `folder`, or in the folder there that is named after the split. Raises UsageError."""
-    if not (folder / "render.json").is_file() and (folder / truth.split / "render.json").is_file():
+    if not (folder / RENDERING).is_file() and (folder / truth.split / RENDERING).is_file():
         folder /= truth.split
     details = _read_description(folder)
     _check_split(folder, details, truth)
@@ -194,22 +195,21 @@ def is_whole(folder: Path) -> bool:
     """Return whether a folder of the cache holds a whole rendering; one that does not say what it is, is removed."""
     if not folder.is_dir():
         return False
-    if _object(folder / "render.json") is None:
+    if _object(folder / RENDERING) is None:
         with locked(folder):  # another process may just begin there
-            if _object(folder / "render.json") is None:
+            if _object(folder / RENDERING) is None:
                 shutil.rmtree(folder, ignore_errors=True)
         return False
-    index = _object(folder / "index.json")
-    with contextlib.suppress(OSError, ValueError):
-        return index is not None and len(list(read_json_lines(folder / "clips.jsonl"))) == index.get("clips")
+    index = _object(folder / INDEX)
+    with contextlib.suppress(RenderError):
+        return index is not None and sum(1 for _ in json_lines(folder / CLIPS, RenderError)) == index.get("clips")
     return False
 
 
 def _object(path: Path) -> dict[str, Any] | None:
     """Return the JSON object in a file, or None."""
-    with contextlib.suppress(OSError, ValueError, RecursionError):
-        value = json.loads(path.read_text(encoding="utf-8"))
-        return value if isinstance(value, dict) else None
+    with contextlib.suppress(RenderError):
+        return read_object(path, RenderError, JSON_BYTES)
     return None
 
 
@@ -281,11 +281,9 @@ def _check_wants(folder: Path, request: dict[str, Any], wants: Wants, *, rendere
         )
 
 
-def _places(folder: Path) -> dict[str, int]:
-    """Return clip id -> line of clips.jsonl, from 0. Raises UsageError, also for a line that is marked as altered."""
-    places = dict[str, int]()
-    for number, (_, place, row) in enumerate(json_lines(folder / "clips.jsonl", RenderError)):
-        if row.get("as_domain") or row.get("paint_out"):
-            raise UsageError(f"{place}: an altered picture, a split is not judged on that")
-        places[row["clip_id"]] = number
-    return places
+def _places(folder: Path, clips: Clips) -> dict[str, int]:
+    """Return clip id -> line of clips.jsonl, from 0. Raises UsageError for a line that is marked as altered."""
+    for number, row in enumerate(clips.rows, 1):
+        if row.altered:
+            raise UsageError(f"{folder / CLIPS}:{number}: an altered picture, a split is not judged on that")
+    return {row.clip_id: place for place, row in enumerate(clips.rows)}

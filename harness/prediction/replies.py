@@ -3,7 +3,8 @@
 source `model`     the reply was an answer as it stood
 source `repaired`  the answer was cut out of a text, or repaired, by the reader that `harness score` uses
 source `fallback`  the text holds no whole answer: the constant answer of the training split stands in. An operation
-                   that can still be read is kept, and what follows it is T(operation), its usual successor
+                   that can still be read is kept, and what follows it is T(operation), its usual successor. Own clips
+                   have no training split: what cannot be read is null
 
 Labels are written as the world spells them; one that the world does not know stays as the model wrote it, and is wrong.
 A confidence in an answer that is not the model's own is left out.
@@ -18,10 +19,12 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from harness.errors import HarnessError
-from harness.ingestion.line_checker import SOURCES, answer_part, check, read_answer
+from harness.ingestion.lines.fields import SOURCES, answer_part
+from harness.ingestion.lines.line_checker import check
+from harness.ingestion.lines.model_text import read_answer
 from harness.ingestion.rows import fault_of, kind_of, to_plain
 from harness.ingestion.vocabulary import UNKNOWN_LABEL, Vocabulary
-from harness.prediction.floors import Floors
+from harness.prediction.floors import Floors, NoFloors
 from harness.prediction.predictor import USAGE, Answer, Reply
 
 MODEL, REPAIRED, FALLBACK = SOURCES
@@ -43,7 +46,7 @@ class Asked(NamedTuple):
 class Reader:
     """Reader of replies about the clips of one split."""
 
-    def __init__(self, floors: Floors):
+    def __init__(self, floors: Floors | NoFloors):
         self.floors, self.words = floors, Vocabulary(floors.operations)
 
     def line(self, clip_id: str, reply: Answer, latency_ms: float, asked: Asked | None = None) -> dict[str, Any]:
@@ -57,7 +60,8 @@ class Reader:
             raise HarnessError(f"clip {clip_id}: the reply holds neither text nor answer")
         line = {"clip_id": clip_id, **fields, **self._confidences(reply, source)}
         line["latency_ms"] = round(latency_ms if reply.latency_ms is None else reply.latency_ms, 3)
-        line |= _facts_of_service(reply, asked)
+        if facts := _facts_of_service(reply, asked):
+            line |= {"source": source, **facts}  # in the order that scoring reads fast
         if reply.text is not None:
             line["raw_output"] = _writable(reply.text[:RAW_CHARACTERS])
         return line | {"source": source}
@@ -119,11 +123,11 @@ def _facts_of_service(reply: Reply, asked: Asked | None) -> dict[str, Any]:
     """Return what the server, and the asking, say of the answer: usage, finish_reason, served_model, times."""
     found = {
         "usage": None if reply.usage is None else {name: int(number) for name, number in reply.usage.items()},
+        "attempts": asked and asked.attempts,
+        "wait_ms": asked and round(asked.wait_ms, 3),
         "finish_reason": _label_of_service(reply.finish_reason),
         "served_model": _label_of_service(reply.served_model),
         "ttft_ms": None if reply.ttft_ms is None else round(reply.ttft_ms, 3),
-        "attempts": asked and asked.attempts,
-        "wait_ms": asked and round(asked.wait_ms, 3),
     }
     return {name: value for name, value in found.items() if value is not None}
 

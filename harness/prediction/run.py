@@ -14,9 +14,11 @@ from harness.masking import Mask
 from harness.prediction.asker import Asker, is_asker
 from harness.prediction.choices import Choices
 from harness.prediction.facts import Facts
-from harness.prediction.floors import Floor, Floors
+from harness.prediction.floors import Floor, Floors, NoFloors
 from harness.prediction.model_code import ModelCode
 from harness.prediction.models import Function, find, name_of, to_predictor
+from harness.prediction.own_clips.labels import labels_of_world, read_labels
+from harness.prediction.own_clips.questions import OwnQuestions, open_clips
 from harness.prediction.predictor import Predictor, Wants
 from harness.prediction.questions import Blind, Questions, make_rendering, open_rendering
 from harness.prediction.replies import Reader
@@ -36,7 +38,7 @@ class Split(NamedTuple):
     pin: dict[str, str]  # what the card pins the truth by: its digest, or a sealed split's commitment
     sealed: bool
     published: bool
-    floors: Floors
+    floors: Floors | NoFloors
 
     @classmethod
     def of(cls, truth: Truth) -> Split:
@@ -49,6 +51,12 @@ class Split(NamedTuple):
             sealed=bool(truth.sealed),
             floors=Floors(truth),
         )
+
+    @classmethod
+    def of_own_clips(cls, name: str, questions: OwnQuestions) -> Split:
+        """Return what stands for a split where clips of the user's own are asked about, whose truth nobody knows."""
+        floors = NoFloors(questions.clips, questions.labels.operations)
+        return cls(world=name, name="own clips", pin={}, sealed=False, published=False, floors=floors)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,10 +72,15 @@ class Run:
     output: Path  # the entry's folder as it was given
     folder: Path  # the same, wherever the model leads this process
     choices: Choices
-    frames: Path | None  # as given
+    given: Choices  # before their paths were made absolute
     split: Split
     questions: Questions
     reader: Reader
+
+    @property
+    def own(self) -> OwnQuestions | None:
+        """Return the questions about clips of the user's own; None for those about a split."""
+        return self.questions if isinstance(self.questions, OwnQuestions) else None
 
     @property
     def is_identified(self) -> bool:
@@ -102,10 +115,15 @@ def prepare(
         predictor = to_predictor(found, wants, card)
     facts = Facts.of(predictor, code, mask)
     _check_way(name, predictor, choices)
-    with choices.open() as truth:
-        split = Split.of(truth)
-        questions = _questions(name, facts.wants, truth, split.floors.clips, choices)
-    if isinstance(predictor, Floor):
+    questions: Questions
+    if choices.clips is not None:
+        questions = _own_questions(name, predictor, facts.wants, given, choices)
+        split = Split.of_own_clips(choices.clips.name or "clips", questions)
+    else:
+        with choices.open() as truth:
+            split = Split.of(truth)
+            questions = _questions(name, facts.wants, truth, split.floors.clips, choices)
+    if isinstance(predictor, Floor) and isinstance(split.floors, Floors):
         predictor.prepare(split.floors)
     return Run(
         model=name,
@@ -117,7 +135,7 @@ def prepare(
         output=folder,
         folder=folder.absolute(),
         choices=choices,
-        frames=given.frames,
+        given=given,
         split=split,
         questions=questions,
         reader=Reader(split.floors),
@@ -145,6 +163,22 @@ def _questions(model: str, wants: Wants | None, truth: Truth, clips: tuple[str, 
     return make_rendering(truth, clips, wants, choices)
 
 
+def _own_questions(
+    model: str, predictor: Predictor | Asker, wants: Wants | None, given: Choices, choices: Choices
+) -> OwnQuestions:
+    """Return the questions about clips of the user's own, and say which of the files there are left out."""
+    assert choices.clips is not None
+    if isinstance(predictor, Floor):
+        raise UsageError(f"{model} answers from a training split, and --clips has none: name a model that looks")
+    if choices.frames:
+        raise UsageError("--clips shows its own pictures: leave --frames out")
+    labels = labels_of_world(choices.world, choices.home) if choices.labels is None else read_labels(choices.labels)
+    shown = open_clips(choices.clips, choices.clips_fps)
+    for sentence in shown.found.remarks():
+        choices.say(sentence)
+    return OwnQuestions(shown, labels, wants)
+
+
 def identity(run: Run) -> dict[str, Any]:
     """Return what makes this run the one that an earlier start began.
 
@@ -162,13 +196,15 @@ def identity(run: Run) -> dict[str, Any]:
         "model": shown[0],
         "options": shown[1],
         "card": sha256(card.encode()) if run.is_identified else None,
-        "world": run.split.world,
-        "split": run.split.name,
-        "truth": max(run.split.pin.values())[:16],
+        **(run.own.identity if run.own else _split_identity(run.split)),
         "pictures": run.questions.pictures,
         **({"training": sha256(training.encode())} if run.facts.training is not None else {}),
         **({"secrets": _keyed_digest(given, run.choices.home)} if given != shown else {}),
     }
+
+
+def _split_identity(split: Split) -> dict[str, str]:
+    return {"world": split.world, "split": split.name, "truth": max(split.pin.values())[:16]}
 
 
 def _keyed_digest(value: Any, home: Path | None) -> str:

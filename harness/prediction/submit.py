@@ -16,7 +16,17 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from harness.cards import CARD, ENTRY_NAME, FILE_NAME, PREDICTIONS, READING, Card, read_card, write_entry
+from harness.cards import (
+    CARD,
+    ENTRY_NAME,
+    FILE_NAME,
+    PREDICTIONS,
+    READING,
+    Card,
+    prediction_file,
+    read_card,
+    write_entry,
+)
 from harness.errors import HarnessError, SubmissionError, UsageError
 from harness.ingestion.submission_file import PACKED, STDIN, shown_name, split_ending
 from harness.masking import Mask
@@ -63,7 +73,7 @@ def submit(
         raise UsageError(f"kind = {kind!r}, expected one of {', '.join(KINDS)}")
     if str(file) == STDIN:
         raise UsageError("submit needs a file: write standard input into one first")
-    path = Path(file)
+    path = Path(prediction_file(file))
     predictions = _predictions_name(path, entry)
     old = _old_predictions(entry, path, predictions, replace=replace)
     request, _ = as_its_card_says(path, request)

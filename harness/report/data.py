@@ -11,6 +11,7 @@ from harness.report.gather import Gathered
 from harness.report.panels.anticipation import Anticipation, anticipation
 from harness.report.panels.certainty import Certainty, certainty
 from harness.report.panels.confusion import Confusion, confusion
+from harness.report.panels.costs import Costs, costs
 from harness.report.panels.details import Details, details
 from harness.report.panels.first import Look, first
 from harness.report.panels.losses import Losses, losses
@@ -57,6 +58,7 @@ class Page:
     notices: list[Notice]
     standings: Standings
     certainty: Certainty | None
+    costs: Costs | None
     focus: int
     models: list[Model]
     pairs: list[Pair]
@@ -80,6 +82,7 @@ def page(gathered: Gathered) -> Page:
         notices=notices(gathered, board),
         standings=board,
         certainty=certainty(gathered),
+        costs=costs(gathered),
         focus=_focus(gathered.entries),
         models=models,
         pairs=pairs(gathered),
@@ -146,5 +149,6 @@ def _model(gathered: Gathered, place: int, entry: Entry) -> Model:
 
 
 def snapshot(page: Page) -> dict[str, Any]:
-    """Return a page's data as JSON values; floats keep all their digits."""
-    return clean(asdict(page))
+    """Return a page's data as JSON values, without a panel of costs that it has not; floats keep all their digits."""
+    values = clean(asdict(page))
+    return {name: value for name, value in values.items() if name != "costs" or value is not None}

@@ -14,7 +14,7 @@ from typing import Any
 
 from harness import disclosure
 from harness.baselines.write import BASELINES
-from harness.cards import Card
+from harness.cards import Card, prediction_file
 from harness.comparison import leaderboard
 from harness.comparison.leaderboard import Entry, ScoredEntries
 from harness.comparison.paired import need_every_clip
@@ -24,7 +24,7 @@ from harness.ingestion.submission_file import shown_name
 from harness.report.clips import Answers, Clips, load
 from harness.scoring.request import Request
 from harness.scoring.result import Score
-from harness.scoring.score import score
+from harness.scoring.score import as_its_card_says, score
 
 FLOOR, PRIOR, ORACLE = "constant", "transition-prior", "oracle"
 
@@ -83,9 +83,11 @@ def gather_report(
     shown: str | None = None,
 ) -> Gathered:
     """Gather one file. `shown` is the title of a file without a `name`; by default its display name."""
+    file = prediction_file(file)
+    request, _ = as_its_card_says(file, request)
+    request = replace(request, follow_card=False)  # it is followed; the page's command says the same in options
     _need(request)
     scored = score(file, request=request, name=name, training=training)
-    request = scored.request  # with what a card beside the file said about reading it
     shown = name or shown or display_name(file)
     entry = _operand(shown, scored, Path(file))
     field = leaderboard.pair_entries([entry], request, FLOOR)

@@ -22,7 +22,9 @@ from harness.metrics_table import BY_KEY, METRICS, PARTS, PUBLIC, SINGLE
 from harness.report import typography
 from harness.report.columns import pack
 from harness.report.data import Page
+from harness.report.panels.costs import LABELS, LogAxis
 from harness.report.panels.measure import Axis
+from harness.usage.words import dollars
 from harness.words import WORDS, plain
 from reference.resources import text
 
@@ -42,7 +44,7 @@ class Sheet:
 class Plot:
     """Plane of a chart with two axes: turns values into pixels, rounded to a tenth."""
 
-    x: Axis
+    x: Axis | LogAxis
     y: Axis
     width: int = 300
     height: int = 190
@@ -71,7 +73,8 @@ def html(page: Page, client: dict[str, Any], sheets: Sequence[Sheet] = ()) -> st
         "models": ["" if place == page.focus else panels for place, panels in enumerate(models)],
         "pairs": pairs,
     }
-    style, script = static("style.css"), "\n".join(static(f"{name}.js") for name in SCRIPTS)
+    style = static("style.css") + (static("costs.css") if page.costs else "")
+    script = "\n".join(static(f"{name}.js") for name in SCRIPTS)
     return (
         environment()
         .get_template("page.html.j2")
@@ -139,6 +142,7 @@ def environment() -> jinja2.Environment:
         "p": typography.p_value,
         "ends": typography.interval_in_words,
         "exact": typography.exact,
+        "dollars": dollars,
         "fraction": typography.fraction,
         "short_p": typography.p_in_a_sentence,
         "plain": plain,
@@ -147,6 +151,7 @@ def environment() -> jinja2.Environment:
     made.globals |= {
         "Plot": Plot,
         "Axis": Axis,
+        "LABELS": LABELS,
         "METRIC": BY_KEY,
         "METRICS": METRICS,
         "SINGLE": SINGLE,

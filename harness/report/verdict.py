@@ -72,7 +72,10 @@ def _way(row: dict[str, Any]) -> str:
 
 
 def _mend(record: dict[str, Any], row: dict[str, Any]) -> list[str]:
-    """Return the failure mode whose repair would bring most; a score whose interval reaches the ceiling has none."""
+    """Return the failure mode whose repair would bring most, where its gain is shown to be above 0.
+
+    A score whose interval reaches the ceiling has none.
+    """
     rows = [mode for mode in record.get("modes", ()) if mode["gain"] > 0]
     if not rows:
         return []
@@ -83,4 +86,7 @@ def _mend(record: dict[str, Any], row: dict[str, Any]) -> list[str]:
     if first["gain_low"] is not None:
         ends = f" (95% {number(first['gain_low'], sign=True)} to {number(first['gain_high'], sign=True)})"
     gain = number(first["gain"], sign=True)
-    return [f"Mend first: {first['title']}, {plural(first['n'], 'clip')}, worth {gain}{ends}."]
+    clips = plural(first["n"], "clip")
+    if first["gain_low"] is not None and round(first["gain_low"], 3) <= 0:
+        return [f"No failure mode stands out yet: {first['title']}, {clips}, has the largest gain, {gain}{ends}."]
+    return [f"Mend first: {first['title']}, {clips}, worth {gain}{ends}."]

@@ -32,6 +32,7 @@ from harness.scoring.request import Request
 from harness.version import __version__
 from reference import shapes
 from reference.files import sha256
+from reference.outside_files import decode, parse_json, read_text
 
 PACKED = re.compile(r'<script type="application/octet-stream" id="data">([A-Za-z0-9+/=\s]*)</script>')
 SHEETS = re.compile(r'<script type="application/octet-stream" id="sheets">([^<]*)</script>')
@@ -56,7 +57,7 @@ def verify(path: Path, submissions: Path, request: Request) -> Checked:
     `request` says where truth and scores are kept and whether truth may be revealed; the rest stands in the page. Fails
     with a UsageError where the file is no page, says what no page says, or where a prediction file is missing.
     """
-    text = _read(path)
+    text = read_text(path, UsageError, MAX_PAGE, shown_name(path))
     packed = unpack(text, path)
     sheets = _sheets(text, path, len(packed["clips"]["id"]))
     if not submissions.is_dir():
@@ -113,19 +114,11 @@ def unpack(text: str, path: Path) -> dict[str, Any]:
     if not inflater.eof:
         full = len(plain) == MAX_UNPACKED
         raise UsageError(f"{name}: has packed data of more than {MAX_UNPACKED:,} bytes" if full else none)
-    packed = shapes.parse_json(shapes.decode(plain, name, UsageError), f"{name}: packed data", UsageError)
+    packed = parse_json(decode(plain, name, UsageError), f"{name}: packed data", UsageError)
     recipe = packed.get("recipe") if isinstance(packed, dict) else None
     if not isinstance(recipe, dict) or recipe.get("format") != data.FORMAT:
         raise UsageError(none)
     return check_packed(packed, name)
-
-
-def _read(path: Path) -> str:
-    """Return the text of a page. Raises UsageError for anything but a UTF-8 file of at most MAX_PAGE bytes."""
-    try:
-        return shapes.decode(shapes.read_bytes(path, UsageError, MAX_PAGE), path, UsageError)
-    except UsageError as error:
-        raise UsageError(shown_name(str(error))) from None
 
 
 def _sheets(text: str, path: Path, clips: int) -> list[Sheet]:

@@ -13,14 +13,16 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from harness.cards import TRAINING
 from harness.errors import HarnessError, UsageError
 from harness.formatting import count, number, percent
 from harness.ingestion.strict_json import parse
-from harness.ingestion.submission_file import JSON_SPACE, PACKED, STDIN, shown_name
+from harness.ingestion.submission_file import JSON_SPACE, PACKED, STDIN, Limits, shown_name
 from harness.report import gather
 from harness.report.write import write
 from harness.scoring.request import Request
 from harness.scoring.training_record import read_training_record
+from reference.outside_files import read_bytes
 
 REMEDY = "--watch needs a file that grows by one object a line"
 
@@ -61,9 +63,7 @@ def _whole_lines(file: Path) -> bytes:
     """Return the file's whole lines, the last also without a line end; nothing where the file does not exist yet."""
     if not file.exists():
         return b""
-    if not file.is_file():
-        raise UsageError(f"{shown_name(file)}: not a regular file")
-    text = file.read_bytes()
+    text = read_bytes(file, UsageError, Limits().max_bytes, shown_name(file))
     if text.lstrip(JSON_SPACE)[:1] == b"[":
         raise UsageError(f"{shown_name(file)}: a JSON array, which is whole or not at all; {REMEDY}")
     whole = text.rfind(b"\n") + 1
@@ -83,7 +83,7 @@ def _need_lines(file: Path) -> None:
 def _training_record(file: Path, training: Path | None) -> Path | None:
     """Return the path of the training record. Fails with a UsageError where it cannot be read."""
     read_training_record(file, training)
-    beside = file.parent / "training.json"
+    beside = file.parent / TRAINING
     return beside if training is None and beside.is_file() else training
 
 

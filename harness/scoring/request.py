@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -46,13 +46,14 @@ class Request:
     fps: float | None = None  # frame rate of the answers, converted to 25
     clip_frames: int | None = None  # frames of a clip in the answers, converted to 125
     clip_map: ClipMap | None = None  # clips by an id in the file, or in its order; or a file that says so
-    follow_card: bool = True  # an entry's file is read as its card says, where nothing else was chosen
+    follow_card: bool = True  # an entry's file is judged and read as its card says, where nothing else was chosen
     max_line_bytes: int | None = None
     max_lines: int | None = None
     max_bytes: int | None = None
     home: Path | None = None  # the cache; by default HARNESS_HOME
     truth: Path | None = None  # a truth database, or a folder of them, instead of the cache
     organiser: bool = False  # a sealed split's record is not redacted
+    chosen: frozenset[str] = field(default=frozenset(), compare=False)  # fields that `of` was given
 
     def __post_init__(self) -> None:
         if not isinstance(self.weights, Weights | None):
@@ -74,14 +75,20 @@ class Request:
     def __repr__(self) -> str:
         shown = {field.name: getattr(self, field.name) for field in fields(self)}
         changed = {name: value for name, value in shown.items() if value != getattr(_DEFAULTS, name)}
+        changed.pop("chosen", None)
         changed |= {"rules": changed["rules"].name} if "rules" in changed else {}
         return f"Request({', '.join(f'{name}={value!r}' for name, value in changed.items())})"
 
     @classmethod
     def of(cls, request: Request | None = None, **choices: Any) -> Request:
-        """Return `request`, or the default one, with these fields changed. Raises UsageError for other names."""
+        """Return `request`, or the default one, with these fields chosen. Raises UsageError for other names."""
         check_choices(cls, choices)
-        return replace(request, **choices) if request else cls(**choices)
+        chosen = (request.chosen if request else frozenset()) | choices.keys()
+        return replace(request or _DEFAULTS, **choices, chosen=chosen)
+
+    def is_chosen(self, name: str) -> bool:
+        """Return True for a field that `of` was given, also with its default value, or that has another value."""
+        return name in self.chosen or getattr(self, name) != getattr(_DEFAULTS, name)
 
     def ingestion(self) -> dict[str, Any]:
         """Return the options of `ingest`."""

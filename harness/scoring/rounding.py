@@ -40,7 +40,7 @@ def rounding_note(record: dict[str, Any]) -> str:
     if found and found["fps"] == FPS:
         return (
             "this world's truth counted another frame rate, and these answers were read at 25 fps; "
-            "--fps F reads answers that count F frames a second"
+            "where they count F a second, `harness score FILE --fps F` reads them so"
         )
     if not found or not found["rounded"] or found["hits_lost"] is None:
         return ""

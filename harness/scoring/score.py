@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness import disclosure
-from harness.cards import CARD, READING, predictions_of, read_card
-from harness.errors import UsageError
+from harness.cards import CARD, Card, prediction_file, predictions_of, read_card, refuse_own_answers
+from harness.errors import SubmissionError, UsageError
 from harness.ingestion.ingest import Ingestion, ingest
 from harness.ingestion.rows import NAME, is_path, write_rows
 from harness.ingestion.submission_file import STDIN, SubmissionFile, open_submission, shown_name
@@ -29,9 +29,12 @@ from harness.scoring.rounding import rounding_of
 from harness.scoring.score_cache import ANSWERS, RECORD, key
 from harness.scoring.signature import check_name, signature, with_name
 from harness.scoring.training_record import read_training_record
+from harness.usage.card import with_card
 from harness.version import __version__
+from reference import shapes
 from reference.code_digest import code_digest
 from reference.home import cache_home
+from reference.truth.catalog import locate, names
 from reference.truth.database import write_errors
 from reference.truth.store import Truth
 
@@ -50,6 +53,7 @@ def score(
 ) -> Score:
     """Score predictions against the truth of a split: a file ("-" is standard input), dicts, or a pandas DataFrame.
 
+    An entry may be given as its folder, or by its name in `submissions/`, instead of its predictions.
     Dicts and rows of a DataFrame are read as the lines of a file would be; problems name them by number, from 1.
     `choices`: fields of a Request, such as `split="test-large"` or `lenient=True`; `request`: the Request that they
     change. `name`: the model's name, shown and pinned in the signature; scorings of a sealed split are logged by it.
@@ -59,12 +63,14 @@ def score(
     Returns a Score; of a sealed split it is redacted unless its organiser asks. Raises SubmissionError (lines were
     rejected), TruthError, UsageError; all are HarnessError.
     """
+    submission = prediction_file(submission) if is_path(submission) else submission
     request, said = as_its_card_says(submission, Request.of(request, **choices))
     check_name(name)
     beside = submission if is_path(submission) else STDIN  # rows have no folder
     training_record = read_training_record(beside, training)
     cache = request.score_cache()
     with ExitStack() as stack:
+        stack.enter_context(_notes_on_refusal(said))
         scratch = stack.enter_context(cache.scratch())
         source = stack.enter_context(_open(submission, scratch, request))
         truth = opened or stack.enter_context(request.open((source.path,), (scratch,)))
@@ -77,7 +83,10 @@ def score(
             with write_errors(cache.folder):
                 _score_into(scratch, source, truth, request, training_record)
             folder = cache.keep(scratch, entry)
-    record = with_name(json.loads((folder / RECORD).read_bytes()), name)
+    record = json.loads((folder / RECORD).read_bytes())
+    if is_path(submission):
+        record = with_card(record, Path(submission))
+    record = with_name(record, name)
     record["diagnostics"]["notes"] += said
     if commitment:
         record = disclosure.log_and_redact(record, commitment, cache_home(request.home))
@@ -90,6 +99,7 @@ def validate(submission: str | Path | Rows, *, request: Request | None = None, *
     Takes the submission and the choices of `score`. Never raises SubmissionError, because the problems are in the
     result.
     """
+    submission = prediction_file(submission) if is_path(submission) else submission
     request, _ = as_its_card_says(submission, Request.of(request, **choices))
     with (
         request.score_cache().scratch() as scratch,
@@ -100,36 +110,66 @@ def validate(submission: str | Path | Rows, *, request: Request | None = None, *
 
 
 def as_its_card_says(submission: str | Path | Rows, request: Request) -> tuple[Request, list[str]]:
-    """Return the request with what the card beside an entry's predictions says about reading them, and a note on it.
+    """Return the request with what the card beside an entry's predictions says, and notes on it.
 
-    A choice of the request's own counts more. A card counts for the file whose sum it states. Raises UsageError where
-    its clip map is not the one whose sum it states.
+    That is the world and split that they are for, and how they are read. A choice of the request's own counts more; a
+    note says where it contradicts the card. A card counts for the file whose sum it states. Raises UsageError where its
+    clip map is not the one whose sum it states, for a world that is not known here, and for answers about own clips.
     """
     if not request.follow_card or not is_path(submission) or str(submission) == STDIN:
         return request, []
-    if not (Path(submission).parent / CARD).is_file():
-        return request, []
     path = Path(submission)
+    if not (path.parent / CARD).is_file():
+        refuse_own_answers(path, request.world, request.split)
+        return request, []
     try:
         card = read_card(path.parent)
     except UsageError:
         return request, [f"the {CARD} beside it cannot be read, so it is not followed"]
-    if card.predictions != path.name or not any(getattr(card, name) for name in (*READING, "clip_map")):
+    if card.predictions != path.name:
         return request, []
     try:
         predictions_of(path.parent, card)
     except UsageError:
         return request, [f"the {CARD} beside it is of another file, so it is not followed"]
-    asked = {name: value for name, value in card.ingestion(path.parent).items() if value}
-    chosen = {name: value for name, value in asked.items() if getattr(request, name) == getattr(_DEFAULT, name)}
-    if not chosen:
-        return request, []
-    plain = {name for name, value in chosen.items() if value is True or name == "clip_map"}
-    shown = ", ".join(name if name in plain else f"{name} {value}" for name, value in chosen.items())
-    return replace(request, **chosen), [f"read as the {CARD} beside it says: {shown}"]
+    judged_on, notes = _world_of(card, path.parent, request)
+    reading = {name: value for name, value in card.ingestion(path.parent).items() if value}
+    followed = judged_on | {name: value for name, value in reading.items() if not request.is_chosen(name)}
+    if followed:
+        plain = {name for name, value in followed.items() if value is True or name == "clip_map"}
+        shown = ", ".join(name if name in plain else f"{name} {value}" for name, value in followed.items())
+        notes.insert(0, f"read as the {CARD} beside it says: {shown}")
+    return replace(request, **followed), notes
 
 
-_DEFAULT = Request()
+def _world_of(card: Card, folder: Path, request: Request) -> tuple[dict[str, str], list[str]]:
+    """Return world and split of a card as far as nothing else was chosen, and a note where something else was."""
+    home = cache_home(request.home)
+    world, split = locate(request.world, home).name, request.split
+    followed: dict[str, str] = {}
+    if card.world != world and not request.is_chosen("world"):
+        if card.world not in names(home):
+            raise UsageError(
+                f"{folder / CARD}: is for the world {shapes.shown(card.world)}, which `harness world list` does not "
+                "name here; --world says which one to take"
+            )
+        followed["world"] = world = card.world
+    if card.world == world and card.split != split and not request.is_chosen("split"):
+        followed["split"] = split = card.split
+    if (world, split) == (card.world, card.split):
+        return followed, []
+    said, judged = (f"{shapes.shown(name)[1:-1]} / {part}" for name, part in ((card.world, card.split), (world, split)))
+    return followed, [f"the {CARD} beside it is for {said}; it is read for {judged}, as was chosen"]
+
+
+@contextmanager
+def _notes_on_refusal(notes: list[str]) -> Iterator[None]:
+    """Add the notes on the card to the refusal of a file: it may be refused for what they say."""
+    try:
+        yield
+    except SubmissionError as error:
+        error.args = ("\n".join([str(error), *notes]), *error.args[1:])
+        raise
 
 
 @contextmanager
@@ -165,6 +205,8 @@ def _record(
     """Return the score record: what identifies it, the measurements, known failures of the task, what was read."""
     measured = measure(facts, request.weights)
     record = _identity(ingestion, facts.truth, request, training) | measured
+    if ingestion.usage is not None:
+        record["usage"] = ingestion.usage
     record["submission"]["sources"] = facts.single_row("sources")
     if ingestion.answered is not None:
         record["submission"]["answered"] = ingestion.answered

@@ -11,13 +11,12 @@ from harness.cards import TRAINING
 from harness.errors import UsageError
 from harness.ingestion.strict_json import parse
 from harness.ingestion.submission_file import STDIN
-from reference.small_files import read_small
+from reference.outside_files import DEPTH, read_text
 
 NUMBERS = ("predicted_peak_gib", "measured_peak_gib", "steps", "wall_s", "oom_events")
 WHOLE_NUMBERS = ("steps", "oom_events")
 NO_RECORD = "none"
 """Said in place of a path: the `training.json` beside a submission is another program's, or is not to count."""
-DEPTH = 64
 
 
 def read_training_record(submission: str | Path, training: str | Path | None) -> dict[str, Any] | None:
@@ -63,11 +62,8 @@ def _depth(value: Any) -> int:
 
 
 def _read(path: Path) -> dict[str, Any]:
-    try:  # strictly, since no score record could hold NaN, a lone surrogate or a deep nesting
-        record, faults = parse(read_small(path).decode("utf-8"))
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise UsageError(f"{path}: not a readable training record ({reason})") from None
+    # strictly, since no score record could hold NaN, a lone surrogate or a deep nesting
+    record, faults = parse(read_text(path, UsageError))
     if fault := faults[0].wrong if faults else record_fault(record):
         raise UsageError(f"{path}: not a readable training record ({fault})")
     from harness.masking import Mask  # its patterns take as long to compile as a small file takes to read

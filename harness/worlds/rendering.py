@@ -16,10 +16,12 @@ from reference.extras import needs
 from reference.files import write_atomically
 from reference.rendering import render_split
 from reference.rendering.estimate import Estimate
+from reference.rendering.lists import TRUTH
 from reference.rendering.recordings import moment_ms
 from reference.rendering.request import Request
 from reference.task import DEFAULT_SPLIT
 from reference.truth.catalog import locate
+from reference.truth.sealed import CLIPS
 
 FORMAT = "warehouse-harness/rendered-1"
 
@@ -38,7 +40,7 @@ def render(
         done = render_split.render(
             request, folder, workers=workers, progress=report, home=home, announce=partial(_announce, request, workers)
         )
-    truth = Path(folder) / "truth.jsonl"
+    truth = Path(folder) / TRUTH
     return {
         "format": FORMAT,
         "world": request.world,
@@ -51,7 +53,7 @@ def render(
         "bytes": done.bytes,
         "scored": request.scored,
         "whole": request.scored and not (request.limit or request.domains or done.left_out),
-        "list": str(Path(folder) / "clips.jsonl"),
+        "list": str(Path(folder) / CLIPS),
         "truth": str(truth) if truth.exists() else None,
     }
 

@@ -13,18 +13,20 @@ from reference import sealing
 from reference.errors import WorldError
 from reference.files import write_json
 from reference.home import cache_home
+from reference.outside_files import read_object
 from reference.process.world import World, load_world
-from reference.rendering.render_split import SIDES, generator, render
+from reference.rendering.lists import read_description
+from reference.rendering.render_split import generator, render
 from reference.rendering.request import Request
 from reference.rendering.sources import Scenes
 from reference.sealing import Check, Render
-from reference.task import CLIP_FRAMES, DEFAULT_SPLIT
+from reference.task import DEFAULT_SPLIT
 from reference.truth.origin import Seal
-from reference.truth.published import RENDERING, REVEALED, read_commitment, read_object
+from reference.truth.published import REVEALED, read_commitment, read_reveal
 from reference.truth.sealed import COMMITMENT, Secret, read_secret, registered_seal, secret_of
 
 REVEALED_FORMAT = "warehouse-harness/reveal-1"
-PICTURES = {"form": str, "frames": int, "sampler": str, "size": int, "image": str}
+PICTURES = ("form", "frames", "sampler", "size", "image")
 """Fields of a rendering's request that `harness world seal` lets its user choose or leaves at their default."""
 Say = Callable[[str], object]
 """Takes a sentence about the work before it begins."""
@@ -79,7 +81,7 @@ def reveal(name: str, path: Path | None = None, *, home: Path | None = None) -> 
 def _holds(path: Path, table: dict[str, str]) -> bool:
     """Return True for a file that holds this JSON object."""
     try:
-        return read_object(path) == table
+        return read_object(path, WorldError) == table
     except WorldError:
         return False
 
@@ -97,11 +99,12 @@ def check_reveal(
     """Compare a published folder with what a revealed secret makes; its render.json says how to make the pictures.
 
     `published`, `secret`, `salt`, `revealed`: as of `revealed_secret`. Raises UsageError for pictures of another
-    version or of no known kind and for what is no secret and salt, and WorldError for files that cannot be read.
+    version and for what is no secret and salt, WorldError for a folder that was not published, and RenderError for a
+    render.json that names no pictures that can be drawn.
     """
     folder, opened = revealed_secret(published, secret, salt, revealed=revealed)
     pictures = picture_choices(folder)
-    if (code := read_object(folder / RENDERING).get("code")) != generator():
+    if (code := read_description(folder).get("code")) != generator():
         raise UsageError(
             f"{folder}: was made by version {str(code)[:16]} of the generator, this is {generator()}; check it with "
             "the version of the harness that sealed it"
@@ -115,8 +118,8 @@ def revealed_secret(
     """Return a published folder, and the secret that was revealed for it.
 
     `published`: the folder, or the file of `reveal` in it; `revealed`: that file, by default reveal.json in the folder.
-    `secret` and `salt`: the two texts instead of a file. Raises UsageError for what is no secret and salt, and
-    WorldError for files that cannot be read.
+    `secret` and `salt`: the two texts instead of a file. Raises UsageError for what is no secret and salt, or those of
+    another split, and WorldError for a folder that was not published.
     """
     if published.is_file() and revealed is None:
         published, revealed = published.parent, published
@@ -125,38 +128,21 @@ def revealed_secret(
     if (secret is None) != (salt is None) or (secret is not None and revealed is not None):
         raise UsageError("expected one file of harness world reveal, or --secret and --salt together")
     public = read_commitment(published)
-    if secret is not None and salt is not None:
-        return published, _secret("--secret and --salt", secret, salt)
     path = revealed or published / REVEALED
-    if not path.is_file():
-        raise UsageError(f"{path}: no such file; harness world reveal NAME -o FILE writes it")
-    table = read_object(path)
-    if table.get("name", public.name) != public.name:
-        raise UsageError(f"{path}: reveals {str(table['name'])[:80]!r}, {published} is {public.name!r}")
-    return published, _secret(str(path), table.get("secret"), table.get("salt"))
+    try:
+        if secret is not None:
+            return published, secret_of(secret, salt, "--secret and --salt")
+        if not path.exists():
+            raise UsageError(f"{path}: no such file; harness world reveal NAME -o FILE writes it")
+        return published, read_reveal(path, published, public)
+    except WorldError as error:
+        raise UsageError(str(error)) from None
 
 
 def picture_choices(folder: Path) -> dict[str, Any]:
-    """Return the choices of a published folder's pictures, of PICTURES.
-
-    Raises WorldError where render.json is missing or holds no JSON object, and UsageError where it names no pictures
-    that can be drawn.
-    """
-    request = read_object(folder / RENDERING).get("request")
-    if not isinstance(request, dict) or any(type(request.get(key)) is not kind for key, kind in PICTURES.items()):
-        raise UsageError(f"{folder / RENDERING}: does not say what was rendered")
-    chosen = {key: request[key] for key in PICTURES}
-    if not (1 <= chosen["frames"] <= CLIP_FRAMES and SIDES[0] <= chosen["size"] <= SIDES[1]):
-        raise UsageError(f"{folder / RENDERING}: {chosen['frames']} frames of {chosen['size']} pixels cannot be drawn")
-    return chosen
-
-
-def _secret(place: str, secret: Any, salt: Any) -> Secret:
-    """Return the secret of two texts. Raises UsageError, which names the place that they are from."""
-    try:
-        return secret_of(secret, salt)
-    except (ValueError, TypeError):
-        raise UsageError(f"{place}: expected secret and salt, 64 hexadecimal digits each") from None
+    """Return the choices of a published folder's pictures, of PICTURES. Raises RenderError as read_description does."""
+    request = read_description(folder)["request"]
+    return {key: request[key] for key in PICTURES}
 
 
 def _renderer(say: Say, workers: int = 2, **pictures: Any) -> Render:

@@ -24,10 +24,10 @@ from typing import Any
 
 from reference.errors import WorldError
 from reference.files import sha256
+from reference.outside_files import read_bytes
 from reference.process.appearance import MARKS, Look, look_faults, read_look
 from reference.process.cutter import CutPlan
 from reference.process.world_shape import check_shape
-from reference.shapes import read_bytes
 from reference.task import CLIP_MS, OPERATIONS, UNKNOWN
 from reference.toml import parse_toml
 
@@ -172,7 +172,7 @@ def world_file(name_or_path: str | Path) -> bytes:
     if name in world_names():
         return resources.files("reference").joinpath("worlds", f"{name}.toml").read_bytes()
     path = Path(name_or_path)
-    if not path.is_file():
+    if not path.exists() or path.is_dir():
         raise WorldError(f"no world {name!r}; there are {', '.join(world_names())}, or give the path of a .toml file")
     return read_bytes(path, WorldError, MAX_BYTES)
 

@@ -14,18 +14,20 @@ from typing import Any, NamedTuple
 
 from reference import shapes
 from reference.errors import HarnessError, RenderError, ShardError
+from reference.outside_files import JSON_BYTES, decode, parse_json, read_json
 from reference.rendering.artifacts import SIDES
 from reference.rendering.prompt import times_s
 from reference.rendering.shards import Sample
 from reference.task import CLIP_FRAMES
+from reference.truth.sealed import CLIPS, INDEX, RENDERING
 
-CLIPS, TRUTH, RENDERING, INDEX = "clips.jsonl", "truth.jsonl", "render.json", "index.json"
+TRUTH = "truth.jsonl"
 PATHS = ("shard", "video", "frames")
 """Fields that name a clip's files; a shard goes before a video, and both before frames."""
 TIME = 0.005
 """Seconds by which a time may be off its frame index."""
 
-_CLIP_ID = shapes.text(128, r"[^\x00-\x1f\x7f]+", "the name of a clip")
+_CLIP_ID = shapes.CLIP_ID
 _PATH = shapes.text(400, r"[^\x00-\x1f\x7f]+", "a path within the folder")
 _LABEL = shapes.text(1000)
 _INDEX = shapes.integer(0, CLIP_FRAMES - 1)
@@ -96,7 +98,7 @@ class Promise(NamedTuple):
 def read_description(folder: Path) -> dict[str, Any]:
     """Return render.json: the request and the world's digest, checked. Raises RenderError."""
     path = folder / RENDERING
-    return shapes.check(shapes.read_json(path, RenderError), _DESCRIPTION, str(path), RenderError)
+    return shapes.check(read_json(path, RenderError, JSON_BYTES), _DESCRIPTION, str(path), RenderError)
 
 
 def promised(folder: Path) -> Promise | None:
@@ -160,20 +162,19 @@ def _member(path: Path, sample: Sample, field: str, shape: shapes.Shape) -> dict
     place = f"{path}: member {sample.key}.{field}"
     if field not in sample.members:
         raise ShardError(f"{place} is missing")
-    content = shapes.decode(sample.members[field], place, ShardError)
-    return shapes.check(shapes.parse_json(content, place, ShardError), shape, place, ShardError)
+    content = decode(sample.members[field], place, ShardError)
+    return shapes.check(parse_json(content, place, ShardError), shape, place, ShardError)
 
 
 def truth_rows(folder: Path) -> Iterator[dict[str, Any]]:
     """Yield the lines of truth.jsonl. Raises RenderError with file and line, also for a clip twice."""
-    seen: set[str] = set()
-    for _, place, row in shapes.json_lines(folder / TRUTH, RenderError):
-        shapes.check(row, _TRUTH, place, RenderError)
-        _check_segment(row, place, RenderError)
-        if row["clip_id"] in seen:
-            raise RenderError(f"{place}: clip_id {shapes.shown(row['clip_id'])} stands there twice")
-        seen.add(row["clip_id"])
-        yield row
+    yield from (row for _, _, row in shapes.clip_rows(folder / TRUTH, _check_truth, RenderError))
+
+
+def _check_truth(row: Any, place: str) -> dict[str, Any]:
+    shapes.check(row, _TRUTH, place, RenderError)
+    _check_segment(row, place, RenderError)
+    return row
 
 
 def _check_segment(row: Mapping[str, Any], place: str, error: type[HarnessError]) -> None:
@@ -186,7 +187,7 @@ def shard_offsets(folder: Path) -> dict[str, dict[str, int]]:
     """Return shard -> clip id -> byte at which its sample begins. Raises RenderError for a damaged index."""
     path = folder / INDEX
     try:
-        index = shapes.check(shapes.read_json(path, RenderError), _SHARDS, str(path), RenderError)
+        index = shapes.check(read_json(path, RenderError, JSON_BYTES), _SHARDS, str(path), RenderError)
     except RenderError as error:
         raise RenderError(f"{path}: not the index of a rendering ({_reason(error, path)})") from None
     return {file["path"]: file["offsets"] for file in index["files"]}
@@ -207,5 +208,5 @@ def path_inside(folder: Path, name: str, place: str = CLIPS) -> Path:
     if not inside:
         raise RenderError(f"{folder / place}: {name!r} leads out of the folder")
     if is_other:
-        raise RenderError(f"{folder / place}: {name!r} is no regular file")
+        raise RenderError(f"{folder / place}: {name!r} is not a regular file")
     return path

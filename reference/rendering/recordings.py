@@ -11,7 +11,7 @@ video is the user's own: it is decoded in the calling process, with wider limits
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from fractions import Fraction
 from pathlib import Path
@@ -20,13 +20,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from reference.errors import RenderError, VideoError
+from reference.errors import RenderError
 from reference.rendering.sources import Job, Pixels
 from reference.task import CLIP_FRAMES, FRAME_MS, OPEN_SPLITS, Clip
 from reference.truth.openpack import EPOCH
 from reference.truth.origin import Origin
 from reference.truth.truth_rows import truth_row, usual_successors
-from reference.video.decoders import Limits, open_video, shown_seconds, upright
+from reference.video.decoders import Limits, shown_seconds
+from reference.video.instants import letterbox, pictures_at
 from reference.video.samplers import LUMA_SIDE, luma_of
 
 RECORDING = Limits(side=4096, frames=5_000_000, seconds=24 * 3600)
@@ -90,7 +91,7 @@ class Recording:
     def frames(self, job: Job, indices: Sequence[int], size: int) -> Pixels:
         video, at = job.scene
         instants = [Fraction(at + index * FRAME_MS, 1000) for index in indices]
-        return np.stack([_letterbox(video, picture, size) for picture in pictures_at(video, instants)])
+        return np.stack([letterbox(video, picture, size) for picture in pictures_at(video, instants)])
 
     def luma(self, job: Job) -> NDArray[Any]:
         return luma_of(self.frames(job, range(CLIP_FRAMES), 2 * LUMA_SIDE))
@@ -99,50 +100,6 @@ class Recording:
 def _not_covered(video: Path, world: str, timed: Sequence[tuple[Clip, int]], length_ms: float) -> str:
     span = f"clips begin {min(at for _, at in timed):,} to {max(at for _, at in timed):,} ms after its first frame"
     return f"{video}: shows no whole clip of {world}: by --video-start, {span}, and it lasts {length_ms:,.0f} ms"
-
-
-def pictures_at(path: Path, instants: Iterable[Fraction]) -> Iterator[Any]:
-    """Yield the PyAV frame on show at each instant (seconds after the first frame, rising). Raises VideoError."""
-    waiting = list(instants)
-    with open_video(path) as (container, stream):
-        first = stream.start_time or 0
-        _seek(container, stream, first, waiting[0])
-        before = None
-        for picture in container.decode(stream):
-            at = (picture.pts - first) * stream.time_base
-            if before is None and at > waiting[0]:
-                raise VideoError(f"{path}: shows nothing at {float(waiting[0]):.3f} s; its index is damaged")
-            while waiting and at > waiting[0]:
-                waiting.pop(0)
-                yield before
-            if not waiting:
-                return
-            before = picture
-        if before is None:
-            raise VideoError(f"{path}: ends before {float(waiting[0]):.3f} s")
-        for _ in waiting:  # the last frame stays on show to the end of the video; the header says how long that is
-            yield before
-
-
-def _seek(container: Any, stream: Any, first: int, instant: Fraction) -> None:
-    """Move the container to the last key frame at or before an instant.
-
-    One second of margin, because some files index key frames by decoding time, which is earlier than display time.
-    """
-    target = max(Fraction(0), instant - 1)
-    container.seek(first + int(target / stream.time_base), stream=stream, backward=True)
-
-
-def _letterbox(path: Path, picture: Any, size: int) -> Pixels:
-    """Return the whole picture, upright, in a square [size, size, 3], in proportion, padded with black."""
-    longer = max(picture.width, picture.height)
-    width, height = (max(1, side * size // longer) for side in (picture.width, picture.height))
-    reduced = picture.reformat(width=width, height=height, format="rgb24", interpolation="AREA").to_ndarray()
-    small = upright(path, picture, reduced)
-    square = np.zeros((size, size, 3), np.uint8)
-    top, left = ((size - side) // 2 for side in small.shape[:2])
-    square[top : top + small.shape[0], left : left + small.shape[1]] = small
-    return square
 
 
 def moment_ms(text: str) -> int:

@@ -13,9 +13,7 @@ flight.
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import json
-import os
 import shutil
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures.process import BrokenProcessPool
@@ -28,17 +26,18 @@ from typing import IO, Any
 from reference.code_digest import code_digest
 from reference.drawing.frame import render_frames
 from reference.errors import RenderError
-from reference.files import TEMPORARY, replacement, write_json
+from reference.files import TEMPORARY, locked, replacement, write_json
 from reference.pool import in_processes
 from reference.rendering.artifacts import IMAGES, PARTIAL, SIDES
 from reference.rendering.estimate import Estimate, check_room, estimate
-from reference.rendering.lists import RENDERING, read_description
+from reference.rendering.lists import TRUTH, read_description
 from reference.rendering.recordings import Recording
 from reference.rendering.request import Request
 from reference.rendering.sources import DrawFrames, Job, Scenes, Source
 from reference.rendering.writers import FORMS, Writer, WrittenFile
 from reference.task import OPEN_SPLITS
 from reference.truth.catalog import locate
+from reference.truth.sealed import CLIPS, INDEX, RENDERING
 from reference.video.samplers import SAMPLERS
 
 FORMAT = "warehouse-harness/rendering-1"
@@ -91,7 +90,7 @@ def render(
             f"{folder}: is named after a split; pictures of another domain, or painted out, need another name"
         )
     writer = Writer(folder, request, source)
-    if announce is not None and not (folder / "render.json").exists() and (planned := estimate(writer)) is not None:
+    if announce is not None and not (folder / RENDERING).exists() and (planned := estimate(writer)) is not None:
         announce(planned, check_room(folder, planned))
     with _exclusive(folder, description(request, source)):
         return _write(writer, workers, progress)
@@ -165,7 +164,7 @@ def generator() -> str:
 def _exclusive(folder: Path, description: dict[str, Any]) -> Iterator[None]:
     """Hold the folder for this process alone. Raises RenderError where it holds another request, or anything else."""
     folder.mkdir(parents=True, exist_ok=True)
-    with _lock(folder):
+    with locked(folder, RenderError(f"{folder}: another process is rendering into it")):
         _compare(folder, description)
         _sweep(folder)
         write_json(folder / RENDERING, description)
@@ -173,20 +172,6 @@ def _exclusive(folder: Path, description: dict[str, Any]) -> Iterator[None]:
             yield
         finally:
             _sweep(folder)
-
-
-@contextlib.contextmanager
-def _lock(folder: Path) -> Iterator[None]:
-    """Lock the folder itself, so that the lock ends with the process and leaves no file."""
-    lock = os.open(folder, os.O_RDONLY)
-    try:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise RenderError(f"{folder}: another process is rendering into it") from None
-        yield
-    finally:
-        os.close(lock)
 
 
 def _sweep(folder: Path) -> None:
@@ -239,12 +224,12 @@ def _write(writer: Writer, workers: int, progress: Progress | None) -> RenderSum
                 progress(summary.clips, expected)
     summary.bytes = sum(file["bytes"] for file in summary.files)
     index = {"format": FORMAT, "clips": summary.clips, "bytes": summary.bytes, "files": summary.files}
-    write_json(folder / "index.json", index)
+    write_json(folder / INDEX, index)
     return summary
 
 
 def _open_lists(stack: contextlib.ExitStack, folder: Path, request: Request) -> tuple[IO[str], IO[str] | None]:
-    names = ["clips.jsonl", *(["truth.jsonl"] if request.split in OPEN_SPLITS else [])]
+    names = [CLIPS, *([TRUTH] if request.split in OPEN_SPLITS else [])]
     files = []
     for name in names:
         temporary = stack.enter_context(replacement(folder / name))

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import IO, Any, NamedTuple
 
 from reference.errors import ShardError
-from reference.shapes import open_regular
+from reference.outside_files import open_regular
 
 MEMBER = re.compile(r"(?P<key>[A-Za-z0-9][A-Za-z0-9_-]{0,79})\.(?P<field>[0-9]{2}\.(?:jpg|webp)|json|truth\.json)")
 KEY = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,79}")

@@ -13,22 +13,25 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from reference import shapes
 from reference.errors import RenderError, ShardError
+from reference.outside_files import LINE_BYTES, json_line, open_regular, read_bytes
 from reference.randomness import digest
 from reference.rendering import lists
 from reference.rendering.artifacts import image_pixels
 from reference.rendering.prompt import prompt_of_frames
 from reference.rendering.shards import MEMBER_BYTES, Sample, read_sample, read_shard
+from reference.shapes import clip_rows
 from reference.task import OPERATIONS
 from reference.training import augment as augmenting
 from reference.training.augment import Augmentation
+from reference.truth.sealed import CLIPS, INDEX, RENDERING
 from reference.video.read import frames as video_frames
 
 Pixels = NDArray[np.uint8]
@@ -36,11 +39,15 @@ ANSWERS = ("dominant_operation", "temporal_segment", "next_operation")
 
 
 class _Row(NamedTuple):
-    """Line of clips.jsonl: where it begins in the file, its clip, and which shard holds that, if one does."""
+    """Line of clips.jsonl: where it begins in the file, its clip, which shard holds that, and whether it was altered.
+
+    `altered`: drawn in another domain, or with surfaces painted out.
+    """
 
     place: int
     clip_id: str
     shard: str | None
+    altered: bool
 
 
 class Clips:
@@ -73,16 +80,16 @@ class Clips:
         if "video" in row:
             return self._augmented(self._video(row, truth))
         pictures = [lists.path_inside(self.folder, name) for name in row["frames"]]
-        contents = (shapes.read_bytes(path, RenderError, MEMBER_BYTES) for path in pictures)
+        contents = (read_bytes(path, RenderError, MEMBER_BYTES) for path in pictures)
         frames = self._frames(zip(pictures, contents, strict=True))
         return self._augmented(_sample(row, frames, truth))
 
     def _row(self, index: int) -> dict[str, Any]:
-        path = self.folder / lists.CLIPS
-        with shapes.open_regular(path, RenderError) as file:
+        path = self.folder / CLIPS
+        with open_regular(path, RenderError) as file:
             file.seek(self.rows[index].place)
             place = f"{path}:{index + 1}"
-            line = shapes.json_line(file.readline(shapes.LINE_BYTES + 1), place, RenderError)
+            line = json_line(file.readline(LINE_BYTES + 1), place, RenderError)
         return lists.check_row(line, place, self.promise)
 
     def _in_shard(self, row: dict[str, Any]) -> dict[str, Any]:
@@ -90,12 +97,10 @@ class Clips:
         path, clip_id = lists.path_inside(self.folder, row["shard"]), row["clip_id"]
         offset = self.offsets.get(row["shard"], {}).get(clip_id)
         if offset is None:
-            raise RenderError(
-                f"{self.folder / lists.INDEX}: does not say where clip {clip_id} begins in {row['shard']}"
-            )
+            raise RenderError(f"{self.folder / INDEX}: does not say where clip {clip_id} begins in {row['shard']}")
         sample = read_sample(path, offset)
         if sample.key != clip_id:
-            raise RenderError(f"{self.folder / lists.INDEX}: clip {clip_id} begins elsewhere, there is {sample.key}")
+            raise RenderError(f"{self.folder / INDEX}: clip {clip_id} begins elsewhere, there is {sample.key}")
         return self._from_shard(path, sample)
 
     def _from_shard(self, path: Path, sample: Sample) -> dict[str, Any]:
@@ -129,7 +134,7 @@ class Clips:
         found, _ = video_frames(path, indices=wanted, trusted=self.trusted)
         if self.promise and found.shape[1:3] != (self.promise.side, self.promise.side):
             height, width = found.shape[1:3]
-            raise RenderError(f"{path}: has {width} x {height} pixels, {lists.RENDERING} says {self.promise.side}")
+            raise RenderError(f"{path}: has {width} x {height} pixels, {RENDERING} says {self.promise.side}")
         return _sample(row, found[[wanted.index(index) for index in shown]], truth)
 
     def _augmented(self, sample: dict[str, Any]) -> dict[str, Any]:
@@ -154,7 +159,7 @@ class _Stream:
             path = lists.path_inside(self.clips.folder, shard)
             for sample in self._order(list(read_shard(path))):
                 if (shard, sample.key) not in listed:
-                    raise ShardError(f"{path}: holds clip {sample.key}, which {lists.CLIPS} does not name there")
+                    raise ShardError(f"{path}: holds clip {sample.key}, which {CLIPS} does not name there")
                 yield self.clips._augmented(self.clips._from_shard(path, sample))
 
     def _order(self, items: list[Any]) -> list[Any]:
@@ -199,16 +204,11 @@ def _stream(clips: Clips, shuffle: int | None, part: tuple[int, int]) -> _Stream
 
 def _rows(folder: Path, promise: lists.Promise | None) -> Iterator[_Row]:
     """Yield the lines of clips.jsonl, checked. Raises RenderError with file and line."""
-    seen: set[str] = set()
-    path = folder / lists.CLIPS
+    path = folder / CLIPS
     if not path.exists():
         raise RenderError(f"{path}: not the list of a rendering (no such file)")
-    for at, place, value in shapes.json_lines(path, RenderError):
-        row = lists.check_row(value, place, promise)
-        if row["clip_id"] in seen:
-            raise RenderError(f"{place}: clip {row['clip_id']} stands there twice")
-        seen.add(row["clip_id"])
-        yield _Row(at, row["clip_id"], row.get("shard"))
+    for at, _, row in clip_rows(path, partial(lists.check_row, promise=promise), RenderError):
+        yield _Row(at, row["clip_id"], row.get("shard"), bool(row.get("as_domain") or row.get("paint_out")))
 
 
 def _truths(folder: Path) -> dict[str, dict[str, Any]]:

@@ -12,7 +12,7 @@ import re
 from dataclasses import replace
 from pathlib import Path
 
-from reference.errors import WorldError
+from reference.errors import WorldError, nearest
 from reference.home import cache_home
 from reference.process.world import load_world, world_names
 from reference.truth.imported import imported_names, imported_origin
@@ -81,6 +81,7 @@ def _more_names(name: str, home: Path) -> str:
     """Return what else could have been named: a published folder, an imported world."""
     if Path(name).is_dir():
         return f"; the folder holds no {COMMITMENT}, as that of a sealed split does"
-    found = imported_names(home)
-    sealed = "" if Path(name).exists() else ", or of the folder that a sealed split was published as"
-    return sealed + (f"; imported: {', '.join(found)}" if found else "")
+    is_file, found = Path(name).exists(), imported_names(home)
+    sealed = "" if is_file else ", or of the folder that a sealed split was published as"
+    near = "" if is_file else nearest(name, names(home))
+    return sealed + (f"; imported: {', '.join(found)}" if found else "") + (f"; did you mean {near}?" if near else "")

@@ -14,8 +14,10 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from reference.errors import TruthError
+from reference.errors import MachineError, TruthError
 from reference.home import remedy_for
+from reference.machine import has_no_room, reason_of_the_system
+from reference.outside_files import is_utf8
 from reference.resources import sql
 
 if TYPE_CHECKING:
@@ -25,10 +27,6 @@ STORAGE_VERSION = "v1.4.0"  # what this DuckDB writes by default, older clients 
 MAGIC = slice(8, 12), b"DUCK"
 PATIENCE_SECONDS = 10.0
 TABLES = {"meta", "operations", "clips", "constants", "transition"}
-_DISK = re.compile(
-    "No space left on device|File too large|Disk quota exceeded|Read-only file system|Permission denied|"
-    "Input/output error|No such file or directory|Is a directory|Not a directory|File name too long"
-)
 
 
 class UnreadableTruthError(TruthError):
@@ -37,21 +35,18 @@ class UnreadableTruthError(TruthError):
 
 @contextlib.contextmanager
 def write_errors(path: Path) -> Iterator[None]:
-    """Turn an error of DuckDB while it writes (a full disk, say) into one line that names the file. Raises TruthError.
-
-    DuckDB reports a full disk as an error of reading and writing, of the transaction, or of memory that it could not
-    spill: what the system says in it decides.
-    """
+    """Turn an error of DuckDB while it writes (a full disk, say) into a TruthError of one line that names the file."""
     import duckdb
 
     try:
         yield
     except duckdb.Error as error:
-        found = _DISK.search(str(error))
-        if found is None and not isinstance(error, duckdb.IOException):
+        reason = reason_of_the_system(error)
+        if not reason and not isinstance(error, duckdb.IOException):
             raise
-        reason = found[0] if found else str(error).splitlines()[0]
-        raise TruthError(f"{path}: cannot be written ({reason}){remedy_for(path)}") from None
+        reason = reason or str(error).splitlines()[0]
+        kind = MachineError if has_no_room(reason) else TruthError
+        raise kind(f"{path}: cannot be written ({reason}){remedy_for(path)}") from None
 
 
 def connect(temporary: Path | None = None) -> duckdb.DuckDBPyConnection:
@@ -69,10 +64,8 @@ def connect(temporary: Path | None = None) -> duckdb.DuckDBPyConnection:
 
 def need_utf8(path: Path) -> None:
     """Raise TruthError for a path that is not UTF-8, which DuckDB neither reads nor writes."""
-    try:
-        str(path.absolute()).encode()
-    except UnicodeEncodeError:
-        raise TruthError(f"{str(path)!a}: the name is not UTF-8; choose another file or folder") from None
+    if not is_utf8(str(path.absolute())):
+        raise TruthError(f"{str(path)!a}: the name is not UTF-8; choose another file or folder")
 
 
 def attach_new(connection: duckdb.DuckDBPyConnection, path: Path) -> None:

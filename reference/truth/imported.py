@@ -30,6 +30,7 @@ from typing import Any
 
 from reference.errors import WorldError
 from reference.files import locked, scratch, sha256, write_json
+from reference.outside_files import JSON_BYTES, read_bytes, read_object
 from reference.process.cutter import DEFAULT_PLAN, session_clips
 from reference.process.priors import Fit, fit, fit_leave_one_out
 from reference.process.world import world_names
@@ -100,10 +101,9 @@ def imported_origin(name: str, home: Path) -> Origin | None:
         recover_worlds(home)
     if not (folder / DESCRIPTION).is_file():
         return None
-    try:
-        description = json.loads((folder / DESCRIPTION).read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError):
-        description = None
+    description: dict[str, Any] = {}
+    with contextlib.suppress(WorldError):
+        description = read_object(folder / DESCRIPTION, WorldError, JSON_BYTES)
     if not _is_description(description):
         raise WorldError(f"{folder / DESCRIPTION}: not readable; import {name} again")
     return Origin(
@@ -116,9 +116,9 @@ def imported_origin(name: str, home: Path) -> Origin | None:
     )
 
 
-def _is_description(value: Any) -> bool:
+def _is_description(value: Mapping[str, Any]) -> bool:
     """Return True for an object that names stored files, their kind, and sessions of splits."""
-    if not isinstance(value, dict) or value.get("kind") not in ("openpack", "truth"):
+    if value.get("kind") not in ("openpack", "truth"):
         return False
     files, splits, chosen = value.get("files"), value.get("splits", {DEFAULT_SPLIT: []}), value.get("map")
     return (
@@ -243,14 +243,7 @@ def _describe(
     """Copy the files and return their description; all that the truth depends on is in it."""
     kept = []
     for place, file in enumerate(files):
-        if file.exists() and not file.is_file() and not file.is_dir():
-            raise WorldError(f"{file}: is no regular file")
-        try:
-            if file.stat().st_size > MAX_BYTES:
-                raise WorldError(f"{file}: has {file.stat().st_size:,} bytes, at most {MAX_BYTES:,} are read")
-            content = file.read_bytes()
-        except OSError as error:
-            raise WorldError(f"{file}: {error.strerror}") from None
+        content = read_bytes(file, WorldError, MAX_BYTES)
         stored = f"{place:03d}-{re.sub(r'[^A-Za-z0-9._-]', '_', file.name)[-80:]}"
         (folder / stored).write_bytes(content)
         kept.append({"file": stored, "name": file.name, "sha256": sha256(content)})

@@ -32,6 +32,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from reference.errors import WorldError
+from reference.outside_files import decode, read_bytes, read_text
 from reference.process.cutter import join_events
 from reference.resources import text
 from reference.task import OPERATIONS, UNKNOWN, Run, normalise_label
@@ -46,6 +47,7 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 DELIMITERS = (",", ";", "\t")
 HEADER_BYTES = 1 << 16
+MAX_BYTES = 1 << 30
 COMMON_COLUMNS = ("user", "session", "box")
 LAYOUTS: tuple[tuple[str, ...], ...] = (("id", "start", "end"), ("id", "unixtime"), ("act_id", "unixtime"))
 """Columns of the layouts beside COMMON_COLUMNS; the first is the operation's id."""
@@ -121,7 +123,7 @@ def map_text(name_or_path: str | Path) -> str | None:
         return None
     if str(name_or_path) in SHIPPED_MAPS:
         return _shipped_map(str(name_or_path))
-    return Path(name_or_path).read_text("utf-8")
+    return read_text(Path(name_or_path), WorldError)
 
 
 def _shipped_map(name: str) -> str:
@@ -139,7 +141,7 @@ def load_map(name_or_path: str | Path = DEFAULT_MAP) -> OperationMap:
         raise WorldError(
             f"no map {str(path)!r}: give {', '.join(SHIPPED_MAPS)}, {IDENTITY}, or the path of a .toml file"
         )
-    return parse_map(path.read_bytes(), str(path))
+    return parse_map(read_bytes(path, WorldError), str(path))
 
 
 def parse_map(content: bytes, place: str) -> OperationMap:
@@ -276,14 +278,7 @@ def _header_problem(header: list[str]) -> str:
 
 def _fields(path: Path) -> Iterator[tuple[int, list[str]]]:
     """Yield (line, fields) of each line that is not blank; a row that spans several lines has the last one's number."""
-    try:
-        content = path.read_bytes()
-        text = content.decode("utf-8-sig")
-    except OSError as error:
-        raise WorldError(f"{path}: cannot be read: {error.strerror}") from error
-    except UnicodeDecodeError as error:
-        line = content.count(b"\n", 0, error.start) + 1
-        raise WorldError(f"{path}:{line}: not UTF-8: {error.reason}") from error
+    text = decode(read_bytes(path, WorldError, MAX_BYTES), path, WorldError, mark=True)
     delimiter = _delimiter(text.partition("\n")[0].strip()) or ","
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
     try:

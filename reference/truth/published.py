@@ -10,22 +10,25 @@ The folder comes from a stranger. Sizes, types, names and ids are checked before
 
 from __future__ import annotations
 
-import hashlib
-import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
+from reference import shapes
 from reference.errors import TruthError, WorldError
+from reference.files import sha256
+from reference.outside_files import JSON_BYTES, open_regular, read_object
 from reference.process.world import World, load_world, world_names
 from reference.task import OPEN_SPLITS
 from reference.truth.origin import Content, Origin, Published
 from reference.truth.sealed import (
+    CLIPS,
     COMMITMENT,
     COMMITMENT_FORMAT,
+    INDEX,
     NAME,
+    RENDERING,
     WORLD_FILE,
     Secret,
     commit,
@@ -36,12 +39,9 @@ from reference.truth.sealed import (
 )
 from reference.truth.synthetic import public_fit
 
-CLIPS, INDEX, RENDERING, REVEALED = "clips.jsonl", "index.json", "render.json", "reveal.json"
-MAX_JSON_BYTES = 1 << 20
-MAX_INDEX_BYTES = 1 << 28
-MAX_LINE_BYTES = 1 << 20
+REVEALED = "reveal.json"
 DIGEST = re.compile("[0-9a-f]{64}")
-CLIP_ID_CHARACTERS = 128
+_CLIP = shapes.table({"clip_id": shapes.CLIP_ID}, others=True)
 
 
 @dataclass(frozen=True)
@@ -70,8 +70,8 @@ def published_origin(name: str) -> Origin | None:
         return None
     said = read_commitment(folder)
     world = published_world(folder, said.split)
-    with _readable(folder / CLIPS).open("rb") as file:
-        clips = hashlib.file_digest(file, "sha256").hexdigest()
+    with open_regular(_present(folder / CLIPS), WorldError) as file:
+        clips = sha256(file)
     if (folder / REVEALED).exists():
         return _revealed_origin(folder, said, clips)
     return Origin(
@@ -86,12 +86,12 @@ def published_origin(name: str) -> Origin | None:
 
 def _revealed_origin(folder: Path, said: Commitment, clips: str) -> Origin:
     """Return the split as anyone can make it after the reveal: its truth is public, if the commitment opens to it."""
-    secret = _read_reveal(folder / REVEALED, said)
+    secret = read_reveal(folder / REVEALED, folder, said)
     world = sealed_world(folder / WORLD_FILE, said.name, secret)
 
     def check(truth: str) -> None:
         """Raise TruthError unless the commitment opens to a truth of that digest and to what lies in the folder."""
-        code = str(read_object(folder / RENDERING).get("code"))
+        code = str(read_object(_present(folder / RENDERING), WorldError).get("code"))
         if commit(secret.salt, statement(world, said.split, folder, truth, code)) != said.commitment:
             raise TruthError(
                 f"{folder / REVEALED}: what its secret makes, or what lies in {folder}, is not what was committed to; "
@@ -103,22 +103,22 @@ def _revealed_origin(folder: Path, said: Commitment, clips: str) -> Origin:
     return replace(origin, digest=digest, public=True, published=Published(folder, said.commitment, check))
 
 
-def _read_reveal(path: Path, said: Commitment) -> Secret:
-    """Return the secret that the organiser's file reveals. Raises WorldError for one of another split, or malformed."""
-    table = read_object(path)
+def read_reveal(path: Path, folder: Path, said: Commitment) -> Secret:
+    """Return the secret that the organiser's file at `path` reveals for a published folder.
+
+    Raises WorldError for a file of another split or of another commitment, and for a malformed one.
+    """
+    table = read_object(path, WorldError)
     for key, expected in (("name", said.name), ("commitment", said.commitment)):
         if table.get(key, expected) != expected:
-            raise WorldError(f"{path}: reveals {key} {str(table[key])[:80]!r}, {path.parent} is {expected!r}")
-    try:
-        return secret_of(table["secret"], table["salt"])
-    except (ValueError, KeyError, TypeError):
-        raise WorldError(f"{path}: expected secret and salt, 64 hexadecimal digits each") from None
+            raise WorldError(f"{path}: reveals {key} {str(table[key])[:80]!r}, {folder} is {expected!r}")
+    return secret_of(table.get("secret"), table.get("salt"), path)
 
 
 def read_commitment(folder: Path) -> Commitment:
     """Return what the commitment of a published folder says. Raises WorldError where it is missing or malformed."""
     path = folder / COMMITMENT
-    table = read_object(path)
+    table = read_object(_present(path), WorldError)
     if table.get("format") != COMMITMENT_FORMAT:
         raise WorldError(f"{path}: format is {str(table.get('format'))[:60]!r}, expected {COMMITMENT_FORMAT!r}")
     for key, shape in (("name", NAME), ("split", NAME), ("commitment", DIGEST)):
@@ -129,30 +129,17 @@ def read_commitment(folder: Path) -> Commitment:
 
 def published_world(folder: Path, split: str) -> World:
     """Return the public world of a published folder. Raises WorldError for one that has no such sealed split."""
-    path = _readable(folder / WORLD_FILE, MAX_JSON_BYTES)
+    path = _present(folder / WORLD_FILE)
     world = load_world(path)
     if split in OPEN_SPLITS or split not in world.splits:
         raise WorldError(f"{path}: has no split {split!r} that could be sealed, which {COMMITMENT} names")
     return world
 
 
-def read_object(path: Path, limit: int = MAX_JSON_BYTES) -> dict[str, Any]:
-    """Return the JSON object in a file of at most `limit` bytes. Raises WorldError, which names the file."""
-    try:
-        value = json.loads(_readable(path, limit).read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError):
-        raise WorldError(f"{path}: not a readable JSON file") from None
-    if not isinstance(value, dict):
-        raise WorldError(f"{path}: not a JSON object")
-    return value
-
-
-def _readable(path: Path, limit: int | None = None) -> Path:
-    """Return the path of a regular file of at most `limit` bytes. Raises WorldError for anything else."""
-    if not path.is_file():
+def _present(path: Path) -> Path:
+    """Return the path of a file that every published folder has. Raises WorldError where it is missing."""
+    if not path.exists():
         raise WorldError(f"{path}: no such file; `harness world seal` wrote one, so the folder is not whole")
-    if limit is not None and path.stat().st_size > limit:
-        raise WorldError(f"{path}: has more than {limit:,} bytes")
     return path
 
 
@@ -161,7 +148,7 @@ def _content(folder: Path, world: World, split: str) -> Content:
     size = world.split(split)
     ids = tuple(_clip_ids(folder / CLIPS, size.sessions * size.clips))
     if (folder / INDEX).exists():
-        listed = read_object(folder / INDEX, MAX_INDEX_BYTES).get("clips")
+        listed = read_object(folder / INDEX, WorldError, JSON_BYTES).get("clips")
         if listed != len(ids):
             raise WorldError(
                 f"{folder / CLIPS}: has {len(ids):,} lines, {INDEX} says {str(listed)[:20]}; fetch it again"
@@ -177,21 +164,14 @@ def _content(folder: Path, world: World, split: str) -> Content:
 
 
 def _clip_ids(path: Path, most: int) -> Iterator[str]:
-    """Yield the clip ids of clips.jsonl. Raises WorldError with file and line, and for more than `most` of them."""
-    seen: set[str] = set()
-    with path.open("rb") as file:
-        for number, line in enumerate(iter(lambda: file.readline(MAX_LINE_BYTES), b""), start=1):
-            if number > most:
-                raise WorldError(f"{path}:{number}: the split has at most {most:,} clips")
-            try:
-                clip_id = json.loads(line)["clip_id"]
-            except (ValueError, KeyError, TypeError, RecursionError):
-                raise WorldError(f"{path}:{number}: not a JSON object with a clip_id") from None
-            usable = isinstance(clip_id, str) and 0 < len(clip_id) <= CLIP_ID_CHARACTERS and clip_id.isprintable()
-            if not usable or clip_id in seen:
-                why = "stands there twice" if usable else "is no name of a clip"
-                raise WorldError(f"{path}:{number}: clip_id {str(clip_id)[:60]!r} {why}")
-            seen.add(clip_id)
-            yield clip_id
-    if not seen:
+    """Yield the clip ids of clips.jsonl. Raises WorldError with file and line, and for none or more than `most`."""
+    number = 0
+    rows = shapes.clip_rows(path, lambda row, place: shapes.check(row, _CLIP, place, WorldError), WorldError)
+    for number, (_, place, row) in enumerate(rows, 1):
+        if number > most:
+            raise WorldError(f"{place}: the split has at most {most:,} clips")
+        if not row["clip_id"].isprintable():
+            raise WorldError(f"{place}: clip_id {shapes.shown(row['clip_id'])} is no printable name")
+        yield row["clip_id"]
+    if not number:
         raise WorldError(f"{path}: names no clip")

@@ -6,20 +6,26 @@ the organiser's that nobody else can read. Floors and transitions are those of t
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
+import os
 import re
 import secrets
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from reference.errors import WorldError
 from reference.files import place_new, scratch, sha256
+from reference.outside_files import open_regular, read_object
 from reference.process.world import World, load_world
 from reference.truth.origin import Origin, Seal
 from reference.truth.synthetic import synthetic_content
 
 REGISTERED, WORLD_FILE, COMMITMENT = "seal.json", "world.toml", "commitment.json"
+CLIPS, RENDERING, INDEX = "clips.jsonl", "render.json", "index.json"
+"""Files of every rendering: the clips, what was requested, and what is in the rendering's files."""
 COMMITMENT_FORMAT = "warehouse-harness/commitment-1"
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 SECRET_BYTES = 32
@@ -84,25 +90,23 @@ def make_secret(path: Path) -> Secret:
 
 def read_secret(path: Path) -> Secret:
     """Return the secret at `path`. Raises WorldError where it is missing, malformed, or readable by others."""
-    try:
-        if path.is_dir():
-            raise WorldError(f"{path}: is a folder, not a secret file of `harness world seal`")
-        if path.stat().st_mode & 0o077:
+    with open_regular(path, WorldError) as file:
+        if os.fstat(file.fileno()).st_mode & 0o077:
             raise WorldError(f"{path}: others can read it; chmod 600 {path.name}")
-        table = json.loads(path.read_text(encoding="utf-8"))
-        return secret_of(table["secret"], table["salt"])
-    except OSError as error:
-        raise WorldError(f"{path}: {error.strerror}") from None
-    except (ValueError, KeyError, TypeError, RecursionError):
+    try:
+        table = read_object(path, WorldError)
+        return secret_of(table.get("secret"), table.get("salt"), path)
+    except WorldError:
         raise WorldError(f"{path}: not a secret file of `harness world seal`") from None
 
 
-def secret_of(key: str, salt: str) -> Secret:
-    """Return the secret of two hexadecimal texts of 64 digits each. Raises ValueError for anything else."""
-    found = Secret(bytes.fromhex(key), bytes.fromhex(salt))
-    if len(found.key) != SECRET_BYTES or len(found.salt) != SECRET_BYTES:
-        raise ValueError(f"secret and salt have {2 * SECRET_BYTES} hexadecimal digits each")
-    return found
+def secret_of(key: Any, salt: Any, place: object) -> Secret:
+    """Return the secret of two hexadecimal texts. Raises WorldError, naming their place, for anything else."""
+    with contextlib.suppress(ValueError, TypeError):
+        found = Secret(bytes.fromhex(key), bytes.fromhex(salt))
+        if len(found.key) == len(found.salt) == SECRET_BYTES:
+            return found
+    raise WorldError(f"{place}: expected secret and salt, {2 * SECRET_BYTES} hexadecimal digits each")
 
 
 def statement(world: World, split: str, folder: Path, truth: str, generator: str) -> dict[str, str]:
@@ -116,7 +120,7 @@ def statement(world: World, split: str, folder: Path, truth: str, generator: str
         "generator": generator,
         "split": split,
         "truth": truth,
-        "clips": sha256(folder / "clips.jsonl"),
+        "clips": sha256(folder / CLIPS),
         "pictures": pictures_digest(folder),
     }
 
@@ -141,8 +145,8 @@ def registered_seal(name: str, home: Path) -> Seal | None:
     if not NAME.fullmatch(name) or not (folder / REGISTERED).is_file():
         return None
     try:
-        return Seal(**json.loads((folder / REGISTERED).read_text(encoding="utf-8")), folder=folder)
-    except (OSError, ValueError, TypeError, RecursionError):
+        return Seal(**read_object(folder / REGISTERED, WorldError), folder=folder)
+    except (WorldError, TypeError):
         raise WorldError(
             f"{folder / REGISTERED}: not a readable registration; remove it and seal {name} again"
         ) from None

@@ -17,10 +17,11 @@ from typing import Any
 from uuid import UUID
 
 from reference.errors import WorldError
+from reference.outside_files import INT64
 from reference.task import CLIP_FRAMES, OPERATIONS, Clip, Segment, frame_table, normalise_label
-from reference.truth.truth_files import Row, rows
+from reference.truth.truth_files import TRUTH_ALONE, Row, rows
 
-INT32, INT64 = 1 << 31, 1 << 63
+INT32 = range(-(1 << 31), 1 << 31)
 NAME_CHARACTERS = 1000
 FEW_FRAMES = 75
 """Frames of a clip at 15 fps, the usual rate that is not 25: truth that stays below probably counts at another rate."""
@@ -67,6 +68,7 @@ class _Reader:
     spelling: dict[str, str] = field(default_factory=lambda: {normalise_label(label): label for label in OPERATIONS})
     visible: dict[str, str] = field(default_factory=lambda: {normalise_label(label): label for label in OPERATIONS})
     alone: int = 0
+    is_surely_truth: bool = False  # some row has a field that answers have not
     last_frame: int = 0
 
     def add(self, row: Row, place: str) -> None:
@@ -82,6 +84,7 @@ class _Reader:
                 f"{place}: two clips of a session have the same clip_index, {clip.clip_index} (the other: {before})"
             )
         self.found[clip_id] = clip, place
+        self.is_surely_truth |= not row.keys().isdisjoint(TRUTH_ALONE)
 
     def clips(self) -> list[Clip]:
         """Return the clips, sessions in the order of the files, each in the order of its indices."""
@@ -95,6 +98,8 @@ class _Reader:
         notes, n = [], len(self.found)
         if n > 1 and self.alone == n:
             notes.append("no session column: each clip is a session of its own, so intervals assume independent clips")
+            if not self.is_surely_truth:
+                notes.append("a model's answers look the same: if these are answers, harness score judges them")
         elif n > 1 and len(self.sessions) == n:
             notes.append("every clip has a session of its own, so intervals assume independent clips")
         elif n > 1 and self.alone:
@@ -198,14 +203,14 @@ class _Reader:
         return known
 
 
-def _integer(row: Row, key: str, place: str, limit: int, default: int | None = None) -> int:
+def _integer(row: Row, key: str, place: str, limit: range, default: int | None = None) -> int:
     value = row.get(key, default)
     if type(value) is not int:
         whole = re.fullmatch(r"(-?[0-9]{1,18})\.0+", str(value))
         raise WorldError(
             f"{place}: {key} is {_short(value)}, expected an integer{f': write {whole[1]}' if whole else ''}"
         )
-    if not -limit <= value < limit:
+    if value not in limit:
         raise WorldError(f"{place}: {key} is {_short(value)}, out of range")
     return value
 

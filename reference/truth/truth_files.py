@@ -2,8 +2,8 @@
 
 A row has the fields of FIELDS, those without a value left out. The segment is flat, the next operation is called
 `next_operation`, and a conversation (LLaVA's `conversations`, or `messages`) is the answer in its only reply. Refused
-with file and line: bytes that are not UTF-8, a key or column twice, a row with more or fewer cells than its header, NaN
-and half surrogate pairs, and two different values for one field.
+with file and line: bytes that are not UTF-8, a key or column twice, a row of more or fewer cells than its header, NaN,
+half surrogate pairs, two values for one field, and a model's answers (ANSWERS_ALONE without TRUTH_ALONE).
 """
 
 from __future__ import annotations
@@ -13,11 +13,13 @@ import io
 import json
 import math
 import re
+import shlex
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from reference.errors import WorldError
+from reference.outside_files import DEPTH, decode, is_deep, is_utf8, read_bytes
 from reference.resources import sql
 from reference.task import NEXT_NAMES
 from reference.truth import openpack
@@ -26,15 +28,18 @@ Row = Mapping[str, Any]
 
 SEGMENT = ("start_frame", "end_frame")
 ANSWER = ("dominant_operation", "temporal_segment", *SEGMENT, *NEXT_NAMES)
-FIELDS = (
-    *("clip_id", *ANSWER, "session", "clip_index", "start_ms", "previous_operation", "next_operations"),
-    *("cut_kind", "domain", "worker", "id", "conversations", "messages"),
+TRUTH_ALONE = (
+    *("session", "clip_index", "start_ms", "previous_operation", "next_operations", "cut_kind", "domain", "worker"),
 )
+"""Fields that rows of truth may have, and answers have not."""
+FIELDS = ("clip_id", *ANSWER, *TRUTH_ALONE, "id", "conversations", "messages")
+ANSWERS_ALONE = ("raw_output", "confidence", "next_confidence", "latency_ms")
+"""Fields of a prediction file that truth has not, unless it also has one of TRUTH_ALONE."""
 REQUIRED = ("clip_id", "dominant_operation", *SEGMENT, "next_operation")
 INTEGERS = (*SEGMENT, "clip_index", "start_ms")
 DELIMITERS = (",", "\t", ";")
 REPLIES = ("gpt", "assistant", "model")
-MAX_BYTES = 1 << 30
+MAX_BYTES = openpack.MAX_BYTES
 """Bytes of a truth file that are read; of Parquet characters of all cells, which it may hold packed."""
 _SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 _SPACES = re.compile(r"[ \t\r\n]*")
@@ -57,11 +62,23 @@ def rows(path: Path, name: str) -> Iterator[tuple[int, Row]]:
         if twice := _twice(row):
             raise WorldError(f"{place}: {twice}")
         known = {key: value for key, value in row.items() if key in FIELDS and value is not None}
+        _need_truth(row, name, place)
         read = _canonical(_answered(known, place), place)
         if missing := [key for key in REQUIRED if key not in read]:
             there = ", ".join([str(key) for key in row if key not in FIELDS][:10])
             raise WorldError(f"{place}: {', '.join(missing)} missing{f'; there are {there}' if there else ''}")
         yield line, read
+
+
+def _need_truth(row: Row, name: str, place: str) -> None:
+    """Raise WorldError for a row that has fields of a model's answers, and none that only truth has."""
+    answers = [key for key in ANSWERS_ALONE if row.get(key) is not None]
+    if answers and not any(row.get(key) is not None for key in TRUTH_ALONE):
+        raise WorldError(
+            f"{place}: this is a prediction file, a model's answers ({', '.join(answers)}), not the truth: import the "
+            f"truth, and harness score {shlex.quote(name)} --world NAME judges these by it. If it is truth all the "
+            "same, name the session of each clip, or leave these fields out"
+        )
 
 
 def _answered(row: Row, place: str) -> Row:
@@ -130,15 +147,7 @@ def _short(value: Any) -> str:
 
 
 def _text(path: Path, name: str) -> str:
-    content = path.read_bytes()
-    try:
-        return content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = content.count(b"\n", 0, error.start) + 1
-        wide = content[:2] in (b"\xff\xfe", b"\xfe\xff")
-        raise WorldError(
-            f"{name}:{line}: not UTF-8{' but UTF-16' if wide else ''} ({error.reason}): save the file as UTF-8"
-        ) from None
+    return decode(read_bytes(path, WorldError, MAX_BYTES, name), name, WorldError, mark=True)
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -180,23 +189,23 @@ _DECODER = json.JSONDecoder(object_pairs_hook=_unique, parse_constant=_constant,
 
 def _parse(text: str, place: str) -> Any:
     """Return the one JSON value in a text. Raises WorldError at `place`."""
+    if is_deep(text):
+        raise _deep(place)
     try:
         value = _DECODER.decode(text)
-    except RecursionError:
-        raise WorldError(f"{place}: not JSON that is read here (nested too deeply)") from None
     except ValueError as error:
         raise WorldError(f"{place}: not JSON ({error})") from None
     _check_characters(value, text, place)
     return value
 
 
+def _deep(place: str) -> WorldError:
+    return WorldError(f"{place}: not JSON that is read here (nested deeper than {DEPTH})")
+
+
 def _check_characters(value: Any, text: str, place: str) -> None:
-    if not _SURROGATE.search(text):
-        return
-    try:
-        json.dumps(value, ensure_ascii=False).encode()
-    except (UnicodeEncodeError, RecursionError):
-        raise WorldError(f"{place}: half a surrogate pair, expected whole characters") from None
+    if _SURROGATE.search(text) and not is_utf8(value):
+        raise WorldError(f"{place}: half a surrogate pair, expected whole characters")
 
 
 def _json(path: Path, name: str) -> Iterator[tuple[int, Row]]:
@@ -244,11 +253,13 @@ def _elements(text: str, name: str) -> Iterator[tuple[int, Any]]:
         try:
             value, end = _DECODER.raw_decode(text, at)
         except RecursionError:
-            raise WorldError(f"{name}:{start}: not JSON that is read here (nested too deeply)") from None
+            raise _deep(f"{name}:{start}") from None
         except json.JSONDecodeError as error:
             raise WorldError(f"{name}:{error.lineno}: not JSON ({error.msg})") from None
         except ValueError as error:
             raise WorldError(f"{name}:{start}: not JSON ({error})") from None
+        if is_deep(text[at:end]):
+            raise _deep(f"{name}:{start}")
         _check_characters(value, text[at:end], f"{name}:{start}")
         yield start, value
         at = _after_spaces(text, end)
@@ -310,7 +321,7 @@ def _parquet(path: Path, name: str) -> Iterator[tuple[int, Row]]:
         with duckdb.connect() as connection:
             elements = connection.execute(sql(__package__, "parquet_schema"), {"path": str(path)}).fetchall()
             _check_columns(elements, name)
-            wanted = {"path": str(path), "columns": f"^({'|'.join(FIELDS)})$"}
+            wanted = {"path": str(path), "columns": f"^({'|'.join((*FIELDS, *ANSWERS_ALONE))})$"}
             sizes = connection.execute(sql(__package__, "parquet_size"), wanted).fetchone() or ()
             if (size := sum(each or 0 for each in sizes)) > MAX_BYTES:
                 raise WorldError(f"{name}: holds {size:,} characters, at most {MAX_BYTES:,} are read")

@@ -16,7 +16,7 @@ from reference.errors import VideoError
 from reference.task import DEFAULT_FRAMES, DEFAULT_SAMPLER
 from reference.video.decoders import LIMITS, Limits, Pixels, Wanted, decode, decoder_named
 from reference.video.samplers import SAMPLERS
-from reference.video.sandbox import decode_apart
+from reference.video.sandbox import decode_apart, seconds_apart, squares_apart
 
 TIMEOUT = 30.0
 
@@ -45,3 +45,18 @@ def frames(
     if trusted:
         return decode(Path(path), wanted, decoder, limits)
     return decode_apart(Path(path), wanted, decoder, limits, timeout)
+
+
+def squares(
+    path: str | Path, instants_ms: Sequence[int], size: int, *, timeout: float = TIMEOUT, limits: Limits = LIMITS
+) -> Pixels:
+    """Return the pictures on show at these times (ms after the first picture, rising), uint8 RGB [n, size, size, 3].
+
+    Each is upright, whole, and padded with black (instants.py). Raises VideoError as `frames` does.
+    """
+    return squares_apart(Path(path), instants_ms, size, limits, timeout)
+
+
+def seconds(path: str | Path, *, timeout: float = TIMEOUT, limits: Limits = LIMITS) -> float:
+    """Return how long a video shows moving pictures (decoders.shown_seconds). Raises VideoError as `frames` does."""
+    return seconds_apart(Path(path), limits, timeout)

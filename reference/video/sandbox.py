@@ -20,6 +20,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import IO, Any
 
@@ -27,7 +28,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reference.errors import VideoError
-from reference.video.decoders import Limits, Pixels, Wanted, decode
+from reference.video.decoders import Limits, Pixels, Wanted, decode, shown_seconds
+from reference.video.instants import squares
 
 MEMORY_BYTES = 4 << 30
 ANSWER_BYTES = 2 << 30
@@ -98,18 +100,31 @@ def decode_apart(
     path: Path, wanted: Wanted, decoder: str, limits: Limits, timeout: float
 ) -> tuple[Pixels, NDArray[np.int64]]:
     """Run `decoders.decode` in the child. Raises VideoError for its errors there, a crash, or a timeout."""
-    request = {
-        "path": os.fspath(path.absolute()),
-        "shown": str(path),
-        "wanted": wanted,
-        "decoder": decoder,
-        "limits": limits,
-    }
+    facts, pixels = _answer_to("frames", path, limits, timeout, {"wanted": wanted, "decoder": decoder})
+    return pixels, np.array(facts["indices"])
+
+
+def squares_apart(path: Path, instants_ms: Sequence[int], size: int, limits: Limits, timeout: float) -> Pixels:
+    """Run `instants.squares` in the child. Raises VideoError as `decode_apart` does."""
+    wanted = {"instants_ms": list(instants_ms), "size": size}
+    return _answer_to("squares", path, limits, timeout, wanted)[1]
+
+
+def seconds_apart(path: Path, limits: Limits, timeout: float) -> float:
+    """Run `decoders.shown_seconds` in the child. Raises VideoError as `decode_apart` does."""
+    return _answer_to("seconds", path, limits, timeout, {})[0]["seconds"]
+
+
+def _answer_to(
+    task: str, path: Path, limits: Limits, timeout: float, details: dict[str, Any]
+) -> tuple[dict[str, Any], Pixels]:
+    """Return what the child answers to one of TASKS: facts and pixels."""
+    request = {"task": task, "path": os.fspath(path.absolute()), "shown": str(path), "limits": limits, **details}
     with _lock:
-        answer, data = _ask(request, path, decoder, timeout)
+        answer, data = _ask(request, path, details.get("decoder", "pyav"), timeout)
     if "error" in answer:
         raise VideoError(answer["error"])
-    return data.reshape(answer["shape"]), np.array(answer["indices"])
+    return answer, data.reshape(answer["shape"])
 
 
 def _ask(request: dict[str, Any], path: Path, decoder: str, timeout: float) -> tuple[dict[str, Any], Pixels]:
@@ -158,12 +173,10 @@ def serve() -> None:
 
 def _answer(request: dict[str, Any], answers: IO[bytes]) -> None:
     data: Any = b""
-    n, sampler, chosen = request["wanted"]
-    wanted = Wanted(n, sampler, None if chosen is None else tuple(chosen))
     try:
-        frames, indices = decode(Path(request["path"]), wanted, request["decoder"], Limits(*request["limits"]))
-        data = np.ascontiguousarray(frames).data.cast("B")
-        reply: dict[str, Any] = {"shape": frames.shape, "indices": indices.tolist(), "bytes": len(data)}
+        facts, pixels = TASKS[request["task"]](Path(request["path"]), Limits(*request["limits"]), request)
+        data = np.ascontiguousarray(pixels).data.cast("B") if pixels.size else b""
+        reply: dict[str, Any] = {**facts, "shape": pixels.shape, "bytes": len(data)}
     except VideoError as error:
         reply = {"error": str(error).replace(request["path"], request["shown"])}
     except Exception as error:
@@ -172,6 +185,29 @@ def _answer(request: dict[str, Any], answers: IO[bytes]) -> None:
     answers.write(b"%08x" % len(text) + text)
     while data:
         data = data[answers.write(data) :]
+
+
+def _frames(path: Path, limits: Limits, request: dict[str, Any]) -> tuple[dict[str, Any], Pixels]:
+    n, sampler, chosen = request["wanted"]
+    wanted = Wanted(n, sampler, None if chosen is None else tuple(chosen))
+    frames, indices = decode(path, wanted, request["decoder"], limits)
+    return {"indices": indices.tolist()}, frames
+
+
+def _squares(path: Path, limits: Limits, request: dict[str, Any]) -> tuple[dict[str, Any], Pixels]:
+    return {}, squares(path, request["instants_ms"], request["size"], limits)
+
+
+def _seconds(path: Path, limits: Limits, request: dict[str, Any]) -> tuple[dict[str, Any], Pixels]:
+    return {"seconds": shown_seconds(path, limits)}, np.empty(0, np.uint8)
+
+
+TASKS: dict[str, Callable[[Path, Limits, dict[str, Any]], tuple[dict[str, Any], Pixels]]] = {
+    "frames": _frames,
+    "squares": _squares,
+    "seconds": _seconds,
+}
+"""What the child can be asked for; a request holds `task`, `path`, `shown`, `limits` and what the task needs."""
 
 
 def _limit_memory() -> None:

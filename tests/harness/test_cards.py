@@ -149,7 +149,7 @@ def test_a_run_holds_finite_numbers(value, write):
 def test_not_utf8(write):
     folder = write("")
     (folder / CARD).write_bytes(b'name = "\xff"')
-    with pytest.raises(UsageError, match="utf-8"):
+    with pytest.raises(UsageError, match="not UTF-8"):
         read_card(folder)
 
 
@@ -206,10 +206,12 @@ def test_predictions_are_those_the_card_was_made_for(write):
         predictions_of(folder, card)
 
 
-@pytest.mark.parametrize("make", [os.mkfifo, os.mkdir], ids=["pipe", "folder"])
-def test_predictions_that_are_no_file(make, write):
+@pytest.mark.parametrize(
+    ("make", "reason"), [(os.mkfifo, "not a regular file"), (os.mkdir, "is a directory")], ids=["pipe", "folder"]
+)
+def test_predictions_that_are_no_file(make, reason, write):
     folder = write(toml(GOOD))
     (folder / "predictions.jsonl").unlink()
     make(folder / "predictions.jsonl")
-    with pytest.raises(UsageError, match="not a regular file"):
+    with pytest.raises(UsageError, match=reason):
         predictions_of(folder, read_card(folder))

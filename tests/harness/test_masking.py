@@ -131,6 +131,12 @@ def test_values_that_are_secret(name, value, expected, why):
     assert is_secret(name, value) is expected
 
 
+def test_the_name_of_a_variable_is_no_secret_and_a_key_in_its_place_is(monkeypatch):
+    monkeypatch.setenv("MY_API_KEY", "s3cr3t-of-mine")
+    assert not is_secret("key_env", "MY_API_KEY") and not is_secret("key-env", "MY_API_KEY, PATH")
+    assert is_secret("key_env", "s3cr3t-of-mine") and is_secret("key_env", "MY_API_KEY,s3cr3t-of-mine")
+
+
 @pytest.mark.parametrize(("text", "expected", "why"), TEXTS, ids=[case[2] for case in TEXTS])
 def test_texts_without_secrets(text, expected, why):
     mask = Mask()

@@ -10,7 +10,8 @@ from pathlib import Path
 import duckdb
 
 from harness.ingestion.ingest import Ingestion, Limits, ingest, open_submission
-from harness.ingestion.line_checker import Checked, check
+from harness.ingestion.lines.line_checker import check
+from harness.ingestion.lines.result import Checked
 from harness.ingestion.strict_json import parse
 from harness.ingestion.vocabulary import Vocabulary
 from reference.task import OPERATIONS

@@ -8,6 +8,8 @@ from __future__ import annotations
 HEAVY = (
     # These need torch, a browser or pictures.
     "tests/finetune/",
+    "tests/harness/askers/test_command.py",
+    "tests/harness/askers/test_function.py",
     "tests/harness/baselines/test_probe.py",
     "tests/harness/commands/test_cli.py::test_examples_of_help_work",
     "tests/harness/comparison/test_sealed_leaderboard.py",
@@ -70,6 +72,8 @@ LONGEST = (
     "tests/harness/commands/test_cli.py",
     "tests/finetune/test_model.py",
     "tests/harness/scoring/test_oracle.py",
+    "tests/harness/askers/test_command.py",
+    "tests/harness/askers/test_function.py",
     "tests/harness/baselines/test_probe.py",
     "tests/harness/scoring/test_score.py",
     "tests/harness/report/test_verify.py",

@@ -6,8 +6,8 @@ from typing import Any
 
 from rich.console import Console
 
-from harness.commands.terminal import heading, remark, table
-from harness.formatting import count, interval, number, p_value, percent, size
+from harness.commands.terminal import heading, remark, table, warn
+from harness.formatting import count, interval, number, p_value, percent, size, unanswered
 from harness.metrics_table import METRICS
 
 SHOWN = 3
@@ -25,6 +25,9 @@ def print_comparison(result: dict[str, Any], out: Console) -> None:
         values = (number(entry["metrics"][metric.key]["value"]) for metric in METRICS)
         made.add_row(entry["name"], *values, percent(entry["coverage"], 1))
     out.print(made)
+    for entry in result["entries"]:
+        if remark_on_part := unanswered(entry["coverage"], result["n"]):
+            warn(out, f"{entry['name']}: {remark_on_part}")
     for pair in result["pairs"]:
         _pair(pair, result, out)
 

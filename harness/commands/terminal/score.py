@@ -15,13 +15,14 @@ from rich.text import Text
 
 from harness.commands.terminal import IN_SAMPLE, heading, print_lines, print_note, remark, table, warn
 from harness.comparison.pairwise import short_name
-from harness.formatting import NONE, count, interval, number, percent, plural, size
+from harness.formatting import NONE, count, coverage, interval, number, plural, size
 from harness.ingestion.diagnostics import Problem
 from harness.metrics_table import METRICS, PARTS, PUBLIC
 from harness.report.panels.details import secondary
 from harness.report.verdict import verdict
 from harness.rules import find_rules
 from harness.scoring.rounding import rounding_note
+from harness.usage.words import cost_words, dollars, unanswered_words
 
 DIMENSION_TITLES = {"next_operation": "next", "next_visible": "next is", "session_kind": "session"}
 TOP_MODES, TOP_SLICES, BAD_LINES = 3, 5, 10
@@ -46,6 +47,7 @@ def print_score(record: dict[str, Any], out: Console, title: str = "submission",
         _funnel(record, out)
         _slices(record, out)
         _secondary(record, out)
+        _usage(record, out)
         _sections(record, out)
     _audit(record, out, full)
     _end(record, out, full)
@@ -138,7 +140,7 @@ def _metrics(record: dict[str, Any], out: Console) -> None:
 def _counted(record: dict[str, Any], out: Console) -> None:
     """Print how many clips have an answer, and how many of the others count as wrong for what reason."""
     missing = round(record["n"] * (1 - record["coverage"]))
-    text = f"coverage {percent(record['coverage'], 2)}, {count(record['n'] - missing)} of {plural(record['n'], 'clip')}"
+    text = coverage(record["coverage"], record["n"])
     losses = {row["stage"]: row["lost"] for row in record.get("funnel", ())}
     sources = record["submission"].get("sources", {})
     parts = [
@@ -152,6 +154,9 @@ def _counted(record: dict[str, Any], out: Console) -> None:
     wrong = missing and not find_rules(record["rules"]).drop_missing
     text += "; what is missing counts as wrong" if wrong else ""
     out.print(Text(text, style="yellow" if missing else ""))
+    if section := record.get("usage"):
+        for words in filter(None, (cost_words(section), unanswered_words(section))):
+            print_lines([words], out)
     for note in (*record["diagnostics"]["notes"], *filter(None, [rounding_note(record)])):
         print_note(note, out, "dim")
 
@@ -251,6 +256,32 @@ def _secondary(record: dict[str, Any], out: Console) -> None:
             row.meaning,
         )
     out.print(made)
+
+
+TOTALS = (("input_tokens", "input tokens"), ("output_tokens", "output tokens"),
+          ("reasoning_tokens", "reasoning tokens, of the output"), ("cached_tokens", "cached tokens, of the input"),
+          ("attempts", "attempts"), ("wait_ms", "waiting before the answered request, ms"))  # fmt: skip
+
+
+def _usage(record: dict[str, Any], out: Console) -> None:
+    """Print what the answers cost, where lines or card say so."""
+    section = record.get("usage")
+    if not section:
+        return
+    heading(out, "What the answers cost")
+    made = table("what", "clips", "sum", "a clip", left=["what"])
+    for name, title in TOTALS:
+        if total := section[name]:
+            made.add_row(title, count(total["n"]), f"{total['sum']:,.0f}", f"{total['mean']:,.2f}")
+    out.print(made)
+    if ttft := section["ttft"]:
+        out.print(f"first token after {ttft['p50_ms']:,.0f} ms (median), {ttft['p95_ms']:,.0f} ms (95th percentile)")
+    if price := section["price"]:
+        per = f"${price['input']:g} in and ${price['output']:g} out a million tokens"
+        out.print(f"price {dollars(price['dollars'])}, {dollars(1000 * price['per_clip'])} for 1,000 clips, at {per}")
+    for name, title in (("served_models", "answered by"), ("finish_reasons", "finished by")):
+        if section[name]:
+            print_lines([f"{title} {', '.join(f'{text} ({count(n)})' for text, n in section[name].items())}"], out)
 
 
 def _sections(record: dict[str, Any], out: Console) -> None:

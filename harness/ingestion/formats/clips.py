@@ -19,7 +19,7 @@ from harness.errors import SubmissionError, UsageError
 from harness.formatting import count, plural
 from harness.ingestion.contents import MODEL_ROLES, are_turns, who
 from harness.ingestion.diagnostics import quote
-from harness.ingestion.field_names import EITHER, MODEL_TEXTS, named_like
+from harness.ingestion.field_names import text_names
 from harness.ingestion.formats.records import Unshaped
 from harness.ingestion.formats.replies import HOLDERS, TOP_LEVEL
 
@@ -256,7 +256,7 @@ def _texts(value: Any, place: Place = ()) -> Iterator[tuple[Place, str]]:
     if isinstance(value, dict):
         if len(place) >= DEPTH or who(value) in MODEL_ROLES:
             return
-        said = {*named_like(MODEL_TEXTS, value), *named_like(EITHER, value), *REPLIES}
+        said = {*text_names(value), *REPLIES}
         for key, item in value.items():
             if key not in said or are_turns(item):  # turns hold the question too
                 yield from _texts(item, (*place, key))

@@ -16,8 +16,9 @@ from harness.errors import SubmissionError
 from harness.ingestion.contents import unwrapped
 from harness.ingestion.diagnostics import quote
 from harness.ingestion.formats.records import Item, Options
-from harness.ingestion.strict_json import DEPTH, Fault, parse
+from harness.ingestion.strict_json import Fault, parse
 from harness.ingestion.submission_file import BOM, SubmissionFile
+from reference.outside_files import DEPTH
 
 _SPACE = re.compile(rb"[ \t\r\n]*")
 _STRING = re.compile(rb'"(?:[^"\\]|\\.)*+"', re.DOTALL)

@@ -52,7 +52,7 @@ class Said(NamedTuple):
 def reply_in(value: dict[str, Any]) -> Said | None:
     """Return the text of a reply object in a row; empty where the object is one without a text, None without one."""
     empty = None
-    for holder, reply in _replies(value):
+    for holder, reply in replies(value):
         for path in TEXTS:
             content = at(reply, path)
             is_whole = (holder in SPOKEN and isinstance(content, str)) if path in PLAIN else content is not None
@@ -69,13 +69,14 @@ def several_in(value: dict[str, Any]) -> bool:
     """Return True for a row with several choices or samples of a reply, of which the first counts."""
     return any(
         isinstance(more := at(reply, path[:1]), list) and len(more) > 1
-        for _, reply in _replies(value)
+        for _, reply in replies(value)
         for path in TEXTS
         if path[1:2] == (0,)
     )
 
 
-def _replies(value: dict[str, Any]) -> Iterator[tuple[Path, dict[str, Any]]]:
+def replies(value: dict[str, Any]) -> Iterator[tuple[Path, dict[str, Any]]]:
+    """Yield the objects of a row that may be a reply, each with the place where it stands."""
     for holder in HOLDERS:
         reply = at(value, holder)
         if not isinstance(reply, dict) or (holder and who(reply) in ("user", "human", "system")):

@@ -1,7 +1,7 @@
 """Readers of CSV, TSV and Parquet: one prediction a row, columns named as the canonical fields, the segment flat.
 
 A table without answer columns holds the model's text, by one of its usual names, or its turns. Excel's .xlsx becomes
-JSON Lines before it is read (excel.py).
+JSON Lines before it is read (packed/excel.py).
 """
 
 from __future__ import annotations
@@ -25,14 +25,22 @@ from duckdb import (
 
 from harness.clip_map import IDS
 from harness.errors import SubmissionError
+from harness.ingestion.cells import TURNS, from_text, from_value, nest_segment
 from harness.ingestion.diagnostics import quote
-from harness.ingestion.field_names import EITHER, MODEL_TEXTS, PREDICTED_PARTS, TARGETS, TRUTH_ONLY, named_like
+from harness.ingestion.field_names import (
+    EITHER,
+    MODEL_TEXTS,
+    PREDICTED_PARTS,
+    TARGETS,
+    TRUTH_ONLY,
+    named_like,
+    text_names,
+)
 from harness.ingestion.formats import tools
-from harness.ingestion.formats.cells import TURNS, from_text, from_value, nest_segment
 from harness.ingestion.formats.csv_rows import CsvRow, CsvRows, split, text_lines
 from harness.ingestion.formats.documents import line_item
 from harness.ingestion.formats.records import Item, Options
-from harness.ingestion.line_checker import ANSWERING_FIELDS, FIELDS
+from harness.ingestion.lines.fields import ANSWERING_FIELDS, FIELDS
 from harness.ingestion.submission_file import SubmissionFile
 from reference.resources import sql
 from reference.truth.database import connect
@@ -60,15 +68,12 @@ def shape(row: dict[str, Any], options: Options) -> dict[str, Any]:
     for field, from_turns in zip(TURNS, (tools.llava, tools.chat), strict=True):
         if isinstance(row.get(field), list) and not tools.repeats_turn(row, field):
             return from_turns(row, options)
-    has_text = named_like(MODEL_TEXTS, row) or named_like(EITHER, row)
-    return tools.raw_text(row, options) if has_text else tools.canonical(row, options)
+    return tools.raw_text(row, options) if text_names(row) else tools.canonical(row, options)
 
 
 def require_answers(source: SubmissionFile, names: list[str]) -> None:
     """Raise SubmissionError for a table that has neither a column of an answer nor one of a model's text."""
-    columns = dict.fromkeys(names, "")
-    texts = [*named_like(MODEL_TEXTS, columns), *named_like(EITHER, columns), *columns.keys() & set(TURNS)]
-    if ANSWERING_FIELDS.isdisjoint(columns) and not texts:
+    if ANSWERING_FIELDS.isdisjoint(names) and not text_names(names) and set(TURNS).isdisjoint(names):
         shown = ", ".join(quote(name) for name in names[:NAMES_SHOWN])
         more = f" and {len(names) - NAMES_SHOWN} more" if len(names) > NAMES_SHOWN else ""
         raise SubmissionError(
@@ -100,7 +105,7 @@ def find_header(lines: list[bytes | None]) -> Header | None:
     best = max(headers, key=lambda header: (len(_known(header.names)), len(header.names)), default=None)
     if best is None or not all(_NAME.fullmatch(name) for name in best.names):
         return None
-    if len({*best.names} - {""}) < 2 and not _holds_texts(best.names):
+    if len({*best.names} - {""}) < 2 and not text_names(best.names):
         return None
     if not others or 2 * sum(line.lstrip()[:1] in ("{", "[") for line in others) >= len(others):
         return None
@@ -108,17 +113,11 @@ def find_header(lines: list[bytes | None]) -> Header | None:
     return best if is_even or _known(best.names) else None
 
 
-def _holds_texts(names: list[str]) -> bool:
-    """Return True where a column has a name of a model's text."""
-    columns = dict.fromkeys(names)
-    return bool(named_like(MODEL_TEXTS, columns) or named_like(EITHER, columns))
-
-
 def _known(names: list[str]) -> list[str]:
     """Return the names that a prediction, a model's text, a target or a clip may have."""
-    row = dict.fromkeys(names)
-    likes = [name for pattern in (MODEL_TEXTS, EITHER, TARGETS, PREDICTED_PARTS) for name in named_like(pattern, row)]
-    return [name for name in row if name in (*FIELDS, *TRUTH_ONLY, *ID_NAMES, *TURNS, *likes)]
+    likes = [name for like in (MODEL_TEXTS, EITHER, TARGETS, PREDICTED_PARTS) for name in named_like(like, names)]
+    known = {*FIELDS, *TRUTH_ONLY, *ID_NAMES, *TURNS, *likes}
+    return [name for name in dict.fromkeys(names) if name in known]
 
 
 def delimited(source: SubmissionFile, options: Options) -> Iterator[Item]:
@@ -139,7 +138,7 @@ def _header(source: SubmissionFile) -> Header:
     if "\r" in first.text.rstrip("\r\n"):
         raise SubmissionError(f"{source.name}: lines end in carriage returns alone; save it with LF line ends")
     names = [name for name in header.names if name]
-    if len(names) < 2 and "clip_id" not in names and not _holds_texts(names):
+    if len(names) < 2 and "clip_id" not in names and not text_names(names):
         raise SubmissionError(f"{source.name}:{first.number}: the header needs names of columns, such as clip_id")
     if len(set(names)) < len(names):
         twice = next(name for name in names if names.count(name) > 1)

@@ -14,13 +14,16 @@ from typing import Any
 from harness.errors import SubmissionError
 from harness.ingestion.contents import last_turn, question_in, text_in, unwrapped
 from harness.ingestion.diagnostics import quote
-from harness.ingestion.field_names import EITHER, MODEL_TEXTS, PROMPTS, TARGETS, is_truth_row, named_like
+from harness.ingestion.field_names import EITHER, MODEL_TEXTS, PROMPTS, TARGETS, is_truth_row, named_like, text_names
 from harness.ingestion.formats.documents import first, member, members
 from harness.ingestion.formats.records import Item, Options, Unshaped
 from harness.ingestion.formats.replies import failure_of, reply_in, several_in
-from harness.ingestion.line_checker import ANSWERING_FIELDS, CLIP_NAMES, LENIENT, OPTIONAL_FIELDS
+from harness.ingestion.formats.reported import cost_in
+from harness.ingestion.lines.fields import ANSWERING_FIELDS, CLIP_NAMES, OPTIONAL_FIELDS
+from harness.ingestion.lines.hints import LENIENT
 from harness.ingestion.strict_json import Fault
 from harness.ingestion.submission_file import SubmissionFile
+from harness.usage.fields import NAMES
 
 TEXT_FIELDS = ("raw_output", "output", "response", "text", "answer", "prediction", "generated_text", "completion")
 _ANSWER, _TEMPLATE = re.compile("answer"), re.compile("text")
@@ -73,14 +76,12 @@ def answer_field(value: dict[str, Any]) -> str:
 
 def is_known(name: str) -> bool:
     """Return True for a name of a model's text, of a target, of either or of a question, so that it is no clip's."""
-    return any(named_like(names, {name: None}) for names in (MODEL_TEXTS, EITHER, TARGETS, PROMPTS))
+    return any(named_like(names, (name,)) for names in (MODEL_TEXTS, EITHER, TARGETS, PROMPTS))
 
 
 def holds_text(value: dict[str, Any]) -> bool:
     """Return True if some field holds a text that may be the model's."""
-    return any(
-        text_in(value[name]) is not None for name in (*named_like(MODEL_TEXTS, value), *named_like(EITHER, value))
-    )
+    return any(text_in(value[name]) is not None for name in text_names(value))
 
 
 def repeats_turn(value: dict[str, Any], field: str) -> bool:
@@ -112,7 +113,7 @@ def raw_text(value: dict[str, Any], options: Options) -> dict[str, Any]:
         raise _two_texts([answers[0], targets[0]])
     name, text = next(iter((said | either).items()), ("raw_output", None))
     shaped = _with_text(_without_prompt(text or "", value), name, value, f"one of {', '.join(TEXT_FIELDS)}")
-    return {key: item for key, item in value.items() if key not in said | either} | shaped
+    return {key: item for key, item in value.items() if key not in said | either and key not in NAMES} | shaped
 
 
 def prediction_text(value: dict[str, Any], options: Options) -> dict[str, Any]:
@@ -212,7 +213,7 @@ def _with_text(text: str, field: str, value: dict[str, Any], expected: str) -> d
     if not text.strip():
         raise Unshaped(field, "no text of the model" + failure_of(value), expected, LENIENT)
     kept = {name: value[name] for name in ("clip_id", *OPTIONAL_FIELDS) if name in value}
-    return kept | {"raw_output": text}
+    return kept | cost_in(value) | {"raw_output": text}
 
 
 def by_clip(source: SubmissionFile, options: Options) -> Iterator[Item]:

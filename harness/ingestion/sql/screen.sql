@@ -3,18 +3,14 @@
 -- No string of such a line holds a quote, so `":` stands after keys only, and splitting there takes the line apart
 -- exactly: each piece is a value with the name of the next key. Every piece is compared whole with what it may be, but
 -- for the clip id, which must be one of the truth's. The strict checker decides about all other lines.
--- Variables: those of harness/ingestion/fast_path.py; types: vocabulary.sql.
+-- Lines: lines.sql. Variables: those of harness/ingestion/fast_path.py; types: vocabulary.sql.
 CREATE TEMP TABLE screened AS
 WITH lines AS (
     SELECT
         line,
         CASE WHEN ends_with(line, '"}') OR ends_with(line, 'null}') THEN contains(line, '"raw_output":') END AS raw,
         line IS NULL AS blank
-    FROM read_csv(
-        getvariable('submission'), columns = {'line': 'VARCHAR'}, header = false, auto_detect = false,
-        delim = E'\x1f', quote = '', escape = '', new_line = '\n', compression = 'none',
-        max_line_size = getvariable('max_line_size')
-    )
+    FROM submission_lines
 ),
 located AS (
     SELECT line, blank, CASE WHEN raw THEN strpos(line, '"raw_output":') END AS raw_at FROM lines

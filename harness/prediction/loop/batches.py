@@ -23,7 +23,7 @@ NAMED = 8
 def ask_in_batches(predictor: Predictor, run: Run, take: Outcomes) -> None:
     """Ask about every clip that waits. Raises HarnessError where the model fails."""
     with closing(read_ahead(run.questions, split_in_batches(take.waiting, run.batch_size))) as batches:
-        for batch in batches:
+        for batch in filter(None, batches):  # a clip of one's own that cannot be shown is not in its batch
             take.add(_answer(predictor, run, batch))
 
 

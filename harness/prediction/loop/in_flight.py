@@ -30,6 +30,8 @@ BYTES = 512 * 2**20
 """Pictures that wait in memory, decoded."""
 SAMPLES = 4
 """Questions that a model may try before the run."""
+GRACE_S = 20.0
+"""Time for what is in flight when a run has to stop: answers that may be paid for."""
 LONGEST_RETRY_S = 3600.0
 """A server that asks to come back later than that ends the start."""
 SAID_RETRY_S = 10.0
@@ -122,7 +124,8 @@ class _Start:
         self.asker, self.questions, self.clips = asker, questions, clips
         self.limits, self.take, self.reader = limits, take, reader
         self.pace = Pace(limits.connections)
-        self.group, self.tasks, self.most = asyncio.TaskGroup(), 0, limits.connections
+        self.group, self.tasks, self.most = asyncio.TaskGroup(), list[asyncio.Task[None]](), limits.connections
+        self.stopped: HarnessError | None = None
         self.any_answer, self.alike = limits.any_answer, list[str]()
         self.generator = random.Random()
 
@@ -131,21 +134,33 @@ class _Start:
         try:
             async with self.group:
                 self._fill()
-        except BaseExceptionGroup as errors:  # the first one stopped the run
+        except BaseExceptionGroup as errors:
             raise errors.exceptions[0] from errors.exceptions[0].__cause__
+        if self.stopped is not None:
+            raise self.stopped
 
     def _fill(self) -> None:
-        while self.tasks < min(int(self.pace.limit), self.most):
-            self.tasks += 1
-            self.group.create_task(self._work())
+        while len(self.tasks) < min(int(self.pace.limit), self.most) and self.stopped is None:
+            self.tasks.append(self.group.create_task(self._work()))
+
+    def _stop(self, error: HarnessError) -> None:
+        """Ask nothing more; what is in flight has some time to end."""
+        if self.stopped is None:
+            self.stopped = error
+            for task in self.tasks:
+                asyncio.get_running_loop().call_later(GRACE_S, task.cancel)
 
     async def _work(self) -> None:
-        """Ask about one clip after the other."""
+        """Ask about one clip after the other, until all are asked about or the run stops."""
         loop = asyncio.get_running_loop()
-        for clip_id in self.clips:
-            [question] = await loop.run_in_executor(self.reader, self.questions.read, [clip_id])
-            self.most = min(self.most, max(1, BYTES // max(1, question.frames.nbytes)))
-            await self._ask(question)
+        try:
+            while self.stopped is None and (clip_id := next(self.clips, None)) is not None:
+                # a clip of one's own that cannot be shown gives no question
+                for question in await loop.run_in_executor(self.reader, self.questions.read, [clip_id]):
+                    self.most = min(self.most, max(1, BYTES // max(1, question.frames.nbytes)))
+                    await self._ask(question)
+        except HarnessError as error:
+            self._stop(error)
 
     async def _ask(self, question: Question) -> None:
         """Ask about a clip until it is answered, refused, or out of time."""
@@ -154,12 +169,16 @@ class _Start:
         while True:
             attempts += 1
             entered = await self.pace.enter()
+            if self.stopped is not None:
+                self.pace.leave()
+                return
             begun = entered if attempts == 1 else begun  # waiting for a place is nobody's failure
             left = begun + self.limits.deadline_s + extended - entered
             try:
                 answer = await self._attempt(question, left / 2 if attempts == 1 else left)
             except NotAnswered as error:
                 failure = error
+                self.take.failed(clip_id, failure)
                 self._note(failure, entered)
             else:
                 self.pace.answered()
@@ -170,10 +189,11 @@ class _Start:
                 return
             finally:
                 self.pace.leave()
-            self.take.failed(clip_id, failure)
             wait = pause(attempts, failure.retry_after, self.generator)
             if failure.retry_after and extended < LONGEST_RETRY_S:
                 extended += wait  # time that the server asks for is not the clip's
+            if self.stopped is not None:
+                return
             if failure.ends == AGAIN and loop.time() + wait < begun + self.limits.deadline_s + extended:
                 await asyncio.sleep(wait)
                 continue
@@ -203,7 +223,7 @@ class _Start:
             )
         if after > SAID_RETRY_S:
             self.take.run.choices.say(f"the server asks to wait {span(after)} ({failure})")
-        if failure.kind == "rate limit":
+        if failure.kind in ("rate limit", "no reply in time"):  # a server with too much to do is first of all late
             self.pace.refused(entered, failure.retry_after)
         elif failure.ends == AGAIN:
             self.pace.troubled()
@@ -211,15 +231,15 @@ class _Start:
     def _end(self, failure: NotAnswered) -> None:
         """Raise HarnessError where a failure ends the run: no access, or requests that are wrong as such."""
         if failure.ends not in (AGAIN, CLIP):
-            raise self._stop(failure)
+            raise self._end_of_run(failure)
         if failure.kind != "bad request" or not self.limits.stop_at_bad_requests:
             self.alike = []
             return
         words = " ".join(word for word in failure.words.split() if word.isalpha())  # ids of requests differ
         self.alike = [*(before for before in self.alike if before == words), words]
         if not self.any_answer or len(self.alike) >= ALIKE:
-            raise self._stop(failure)
+            raise self._end_of_run(failure)
 
-    def _stop(self, failure: NotAnswered) -> HarnessError:
+    def _end_of_run(self, failure: NotAnswered) -> HarnessError:
         kept = "the answers so far are kept, and the same command resumes"
         return HarnessError(f"{self.take.run.model} cannot be asked any more ({failure}); {kept}")

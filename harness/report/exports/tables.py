@@ -20,8 +20,29 @@ NUMBERS = ("value", "low", "high", "skill")
 
 
 def rows(board: dict[str, Any]) -> list[dict[str, Any]]:
-    """Return a row for each entry, ranked ones first, then references; all with the same keys."""
-    return [_flat(row) for row in board["entries"] + board["references"]]
+    """Return a row for each entry, ranked ones first, then references; all with the same keys.
+
+    What answers cost has columns where an entry says so.
+    """
+    entries = board["entries"] + board["references"]
+    costs = any("usage" in row for row in entries)
+    return [_flat(row) | (_cost(row.get("usage")) if costs else {}) for row in entries]
+
+
+def _cost(section: dict[str, Any] | None) -> dict[str, Any]:
+    """Return the columns of what an entry's answers cost; sums are over the clips that state them."""
+    names = ("input_tokens", "output_tokens", "attempts")
+    found: dict[str, Any] = dict.fromkeys((*names, "usage_share", "dollars", "unanswered"))
+    if section is None:
+        return found
+    found |= {name: section[name]["sum"] for name in names if section[name]}
+    price = section["price"]
+    dollars = None if price is None else price["dollars"]
+    return found | {
+        "usage_share": section["share"],
+        "dollars": dollars,
+        "unanswered": sum(section["unanswered"].values()),
+    }
 
 
 def _flat(row: dict[str, Any]) -> dict[str, Any]:

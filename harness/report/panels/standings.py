@@ -9,7 +9,7 @@ from typing import Any
 from harness.comparison import leaderboard
 from harness.comparison.leaderboard import Entry
 from harness.comparison.pairwise import compare_pairs, verdict_of
-from harness.formatting import in_words
+from harness.formatting import in_words, unanswered
 from harness.metrics_table import BY_KEY, COMPOSITE, PARTS
 from harness.report.gather import FLOOR, PRIOR, Gathered
 from harness.report.panels.measure import UNIT, Axis, Measure, measure
@@ -197,7 +197,7 @@ class Notice:
 def notices(gathered: Gathered, board: Standings) -> list[Notice]:
     """Return the notices of a page: coverage, audit flags, copies, broken entries, remarks, in this order."""
     rows = [
-        Notice("coverage", row.name, f"coverage {row.coverage:.1%}: the clips without a line count as wrong")
+        Notice("coverage", row.name, unanswered(row.coverage, gathered.board["n"]))
         for row in board.rows
         if row.coverage < 1
     ]

@@ -27,11 +27,8 @@ def question(number=1):
     return Question(f"c{number}", pixels, np.arange(8) * 17, np.arange(8) * 0.68, "the prompt")
 
 
-def agree(url, *, samples=4, price=None, clips=100, name="fault-vlm", deadline_s=5.0, **options):
-    """Return what is agreed, and the sentences that were said."""
-    said = list[str]()
-    asker = load(name, {"url": url, **options})
-    setting = Setting(
+def setting_of(samples, price=None, clips=100, deadline_s=5.0, said=None):
+    return Setting(
         operations=LABELS,
         samples=tuple(map(question, range(1, samples + 1))),
         agreed=None,
@@ -39,8 +36,15 @@ def agree(url, *, samples=4, price=None, clips=100, name="fault-vlm", deadline_s
         connections=4,
         deadline_s=deadline_s,
         price=price,
-        say=said.append,
+        say=[].append if said is None else said.append,
     )
+
+
+def agree(url, *, name="fault-vlm", price=None, clips=100, deadline_s=5.0, **options):
+    """Return what is agreed, and the sentences that were said."""
+    said = list[str]()
+    asker = load(name, {"url": url, **options})
+    setting = setting_of(4, price, clips, deadline_s, said)
 
     async def ask():
         try:
@@ -80,6 +84,23 @@ def test_an_honest_endpoint_agrees_to_the_strictest_form():
 def test_the_form_of_the_answer_falls_rung_by_rung(first, json):
     with served(first=first) as server:
         assert agree(server.url)[0]["json"] == json
+
+
+def test_white_space_after_the_canary_takes_the_next_form_for_that_clip():
+    """vLLM with a schema has written white space to the limit for one request in three."""
+    with served(first=[""] * 11 + ["whitespace"]) as server:
+        asker = load("fault-vlm", {"url": server.url})
+        setting = setting_of(4)
+
+        async def ask():
+            await asker.prepare(setting)
+            try:
+                return await asker.answer(question(9))
+            finally:
+                await asker.close()
+
+        reply = asyncio.run(ask())
+        assert reply.finish_reason == "stop" and len(server.requests()) == 13
 
 
 def test_a_form_that_was_chosen_is_not_changed():

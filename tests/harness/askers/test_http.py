@@ -8,9 +8,9 @@ from email.utils import formatdate
 
 import pytest
 
-from harness.askers.chat import to_reply
 from harness.askers.endpoint import Endpoint
 from harness.askers.http import Server, _retry_after
+from harness.askers.reply import to_reply
 from harness.prediction.asker import KINDS, NotAnswered
 from tests.support.fault_server import served
 
@@ -19,7 +19,7 @@ BODY = b'{"model": "fault-vlm", "messages": [{"role": "user", "content": "say wo
 
 def ask(url):
     async def one():
-        server = Server(Endpoint.of(url, None), 2)
+        server = Server(Endpoint.of(url, None))
         try:
             return to_reply(await server.post("/chat/completions", BODY), 1.0)
         finally:
@@ -148,7 +148,7 @@ def test_the_environments_proxy_and_netrc_are_not_used_unless_asked(monkeypatch)
         endpoint = Endpoint.of(server.url.replace("127.0.0.1", "10.255.255.1"), None)
 
     async def through_proxy():
-        client = Server(endpoint, 1, environment=True)
+        client = Server(endpoint, environment=True)
         try:
             await client.get("/models")
         finally:

@@ -31,7 +31,7 @@ def body(monkeypatch, asked=None, **options):
     chat = load("m", options)
     chat._operations = OPERATIONS
     chat.agreed = {"json": "schema" if chat.json_mode == "auto" else chat.json_mode}
-    return json.loads(chat.body(asked or question()))
+    return json.loads(chat.body(asked or question(), chat.agreed["json"]))
 
 
 def picture_in(part):

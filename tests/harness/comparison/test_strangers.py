@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 from pathlib import Path
@@ -14,6 +15,7 @@ from harness.comparison import leaderboard
 from harness.errors import HarnessError
 from harness.report import write
 from harness.scoring.request import Request
+from reference.errors import MachineError
 from reference.truth.store import Truth
 from tests.proof import entries
 from tests.support import hand
@@ -76,7 +78,7 @@ def test_strangers_of_a_seeded_source_of_chance():
 RECORDS = [
     ("nested deep", '{"device": "x", "more": ' + "[" * 900 + "]" * 900 + "}", "nested deeper than 64"),
     ("far deeper", "[" * 100_000, "nested deeper than 64"),
-    ("large", '{"device": "' + "x" * (2 << 20) + '"}', "over 1,048,576 bytes"),
+    ("large", '{"device": "' + "x" * (2 << 20) + '"}', "more than 1,048,576 bytes"),
     ("NaN", '{"device": "x", "steps": NaN}', "NaN is not JSON"),
     ("many digits", '{"device": "x", "steps": ' + "9" * 5000 + "}", "out of range"),
     ("half a surrogate pair", '{"device": "\\ud800"}', "half a surrogate pair"),
@@ -101,10 +103,10 @@ CARDS = [
     ("a key of many parts", lambda text: text + "run" + ".a" * 5000 + " = 1\n", "nested too deep"),
     ("many digits", lambda text: text + f"clip_frames = {'9' * 5000}\n", "not a TOML file"),
     ("an integer of 80 bits", lambda text: text + f"clip_frames = {1 << 80}\n", "outside 64 bits"),
-    ("large", lambda text: text + "#" * (2 << 20), "over 1,048,576 bytes"),
+    ("large", lambda text: text + "#" * (2 << 20), "more than 1,048,576 bytes"),
     ("a million frames", lambda text: text + "clip_frames = 4000000000000\n", "expected 1 to"),
     ("a long value", lambda text: text + f'adapter = ["{"x" * 5000}"]\n', "expected str"),
-    ("not UTF-8", lambda text: text.replace("by hand", "by h\udce9nd"), "not a TOML file"),
+    ("not UTF-8", lambda text: text.replace("by hand", "by h\udce9nd"), "not UTF-8"),
 ]
 
 
@@ -126,7 +128,7 @@ def test_a_folder_whose_name_is_not_utf8(folder):
 
 FILES = [
     ("a pipe", lambda path: os.mkfifo(path), "not a regular file"),
-    ("a folder", lambda path: path.mkdir(), "not a regular file"),
+    ("a folder", lambda path: path.mkdir(), "is a directory"),
     ("a device", lambda path: path.symlink_to("/dev/zero"), "not a regular file"),
     ("a link to itself", lambda path: path.symlink_to(path.name), "symbolic links"),
     ("nothing", lambda path: None, "No such file"),
@@ -164,6 +166,26 @@ def test_errors_that_nobody_foresaw(folder, monkeypatch, error):
 
     monkeypatch.setattr(leaderboard, "score", fails)
     assert f"cannot be scored ({type(error).__name__}" in folder.reason()
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        OSError(errno.EMFILE, "Too many open files"),
+        OSError(errno.ENOSPC, "No space left on device"),
+        duckdb.IOException("IO Error: Could not write file: No space left on device"),
+    ],
+)
+def test_a_machine_without_room_is_no_fault_of_an_entry(folder, monkeypatch, error):
+    """Shown as broken, an entry would be missing from a board for a reason of its reader's."""
+    folder.add("bad")
+
+    def no_room(*_):
+        raise error
+
+    monkeypatch.setattr("harness.scoring.score._score_into", no_room)
+    with pytest.raises(OSError if isinstance(error, OSError) else MachineError, match=r"open files|No space left"):
+        harness.leaderboard(folder.path, request=folder.request)
 
 
 def test_an_interrupt_is_none_of_them(folder, monkeypatch):

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import json
+import tracemalloc
 
 import pytest
 
 from harness.clip_map import read_clip_map
 from harness.errors import SubmissionError, UsageError
-from harness.ingestion.model_text import answer_in
+from harness.ingestion.lines.model_text import answer_in
 from harness.ingestion.strict_json import objects_inside
 from harness.ingestion.vocabulary import Vocabulary
 from reference.task import OPERATIONS
-from tests.support.small_truth import CLIPS, read, small_truth
+from tests.support.small_truth import CLIPS, check_line, read, small_truth
 
 ANSWER = '{"dominant_operation": "Tape", "temporal_segment": null, "next_operation": null}'
 DETECTIONS = '[{"label": "Tape", "score": 0.5, "segment": [0, 1]}]'
@@ -58,7 +59,7 @@ def test_a_clip_map_with_such_an_id_is_refused(tmp_path):
     with pytest.raises(UsageError, match="half a surrogate pair"):
         read_clip_map(file)
     file.write_text("[" * 100_000)
-    with pytest.raises(UsageError, match="nested too deep"):
+    with pytest.raises(UsageError, match="nested deeper than 64"):
         read_clip_map(file)
 
 
@@ -115,3 +116,25 @@ def test_objects_inside_are_the_outermost():
 )
 def test_letters_of_any_script_that_look_latin_are_refused(label):
     assert Vocabulary(OPERATIONS).label(label).verdict == "refused"
+
+
+HELD = [
+    # where a line has a text of 40 kB, and may have one of a megabyte
+    ("a label", lambda text: {"dominant_operation": text}),
+    ("a key", lambda text: {text: 1}),
+    ("raw_output", lambda text: {"raw_output": text}),
+    ("a source", lambda text: {"source": text}),
+    ("a frame", lambda text: {"start_frame": text, "end_frame": 1}),
+]
+
+
+@pytest.mark.parametrize(("where", "fields"), HELD, ids=[case[0] for case in HELD])
+def test_long_texts_of_lines_are_not_kept_in_memory(where, fields):
+    words = Vocabulary(OPERATIONS)
+    tracemalloc.start()
+    try:
+        for number in range(10):
+            check_line(words, number, json.dumps({"clip_id": GOOD, **fields(f"{number:04}" * 10_000)}))
+        assert tracemalloc.get_traced_memory()[0] < 100_000
+    finally:
+        tracemalloc.stop()

@@ -20,7 +20,7 @@ from harness.errors import SubmissionError, UsageError
 from harness.ingestion.diagnostics import Problem
 from harness.ingestion.ingest import Limits
 from harness.ingestion.problem_kinds import Problems, problem_lines
-from tests.harness.ingestion.test_line_checker import line
+from tests.harness.ingestion.lines.test_line_checker import line
 from tests.support.small_truth import CLIPS, read, small_truth
 
 CLIP = CLIPS[0]

@@ -21,10 +21,10 @@ import pyarrow.orc
 import pytest
 
 from harness.errors import HarnessError, SubmissionError, UsageError
-from harness.ingestion.formats import archives
 from harness.ingestion.not_predictions import ARCHIVES, BYTES, OBJECTS
+from harness.ingestion.packed import archives
 from harness.ingestion.submission_file import Limits
-from tests.harness.ingestion.test_line_checker import line
+from tests.harness.ingestion.lines.test_line_checker import line
 from tests.support.small_truth import CLIPS, read, small_truth
 
 ROW = line(clip_id=CLIPS[0])

@@ -127,6 +127,33 @@ def test_so_many_failures_end_a_start(tmp_path):
     assert not (tmp_path / "e" / "card.toml").exists()
 
 
+def test_what_is_in_flight_when_a_run_stops_is_kept(tmp_path):
+    """It is paid for."""
+
+    class Slow(Server):
+        async def answer(self, question):
+            reply = await super().answer(question)
+            await asyncio.sleep(0.05)
+            return reply
+
+    server = Slow({2: ["no access"]})
+    with pytest.raises(HarnessError, match="no access"):
+        predict(server, tmp_path / "e")
+    assert set(lines(tmp_path / "e", "predictions.jsonl.part")) == set(server.asked) - {server.order[2]}
+    assert len(server.asked) < 8
+
+
+def test_attempts_are_kept_by_a_start_that_had_no_answer(tmp_path):
+    folder = tmp_path / "e"
+    for _ in range(2):
+        with pytest.raises(HarnessError):
+            predict(Server({0: ["no access"]}), folder, connections=1)
+    assert len(attempts(folder)) == 2
+    with pytest.raises(HarnessError):
+        predict(Server({0: ["no access"]}), folder, connections=1, fresh=True)
+    assert len(attempts(folder)) == 1
+
+
 @pytest.mark.parametrize("kind", ["no access", "another model"])
 def test_what_no_later_question_mends_ends_the_run_at_once(tmp_path, kind):
     server = Server({2: [kind]})

@@ -13,6 +13,7 @@ from harness.cards import read_card
 from harness.errors import HarnessError, UsageError
 from harness.prediction import journal as journals
 from harness.prediction.journal import IDENTITY, PART
+from reference import files
 from tests.support import hand
 
 ANSWER = {"dominant_operation": "Tape", "temporal_segment": hand.segment(3, 90), "next_operation": "Wrap"}
@@ -102,7 +103,7 @@ def test_a_journal_that_was_removed_while_the_model_answered(world, tmp_path):
 
 def test_the_lock_of_a_run_that_ended_is_none(tmp_path, monkeypatch):
     """A process that waited at the file of a run which then ended takes the new file, as all later ones do."""
-    real, calls = journals.fcntl.flock, []
+    real, calls = files.fcntl.flock, []
 
     def flock(file, how):
         real(file, how)
@@ -112,7 +113,7 @@ def test_the_lock_of_a_run_that_ended_is_none(tmp_path, monkeypatch):
         if len(calls) == 1:
             (tmp_path / PART).unlink()
 
-    monkeypatch.setattr(journals.fcntl, "flock", flock)
+    monkeypatch.setattr(files.fcntl, "flock", flock)
     with journals.journal(tmp_path, {"card": "x"}) as one:
         assert len(calls) == 2
         one.add([{"clip_id": "a"}])

@@ -84,6 +84,16 @@ def test_the_largest_repair_is_named_and_one_clip_is_singular():
     )
 
 
+@pytest.mark.parametrize(("low", "stands_out"), [(-0.01, False), (0.0, False), (0.0004, False), (0.001, True)])
+def test_a_gain_stands_out_only_where_its_interval_as_printed_lies_above_0(low, stands_out):
+    said = verdict({"metrics": {"score": ROW}, "modes": [MODE | {"gain_low": low}]}, "m")[-1]
+    ends = f"+0.040 (95% {low:+.3f} to +0.070)"
+    if stands_out:
+        assert said == f"Mend first: too long, 12 clips, worth {ends}."
+    else:
+        assert said == f"No failure mode stands out yet: too long, 12 clips, has the largest gain, {ends}."
+
+
 def test_a_sealed_record_tells_its_score_alone():
     row = {"value": 0.7, "low": 0.65, "high": 0.75}
     assert verdict({"metrics": {"score": row}}, "m") == ["m scores 0.700 (95% 0.650 to 0.750)."]

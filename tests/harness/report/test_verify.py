@@ -296,7 +296,7 @@ def test_sizes_are_limited(made, tmp_path, monkeypatch):
 
 def test_a_pipe_or_folder_is_no_page(made, tmp_path):
     os.mkfifo(tmp_path / "pipe.html")
-    for name, message in (("pipe.html", "no regular file"), (".", "is a folder")):
+    for name, message in (("pipe.html", "not a regular file"), (".", "is a directory")):
         with pytest.raises(UsageError, match=message):
             verify.verify(tmp_path / name, made[1], made[2])
 

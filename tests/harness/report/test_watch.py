@@ -38,7 +38,7 @@ def test_watching_a_file_grow(made, tmp_path):
 
 
 def test_watching_what_is_no_file(tmp_path, made):
-    with pytest.raises(UsageError, match="not a regular file"):
+    with pytest.raises(UsageError, match="is a directory"):
         watch(tmp_path, tmp_path / "p.html", made[1], name=None, training=None, seconds=1, say=print)
 
 

@@ -5,11 +5,14 @@ from __future__ import annotations
 import json
 import math
 import random
+import re
 from fractions import Fraction as F
 
+import click
 import pytest
 
 import harness
+from harness.cli import cli
 from harness.scoring.rounding import rounding_note
 from reference.truth.imported import import_world
 from tests.support.random_worlds import make_world
@@ -197,6 +200,14 @@ NOTES = [
 @pytest.mark.parametrize(("rounding", "note", "why"), NOTES, ids=[case[2] for case in NOTES])
 def test_note(rounding, note, why):
     assert rounding_note({"submission": {"rounding": rounding}}) == note, why
+
+
+def test_a_note_advises_an_option_of_the_command_that_it_names():
+    """`harness predict` prints the note too, and has no --fps."""
+    record = {"submission": {"rounding": {"fps": 25.0, "rounded": 0, "hits_lost": None, "hits_gained": None}}}
+    _, name, _, option, _ = re.search("`(.*?)`", rounding_note(record))[1].split()
+    command = cli.get_command(click.Context(cli), name)
+    assert option in [name for parameter in command.params for name in parameter.opts]
 
 
 def test_a_record_without_the_key_has_no_note():

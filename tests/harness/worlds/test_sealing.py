@@ -201,7 +201,7 @@ def other_folder(organiser, folder):
 
 UNREADABLE_REVEALS = [
     ("no file", lambda _, folder: (folder, {}), "reveal.json: no such file"),
-    ("another split's", other_name, "reveals 'another', .* is 'tiny-sealed'"),
+    ("another split's", other_name, "reveals name 'another', .* is 'tiny-sealed'"),
     ("another version's pictures", other_version, "version of the harness that sealed it"),
     ("a file without its folder", other_folder, "name the published folder too"),
     ("a secret without a salt", lambda _, folder: (folder, {"secret": "00" * 32}), "--secret and --salt together"),
@@ -425,6 +425,52 @@ def test_an_entrant_validates_predicts_and_submits(organiser, entrant, tmp_path,
 
     board = harness.leaderboard("entries", request=Request(world=NAME, home=organiser["home"], organiser=True))
     assert {row["name"] for row in board["entries"]} == {"mine", "again"} and not board["broken"]
+
+
+@pytest.mark.parametrize("side", ["organiser", "entrant"])
+def test_a_part_of_a_sealed_split_is_neither_sent_nor_scored(side, organiser, tmp_path, capsys, monkeypatch):
+    monkeypatch.setenv("HARNESS_HOME", str(organiser["home"] if side == "organiser" else tmp_path / "home"))
+    world = NAME if side == "organiser" else str(organiser["published"])
+    told = {}
+    for limit in (23, 24):
+        words = [
+            "--model",
+            "baseline:constant",
+            "--world",
+            world,
+            "--limit",
+            str(limit),
+            "-o",
+            str(tmp_path / f"{limit}"),
+        ]
+        monkeypatch.setattr(sys, "argv", ["harness", "predict", *words])
+        with pytest.raises(SystemExit) as stopped:
+            main()
+        assert not stopped.value.code
+        told[limit] = capsys.readouterr().out
+    assert "--fresh without --limit answers all" in told[23]
+    advice = "harness score" if side == "organiser" else "send "
+    assert advice not in told[23] and advice in told[24]
+
+
+def test_json_says_what_the_exit_code_says(organiser, tmp_path, capsys, monkeypatch):
+    """A file has no score for its problems, or for too few answers; a program reads the same reason as a person."""
+    lines = [json.loads(line) for line in organiser["mine"].read_text().splitlines()]
+    wrong = [*lines[:-1], lines[-1] | {"temporal_segment": 7}]
+    monkeypatch.setenv("HARNESS_HOME", str(organiser["home"]))
+    for name, rows, refusal in (
+        ("all", lines, ""),
+        ("few", lines[:12], "answer 12 of 24"),
+        ("wrong", wrong, "1 problem"),
+    ):
+        file = hand.write(tmp_path / f"{name}.jsonl", rows)
+        monkeypatch.setattr(sys, "argv", ["harness", "validate", str(file), "--world", NAME, "--format", "json"])
+        with pytest.raises(SystemExit) as stopped:
+            main()
+        captured = capsys.readouterr()
+        report = json.loads(captured.out)
+        assert bool(stopped.value.code) == bool(report["refusal"]) == bool(refusal)
+        assert refusal in report["refusal"] and report["refusal"] in captured.err
 
 
 def test_an_entrant_learns_what_is_published(organiser, entrant):

@@ -118,7 +118,7 @@ def test_a_pipe_does_not_hang(name, folder):
     path = next((folder / "frames").rglob("*.jpg")) if name == "a picture" else folder / name
     path.unlink()
     os.mkfifo(path)
-    with pytest.raises(RenderError, match="no regular file"):
+    with pytest.raises(RenderError, match="not a regular file"):
         read(folder)
 
 
@@ -193,7 +193,7 @@ MEMBERS = [
     (fact(indices=[]), "indices is an array of 0", "no indices"),
     (fact(prompt=None), "prompt is null", "no prompt"),
     (lambda members: members | {"json": b"[" * 9999}, "json: nested deeper than 64", "deep nesting"),
-    (lambda members: members | {"json": b"\xff"}, "json: line 1 is not UTF-8", "no UTF-8"),
+    (lambda members: members | {"json": b"\xff"}, "json: not UTF-8", "no UTF-8"),
     (lambda members: members | {"truth.json": b"{}"}, "truth.json: dominant_operation is missing", "no truth"),
     (lambda members: {k: v for k, v in members.items() if k != "json"}, "json is missing", "no json"),
     (lambda members: {k: v for k, v in members.items() if k[:2] != "01"}, "has the pictures 00, 02, 03", "a gap"),

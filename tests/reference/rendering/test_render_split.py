@@ -31,7 +31,7 @@ from reference.process.split import session_states
 from reference.process.world import load_world
 from reference.rendering.artifacts import image_bytes, image_pixels
 from reference.rendering.prompt import task_prompt
-from reference.rendering.recordings import _letterbox, moment_ms, pictures_at
+from reference.rendering.recordings import moment_ms
 from reference.rendering.render_split import render, source_of
 from reference.rendering.request import Request
 from reference.rendering.sources import Scenes
@@ -39,6 +39,7 @@ from reference.task import OPERATIONS
 from reference.truth.imported import import_world
 from reference.video.decoders import shown_seconds
 from reference.video.encode import write_video
+from reference.video.instants import letterbox, pictures_at
 
 SMALL = 64
 FORMS = ("frames", "video", "shards")
@@ -530,7 +531,7 @@ def test_clips_outside_the_video_are_left_out(openpack, home, tmp_path):
 def test_wide_pictures_keep_their_proportions(tmp_path):
     video = tmp_path / "wide.mp4"
     write_video(video, [np.full((48, 96, 3), 200, np.uint8)] * 10, (96, 48))
-    picture = _letterbox(video, next(pictures_at(video, [Fraction(0)])), 32)
+    picture = letterbox(video, next(pictures_at(video, [Fraction(0)])), 32)
     assert picture.shape == (32, 32, 3)
     assert (picture[:8] == 0).all() and (picture[24:] == 0).all() and abs(int(picture[16, 16, 0]) - 200) < 4
 
@@ -543,7 +544,7 @@ def test_turned_recordings_are_rendered_upright(tmp_path):
     picture[:, :24] = 200
     write_video(tmp_path / "wide.mp4", [picture] * 10, (96, 48))
     video = with_matrix(tmp_path / "wide.mp4", 0, 1, -1, 0)
-    shown = _letterbox(video, next(pictures_at(video, [Fraction(0)])), 32)
+    shown = letterbox(video, next(pictures_at(video, [Fraction(0)])), 32)
     assert (shown[:, :8] == 0).all() and (shown[:, 24:] == 0).all(), "black at both sides"
     assert (shown[1:6, 10:22] > 150).all() and (shown[10:, 10:22] < 40).all()
 

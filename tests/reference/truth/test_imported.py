@@ -324,6 +324,43 @@ def test_refused_rows(why, line, message, tmp_path):
     assert not list((tmp_path / "home" / "worlds").iterdir()), "nothing is left of a refused import"
 
 
+BARE = {key: value for key, value in ROW.items() if key != "session"}
+ANSWER_FILES = [
+    ("x.jsonl", json.dumps(BARE | {"confidence": 0.5}), "confidence"),
+    ("x.json", json.dumps([BARE | {"raw_output": "{}", "latency_ms": 3.0}]), "raw_output, latency_ms"),
+    ("x.jsonl", json.dumps({"clip_id": "a", "raw_output": "Tape, then Label"}), "raw_output"),
+    ("x.csv", ",".join([*BARE, "next_confidence"]) + "\n" + ",".join([*map(str, BARE.values()), "1"]), "next_conf"),
+]
+
+
+@pytest.mark.parametrize(("name", "text", "fields"), ANSWER_FILES)
+def test_a_file_of_answers_is_no_truth(name, text, fields, tmp_path):
+    (tmp_path / name).write_text(text)
+    with pytest.raises(WorldError, match=f"this is a prediction file, .*{fields}.*harness score {name} --world NAME"):
+        import_world([tmp_path / name], tmp_path / "home")
+
+
+def test_answers_in_parquet_are_no_truth(tmp_path):
+    path = tmp_path / "x.parquet"
+    with duckdb.connect() as connection:
+        columns = ", ".join(f"{value!r} AS {key}" for key, value in BARE.items())
+        connection.execute(f"COPY (SELECT {columns}, 0.5 AS confidence) TO '{path}' (FORMAT parquet)")
+    with pytest.raises(WorldError, match="this is a prediction file"):
+        import_world([path], tmp_path / "home")
+
+
+def test_truth_that_names_its_sessions_may_hold_a_confidence(tmp_path):
+    path = written(tmp_path / "x.jsonl", ROW | {"confidence": 0.5}, ROW | {"clip_id": "b", "clip_index": 1})
+    assert import_world([path], tmp_path / "home").clips == 2
+
+
+def test_rows_that_may_be_answers_get_a_note(tmp_path):
+    for extra, noted in (({}, True), ({"worker": "w"}, False)):
+        path = written(tmp_path / "x.jsonl", BARE | extra, BARE | extra | {"clip_id": "b"})
+        notes = import_world([path], tmp_path / "home", replace=True).notes
+        assert any("model's answers look the same" in note for note in notes) == noted
+
+
 LABELS = {"dominant_operation": "Tape", "next_operation": "Label"}
 ANSWER = {"temporal_segment": FLAT, "dominant_operation": "Tape"}
 GPT = {"from": "gpt", "value": json.dumps(ANSWER | {"anticipated_next_operation": "Label"})}

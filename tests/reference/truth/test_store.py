@@ -16,6 +16,7 @@ import pytest
 
 from reference.errors import TruthError, WorldError
 from reference.home import cache_home, user_key
+from reference.machine import is_of_the_machine
 from reference.process.priors import fit
 from reference.process.world import load_world
 from reference.task import OPERATIONS
@@ -292,6 +293,7 @@ def test_a_full_disk_names_the_file_and_the_variable(kind, text, reason, home):
         raise kind(text)
     where = "HARNESS_HOME names another folder for derived files"
     assert str(caught.value) == f"{path}: cannot be written ({reason}); {where}"
+    assert is_of_the_machine(caught.value)
 
 
 LOCKER = """

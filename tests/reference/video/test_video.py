@@ -25,8 +25,8 @@ import av
 
 from reference import video
 from reference.errors import VideoError
-from reference.video import encode, sandbox
-from reference.video.decoders import DECODERS, Limits, inspect
+from reference.video import encode, instants, read, sandbox
+from reference.video.decoders import DECODERS, LIMITS, Limits, inspect, shown_seconds
 from reference.video.encode import pixel_digest, write_video
 from reference.video.read import frames
 from reference.video.samplers import SAMPLERS
@@ -208,6 +208,36 @@ def test_turned_videos_are_upright_whoever_decodes_them(tmp_path, name, why, mat
         expected = np.rot90(bare(path, indices.tolist()), turns, axes=(1, 2))
         assert found.shape == (3, *((64, 32) if turns % 2 else (32, 64)), 3)
         assert (found == expected).all()
+
+
+def test_squares_and_length_are_those_of_this_process_read_apart(tmp_path):
+    """Whole and upright in a square, by the clock: frame 3 of 10 a second is on show from 0.3 to 0.4 s."""
+    write_video(tmp_path / "v.mp4", [square(index)[:32] for index in range(12)], (64, 32), fps=10)
+    path = with_matrix(tmp_path / "v.mp4", 0, 1, -1, 0)
+    found = read.squares(path, [0, 300, 399, 5000], 32)
+    assert found.shape == (4, 32, 32, 3) and (found == instants.squares(path, [0, 300, 399, 5000], 32, LIMITS)).all()
+    assert (
+        (found[1] == found[2]).all()
+        and (found[0] != found[1]).any()
+        and (found[:, :, [*range(8), *range(24, 32)]] == 0).all()
+    )
+    assert read.seconds(path) == shown_seconds(path) == pytest.approx(1.2)
+
+
+@pytest.mark.parametrize("ask", [lambda path: read.seconds(path), lambda path: read.squares(path, [0], 32)])
+def test_files_that_break_limits_have_no_squares_and_no_length(tmp_path, ask):
+    (tmp_path / "clip.mp4").write_text("what a nice clip")
+    with pytest.raises(VideoError, match=r"clip\.mp4: not an MP4 or MOV video"):
+        ask(tmp_path / "clip.mp4")
+
+
+def test_limits_hold_for_squares_and_length(clip):
+    for ask in (
+        lambda: read.seconds(clip, limits=Limits(frames=9)),
+        lambda: read.squares(clip, [0], 8, limits=Limits(9)),
+    ):
+        with pytest.raises(VideoError, match="its header says"):
+            ask()
 
 
 WRITING = [

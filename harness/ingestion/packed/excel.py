@@ -12,16 +12,12 @@ import warnings
 import zipfile
 from collections.abc import Iterator
 from datetime import date, datetime, time
-from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, Any
 
 from harness.errors import HarnessError, SubmissionError, UsageError
+from harness.ingestion.cells import from_text, nest_segment
 from harness.ingestion.diagnostics import quote
-from harness.ingestion.formats.cells import from_text, nest_segment
 from reference.extras import needs
-
-if TYPE_CHECKING:
-    from harness.ingestion.submission_file import Limits
 
 ROWS = 1 << 20  # of a sheet of Excel
 SHARED_BYTES = 1 << 27
@@ -29,17 +25,12 @@ SHARED_BYTES = 1 << 27
 REMEDY = "save the sheet as CSV"
 
 
-def is_workbook(path: Path) -> bool:
-    """Return True for a zip archive that holds a workbook without macros."""
-    try:
-        with zipfile.ZipFile(path) as archive:
-            names = archive.namelist()
-    except (zipfile.BadZipFile, NotImplementedError, ValueError, OSError):
-        return False
+def is_workbook(names: list[str]) -> bool:
+    """Return True for the names of the files in a workbook without macros."""
     return "xl/workbook.xml" in names and "xl/vbaProject.bin" not in names
 
 
-def json_lines(file: IO[bytes], name: str, limits: Limits) -> Iterator[bytes]:
+def json_lines(file: IO[bytes], name: str, max_bytes: int, max_lines: int) -> Iterator[bytes]:
     """Yield a line for each row of the workbook's sheet, blank for the header.
 
     Raises UsageError without openpyxl, and SubmissionError for a workbook that cannot be read or is over a cap.
@@ -51,27 +42,27 @@ def json_lines(file: IO[bytes], name: str, limits: Limits) -> Iterator[bytes]:
     try:
         with zipfile.ZipFile(file) as archive:
             sizes = {part.filename: part.file_size for part in archive.infolist()}
-        if sum(sizes.values()) > limits.max_bytes:
-            raise SubmissionError(f"{name}: over the cap of {limits.max_bytes:,} decompressed bytes (--max-bytes)")
+        if sum(sizes.values()) > max_bytes:
+            raise SubmissionError(f"{name}: over the cap of {max_bytes:,} decompressed bytes (--max-bytes)")
         if sizes.get("xl/sharedStrings.xml", 0) > SHARED_BYTES:
             raise SubmissionError(f"{name}: its texts have more than {SHARED_BYTES:,} bytes; {REMEDY}")
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", module="openpyxl")
             book = openpyxl.load_workbook(file, read_only=True)
         with contextlib.closing(book):
-            yield from _lines(book, name, limits)
+            yield from _lines(book, name, max_lines)
     except HarnessError:
         raise
     except Exception as error:  # whatever the parsers of a damaged file raise
         raise SubmissionError(f"{name}: not a readable workbook ({type(error).__name__}: {error}); {REMEDY}") from None
 
 
-def _lines(book: Any, name: str, limits: Limits) -> Iterator[bytes]:
-    sheets = [sheet for sheet in book.worksheets if next(_rows(sheet, name, limits), None)]
+def _lines(book: Any, name: str, max_lines: int) -> Iterator[bytes]:
+    sheets = [sheet for sheet in book.worksheets if next(_rows(sheet, name, max_lines), None)]
     if len(sheets) != 1:
         named = ", ".join(quote(sheet.title) for sheet in sheets) or "none"
         raise SubmissionError(f"{name}: sheets with cells are {named}, expected one; {REMEDY}")
-    rows = _rows(sheets[0], name, limits)
+    rows = _rows(sheets[0], name, max_lines)
     at, header = next(rows)
     names = [str(cell.value or "").strip() for cell in header]
     known = [column for column in names if column]
@@ -89,12 +80,12 @@ def _lines(book: Any, name: str, limits: Limits) -> Iterator[bytes]:
         at = number
 
 
-def _rows(sheet: Any, name: str, limits: Limits) -> Iterator[tuple[int, Any]]:
+def _rows(sheet: Any, name: str, max_lines: int) -> Iterator[tuple[int, Any]]:
     """Yield number and cells of the rows that are not empty."""
     sheet.reset_dimensions()  # what the file says of its size need not be so
     for number, cells in enumerate(sheet.iter_rows(), start=1):
-        if number > min(limits.max_lines, ROWS):
-            raise SubmissionError(f"{name}: over the cap of {min(limits.max_lines, ROWS):,} lines (--max-lines)")
+        if number > min(max_lines, ROWS):
+            raise SubmissionError(f"{name}: over the cap of {min(max_lines, ROWS):,} lines (--max-lines)")
         if any(cell.value is not None for cell in cells):
             yield number, cells
 

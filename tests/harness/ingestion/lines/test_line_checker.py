@@ -10,10 +10,12 @@ import pytest
 
 from harness.errors import UsageError
 from harness.ingestion.ingest import Intake
-from harness.ingestion.line_checker import FIELDS, Row
+from harness.ingestion.lines.fields import FIELDS
+from harness.ingestion.lines.result import Row
 from harness.ingestion.submission_file import open_submission
 from harness.ingestion.vocabulary import Vocabulary
 from harness.resources import schema
+from harness.usage.fields import NAMES, Usage
 from reference.task import OPERATIONS
 from tests.support.small_truth import CLIPS, check_line, small_truth
 
@@ -37,12 +39,23 @@ OPTIONAL = {
     "next_confidence": [0.25, 1, 0.3333333333333333],
     "latency_ms": [0, 12, 1234.5678, 0.0005, 999999999],
     "source": ["model", "repaired", "fallback"],
+    "usage": [
+        {"input_tokens": 1106, "output_tokens": 48},
+        {"input_tokens": 0, "output_tokens": 12, "reasoning_tokens": 5, "cached_tokens": 1},
+        {"input_tokens": 98, "output_tokens": 999_999_999, "cached_tokens": 14},
+    ],
+    "attempts": [1, 2, 14],
+    "wait_ms": [0, 1234.5678, 0.0005, 98],
+    "finish_reason": ["stop", "length", "é, "],
+    "served_model": ["my/model-1", "a, 'ttft_ms': 1"],
+    "ttft_ms": [12, 0.5],
     "raw_output": ["Tape", "", 'said "Tape"\n', '{"a": 1}', "é\u2028😀", 'a, "raw_output": b', None],
 }
 
 
-def a_line(generator: random.Random) -> str:
-    """Return a good line as one of many programs would write it."""
+def a_line(generator: random.Random, usage: bool = False) -> str:
+    """Return a good line as one of many programs would write it. `usage`: it may say what its answer cost."""
+    left_out = {} if usage and generator.random() < 0.7 else NAMES
     value = line(
         clip_id=generator.choice(CLIPS),
         dominant_operation=generator.choice([*OPERATIONS, "tape", "BOX SETUP", "put_items", "Final-Check"]),
@@ -52,7 +65,7 @@ def a_line(generator: random.Random) -> str:
     if generator.random() < 0.2:
         value["anticipated_next_operation"] = value.pop("next_operation")
     for name, choices in OPTIONAL.items():
-        if generator.random() < 0.3:
+        if name not in left_out and generator.random() < (0.95 if name in ("usage", "attempts") else 0.3):
             value[name] = generator.choice(choices)
     separators = generator.choice([(", ", ": ")] * 6 + [(",", ":")] * 3 + [(", ", ":")])
     return json.dumps(value, ensure_ascii=generator.random() < 0.5, separators=separators)
@@ -145,24 +158,27 @@ def reordered(text: str, generator: random.Random) -> str:
     return json.dumps(dict(members))
 
 
-def screened(lines: list[str], folder, words=WORDS) -> dict[int, Row]:
-    """Return the rows that the SQL screen accepts, by line number."""
+def screened(lines: list[str], folder, words=WORDS, usage=False) -> dict[int, tuple[Row, Usage | None]]:
+    """Return the rows that the SQL screen accepts, and what each says of its cost, by line number."""
     file = folder / "lines.jsonl"
     file.write_bytes("".join(f"{text}\n" for text in lines).encode())
     with small_truth() as truth, open_submission(file, folder) as source:
-        Intake(truth, source, words).screen()
+        Intake(truth, source, words).screen(usage=usage)
         rows = truth.connection.execute("SELECT * EXCLUDE (place) FROM predictions").fetchall()
-    return {row[1]: Row(*row) for row in rows}
+        said = truth.connection.execute("SELECT rowid + 1, * FROM usage_said").fetchall() if usage else []
+    costs = {number: Usage(*values) for number, *values in said if any(value is not None for value in values)}
+    return {row[1]: (Row(*row), costs.get(row[1])) for row in rows}
 
 
-def test_the_screen_passes_nothing_that_the_checker_rejects_and_reads_the_same_values(tmp_path):
+@pytest.mark.parametrize("usage", [False, True])
+def test_the_screen_passes_nothing_that_the_checker_rejects_and_reads_the_same_values(usage, tmp_path):
     generator = random.Random(20)
-    good = [a_line(generator) for _ in range(MUTANTS // 4)]
+    good = [a_line(generator, usage) for _ in range(MUTANTS // 4)]
     lines = good + [mutated(generator.choice(good), generator) for _ in range(MUTANTS)]
-    passed = screened(lines, tmp_path)
-    for number, row in passed.items():
+    passed = screened(lines, tmp_path, usage=usage)
+    for number, (row, cost) in passed.items():
         checked = check_line(WORDS, number, lines[number - 1])
-        assert (checked.row, checked.problems) == (row, []), lines[number - 1]
+        assert (checked.row, checked.problems, checked.usage) == (row, [], cost), lines[number - 1]
     assert sum(number <= len(good) for number in passed) > len(good) * 0.8, "the screen takes most of what is usual"
     assert sum(number > len(good) for number in passed) > MUTANTS * 0.05, "and some mutants are good lines still"
     assert sum(bool(check_line(WORDS, 1, text).problems) for text in lines[len(good) :]) > MUTANTS * 0.4
@@ -181,6 +197,21 @@ AGREEMENT = [
     (json.dumps({"clip_id": "a", "raw_output": "no answer"}), ()),
     (json.dumps(line(temporal_segment={"start_frame": 90, "end_frame": 20})), ()),
     (json.dumps(line(dominant_operation="Kitting")), ()),
+    (json.dumps(line(usage={"input_tokens": 1106, "output_tokens": 48, "reasoning_tokens": 0}, attempts=1)), ()),
+    (json.dumps(line(usage={"cached_tokens": None, "prompt_tokens": 7}, wait_ms=0, ttft_ms=1.5)), ()),
+    (json.dumps(line(usage=None, attempts=None, wait_ms=None, finish_reason=None, served_model=None)), ()),
+    (json.dumps(line(usage={}, finish_reason="", served_model="m" * 1000, ttft_ms=None)), ()),
+    (json.dumps({"clip_id": "a", "raw_output": "no answer", "usage": {"input_tokens": 5}, "attempts": 2}), ()),
+    (json.dumps(line(usage=5)), ("TYPE",)),
+    (json.dumps(line(usage=[{"input_tokens": 1}])), ("TYPE",)),
+    (json.dumps(line(usage={"input_tokens": "7", "output_tokens": -1})), ("TYPE", "RANGE")),
+    (json.dumps(line(usage={"input_tokens": 1.5, "output_tokens": True})), ("TYPE", "TYPE")),
+    (json.dumps(line(usage={"input_tokens": 1_000_000_001})), ("RANGE",)),
+    (json.dumps(line(attempts=0)), ("RANGE",)),
+    (json.dumps(line(attempts="2")), ("TYPE",)),
+    (json.dumps(line(wait_ms=-0.5, ttft_ms="1")), ("RANGE", "TYPE")),
+    (json.dumps(line(finish_reason=3, served_model=["m"])), ("TYPE", "TYPE")),
+    (json.dumps(line(served_model="m" * 1001)), ("RANGE",)),
     (json.dumps(line(clip_id=...)), ("MISSING",)),
     (json.dumps(line(clip_id=7)), ("TYPE",)),
     (json.dumps(line(clip_id=None)), ("TYPE",)),
@@ -263,7 +294,7 @@ def test_frame_rates(fps, clip_frames, frame, expected, tmp_path):
     text = json.dumps(line(temporal_segment={"start_frame": frame, "end_frame": 0}))
     assert check_line(words, 1, text).row.start_frame == expected
     passed = screened([text], tmp_path, words)
-    assert [row.start_frame for row in passed.values()] == ([] if expected is None else [expected])
+    assert [row.start_frame for row, _ in passed.values()] == ([] if expected is None else [expected])
 
 
 @pytest.mark.parametrize(
@@ -319,4 +350,4 @@ def test_labels_of_other_worlds_are_screened_and_checked_alike(tmp_path):
     for number, text in enumerate(lines, 1):
         checked = check_line(words, number, text)
         assert not checked.problems
-        assert passed.get(number, checked.row) == checked.row
+        assert passed.get(number, (checked.row, None)) == (checked.row, None)

@@ -7,7 +7,7 @@ import json
 import pytest
 
 from harness.errors import SubmissionError
-from tests.harness.ingestion.test_line_checker import WORDS, check_line, line
+from tests.harness.ingestion.lines.test_line_checker import WORDS, check_line, line
 from tests.support.small_truth import CLIPS, read, small_truth
 
 SAID = json.dumps(line(clip_id=...))

@@ -12,9 +12,10 @@ import pytest
 
 from harness.errors import SubmissionError, UsageError
 from harness.ingestion.formats.registry import ADAPTERS
-from harness.ingestion.model_text import answer_in
+from harness.ingestion.lines.model_text import answer_in
 from harness.ingestion.submission_file import Limits, open_submission
-from tests.harness.ingestion.test_line_checker import line
+from harness.usage.fields import TOKENS
+from tests.harness.ingestion.lines.test_line_checker import line
 from tests.support.small_truth import CLIPS, read, small_truth
 
 ANSWER = {"operation": 2, "start_frame": 14, "end_frame": 98, "next_operation": 3}
@@ -690,3 +691,58 @@ def test_the_work_on_a_text_is_bounded():
 def test_every_adapter_is_tested_and_described():
     assert set(ADAPTERS) == {row[1] for row in FORMATS} | {"parquet", "openpack"}
     assert all(adapter.description for adapter in ADAPTERS.values())
+
+
+USAGE = {
+    # tokens of a reply, and as a prediction line holds them
+    "OpenAI chat completions, vLLM": (
+        {"usage": {"prompt_tokens": 1106, "completion_tokens": 48, "total_tokens": 1154,
+                   "prompt_tokens_details": {"cached_tokens": 1024},
+                   "completion_tokens_details": {"reasoning_tokens": 20}}},
+        {"input_tokens": 1106, "output_tokens": 48, "reasoning_tokens": 20, "cached_tokens": 1024},
+    ),
+    "vLLM without details": (
+        {"usage": {"prompt_tokens": 7, "completion_tokens": 0, "prompt_tokens_details": None}},
+        {"input_tokens": 7, "output_tokens": 0},
+    ),
+    "OpenAI responses": (
+        {"usage": {"input_tokens": 75, "input_tokens_details": {"cached_tokens": 5}, "output_tokens": 1186,
+                   "output_tokens_details": {"reasoning_tokens": 1024}}},
+        {"input_tokens": 75, "output_tokens": 1186, "reasoning_tokens": 1024, "cached_tokens": 5},
+    ),
+    "Anthropic messages": (
+        {"usage": {"input_tokens": 50, "cache_creation_input_tokens": 200, "cache_read_input_tokens": 1000,
+                   "output_tokens": 33}},
+        {"input_tokens": 1250, "output_tokens": 33, "cached_tokens": 1000},
+    ),
+    "Gemini": (
+        {"usageMetadata": {"promptTokenCount": 1000, "candidatesTokenCount": 30, "thoughtsTokenCount": 70,
+                           "cachedContentTokenCount": 400}},
+        {"input_tokens": 1000, "output_tokens": 100, "reasoning_tokens": 70, "cached_tokens": 400},
+    ),
+    "Bedrock Converse": (
+        {"usage": {"inputTokens": 30, "outputTokens": 12, "totalTokens": 42}},
+        {"input_tokens": 30, "output_tokens": 12},
+    ),
+    "Ollama": ({"prompt_eval_count": 9, "eval_count": 3}, {"input_tokens": 9, "output_tokens": 3}),
+    "wrong counts": ({"usage": {"prompt_tokens": "9", "completion_tokens": -3}}, None),
+    "the input alone": ({"usage": {"prompt_tokens": 9}}, None),
+    "no object": ({"usage": 3}, None),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("stated, tokens", USAGE.values(), ids=list(USAGE))
+@pytest.mark.parametrize(
+    "row",
+    [
+        lambda reply: {"custom_id": CLIPS[0], "response": {"status_code": 200, "body": reply}},
+        lambda reply: {"clip_id": CLIPS[0], "response": SAID} | {k: v for k, v in reply.items() if k != "choices"},
+    ],
+    ids=["a reply", "beside a text"],
+)
+def test_tokens_of_replies_become_usage(row, stated, tokens, truth, tmp_path):
+    """Wrong ones are left out and refuse no file: the name may mean something else there."""
+    reply = {"choices": [{"message": {"content": SAID}}]} | stated
+    found = read(truth, write(tmp_path, json.dumps(row(reply)) + "\n"), tmp_path)
+    sums = {name: found.usage[name]["sum"] for name in TOKENS if found.usage[name]} if found.usage else None
+    assert (found.total, sums) == (0, tokens)

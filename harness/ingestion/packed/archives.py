@@ -1,19 +1,26 @@
-"""Zip archives of strangers, whose directory is bounded: zipfile reads all of it into memory, and more than that."""
+"""Zip archives of strangers, whose directory is bounded: zipfile reads all of it into memory, and more than that.
+
+A log of Inspect (.eval) is one, with a file for each sample.
+"""
 
 from __future__ import annotations
 
 import re
 import zipfile
+import zlib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any
 
 from harness.errors import SubmissionError
+from harness.ingestion.packed.compressed import CHUNK
 
 ZIP = b"PK\x03\x04"
 DIRECTORY_BYTES = 16 << 20
 """Most bytes of a directory: about 200,000 files of a log, in some 200 MB of memory."""
 REFUSED = (zipfile.BadZipFile, NotImplementedError, ValueError, OSError)
 """What zipfile raises for an archive that is damaged, or of a kind that it does not read."""
+_ONE_LINE = bytes.maketrans(b"\r\n", b"  ")
 
 
 class _BoundedReads:
@@ -66,3 +73,23 @@ def inspect_samples(names: list[str]) -> list[str]:
     if not {"header.json", "_journal/start.json"}.intersection(names):
         return []
     return [name for name in names if re.fullmatch(r"samples/[^/]+\.json", name)]
+
+
+def inspect_lines(packed: IO[bytes], name: str, most_files: int) -> Iterator[bytes]:
+    """Yield the samples of an Inspect log, a line each: line feeds in JSON stand between values only."""
+    try:
+        with open_archive(packed, name, most_files) as archive:
+            members = archive.infolist()
+            samples = set(inspect_samples([member.filename for member in members]))
+            for member in members:
+                if member.filename not in samples:
+                    continue
+                with archive.open(member) as sample:
+                    while chunk := sample.read(CHUNK):
+                        yield chunk.translate(_ONE_LINE)
+                yield b"\n"
+    except NotImplementedError:
+        remedy = "convert it with `inspect log convert --to json`"
+        raise SubmissionError(f"{name}: this Inspect log is packed in a way that is not read; {remedy}") from None
+    except (zipfile.BadZipFile, zlib.error, OSError, RuntimeError, EOFError) as error:
+        raise SubmissionError(f"{name}: this Inspect log is damaged ({error})") from None

@@ -9,8 +9,8 @@ import pytest
 from harness.clip_map import read_clip_map
 from harness.errors import HarnessError, SubmissionError, UsageError
 from harness.ingestion.formats.clips import Mentions
-from tests.harness.ingestion.test_formats import write
-from tests.harness.ingestion.test_targets import said
+from tests.harness.ingestion.formats.test_formats import write
+from tests.harness.ingestion.formats.test_targets import said
 from tests.support.small_truth import CLIPS, read, small_truth
 
 FIVE = CLIPS[:5]

@@ -7,7 +7,7 @@ import json
 import pytest
 
 from harness.errors import SubmissionError
-from tests.harness.ingestion.test_line_checker import line
+from tests.harness.ingestion.lines.test_line_checker import line
 from tests.support.small_truth import CLIPS, read, small_truth
 
 CLIP, OTHER = CLIPS[:2]
