@@ -69,8 +69,10 @@ RIGHT |= {"400 for a schema"}
 """Faults with which an answer is right all the same."""
 SAYS_NOTHING = {"garbage", "prose", "empty", "null"}
 """Faults that are an answer without an answer."""
-LIES = {"swapped", "other pictures", "blind", "unordered", "another model"}
-"""Faults that only the canary, or nothing, can see in one request."""
+SEEN = {"swapped", "last pictures", "blind"}
+"""Faults that no single reply shows, but the canary does."""
+LIES = SEEN | {"unordered", "another model"}
+"""Those, and faults that nothing shows where the server always has them."""
 SHARES = {
     **dict.fromkeys(("429", "500", "reset", "429 in milliseconds"), 0.03),
     **dict.fromkeys(("502", "503", "half", "html", "close", "fence", "reasoning", "echo", "cut JSON"), 0.015),
@@ -201,7 +203,7 @@ def faults_for_the_canary(place: Place, chosen: Sequence[str], work: Path) -> Ro
         check_end(tally, ended)
         if fault not in LIES:
             check_lines(tally, place, kept(place.folder / name), log_lines(log))
-        if ended.status == WHOLE and fault not in RIGHT | SAYS_NOTHING | LIES:
+        if ended.status == WHOLE and fault not in RIGHT | SAYS_NOTHING | (LIES - SEEN):
             tally.differs(fault, f"ends well: {ended.said[-1000:]}")
 
     return _each(one, tally, place, chosen)
