@@ -16,7 +16,16 @@ from pathlib import Path
 from tests.proof.table import Row, holds, markdown, row
 
 HERE = Path(__file__).parent
-PARTS = ("lines", "entries", "kills", "command_lines", "pages_and_renderings")
+PARTS = (
+    "lines",
+    "entries",
+    "kills",
+    "endpoints",
+    "asking_pace",
+    "command_lines",
+    "pages_and_renderings",
+    "served_model",
+)
 WORKERS = 2
 LIMIT_S = 1_100
 """A part that takes longer is ended and counts as crashed: the whole proof takes at most 20 minutes."""
