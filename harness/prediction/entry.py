@@ -28,7 +28,8 @@ def write(run: Run, lines: Lines, agreed: Mapping[str, Any] | None, unanswered: 
     content = "".join(json.dumps(line) + "\n" for line in lines).encode()
     asked = {"agreed": agreed, "unanswered": unanswered}
     if run.own:
-        facts = _facts(run, lines, asked) | _own_facts(run, run.own)
+        model = {"model": run.mask.message(run.model)}  # unless its card says it
+        facts = model | _facts(run, lines, asked) | _own_facts(run, run.own)
         write_own_answers(run.folder, facts, lambda path: path.write_bytes(content), run.facts.training)
     else:
         truth = {"world": run.split.world, "split": run.split.name, **run.split.pin, "predictions_sha256": ""}

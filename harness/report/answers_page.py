@@ -183,7 +183,7 @@ def _page(answers: Sequence[Answer], facts: Mapping[str, Any]) -> AnswersPage:
     lede = f"Most often {in_words(often)}. " if often else ""
     given_up = ", ".join(f"{kind} {count(number)}" for kind, number in run.get("unanswered", {}).items())
     chips = [
-        ("model", facts.get("model") or facts["name"]),
+        ("folder", facts["name"]),
         ("date", facts["date"]),
         ("operations", count(len(facts["operations"]))),
         ("median time", _time([answer.latency_ms for answer in answers])),
@@ -193,7 +193,7 @@ def _page(answers: Sequence[Answer], facts: Mapping[str, Any]) -> AnswersPage:
         ("harness", run["harness"]),
     ]
     return AnswersPage(
-        title=f"Answers of {facts['name']}",
+        title=f"Answers of {facts.get('model') or facts['name']}",
         headline=f"{found}{read}",
         lede=f"{lede}No truth is known here: nothing on this page says whether an answer is right.",
         chips=[(name, str(value)) for name, value in chips if value],
