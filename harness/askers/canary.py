@@ -54,6 +54,8 @@ class Canary:
         agreed = self.chat.agreed
         if served := replies[0].served_model:
             agreed["served_model"] = served
+            if not _are_alike(served, self.chat.name):
+                self.setting.say(f"the endpoint answers as {served}, which the card says; asked was {self.chat.name}")
         agreed["usage"] = replies[0].usage is not None
         agreed["pictures"] = await self._pictures()
         agreed["own_answers"] = await self._own_answers()
@@ -214,6 +216,12 @@ class Canary:
                     raise
                 await asyncio.sleep(pause(attempt, error.retry_after, self.generator))
         raise AssertionError
+
+
+def _are_alike(served: str, name: str) -> bool:
+    """Return True for names of one model, such as `gpt-4o` and `gpt-4o-2024-08-06`."""
+    one, other = served.casefold(), name.casefold()
+    return one in other or other in one
 
 
 def _said(text: str) -> dict[str, Any]:

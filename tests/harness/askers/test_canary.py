@@ -178,6 +178,15 @@ def test_tokens_hours_and_price_come_from_the_samples_with_an_interval():
     assert " to " in said[2]
 
 
+def test_an_endpoint_that_answers_as_another_model_is_asked_and_said():
+    with served(faults={"another model": 1.0}, most=None) as server:
+        agreed, said = agree(server.url)
+    assert agreed["served_model"] == "another-vlm"
+    assert "the endpoint answers as another-vlm, which the card says; asked was fault-vlm" in said
+    with served(model="fault-vlm-2026", models=None) as server:
+        assert not any("answers as" in sentence for sentence in agree(server.url)[1])
+
+
 def test_an_endpoint_without_usage_says_that_the_price_is_unknown():
     with served(faults={"no usage": 1.0}, most=None) as server:
         agreed, said = agree(server.url, price=(2.0, 10.0))
