@@ -65,9 +65,11 @@ def _run(part: str, seed: int, scale: float) -> list[Row]:
     command = [sys.executable, "-m", f"tests.proof.{part}", "--json", "--seed", str(seed), "--scale", str(scale)]
     try:
         ended = subprocess.run(command, stdout=subprocess.PIPE, text=True, timeout=LIMIT_S, cwd=HERE.parents[1])
+        how = f"ended with status {ended.returncode} and no table"
         return json.loads(ended.stdout)
     except (subprocess.TimeoutExpired, json.JSONDecodeError) as error:
-        print(f"{part}: did not end by itself ({type(error).__name__})", file=sys.stderr)
+        late = isinstance(error, subprocess.TimeoutExpired)
+        print(f"{part}: {f'took more than {LIMIT_S} s' if late else how}", file=sys.stderr)
         return [row(part.replace("_", " "), tried=1, crashes=1, peak_mb=0)]
 
 
