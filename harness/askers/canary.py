@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from harness.askers.estimate import estimate
-from harness.askers.http import Server
 from harness.askers.messages import JSON, picture
 from harness.askers.reply import is_white_space
 from harness.errors import IncompleteError, UsageError
@@ -35,15 +34,14 @@ RED, BLUE = (200, 30, 30), (30, 60, 200)
 COLOURS = "What colour is each of these pictures? Answer with the colours, in their order, and nothing else."
 WORDS = ("harbour", "lantern", "meadow", "copper")
 REPEAT = "Answer with this word and nothing else: {}"
-SHORT = 64
-"""Tokens of an answer to a short question."""
 
 
 class Canary:
     """Questions before the run."""
 
-    def __init__(self, chat: Chat, server: Server, setting: Setting):
-        self.chat, self.server, self.setting = chat, server, setting
+    def __init__(self, chat: Chat, setting: Setting):
+        self.chat, self.setting = chat, setting
+        self.places = asyncio.Semaphore(setting.connections)
         self.generator = random.Random()
         self.near: list[str] = []  # models that the endpoint lists, where this one is not among them
 
@@ -70,14 +68,12 @@ class Canary:
         Raises NotAnswered where there is no server, or no access to it.
         """
         try:
-            listed = await self._patiently(self.server.get, "/models")
+            listed = await self._patiently(self.chat.models)
             names = [model["id"] for model in listed["data"]]
         except NotAnswered as error:
-            if error.kind == "no access" and not error.words.startswith(("HTTP 404", "HTTP 405")):
+            if error.kind == "connection" or error.words.startswith("HTTP 401"):
                 raise
-            if error.kind == "connection":
-                raise
-            return  # many servers list nothing
+            return  # many servers list nothing, or not with this key; the first answer decides
         except (TypeError, KeyError):
             return
         if names and self.chat.name not in names:
@@ -129,7 +125,7 @@ class Canary:
     async def _adapted(self, question: Question) -> Reply:
         """Return the answer to a whole question, without fields that this server refuses by name."""
         chat = self.chat
-        for _ in range(3):
+        for _ in range(4):
             try:
                 return await self._patiently(chat.answer_in, question, chat.agreed["json"])
             except NotAnswered as error:
@@ -139,7 +135,9 @@ class Canary:
                     chat.agreed["limit_field"] = "max_completion_tokens"
                     continue
                 left_out = chat.agreed.setdefault("left_out", [])
-                named = [name for name in ("temperature", "seed") if name in error.words and name not in left_out]
+                sent = vars(chat.sampling)
+                known = [name for name in ("temperature", "seed") if sent[name] is not None and name not in left_out]
+                named = [name for name in known if name in error.words]
                 if not named:
                     if not left_out:
                         del chat.agreed["left_out"]
@@ -192,20 +190,20 @@ class Canary:
         return "yes" if own == len(WORDS) else "unknown"
 
     async def _short(self, parts: list[dict[str, Any]]) -> Reply | None:
-        """Return the answer to a short question, cut off or not; None where the server refuses it."""
+        """Return the answer to a short question; None where there is none."""
         try:
-            return await self._patiently(self.chat.ask, self.chat.request(parts, SHORT, {}))
+            return await self._patiently(self.chat.ask, self.chat.request(parts, self.chat.sampling.max_tokens, {}))
         except NotAnswered as error:
             if error.kind == "no access":
                 raise
-            return Reply(text=error.words) if error.kind == "cut off" else None
+            return None
 
     async def _patiently(self, call: Any, *arguments: Any) -> Any:
         """Return what a call returns, tried again where that may help. Raises NotAnswered, at the last try."""
         unconnected = 0
         for attempt in range(1, TRIES + 1):
             try:
-                async with asyncio.timeout(self.setting.deadline_s):
+                async with self.places, asyncio.timeout(self.setting.deadline_s):
                     return await call(*arguments)
             except TimeoutError:
                 raise NotAnswered("no reply in time", f"none within {self.setting.deadline_s:.0f} s") from None

@@ -226,7 +226,9 @@ def command(
     _check_own_clips(choices)
     model_options = _with_flags(model_options, choices)
     if dry_run:
-        try_out(model, options=model_options, say=say, **choices)
+        agreed = try_out(model, options=model_options, say=say, **choices)
+        facts = {name: value for name, value in agreed.items() if not isinstance(value, dict)}
+        say("\n".join(f"  {name.replace('_', ' ')}: {_in_words(value)}" for name, value in facts.items()))
         return
     if folder is None:
         raise UsageError("-o DIR is missing: the folder of the entry, which is named as the entry")
@@ -268,3 +270,9 @@ def _with_flags(model_options: dict[str, str], choices: dict[str, Any]) -> dict[
         if value is not None:
             found[name] = str(value)
     return found
+
+
+def _in_words(value: Any) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
