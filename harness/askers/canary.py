@@ -54,6 +54,9 @@ class Canary:
             agreed["served_model"] = served
             if not _are_alike(served, self.chat.name):
                 self.setting.say(f"the endpoint answers as {served}, which the card says; asked was {self.chat.name}")
+        if self.near:
+            self.setting.say(f"the endpoint does not list {self.chat.name}, it has {', '.join(self.near)}")
+        self._say_what_cannot_be_read(replies)
         agreed["usage"] = replies[0].usage is not None
         agreed["pictures"] = await self._pictures()
         agreed["own_answers"] = await self._own_answers()
@@ -61,6 +64,13 @@ class Canary:
         for sentence in found.sentences(self.setting):
             self.setting.say(sentence)
         return agreed | {"estimate": found.table()}
+
+    def _say_what_cannot_be_read(self, replies: list[Reply]) -> None:
+        """Say how many of the sample answers hold none: the run will not be better."""
+        unread = [reply.text or "" for reply in replies if not self.setting.can_read(reply.text or "")]
+        if unread:
+            first = f"{self.setting.mask(unread[0]):.80}"
+            self.setting.say(f"{len(unread)} of {len(replies)} sample answers hold no answer, such as {first!r}")
 
     async def _check_name(self) -> None:
         """Note whether the server lists the model. Not all that is served is listed, so that the first answer decides.
@@ -111,9 +121,21 @@ class Canary:
                 raise UsageError(f"the endpoint has no model {name!r}; it has {there} ({error})") from None
             if error.kind == "bad request" or is_white_space(error):
                 raise
-            if error.ends == AGAIN and error.kind != "connection":
+            if error.ends == AGAIN and error.kind not in ("connection", "unreadable reply"):
                 raise IncompleteError(f"the first question was not answered ({error}); try again later") from None
-            raise UsageError(f"the first question was not answered ({error}){_remedy(error)}") from None
+            remedy = self._remedy(error)
+            raise UsageError(f"the first question was not answered ({error}){remedy}") from None
+
+    def _remedy(self, error: NotAnswered) -> str:
+        """Return the end of the sentence about a first question that was not answered."""
+        endpoint = self.chat.endpoint
+        if error.kind == "cut off":
+            return ": --max-tokens allows more"
+        if error.words.startswith(("HTTP 401", "HTTP 403")) and endpoint.why_no_key:
+            return f"; {endpoint.why_no_key}"
+        if error.words.startswith("HTTP 404") and not endpoint.url.endswith("/v1"):
+            return f"; does --url {endpoint.url} lack /v1 at its end?"
+        return ""
 
     async def _sample(self, question: Question) -> Reply | NotAnswered:
         """Return the answer about a further clip, or why there is none."""
@@ -224,10 +246,6 @@ def _are_alike(served: str, name: str) -> bool:
 
 def _said(text: str) -> dict[str, Any]:
     return {"type": "text", "text": text}
-
-
-def _remedy(error: NotAnswered) -> str:
-    return ": --max-tokens allows more" if error.kind == "cut off" else ""
 
 
 def _is_object(text: str) -> bool:

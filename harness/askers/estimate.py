@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from harness.prediction.asker import Setting
+from harness.prediction.loop.outcomes import cost
 from harness.prediction.predictor import Reply
 from harness.progress import span
 from harness.statistics import t_quantile
@@ -59,7 +60,7 @@ class Estimate(NamedTuple):
         """Return what the user reads before the run."""
         wall = self.latency_s.times(1 / setting.connections)
         found = [
-            f"{setting.clips:,} clips with {setting.connections} connections: about {wall.in_words()}, "
+            f"{setting.clips:,} clips with {setting.connections} connections: about {wall.in_words()} to ask, "
             f"by {self.answers} sample answers of {self.latency_s.value / setting.clips:.2f} s"
         ]
         if self.input_tokens and self.output_tokens:
@@ -85,10 +86,6 @@ def estimate(replies: Sequence[Reply], setting: Setting) -> Estimate:
         tokens = {name: Mean.of([count[name] for count in usage]).times(setting.clips) for name in tokens}
     dollars = None
     if usage and setting.price:
-        each = [
-            (count["input_tokens"] * setting.price[0] + count["output_tokens"] * setting.price[1]) / 1e6
-            for count in usage
-        ]
-        dollars = Mean.of(each).times(setting.clips)
+        dollars = Mean.of([cost({"usage": count}, setting.price) or 0.0 for count in usage]).times(setting.clips)
     seconds = Mean.of([(reply.latency_ms or 0.0) / 1000 for reply in replies]).times(setting.clips)
     return Estimate(len(replies), tokens["input_tokens"], tokens["output_tokens"], seconds, dollars)

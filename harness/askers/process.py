@@ -35,7 +35,7 @@ class Child(asyncio.SubprocessProtocol):
     """
 
     def __init__(self, mask: Callable[[str], str] = str) -> None:
-        self._mask = mask
+        self._mask, self._last = mask, b""
         self.answers, self.is_over, self.is_lost, self._is_killed = 0, False, False, False
         self._buffer, self._errors, self.fault = bytearray(), b"", ""
         self._line: asyncio.Future[bytes | None] | None = None
@@ -161,10 +161,13 @@ class Child(asyncio.SubprocessProtocol):
         if not line.strip() or self.fault:
             return
         if self._line is None or self._line.done():
-            self._break(f"wrote more than one line to one question: {quoted(line, self._mask)}")
+            before = f"{quoted(self._last, self._mask)}, then " if self._last else ""
+            several = f"{before}{quoted(line, self._mask)}"
+            self._break(f"wrote more than one line to one question: {several}; all but the answer belongs on stderr")
         elif len(line) > LINE_BYTES:
             self._break(f"wrote a line of more than {LINE_BYTES // 2**20} MiB")
         else:
+            self._last = line
             self._line.set_result(line)
 
     def _break(self, fault: str) -> None:

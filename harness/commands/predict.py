@@ -120,7 +120,7 @@ asking = options.apply(
         help="Count the price, in dollars per million tokens read and written.",
     ),
     options.option(
-        "--max-cost", type=float, metavar="DOLLARS", title=ASKING, help="Stop when the answers have cost so much."
+        "--max-cost", type=float, metavar="DOLLARS", title=ASKING, help="Stop when the answers kept have cost so much."
     ),
     options.option(
         "--give-up",
@@ -228,7 +228,8 @@ def command(
     if dry_run:
         agreed = try_out(model, options=model_options, say=say, **choices)
         facts = {name: value for name, value in agreed.items() if not isinstance(value, dict)}
-        say("\n".join(f"  {name.replace('_', ' ')}: {_in_words(value)}" for name, value in facts.items()))
+        said = [f"  {name.replace('_', ' ')}: {_in_words(value)}" for name, value in facts.items()]
+        say("\n".join(said or ["  it can be asked"]))
         return
     if folder is None:
         raise UsageError("-o DIR is missing: the folder of the entry, which is named as the entry")

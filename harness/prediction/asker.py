@@ -83,6 +83,7 @@ class Setting:
     deadline_s: float
     price: tuple[float, float] | None
     say: Callable[[str], object]
+    can_read: Callable[[str], bool] = bool  # says whether a text holds a whole answer
     mask: Callable[[str], str] = str  # hides secrets in words of whoever answers, before they are cut
 
 

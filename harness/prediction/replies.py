@@ -67,6 +67,10 @@ class Reader:
             line["raw_output"] = _writable(reply.text[:RAW_CHARACTERS])
         return line | {"source": source}
 
+    def can_read(self, text: str) -> bool:
+        """Return whether a text holds a whole answer."""
+        return read_answer(self.words, text)[0] is not None
+
     def operation_in(self, text: str) -> str | None:
         """Return the dominant operation that a text without a whole answer still names, the last of several."""
         for found in reversed(list(_OPERATION.finditer(said_in(text)))):

@@ -179,7 +179,8 @@ def _page(answers: Sequence[Answer], facts: Mapping[str, Any]) -> AnswersPage:
     unread = sum(answer.group == UNREAD for answer in answers)
     found = f"{count(len(answers))} of {plural(clips['found'], 'clip')} of {clips['name']} answered"
     read = f"; {'one answer' if unread == 1 else f'{count(unread)} answers'} could not be read" if unread else ""
-    often = [f"{group.name} ({count(group.clips)})" for group in groups if group.known and group.clips][:FREQUENT]
+    named = [group for group in groups if group.name != UNREAD and group.clips]
+    often = [f"{group.name} ({count(group.clips)})" for group in named[:FREQUENT]]
     lede = f"Most often {in_words(often)}. " if often else ""
     given_up = ", ".join(f"{kind} {count(number)}" for kind, number in run.get("unanswered", {}).items())
     chips = [

@@ -115,6 +115,7 @@ async def _prepare(asker: Asker, run: Run, clips: int, agreed: Mapping[str, Any]
         deadline_s=run.choices.deadline,
         price=run.choices.price,
         say=run.choices.say,
+        can_read=run.reader.can_read,
         mask=run.mask.message,
     )
     if agreed is None and run.questions.clips and not setting.samples:
