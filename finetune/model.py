@@ -13,6 +13,7 @@ no_grad.
 from __future__ import annotations
 
 import contextlib
+import os
 import shutil
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -288,12 +289,18 @@ def _load_backbone(config: Config, base: Path, device: str | torch.device) -> An
     try:
         backbone = model_class.from_pretrained(base, device_map={"": device}, attn_implementation="sdpa", **options)
     except OSError as error:
-        raise UsageError(f"{base}: no weights of {config.base} ({str(error).splitlines()[0]})") from None
+        raise UsageError(f"{base}: no weights of {config.base} ({_why_unloaded(base, error)})") from None
     for module in backbone.modules():
         if hasattr(module, "support_avx512bf16_for_cpu"):
             # otherwise a CPU repacks nf4 weights at the first inference, and cannot train them afterwards
             module.support_avx512bf16_for_cpu = False
     return backbone
+
+
+def _why_unloaded(base: Path, error: OSError) -> str:
+    """Return why weights were not loaded: safetensors calls a file missing that this user may not read."""
+    closed = [path.name for path in base.glob("*.safetensors") if not os.access(path, os.R_OK)]
+    return f"this user may not read {closed[0]}" if closed else str(error).splitlines()[0]
 
 
 def _add_adapters(config: Config, backbone: Any) -> Any:

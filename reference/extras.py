@@ -11,6 +11,7 @@ EXTRAS = {
     "decoders": ("cv2", "decord"),
     "excel": ("openpyxl",),
     "ask": ("httpx", "httpcore"),
+    "serve": ("fastapi", "starlette", "pydantic", "pydantic_core", "uvicorn", "python_multipart", "prometheus_client"),
     "finetune": (
         "torch",
         "transformers",

@@ -169,7 +169,8 @@ class Canary:
         raise NotAnswered("bad request", "refused also without the fields that it named")
 
     async def _pictures(self) -> str:
-        """Return how far the server reads pictures: two plain ones, swapped, give another answer or more tokens.
+        """Return how far the server reads pictures: two plain ones, swapped, give another answer or more tokens; or it
+        takes no question without any.
 
         Raises UsageError where nothing speaks for it.
         """
@@ -190,6 +191,9 @@ class Canary:
         if len(counted) == 2 and counted[0] > counted[1] + 4:
             self.setting.say("pictures are counted, but two of plain colours gave the same answer when swapped")
             return "counted"
+        if none is None:
+            self.setting.say("a question without pictures is refused, but two of plain colours gave the same answer")
+            return "needed"
         raise UsageError(
             f"{self.chat.name} gives the same answer for red and for blue pictures ({one.text!r:.80}): the endpoint "
             "seems to drop pictures"

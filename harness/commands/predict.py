@@ -18,7 +18,7 @@ OWN_CLIPS = "Own clips"
 """Title of the options that ask about them."""
 
 
-def _key_values(context: click.Context, parameter: click.Parameter, values: tuple[str, ...]) -> dict[str, str]:
+def key_values(context: click.Context, parameter: click.Parameter, values: tuple[str, ...]) -> dict[str, str]:
     """Return texts `key=value` as a dict; a key may stand once."""
     found: dict[str, str] = {}
     for text in values:
@@ -189,7 +189,7 @@ asking = options.apply(
     "model_options",
     multiple=True,
     metavar="KEY=VALUE",
-    callback=_key_values,
+    callback=key_values,
     help="Set an option of the model (may be repeated); keys and passwords are better left to the environment.",
 )
 @options.option("--fresh", is_flag=True, help="Discard what an earlier run left in DIR, or the entry there.")

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from harness.baselines.write import BASELINES, Baseline, line, random_answer
 from harness.errors import UsageError
@@ -78,6 +78,13 @@ class NoFloors:
         """Return None: which operation usually follows is not known."""
 
 
+class Answers(Protocol):
+    """Floors that know the answer of a baseline to each clip."""
+
+    def answers(self, name: str, seed: int = 0) -> Mapping[str, dict[str, Any]]:
+        """Return clip id -> answer fields of a baseline that uses no truth."""
+
+
 class Floor:
     """Baseline as a predictor. It needs no pictures, but the split's floors before the first question (`prepare`)."""
 
@@ -87,7 +94,7 @@ class Floor:
 
     def __init__(self, baseline: Baseline, seed: int):
         self.baseline, self.seed = baseline, seed
-        self._answers: dict[str, dict[str, Any]] = {}
+        self._answers: Mapping[str, dict[str, Any]] = {}
 
     @property
     def card(self) -> dict[str, Any]:
@@ -95,7 +102,7 @@ class Floor:
         run = {"seed": self.seed} if self.baseline.name == "random" else {}
         return {"kind": self.baseline.kind, "description": self.baseline.description, "run": run}
 
-    def prepare(self, floors: Floors) -> None:
+    def prepare(self, floors: Answers) -> None:
         """Take the split's floors."""
         self._answers = floors.answers(self.baseline.name, self.seed)
 

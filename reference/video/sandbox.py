@@ -20,7 +20,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any
 
@@ -33,18 +33,20 @@ from reference.video.instants import squares
 
 MEMORY_BYTES = 4 << 30
 ANSWER_BYTES = 2 << 30
-_START = "import sys; sys.path[:] = {path!r}; from reference.video.sandbox import serve; serve()"
+_START = "import sys; sys.path[:] = {path!r}; from {module} import serve; serve()"
+Task = Callable[[Path, Limits, dict[str, Any]], tuple[dict[str, Any], Pixels]]
+"""Reads a file within limits, as a request says; returns facts and pixels."""
 _LENGTH = 8
 _PIPE = 1 << 20  # bytes; the usual 64 KiB would mean forty turns an answer
 
 
-class _Child:
-    """Decoding process and the two pipes to it."""
+class Child:
+    """Decoding process and the two pipes to it. `module`: the one whose `serve` runs there."""
 
-    def __init__(self) -> None:
+    def __init__(self, module: str = __name__) -> None:
         self.owner = os.getpid()
         self.process = subprocess.Popen(
-            [sys.executable, "-P", "-c", _START.format(path=sys.path)],
+            [sys.executable, "-P", "-c", _START.format(path=sys.path, module=module)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
@@ -93,7 +95,7 @@ class _Child:
 
 
 _lock = threading.Lock()
-_child: _Child | None = None
+_child: Child | None = None
 
 
 def decode_apart(
@@ -143,14 +145,14 @@ def _ask(request: dict[str, Any], path: Path, decoder: str, timeout: float) -> t
         raise
 
 
-def _ready() -> _Child:
+def _ready() -> Child:
     global _child
     if _child is not None and _child.owner != os.getpid():
         _child = None
     if _child is not None and _child.process.poll() is not None:
         stop()
     if _child is None:
-        _child = _Child()
+        _child = Child()
     return _child
 
 
@@ -162,19 +164,19 @@ def stop() -> int | None:
     return child.end() if child is not None and child.owner == os.getpid() else None
 
 
-def serve() -> None:
+def serve(tasks: Mapping[str, Task] | None = None) -> None:
     """Answer requests until the parent closes the pipe; output of libraries is kept off the pipe."""
     _limit_memory()
     answers = os.fdopen(os.dup(1), "wb", buffering=0)
     os.dup2(2, 1)
     for line in sys.stdin.buffer:
-        _answer(json.loads(line), answers)
+        _answer(json.loads(line), answers, TASKS if tasks is None else tasks)
 
 
-def _answer(request: dict[str, Any], answers: IO[bytes]) -> None:
+def _answer(request: dict[str, Any], answers: IO[bytes], tasks: Mapping[str, Task]) -> None:
     data: Any = b""
     try:
-        facts, pixels = TASKS[request["task"]](Path(request["path"]), Limits(*request["limits"]), request)
+        facts, pixels = tasks[request["task"]](Path(request["path"]), Limits(*request["limits"]), request)
         data = np.ascontiguousarray(pixels).data.cast("B") if pixels.size else b""
         reply: dict[str, Any] = {**facts, "shape": pixels.shape, "bytes": len(data)}
     except VideoError as error:
@@ -202,7 +204,7 @@ def _seconds(path: Path, limits: Limits, request: dict[str, Any]) -> tuple[dict[
     return {"seconds": shown_seconds(path, limits)}, np.empty(0, np.uint8)
 
 
-TASKS: dict[str, Callable[[Path, Limits, dict[str, Any]], tuple[dict[str, Any], Pixels]]] = {
+TASKS: dict[str, Task] = {
     "frames": _frames,
     "squares": _squares,
     "seconds": _seconds,

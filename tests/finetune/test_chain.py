@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import shutil
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -25,7 +27,8 @@ from harness.errors import UsageError
 from reference.rendering.render_split import render
 from reference.rendering.request import Request
 from reference.task import CLIP_FRAMES
-from tests.support.finetune_material import TWIN, placed, renderings
+from tests.support.finetune_material import SIDE, TWIN, placed, renderings
+from tests.support.serving import served
 
 CLIPS = 8
 
@@ -146,6 +149,24 @@ def test_from_a_run_to_a_scored_entry(run, frames, tmp_path):
     score = harness.score(entry / "predictions.jsonl")
     assert score.record["coverage"] == pytest.approx(24 / 1440)
     assert score.record["sections"]["out_of_memory"]["applies"]
+
+
+def test_a_served_run_says_what_it_says_in_this_process(run, frames, tmp_path):
+    """`harness predict --model openai:...` at our own server: operations, segments and text of `finetune:RUN`."""
+    in_process = predicted(tmp_path / "own", "--model", f"finetune:{run}", "--option", "threads=1", frames=frames)
+    with served(f"finetune:{run}", options={"threads": "1"}, deadline_s=60) as server:
+        shown = ["--option", "image=png", "--option", f"size={SIDE}", "--url", f"{server.url}/v1"]
+        asked = predicted(tmp_path / "asked", "--model", f"openai:{server.service.name}", *shown, frames=frames)
+    assert len(in_process) == 24
+    names = ("clip_id", "dominant_operation", "temporal_segment", "next_operation", "raw_output")
+    assert [[line[name] for name in names] for line in asked] == [[line[name] for name in names] for line in in_process]
+
+
+def predicted(entry: Path, *words: str, frames: Path) -> list[dict]:
+    command = [sys.executable, "-m", "harness", "predict", *words, "--frames", str(frames), "-o", str(entry)]
+    done = subprocess.run([*command, "--no-score"], capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr
+    return [json.loads(line) for line in (entry / "predictions.jsonl").open()]
 
 
 def test_a_confidence_is_the_probability_of_the_label(run):

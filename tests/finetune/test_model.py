@@ -188,6 +188,18 @@ def test_weights_of_another_model_are_refused(bases, tmp_path):
         answerer.restore(tmp_path / "nowhere")
 
 
+def test_weights_that_may_not_be_read_are_not_called_missing(bases, tmp_path, monkeypatch):
+    """safetensors says so of a file of another user, which is how a container finds the weights of its host."""
+    base = shutil.copytree(bases(TWIN), tmp_path / "base")
+    for path in base.glob("*.safetensors"):
+        path.unlink()
+        path.symlink_to(tmp_path / "closed")
+    config = replace(TWIN, weights=str(base))
+    monkeypatch.setattr("os.access", lambda path, mode: False)
+    with pytest.raises(UsageError, match=r"no weights of .* \(this user may not read model\.safetensors\)"):
+        load_model(config, base, OPERATIONS, "cpu")
+
+
 def test_merged_weights_answer_as_base_and_adapter(bases, tmp_path):
     config = replace(LORA, weights=str(bases(LORA)), temporal_head=0.0, steps_head=0.0)
     answerer, collator = loaded(config, bases)

@@ -39,7 +39,7 @@ def _answer(predictor: Predictor, run: Run, batch: Sequence[Question]) -> list[d
     try:
         with run.code.called(failure):
             given = predictor.ask(list(batch), tuple(run.split.floors.operations))
-            fault = _no_replies(given)
+            fault = no_replies(given)
             replies = [] if fault else list(islice(given, len(batch) + 1))
         latency_ms = (time.perf_counter() - begun) * 1000 / len(batch)
         if fault or len(replies) != len(batch):
@@ -52,7 +52,7 @@ def _answer(predictor: Predictor, run: Run, batch: Sequence[Question]) -> list[d
         raise
 
 
-def _no_replies(given: Any) -> str | None:
+def no_replies(given: Any) -> str | None:
     """Return why what `ask` returned is no series of replies, or None: a text is a series, too, but of characters."""
     one = isinstance(given, str | bytes | Mapping | Set | Reply)
     if not one and isinstance(given, Iterable):

@@ -154,22 +154,29 @@ def find_clips(folder: Path, fps: float | None, report: Callable[[int, int], Non
 
 def picture_square(path: Path, size: int) -> Pixels:
     """Return a JPEG, PNG or WebP picture, upright and whole, in a black square [size, size, 3]. Raises RenderError."""
+    return square_of(read_bytes(path, RenderError, PICTURE_BYTES), size, str(path))
+
+
+def square_of(content: bytes, size: int, name: str, side: int = SIDE) -> Pixels:
+    """Return the picture in a file's content as `picture_square` does; `name` stands in errors, `side` is the longest.
+
+    Raises RenderError.
+    """
     try:
         from PIL import Image, ImageOps
     except ImportError as error:
         raise RenderError(needs("a picture", error)) from None
-    content = read_bytes(path, RenderError, PICTURE_BYTES)
     try:
         with Image.open(io.BytesIO(content), formats=sorted(set(PICTURES.values()))) as picture:
-            if max(picture.size) > SIDE:
-                raise RenderError(f"{path}: has {picture.size[0]} x {picture.size[1]} pixels, at most {SIDE} a side")
+            if max(picture.size) > side:
+                raise RenderError(f"{name}: has {picture.size[0]} x {picture.size[1]} pixels, at most {side} a side")
             picture.draft("RGB", (2 * size, 2 * size))
             upright = ImageOps.exif_transpose(picture).convert("RGB")
             small = upright.resize(fitted(*upright.size, size), Image.Resampling.BOX)
     except RenderError:
         raise
     except Exception as error:  # what a decoder of damaged bytes raises is not listed anywhere
-        raise RenderError(f"{path}: not a readable picture ({str(error)[:200]})") from None
+        raise RenderError(f"{name}: not a readable picture ({str(error)[:200]})") from None
     return in_square(np.asarray(small), size)
 
 

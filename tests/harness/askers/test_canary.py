@@ -13,6 +13,7 @@ from harness.askers.estimate import Mean
 from harness.errors import HarnessError, IncompleteError, UsageError
 from harness.prediction.asker import NotAnswered, Setting
 from harness.prediction.predictor import Question
+from tests.support import serving
 from tests.support.fault_server import served
 
 LABELS = ("Pack", "Tape", "Wrap")
@@ -69,6 +70,14 @@ def test_an_honest_endpoint_agrees_to_the_strictest_form():
             "own_answers": "yes",
         }
         assert len(server.requests()) == 11  # 4 samples, 3 about colours, 4 words at once
+
+
+@pytest.mark.heavy
+def test_an_endpoint_that_takes_no_question_without_pictures_does_not_drop_them():
+    """Our own server: a model of few answers gives the same one for red and for blue."""
+    with serving.served("baseline:constant") as server:
+        agreed, _ = agree(f"{server.url}/v1", name=server.service.name)
+    assert (agreed["pictures"], agreed["listed"]) == ("needed", True)
 
 
 @pytest.mark.parametrize(

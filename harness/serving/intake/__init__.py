@@ -1,0 +1,1 @@
+"""What clients send: requests as clips (`clips_in`, `completions`), and their pictures, decoded in child processes."""
