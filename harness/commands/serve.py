@@ -13,6 +13,7 @@ from harness.commands import options
 from harness.commands.predict import key_values
 from harness.commands.printing import say
 from harness.errors import UsageError
+from harness.masking import Mask
 from reference.task import DEFAULT_WORLD
 
 ACCESS, LIMITS = "Who may ask", "Limits"
@@ -125,7 +126,7 @@ def command(model: str, model_options: dict[str, str], world: str, labels: Path 
 
     \b
     Example:
-      harness serve --model finetune:RUN_DIR
+      harness serve --model baseline:constant
       curl -F video=@clip.mp4 http://127.0.0.1:8000/predict
     """
     from harness.serving.guard import Access
@@ -158,7 +159,7 @@ def command(model: str, model_options: dict[str, str], world: str, labels: Path 
     listening = listen(choices["host"], choices["port"])
     access = Access.of(token, choices["allow_host"], loopback=loopback)
     tell = partial(say, err=True)
-    say(f"serving {model} at {url_of(listening)}")
+    say(f"serving {Mask({'model': model}, environment=True).message(model)} at {url_of(listening)}")
     if code := serve(settings, access, listening, tell, tell):
         raise SystemExit(code)
 

@@ -20,26 +20,6 @@ class Elsewhere:
         self._asker, self._deadline_s, self._say = asker, deadline_s, say
         self._runner: asyncio.Runner | None = None
 
-    @property
-    def wants(self) -> Any:
-        """Return the pictures that the model wants."""
-        return self._asker.wants
-
-    @property
-    def batch_size(self) -> int:
-        """Return the most clips that are asked about at once."""
-        return self._asker.connections
-
-    @property
-    def card(self) -> Mapping[str, Any]:
-        """Return the model's card."""
-        return self._asker.card
-
-    @property
-    def training(self) -> Mapping[str, Any] | None:
-        """Return the model's training record."""
-        return self._asker.training
-
     def prepare(self, sample: Question, operations: Sequence[str]) -> None:
         """Agree with the model on what it can do, by a question that is a try. Raises what it raises."""
         self._runner = asyncio.Runner()

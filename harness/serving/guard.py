@@ -18,7 +18,6 @@ import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import urlsplit
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -67,8 +66,8 @@ class Access:
         """Raise Refusal for a request that may not ask."""
         host = self._check_host(headers.get("host", []))
         for origin in headers.get("origin", []):
-            parts = urlsplit(origin)
-            if parts.scheme not in ("http", "https") or parts.netloc.lower() != host:
+            scheme, _, name = origin.lower().partition("://")
+            if scheme not in ("http", "https") or name != host:
                 raise Refusal(403, "pages of other origins may not ask", "origin")
         if headers.get("sec-fetch-site", ["none"])[0] == "cross-site" and path not in OPEN:
             raise Refusal(403, "pages of other origins may not ask", "sec-fetch-site")

@@ -72,9 +72,11 @@ def serve(
         server.run(sockets=[listening])
     server.service.close()
     if (failure := server.service.failure) is not None:
+        hidden = server.service.mask.message
         if isinstance(failure, HarnessError):
-            raise failure
-        raise HarnessError(f"{server.service.model} cannot be served: {cause(failure)}")
+            failure.args = (hidden(str(failure)), *failure.args[1:])
+            raise failure from None
+        raise HarnessError(hidden(f"{server.service.model} cannot be served: {cause(failure)}")) from None
     if server.service.is_busy:  # a thread of the model's would be torn off in the middle of its work
         _leave(server.code)
     return server.code

@@ -176,7 +176,7 @@ class Service:
         wants = loaded.facts.wants
         return {
             "model": self.name,
-            "card": loaded.facts.card,
+            "card": without_folders(loaded.facts.card),
             "card_sha256": loaded.card_sha256,
             "operations": list(loaded.labels.operations),
             "meanings": dict(loaded.labels.meanings),
@@ -216,7 +216,7 @@ class Service:
         predictor: Predictor | Elsewhere = (
             Elsewhere(model, self.limits.deadline_s, self._note) if is_asker(model) else model
         )
-        facts = Facts.of(predictor, code, self.mask)
+        facts = Facts.of(model, code, self.mask)
         if facts.wants is not None:
             _check_wants(facts.wants)
         if isinstance(predictor, Floor):
@@ -296,6 +296,15 @@ def _line(reader: Reader, clip: str, reply: Any, latency_ms: float) -> Line | Ex
 
 def _series(given: Any) -> Iterable[Reply]:
     return given
+
+
+def without_folders(value: Any) -> Any:
+    """Return a value of a card with absolute paths cut down to their last part: where files lie concerns nobody."""
+    if isinstance(value, Mapping):
+        return {key: without_folders(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [without_folders(inner) for inner in value]
+    return Path(value).name if isinstance(value, str) and value.startswith(("/", "~")) else value
 
 
 def _blind(name: str) -> Question:

@@ -157,6 +157,9 @@ def test_a_served_run_says_what_it_says_in_this_process(run, frames, tmp_path):
     with served(f"finetune:{run}", options={"threads": "1"}, deadline_s=60) as server:
         shown = ["--option", "image=png", "--option", f"size={SIDE}", "--url", f"{server.url}/v1"]
         asked = predicted(tmp_path / "asked", "--model", f"openai:{server.service.name}", *shown, frames=frames)
+        with server.client() as client:
+            info = client.get("/info").text
+    assert str(run.parent) not in info and str(frames.parent) not in info
     assert len(in_process) == 24
     names = ("clip_id", "dominant_operation", "temporal_segment", "next_operation", "raw_output")
     assert [[line[name] for name in names] for line in asked] == [[line[name] for name in names] for line in in_process]

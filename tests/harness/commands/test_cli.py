@@ -17,6 +17,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from urllib.request import urlopen
 
 import pytest
 
@@ -147,8 +148,23 @@ def order(lines):
     return sorted(lines, key=lambda line: (place[line], "predictions.jsonl" in line))
 
 
+def ended_server(line):
+    """Start a server at a free port, end it when it lives, and return its exit code."""
+    words = [sys.executable, "-m", "harness", *shlex.split(line)[1:], "--port", "0"]
+    with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as server:
+        try:
+            url = server.stdout.readline().rpartition(" ")[2].strip()
+            assert urlopen(f"{url}/livez", timeout=60).status == 200  # it listens already
+        finally:
+            server.terminate()
+        return server.wait(60)
+
+
 @pytest.mark.parametrize(("line", "code"), examples(), ids=[case[0] for case in examples()])
 def test_examples_of_help_work(line, code, run, folder):
+    if line.startswith("harness serve"):
+        assert ended_server(line) == code
+        return
     if "predictions.jsonl" in line:
         world = SEALED if SEALED in line else "openpack-u0209"
         write_baseline("constant", folder / "predictions.jsonl", world=world)

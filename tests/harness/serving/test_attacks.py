@@ -155,7 +155,13 @@ def test_only_this_machine_is_answered_as(client, host, status):
 
 @pytest.mark.parametrize(
     ("origin", "status"),
-    [("http://localhost:8000", 200), ("http://evil.example", 403), ("null", 403), ("http://localhost:81", 403)],
+    [
+        ("http://localhost:8000", 200),
+        ("http://evil.example", 403),
+        ("null", 403),
+        ("http://localhost:81", 403),
+        ("http://[", 403),
+    ],
 )
 def test_pages_of_other_origins_may_not_ask(client, origin, status):
     """A form of any page can send multipart without being asked by the browser first."""

@@ -181,3 +181,19 @@ def test_a_chat_completion_that_cannot_be_answered_is_refused(client, asked, par
     reply = client.post("/v1/chat/completions", json=asked)
     assert reply.status_code == 422, reply.text
     assert param is None or reply.json()["error"]["param"] == param
+
+
+def test_the_description_of_the_routes_is_whole(client):
+    """Every reference leads somewhere, and the answers that are given are those that are described."""
+    described = client.get("/openapi.json").json()
+    text = json.dumps(described)
+    named = {one.split('"')[0] for one in text.split('"#/components/schemas/')[1:]}
+    assert named <= described["components"]["schemas"].keys()
+    assert {"/predict", "/batch_predict", "/v1/chat/completions", "/v1/models", "/livez"} <= described["paths"].keys()
+    schema = {"$ref": "#/components/schemas/PredictionResponse", "components": described["components"]}
+    jsonschema.validate(client.post("/predict", json=pictures(5)).json(), schema)
+    schema["$ref"] = "#/components/schemas/ErrorResponse"
+    jsonschema.validate(client.post("/predict", json={}).json(), schema)
+    schema["$ref"] = "#/components/schemas/Completion"
+    asked = message(data_url(7), data_url(7))
+    jsonschema.validate(client.post("/v1/chat/completions", json=asked).json(), schema)
