@@ -1,6 +1,7 @@
 """The `harness` command: loads a command's module only when it is used, and turns errors into exit codes.
 
-Exit codes: 0 good, 1 a gate failed (--fail-under, --fail-if-worse), 2 bad input or usage.
+Exit codes: 0 good, 1 a gate failed (--fail-under, --fail-if-worse), 2 bad input or usage,
+3 a run of `harness predict` ended with clips that got no answer.
 """
 
 from __future__ import annotations

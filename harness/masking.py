@@ -106,8 +106,12 @@ def is_secret(name: str, value: Any) -> bool:
 
 
 def _are_variables(text: str) -> bool:
-    """Return True for a list of names of the environment, with commas. Any other text there may be a key itself."""
-    return all(name.strip() in os.environ for name in text.split(","))
+    """Return True for names of variables, with commas: those that are set, and capitals that are none.
+
+    Any other text there may be a key itself.
+    """
+    names = [name.strip() for name in text.split(",")]
+    return all(name in os.environ or re.fullmatch(r"[A-Z][A-Z_]{1,40}", name) for name in names)
 
 
 def _snake(name: str) -> str:

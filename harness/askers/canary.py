@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from harness.askers.estimate import estimate
-from harness.askers.http import Server
 from harness.askers.messages import JSON, picture
 from harness.askers.reply import is_white_space
 from harness.errors import IncompleteError, UsageError
@@ -35,15 +34,14 @@ RED, BLUE = (200, 30, 30), (30, 60, 200)
 COLOURS = "What colour is each of these pictures? Answer with the colours, in their order, and nothing else."
 WORDS = ("harbour", "lantern", "meadow", "copper")
 REPEAT = "Answer with this word and nothing else: {}"
-SHORT = 64
-"""Tokens of an answer to a short question."""
 
 
 class Canary:
     """Questions before the run."""
 
-    def __init__(self, chat: Chat, server: Server, setting: Setting):
-        self.chat, self.server, self.setting = chat, server, setting
+    def __init__(self, chat: Chat, setting: Setting):
+        self.chat, self.setting = chat, setting
+        self.places = asyncio.Semaphore(setting.connections)
         self.generator = random.Random()
         self.near: list[str] = []  # models that the endpoint lists, where this one is not among them
 
@@ -54,6 +52,11 @@ class Canary:
         agreed = self.chat.agreed
         if served := replies[0].served_model:
             agreed["served_model"] = served
+            if not _are_alike(served, self.chat.name):
+                self.setting.say(f"the endpoint answers as {served}, which the card says; asked was {self.chat.name}")
+        if self.near:
+            self.setting.say(f"the endpoint does not list {self.chat.name}, it has {', '.join(self.near)}")
+        self._say_what_cannot_be_read(replies)
         agreed["usage"] = replies[0].usage is not None
         agreed["pictures"] = await self._pictures()
         agreed["own_answers"] = await self._own_answers()
@@ -62,20 +65,25 @@ class Canary:
             self.setting.say(sentence)
         return agreed | {"estimate": found.table()}
 
+    def _say_what_cannot_be_read(self, replies: list[Reply]) -> None:
+        """Say how many of the sample answers hold none: the run will not be better."""
+        unread = [reply.text or "" for reply in replies if not self.setting.can_read(reply.text or "")]
+        if unread:
+            first = f"{self.setting.mask(unread[0]):.80}"
+            self.setting.say(f"{len(unread)} of {len(replies)} sample answers hold no answer, such as {first!r}")
+
     async def _check_name(self) -> None:
         """Note whether the server lists the model. Not all that is served is listed, so that the first answer decides.
 
         Raises NotAnswered where there is no server, or no access to it.
         """
         try:
-            listed = await self._patiently(self.server.get, "/models")
+            listed = await self._patiently(self.chat.models)
             names = [model["id"] for model in listed["data"]]
         except NotAnswered as error:
-            if error.kind == "no access" and not error.words.startswith(("HTTP 404", "HTTP 405")):
+            if error.kind == "connection" or error.words.startswith("HTTP 401"):
                 raise
-            if error.kind == "connection":
-                raise
-            return  # many servers list nothing
+            return  # many servers list nothing, or not with this key; the first answer decides
         except (TypeError, KeyError):
             return
         if names and self.chat.name not in names:
@@ -113,9 +121,21 @@ class Canary:
                 raise UsageError(f"the endpoint has no model {name!r}; it has {there} ({error})") from None
             if error.kind == "bad request" or is_white_space(error):
                 raise
-            if error.ends == AGAIN and error.kind != "connection":
+            if error.ends == AGAIN and error.kind not in ("connection", "unreadable reply"):
                 raise IncompleteError(f"the first question was not answered ({error}); try again later") from None
-            raise UsageError(f"the first question was not answered ({error}){_remedy(error)}") from None
+            remedy = self._remedy(error)
+            raise UsageError(f"the first question was not answered ({error}){remedy}") from None
+
+    def _remedy(self, error: NotAnswered) -> str:
+        """Return the end of the sentence about a first question that was not answered."""
+        endpoint = self.chat.endpoint
+        if error.kind == "cut off":
+            return ": --max-tokens allows more"
+        if error.words.startswith(("HTTP 401", "HTTP 403")) and endpoint.why_no_key:
+            return f"; {endpoint.why_no_key}"
+        if error.words.startswith("HTTP 404") and not endpoint.url.endswith("/v1"):
+            return f"; does --url {endpoint.url} lack /v1 at its end?"
+        return ""
 
     async def _sample(self, question: Question) -> Reply | NotAnswered:
         """Return the answer about a further clip, or why there is none."""
@@ -127,7 +147,7 @@ class Canary:
     async def _adapted(self, question: Question) -> Reply:
         """Return the answer to a whole question, without fields that this server refuses by name."""
         chat = self.chat
-        for _ in range(3):
+        for _ in range(4):
             try:
                 return await self._patiently(chat.answer_in, question, chat.agreed["json"])
             except NotAnswered as error:
@@ -137,7 +157,9 @@ class Canary:
                     chat.agreed["limit_field"] = "max_completion_tokens"
                     continue
                 left_out = chat.agreed.setdefault("left_out", [])
-                named = [name for name in ("temperature", "seed") if name in error.words and name not in left_out]
+                sent = vars(chat.sampling)
+                known = [name for name in ("temperature", "seed") if sent[name] is not None and name not in left_out]
+                named = [name for name in known if name in error.words]
                 if not named:
                     if not left_out:
                         del chat.agreed["left_out"]
@@ -194,20 +216,20 @@ class Canary:
         return "yes" if own == len(WORDS) else "unknown"
 
     async def _short(self, parts: list[dict[str, Any]]) -> Reply | None:
-        """Return the answer to a short question, cut off or not; None where the server refuses it."""
+        """Return the answer to a short question; None where there is none."""
         try:
-            return await self._patiently(self.chat.ask, self.chat.request(parts, SHORT, {}))
+            return await self._patiently(self.chat.ask, self.chat.request(parts, self.chat.sampling.max_tokens, {}))
         except NotAnswered as error:
             if error.kind == "no access":
                 raise
-            return Reply(text=error.words) if error.kind == "cut off" else None
+            return None
 
     async def _patiently(self, call: Any, *arguments: Any) -> Any:
         """Return what a call returns, tried again where that may help. Raises NotAnswered, at the last try."""
         unconnected = 0
         for attempt in range(1, TRIES + 1):
             try:
-                async with asyncio.timeout(self.setting.deadline_s):
+                async with self.places, asyncio.timeout(self.setting.deadline_s):
                     return await call(*arguments)
             except TimeoutError:
                 raise NotAnswered("no reply in time", f"none within {self.setting.deadline_s:.0f} s") from None
@@ -220,12 +242,14 @@ class Canary:
         raise AssertionError
 
 
+def _are_alike(served: str, name: str) -> bool:
+    """Return True for names of one model, such as `gpt-4o` and `gpt-4o-2024-08-06`."""
+    one, other = served.casefold(), name.casefold()
+    return one in other or other in one
+
+
 def _said(text: str) -> dict[str, Any]:
     return {"type": "text", "text": text}
-
-
-def _remedy(error: NotAnswered) -> str:
-    return ": --max-tokens allows more" if error.kind == "cut off" else ""
 
 
 def _is_object(text: str) -> bool:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -54,6 +54,7 @@ class Chat:
         self.environment = False
         self.agreed: dict[str, Any] = {}
         self._operations: tuple[str, ...] = ()
+        self._mask: Callable[[str], str] = str
         self._server: Server | None = None
 
     @property
@@ -73,11 +74,11 @@ class Chat:
 
     async def prepare(self, setting: Setting) -> Mapping[str, Any]:
         """Return what an earlier start agreed with the server, or ask the canary. Raises UsageError, NotAnswered."""
-        self._operations = setting.operations
+        self._operations, self._mask = setting.operations, setting.mask
         self._server = Server(self.endpoint, environment=self.environment)
         if setting.agreed is None:
             self.agreed = {"json": JSON[0] if self.json_mode == "auto" else self.json_mode}
-            self.agreed = await Canary(self, self._server, setting).agree()
+            self.agreed = await Canary(self, setting).agree()
         else:
             self.agreed = dict(setting.agreed)
         return self.agreed
@@ -112,8 +113,19 @@ class Chat:
         """Return the reply to a request. Raises NotAnswered."""
         assert self._server is not None
         begun = time.perf_counter()
-        value = await self._server.post("/chat/completions", body)
-        return to_reply(value, (time.perf_counter() - begun) * 1000)
+        try:
+            value = await self._server.post("/chat/completions", body)
+            return to_reply(value, (time.perf_counter() - begun) * 1000)
+        except NotAnswered as failure:
+            raise NotAnswered(failure.kind, self._mask(failure.words), failure.retry_after) from None
+
+    async def models(self) -> Any:
+        """Return what the endpoint says of its models. Raises NotAnswered."""
+        assert self._server is not None
+        try:
+            return await self._server.get("/models")
+        except NotAnswered as failure:
+            raise NotAnswered(failure.kind, self._mask(failure.words), failure.retry_after) from None
 
     async def close(self) -> None:
         """Close the connections."""

@@ -27,7 +27,7 @@ import shlex
 import shutil
 import tempfile
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +37,7 @@ from harness.askers.process import Child, Ended, quoted
 from harness.errors import UsageError
 from harness.ingestion.lines.fields import answer_part
 from harness.masking import is_secret_name
-from harness.prediction.asker import KINDS, RUN, NotAnswered, Setting
+from harness.prediction.asker import KINDS, RUN, NotAnswered, Setting, check_finished
 from harness.prediction.predictor import Question, Reply, Wants
 from harness.progress import span
 from reference.files import sha256
@@ -51,8 +51,6 @@ SAID_S = 10.0
 """Time without the first answer after which the user is told what is waited for."""
 FAREWELL_S = 1.0
 """Time that processes have to end by themselves when the run is over."""
-CUT = {"length": "cut off", "content_filter": "refused by the provider"}
-"""Reasons to finish that are no answer, as of a model behind an endpoint."""
 
 
 class Command:
@@ -68,6 +66,7 @@ class Command:
         self._numbers = itertools.count(1)
         self._idle, self._started = list[Child](), set[Child]()
         self._is_tried = False
+        self._mask: Callable[[str], str] = str
         self._pictures: tempfile.TemporaryDirectory[str] | None = None
 
     @property
@@ -81,7 +80,7 @@ class Command:
 
         It is asked a question before the run; where a run resumes, it has to live for a moment.
         """
-        self._operations = setting.operations
+        self._operations, self._mask = setting.operations, setting.mask
         self._pictures = tempfile.TemporaryDirectory(prefix="harness-", ignore_cleanup_errors=True)
         try:
             if setting.samples:
@@ -104,7 +103,10 @@ class Command:
         reminder = asyncio.get_running_loop().call_later(SAID_S, setting.say, waiting)
         try:
             async with asyncio.timeout(setting.deadline_s):
-                await self.answer(setting.samples[0])
+                check_finished(await self.answer(setting.samples[0]))
+                await asyncio.sleep(START_S)  # a line too many comes at once, if at all
+                if late := next((child.fault for child in self._idle if child.fault), None):
+                    raise NotAnswered("unreadable reply", f"{self.program} {late}")
         except TimeoutError:
             said = "".join(f"; on stderr: {child.last_words}" for child in self._started if child.last_words)
             raise UsageError(
@@ -183,7 +185,7 @@ class Command:
             try:
                 line = await child.ask(request)
                 latency_ms = (time.perf_counter() - begun) * 1000
-                value = _value(line, number)
+                value = _value(line, number, self._mask)
             except Ended:
                 words = await child.settle()
                 if before and child.status == 0:
@@ -208,23 +210,23 @@ class Command:
                 return child
             child.kill()  # it ended between two questions
         try:
-            child = await Child.start(self.words, self.environment, self.folder)
+            child = await Child.start(self.words, self.environment, self.folder, self._mask)
         except OSError as error:
             raise NotAnswered("connection", _not_started(self.words[0], error)) from None
         self._started.add(child)
         return child
 
 
-def _value(line: bytes, number: int) -> Any:
+def _value(line: bytes, number: int, mask: Callable[[str], str]) -> Any:
     """Return the JSON value in a line that answers this request. Raises NotAnswered."""
     try:
         value = json.loads(line)
     except (ValueError, RecursionError):
         raise NotAnswered(
-            "unreadable reply", f"wrote {quoted(line)}, expected JSON in one line; all else belongs on stderr"
+            "unreadable reply", f"wrote {quoted(line, mask)}, expected JSON in one line; all else belongs on stderr"
         ) from None
     if not isinstance(value, str | dict):
-        raise NotAnswered("unreadable reply", f"wrote {quoted(line)}, expected a JSON object or a text")
+        raise NotAnswered("unreadable reply", f"wrote {quoted(line, mask)}, expected a JSON object or a text")
     if isinstance(value, dict) and value.get("id", number) != number:
         raise NotAnswered("unreadable reply", f"answered request {value['id']!r:.40}, expected {number}")
     return value
@@ -236,11 +238,9 @@ def to_reply(value: str | dict[str, Any], latency_ms: float) -> Reply:
         return Reply(value, latency_ms=latency_ms)
     if value.get("error") is not None:
         raise _error(value)
-    answer, text, finish = answer_part(value), value.get("text"), value.get("finish_reason")
+    answer, text = answer_part(value), value.get("text")
     if text is None and not answer:
-        raise NotAnswered("unreadable reply", f"no text, answer fields or error in {json.dumps(value):.200}")
-    if isinstance(finish, str) and finish in CUT:
-        raise NotAnswered(CUT[finish], f"finish_reason {finish}, after {text!r:.200}")
+        raise NotAnswered("unreadable reply", f"no text, answer fields or error in {json.dumps(value)}")
     names = ("confidence", "next_confidence", "usage", "finish_reason", "served_model", "ttft_ms")
     said = {name: value[name] for name in names if value.get(name) is not None}
     own = value.get("latency_ms")
@@ -311,10 +311,17 @@ def _not_started(program: str, error: OSError) -> str:
     return f"{program} cannot be started ({error.strerror or error})"
 
 
+def _is_file(word: str) -> bool:
+    try:
+        return Path(word).is_file()
+    except (OSError, ValueError):  # a word that is too long for a path, or holds what no path may
+        return False
+
+
 def _digests(words: Sequence[str]) -> Iterator[tuple[str, str]]:
     """Yield the command's own files with their SHA-256: a program given by its path, and the first argument that is
     a file, such as the script that an interpreter runs."""
     program = [words[0]] if os.sep in words[0] else []
-    for word in (*program, *[word for word in words[1:] if Path(word).is_file()][:1]):
+    for word in (*program, *[word for word in words[1:] if _is_file(word)][:1]):
         if Path(word).stat().st_size <= SCRIPT_BYTES:
             yield word, sha256(Path(word))

@@ -23,13 +23,15 @@ class Endpoint:
 
     url: str
     key: str | None = field(repr=False)
+    why_no_key: str = ""  # as a sentence, where none is sent
 
     @classmethod
     def of(cls, url: str | None, key_env: str | None) -> Endpoint:
         """Return the endpoint at a URL, else at that of the environment, else OpenAI's own. Raises UsageError."""
         where = "--url" if url else BASE_URL
         parts = _checked((url or os.environ.get(BASE_URL) or HOSTED).strip(), where)
-        return cls(urlunsplit(parts).rstrip("/"), _key(parts, key_env))
+        key = _key(parts, key_env)
+        return cls(urlunsplit(parts).rstrip("/"), key, "" if key else _why_no_key(parts))
 
     @property
     def headers(self) -> dict[str, str]:
@@ -65,6 +67,12 @@ def _key(parts: SplitResult, key_env: str | None) -> str | None:
     if not key.isascii() or not key.isprintable() or " " in key:
         raise UsageError(f"{name} holds no key: expected printable ASCII without spaces")
     return key
+
+
+def _why_no_key(parts: SplitResult) -> str:
+    if not os.environ.get(KEY, "").strip():
+        return f"no key was sent: {KEY} is not set"
+    return f"{KEY} was not sent to {parts.scheme}://{parts.hostname}: --key-env {KEY} sends it"
 
 
 def is_this_machine(host: str) -> bool:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from harness.prediction.asker import Setting
+from harness.prediction.loop.outcomes import cost
 from harness.prediction.predictor import Reply
 from harness.progress import span
 from harness.statistics import t_quantile
@@ -32,6 +33,12 @@ class Mean(NamedTuple):
         """Return the mean of the sample times a factor."""
         return Mean(self.value * factor, None if self.half is None else self.half * factor)
 
+    def in_words(self) -> str:
+        """Return a time with its interval."""
+        if not self.half:
+            return span(self.value)
+        return f"{span(self.value)} ({span(max(0.0, self.value - self.half))} to {span(self.value + self.half)})"
+
     def text(self, form: str) -> str:
         """Return the value with its interval, each in this format."""
         if self.half is None or not self.half:
@@ -41,20 +48,20 @@ class Mean(NamedTuple):
 
 
 class Estimate(NamedTuple):
-    """Estimate of a run. Tokens, seconds and dollars are those of all its clips."""
+    """Estimate of a run: tokens, dollars, and the time of all its answers one after the other."""
 
     answers: int
     input_tokens: Mean | None
     output_tokens: Mean | None
-    seconds: Mean
+    latency_s: Mean
     dollars: Mean | None
 
     def sentences(self, setting: Setting) -> list[str]:
         """Return what the user reads before the run."""
-        hours = self.seconds.times(1 / setting.connections)
+        wall = self.latency_s.times(1 / setting.connections)
         found = [
-            f"{setting.clips:,} clips with {setting.connections} connections: about {span(hours.value)}, "
-            f"by {self.answers} sample answers of {self.seconds.value / setting.clips:.2f} s"
+            f"{setting.clips:,} clips with {setting.connections} connections: about {wall.in_words()} to ask, "
+            f"by {self.answers} sample answers of {self.latency_s.value / setting.clips:.2f} s"
         ]
         if self.input_tokens and self.output_tokens:
             found.append(f"  tokens in {self.input_tokens.text(',.0f')}, out {self.output_tokens.text(',.0f')}")
@@ -68,7 +75,7 @@ class Estimate(NamedTuple):
         """Return the estimate for the card."""
         known = {"input_tokens": self.input_tokens, "output_tokens": self.output_tokens, "dollars": self.dollars}
         means = {name: round(mean.value, 4) for name, mean in known.items() if mean}
-        return {"answers": self.answers, "seconds": round(self.seconds.value, 3), **means}
+        return {"answers": self.answers, "latency_s": round(self.latency_s.value, 3), **means}
 
 
 def estimate(replies: Sequence[Reply], setting: Setting) -> Estimate:
@@ -79,10 +86,6 @@ def estimate(replies: Sequence[Reply], setting: Setting) -> Estimate:
         tokens = {name: Mean.of([count[name] for count in usage]).times(setting.clips) for name in tokens}
     dollars = None
     if usage and setting.price:
-        each = [
-            (count["input_tokens"] * setting.price[0] + count["output_tokens"] * setting.price[1]) / 1e6
-            for count in usage
-        ]
-        dollars = Mean.of(each).times(setting.clips)
+        dollars = Mean.of([cost({"usage": count}, setting.price) or 0.0 for count in usage]).times(setting.clips)
     seconds = Mean.of([(reply.latency_ms or 0.0) / 1000 for reply in replies]).times(setting.clips)
     return Estimate(len(replies), tokens["input_tokens"], tokens["output_tokens"], seconds, dollars)

@@ -25,9 +25,9 @@ from harness.prediction.asker import WORDS, NotAnswered
 CONNECT_SECONDS, KEPT_SECONDS = 10.0, 30.0
 REPLY_BYTES = 8 * 2**20
 """A reply holds a few hundred tokens; what is longer is cut off, and is then none."""
-AGAIN = (408, 409, 425, 500, 502, 503, 504)
-BAD = (400, 413, 415, 422)
-QUOTA = re.compile(r"insufficient_quota|exceeded your current quota|credit balance", re.IGNORECASE)
+TRANSIENT = (408, 409, 424, 425, 500, 502, 503, 504)
+BAD = (400, 413, 414, 415, 422, 431)
+QUOTA = re.compile(r"insufficient_quota|credit balance", re.IGNORECASE)
 RATE = re.compile(r"(?:(\d+(?:\.\d+)?)h)?(?:(\d+(?:\.\d+)?)m(?!s))?(?:(\d+(?:\.\d+)?)s)?(?:(\d+(?:\.\d+)?)ms)?")
 
 
@@ -58,9 +58,10 @@ class Server:
     async def _send(self, method: str, path: str, body: bytes | None) -> Any:
         headers = self._endpoint.headers | ({} if body is None else {"Content-Type": "application/json"})
         url = f"{self._endpoint.url}{path}"
-        request = httpx.Request(method, url, headers=headers, content=body, extensions={"timeout": self._timeout})
         transport = self._free.pop() if self._free else self._new()
         try:
+            extensions = {"timeout": self._timeout}
+            request = httpx.Request(method, url, headers=headers, content=body, extensions=extensions)
             response = await transport.handle_async_request(request)
             try:
                 content = await _read(response)
@@ -110,8 +111,10 @@ def _failure(response: httpx.Response, content: bytes) -> NotAnswered:
         return NotAnswered("no access", f"HTTP {status}: sends on to {host or 'another path'}, and is not followed")
     if status == 429 and not QUOTA.search(words):
         return NotAnswered("rate limit", words, _retry_after(response.headers))
-    if status in AGAIN or status > 504:
-        return NotAnswered("server error", words, _retry_after(response.headers))
+    if status in TRANSIENT or status > 504:
+        return NotAnswered("server error", words, _retry_after(response.headers, limits=False))
+    if status < 300:
+        return NotAnswered("unreadable reply", words)
     return NotAnswered("bad request" if status in BAD else "no access", words)
 
 
@@ -137,10 +140,10 @@ def _text(content: bytes) -> str:
     return " ".join(text.split())[: 4 * WORDS]
 
 
-def _retry_after(headers: Mapping[str, str]) -> float | None:
+def _retry_after(headers: Mapping[str, str], *, limits: bool = True) -> float | None:
     """Return the seconds that a server asks to wait, from the first header that says so; None for none.
 
-    Of the limits that it states, requests and tokens, those count that are used up.
+    `limits`: it refuses because of limits, of which those count that are used up, or of which nothing is said.
     """
     now = time.time()
     readers = {
@@ -150,14 +153,17 @@ def _retry_after(headers: Mapping[str, str]) -> float | None:
     for name, read in readers.items():
         if (seconds := _read_header(headers, name, read)) is not None:
             return seconds
-    limits = {
+    if not limits:
+        return None
+    resets = {
         "-requests": _duration,
         "-tokens": _duration,
         "": lambda text: _moment(float(text), now),
     }
-    known = {name: _read_header(headers, f"x-ratelimit-reset{name}", read) for name, read in limits.items()}
-    used_up = [known[name] for name in known if headers.get(f"x-ratelimit-remaining{name}") == "0"]
-    return max((seconds for seconds in used_up or known.values() if seconds is not None), default=None)
+    left = {name: headers.get(f"x-ratelimit-remaining{name}") for name in resets}
+    counting = [name for name in resets if left[name] == "0"] or [name for name in resets if left[name] is None]
+    waits = [_read_header(headers, f"x-ratelimit-reset{name}", resets[name]) for name in counting]
+    return max((seconds for seconds in waits if seconds is not None), default=None)
 
 
 def _read_header(headers: Mapping[str, str], name: str, read: Callable[[str], float | None]) -> float | None:

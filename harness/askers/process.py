@@ -9,7 +9,7 @@ import asyncio
 import contextlib
 import os
 import signal
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +17,8 @@ from harness.prediction.asker import NotAnswered
 
 LINE_BYTES = 16 * 2**20
 """Longest line of an answer."""
-TAIL_BYTES, TAIL_CHARACTERS, TAIL_LINES = 4096, 200, 4
-"""What is kept of stderr, and how much of that a message quotes."""
+TAIL_BYTES, TAIL_CHARACTERS, TAIL_LINES, QUOTED_CHARACTERS = 4096, 200, 4, 120
+"""What is kept of stderr, how much of that a message quotes, and how much of a line."""
 SETTLE_S = 2.0
 """Longest wait for the end of a process that closed its output, and for the pipes of one that was killed."""
 STDOUT, STDERR = 1, 2
@@ -34,7 +34,8 @@ class Child(asyncio.SubprocessProtocol):
     `is_over`: it takes no more questions; `is_lost`: nothing of it is left.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, mask: Callable[[str], str] = str) -> None:
+        self._mask, self._last = mask, b""
         self.answers, self.is_over, self.is_lost, self._is_killed = 0, False, False, False
         self._buffer, self._errors, self.fault = bytearray(), b"", ""
         self._line: asyncio.Future[bytes | None] | None = None
@@ -42,10 +43,12 @@ class Child(asyncio.SubprocessProtocol):
         self._transport: asyncio.SubprocessTransport
 
     @classmethod
-    async def start(cls, words: Sequence[str], environment: Mapping[str, str], folder: Path) -> Child:
-        """Start a command in a folder. Raises OSError where it cannot be started."""
+    async def start(
+        cls, words: Sequence[str], environment: Mapping[str, str], folder: Path, mask: Callable[[str], str] = str
+    ) -> Child:
+        """Start a command in a folder. `mask` hides secrets in what it writes. Raises OSError where it cannot start."""
         options: dict[str, Any] = {"env": dict(environment), "cwd": folder, "start_new_session": True}
-        _, child = await asyncio.get_running_loop().subprocess_exec(cls, *words, **options)
+        _, child = await asyncio.get_running_loop().subprocess_exec(lambda: cls(mask), *words, **options)
         return child
 
     @property
@@ -57,7 +60,7 @@ class Child(asyncio.SubprocessProtocol):
     def last_words(self) -> str:
         """Return the end of what stands on stderr, as a part of a sentence; empty for nothing."""
         lines = [line.strip() for line in self._errors.decode("utf-8", "replace").splitlines() if line.strip()]
-        return " / ".join(lines[-TAIL_LINES:])[-TAIL_CHARACTERS:]
+        return self._mask(" / ".join(lines[-TAIL_LINES:]))[-TAIL_CHARACTERS:]
 
     async def ask(self, request: bytes) -> bytes:
         """Write a line and return the line that answers it. Raises Ended, and NotAnswered for an answer too many."""
@@ -158,10 +161,13 @@ class Child(asyncio.SubprocessProtocol):
         if not line.strip() or self.fault:
             return
         if self._line is None or self._line.done():
-            self._break(f"wrote more than one line to one question: {quoted(line)}")
+            before = f"{quoted(self._last, self._mask)}, then " if self._last else ""
+            several = f"{before}{quoted(line, self._mask)}"
+            self._break(f"wrote more than one line to one question: {several}; all but the answer belongs on stderr")
         elif len(line) > LINE_BYTES:
             self._break(f"wrote a line of more than {LINE_BYTES // 2**20} MiB")
         else:
+            self._last = line
             self._line.set_result(line)
 
     def _break(self, fault: str) -> None:
@@ -178,9 +184,9 @@ class Child(asyncio.SubprocessProtocol):
             self._line.set_result(None)
 
 
-def quoted(line: bytes) -> str:
-    """Return the beginning of a line in quotes, for a message."""
-    return repr(line[:200].decode("utf-8", "replace").strip())[:120]
+def quoted(line: bytes, mask: Callable[[str], str]) -> str:
+    """Return the beginning of a line in quotes, for a message, without secrets."""
+    return repr(mask(line[:TAIL_BYTES].decode("utf-8", "replace").strip()))[:QUOTED_CHARACTERS]
 
 
 async def _within(seconds: float, event: asyncio.Event) -> None:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from harness.prediction.asker import NotAnswered
+from harness.prediction.asker import NotAnswered, check_finished
 from harness.prediction.predictor import Reply
+from harness.usage.fields import MOST
 
 WHITE_SPACE = "with white space, "
 
@@ -20,30 +21,32 @@ def to_reply(value: Any, latency_ms: float) -> Reply:
     """Return the reply in a chat completion. Raises NotAnswered for one that was cut off, refused, or is none."""
     try:
         choice = value["choices"][0]
+        if choice.get("error"):
+            raise NotAnswered("server error", json.dumps(choice["error"]))
         message, finish = choice["message"], choice.get("finish_reason")
         text, refusal = message.get("content"), message.get("refusal")
     except (TypeError, KeyError, IndexError, AttributeError):
-        raise NotAnswered("unreadable reply", f"no chat completion: {json.dumps(value)[:1000]}") from None
+        raise NotAnswered("unreadable reply", f"no chat completion: {json.dumps(value)}") from None
     if isinstance(text, list):  # content parts
         text = "".join(str(part.get("text", "")) for part in text if isinstance(part, dict))
     if refusal and not text:
         raise NotAnswered("refused by the provider", str(refusal))
     if not isinstance(text, str | None) or not isinstance(finish, str | None):
-        raise NotAnswered("unreadable reply", f"no chat completion: {json.dumps(value)[:1000]}")
-    if finish == "content_filter":
-        raise NotAnswered("refused by the provider", f"content filter {text or ''}".strip())
+        raise NotAnswered("unreadable reply", f"no chat completion: {json.dumps(value)}")
     if finish == "length":
         said = (text or "").rstrip()
         blank = WHITE_SPACE if len(said) <= len(text or "") / 2 else ""
-        raise NotAnswered("cut off", f"{blank}at the limit of tokens, after {said!r:.200}")
+        raise NotAnswered("cut off", f"{blank}at the limit of tokens, after {said!r}")
     served = value.get("model")
-    return Reply(
+    reply = Reply(
         text=text or "",
         usage=_usage(value.get("usage")),
         finish_reason=finish,
         served_model=served if isinstance(served, str) and served else None,
         latency_ms=latency_ms,
     )
+    check_finished(reply)
+    return reply
 
 
 def _usage(value: Any) -> dict[str, int] | None:
@@ -58,5 +61,5 @@ def _usage(value: Any) -> dict[str, int] | None:
         "reasoning_tokens": output.get("reasoning_tokens"),
         "cached_tokens": given.get("cached_tokens"),
     }
-    known = {name: number for name, number in found.items() if type(number) is int and 0 <= number < 2**53}
+    known = {name: number for name, number in found.items() if type(number) is int and 0 <= number <= MOST}
     return known if {"input_tokens", "output_tokens"} <= known.keys() else None

@@ -120,7 +120,7 @@ asking = options.apply(
         help="Count the price, in dollars per million tokens read and written.",
     ),
     options.option(
-        "--max-cost", type=float, metavar="DOLLARS", title=ASKING, help="Stop when the answers have cost so much."
+        "--max-cost", type=float, metavar="DOLLARS", title=ASKING, help="Stop when the answers kept have cost so much."
     ),
     options.option(
         "--give-up",
@@ -226,7 +226,10 @@ def command(
     _check_own_clips(choices)
     model_options = _with_flags(model_options, choices)
     if dry_run:
-        try_out(model, options=model_options, say=say, **choices)
+        agreed = try_out(model, options=model_options, say=say, **choices)
+        facts = {name: value for name, value in agreed.items() if not isinstance(value, dict)}
+        said = [f"  {name.replace('_', ' ')}: {_in_words(value)}" for name, value in facts.items()]
+        say("\n".join(said or ["  it can be asked"]))
         return
     if folder is None:
         raise UsageError("-o DIR is missing: the folder of the entry, which is named as the entry")
@@ -268,3 +271,9 @@ def _with_flags(model_options: dict[str, str], choices: dict[str, Any]) -> dict[
         if value is not None:
             found[name] = str(value)
     return found
+
+
+def _in_words(value: Any) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)

@@ -34,8 +34,17 @@ KINDS: Mapping[str, str] = {
 }
 """Kinds of failure, and what each ends."""
 
+FINISH: Mapping[str, str] = {
+    "length": "cut off",
+    "content_filter": "refused by the provider",
+    "error": "server error",
+    "abort": "server error",
+    "insufficient_system_resource": "server error",
+}
+"""Reasons to finish with which a text is no answer, as OpenAI, vLLM and others name them, and the kind of failure."""
+
 WORDS = 300
-"""Characters of a server's words that are kept."""
+"""Characters of a server's words that are kept. Whoever has them masks them before they are cut."""
 
 
 class NotAnswered(Exception):
@@ -45,7 +54,7 @@ class NotAnswered(Exception):
         if kind not in KINDS:
             raise ValueError(f"kind {kind!r}, expected one of {', '.join(KINDS)}")
         super().__init__(kind, words)
-        self.kind, self.words, self.retry_after = kind, words, retry_after
+        self.kind, self.words, self.retry_after = kind, str(words), retry_after
 
     def __str__(self) -> str:
         words = " ".join(self.words.split())
@@ -74,6 +83,8 @@ class Setting:
     deadline_s: float
     price: tuple[float, float] | None
     say: Callable[[str], object]
+    can_read: Callable[[str], bool] = bool  # says whether a text holds a whole answer
+    mask: Callable[[str], str] = str  # hides secrets in words of whoever answers, before they are cut
 
 
 class Asker(Protocol):
@@ -108,6 +119,13 @@ class Asker(Protocol):
 
     async def close(self) -> None:
         """Release what `prepare` opened."""
+
+
+def check_finished(reply: Any) -> None:
+    """Raise NotAnswered for a Reply whose reason to finish says that its text is no answer."""
+    finish = getattr(reply, "finish_reason", None)
+    if isinstance(finish, str) and finish in FINISH:
+        raise NotAnswered(FINISH[finish], f"finish_reason {finish}, after {str(reply.text or '')!r}")
 
 
 def is_asker(model: Any) -> TypeIs[Asker]:

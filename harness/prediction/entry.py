@@ -28,7 +28,8 @@ def write(run: Run, lines: Lines, agreed: Mapping[str, Any] | None, unanswered: 
     content = "".join(json.dumps(line) + "\n" for line in lines).encode()
     asked = {"agreed": agreed, "unanswered": unanswered}
     if run.own:
-        facts = _facts(run, lines, asked) | _own_facts(run, run.own)
+        model = {"model": run.mask.message(run.model)}  # unless its card says it
+        facts = model | _facts(run, lines, asked) | _own_facts(run, run.own)
         write_own_answers(run.folder, facts, lambda path: path.write_bytes(content), run.facts.training)
     else:
         truth = {"world": run.split.world, "split": run.split.name, **run.split.pin, "predictions_sha256": ""}
@@ -70,8 +71,9 @@ def _own_facts(run: Run, own: OwnQuestions) -> dict[str, Any]:
 
 
 def _run_table(run: Run, lines: Lines, own: Mapping[str, Any]) -> dict[str, Any]:
-    """Return how the answers were made. `wall_s`: the model's time over all starts, the sum of latency_ms."""
-    pictures = run.questions.pictures
+    """Return how the answers were made. `wall_s`: the model's time over all starts, the sum of latency_ms; of answers
+    at once it is no time of a clock, and called `latency_s`."""
+    pictures, time = run.questions.pictures, "latency_s" if is_asker(run.predictor) else "wall_s"
     return {
         **({"command": _command(run)} if run.by_name else {}),
         **({"limit": run.choices.limit} if run.choices.limit else {}),
@@ -80,7 +82,7 @@ def _run_table(run: Run, lines: Lines, own: Mapping[str, Any]) -> dict[str, Any]
         "harness": __version__,
         "python": platform.python_version(),
         "platform": platform.platform(),
-        "wall_s": round(sum(line["latency_ms"] for line in lines) / 1000, 3),
+        time: round(sum(line["latency_ms"] for line in lines) / 1000, 3),
         "answers": {name: sum(line["source"] == name for line in lines) for name in SOURCES},
         **({"pictures": pictures} if pictures else {}),
         **({"predictor": dict(own)} if own else {}),

@@ -106,17 +106,28 @@ def journal(folder: Path, identity: Mapping[str, Any], *, fresh: bool = False) -
     """
     folder.mkdir(parents=True, exist_ok=True)
     with _locked(folder) as file:
-        agreed = None
+        agreed, resumes = None, not fresh and _identity(folder) == dict(identity)
         if fresh:
             file.truncate(0)
         elif file.seek(0, os.SEEK_END):
             agreed = _compare(folder, identity)
         else:
             _refuse_entry_or_leave(folder)
-        if not file.seek(0, os.SEEK_END):
+        if not resumes:
             (folder / ATTEMPTS).unlink(missing_ok=True)
         _write_identity(folder, identity if agreed is None else {**identity, AGREED: agreed})
         yield Journal(folder, file, identity, agreed)
+
+
+def _identity(folder: Path) -> dict[str, Any] | None:
+    """Return the identity of the run that left its journal in a folder; None where nothing says it."""
+    with contextlib.suppress(UsageError):
+        return {name: value for name, value in _read_identity(folder).items() if name != AGREED}
+    return None
+
+
+def _read_identity(folder: Path) -> dict[str, Any]:
+    return read_object(folder / IDENTITY, UsageError, JSON_BYTES)
 
 
 def _write_identity(folder: Path, identity: Mapping[str, Any]) -> None:
@@ -188,7 +199,7 @@ def _compare(folder: Path, identity: Mapping[str, Any]) -> Mapping[str, Any] | N
             "them; give the model a card, or discard them with --fresh (fresh=True)"
         )
     try:
-        there = read_object(folder / IDENTITY, UsageError, JSON_BYTES)
+        there = _read_identity(folder)
     except UsageError:
         raise UsageError(f"{folder}: {PART} does not say whose answers it holds; --fresh starts over") from None
     agreed = there.pop(AGREED, None)
@@ -202,6 +213,9 @@ def _compare(folder: Path, identity: Mapping[str, Any]) -> Mapping[str, Any] | N
 
 def _differences(there: Mapping[str, Any], identity: Mapping[str, Any], keys: Iterable[str]) -> Iterator[str]:
     for key in keys:
+        if key == "card":
+            yield "card is another: the model's code, prompt or sampling has changed since"
+            continue
         yield f"{key} {json.dumps(there.get(key))[:200]}, not {json.dumps(identity.get(key))[:200]}"
 
 

@@ -7,10 +7,10 @@ Any installed package brings a model by an entry point of the group `harness.pre
         mine = my_package.model:load
 
 `--model mine:REST` calls `load(REST, options)`, `options` being the `--option key=value` of the command as texts, and
-asks what it returns, a `Predictor`. `load` raises HarnessError for what the user can repair; whatever else it raises is
-reported with the line that raised it. Where it misses a package, the error names the extra that is called like the
-entry point, if the distribution has such an extra. Secrets (keys, tokens, passwords) a model reads from the
-environment.
+asks what it returns, a `Predictor` or an `Asker`. `load` raises HarnessError for what the user can repair; whatever
+else it raises is reported with the line that raised it. Where it misses a package, the error names the extra that is
+called like the entry point, if the distribution has such an extra. Secrets (keys, tokens, passwords) a model reads from
+the environment.
 """
 
 from __future__ import annotations
@@ -107,10 +107,11 @@ def find(model: str, options: Mapping[str, str], code: ModelCode) -> Predictor |
     points = entry_points()
     if name not in points:
         known = ", ".join(sorted(points)) or "none"
+        meant = f" (behind an endpoint it is openai:{model})" if ":" not in model and "openai" in points else ""
         raise UsageError(
-            f"--model {model}: no model {name!r} is installed, expected NAME:REST with one of {known}; a package adds "
-            f"a model by an entry point of the group {GROUP}, and harness.predict asks a Python function: "
-            "docs/predict.md shows both, for a server of chat models too"
+            f"--model {model}: no model {name!r} is installed, expected NAME:REST with one of {known}{meant}; a "
+            f"package adds a model by an entry point of the group {GROUP}; docs/predict.md says how, and how a server, "
+            "a script or a Python function is asked without"
         )
 
     def failure(cause: str) -> HarnessError:

@@ -40,6 +40,8 @@ from harness.prediction.replies import FALLBACK
 from harness.prediction.run import Run, identity, prepare
 from harness.progress import counter
 
+DEFAULT_KEY = "OPENAI_API_KEY"
+"""Variable with the key that an endpoint gets, where the user names no other."""
 LISTED, NAMED = 12, 5
 """Operations, and clips, that a summary names."""
 NO_OPERATION = "no operation"
@@ -132,32 +134,32 @@ def try_out(model: str | Asker, **choices: Any) -> Mapping[str, Any]:
 
 def _mask(model: Any, choices: Choices) -> Mask:
     """Return the mask of all secrets that the run may meet: of options, of the environment, and the named keys."""
-    keys = choices.options.get("key_env", "").split(",")
+    keys = [DEFAULT_KEY, *(name.strip() for name in choices.options.get("key_env", "").split(","))]
     named = {f"{name} api_key": os.environ[name] for name in keys if os.environ.get(name)}
     return Mask({**choices.options, **named, **({"model": model} if isinstance(model, str) else {})}, environment=True)
 
 
 def _ask(run: Run, journal: Journal) -> Mapping[str, str]:
     """Ask about every clip that has no answer yet. Returns the clips that stay without one, with why."""
-    take, model = Outcomes(run, journal), run.predictor
-    if take.done:
-        before, left = f"{take.done:,} of {plural(len(take.clips), 'clip')}", f"{len(take.waiting):,}"
+    outcomes, model = Outcomes(run, journal), run.predictor
+    if outcomes.done:
+        before, left = f"{outcomes.done:,} of {plural(len(outcomes.clips), 'clip')}", f"{len(outcomes.waiting):,}"
         run.choices.say(f"{before} were answered before, {left} to go")
-    if not take.waiting:
+    if not outcomes.waiting:
         return {}
     if is_asker(model) and journal.agreed is None:
-        journal.agree(run_async(agree(model, run, len(take.waiting))))
+        journal.agree(run_async(agree(model, run, len(outcomes.waiting))))
     run.questions.draw()
-    with counter(f"{run.split.world} / {run.split.name}", done=take.done, logged=True) as take.report:
+    with counter(f"{run.split.world} / {run.split.name}", done=outcomes.done, logged=True) as outcomes.report:
         if is_asker(model):
             try:
-                run_async(ask_at_once(model, run, take))
+                run_async(ask_at_once(model, run, outcomes))
             except KeyboardInterrupt:
                 run.choices.say(f"interrupted; {len(journal.lines):,} answers are kept, and the same command resumes")
                 raise
         else:
-            ask_in_batches(model, run, take)
-    return take.unanswered
+            ask_in_batches(model, run, outcomes)
+    return outcomes.unanswered
 
 
 def _check_shown(own: OwnQuestions | None, journal: Journal) -> None:

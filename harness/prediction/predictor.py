@@ -39,7 +39,8 @@ class Reply(NamedTuple):
     that holds no answer the harness answers (`source` is then `fallback`); fields that are no answer are an error of
     the predictor and stop the run. Confidences are probabilities that the operation, and the next one, is right.
 
-    What a server says of its work goes into the line as it is. `usage`: tokens by `USAGE`; `served_model`: the name by
+    What a server says of its work goes into the line as it is. `usage`: tokens by
+    `harness.usage.fields.TOKENS`; `served_model`: the name by
     which the server answers; `ttft_ms`: time to the first token; `latency_ms`: time of the answer itself, where the
     model knows it better than whoever asked.
     """
@@ -54,9 +55,6 @@ class Reply(NamedTuple):
     ttft_ms: float | None = None
     latency_ms: float | None = None
 
-
-USAGE = ("input_tokens", "output_tokens", "reasoning_tokens", "cached_tokens")
-"""Counts of `Reply.usage`; the last two are parts of the output and of the input."""
 
 Answer = Reply | Mapping[str, Any] | str
 """A reply, or its `answer` or its `text` alone."""

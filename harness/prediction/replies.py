@@ -21,11 +21,12 @@ from typing import Any, NamedTuple
 from harness.errors import HarnessError
 from harness.ingestion.lines.fields import SOURCES, answer_part
 from harness.ingestion.lines.line_checker import check
-from harness.ingestion.lines.model_text import read_answer
+from harness.ingestion.lines.model_text import read_answer, said_in
 from harness.ingestion.rows import fault_of, kind_of, to_plain
 from harness.ingestion.vocabulary import UNKNOWN_LABEL, Vocabulary
 from harness.prediction.floors import Floors, NoFloors
-from harness.prediction.predictor import USAGE, Answer, Reply
+from harness.prediction.predictor import Answer, Reply
+from harness.usage.fields import MOST, TOKENS
 
 MODEL, REPAIRED, FALLBACK = SOURCES
 RAW_CHARACTERS, LABEL_CHARACTERS = 80_000, 200
@@ -66,9 +67,13 @@ class Reader:
             line["raw_output"] = _writable(reply.text[:RAW_CHARACTERS])
         return line | {"source": source}
 
+    def can_read(self, text: str) -> bool:
+        """Return whether a text holds a whole answer."""
+        return read_answer(self.words, text)[0] is not None
+
     def operation_in(self, text: str) -> str | None:
         """Return the dominant operation that a text without a whole answer still names, the last of several."""
-        for found in reversed(list(_OPERATION.finditer(text))):
+        for found in reversed(list(_OPERATION.finditer(said_in(text)))):
             label = self.words.label(found["label"].strip())
             if label.verdict in ("exact", "normalised"):
                 return self.floors.operations[label.code]
@@ -167,20 +172,20 @@ def _to_reply(clip_id: str, value: Any) -> Reply:
 def _check_service(clip_id: str, reply: Reply) -> None:
     """Raise HarnessError where a reply's facts about its service are no such facts."""
     if reply.usage is not None:
-        known = isinstance(reply.usage, Mapping) and not set(reply.usage) - set(USAGE)
+        known = isinstance(reply.usage, Mapping) and not set(reply.usage) - set(TOKENS)
         if not known or not all(_is_count(number) for number in reply.usage.values()):
-            raise HarnessError(f"clip {clip_id}: usage {reply.usage!r:.80}, expected numbers of {', '.join(USAGE)}")
+            raise HarnessError(f"clip {clip_id}: usage {reply.usage!r:.80}, expected numbers of {', '.join(TOKENS)}")
     for name in ("finish_reason", "served_model"):
         if not isinstance(getattr(reply, name), str | None):
             raise HarnessError(f"clip {clip_id}: {name} is {kind_of(getattr(reply, name))}, expected a text or None")
     for name in ("ttft_ms", "latency_ms"):
         value = getattr(reply, name)
-        if value is not None and not (isinstance(value, int | float) and 0 <= value < math.inf):
-            raise HarnessError(f"clip {clip_id}: {name} {value!r:.80}, expected milliseconds")
+        if value is not None and not (isinstance(value, int | float) and 0 <= value <= MOST):
+            raise HarnessError(f"clip {clip_id}: {name} {value!r:.80}, expected milliseconds up to {MOST:,}")
 
 
 def _is_count(value: Any) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 2**53
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= MOST
 
 
 def _probability(clip_id: str, name: str, value: Any) -> float | None:

@@ -16,7 +16,7 @@ from harness.prediction.choices import Choices
 from harness.prediction.facts import Facts
 from harness.prediction.floors import Floor, Floors, NoFloors
 from harness.prediction.model_code import ModelCode
-from harness.prediction.models import Function, find, name_of, to_predictor
+from harness.prediction.models import AsyncFunction, Function, find, name_of, to_predictor
 from harness.prediction.own_clips.labels import labels_of_world, read_labels
 from harness.prediction.own_clips.questions import OwnQuestions, open_clips
 from harness.prediction.predictor import Predictor, Wants
@@ -114,6 +114,8 @@ def prepare(
     with code.called(lambda cause: UsageError(f"{name} cannot be asked: {cause}"), own=UsageError):
         predictor = to_predictor(found, wants, card)
     facts = Facts.of(predictor, code, mask)
+    if isinstance(predictor, Function | AsyncFunction) and facts.wants is None:
+        choices.say(f"{name} is shown no pictures, as it wants none (docs/predict.md: wants, --option frames=8)")
     _check_way(name, predictor, choices)
     questions: Questions
     if choices.clips is not None:

@@ -32,6 +32,7 @@ from reference.files import write_text
 from reference.outside_files import json_lines
 from reference.task import CLIP_FRAMES, CLIP_MS, normalise_label
 
+SCRIPTS = ("state", "answers")
 LONGEST_RAW = 4_000
 BUDGET = 12_000_000
 """Bytes of pictures: those of about 700 clips."""
@@ -128,7 +129,7 @@ def answers_page(
 
 def html(page: AnswersPage) -> str:
     """Return the text of the file."""
-    style, script = static("style.css") + static("answers.css"), static("state.js") + static("answers.js")
+    style, script = static("style.css") + static("answers.css"), "".join(static(f"{name}.js") for name in SCRIPTS)
     values = {"style": Markup(style), "script": Markup(script), "policy": policy(style, script)}
     text = (
         environment()
@@ -178,11 +179,12 @@ def _page(answers: Sequence[Answer], facts: Mapping[str, Any]) -> AnswersPage:
     unread = sum(answer.group == UNREAD for answer in answers)
     found = f"{count(len(answers))} of {plural(clips['found'], 'clip')} of {clips['name']} answered"
     read = f"; {'one answer' if unread == 1 else f'{count(unread)} answers'} could not be read" if unread else ""
-    often = [f"{group.name} ({count(group.clips)})" for group in groups if group.known and group.clips][:FREQUENT]
+    named = [group for group in groups if group.name != UNREAD and group.clips]
+    often = [f"{group.name} ({count(group.clips)})" for group in named[:FREQUENT]]
     lede = f"Most often {in_words(often)}. " if often else ""
     given_up = ", ".join(f"{kind} {count(number)}" for kind, number in run.get("unanswered", {}).items())
     chips = [
-        ("model", facts.get("model") or facts["name"]),
+        ("folder", facts["name"]),
         ("date", facts["date"]),
         ("operations", count(len(facts["operations"]))),
         ("median time", _time([answer.latency_ms for answer in answers])),
@@ -192,7 +194,7 @@ def _page(answers: Sequence[Answer], facts: Mapping[str, Any]) -> AnswersPage:
         ("harness", run["harness"]),
     ]
     return AnswersPage(
-        title=f"Answers of {facts['name']}",
+        title=f"Answers of {facts.get('model') or facts['name']}",
         headline=f"{found}{read}",
         lede=f"{lede}No truth is known here: nothing on this page says whether an answer is right.",
         chips=[(name, str(value)) for name, value in chips if value],

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, Field
 
-from harness.prediction.predictor import USAGE
+from harness.usage.fields import TOKENS
 from reference.task import CLIP_FRAMES
 
 Frame = Annotated[int, Field(ge=0, le=CLIP_FRAMES)]
@@ -30,7 +30,7 @@ class UsageOut(BaseModel):
     cached_tokens: int | None = None
 
 
-assert tuple(UsageOut.model_fields) == USAGE
+assert tuple(UsageOut.model_fields) == TOKENS
 
 
 class PredictionResponse(BaseModel):

@@ -16,7 +16,16 @@ from pathlib import Path
 from tests.proof.table import Row, holds, markdown, row
 
 HERE = Path(__file__).parent
-PARTS = ("lines", "entries", "kills", "command_lines", "pages_and_renderings")
+PARTS = (
+    "lines",
+    "entries",
+    "kills",
+    "endpoints",
+    "asking_pace",
+    "command_lines",
+    "pages_and_renderings",
+    "served_model",
+)
 WORKERS = 2
 LIMIT_S = 1_100
 """A part that takes longer is ended and counts as crashed: the whole proof takes at most 20 minutes."""
@@ -24,11 +33,11 @@ LIMIT_S = 1_100
 INTRODUCTION = """\
 # Proof of hardness
 
-What strangers send, kill and edit, tried at full size. Written by `make proof` (`python -m tests.proof`), which fails
-unless crashes, disagreements and torn files are 0 in every row; each part runs alone too, as `python -m
-tests.proof.lines`. Small seeded versions are part of the tests. *Crashes* are exceptions and exit codes that are not
-documented; *disagreements* are results that are not the right one; *slow* are files of more than 2 s and commands of
-more than 10 s. Do not edit this page."""
+What strangers send, kill and edit, and a model that is asked through failures, tried at full size. Written by `make
+proof` (`python -m tests.proof`), which fails unless crashes, disagreements and torn files are 0 in every row; each
+part runs alone too, as `python -m tests.proof.lines`. Small seeded versions are part of the tests. *Crashes* are
+exceptions and exit codes that are not documented; *disagreements* are results that are not the right one; *slow* are
+files of more than 2 s and commands of more than 10 s. Do not edit this page."""
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -56,9 +65,11 @@ def _run(part: str, seed: int, scale: float) -> list[Row]:
     command = [sys.executable, "-m", f"tests.proof.{part}", "--json", "--seed", str(seed), "--scale", str(scale)]
     try:
         ended = subprocess.run(command, stdout=subprocess.PIPE, text=True, timeout=LIMIT_S, cwd=HERE.parents[1])
+        how = f"ended with status {ended.returncode} and no table"
         return json.loads(ended.stdout)
     except (subprocess.TimeoutExpired, json.JSONDecodeError) as error:
-        print(f"{part}: did not end by itself ({type(error).__name__})", file=sys.stderr)
+        late = isinstance(error, subprocess.TimeoutExpired)
+        print(f"{part}: {f'took more than {LIMIT_S} s' if late else how}", file=sys.stderr)
         return [row(part.replace("_", " "), tried=1, crashes=1, peak_mb=0)]
 
 

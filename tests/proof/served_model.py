@@ -7,7 +7,7 @@ until the limit of tokens, so that no clip is answered. Held against what the se
     every clip has a line, or a failure in attempts.jsonl, and never both
     a line is what the model can say, and a fallback stands only where it said nothing
     the card holds the model's name as the server states it
-    a run without answers ends as incomplete
+    a run without answers makes no entry
 
 It needs the packages of `pip install 'transformers[serving]'` and torch, no torchvision and no network; where they are
 missing it says so and tries nothing: `python -m tests.proof.served_model`.
@@ -30,16 +30,15 @@ from typing import Any
 from urllib.request import urlopen
 
 from reference.task import OPERATIONS
-from tests.proof import endpoints
-from tests.proof.endpoints import Kind
 from tests.proof.table import Row, main, report
-from tests.support import ROOT, hand, tiny_llava
+from tests.proof.tally import Tally
+from tests.support import ROOT, asking, hand, tiny_llava
+from tests.support.fault_server import log_lines
 
 PART = "served_model"
 PACKAGES = ("fastapi", "uvicorn", "openai", "pydantic", "torch", "transformers", "httpx", "PIL")
 CLIPS = 6
 START_S = 120
-INCOMPLETE = 3
 ANSWERS = tuple(
     json.dumps(
         {
@@ -89,43 +88,41 @@ def _is_up(url: str) -> bool:
     return False
 
 
-def ask(url: str, folder: Path, *words: str) -> endpoints.Ended:
+def ask(url: str, folder: Path, *words: str) -> asking.Ended:
     """Ask about the first clips of a world of six sessions."""
     (folder / "tiny.toml").write_text(hand.tiny_world(), encoding="utf-8")
     command = ["predict", "--model", f"openai:{tiny_llava.NAME}", "--url", url, "-o", "entry", "--world", "tiny.toml"]
     said = folder / "said.txt"
-    return endpoints.finish(
-        endpoints.start([*command, "--limit", str(CLIPS), "--no-score", *words], folder, said), said
-    )
+    return asking.finish(asking.start([*command, "--limit", str(CLIPS), "--no-score", *words], folder, said), said)
 
 
-def check_outcomes(kind: Kind, entry: Path, answers: Sequence[str]) -> dict[str, dict[str, Any]]:
+def check_outcomes(tally: Tally, entry: Path, answers: Sequence[str]) -> dict[str, dict[str, Any]]:
     """Count clips with a line and a failure, or neither, and lines that the model cannot say; return the lines."""
-    lines = endpoints.kept(entry)
-    failed = {row["clip_id"] for row in endpoints.log_lines(entry / "attempts.jsonl")}
+    lines = asking.kept(entry)
+    failed = {row["clip_id"] for row in log_lines(entry / "attempts.jsonl")}
     if len({*lines, *failed}) != CLIPS:
-        kind.differs(f"{len(lines)} lines and {len(failed)} clips that failed, of {CLIPS} clips")
+        tally.differs("the run", f"{len(lines)} lines and {len(failed)} clips that failed, of {CLIPS} clips")
     for clip_id, line in lines.items():
         said = line.get("raw_output", "")
         if said in answers:
             right = json.loads(said)
             if line["source"] == "fallback" or {name: line[name] for name in right} != right:
-                kind.differs(f"{clip_id}: {line}")
+                tally.differs(clip_id, f"{line}")
         elif line["source"] != "fallback" or said.strip():
-            kind.differs(f"{clip_id}: a line of what the model cannot say: {line}")
+            tally.differs(clip_id, f"a line of what the model cannot say: {line}")
         if line.get("served_model", "").partition("@")[0] != tiny_llava.NAME:
-            kind.differs(f"{clip_id}: served by {line.get('served_model')!r}")
+            tally.differs(clip_id, f"served by {line.get('served_model')!r}")
         if not (line.get("usage") or {}).get("input_tokens"):
-            kind.differs(f"{clip_id}: no tokens, though the server counts them")
+            tally.differs(clip_id, "no tokens, though the server counts them")
     return lines
 
 
-def check_card(kind: Kind, entry: Path) -> None:
+def check_card(tally: Tally, entry: Path) -> None:
     """Count a card without the name that the server states."""
     agreed = tomllib.loads((entry / "card.toml").read_text())["run"].get("agreed", {})
     report(PART, f"agreed: {json.dumps(agreed)}")
     if f"{tiny_llava.NAME}@main" not in _texts(agreed):
-        kind.differs(f"the card does not hold the served model: {agreed}")
+        tally.differs("the run", f"the card does not hold the served model: {agreed}")
 
 
 def _texts(value: Any) -> list[str]:
@@ -139,50 +136,50 @@ def run(seed: int, scale: float) -> list[Row]:
     missing = [name for name in PACKAGES if util.find_spec(name) is None]
     if missing:
         report(PART, f"not run: {', '.join(missing)} missing; pip install 'transformers[serving]' torch httpx pillow")
-        return [Kind("transformers serve (not run: packages are missing)", _none()).row()]
+        return [Tally(PART, "transformers serve (not run: packages are missing)").row()]
     versions = ", ".join(f"{name} {metadata.version(name)}" for name in ("transformers", "torch", "fastapi", "uvicorn"))
     report(PART, versions)
     version = metadata.version("transformers")
     with tempfile.TemporaryDirectory() as work:
         return [
-            _some_answers(Kind(f"transformers serve {version}, a model that answers", _none()), Path(work), seed),
-            _no_answers(Kind(f"transformers serve {version}, a model that never ends", _none()), Path(work), seed),
+            _some_answers(Tally(PART, f"transformers serve {version}, a model that answers"), Path(work), seed),
+            _no_answers(Tally(PART, f"transformers serve {version}, a model that never ends"), Path(work), seed),
         ]
 
 
-def _none() -> Any:
-    return endpoints.Counter()
-
-
-def _some_answers(kind: Kind, work: Path, seed: int) -> Row:
+def _some_answers(tally: Tally, work: Path, seed: int) -> Row:
     folder = work / "answers"
     folder.mkdir()
     with served(work / "hf-answers", ANSWERS, seed) as url:
         ended = ask(url, folder)
-        endpoints.check_end(kind, ended)
-        if ended.status != endpoints.WHOLE:
-            kind.differs(f"ends with {ended.status}: {ended.said[-3000:]}")
+        asking.check_end(tally, ended)
+        if ended.status != asking.WHOLE:
+            tally.differs("the run", f"ends with {ended.status}: {ended.said[-3000:]}")
         else:
-            lines = check_outcomes(kind, folder / "entry", ANSWERS)
-            check_card(kind, folder / "entry")
+            lines = check_outcomes(tally, folder / "entry", ANSWERS)
+            check_card(tally, folder / "entry")
             if len(lines) != CLIPS:
-                kind.differs(f"{len(lines)} of {CLIPS} clips have a line")
-    endpoints.check_secrets(kind, folder)
-    return kind.row(tried=CLIPS)
+                tally.differs("the run", f"{len(lines)} of {CLIPS} clips have a line")
+    asking.check_secrets(tally, folder)
+    tally.tried = CLIPS
+    return tally.row()
 
 
-def _no_answers(kind: Kind, work: Path, seed: int) -> Row:
+def _no_answers(tally: Tally, work: Path, seed: int) -> Row:
     folder = work / "nothing"
     folder.mkdir()
     with served(work / "hf-nothing", (), seed) as url:
         ended = ask(url, folder, "--max-tokens", "40", "--max-failures", "100")
-        endpoints.check_end(kind, ended)
-        if ended.status not in (1, INCOMPLETE):
-            kind.differs(f"ends with {ended.status}: {ended.said[-3000:]}")
-        if lines := endpoints.kept(folder / "entry"):
-            kind.differs(f"{len(lines)} lines of a model that says nothing whole: {next(iter(lines.values()))}")
-    endpoints.check_secrets(kind, folder)
-    return kind.row(tried=CLIPS)
+        asking.check_end(tally, ended)
+        if ended.status == asking.WHOLE:
+            tally.differs("the run", f"ends with {ended.status}: {ended.said[-3000:]}")
+        if lines := asking.kept(folder / "entry"):
+            tally.differs(
+                "the run", f"{len(lines)} lines of a model that says nothing whole: {next(iter(lines.values()))}"
+            )
+    asking.check_secrets(tally, folder)
+    tally.tried = CLIPS
+    return tally.row()
 
 
 if __name__ == "__main__":

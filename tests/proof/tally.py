@@ -15,7 +15,7 @@ class Tally:
 
     def __init__(self, part: str, what: str):
         self._part, self.what = part, what
-        self.tried = self.crashes = self.disagreements = self.slow = 0
+        self.tried = self.crashes = self.disagreements = self.torn = self.slow = 0
 
     @contextmanager
     def one(self, name: str, tried: int = 1) -> Iterator[list[HarnessError]]:
@@ -42,7 +42,16 @@ class Tally:
         self.disagreements += 1
         table.report(self._part, f"{self.what}: {name}: {what}")
 
+    def fails(self, name: str, what: str) -> None:
+        """Count a crash of a command."""
+        self.crashes += 1
+        table.report(self._part, f"{self.what}: {name}: {what}")
+
+    def tears(self, name: str, what: str) -> None:
+        """Count a file that must not be as it is."""
+        self.torn += 1
+        table.report(self._part, f"{self.what}: {name}: {what}")
+
     def row(self) -> table.Row:
-        return table.row(
-            self.what, tried=self.tried, crashes=self.crashes, disagreements=self.disagreements, slow=self.slow
-        )
+        counts = {"tried": self.tried, "crashes": self.crashes, "disagreements": self.disagreements}
+        return table.row(self.what, **counts, torn=self.torn, slow=self.slow)

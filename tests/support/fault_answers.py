@@ -44,12 +44,16 @@ class Asked(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class Sent:
-    """What goes back. `then`: `reset`, `half`, `hang`, `drip` or `close` instead of a whole reply."""
+    """What goes back. `then`: `reset`, `half`, `hang`, `drip` or `close` instead of a whole reply.
+
+    `late`: makes the reply a little later, of the last question with pictures by then.
+    """
 
     status: int = 200
     body: bytes = b""
     headers: Mapping[str, str] = field(default_factory=dict)
     then: str = ""
+    late: Callable[[Asked], Sent] | None = None
 
 
 def digest_of(pictures: Sequence[str]) -> str:
@@ -208,9 +212,12 @@ def _swapped(asked: Asked) -> Sent:
 
 
 def _last_pictures(asked: Asked) -> Sent:
-    """Answer about the pictures of another question where there are some, as some servers did in batches."""
-    other = asked.before if asked.before and asked.before.pictures and asked.pictures else asked
-    return to_sent(completion(asked, answer_to(asked._replace(digest=other.digest))))
+    """Answer about the pictures of the last question of those asked at once, as some servers did in batches."""
+
+    def late(last: Asked) -> Sent:
+        return honest(asked._replace(digest=last.digest) if asked.pictures else asked)
+
+    return Sent(late=late) if asked.pictures else honest(asked)
 
 
 def _blind(asked: Asked) -> Sent:
@@ -291,7 +298,7 @@ FAULTS: Mapping[str, Fault] = {
     "echo in an answer": _echo_in_answer,
     "echo in headers": _echo_in_headers,
     "swapped": _swapped,
-    "other pictures": _last_pictures,
+    "last pictures": _last_pictures,
     "blind": _blind,
     "unordered": _unordered,
 }

@@ -45,6 +45,7 @@ from tests.support.fault_answers import FAULTS, Asked, Sent, digest_of, honest, 
 PICTURE_PARTS = ("image_url", "video_url")
 LONGEST_REQUEST = 256 * 2**20
 BUFFER = 8 * 2**20
+LATE_S = 0.05
 LOST = (ConnectionError, asyncio.IncompleteReadError, TimeoutError)
 
 
@@ -108,6 +109,7 @@ class Server:
         self._number = self._answers = self._busy = 0
         self._last: Asked | None = None
         self._other: Asked | None = None
+        self._shown: Asked | None = None  # the last one with pictures
         self._places = asyncio.Semaphore(script.places)
 
     def requests(self, path: str = "/v1/chat/completions") -> list[dict[str, Any]]:
@@ -225,10 +227,14 @@ class Server:
         if self._last is not None and (self._last.digest, self._last.texts) != (digest, asked.texts):
             self._other = self._last
         self._last = asked
+        self._shown = asked if pictures else self._shown
         return asked._replace(before=self._other)
 
     async def _send(self, sent: Sent, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
         """Write a reply, as whole as it is to be; return whether the connection is kept."""
+        if sent.late is not None and self._shown is not None:
+            await asyncio.sleep(LATE_S)
+            sent = sent.late(self._shown)
         if sent.then == "reset":
             writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
             writer.transport.abort()

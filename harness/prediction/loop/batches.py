@@ -20,11 +20,11 @@ NAMED = 8
 """Clips of a batch that a message names."""
 
 
-def ask_in_batches(predictor: Predictor, run: Run, take: Outcomes) -> None:
+def ask_in_batches(predictor: Predictor, run: Run, outcomes: Outcomes) -> None:
     """Ask about every clip that waits. Raises HarnessError where the model fails."""
-    with closing(read_ahead(run.questions, split_in_batches(take.waiting, run.batch_size))) as batches:
+    with closing(read_ahead(run.questions, split_in_batches(outcomes.waiting, run.batch_size))) as batches:
         for batch in filter(None, batches):  # a clip of one's own that cannot be shown is not in its batch
-            take.add(_answer(predictor, run, batch))
+            outcomes.add(_answer(predictor, run, batch))
 
 
 def _answer(predictor: Predictor, run: Run, batch: Sequence[Question]) -> list[dict[str, Any]]:

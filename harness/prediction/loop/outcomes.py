@@ -34,6 +34,8 @@ class Outcomes:
         self.waiting = [clip_id for clip_id in self.clips if clip_id not in journal.lines]
         self.done = len(self.clips) - len(self.waiting)
         self.cost = sum(cost(line, run.choices.price) or 0.0 for line in journal.lines.values())
+        if self.waiting:
+            self._stop_at_cost()
 
     def add(self, lines: Iterable[Line], *, sync: bool = True) -> None:
         """Write prediction lines into the journal. Raises IncompleteError where they reach the highest cost."""
@@ -43,16 +45,16 @@ class Outcomes:
         if self.run.choices.max_cost is not None:
             self._check_cost(written)
 
-    def answered(self, clip_id: str, answer: Answer, latency_ms: float, asked: Asked) -> None:
+    def take_answer(self, clip_id: str, answer: Answer, latency_ms: float, asked: Asked) -> None:
         """Write one answer; it is synced with others, by time and number."""
         self.add([line(self.run, clip_id, answer, latency_ms, asked)], sync=False)
 
-    def failed(self, clip_id: str, failure: NotAnswered) -> None:
+    def take_failure(self, clip_id: str, failure: NotAnswered) -> None:
         """Note a failed attempt."""
         words = self.run.mask.message(" ".join(failure.words.split()))[:WORDS]
         self.journal.add_attempt({"clip_id": clip_id, "kind": failure.kind, "words": words})
 
-    def dropped(self, clip_id: str, failure: NotAnswered) -> None:
+    def take_loss(self, clip_id: str, failure: NotAnswered) -> None:
         """Count a clip that stays without an answer. Raises IncompleteError at the most that are allowed."""
         self.unanswered[clip_id] = failure.kind
         self._count(1)
@@ -60,7 +62,7 @@ class Outcomes:
         if len(self.unanswered) >= most:
             raise IncompleteError(
                 f"{plural(len(self.unanswered), 'clip')} not answered, the last: {failure}; stopped at --max-failures "
-                f"{most}. The answers are kept, and the same command asks about the rest"
+                f"{most}. The answers are kept, and the same command asks about the rest; --give-up needs a higher one"
             )
 
     def _count(self, number: int) -> None:
@@ -68,17 +70,20 @@ class Outcomes:
         self.report(self.done, len(self.clips))
 
     def _check_cost(self, lines: Iterable[Line]) -> None:
-        most = self.run.choices.max_cost
         for written in lines:
             dollars = cost(written, self.run.choices.price)
             if dollars is None:
                 raise HarnessError("the server says nothing of tokens, so that no one knows when --max-cost is reached")
             self.cost += dollars
+        self._stop_at_cost()
+
+    def _stop_at_cost(self) -> None:
+        most = self.run.choices.max_cost
         if most is not None and self.cost >= most:
             raise IncompleteError(
                 f"${self.cost:,.2f} spent, stopped at --max-cost {most:g} with {self.done:,} of "
-                f"{plural(len(self.clips), 'clip')} asked about. The answers are kept, and the same command with a "
-                "higher one asks about the rest"
+                f"{plural(len(self.clips), 'clip')} asked about. The answers are kept, also those that were in flight, "
+                "and the same command with a higher one asks about the rest"
             )
 
 

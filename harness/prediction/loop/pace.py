@@ -50,14 +50,14 @@ class Pace:
         self.in_flight -= 1
         self._wake()
 
-    def answered(self) -> None:
+    def note_answer(self) -> None:
         """Take note of an answer: one more may be asked at once."""
         if self._still:
             self._still -= 1
         else:
             self.limit = min(float(self.most), self.limit + (1.0 if self._doubling else 1.0 / self.limit))
 
-    def refused(self, entered: float, retry_after: float | None) -> None:
+    def note_refusal(self, entered: float, retry_after: float | None) -> None:
         """Take note of a refusal for too many requests, of a request that entered then. A burst of them counts once."""
         now = asyncio.get_running_loop().time()
         self._doubling = False
@@ -66,7 +66,7 @@ class Pace:
         if retry_after:
             self._open_at = max(self._open_at, now + retry_after)
 
-    def troubled(self) -> None:
+    def note_trouble(self) -> None:
         """Take note of an error of the server: nothing grows for a round of answers."""
         self._still = int(self.limit)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -37,6 +38,7 @@ def setting_of(samples, price=None, clips=100, deadline_s=5.0, said=None):
         connections=4,
         deadline_s=deadline_s,
         price=price,
+        mask=str,
         say=[].append if said is None else said.append,
     )
 
@@ -182,9 +184,37 @@ def test_tokens_hours_and_price_come_from_the_samples_with_an_interval():
     estimate = agreed["estimate"]
     price = (estimate["input_tokens"] * 2 + estimate["output_tokens"] * 10) / 1e6
     assert estimate["dollars"] == pytest.approx(price, abs=1e-3) and estimate["answers"] == 4
-    assert estimate["seconds"] >= 20
+    assert estimate["latency_s"] >= 20
     assert said[0].startswith("1,000 clips with 4 connections: about ") and said[2].startswith("  price $")
     assert " to " in said[2]
+
+
+def test_an_endpoint_that_answers_as_another_model_is_asked_and_said():
+    with served(faults={"another model": 1.0}, most=None) as server:
+        agreed, said = agree(server.url)
+    assert agreed["served_model"] == "another-vlm"
+    assert "the endpoint answers as another-vlm, which the card says; asked was fault-vlm" in said
+    with served(model="fault-vlm-2026", models=None) as server:
+        assert not any("answers as" in sentence for sentence in agree(server.url)[1])
+
+
+def test_a_model_that_only_thinks_in_the_short_questions_is_asked():
+    """With few tokens for them, a reasoning model was taken for one that reads no pictures."""
+    with served(first=[""] * 4 + ["cut off"] * 7) as server:
+        agreed, _ = agree(server.url)
+    assert agreed["pictures"] == agreed["own_answers"] == "unknown"
+
+
+def test_the_canary_asks_no_more_at_once_than_the_run():
+    with served(latency_ms=30, places=1, refuse=True) as server:
+        asker = load("fault-vlm", {"url": server.url})
+
+        async def prepare():
+            await asker.prepare(replace(setting_of(4), connections=1))
+            await asker.close()
+
+        asyncio.run(prepare())
+        assert {line["status"] for line in server.requests()} == {200}
 
 
 def test_an_endpoint_without_usage_says_that_the_price_is_unknown():

@@ -25,7 +25,7 @@ from harness.askers.process import LINE_BYTES
 from harness.cards import read_card
 from harness.errors import HarnessError, UsageError
 from harness.prediction import models
-from harness.prediction.asker import NotAnswered, Setting
+from harness.prediction.asker import NotAnswered, Setting, check_finished
 from harness.prediction.journal import ATTEMPTS
 from harness.prediction.loop import in_flight
 from harness.prediction.predictor import Question, Reply, Wants
@@ -131,7 +131,9 @@ def asked(asker: command.Command, *prompts: str, seconds: float = 60.0) -> list[
             for prompt in prompts:
                 try:
                     async with asyncio.timeout(0.1 if "hang" in prompt else seconds):
-                        found.append(await asker.answer(question(prompt)))
+                        reply = await asker.answer(question(prompt))
+                        check_finished(reply)  # as the loop does
+                        found.append(reply)
                 except NotAnswered as error:
                     found.append(error)
                 except TimeoutError:

@@ -124,10 +124,26 @@ def test_a_usage_that_is_none_is_none(usage):
             2,
         ),
         ({"x-ratelimit-reset": "12"}, 12),
+        ({"x-ratelimit-reset-requests": "14h24m0s", "x-ratelimit-remaining-requests": "9900"}, None),
     ],
 )
 def test_a_server_says_in_many_ways_how_long_to_wait(headers, seconds):
     assert _retry_after(headers) == (seconds if seconds is None else pytest.approx(seconds))
+
+
+def test_an_error_of_the_server_waits_for_no_limit():
+    headers = {"x-ratelimit-reset-requests": "14h24m0s"}
+    assert _retry_after(headers, limits=False) is None
+    assert _retry_after({**headers, "retry-after": "3"}, limits=False) == 3
+
+
+@pytest.mark.parametrize("reason", ["error", "abort", "insufficient_system_resource"])
+def test_an_error_inside_a_reply_is_an_error(reason):
+    """A router answers 200 and states the error of the model behind it in the choice."""
+    message = {"message": {"content": "{"}, "finish_reason": reason}
+    for choice in (message, {**message, "finish_reason": "stop", "error": {"code": 502, "message": "upstream"}}):
+        with pytest.raises(NotAnswered, match="server error"):
+            to_reply({"choices": [choice]}, 1.0)
 
 
 def test_a_date_and_a_moment_are_seconds_from_now():

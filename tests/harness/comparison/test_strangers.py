@@ -183,6 +183,7 @@ def test_a_machine_without_room_is_no_fault_of_an_entry(folder, monkeypatch, err
     def no_room(*_):
         raise error
 
+    monkeypatch.setattr("harness.scoring.score_cache.ScoreCache.find", lambda cache, entry: None)
     monkeypatch.setattr("harness.scoring.score._score_into", no_room)
     with pytest.raises(OSError if isinstance(error, OSError) else MachineError, match=r"open files|No space left"):
         harness.leaderboard(folder.path, request=folder.request)

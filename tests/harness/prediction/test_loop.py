@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import random
+import time
 
 import pytest
 
@@ -127,6 +128,33 @@ def test_so_many_failures_end_a_start(tmp_path):
     assert not (tmp_path / "e" / "card.toml").exists()
 
 
+def test_what_is_in_flight_when_a_run_stops_is_kept(tmp_path):
+    """It is paid for."""
+
+    class Slow(Server):
+        async def answer(self, question):
+            reply = await super().answer(question)
+            await asyncio.sleep(0.05)
+            return reply
+
+    server = Slow({2: ["no access"]})
+    with pytest.raises(HarnessError, match="no access"):
+        predict(server, tmp_path / "e")
+    assert set(lines(tmp_path / "e", "predictions.jsonl.part")) == set(server.asked) - {server.order[2]}
+    assert len(server.asked) < 8
+
+
+def test_attempts_are_kept_by_a_start_that_had_no_answer(tmp_path):
+    folder = tmp_path / "e"
+    for _ in range(2):
+        with pytest.raises(HarnessError):
+            predict(Server({0: ["no access"]}), folder, connections=1)
+    assert len(attempts(folder)) == 2
+    with pytest.raises(HarnessError):
+        predict(Server({0: ["no access"]}), folder, connections=1, fresh=True)
+    assert len(attempts(folder)) == 1
+
+
 @pytest.mark.parametrize("kind", ["no access", "another model"])
 def test_what_no_later_question_mends_ends_the_run_at_once(tmp_path, kind):
     server = Server({2: [kind]})
@@ -151,6 +179,119 @@ def test_a_bad_request_before_any_answer_ends_a_run_whose_model_agreed_to_nothin
 
     with pytest.raises(HarnessError, match="cannot be asked any more"):
         predict(Function({0: ["bad request"]}), tmp_path / "e", connections=1)
+
+
+@pytest.mark.parametrize(
+    ("finish", "kind"),
+    [
+        ("length", "cut off"),
+        ("content_filter", "refused by the provider"),
+        ("error", "server error"),
+        ("abort", "server error"),
+    ],
+)
+def test_a_text_that_was_not_finished_is_no_answer(tmp_path, finish, kind):
+    """As a fallback it would score as much as the constant answer."""
+
+    class Unfinished(Server):
+        async def answer(self, question):
+            await super().answer(question)
+            first = question.clip_id == self.order[0]
+            return Reply(text='{"dominant_op', finish_reason=finish) if first else Reply(answer=ANSWER)
+
+    with pytest.raises(IncompleteError, match=f"1 of 24 clips not answered .{kind} 1"):
+        predict(Unfinished(), tmp_path / "e", deadline=0.3)
+    assert len(lines(tmp_path / "e", "predictions.jsonl.part")) == LIMIT - 1
+
+
+def test_waiting_for_a_place_costs_a_clip_no_time(tmp_path):
+    """A server with one place refuses what is asked beside it; every clip is answered all the same."""
+
+    class OnePlace(Server):
+        busy = False
+
+        async def answer(self, question):
+            self.asked.append(question.clip_id)
+            if self.busy:
+                raise NotAnswered("rate limit", "", 0.01)
+            self.busy = True
+            await asyncio.sleep(0.02)
+            self.busy = False
+            return Reply(answer=ANSWER)
+
+    assert predict(OnePlace(), tmp_path / "e", deadline=0.2, connections=8).answered == LIMIT
+
+
+def test_secrets_in_words_are_hidden_before_the_words_are_cut(tmp_path, monkeypatch):
+    key = "sk-0123456789abcdefghijklmnop"
+    monkeypatch.setenv("SOME_API_KEY", key)
+
+    class Echo(Server):
+        async def answer(self, question):
+            raise NotAnswered("no access", "x" * 290 + key)
+
+    with pytest.raises(HarnessError) as stopped:
+        predict(Echo(), tmp_path / "e")
+    written = "".join(path.read_text() for path in (tmp_path / "e").iterdir())
+    assert key[:6] not in str(stopped.value) + written and "***" in written
+
+
+@pytest.mark.parametrize("agreed", [{"note": None}, {"note": object()}, {"deep": {"er": [float("nan")]}}])
+def test_an_agreement_that_no_card_can_hold_is_refused_before_the_run(tmp_path, agreed):
+    server = Server(agreed=agreed)
+    with pytest.raises(UsageError, match="cannot be written: agreed"):
+        predict(server, tmp_path / "e")
+    assert server.asked == []
+
+
+def test_words_may_be_an_exception(tmp_path):
+    class Careless(Server):
+        async def answer(self, question):
+            raise NotAnswered("no access", ValueError("no such key"))
+
+    with pytest.raises(HarnessError, match="no such key"):
+        predict(Careless(), tmp_path / "e")
+
+
+def test_an_interrupt_in_a_notebook_ends_the_run(tmp_path, monkeypatch):
+    """There the loop runs in another thread than the one that Ctrl-C reaches."""
+    server, runs = Server(), []
+
+    class Pressed:
+        def __init__(self, future):
+            self.future = future
+
+        def result(self):
+            while not server.asked:
+                time.sleep(0.001)
+            raise KeyboardInterrupt
+
+    submit = in_flight.ThreadPoolExecutor.submit
+
+    def pressed(pool, function, *arguments):
+        future = submit(pool, function, *arguments)
+        if function.__name__ != "run":
+            return future
+        runs.append(future)  # the first one agrees, the second one asks
+        return future if len(runs) == 1 else Pressed(future)
+
+    class Slow(Server):
+        async def answer(self, question):
+            server.asked.append(question.clip_id)
+            await asyncio.sleep(0.2)
+            return Reply(answer=ANSWER)
+
+        async def prepare(self, setting):
+            server.settings.append(setting)
+            return {}
+
+    async def notebook():
+        predict(Slow(), tmp_path / "e", connections=2)
+
+    monkeypatch.setattr(in_flight.ThreadPoolExecutor, "submit", pressed)
+    with pytest.raises(KeyboardInterrupt):
+        asyncio.run(notebook())
+    assert len(server.asked) <= 4
 
 
 def test_a_clip_has_until_its_deadline(tmp_path):
@@ -178,6 +319,8 @@ def test_the_price_is_counted_over_all_starts(tmp_path):
     server, choices = Server(usage=usage), {"price": (3.0, 15.0), "connections": 1}
     with pytest.raises(IncompleteError, match=r"\$22.50 spent, stopped at --max-cost 20 with 5 of 24"):
         predict(server, tmp_path / "e", max_cost=20.0, **choices)
+    with pytest.raises(IncompleteError, match=r"\$45.00 spent"):
+        predict(Server(usage=usage), tmp_path / "e", max_cost=45.0, **choices)
     with pytest.raises(IncompleteError, match=r"\$45.00 spent"):
         predict(Server(usage=usage), tmp_path / "e", max_cost=45.0, **choices)
     assert len(lines(tmp_path / "e", "predictions.jsonl.part")) == 10
@@ -250,7 +393,7 @@ def paced(steps):
         pace, limits = Pace(64), []
         for step in steps:
             entered = await pace.enter()
-            {"a": pace.answered, "r": lambda at=entered: pace.refused(at, None), "t": pace.troubled}[step]()
+            {"a": pace.note_answer, "r": lambda at=entered: pace.note_refusal(at, None), "t": pace.note_trouble}[step]()
             pace.leave()
             limits.append(pace.limit)
             await asyncio.sleep(0.002)
@@ -277,7 +420,7 @@ def test_a_burst_of_refusals_counts_once():
         entered = [await pace.enter() for _ in range(4)]
         await asyncio.sleep(0.001)
         for at in entered:
-            pace.refused(at, None)
+            pace.note_refusal(at, None)
             pace.leave()
         return pace.limit
 
@@ -288,7 +431,7 @@ def test_nobody_is_asked_before_the_server_wants_it():
     async def run():
         pace, loop = Pace(4), asyncio.get_running_loop()
         entered = await pace.enter()
-        pace.refused(entered, 0.2)
+        pace.note_refusal(entered, 0.2)
         pace.leave()
         waiting = [asyncio.create_task(pace.enter()) for _ in range(2)]
         at = [await task for task in waiting]
