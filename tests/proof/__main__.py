@@ -25,6 +25,7 @@ PARTS = (
     "command_lines",
     "pages_and_renderings",
     "served_model",
+    "serving",
 )
 WORKERS = 2
 LIMIT_S = 1_100
@@ -33,11 +34,11 @@ LIMIT_S = 1_100
 INTRODUCTION = """\
 # Proof of hardness
 
-What strangers send, kill and edit, and a model that is asked through failures, tried at full size. Written by `make
-proof` (`python -m tests.proof`), which fails unless crashes, disagreements and torn files are 0 in every row; each
-part runs alone too, as `python -m tests.proof.lines`. Small seeded versions are part of the tests. *Crashes* are
-exceptions and exit codes that are not documented; *disagreements* are results that are not the right one; *slow* are
-files of more than 2 s and commands of more than 10 s. Do not edit this page."""
+What strangers send, kill and edit, a model that is asked through failures, and one that is served, tried at full size.
+Written by `make proof` (`python -m tests.proof`), which fails unless crashes, disagreements and torn files are 0 in
+every row; each part runs alone too, as `python -m tests.proof.lines`. Small seeded versions are part of the tests.
+*Crashes* are exceptions and exit codes that are not documented; *disagreements* are results that are not the right
+one; *slow* are files of more than 2 s and commands of more than 10 s. Do not edit this page."""
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -205,7 +205,8 @@ def fine_tuned(folder: Path, scale: float) -> Row:
     tally, number = Tally(f"a fine-tuned run at concurrency {CONCURRENCY}"), tries(REQUESTS, scale)
     frames = renderings(folder / "frames", train=TRAINED, validation=8)
     sets = {"train": str(frames / "train"), "validation": str(frames / "validation")}
-    train(replace(TWIN, steps=60, batch=8, lr=2e-3, evaluate_clips=8, threads=1, **sets), folder / "run")
+    with contextlib.redirect_stdout(sys.stderr):  # standard output is for the rows
+        train(replace(TWIN, steps=60, batch=8, lr=2e-3, evaluate_clips=8, threads=1, **sets), folder / "run")
     model, clips = load_run(str(folder / "run"), {"threads": "1"}), Clips(frames / "train", trusted=True)
     questions = [Question(*(clips[place][name] for name in Question._fields)) for place in range(TRAINED)]
     alone = [json.loads(model.ask([question], OPERATIONS)[0].text or "") for question in questions]
