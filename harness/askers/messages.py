@@ -25,6 +25,7 @@ from numpy.typing import NDArray
 
 from harness.errors import UsageError
 from harness.prediction.predictor import Question
+from reference.outside_files import read_text
 
 SHOW = ("timed-frames", "frames", "video")
 IMAGE = ("jpeg", "png")
@@ -134,19 +135,12 @@ def _template(path: Path) -> tuple[Any, str]:
     from jinja2 import StrictUndefined, TemplateError
     from jinja2.sandbox import ImmutableSandboxedEnvironment
 
+    text = read_text(path, UsageError, PROMPT_BYTES, f"--prompt {path}")
     try:
-        content = path.read_bytes()
-        text = content.decode("utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"--prompt {path}: {getattr(error, 'strerror', None) or 'is no UTF-8 text'}") from None
-    if len(content) > PROMPT_BYTES:
-        raise UsageError(f"--prompt {path}: has more than {PROMPT_BYTES:,} bytes")
-    try:
-        return ImmutableSandboxedEnvironment(undefined=StrictUndefined).from_string(text), hashlib.sha256(
-            content
-        ).hexdigest()
+        template = ImmutableSandboxedEnvironment(undefined=StrictUndefined).from_string(text)
     except TemplateError as error:
         raise UsageError(f"--prompt {path}: {error!s:.200}") from None
+    return template, hashlib.sha256(text.encode()).hexdigest()
 
 
 def _object(properties: dict[str, Any]) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from typing import Any
 from harness.cards import CARD, read_card
 from harness.errors import UsageError
 from harness.usage.table import empty_section
+from reference.outside_files import read_bytes
 
 KINDS, LONGEST_KIND = 20, 40
 MOST = 1_000_000_000
@@ -73,8 +74,8 @@ def _run(predictions: Path, sha256: str) -> Mapping[str, Any]:
     """Return `run` of the card beside a file, empty where it has none or is of another file."""
     path = predictions.parent / CARD
     try:
-        text = path.read_bytes()
-    except OSError:
+        text = read_bytes(path, UsageError)
+    except UsageError:
         return {}
     if b"unanswered" not in text and b"price" not in text:  # most cards; reading one takes longer than this look
         return {}

@@ -117,6 +117,19 @@ def test_cards_that_no_reader_should_follow(folder, kind, change, reason):
     assert reason in folder.reason()
 
 
+@pytest.mark.parametrize("kind", ["an endless file", "a pipe", "a folder"])
+def test_a_card_that_is_no_file_is_not_read_by_any_command(folder, kind):
+    """A score looks for what the card says of cost, too."""
+    place = folder.add("odd", wrong=5)
+    (place / "card.toml").unlink()
+    makers = {"an endless file": lambda at: at.symlink_to("/dev/zero"), "a pipe": os.mkfifo, "a folder": Path.mkdir}
+    makers[kind](place / "card.toml")
+    scored = harness.score(place / "predictions.jsonl", request=folder.request)
+    assert scored.record["n"] == 24 and "usage" not in scored.record
+    with pytest.raises(HarnessError):
+        harness.compare(folder.path / "good", place, request=folder.request)
+
+
 def test_a_folder_whose_name_is_not_utf8(folder):
     """It is shown escaped, scored, and on the page."""
     (folder.add("odd", name="odd")).rename(folder.path / os.fsdecode(b"caf\xe9"))
