@@ -1,4 +1,4 @@
-"""Proof of hardness: what strangers send, kill and edit, tried at full size by `make proof`, in at most 20 minutes.
+"""Proof of hardness: what strangers send, kill and edit, tried at full size by `make proof`, in some 20 minutes.
 
     python -m tests.proof                            # every part, two at a time; writes RESULTS.md beside this file
     python -m tests.proof.lines --scale 0.01 --seed 7
