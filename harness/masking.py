@@ -16,6 +16,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 from urllib.parse import quote, quote_plus, unquote
 
+DEFAULT_KEY = "OPENAI_API_KEY"
+"""Variable with the key that an endpoint gets, where the user names no other."""
 HIDDEN = "***"
 WHOLE, APART = 8, 4
 """Known secrets of 8 characters or more are masked inside words; shorter ones, from 4 on, where they stand alone."""
@@ -164,6 +166,14 @@ class Mask:
 
     def _key(self, key: Any) -> Any:
         return self.text(key) if isinstance(key, str) else key
+
+
+def mask_of_model(model: Any, options: Mapping[str, str]) -> Mask:
+    """Return the mask of all secrets that asking a model may meet: of name, options, environment, and the keys that
+    are sent, whatever the variables with them are called."""
+    keys = [DEFAULT_KEY, *(name.strip() for name in options.get("key_env", "").split(","))]
+    sent = {f"{name} api_key": os.environ[name] for name in keys if os.environ.get(name)}
+    return Mask({**options, **sent, **({"model": model} if isinstance(model, str) else {})}, environment=True)
 
 
 def _of_environment() -> Iterator[str]:

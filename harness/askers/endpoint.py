@@ -12,9 +12,10 @@ from dataclasses import dataclass, field
 from urllib.parse import SplitResult, urlsplit, urlunsplit
 
 from harness.errors import UsageError
+from harness.masking import DEFAULT_KEY as KEY
 from harness.masking import is_secret_name
 
-BASE_URL, KEY, HOSTED = "OPENAI_BASE_URL", "OPENAI_API_KEY", "https://api.openai.com/v1"
+BASE_URL, HOSTED = "OPENAI_BASE_URL", "https://api.openai.com/v1"
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,6 @@ it stopped (`journal`). No truth reaches the model.
 
 from __future__ import annotations
 
-import os
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
@@ -24,7 +23,7 @@ from harness.cards import PREDICTIONS
 from harness.errors import HarnessError, IncompleteError, UsageError
 from harness.formatting import plural
 from harness.ingestion.lines.fields import SOURCES
-from harness.masking import Mask
+from harness.masking import Mask, mask_of_model
 from harness.prediction import entry
 from harness.prediction import journal as journals
 from harness.prediction.asker import Asker, is_asker
@@ -40,8 +39,6 @@ from harness.prediction.replies import FALLBACK
 from harness.prediction.run import Run, identity, prepare
 from harness.progress import counter
 
-DEFAULT_KEY = "OPENAI_API_KEY"
-"""Variable with the key that an endpoint gets, where the user names no other."""
 LISTED, NAMED = 12, 5
 """Operations, and clips, that a summary names."""
 NO_OPERATION = "no operation"
@@ -90,7 +87,7 @@ def predict(
     if the model has a card; without one nothing says that it is the same model.
     """
     chosen, folder = Choices.of(**choices), Path(output)
-    mask, say = _mask(model, chosen), chosen.say
+    mask, say = mask_of_model(model, chosen.options), chosen.say
     chosen = replace(chosen, say=lambda text: say(mask.message(text)))
     try:
         with no_silent_exit(), closing(ModelCode()) as code:
@@ -118,7 +115,7 @@ def try_out(model: str | Asker, **choices: Any) -> Mapping[str, Any]:
     Raises UsageError for a model that is asked in batches, and HarnessError where it cannot be asked.
     """
     chosen = Choices.of(**choices)
-    mask, say = _mask(model, chosen), chosen.say
+    mask, say = mask_of_model(model, chosen.options), chosen.say
     chosen = replace(chosen, say=lambda text: say(mask.message(text)))
     try:
         with no_silent_exit(), closing(ModelCode()) as code:
@@ -130,13 +127,6 @@ def try_out(model: str | Asker, **choices: Any) -> Mapping[str, Any]:
     except HarnessError as error:
         _hide_secrets(error, mask)
         raise
-
-
-def _mask(model: Any, choices: Choices) -> Mask:
-    """Return the mask of all secrets that the run may meet: of options, of the environment, and the named keys."""
-    keys = [DEFAULT_KEY, *(name.strip() for name in choices.options.get("key_env", "").split(","))]
-    named = {f"{name} api_key": os.environ[name] for name in keys if os.environ.get(name)}
-    return Mask({**choices.options, **named, **({"model": model} if isinstance(model, str) else {})}, environment=True)
 
 
 def _ask(run: Run, journal: Journal) -> Mapping[str, str]:

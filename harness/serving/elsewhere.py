@@ -9,15 +9,15 @@ import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from harness.prediction.asker import Asker, NotAnswered, Setting
+from harness.prediction.asker import Asker, NotAnswered, Setting, check_finished
 from harness.prediction.predictor import Answer, Question
 
 
 class Elsewhere:
     """Predictor that asks an Asker, in an event loop of its own; to be used by one thread."""
 
-    def __init__(self, asker: Asker, deadline_s: float, say: Callable[[str], object]):
-        self._asker, self._deadline_s, self._say = asker, deadline_s, say
+    def __init__(self, asker: Asker, deadline_s: float, say: Callable[[str], object], mask: Callable[[str], str]):
+        self._asker, self._deadline_s, self._say, self._mask = asker, deadline_s, say, mask
         self._runner: asyncio.Runner | None = None
 
     def prepare(self, sample: Question, operations: Sequence[str]) -> None:
@@ -37,6 +37,7 @@ class Elsewhere:
                 deadline_s=self._deadline_s,
                 price=None,
                 say=self._say,
+                mask=self._mask,
             )
             agreed = await self._asker.prepare(setting)
             if samples:
@@ -53,7 +54,9 @@ class Elsewhere:
     async def _one(self, question: Question) -> Answer | Exception:
         try:
             async with asyncio.timeout(self._deadline_s):
-                return await self._asker.answer(question)
+                answer = await self._asker.answer(question)
+                check_finished(answer)
+                return answer
         except TimeoutError:
             return NotAnswered("no reply in time", f"none within {self._deadline_s:g} s")
         except Exception as error:

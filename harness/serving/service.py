@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from harness.errors import HarnessError, UsageError
-from harness.masking import Mask
+from harness.masking import mask_of_model
 from harness.prediction.asker import AGAIN, NotAnswered, is_asker
 from harness.prediction.facts import Facts
 from harness.prediction.floors import Floor
@@ -80,7 +80,7 @@ class Service:
     def __init__(self, settings: Settings, log: Callable[[str], object]):
         self.settings, self.limits, self.metrics = settings, settings.limits, Metrics()
         self.model = settings.model if isinstance(settings.model, str) else name_of(settings.model)
-        self.mask = Mask({**settings.options, "model": self.model}, environment=True)
+        self.mask = mask_of_model(self.model, settings.options)
         self.loaded: Loaded | None = None
         self.failure: BaseException | None = None
         self._pending: Loaded | None = None
@@ -214,7 +214,7 @@ class Service:
         with code.called(lambda cause: UsageError(f"{self.model} cannot be asked: {cause}"), own=UsageError):
             model = to_predictor(found)
         predictor: Predictor | Elsewhere = (
-            Elsewhere(model, self.limits.deadline_s, self._note) if is_asker(model) else model
+            Elsewhere(model, self.limits.deadline_s, self._note, self.mask.message) if is_asker(model) else model
         )
         facts = Facts.of(model, code, self.mask)
         if facts.wants is not None:
