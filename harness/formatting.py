@@ -105,6 +105,11 @@ def printable(text: str, *, in_line: bool = False) -> str:
     return CONTROL.sub(lambda found: ascii(found[0])[1:-1], text)
 
 
+def writable(text: str) -> str:
+    """Return a text with what no UTF-8 file can hold, half surrogate pairs and bytes of names, as escapes."""
+    return text.encode("utf-8", "backslashreplace").decode()
+
+
 def markdown_cell(text: str) -> str:
     """Return text escaped so that it can neither end a Markdown cell nor start markup."""
     escaped = "".join(f"\\{char}" if char in "\\`*_[]<>|#" else char for char in text)

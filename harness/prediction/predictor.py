@@ -32,6 +32,11 @@ class Question(NamedTuple):
     prompt: str
 
 
+def without_pictures(clip_id: str) -> Question:
+    """Return the question about a clip of a model that looks at no pictures."""
+    return Question(clip_id, np.empty((0, 0, 0, 3), np.uint8), np.empty(0, np.int64), np.empty(0), "")
+
+
 class Reply(NamedTuple):
     """Answer of a model, as `text` or as fields. With both the fields count, and the text becomes `raw_output`.
 

@@ -20,11 +20,9 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Protocol
 
-import numpy as np
-
 from harness.errors import UsageError
 from harness.prediction.choices import Choices
-from harness.prediction.predictor import Question, Wants
+from harness.prediction.predictor import Question, Wants, without_pictures
 from harness.worlds.rendering import render
 from reference.errors import RenderError
 from reference.files import locked
@@ -66,25 +64,12 @@ class Questions(Protocol):
         """Return one question for each clip id."""
 
 
-class ThereAlready:
-    """Part of questions whose pictures, if any, are there."""
-
-    clips: tuple[str, ...]
-
-    def sample(self, number: int) -> list[Question]:
-        """Return questions about clips that are spread over all."""
-        places = [len(self.clips) * place // number for place in range(number)]
-        return self.read([self.clips[place] for place in dict.fromkeys(places) if self.clips])
-
-    def draw(self) -> None:
-        """Make nothing."""
-
-    def read(self, batch: Batch) -> list[Question]:
-        """Return one question for each clip id."""
-        raise NotImplementedError
+def spread(clips: Sequence[str], number: int) -> list[str]:
+    """Return at most so many clip ids, evenly spread over all."""
+    return list(dict.fromkeys(clips[len(clips) * place // number] for place in range(number) if clips))
 
 
-class Blind(ThereAlready):
+class Blind:
     """Questions for a model that needs no pictures."""
 
     pictures = None
@@ -92,12 +77,17 @@ class Blind(ThereAlready):
     def __init__(self, clips: tuple[str, ...]):
         self.clips = clips
 
+    def sample(self, number: int) -> list[Question]:
+        return self.read(spread(self.clips, number))
+
+    def draw(self) -> None:
+        """Draw nothing: there is nothing to see."""
+
     def read(self, batch: Batch) -> list[Question]:
-        none = np.empty((0, 0, 0, 3), np.uint8), np.empty(0, np.int64), np.empty(0)
-        return [Question(clip_id, *none, "") for clip_id in batch]
+        return list(map(without_pictures, batch))
 
 
-class Pictures(ThereAlready):
+class Pictures:
     """Questions with the pictures of a rendering, whose clips must be among `known`.
 
     Files from elsewhere (`trusted` false) are decoded in a sandbox.
@@ -114,6 +104,12 @@ class Pictures(ThereAlready):
         self.clips = tuple(self._places)
         if strange := set(self.clips).difference(known):
             raise UsageError(f"{folder}: shows clips that are not of the split: {min(strange)!r}")
+
+    def sample(self, number: int) -> list[Question]:
+        return self.read(spread(self.clips, number))
+
+    def draw(self) -> None:
+        """Draw nothing: the pictures are there."""
 
     def read(self, batch: Batch) -> list[Question]:
         # the sample of an open split also holds its truth: the fields of a question leave it here

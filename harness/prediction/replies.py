@@ -19,6 +19,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from harness.errors import HarnessError
+from harness.formatting import writable
 from harness.ingestion.lines.fields import SOURCES, answer_part
 from harness.ingestion.lines.line_checker import check
 from harness.ingestion.lines.model_text import read_answer, said_in
@@ -64,7 +65,7 @@ class Reader:
         if facts := _facts_of_service(reply, asked):
             line |= {"source": source, **facts}  # in the order that scoring reads fast
         if reply.text is not None:
-            line["raw_output"] = _writable(reply.text[:RAW_CHARACTERS])
+            line["raw_output"] = writable(reply.text[:RAW_CHARACTERS])
         return line | {"source": source}
 
     def can_read(self, text: str) -> bool:
@@ -138,7 +139,7 @@ def _facts_of_service(reply: Reply, asked: Asked | None) -> dict[str, Any]:
 
 
 def _label_of_service(text: str | None) -> str | None:
-    return None if text is None else _writable(text[:LABEL_CHARACTERS])
+    return None if text is None else writable(text[:LABEL_CHARACTERS])
 
 
 def _to_reply(clip_id: str, value: Any) -> Reply:
@@ -198,8 +199,3 @@ def _probability(clip_id: str, name: str, value: Any) -> float | None:
     if not -TOLERANCE <= number <= 1 + TOLERANCE:
         raise HarnessError(f"clip {clip_id}: {name} {value!r:.80}, expected a probability from 0 to 1")
     return min(1.0, max(0.0, number))
-
-
-def _writable(text: str) -> str:
-    """Return a text with half surrogate pairs, which no UTF-8 file can hold, as escapes."""
-    return text.encode("utf-8", "backslashreplace").decode()

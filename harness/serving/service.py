@@ -23,7 +23,7 @@ from harness.prediction.loop.batches import no_replies
 from harness.prediction.model_code import ModelCode, no_silent_exit
 from harness.prediction.models import find, name_of, to_predictor
 from harness.prediction.own_clips.labels import Labels
-from harness.prediction.predictor import Predictor, Question, Reply, Wants
+from harness.prediction.predictor import Predictor, Question, Reply, Wants, without_pictures
 from harness.prediction.replies import Reader
 from harness.serving.batching import Answered, Ask, Batcher, Line
 from harness.serving.elsewhere import Elsewhere
@@ -148,7 +148,7 @@ class Service:
             raise
         took = time.monotonic() - begun
         if loaded.facts.wants is None:
-            question = _blind(clip.name)
+            question = without_pictures(clip.name)
         else:
             words = task_prompt(loaded.labels.operations, indices.tolist(), loaded.labels.meanings)
             times = np.array(times_s(indices.tolist()), np.float64)
@@ -231,7 +231,7 @@ class Service:
         """Ask about a grey clip, so that the first request waits for nothing that is done once."""
         wants = loaded.facts.wants
         if wants is None:
-            question = _blind(WARM)
+            question = without_pictures(WARM)
         else:
             indices = uniform_indices(CLIP_FRAMES, wants.frames)
             frames = np.full((wants.frames, wants.size, wants.size, 3), 128, np.uint8)
@@ -305,10 +305,6 @@ def without_folders(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [without_folders(inner) for inner in value]
     return Path(value).name if isinstance(value, str) and value.startswith(("/", "~")) else value
-
-
-def _blind(name: str) -> Question:
-    return Question(name, np.empty((0, 0, 0, 3), np.uint8), np.empty(0, np.int64), np.empty(0), "")
 
 
 def _check_wants(wants: Wants) -> None:

@@ -28,6 +28,7 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 
 from harness.errors import HarnessError, UsageError
+from harness.formatting import writable
 from reference.errors import RenderError
 from reference.extras import needs
 from reference.outside_files import read_bytes
@@ -199,13 +200,8 @@ def _named_files(root: Path) -> tuple[dict[str, tuple[str, list[Path]]], int]:
             name = root.name if folder == root else below.as_posix()
             found.append((name, name, pictures))
     taken = Counter(short for short, _, _ in found)
-    named = {(short if taken[short] == 1 else full): (_writable(full), paths) for short, full, paths in found}
+    named = {(short if taken[short] == 1 else full): (writable(full), paths) for short, full, paths in found}
     return dict(sorted(named.items(), key=lambda item: natural(item[0]))), others
-
-
-def _writable(name: str) -> str:
-    """Return a name with what no UTF-8 file can hold as escapes."""
-    return name.encode("utf-8", "backslashreplace").decode()
 
 
 def _folders(root: Path) -> Iterator[tuple[Path, list[Path]]]:

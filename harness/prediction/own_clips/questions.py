@@ -19,8 +19,8 @@ from harness.errors import HarnessError, UsageError
 from harness.prediction.own_clips.clip_files import Found, OwnClip, find_clips
 from harness.prediction.own_clips.labels import Labels
 from harness.prediction.own_clips.sheets import SIDE, Sheets, sheet
-from harness.prediction.predictor import Question, Wants
-from harness.prediction.questions import ThereAlready
+from harness.prediction.predictor import Question, Wants, without_pictures
+from harness.prediction.questions import spread
 from harness.progress import counter
 from reference.errors import RenderError
 from reference.files import sha256
@@ -53,7 +53,7 @@ class Shown(Protocol):
         """Return up to eight pictures that are evenly spread over a clip, as one WebP. Raises HarnessError."""
 
 
-class OwnQuestions(ThereAlready):
+class OwnQuestions:
     """Questions about own clips. `pictures` pins what is shown; `faults`: clip id -> why it could not be shown."""
 
     def __init__(self, shown: Shown, labels: Labels, wants: Wants | None):
@@ -69,6 +69,13 @@ class OwnQuestions(ThereAlready):
         """Return what tells these clips and operations from any others."""
         return {"clips": self.shown.found.digest, "labels": self.labels.digest}
 
+    def sample(self, number: int) -> list[Question]:
+        """Return questions about clips that are spread over all."""
+        return self.read(spread(self.clips, number))
+
+    def draw(self) -> None:
+        """Draw nothing: clips are read when they are asked about."""
+
     def read(self, batch: Sequence[str]) -> list[Question]:
         """Return a question for each clip that can be shown."""
         found = (self._question(clip_id) for clip_id in batch)
@@ -76,8 +83,7 @@ class OwnQuestions(ThereAlready):
 
     def _question(self, clip_id: str) -> Question | None:
         if self._wants is None:
-            none = np.empty((0, 0, 0, 3), np.uint8), np.empty(0, np.int64), np.empty(0)
-            return Question(clip_id, *none, "")
+            return without_pictures(clip_id)
         try:
             frames, indices = self.shown.show(clip_id, self._wants)
         except (HarnessError, OSError) as error:
