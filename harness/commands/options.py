@@ -85,6 +85,29 @@ def split(default: str = DEFAULT_SPLIT, help: str = "Use this split of the world
     return option("--split", default=default, show_default=True, metavar="NAME", help=help, title=title)
 
 
+def _key_values(context: click.Context, parameter: click.Parameter, values: tuple[str, ...]) -> dict[str, str]:
+    """Return texts `key=value` as a dict; a key may stand once."""
+    found: dict[str, str] = {}
+    for text in values:
+        key, equals, value = text.partition("=")
+        if not key or not equals or key in found:
+            from harness.masking import Mask  # only a mistake needs it
+
+            shown = Mask({key: value}).message(text)
+            raise click.BadParameter(f"{shown!r}: expected key=value, each key once")
+        found[key] = value
+    return found
+
+
+model_options = option(
+    "--option",
+    "model_options",
+    multiple=True,
+    metavar="KEY=VALUE",
+    callback=_key_values,
+    help="Set an option of the model (may be repeated); keys and passwords are better left to the environment.",
+)
+
 TRUTH, RULES, READING, PAGE = "Truth", "Rules", "How the file is read", "Page"
 
 truth_path = option(

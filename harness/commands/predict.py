@@ -12,22 +12,9 @@ from harness.commands import options
 from harness.commands.printing import say
 from harness.errors import UsageError
 from harness.formatting import plural
-from harness.masking import Mask
 
 OWN_CLIPS = "Own clips"
 """Title of the options that ask about them."""
-
-
-def key_values(context: click.Context, parameter: click.Parameter, values: tuple[str, ...]) -> dict[str, str]:
-    """Return texts `key=value` as a dict; a key may stand once."""
-    found: dict[str, str] = {}
-    for text in values:
-        key, equals, value = text.partition("=")
-        if not key or not equals or key in found:
-            shown = Mask({key: value}).message(text)
-            raise click.BadParameter(f"{shown!r}: expected key=value, each key once")
-        found[key] = value
-    return found
 
 
 def _check_own_clips(choices: dict[str, Any]) -> None:
@@ -184,14 +171,7 @@ asking = options.apply(
     metavar="N",
     help="Ask about N clips at once; by default the model says how many.",
 )
-@options.option(
-    "--option",
-    "model_options",
-    multiple=True,
-    metavar="KEY=VALUE",
-    callback=key_values,
-    help="Set an option of the model (may be repeated); keys and passwords are better left to the environment.",
-)
+@options.model_options
 @options.option("--fresh", is_flag=True, help="Discard what an earlier run left in DIR, or the entry there.")
 @options.workers
 @options.option("--no-score", is_flag=True, help="Do not score the entry.")

@@ -10,7 +10,6 @@ from typing import Any
 import click
 
 from harness.commands import options
-from harness.commands.predict import key_values
 from harness.commands.printing import say
 from harness.errors import UsageError
 from harness.masking import Mask
@@ -47,14 +46,7 @@ ACCESS, LIMITS = "Who may ask", "Limits"
     "--labels",
     help="Let the model choose among the operations in FILE, one a line, a description behind a tab or a colon.",
 )
-@options.option(
-    "--option",
-    "model_options",
-    multiple=True,
-    metavar="KEY=VALUE",
-    callback=key_values,
-    help="Set an option of the model (may be repeated); keys and passwords are better left to the environment.",
-)
+@options.model_options
 @options.option(
     "--token-env",
     metavar="NAME",
