@@ -225,7 +225,7 @@ def command(
         say(f"  the truth of {made.world} is with its organiser: send {made.path.parent}")
     elif made.sealed:
         where = options.chosen_truth(made.world, made.split)
-        say(f"  {made.world} is sealed: harness score {made.path}{where} --name NAME")
+        say(f"  {made.world} is sealed: harness score {made.path}{where} --as NAME")
     elif not no_score:
         from harness.commands import terminal
         from harness.commands.terminal.score import print_score

@@ -8,11 +8,18 @@ from typing import Any
 import click
 
 from harness.commands import options
+from harness.errors import UsageError
 
 
 @click.command("score", cls=options.Command)
 @click.argument("submission", metavar="FILE|-")
 @options.model
+@options.option(
+    "--as",
+    "entrant",
+    metavar="NAME",
+    help="Score a file for a sealed split as an attempt of this entrant, whom its organiser listed.",
+)
 @options.path_option(
     "-o", "--output", "folder", folder=True, help="Write score.json and clips.parquet (a row for each clip) into DIR."
 )
@@ -44,8 +51,9 @@ def command(
     Prints the answer first: above floor and prior or not, and what to mend first. `harness words` explains the words,
     such as floor, prior, ceiling and skill. `harness report` writes the same as a page, with the clips.
 
-    A file for a sealed split needs --name, by which its scorings are logged, and answers to at least nine tenths of the
-    clips; its score is four rounded numbers.
+    A file for a sealed split needs --as NAME, one of its entrants, and answers to at least nine tenths of the clips.
+    The answer is what stands under that name, four rounded numbers, and whether this file took the place: it does where
+    it is better by two paired standard errors, or by more after many attempts. A file that does not has no numbers.
 
     \b
     Example:
@@ -61,6 +69,8 @@ def command(
     conditions = [] if fail_under is None else gates.parse(fail_under)
     request = options.request(choices)
     written = [] if folder is None else [folder / "score.json", folder / "clips.parquet"]
+    if choices["entrant"] is not None:
+        _refuse_numbers_of_a_file(output, fail_under, full)
     options.keep_inputs([submission, choices["training"]], *written, junit)
     result = score.score(submission, request=request, **choices)
     if folder is not None:
@@ -70,6 +80,16 @@ def command(
     if junit is not None:
         _write_junit(junit, result.record, gates.evaluate(result.record, conditions))
     gates.check(result.record, conditions)
+
+
+def _refuse_numbers_of_a_file(output: str, fail_under: str | None, full: bool) -> None:
+    """Raise UsageError, before an attempt is used, for what needs numbers that do not leave a sealed split."""
+    if fail_under is not None:
+        raise UsageError("--fail-under needs the file's own numbers, which do not leave a sealed split")
+    if output == "csv":
+        raise UsageError("--format csv has no place for what a sealed split answers; json has")
+    if full:
+        raise UsageError("--full shows what does not leave a sealed split; its organiser may use --organiser")
 
 
 def _write_junit(path: Path, record: dict[str, Any], found: list[tuple[Any, str]]) -> None:

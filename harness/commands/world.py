@@ -373,8 +373,9 @@ def seal(world: str, secret_file: Path, folder: Path, **choices: Any) -> None:
     \b
     Example:
       harness world seal warehouse-v1 --secret secret.json -o sealed/
-      harness score predictions.jsonl --world warehouse-v1-sealed --name mine
+      harness score predictions.jsonl --world warehouse-v1-sealed --as alice
     """
+    from harness.sealed.entrants import entrants_file, table
     from harness.worlds import sealing
 
     sealed = sealing.seal(world, folder, secret_file, say=partial(say, err=True), **choices)
@@ -383,7 +384,8 @@ def seal(world: str, secret_file: Path, folder: Path, **choices: Any) -> None:
     say(f"  publish the whole folder {folder}")
     say(f"  keep {secret_file} to yourself until you reveal it")
     where = options.chosen_truth(sealed.name, sealed.split)
-    say(f"  harness score predictions.jsonl{where} --name NAME")
+    say(f"  list who may send files in {entrants_file(sealed)}, a table for each, such as {table('alice')}")
+    say(f"  harness score predictions.jsonl{where} --as NAME")
     say(f"  scorings are logged in {sealed.log}")
 
 

@@ -69,6 +69,6 @@ def sealed_note(board: dict[str, Any]) -> str:
     luck = (
         ""
         if board["luck"] is None
-        else f", and the best of that many equally good ones leads by {board['luck']:.3f} through chance alone"
+        else f", and the best of them would lead by {board['luck']:.3f} through chance alone if they were equally good"
     )
     return f"{files}{luck}; {board['note']}"

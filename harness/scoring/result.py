@@ -66,16 +66,18 @@ class Score:
     def __repr__(self) -> str:
         record = self.record
         name = record.get("name") or _entry_name(self.source) or "a submission"
-        metrics, redacted = record["metrics"], ", redacted" if self.sealed else ""
+        if self.sealed:
+            return record["answer"]
+        metrics = record["metrics"]
         values = [f"score {_value(metrics['score'])}"]
         if "aa1_hidden" in metrics:
             values.append(f"AA@1 hidden {number(metrics['aa1_hidden']['value'])}")
         place = f"{record['world']} / {record['split']}"
-        return f"{name} on {place}: {', '.join(values)}; {plural(record['n'], 'clip')}{redacted}"
+        return f"{name} on {place}: {', '.join(values)}; {plural(record['n'], 'clip')}"
 
     @cached_property
     def metrics(self) -> dict[str, MetricValue]:
-        """Return the headline metrics by key; of a sealed split only those that may be published."""
+        """Return the headline metrics by key; of a sealed split those of the file that stands, as far as published."""
         names = [field.name for field in fields(MetricValue)]
         rows = self.record["metrics"].items()
         return {key: MetricValue(**{name: row.get(name) for name in names}) for key, row in rows}

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness import disclosure
 from harness.cards import CARD, Card, prediction_file, predictions_of, read_card, refuse_own_answers
-from harness.errors import SubmissionError, UsageError
+from harness.errors import SubmissionError, TruthError, UsageError
 from harness.ingestion.ingest import Ingestion, ingest
 from harness.ingestion.rows import NAME, is_path, write_rows
 from harness.ingestion.submission_file import STDIN, SubmissionFile, open_submission, shown_name
@@ -29,6 +29,8 @@ from harness.scoring.rounding import rounding_of
 from harness.scoring.score_cache import ANSWERS, RECORD, key
 from harness.scoring.signature import check_name, signature, with_name
 from harness.scoring.training_record import read_training_record
+from harness.sealed.attempts import attempt, session_sums
+from harness.sealed.entrants import attempts_of
 from harness.usage.card import with_card
 from harness.version import __version__
 from reference import shapes
@@ -36,6 +38,7 @@ from reference.code_digest import code_digest
 from reference.home import cache_home
 from reference.truth.catalog import locate, names
 from reference.truth.database import write_errors
+from reference.truth.origin import Seal
 from reference.truth.store import Truth
 
 if TYPE_CHECKING:
@@ -46,6 +49,7 @@ def score(
     submission: str | Path | Rows,
     *,
     name: str | None = None,
+    entrant: str | None = None,
     training: str | Path | None = None,
     request: Request | None = None,
     opened: Truth | None = None,
@@ -56,12 +60,13 @@ def score(
     An entry may be given as its folder, or by its name in `submissions/`, instead of its predictions.
     Dicts and rows of a DataFrame are read as the lines of a file would be; problems name them by number, from 1.
     `choices`: fields of a Request, such as `split="test-large"` or `lenient=True`; `request`: the Request that they
-    change. `name`: the model's name, shown and pinned in the signature; scorings of a sealed split are logged by it.
+    change. `name`: the model's name, shown and pinned in the signature. `entrant`: on a sealed split, whose attempt
+    this is, by a name of its entrants.toml.
     `training`: a training record, by default `training.json` beside the submission where that exists.
     `opened`: the truth, if `Request.open_for_many` opened it for this submission among others.
 
-    Returns a Score; of a sealed split it is redacted unless its organiser asks. Raises SubmissionError (lines were
-    rejected), TruthError, UsageError; all are HarnessError.
+    Returns a Score; of a sealed split, unless its organiser asks, that of the file which stands, redacted, and whether
+    this file took the place. Raises SubmissionError (lines were rejected), TruthError, UsageError; all are HarnessError.
     """
     submission = prediction_file(submission) if is_path(submission) else submission
     request, said = as_its_card_says(submission, Request.of(request, **choices))
@@ -76,7 +81,11 @@ def score(
         truth = opened or stack.enter_context(request.open((source.path,), (scratch,)))
         commitment = None if request.organiser else truth.sealed  # of a sealed split, which needs a redacted record
         if commitment:
-            disclosure.check_request(truth.world, name, request.rules, request.weights)
+            seal = _seal_of(truth, request)
+            disclosure.check_request(truth.world, entrant, name, request.rules, request.weights)
+            attempts_of(str(entrant), seal)  # before the work; the attempt itself is taken after it
+        elif entrant is not None:
+            raise UsageError(_no_entrant(truth, request))
         entry = key(_dependencies(source, truth, request, training_record))
         folder = cache.find(entry)
         if folder is None:
@@ -86,11 +95,28 @@ def score(
     record = json.loads((folder / RECORD).read_bytes())
     if is_path(submission):
         record = with_card(record, Path(submission))
-    record = with_name(record, name)
+    record = with_name(record, entrant or name)
     record["diagnostics"]["notes"] += said
+    answers = folder / ANSWERS
     if commitment:
-        record = disclosure.log_and_redact(record, commitment, cache_home(request.home))
-    return Score(record, folder / ANSWERS, request, shown_name(submission) if is_path(submission) else NAME)
+        sums = session_sums(answers, request.weights)
+        record, answers = attempt(record, sums, request.reading(), str(entrant), seal), Path()
+    return Score(record, answers, request, shown_name(submission) if is_path(submission) else NAME)
+
+
+def _seal_of(truth: Truth, request: Request) -> Seal:
+    """Return the registration of a sealed split. Raises TruthError where it is not here but a copy of its truth is."""
+    seal = locate(request.world, request.home).seal
+    if seal is None:
+        raise TruthError(f"{truth.world} is sealed and not registered here, so that nobody's scorings can be logged")
+    return seal
+
+
+def _no_entrant(truth: Truth, request: Request) -> str:
+    """Return why --as is refused."""
+    if truth.sealed:
+        return "--as scores for an entrant and --organiser shows everything: give one of them"
+    return f"--as names an entrant of a sealed split, and {truth.world} is none; --name names the model"
 
 
 def validate(submission: str | Path | Rows, *, request: Request | None = None, **choices: Any) -> Ingestion:

@@ -12,10 +12,8 @@ import sys
 
 import pytest
 
-from harness import cli, disclosure
-from harness.comparison.sealed_leaderboard import Ladder, files_scored
-from harness.errors import UsageError
-from harness.scoring.request import Request
+from harness import cli
+from harness.sealed import attempts
 from tests.support import ROOT
 
 FAULTS = ("score:kill", "score:full", "import:kill", "import:end", "render:kill", "predict:kill")
@@ -56,32 +54,30 @@ def test_signals_that_the_caller_ignores_stay_ignored(signals):
     assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
 
 
+WHOLE = {"name": "mine", "time": "2026-01-01", "sha256": "1", "reading": "", "sums": [1], "clips": [1]}
+WHOLE |= {"moved": True, "first": True, "needed": 2.0, "shown": {}}
 CUT = [
     ("in the middle", b'{"name": "mine", "sha'),
     ("in a letter", '{"name": "ü'.encode()[:-1]),
-    ("before its line end", b'{"name": "mine", "sha256": "1", "score": 0.5}'),
+    ("before its line end", json.dumps(WHOLE).encode()),
 ]
+
+
+def add(path, **changes):
+    """Append a line to a log and return how many whole ones it has under that name."""
+    line = WHOLE | changes
+    with attempts.locked_log(path) as log:
+        attempts.append(log, line)
+    return sum(one["name"] == line["name"] for one in attempts.lines(path))
 
 
 @pytest.mark.parametrize(("why", "rest"), CUT, ids=[case[0] for case in CUT])
 def test_a_log_of_scorings_that_a_full_disk_cut_is_read_and_continued(why, rest, tmp_path):
     log = tmp_path / "scorings.jsonl"
-    record = {"name": "mine", "submission": {"sha256": "2"}, "metrics": {"score": {"value": 0.5}}}
-    assert disclosure.log_scoring(log, record) == 1 and files_scored(log) == 1
+    assert add(log, sha256="2") == 1 and attempts.files_scored(log) == 1
     whole = rest.endswith(b"}")
     log.write_bytes(log.read_bytes() + rest)
-    assert disclosure.log_scoring(log, record) == 1 + whole, "the same file counts once"
-    another = record | {"submission": {"sha256": "3"}}
-    assert disclosure.log_scoring(log, another) == 2 + whole
-    assert disclosure.log_scoring(log, record | {"name": "line\u2028end"}) == 1
-    assert files_scored(log) == 2 + whole
-
-
-def test_damaged_standings_are_one_sentence(tmp_path):
-    path = tmp_path / "ladder.json"
-    path.write_text('{"mine": {"ki')
-    with pytest.raises(UsageError, match=r"ladder\.json: is damaged; remove it"):
-        Ladder(path, "0" * 64, Request())
-    path.unlink()
-    Ladder(path, "0" * 64, Request()).save()
-    assert path.stat().st_mode & 0o777 == 0o600
+    assert add(log, sha256="3") == 2 + whole
+    assert add(log, sha256="3", name="line\u2028end") == 1
+    assert attempts.files_scored(log) == 2 + whole
+    assert log.stat().st_mode & 0o777 == 0o600

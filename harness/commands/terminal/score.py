@@ -78,21 +78,23 @@ def _short(title: str) -> str:
 
 
 def _sealed(record: dict[str, Any], out: Console) -> None:
-    """Print the four numbers that leave a sealed split."""
-    for sentence in verdict(record, record["name"]):
-        out.print(Text(sentence, style="bold"))
+    """Print whether the file took the place, and the four numbers of the one that stands."""
+    out.print(Text(record["answer"], style="bold"))
     out.print(f"{record['world']} / {record['split']} (sealed): {size(record)}")
     out.print()
-    made = table("metric", "value", "95% interval", left=["metric"])
+    made = table("metric", "standing", "95% interval", left=["metric"])
     for metric in PUBLIC:
         row = record["metrics"][metric.key]
         value = Text(number(row["value"]), style="bold" if metric.is_composite else "")
         made.add_row(metric.title, value, interval(row))
     out.print(made)
-    _counted(record, out)
+    _counted(record | {"coverage": record["sent"]["coverage"]}, out)
     _bad_lines(record, out)
-    have = "is" if record["scorings"] == 1 else "are"
-    out.print(f"{plural(record['scorings'], 'scoring')} of {record['name']} {have} logged; the same file counts once")
+    today = record["attempts"]
+    out.print(
+        f"attempts of {record['name']} today: {today['today']} of {today['per_day']}; in all "
+        f"{plural(record['scorings'], 'scoring')}; the same file counts once"
+    )
     _signature(record, out)
 
 

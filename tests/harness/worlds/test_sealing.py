@@ -30,6 +30,7 @@ def organiser(tmp_path_factory) -> dict[str, Path]:
     (folder / "tiny.toml").write_text(hand.tiny_world())
     paths = {"home": folder / "home", "published": folder / "published", "secret": folder / "secret.json"}
     seal(folder / "tiny.toml", paths)
+    paths["secret"].with_name("entrants.toml").write_text("[mine]\n[counted]\n")
     write_baseline("constant", folder / "mine.jsonl", world=NAME, home=paths["home"])
     return paths | {"world": folder / "tiny.toml", "mine": folder / "mine.jsonl"}
 
@@ -74,7 +75,7 @@ def score(paths, **options):
 
 
 def test_four_numbers_leave(organiser):
-    record = score(organiser, name="mine").record
+    record = score(organiser, entrant="mine").record
     assert set(record["metrics"]) == {"oca", "tiou50", "aa1", "score"}
     for row in record["metrics"].values():
         assert set(row) == {"value", "low", "high"}
@@ -88,13 +89,13 @@ def test_four_numbers_leave(organiser):
 
 
 def test_scorings_are_logged_by_name(organiser):
-    with pytest.raises(UsageError, match="--name is needed"):
+    with pytest.raises(UsageError, match="--as NAME takes one"):
         score(organiser)
-    first = score(organiser, name="counted").record["scorings"]
-    again = score(organiser, name="counted").record["scorings"]
+    first = score(organiser, entrant="counted").record["scorings"]
+    again = score(organiser, entrant="counted").record["scorings"]
     other = organiser["mine"].with_name("other.jsonl")
     other.write_text(organiser["mine"].read_text() + "\n")
-    second = harness.score(other, world=NAME, home=organiser["home"], name="counted").record["scorings"]
+    second = harness.score(other, world=NAME, home=organiser["home"], entrant="counted").record["scorings"]
     assert (first, again, second) == (1, 1, 2)  # the same file is scored once
     log = [json.loads(line) for line in locate(NAME, organiser["home"]).seal.log.read_text().splitlines()]
     assert [row["name"] for row in log].count("counted") == 2
@@ -102,7 +103,7 @@ def test_scorings_are_logged_by_name(organiser):
 
 
 REFUSED = [
-    ("clips", lambda o, path: score(o, name="mine").clips),
+    ("clips", lambda o, path: score(o, entrant="mine").clips),
     ("oracle", lambda o, path: write_baseline("oracle", path, world=NAME, home=o["home"])),
     ("transition-prior", lambda o, path: write_baseline("transition-prior", path, world=NAME, home=o["home"])),
     ("truth-copy", lambda o, path: write_baseline("truth-copy", path, world=NAME, home=o["home"])),
@@ -133,7 +134,7 @@ def test_organiser_sees_everything(organiser, tmp_path):
 
 
 def test_written_record_is_the_public_one(organiser, tmp_path):
-    score(organiser, name="mine").write(tmp_path)
+    score(organiser, entrant="mine").write(tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["score.json"]
     assert "slices" not in json.loads((tmp_path / "score.json").read_text())
 
@@ -273,7 +274,7 @@ SINGLE_OUT = [
 @pytest.mark.parametrize(("why", "options"), SINGLE_OUT, ids=[case[0] for case in SINGLE_OUT])
 def test_no_clip_can_be_singled_out(why, options, organiser):
     with pytest.raises(UsageError, match="other rules or weights"):
-        score(organiser, name="mine", **options)
+        score(organiser, entrant="mine", **options)
 
 
 def contents(*folders: Path) -> dict[Path, bytes]:
