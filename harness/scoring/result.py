@@ -66,14 +66,14 @@ class Score:
     def __repr__(self) -> str:
         record = self.record
         name = record.get("name") or _entry_name(self.source) or "a submission"
-        if self.sealed:
+        if "answer" in record:  # the metrics are those of the file that stands, which may be another
             return record["answer"]
-        metrics = record["metrics"]
+        metrics, redacted = record["metrics"], ", redacted" if self.sealed else ""
         values = [f"score {_value(metrics['score'])}"]
         if "aa1_hidden" in metrics:
             values.append(f"AA@1 hidden {number(metrics['aa1_hidden']['value'])}")
         place = f"{record['world']} / {record['split']}"
-        return f"{name} on {place}: {', '.join(values)}; {plural(record['n'], 'clip')}"
+        return f"{name} on {place}: {', '.join(values)}; {plural(record['n'], 'clip')}{redacted}"
 
     @cached_property
     def metrics(self) -> dict[str, MetricValue]:

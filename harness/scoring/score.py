@@ -66,7 +66,8 @@ def score(
     `opened`: the truth, if `Request.open_for_many` opened it for this submission among others.
 
     Returns a Score; of a sealed split, unless its organiser asks, that of the file which stands, redacted, and whether
-    this file took the place. Raises SubmissionError (lines were rejected), TruthError, UsageError; all are HarnessError.
+    this file took the place. Raises SubmissionError (lines were rejected), TruthError and UsageError, which are
+    HarnessErrors.
     """
     submission = prediction_file(submission) if is_path(submission) else submission
     request, said = as_its_card_says(submission, Request.of(request, **choices))

@@ -20,6 +20,7 @@ PARTS = (
     "lines",
     "entries",
     "kills",
+    "ladder_attack",
     "endpoints",
     "asking_pace",
     "command_lines",
