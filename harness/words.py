@@ -100,6 +100,12 @@ TERMS = (
         "It is a model, a baseline or a reference row.",
     ),
     Word(
+        "entrant",
+        "An entrant is a person or team whose files are scored on a sealed split, by a name in the organiser's "
+        "`entrants.toml`.",
+        "`harness score --as NAME` takes one; each has a number of attempts a day.",
+    ),
+    Word(
         "failure mode",
         "A failure mode is the reason for which a clip is lost, the first of a fixed list that applies.",
         "Every clip has exactly one mode: `correct` where all three fields are right.",
@@ -218,8 +224,8 @@ TERMS = (
     Word(
         "sealed",
         "A split is sealed when only its organiser holds the secret that makes its truth.",
-        "Its pictures and a commitment are published. At each scoring only four rounded values with their intervals, "
-        "the coverage and the diagnosis of the format leave it.",
+        "Its pictures and a commitment are published. What leaves it are four rounded values of the file that stands "
+        "for each entrant, with their intervals and its coverage, and the diagnosis of a sent file's format.",
     ),
     Word(
         "segment",
@@ -256,6 +262,12 @@ TERMS = (
         "the worlds that ship.",
         "Models are judged on the test splits and learn from the other two.",
         on_page=True,
+    ),
+    Word(
+        "standing",
+        "The standing of an entrant is the file that is shown for them on a sealed split.",
+        "A new file takes its place only where it is better by more than two paired standard errors, and by more after "
+        "many attempts.",
     ),
     Word(
         "tier",

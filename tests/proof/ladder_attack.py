@@ -27,6 +27,7 @@ from tests.support import hand, ladder_attack
 
 PART = "ladder_attack"
 FILES, REPEATS, MOST_GAIN = 1000, 30, 0.5
+ROUNDED = 0.00051
 THROUGH = 40
 """Files that go through `harness.score`."""
 
@@ -57,7 +58,7 @@ def scored(seed: int, files: int) -> Row:
             with tally.one(str(file)):
                 if moved[0] != moved[1]:
                     tally.differs(str(file), f"the function says {moved[0]}, the score {moved[1]}")
-                if score[0] != score[1]:
+                if abs(score[0] - score[1]) > ROUNDED:
                     tally.differs(str(file), f"{score[1]} is shown and {score[0]} stands")
     return tally.row()
 
@@ -91,7 +92,7 @@ def agreement(folder: Path, world: str, seed: int, files: int):
     clips = np.bincount(session) * sum(weight)
     current = [spoiled(line, 0.5, draw) for line in lines]
     for file in range(files):
-        share = 0.5 / (1 + file / 3)  # becomes better, so that some files move
+        share = 0.5 / (1 + file)  # becomes better, so that some files move
         new = [
             spoiled(line, share, draw) if draw.random() < 0.5 else old for line, old in zip(lines, current, strict=True)
         ]
@@ -108,7 +109,7 @@ def agreement(folder: Path, world: str, seed: int, files: int):
         current = new if moved else current
         path = hand.write(folder / "file.jsonl", new)
         record = harness.score(path, world=world, home=folder, entrant="climber").record
-        stands = round(float(standing.sum() / clips.sum()), 3)
+        stands = float(standing.sum() / clips.sum())
         yield (moved, record["moved"]), (stands, record["metrics"]["score"]["value"])
 
 

@@ -16,7 +16,7 @@ from harness.errors import SubmissionError, UsageError
 from harness.sealed import attempts, entrants
 from reference.truth.catalog import locate
 from reference.truth.store import open_truth
-from tests.proof.ladder_attack import agreement, small_sealed
+from tests.proof.ladder_attack import ROUNDED, agreement, small_sealed
 from tests.support import hand
 
 
@@ -52,9 +52,9 @@ def send(home, folder, lines, wrong, entrant="alice", seed=0, **choices):
 def test_a_file_that_is_not_clearly_better_has_no_numbers(home, listed, lines, tmp_path):
     """Whatever is sent, all that is answered is what stands, and that the file did not take the place."""
     listed("[alice]\nattempts_per_day = 20\n")
-    first = send(home, tmp_path, lines, 0.3, seed=1)
+    first = send(home, tmp_path, lines, 0.6, seed=1)
     assert first["moved"] and first["answer"].endswith("this was the first file.")
-    answered = [send(home, tmp_path, lines, wrong, seed=seed) for wrong, seed in ((0.5, 2), (0.8, 3), (0.27, 1))]
+    answered = [send(home, tmp_path, lines, wrong, seed=seed) for wrong, seed in ((0.95, 2), (0.58, 1))]
     for record in answered:
         assert not record["moved"] and record["answer"].startswith("not better by ")
     differs = {key for key in first if any(record[key] != first[key] for record in answered)}
@@ -146,9 +146,9 @@ def test_as_is_for_sealed_splits(tmp_path):
 def test_the_score_decides_as_the_function_does(home, listed):
     """`make proof` sends more files."""
     listed("[climber]\nattempts_per_day = 100\n")
-    found = list(agreement(home, "tiny-sealed", seed=3, files=8))
+    found = list(agreement(home, "tiny-sealed", seed=3, files=6))
     assert [moved for (moved, _), _ in found] == [moved for (_, moved), _ in found]
-    assert [stands for _, (stands, _) in found] == [shown for _, (_, shown) in found]
+    assert all(abs(stands - shown) <= ROUNDED for _, (stands, shown) in found)
     assert sum(moved for (moved, _), _ in found) >= 2
 
 
