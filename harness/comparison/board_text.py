@@ -68,7 +68,7 @@ def sealed_note(board: dict[str, Any]) -> str:
     files = f"{board['files_scored']:,} files were scored" if board["files_scored"] != 1 else "1 file was scored"
     luck = (
         ""
-        if board["luck"] is None
+        if board["luck"] is None or board["files_scored"] < 2
         else f", and the best of them would lead by {board['luck']:.3f} through chance alone if they were equally good"
     )
     return f"{files}{luck}; {board['note']}"

@@ -19,6 +19,7 @@ from harness.errors import SubmissionError, UsageError
 from harness.metrics_table import PUBLIC
 from harness.scoring.request import Request
 from harness.sealed.attempts import attempt, files_scored, luck, session_sums, standings
+from harness.sealed.entrants import read_entrants
 from harness.version import __version__
 from reference.truth.catalog import locate
 
@@ -41,6 +42,7 @@ def leaderboard(folder: Path, request: Request) -> dict[str, Any]:
     """
     seal = locate(request.world, request.home).seal
     assert seal is not None
+    read_entrants(seal)  # without a list nobody is scored, which is no fault of an entry's
     inside = replace(request, organiser=True)
     entries, unranked = score_folder(folder, inside)
     for entry in sorted(entries, key=lambda entry: entry.name):

@@ -27,7 +27,7 @@ from harness.errors import UsageError
 from harness.formatting import number, plural
 from harness.rules import Weights
 from harness.sealed import ladder
-from harness.sealed.entrants import CAP, attempts_of, entrants_file
+from harness.sealed.entrants import CAP, FILE, attempts_of
 from reference.files import locked, sha256
 from reference.home import make_private_folder
 from reference.resources import sql
@@ -163,7 +163,7 @@ def _used_up(entrant: str, cap: int, now: str, seal: Seal) -> str:
     """Return the refusal of one attempt too many."""
     return (
         f"{entrant} has used the {plural(cap, 'attempt')} of {now[:10]} (UTC) on {seal.name}; a file that was scored "
-        f"before is still answered, and its organiser may raise {CAP} in {entrants_file(seal)}"
+        f"before is still answered, and its organiser may raise {CAP} in {FILE}, which lies beside the secret"
     )
 
 

@@ -19,8 +19,6 @@ from reference.toml import read_toml
 from reference.truth.origin import Seal
 
 FILE, CAP, ATTEMPTS_PER_DAY = "entrants.toml", "attempts_per_day", 5
-SHOWN = 10
-"""Names that a message lists at most."""
 
 
 def entrants_file(seal: Seal) -> Path:
@@ -42,11 +40,10 @@ def read_entrants(seal: Seal) -> dict[str, int]:
 def attempts_of(name: str, seal: Seal) -> int:
     """Return the attempts a day of one entrant. Raises UsageError for a name that is not listed."""
     known = read_entrants(seal)
-    if name not in known:
-        listed = ", ".join(list(known)[:SHOWN]) + (", ..." if len(known) > SHOWN else "") or "nobody"
+    if name not in known:  # the public board shows this sentence: no path, and nobody else's name
         raise UsageError(
-            f"{name!r} is no entrant of {seal.name}, which {FILE} lists: {listed}; its organiser may add the table "
-            f"{table(name)} to {entrants_file(seal)}"
+            f"{name!r} is no entrant of {seal.name}; its organiser may add the table {table(name)} to {FILE}, which "
+            "lies beside the secret"
         )
     return known[name]
 
@@ -58,6 +55,8 @@ def table(name: str) -> str:
 
 
 def _cap(path: Path, name: str, entrant: Any) -> int:
+    if not name or not name.isprintable() or "|" in name:
+        raise UsageError(f"{path}: {name!r} names no entrant: expected printable text without |")
     if not isinstance(entrant, dict):
         raise UsageError(f"{path}: {name} = {entrant!r}, expected a table {table(name)}")
     if unknown := sorted(entrant.keys() - {CAP}):

@@ -4,7 +4,7 @@ The decision is a function of integers, so that it can be attacked a thousand ti
 
 A file takes the place of the one that stands only when it is better by more than STEP paired standard errors (the
 ladder of Blum & Hardt 2015, with the paired error of its parameter-free form). For the first file that is compared with
-a standing that is enough. With that rule alone a thousand equally good files still climb: by 1.9 standard errors of the
+a standing that is enough. With that rule alone a thousand equally good files still climb: by 2.2 standard errors of the
 score in random blocks of 40 of 1,440 clips, because small blocks have small errors, which make small steps. Therefore
 the k-th file that is compared with one standing also has to pass the level of STEP standard errors divided by k squared
 (alpha spending, as in Foster & Stine 2008), in the exact sign-flip test. The levels sum to 1.64 times the first: the
