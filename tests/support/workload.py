@@ -16,6 +16,7 @@ HEAVY = (
     "tests/harness/prediction/",
     "tests/harness/test_kills.py",
     "tests/harness/report/",
+    "tests/harness/sealed/test_attempts.py",
     "tests/harness/serving/test_pages.py",
     "tests/harness/worlds/",
     "tests/reference/drawing/",
