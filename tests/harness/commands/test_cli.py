@@ -168,6 +168,7 @@ def test_examples_of_help_work(line, code, run, folder):
     if "predictions.jsonl" in line:
         world = SEALED if SEALED in line else "openpack-u0209"
         write_baseline("constant", folder / "predictions.jsonl", world=world)
+        (folder / "entrants.toml").write_text("[alice]\n")  # beside the secret
     with served(model="NAME", models=["NAME"]) if ENDPOINT in line else contextlib.nullcontext() as server:
         words = shlex.split(line.replace(ENDPOINT, server.url) if server else line)[1:]
         result = run(*words, *(("--limit", "2", "--option", "size=32") if server else ()))
