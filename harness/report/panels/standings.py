@@ -6,9 +6,9 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-from harness.comparison import leaderboard
 from harness.comparison.leaderboard import Entry
 from harness.comparison.pairwise import compare_pairs, verdict_of
+from harness.comparison.ranking import baseline_tests
 from harness.formatting import in_words, unanswered
 from harness.metrics_table import BY_KEY, COMPOSITE, PARTS
 from harness.report.gather import FLOOR, PRIOR, Gathered
@@ -115,11 +115,10 @@ def _baselines(gathered: Gathered) -> list[str]:
 
 
 def _gaps(gathered: Gathered, baseline: str, m: int) -> list[Gap]:
-    """Return the gap of each ranked entry to this baseline; the tests are one family with those to the leader."""
+    """Return the gap of each ranked entry to this baseline; their tests are one family."""
     paired = gathered.field.paired
     place = paired.names.index(baseline)
-    _, tests = leaderboard.leader_and_baseline_tests(paired, m, place)
-    return [_gap(gathered, i, place, test) for i, test in enumerate(tests)]
+    return [_gap(gathered, i, place, test) for i, test in enumerate(baseline_tests(paired, m, place))]
 
 
 def _gap(gathered: Gathered, i: int, place: int, test: dict[str, Any] | None) -> Gap:
