@@ -370,3 +370,47 @@ def p_best(sums: np.ndarray, *, seed: int) -> np.ndarray | None:
         winners = totals == totals.max(axis=1, keepdims=True)
         won += (winners / winners.sum(axis=1, keepdims=True)).sum(axis=0)
     return won / RESAMPLES
+
+
+def largest_t_quantile(sums: np.ndarray, clips: np.ndarray, *, seed: int) -> float:
+    """Return the 95% quantile of the largest |t| of M entries whose sessions' deviations get random signs.
+
+    `sums` [M, G]: integers over the same clips, which a ratio divides by `clips` [G]. It lies between the quantile that
+    one entry needs, t(G-1), and Bonferroni's for M. An interval of this many standard errors around each of M ratios
+    holds all M at once, hence also that of an entry picked for being the largest.
+    """
+    # Romano & Wolf 2005: the max-t over joint resamples keeps the correlation of the entries, which Bonferroni
+    # ignores. A session's sign is shared by all entries. Signs are the top bits of raw generator words, as in p_best.
+    entries, sessions = sums.shape
+    one, all_of_them = (t_quantile(1 - ALPHA / 2 / m, sessions - 1) for m in (1, entries))
+    deviations = (sums * clips.sum() - sums.sum(axis=1, keepdims=True) * clips).astype(float)
+    squares = (deviations**2).sum(axis=1)
+    deviations, squares = deviations[squares > 0], squares[squares > 0]  # an entry without an error has no t
+    if entries == 1 or not len(squares):
+        return all_of_them
+    words, largest = np.random.PCG64(seed), np.empty(RESAMPLES)
+    for block in np.split(np.arange(RESAMPLES), 10):
+        plus = words.random_raw((len(block), sessions)) >> np.uint64(63)
+        totals = (2.0 * plus - 1) @ deviations.T
+        # |t| grows with the share that the squared sum has of its largest possible value, so that only the largest
+        # share of each resample has to become a t.
+        largest[block] = (totals**2 / (squares * sessions)).max(axis=1)
+    share = float(np.quantile(largest, 1 - ALPHA, method="higher"))
+    t = math.sqrt((sessions - 1) * share / (1 - share)) if share < 1 else math.inf
+    return min(max(t, one), all_of_them)
+
+
+def picked_ends(
+    value: float, se: float, quantile: float, entries: int, own: tuple[float, float]
+) -> tuple[float, float]:
+    """Return low and high of a share that was picked for being the largest of `entries`; they hold the `own` ones.
+
+    `quantile`: see `largest_t_quantile`. The logit carries the error, as in an interval of one share.
+    """
+    low, high = own
+    if EDGE < value < 1 - EDGE:
+        half, centre = quantile * se / (value * (1 - value)), scipy.special.logit(value)
+        return min(low, float(scipy.special.expit(centre - half))), max(high, float(scipy.special.expit(centre + half)))
+    # Clopper & Pearson's end at n of n solves p^n = alpha / 2. With alpha / M in place of alpha only the power changes.
+    power = math.log(ALPHA / 2 / entries) / math.log(ALPHA / 2)
+    return (low**power, high) if value > 0.5 else (low, 1 - (1 - high) ** power)

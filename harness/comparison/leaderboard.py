@@ -26,7 +26,7 @@ from harness.baselines.write import BASELINES
 from harness.cards import ANSWERS, CARD, Card, predictions_of, read_card
 from harness.comparison.paired import PairedClips, need_every_clip, pair_scores
 from harness.comparison.pairwise import ALPHA, MARGIN, score_operand
-from harness.comparison.ranking import all_pair_tests, baseline_tests, rank, verdict_sentence
+from harness.comparison.ranking import all_pair_tests, baseline_tests, picked_interval, rank, verdict_sentence
 from harness.errors import HarnessError, UsageError
 from harness.ingestion.submission_file import ENDINGS, shown_name, split_ending
 from harness.prediction.journal import PART
@@ -327,18 +327,21 @@ def _order(entry: Entry) -> tuple[float, str]:
 
 
 def _ranked_rows(scored: ScoredEntries) -> list[dict[str, Any]]:
-    """Return rows best first, with rank range, tier, P(best), and the tests against leader and baseline."""
+    """Return rows best first, with rank range, tier, P(best), the leader's wider interval, and both tests."""
     paired, m = scored.paired, len(scored.ranked)
     ranking = rank(scored.pair_tests, m)
     chances = statistics.p_best(paired.sums["score"][:m], seed=SEED) if m else None
     to_baseline = baseline_tests(paired, m, paired.names.index(scored.baseline))
     rows = [_row(entry) for entry in scored.ranked]
+    low, high = picked_interval(paired, m, rows[0]["metrics"]["score"]) if rows else (None, None)
     for i, row in enumerate(rows):
         row |= {
             "rank_low": ranking.ranges[i][0],
             "rank_high": ranking.ranges[i][1],
             "tier": ranking.tiers[i],
             "p_best": None if chances is None else float(chances[i]),
+            "picked_low": None if i else low,
+            "picked_high": None if i else high,
             "to_leader": scored.pair_tests.get((0, i)),
             "to_baseline": to_baseline[i],
         }

@@ -113,14 +113,24 @@ def score_operand(submission: str | Path | Rows, request: Request, training: str
         return score(path, request=canonical)
 
 
-def compare_pairs(paired: PairedClips, pairs: list[tuple[int, int]], margin: float) -> list[dict[str, Any]]:
-    """Return verdict, tests, counts and flips of each pair of entries; the pairs form one family of tests."""
-    tests = [paired_test(paired, "score", a, b) for a, b in pairs]
-    add_holm(tests)
+def compare_pairs(
+    paired: PairedClips,
+    pairs: list[tuple[int, int]],
+    margin: float,
+    family: dict[tuple[int, int], dict[str, Any]] | None = None,
+) -> list[dict[str, Any]]:
+    """Return verdict, tests, counts and flips of each pair of entries.
+
+    `family`: tests in score of these pairs and others, with the p of all; by default the pairs are a family themselves.
+    """
+    if family is None:
+        family = {pair: paired_test(paired, "score", *pair) for pair in pairs}
+        add_holm(list(family.values()))
+    tests = [family[pair] for pair in pairs]
     rows: list[dict[str, Any]] = []
     for (a, b), test in zip(pairs, tests, strict=True):
         names = paired.names[a], paired.names[b]
-        verdict = verdict_of(test, paired, a, b, margin, len(pairs))
+        verdict = verdict_of(test, paired, a, b, margin, test["m"])
         rows.append(
             {
                 "a": names[0],

@@ -18,6 +18,7 @@ from harness.comparison.paired import PairedClips
 from harness.comparison.pairwise import ALPHA, add_holm, paired_test
 from harness.formatting import in_words
 from harness.metrics_table import COMPOSITE
+from harness.scoring.signature import SEED
 
 Pair = tuple[int, int]
 
@@ -54,6 +55,22 @@ def rank(tests: dict[Pair, dict[str, Any]], m: int) -> Ranking:
             winner, loser = (a, b) if test["difference"] > 0 else (b, a)
             better[winner, loser] = True
     return Ranking(statistics.rank_ranges(better), statistics.tiers(better))
+
+
+def picked_interval(paired: PairedClips, m: int, metric: dict[str, Any]) -> tuple[float | None, float | None]:
+    """Return low and high of the leader's score that allow for its having been picked among the first m entries.
+
+    `metric` is the leader's score as its record holds it, with its own interval, which the wider one holds. Both are
+    None where nothing was picked (m < 2) or the interval is not supported.
+    """
+    if m < 2 or metric["low"] is None:
+        return None, None
+    sums, clips = paired.sums[COMPOSITE.key], paired.denominators(COMPOSITE.key)
+    right, n = sums[0].sum(), clips.sum()
+    value = float(right / n)
+    se = float(statistics.jackknife_se(value, (right - sums[0]) / (n - clips)))
+    quantile = statistics.largest_t_quantile(sums[:m], clips, seed=SEED)
+    return statistics.picked_ends(value, se, quantile, m, (metric["low"], metric["high"]))
 
 
 def verdict_sentence(names: Sequence[str], to_leader: Sequence[dict[str, Any] | None], same: Sequence[bool]) -> str:

@@ -76,13 +76,18 @@ class Bound:
 
 @dataclass(frozen=True)
 class Standings:
-    """Panel data: the leaderboard's rows and bounds; differences are shown to `baselines`."""
+    """Panel data: the leaderboard's rows and bounds; differences are shown to `baselines`.
+
+    `picked` is the leader's interval that allows for its having been picked among the ranked entries, None where there
+    is none.
+    """
 
     rows: list[Row]
     bounds: list[Bound]
     baselines: list[str]
     axis: Axis
     tiers: int
+    picked: tuple[float, float] | None
 
 
 def standings(gathered: Gathered) -> Standings:
@@ -105,7 +110,14 @@ def standings(gathered: Gathered) -> Standings:
         for name in BOUNDS
         if metrics[COMPOSITE.key][name] is not None
     ]
-    return Standings(rows, bounds, baselines, UNIT, max((row.tier or 0 for row in rows), default=0))
+    tiers = max((row.tier or 0 for row in rows), default=0)
+    return Standings(rows, bounds, baselines, UNIT, tiers, _picked(board["entries"]))
+
+
+def _picked(rows: list[dict[str, Any]]) -> tuple[float, float] | None:
+    if not rows or rows[0]["picked_low"] is None:
+        return None
+    return rows[0]["picked_low"], rows[0]["picked_high"]
 
 
 def _baselines(gathered: Gathered) -> list[str]:
