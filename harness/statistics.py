@@ -226,6 +226,7 @@ class PairTest:
 
     `difference` is A - B, `low90` and `high90` its 90% interval, `se` its CR3 standard error (None where not
     supported). `m` is the size of the Holm family, `level` the level that this pair's raw p had to pass in it.
+    `differing` counts the sessions whose difference is not 0, the only ones whose sign can flip (None: all).
     """
 
     identical: bool
@@ -239,6 +240,12 @@ class PairTest:
     margin: float
     alpha: float
     m: int
+    differing: int | None = None
+
+    @property
+    def flipping(self) -> int:
+        """Return how many sessions' signs can flip."""
+        return self.sessions if self.differing is None else self.differing
 
     @property
     def within_margin(self) -> bool:
@@ -283,11 +290,14 @@ class Verdict:
         return f"adjusted p {p_value(self.pair.p_adjusted)}, m = {self.pair.m}"
 
     def _interval(self) -> str:
-        return f"90% interval {self.pair.low90:+.3f} to {self.pair.high90:+.3f}"
+        raw = "raw " if self.pair.m > 1 else ""  # Holm adjusts p, not the interval
+        return f"{raw}90% interval {self.pair.low90:+.3f} to {self.pair.high90:+.3f}"
 
     def _needs(self) -> str:
         pair = self.pair
         few, many = _count_of(pair.sessions, "session"), _count_of(pair.m, "pair")
+        if pair.flipping < pair.sessions:
+            few = f"the {pair.flipping:,} of {few} that differ"
         text = "" if self.separable else f"; {few} cannot separate {many}"
         if self.mde is not None and self.needed is not None:
             text += f"; minimum detectable difference {self.mde:.3f}"
@@ -313,14 +323,16 @@ def verdict(pair: PairTest) -> Verdict:
 
 
 def _inconclusive(pair: PairTest) -> Verdict:
-    # The smallest p of G sign flips is 2^(1-G), and the first of m tests has to pass alpha / m.
-    separable = 2.0 ** (1 - pair.sessions) <= pair.alpha / pair.m
+    # The smallest p of G sign flips is 2^(1-G), and the first of m tests has to pass alpha / m. A session without a
+    # difference has no sign to flip.
+    separable = 2.0 ** (1 - pair.flipping) <= pair.alpha / pair.m
     if pair.se is None:
         return Verdict("inconclusive", pair, separable=separable)
     mde = minimum_detectable(pair.se, pair.sessions, pair.level)
     to_separate = math.ceil(1 + math.log2(pair.m / pair.alpha))
     # The standard error falls with the root of the sessions, so that a difference of one margin needs (mde / margin)^2
     # times as many.
+    to_separate = math.ceil(to_separate * pair.sessions / max(pair.flipping, 1))
     needed = max(math.ceil(pair.sessions * (mde / pair.margin) ** 2), to_separate)
     return Verdict("inconclusive", pair, mde=mde, needed=needed, separable=separable)
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from harness.cards import ENTRY_NAME
 from harness.comparison.leaderboard import NO_CARD, NO_FOLDER, UNFINISHED
+from harness.comparison.pairwise import interval_note
 from harness.formatting import interval, number
 from harness.ingestion.submission_file import split_ending
 from harness.metrics_table import SINGLE
@@ -37,7 +38,9 @@ def _about_ranks(rows: list[dict[str, Any]]) -> list[str]:
     notes = ["a tier holds entries that are not shown to be worse than its first"]
     if rows[0]["picked_low"] is not None:
         notes.append(picked_note(rows))
-    return notes
+    differences = [f"{rows[0]['name']} - {row['name']}" for row in rows[1:]]
+    note = interval_note(differences, [row["to_leader"] for row in rows[1:]])
+    return [*notes, note] if note else notes
 
 
 def picked_note(rows: list[dict[str, Any]]) -> str:

@@ -19,6 +19,7 @@ from harness.baselines.write import BASELINES, write_baseline
 from harness.cards import PREDICTIONS, entry_folder, predictions_of, read_card
 from harness.comparison.paired import PAIRED_METRICS, PairedClips, need_every_clip, pair_scores
 from harness.errors import UsageError
+from harness.formatting import in_words
 from harness.ingestion.rows import NAME, is_path
 from harness.ingestion.submission_file import shown_name, split_ending
 from harness.scoring.metrics import float_or_none
@@ -163,6 +164,7 @@ def paired_test(paired: PairedClips, metric: str, a: int, b: int) -> dict[str, A
         "high90": narrow.high,
         "se": interval.se,
         "sessions": len(gap),
+        "differing": int((gap != 0).sum()),
         "p": p,
         "method": method,
     }
@@ -191,8 +193,29 @@ def verdict_of(test: dict, paired: PairedClips, a: int, b: int, margin: float, m
         margin=margin,
         alpha=ALPHA,
         m=m,
+        differing=test["differing"],
     )
     return statistics.verdict(pair)
+
+
+def interval_note(names: Sequence[str], tests: Sequence[dict[str, Any]]) -> str:
+    """Return the sentence on differences whose interval leaves 0 out though they are not significant; else nothing.
+
+    `names`: what each of the tests is about.
+    """
+    odd = [
+        name for name, test in zip(names, tests, strict=True) if _leaves_zero_out(test) and test["p_adjusted"] > ALPHA
+    ]
+    if not odd:
+        return ""
+    return (
+        f"the 95% interval of {in_words(odd)} leaves 0 out, and yet no difference is shown: the verdict follows the "
+        "adjusted p of the exact test, an interval is about one difference alone"
+    )
+
+
+def _leaves_zero_out(test: dict[str, Any]) -> bool:
+    return test["low"] is not None and (test["low"] > 0 or test["high"] < 0)
 
 
 def _counts(paired: PairedClips, a: int, b: int) -> dict[str, dict[str, int]]:

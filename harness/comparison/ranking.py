@@ -1,8 +1,9 @@
 """Ranking of entries by the tests of all their pairs: one Holm family feeds ranges, tiers and the verdict sentence.
 
 So the three cannot contradict each other: an entry that the sentence calls "below" the leader is in another tier, with
-a rank range that does not hold 1; an entry that is "not significantly below" shares the leader's tier and may have
-rank 1. The tests of each entry against a chosen baseline are a second family, which says nothing about ranks.
+a rank range that does not hold 1; an entry that is "not significantly below" it is in the leader's tier, and its range
+holds 1 unless yet another entry is significantly better. The tests of each entry against a chosen baseline are a second
+family, which says nothing about ranks.
 """
 
 from __future__ import annotations
@@ -84,8 +85,8 @@ def verdict_sentence(names: Sequence[str], to_leader: Sequence[dict[str, Any] | 
     if len(names) == 1:
         return f"{names[0]} is the only entry."
     others = [(name, test, alike) for name, test, alike in zip(names, to_leader, same, strict=True) if test]
-    identical = [name for name, _, alike in others if alike]
-    below = {name: test for name, test, alike in others if not alike and test["p_adjusted"] <= ALPHA}
+    below = {name: test for name, test, _ in others if test["p_adjusted"] <= ALPHA}
+    identical = [name for name, _, alike in others if alike and name not in below]
     tied = [name for name, _, alike in others if not alike and name not in below]
     parts = [f"{names[0]} leads"]
     if identical:

@@ -178,14 +178,14 @@ def transfer(
     clean = domains[CLEAN]
     cluster = _clusters(domains, timelines)
     others = {level: sums for level, sums in domains.items() if level != CLEAN}
-    gaps = [
+    gaps: list[dict[str, Any]] = [
         {"domain": level, "seen_in_training": level not in unseen} | _gap(sums, clean, cluster, weights)
         for level, sums in others.items()
     ]
     tested = [gap for gap in gaps if gap["p"] is not None]
     for gap, adjusted in zip(tested, statistics.holm([gap["p"] for gap in tested]), strict=True):
         gap["p_adjusted"] = float(adjusted)
-    together = {}
+    together: dict[str, Any] = {}
     for name, seen in (("seen", True), ("unseen", False)):
         parts = [sums for level, sums in others.items() if (level not in unseen) is seen]
         gap = _gap(np.sum(parts, axis=0), clean, cluster, weights) if parts else None

@@ -119,8 +119,8 @@ def test_transfer_gap():
     assert found["clean"] == pytest.approx(0.8)
     assert [found[name]["gap"] for name in ("seen", "unseen")] == pytest.approx([-0.1, -0.275])
     assert found["text"] == (
-        "against clean, the score changes by -0.100 on seen domains and -0.275 on unseen domains; too few sessions to say "
-        "which domains differ"
+        "against clean, the score changes by -0.100 on seen domains and -0.275 on unseen domains; too few sessions to "
+        "say which domains differ"
     )
     assert [(gap["domain"], gap["seen_in_training"], gap["p"]) for gap in found["gaps"]] == [
         ("light", True, None),
