@@ -188,8 +188,8 @@ def transfer(
     together: dict[str, Any] = {}
     for name, seen in (("seen", True), ("unseen", False)):
         parts = [sums for level, sums in others.items() if (level not in unseen) is seen]
-        gap = _gap(np.sum(parts, axis=0), clean, cluster, weights) if parts else None
-        together[name] = gap and {key: gap[key] for key in ("gap", "low", "high", "n")}
+        whole = _gap(np.sum(parts, axis=0), clean, cluster, weights) if parts else None
+        together[name] = whole and {key: whole[key] for key in ("gap", "low", "high", "n")}
     value = float_or_none(values(clean.sum(axis=0), weights)[-1])
     return {"clean": value, "m": len(tested), "gaps": gaps, **together}
 
