@@ -12,6 +12,7 @@ import pytest
 
 from harness.comparison import ranking
 from harness.comparison.pairwise import ALPHA, interval_note
+from tests.gates import boards
 from tests.support.boards import paired_board
 
 BOARDS = 120
@@ -96,3 +97,18 @@ def test_an_interval_that_leaves_0_out_without_significance_is_explained():
     odd, even = ({"low": low, "high": 0.2, "p_adjusted": 0.0625} for low in (0.01, -0.01))
     assert interval_note(["OCA", "AA@1"], [odd, even]).startswith("the 95% interval of OCA leaves 0 out, and yet")
     assert interval_note(["AA@1"], [even]) == ""
+
+
+def test_small_board_gate():
+    """60 boards instead of 1,000, so three standard errors of the simulation are allowed for."""
+    below = boards.false_below(5, 60).below
+    assert below - 3 * np.sqrt(boards.ALLOWED * (1 - boards.ALLOWED) / 60) <= boards.ALLOWED
+    held = boards.coverage(10, 20)
+    assert held.picked + 3 * np.sqrt(boards.COVERED * (1 - boards.COVERED) / 20) >= boards.COVERED
+    assert held.own <= held.picked and 1 < held.wider < 1.6
+
+
+def test_small_power_gate():
+    design = (72, 20)
+    found = boards.power(*design, pairs=200)
+    assert abs(found - boards.POWER[design]) <= boards.OFF + 3 * np.sqrt(0.25 / 200)
