@@ -188,21 +188,12 @@ def glossary() -> str:
     return "\n".join(f"## {word.name}\n\n{text}\n" for word, text in zip(GLOSSARY, wrapped, strict=True))
 
 
-def board_gate() -> str:
-    """Return the tables of the last run of the gate on boards, as tests/gates/README.md holds them."""
-    page = (ROOT / "tests" / "gates" / "README.md").read_text(encoding="utf-8")
-    section = re.search(r"^## Boards and pairs\n\n.*?\n\n(.*?)\n\n\*\*The gate", page, re.MULTILINE | re.DOTALL)
-    assert section, "tests/gates/README.md: no gate on boards"
-    return f"{section[1]}\n"
-
-
 GENERATED: dict[str, tuple[str, Callable[[], str]]] = {
     "metrics": ("docs/metrics.md", metric_table),
     "modes": ("docs/predictions.md", mode_table),
     "adapters": ("docs/predictions.md", adapter_table),
     "commands": ("docs/commands.md", command_reference),
     "words": ("docs/words.md", glossary),
-    "boards": ("docs/intervals.md", board_gate),
 }
 """Marker -> the file that holds it, and what belongs there."""
 
