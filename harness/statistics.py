@@ -226,6 +226,7 @@ class PairTest:
 
     `difference` is A - B, `low90` and `high90` its 90% interval, `se` its CR3 standard error (None where not
     supported). `m` is the size of the Holm family, `level` the level that this pair's raw p had to pass in it.
+    `differing` counts the sessions whose difference is not 0, the only ones whose sign can flip (None: all).
     """
 
     identical: bool
@@ -239,6 +240,12 @@ class PairTest:
     margin: float
     alpha: float
     m: int
+    differing: int | None = None
+
+    @property
+    def flipping(self) -> int:
+        """Return how many sessions' signs can flip."""
+        return self.sessions if self.differing is None else self.differing
 
     @property
     def within_margin(self) -> bool:
@@ -283,11 +290,14 @@ class Verdict:
         return f"adjusted p {p_value(self.pair.p_adjusted)}, m = {self.pair.m}"
 
     def _interval(self) -> str:
-        return f"90% interval {self.pair.low90:+.3f} to {self.pair.high90:+.3f}"
+        raw = "raw " if self.pair.m > 1 else ""  # Holm adjusts p, not the interval
+        return f"{raw}90% interval {self.pair.low90:+.3f} to {self.pair.high90:+.3f}"
 
     def _needs(self) -> str:
         pair = self.pair
         few, many = _count_of(pair.sessions, "session"), _count_of(pair.m, "pair")
+        if pair.flipping < pair.sessions:
+            few = f"the {pair.flipping:,} of {few} that differ"
         text = "" if self.separable else f"; {few} cannot separate {many}"
         if self.mde is not None and self.needed is not None:
             text += f"; minimum detectable difference {self.mde:.3f}"
@@ -313,14 +323,16 @@ def verdict(pair: PairTest) -> Verdict:
 
 
 def _inconclusive(pair: PairTest) -> Verdict:
-    # The smallest p of G sign flips is 2^(1-G), and the first of m tests has to pass alpha / m.
-    separable = 2.0 ** (1 - pair.sessions) <= pair.alpha / pair.m
+    # The smallest p of G sign flips is 2^(1-G), and the first of m tests has to pass alpha / m. A session without a
+    # difference has no sign to flip.
+    separable = 2.0 ** (1 - pair.flipping) <= pair.alpha / pair.m
     if pair.se is None:
         return Verdict("inconclusive", pair, separable=separable)
     mde = minimum_detectable(pair.se, pair.sessions, pair.level)
     to_separate = math.ceil(1 + math.log2(pair.m / pair.alpha))
     # The standard error falls with the root of the sessions, so that a difference of one margin needs (mde / margin)^2
     # times as many.
+    to_separate = math.ceil(to_separate * pair.sessions / max(pair.flipping, 1))
     needed = max(math.ceil(pair.sessions * (mde / pair.margin) ** 2), to_separate)
     return Verdict("inconclusive", pair, mde=mde, needed=needed, separable=separable)
 
@@ -370,3 +382,47 @@ def p_best(sums: np.ndarray, *, seed: int) -> np.ndarray | None:
         winners = totals == totals.max(axis=1, keepdims=True)
         won += (winners / winners.sum(axis=1, keepdims=True)).sum(axis=0)
     return won / RESAMPLES
+
+
+def largest_t_quantile(sums: np.ndarray, clips: np.ndarray, *, seed: int) -> float:
+    """Return the 95% quantile of the largest |t| of M entries whose sessions' deviations get random signs.
+
+    `sums` [M, G]: integers over the same clips, which a ratio divides by `clips` [G]. It lies between the quantile that
+    one entry needs, t(G-1), and Bonferroni's for M. An interval of this many standard errors around each of M ratios
+    holds all M at once, hence also that of an entry picked for being the largest.
+    """
+    # Romano & Wolf 2005: the max-t over joint resamples keeps the correlation of the entries, which Bonferroni
+    # ignores. A session's sign is shared by all entries. Signs are the top bits of raw generator words, as in p_best.
+    entries, sessions = sums.shape
+    one, all_of_them = (t_quantile(1 - ALPHA / 2 / m, sessions - 1) for m in (1, entries))
+    deviations = (sums * clips.sum() - sums.sum(axis=1, keepdims=True) * clips).astype(float)
+    squares = (deviations**2).sum(axis=1)
+    deviations, squares = deviations[squares > 0], squares[squares > 0]  # an entry without an error has no t
+    if entries == 1 or not len(squares):
+        return all_of_them
+    words, largest = np.random.PCG64(seed), np.empty(RESAMPLES)
+    for block in np.split(np.arange(RESAMPLES), 10):
+        plus = words.random_raw((len(block), sessions)) >> np.uint64(63)
+        totals = (2.0 * plus - 1) @ deviations.T
+        # |t| grows with the share that the squared sum has of its largest possible value, so that only the largest
+        # share of each resample has to become a t.
+        largest[block] = (totals**2 / (squares * sessions)).max(axis=1)
+    share = float(np.quantile(largest, 1 - ALPHA, method="higher"))
+    t = math.sqrt((sessions - 1) * share / (1 - share)) if share < 1 else math.inf
+    return min(max(t, one), all_of_them)
+
+
+def picked_ends(
+    value: float, se: float, quantile: float, entries: int, own: tuple[float, float]
+) -> tuple[float, float]:
+    """Return low and high of a share that was picked for being the largest of `entries`; they hold the `own` ones.
+
+    `quantile`: see `largest_t_quantile`. The logit carries the error, as in an interval of one share.
+    """
+    low, high = own
+    if EDGE < value < 1 - EDGE:
+        half, centre = quantile * se / (value * (1 - value)), scipy.special.logit(value)
+        return min(low, float(scipy.special.expit(centre - half))), max(high, float(scipy.special.expit(centre + half)))
+    # Clopper & Pearson's end at n of n solves p^n = alpha / 2. With alpha / M in place of alpha only the power changes.
+    power = math.log(ALPHA / 2 / entries) / math.log(ALPHA / 2)
+    return (low**power, high) if value > 0.5 else (low, 1 - (1 - high) ** power)

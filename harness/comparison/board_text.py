@@ -8,6 +8,7 @@ from typing import Any
 
 from harness.cards import ENTRY_NAME
 from harness.comparison.leaderboard import NO_CARD, NO_FOLDER, UNFINISHED
+from harness.comparison.pairwise import interval_note
 from harness.formatting import interval, number
 from harness.ingestion.submission_file import split_ending
 from harness.metrics_table import SINGLE
@@ -16,7 +17,8 @@ from harness.usage.words import cost_words, unanswered_words
 
 def board_notes(board: dict[str, Any]) -> list[str]:
     """Return the notes that belong below the table, a line each; a warning begins with "!"."""
-    notes = ["- marks a reference row, which uses the truth and is never ranked"] if board["references"] else []
+    notes = _about_ranks(board["entries"])
+    notes += ["- marks a reference row, which uses the truth and is never ranked"] if board["references"] else []
     for row in board["entries"] + board["references"]:
         if row["coverage"] < 1:
             notes.append(f"! {row['name']}: the coverage is {row['coverage']:.2%}, the rest counts as wrong")
@@ -27,6 +29,24 @@ def board_notes(board: dict[str, Any]) -> list[str]:
             notes += [f"! {row['name']}: {unanswered}"] if unanswered else []
     notes += [f"! {row['name']}: {', '.join(row['flags'])}" for row in board["entries"] if row["flags"]]
     return notes + [f"! copy: {copy['text']}" for copy in board["copies"]]
+
+
+def _about_ranks(rows: list[dict[str, Any]]) -> list[str]:
+    """Return what a tier says, and the leader's interval that allows for its having been picked."""
+    if len(rows) < 2:
+        return []
+    notes = ["a tier holds entries that are not shown to be worse than its first"]
+    if rows[0]["picked_low"] is not None:
+        notes.append(picked_note(rows))
+    differences = [f"{rows[0]['name']} - {row['name']}" for row in rows[1:]]
+    note = interval_note(differences, [row["to_leader"] for row in rows[1:]])
+    return [*notes, note] if note else notes
+
+
+def picked_note(rows: list[dict[str, Any]]) -> str:
+    """Return the sentence on the leader's wider interval; `rows` are the ranked entries, best first."""
+    picked = {"low": rows[0]["picked_low"], "high": rows[0]["picked_high"]}
+    return f"{rows[0]['name']} was picked as the highest of {len(rows):,}: allowing for that, 95% {interval(picked)}"
 
 
 def skipped_lines(board: dict[str, Any]) -> list[str]:

@@ -2,9 +2,8 @@
 
 References (entries that use the truth) are rows of their own and enter no rank. A broken entry is listed with its
 reason and does not stop the rest, whatever it holds: also where reading it fails in a way that nobody foresaw. There
-are two Holm families: the tests of each entry against the leader and against the chosen baseline, which feed the
-verdict sentence, and the tests of all pairs, of which statistics.rank_ranges and statistics.tiers make rank ranges and
-tiers.
+are two Holm families: the tests of all pairs of ranked entries, of which comparison/ranking.py makes rank ranges, tiers
+and the verdict sentence, and the tests of each entry against the chosen baseline.
 """
 
 from __future__ import annotations
@@ -15,7 +14,7 @@ from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from itertools import combinations
+from functools import cached_property
 from pathlib import Path
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -26,9 +25,9 @@ from harness import disclosure, statistics
 from harness.baselines.write import BASELINES
 from harness.cards import ANSWERS, CARD, Card, predictions_of, read_card
 from harness.comparison.paired import PairedClips, need_every_clip, pair_scores
-from harness.comparison.pairwise import ALPHA, MARGIN, add_holm, paired_test, score_operand, verdict_of
+from harness.comparison.pairwise import ALPHA, MARGIN, score_operand
+from harness.comparison.ranking import all_pair_tests, baseline_tests, picked_interval, rank, verdict_sentence
 from harness.errors import HarnessError, UsageError
-from harness.formatting import in_words
 from harness.ingestion.submission_file import ENDINGS, shown_name, split_ending
 from harness.prediction.journal import PART
 from harness.scoring import audit
@@ -96,6 +95,11 @@ class ScoredEntries:
         """Return ranked entries and references, in the order of the board."""
         return [*self.ranked, *self.references]
 
+    @cached_property
+    def pair_tests(self) -> dict[tuple[int, int], dict[str, Any]]:
+        """Return the tests of all pairs of ranked entries, by their places: one Holm family, computed once."""
+        return all_pair_tests(self.paired, len(self.ranked))
+
 
 def leaderboard(
     folder: str | Path = "submissions", *, baseline: str = "constant", request: Request | None = None, **choices: Any
@@ -143,8 +147,8 @@ def pair_entries(
 
 def rank_entries(scored: ScoredEntries) -> dict[str, Any]:
     """Return the leaderboard as one JSON object."""
-    paired, m = scored.paired, len(scored.ranked)
-    rows = _ranked_rows(scored.ranked, paired, paired.names.index(scored.baseline))
+    paired, rows = scored.paired, _ranked_rows(scored)
+    same = [paired.identical(0, i) for i in range(len(rows))]
     return {
         "format": FORMAT,
         **scored.facts,
@@ -152,7 +156,7 @@ def rank_entries(scored: ScoredEntries) -> dict[str, Any]:
         "alpha": ALPHA,
         "margin": MARGIN,
         "seed": SEED,
-        "verdict": _verdict(rows, paired, m),
+        "verdict": verdict_sentence([row["name"] for row in rows], [row["to_leader"] for row in rows], same),
         "entries": rows,
         "references": [_row(e) for e in scored.references],
         **vars(scored.unranked),
@@ -322,51 +326,26 @@ def _order(entry: Entry) -> tuple[float, str]:
     return -entry.score.record["metrics"]["score"]["value"], entry.name
 
 
-def _ranked_rows(ranked: list[Entry], paired: PairedClips, baseline_row: int) -> list[dict[str, Any]]:
-    """Return rows best first, with rank range, tier, P(best), and the tests against leader and baseline."""
-    m = len(ranked)
-    better = _better(paired, m)
-    ranges = statistics.rank_ranges(better)
-    tiers = statistics.tiers(better)
+def _ranked_rows(scored: ScoredEntries) -> list[dict[str, Any]]:
+    """Return rows best first, with rank range, tier, P(best), the leader's wider interval, and both tests."""
+    paired, m = scored.paired, len(scored.ranked)
+    ranking = rank(scored.pair_tests, m)
     chances = statistics.p_best(paired.sums["score"][:m], seed=SEED) if m else None
-    rows = [_row(entry) for entry in ranked]
-    to_leader, to_baseline = leader_and_baseline_tests(paired, m, baseline_row)
+    to_baseline = baseline_tests(paired, m, paired.names.index(scored.baseline))
+    rows = [_row(entry) for entry in scored.ranked]
+    low, high = picked_interval(paired, m, rows[0]["metrics"]["score"]) if rows else (None, None)
     for i, row in enumerate(rows):
         row |= {
-            "rank_low": ranges[i][0],
-            "rank_high": ranges[i][1],
-            "tier": tiers[i],
+            "rank_low": ranking.ranges[i][0],
+            "rank_high": ranking.ranges[i][1],
+            "tier": ranking.tiers[i],
             "p_best": None if chances is None else float(chances[i]),
-            "to_leader": to_leader[i],
+            "picked_low": None if i else low,
+            "picked_high": None if i else high,
+            "to_leader": scored.pair_tests.get((0, i)),
             "to_baseline": to_baseline[i],
         }
     return rows
-
-
-def leader_and_baseline_tests(
-    paired: PairedClips, m: int, baseline: int
-) -> tuple[list[dict | None], list[dict | None]]:
-    """Test the m ranked entries against the leader and against row `baseline`, in one Holm family.
-
-    Returns both lists [m], None where an entry would be tested against itself.
-    """
-    to_leader = [paired_test(paired, "score", 0, i) if i else None for i in range(m)]
-    to_baseline = [paired_test(paired, "score", i, baseline) if i != baseline else None for i in range(m)]
-    add_holm([test for test in to_leader + to_baseline if test])
-    return to_leader, to_baseline
-
-
-def _better(paired: PairedClips, m: int) -> np.ndarray:
-    """Return which of the m ranked entries (row) is significantly better than which (column), Holm over all pairs."""
-    pairs = list(combinations(range(m), 2))
-    gaps = [paired.sums["score"][a] - paired.sums["score"][b] for a, b in pairs]
-    adjusted = statistics.holm([statistics.sign_flip_p(gap)[0] for gap in gaps])
-    better = np.zeros((m, m), bool)
-    for (a, b), gap, p in zip(pairs, gaps, adjusted, strict=True):
-        if p <= ALPHA and gap.sum():
-            winner, loser = (a, b) if gap.sum() > 0 else (b, a)
-            better[winner, loser] = True
-    return better
 
 
 def _row(entry: Entry) -> dict[str, Any]:
@@ -384,32 +363,6 @@ def _row(entry: Entry) -> dict[str, Any]:
         "flags": [row["flag"] for row in record["audit"] if row["raised"]],
         "signature": record["signature"],
     } | usage
-
-
-def _verdict(rows: list[dict[str, Any]], paired: PairedClips, m: int) -> str:
-    """Return a sentence on who leads, and from whom the leader differs significantly."""
-    if not rows:
-        return "No entry can be ranked."
-    leader = rows[0]["name"]
-    if m == 1:
-        return f"{leader} is the only entry."
-    kinds = {
-        row["name"]: verdict_of(row["to_leader"], paired, 0, i, MARGIN, row["to_leader"]["m"]).kind
-        for i, row in enumerate(rows)
-        if i
-    }
-    below = [name for name, kind in kinds.items() if kind.startswith("better")]
-    same = [name for name, kind in kinds.items() if kind == "identical"]
-    tied = [name for name in kinds if name not in below and name not in same]
-    parts = [f"{leader} leads"]
-    if same:
-        parts.append(f"{in_words(same)} answered{' all' if len(same) > 1 else ''} identically")
-    if tied:
-        parts.append(f"{in_words(tied)} {'are' if len(tied) > 1 else 'is'} not significantly below it")
-    if below:
-        worst = max(row["to_leader"]["p_adjusted"] for row in rows[1:] if row["name"] in below)
-        parts.append(f"{in_words(below)} {'are' if len(below) > 1 else 'is'} below it (adjusted p <= {worst:.2g})")
-    return "; ".join(parts) + "."
 
 
 def _copies(ranked: list[Entry], paired: PairedClips) -> list[dict[str, Any]]:

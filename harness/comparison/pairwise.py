@@ -19,6 +19,7 @@ from harness.baselines.write import BASELINES, write_baseline
 from harness.cards import PREDICTIONS, entry_folder, predictions_of, read_card
 from harness.comparison.paired import PAIRED_METRICS, PairedClips, need_every_clip, pair_scores
 from harness.errors import UsageError
+from harness.formatting import in_words
 from harness.ingestion.rows import NAME, is_path
 from harness.ingestion.submission_file import shown_name, split_ending
 from harness.scoring.metrics import float_or_none
@@ -113,14 +114,24 @@ def score_operand(submission: str | Path | Rows, request: Request, training: str
         return score(path, request=canonical)
 
 
-def compare_pairs(paired: PairedClips, pairs: list[tuple[int, int]], margin: float) -> list[dict[str, Any]]:
-    """Return verdict, tests, counts and flips of each pair of entries; the pairs form one family of tests."""
-    tests = [paired_test(paired, "score", a, b) for a, b in pairs]
-    add_holm(tests)
+def compare_pairs(
+    paired: PairedClips,
+    pairs: list[tuple[int, int]],
+    margin: float,
+    family: dict[tuple[int, int], dict[str, Any]] | None = None,
+) -> list[dict[str, Any]]:
+    """Return verdict, tests, counts and flips of each pair of entries.
+
+    `family`: tests in score of these pairs and others, with the p of all; by default the pairs are a family themselves.
+    """
+    if family is None:
+        family = {pair: paired_test(paired, "score", *pair) for pair in pairs}
+        add_holm(list(family.values()))
+    tests = [family[pair] for pair in pairs]
     rows: list[dict[str, Any]] = []
     for (a, b), test in zip(pairs, tests, strict=True):
         names = paired.names[a], paired.names[b]
-        verdict = verdict_of(test, paired, a, b, margin, len(pairs))
+        verdict = verdict_of(test, paired, a, b, margin, test["m"])
         rows.append(
             {
                 "a": names[0],
@@ -153,6 +164,7 @@ def paired_test(paired: PairedClips, metric: str, a: int, b: int) -> dict[str, A
         "high90": narrow.high,
         "se": interval.se,
         "sessions": len(gap),
+        "differing": int((gap != 0).sum()),
         "p": p,
         "method": method,
     }
@@ -181,8 +193,29 @@ def verdict_of(test: dict, paired: PairedClips, a: int, b: int, margin: float, m
         margin=margin,
         alpha=ALPHA,
         m=m,
+        differing=test["differing"],
     )
     return statistics.verdict(pair)
+
+
+def interval_note(names: Sequence[str], tests: Sequence[dict[str, Any]]) -> str:
+    """Return the sentence on differences whose interval leaves 0 out though they are not significant; else nothing.
+
+    `names`: what each of the tests is about.
+    """
+    odd = [
+        name for name, test in zip(names, tests, strict=True) if _leaves_zero_out(test) and test["p_adjusted"] > ALPHA
+    ]
+    if not odd:
+        return ""
+    return (
+        f"the 95% interval of {in_words(odd)} leaves 0 out, and yet no difference is shown: the verdict follows the "
+        "adjusted p of the exact test, an interval is about one difference alone"
+    )
+
+
+def _leaves_zero_out(test: dict[str, Any]) -> bool:
+    return test["low"] is not None and (test["low"] > 0 or test["high"] < 0)
 
 
 def _counts(paired: PairedClips, a: int, b: int) -> dict[str, dict[str, int]]:

@@ -153,6 +153,12 @@ class ClipFacts:
         """Return the domains of this split that the training split does not hold."""
         return frozenset(domain for (domain,) in self.truth.connection.execute(sql(__package__, "domains")).fetchall())
 
+    def timelines(self) -> np.ndarray:
+        """Return a hash of the clips of each session of `sessions`, [G]: equal where two hold the same clips."""
+        rows = self.truth.connection.execute(sql(__package__, "timelines")).fetchnumpy()
+        chosen = np.searchsorted(rows["session_index"], self.sessions["session_index"].astype(int))
+        return np.asarray(rows["timeline"])[chosen]
+
     def clips(self) -> pandas.DataFrame:
         """Return the facts with labels instead of codes, a row a clip, in session and time order."""
         return self.truth.connection.execute(sql(__package__, "clips")).df()

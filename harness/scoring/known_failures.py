@@ -13,7 +13,8 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from harness.formatting import count, plural
+from harness.formatting import count, in_words, p_value, plural
+from harness.statistics import ALPHA
 
 BOUNDARY_LINE_FRAMES = 10
 SLOW_SECONDS = 10
@@ -21,15 +22,13 @@ SLOW_SECONDS = 10
 Section = dict[str, Any]
 
 
-def known_failures(
-    record: dict[str, Any], training: dict[str, Any] | None, unseen_domains: frozenset[str]
-) -> dict[str, Section]:
+def known_failures(record: dict[str, Any], training: dict[str, Any] | None) -> dict[str, Section]:
     """Return all six sections. `applies` is False, and `text` holds the reason, where nothing was measured."""
     return {
         "boundary_confusion": boundary_confusion(record),
         "sequence_memorised": sequence_memorised(record),
         "out_of_memory": out_of_memory(training),
-        "transfer_gap": transfer_gap(record, unseen_domains),
+        "transfer_gap": transfer_gap(record),
         "json_breakdown": json_breakdown(record),
         "latency": latency(record),
     }
@@ -85,39 +84,36 @@ def out_of_memory(training: dict[str, Any] | None) -> Section:
     return section(True, ", ".join(parts), measured_over_predicted=ratio, record=training)
 
 
-def transfer_gap(record: dict[str, Any], unseen: frozenset[str]) -> Section:
-    """Return the score on each shifted domain minus that on the clean one, and its mean by clips.
-
-    `unseen`: the domains that the training split does not hold.
-    """
-    rows = [row for row in record["slices"] if row["dimension"] == "domain"]
-    rows = [row for row in rows if row["metrics"]["score"]["value"] is not None]
-    clean = next((row for row in rows if row["level"] == "clean"), None)
-    if clean is None or len(rows) < 2:
+def transfer_gap(record: dict[str, Any]) -> Section:
+    """Return the gap of each domain to the clean one, and which domains differ: those whose adjusted p says so."""
+    found = record["transfer"]
+    if found is None or found["clean"] is None or all(row["gap"] is None for row in found["gaps"]):
         return section(False, "this split does not have both clean and shifted domains")
-    gaps = [
-        {
-            "domain": row["level"],
-            "seen_in_training": row["level"] not in unseen,
-            "n": row["n"],
-            "score": row["metrics"]["score"]["value"],
-            "gap": row["metrics"]["score"]["value"] - clean["metrics"]["score"]["value"],
-        }
-        for row in rows
-        if row is not clean
+    named = [(label, found[label]) for label in ("seen", "unseen") if found[label] and found[label]["gap"] is not None]
+    parts = " and ".join(f"{row['gap']:+.3f}{_ends(row)} on {label} domains" for label, row in named)
+    return section(True, f"against clean, the score changes by {parts}; {_which_differ(found)}", **found)
+
+
+def _ends(row: dict[str, Any]) -> str:
+    return "" if row["low"] is None else f" (95% {row['low']:+.3f} to {row['high']:+.3f})"
+
+
+def _which_differ(found: dict[str, Any]) -> str:
+    """Return which domains are significantly below or above clean, in words."""
+    tested = [row for row in found["gaps"] if row["p_adjusted"] is not None]
+    if not tested:
+        return "too few sessions to say which domains differ"
+    differ = [row for row in tested if row["p_adjusted"] <= ALPHA]
+    if not differ:
+        least = min(row["p_adjusted"] for row in tested)
+        return f"no domain is shown to differ (smallest adjusted p {p_value(least)}, m = {found['m']})"
+    verbs = [
+        f"{row['domain']} {'loses' if row['gap'] < 0 else 'gains'} {abs(row['gap']):.3f} "
+        f"(adjusted p {p_value(row['p_adjusted'])}, m = {found['m']})"
+        for row in sorted(differ, key=lambda row: row["gap"])
     ]
-    worst = min(gaps, key=lambda gap: gap["gap"])
-    mean = {seen: _mean([gap for gap in gaps if gap["seen_in_training"] is seen]) for seen in (True, False)}
-    named = (("seen", mean[True]), ("unseen", mean[False]))
-    parts = " and by ".join(f"{gap:+.3f} on {label} domains" for label, gap in named if gap is not None)
-    text = f"against clean, the score changes by {parts}; {worst['domain']} is worst with {worst['gap']:+.3f}"
-    return section(True, text, clean=clean["metrics"]["score"]["value"], gaps=gaps, seen=mean[True], unseen=mean[False])
-
-
-def _mean(gaps: list[dict[str, Any]]) -> float | None:
-    """Return the mean gap, each domain weighted by its clips."""
-    n = sum(gap["n"] for gap in gaps)
-    return sum(gap["gap"] * gap["n"] for gap in gaps) / n if n else None
+    rest = len(tested) - len(differ)
+    return in_words(verbs) + (f"; {plural(rest, 'other domain')} not shown to differ" if rest else "")
 
 
 def json_breakdown(record: dict[str, Any]) -> Section:

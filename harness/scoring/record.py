@@ -54,8 +54,17 @@ def measure(facts: ClipFacts, weights: Weights) -> dict[str, Any]:
         "funnel": failure_modes.funnel(totals),
         "modes": failure_modes.modes(cells["mode"], facts.examples(), weights, sums),
         "slices": slices.table(cells, weights),
+        "transfer": transfer(facts, cells, weights),
         "audit": audit_flags(facts, sums, totals),
     }
+
+
+def transfer(facts: ClipFacts, cells: slices.Cells, weights: Weights) -> dict[str, Any] | None:
+    """Return the gap of each domain to the clean one, or None where the split does not hold both."""
+    domains = cells.get("domain", {})
+    if slices.CLEAN not in domains or len(domains) < 2:
+        return None
+    return slices.transfer(domains, facts.timelines(), facts.unseen_domains(), weights)
 
 
 def headline(sums: Totals, totals: Totals, replicates: Totals, weights: Weights) -> dict[str, Any]:
@@ -295,6 +304,7 @@ def _empty_sections() -> dict[str, Any]:
         "funnel": [],
         "modes": [],
         "slices": [],
+        "transfer": None,
         "audit": [],
     }
 

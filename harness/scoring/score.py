@@ -237,7 +237,7 @@ def _record(
     record["submission"]["sources"] = facts.single_row("sources")
     if ingestion.answered is not None:
         record["submission"]["answered"] = ingestion.answered
-    record["sections"] = known_failures(record, training, facts.unseen_domains()) if measured["funnel"] else {}
+    record["sections"] = known_failures(record, training) if measured["funnel"] else {}
     record["diagnostics"] = ingestion.diagnostics()
     return record
 

@@ -4,6 +4,8 @@ A slice cell is one level of one dimension (operation = Tape, domain = occlusion
 values of OCA, tIoU@0.5, AA@1 and the composite. A cell with fewer than 5 sessions or 20 clips has value and n only. A
 cell with at least 8 sessions and 20 clips is tested against the rest of the split, by t(G-1) on the CR3 difference. All
 tests of one model form one Holm family. A session is a cell too, with value and n; none is tested.
+
+The transfer gap is the score on a domain minus that on the clean one. Its tests are a Holm family of their own.
 """
 
 from __future__ import annotations
@@ -30,6 +32,8 @@ MIN_TESTED_SESSIONS = 8
 MAX_LEVELS = 500
 """A dimension with more levels (workers of an imported world, say) is left out of the record."""
 
+CLEAN = "clean"
+"""Name of the domain that the others are measured against."""
 CUTS = ("mid", "boundary", "dense")
 DIMENSIONS = (
     "operation", "next_operation", "cut", "next_visible", "dense", "script", "session_kind", "domain", "worker",
@@ -158,3 +162,72 @@ def _add_intervals(metrics: dict, inside: np.ndarray, here: np.ndarray, replicat
 def _add_tests(metrics: dict, difference: np.ndarray, replicates: np.ndarray, sessions: int) -> None:
     for i, name in enumerate(SLICE_METRICS):
         metrics[name]["p"] = statistics.t_test_p(difference[i], replicates[:, i], sessions)
+
+
+def transfer(
+    domains: dict[str, np.ndarray], timelines: np.ndarray, unseen: frozenset[str], weights: Weights
+) -> dict[str, Any] | None:
+    """Return the gap in score of each domain to the clean one, and of the seen and the unseen ones together.
+
+    `domains`: level -> sums [G, 5]; `timelines` [G]: equal numbers where two sessions hold the same clips; `unseen`:
+    domains that the training split does not hold. Each gap has an interval and a raw p from 5 sessions and 20 clips on
+    either side; `p_adjusted` is Holm's over the `m` domains that are tested. None without clean and another domain.
+    """
+    if CLEAN not in domains or len(domains) < 2:
+        return None
+    clean = domains[CLEAN]
+    cluster = _clusters(domains, timelines)
+    others = {level: sums for level, sums in domains.items() if level != CLEAN}
+    gaps: list[dict[str, Any]] = [
+        {"domain": level, "seen_in_training": level not in unseen} | _gap(sums, clean, cluster, weights)
+        for level, sums in others.items()
+    ]
+    tested = [gap for gap in gaps if gap["p"] is not None]
+    for gap, adjusted in zip(tested, statistics.holm([gap["p"] for gap in tested]), strict=True):
+        gap["p_adjusted"] = float(adjusted)
+    together: dict[str, Any] = {}
+    for name, seen in (("seen", True), ("unseen", False)):
+        parts = [sums for level, sums in others.items() if (level not in unseen) is seen]
+        whole = _gap(np.sum(parts, axis=0), clean, cluster, weights) if parts else None
+        together[name] = whole and {key: whole[key] for key in ("gap", "low", "high", "n")}
+    value = float_or_none(values(clean.sum(axis=0), weights)[-1])
+    return {"clean": value, "m": len(tested), "gaps": gaps, **together}
+
+
+def _clusters(domains: dict[str, np.ndarray], timelines: np.ndarray) -> np.ndarray:
+    """Return a number for each session [G]; sessions of two domains that hold the same clips share one."""
+    # Where one domain holds the same clips twice there is no telling which belongs to which, so nothing is paired.
+    repeated = any(len(np.unique(at)) < len(at) for at in (timelines[sums[:, 0] > 0] for sums in domains.values()))
+    return np.arange(len(timelines)) if repeated else np.unique(timelines, return_inverse=True)[1]
+
+
+def _gap(sums: np.ndarray, clean: np.ndarray, cluster: np.ndarray, weights: Weights) -> dict[str, Any]:
+    """Return the score on `sums` [G, 5] minus that on `clean`, with interval and raw p over clusters of sessions."""
+    mine, other = (_by_cluster(part, cluster) for part in (sums, clean))
+    holds, both = (mine[:, 0] > 0) | (other[:, 0] > 0), (mine[:, 0] > 0) & (other[:, 0] > 0)
+    score, base = (values(part.sum(axis=0), weights)[-1] for part in (mine, other))
+    row: dict[str, Any] = {
+        "n": int(sums[:, 0].sum()),
+        "sessions": int((sums[:, 0] > 0).sum()),
+        "score": float_or_none(score),
+        "gap": float_or_none(score - base),
+        **dict.fromkeys(("low", "high", "p", "p_adjusted")),
+        "paired": bool((holds == both).all()),
+    }
+    # As for a slice and the rest: the side with fewer sessions gives the degrees of freedom.
+    fewer = int(min((part[:, 0] > 0).sum() for part in (mine, other)))
+    if fewer < MIN_SESSIONS or min(mine[:, 0].sum(), other[:, 0].sum()) < MIN_CLIPS:
+        return row
+    without = [values(part.sum(axis=0) - part[holds], weights)[..., -1] for part in (mine, other)]
+    replicates = without[0] - without[1]
+    row["p"] = statistics.t_test_p(score - base, replicates, fewer)
+    if row["p"] is not None:
+        half = statistics.t_quantile(0.975, fewer - 1) * float(statistics.jackknife_se(score - base, replicates))
+        row |= {"low": float(score - base - half), "high": float(score - base + half)}
+    return row
+
+
+def _by_cluster(sums: np.ndarray, cluster: np.ndarray) -> np.ndarray:
+    added = np.zeros((int(cluster.max()) + 1, sums.shape[1]))
+    np.add.at(added, cluster, sums)
+    return added

@@ -347,6 +347,12 @@ VERDICTS = [
      "(90% interval -0.016 to -0.004)."),
     (SMALL | {"p_adjusted": 0.051},
      "equivalent", "A and B are equivalent within 0.03: difference +0.010, 90% interval +0.004 to +0.016."),
+    (SMALL | {"p_adjusted": 0.051, "m": 3},
+     "equivalent", "A and B are equivalent within 0.03: difference +0.010, raw 90% interval +0.004 to +0.016."),
+    ({"se": None, "differing": 5},  # 2^-4 > .05: sessions without a difference have no sign to flip
+     "inconclusive",
+     "A against B is inconclusive: difference +0.021, adjusted p 0.200, m = 1; the 5 of 24 sessions that differ cannot "
+     "separate 1 pair."),
     ({},  # 24 x (2.927 x 0.02 / 0.03)^2 = 91.4
      "inconclusive",
      "A against B is inconclusive: difference +0.021, adjusted p 0.200, m = 1; minimum detectable difference 0.059, "
@@ -381,6 +387,32 @@ def test_verdicts(changed, kind, sentence):
 def test_what_sessions_can_separate(sessions, m, separable):
     """2^-5 <= .05 < 2^-4; 2^-7 = .0078 lies between .05/6 and .05/7."""
     assert verdict(sessions=sessions, m=m).separable is separable
+
+
+def test_one_entry_alone_is_not_picked():
+    sums = np.random.default_rng(3).integers(0, 20, (1, 24))
+    assert statistics.largest_t_quantile(sums, np.full(24, 20), seed=1) == statistics.t_quantile(0.975, 23)
+
+
+def test_largest_t_of_independent_and_of_equal_entries():
+    """Independent entries need about Bonferroni's quantile, copies of one entry about that of one."""
+    sums = np.random.default_rng(3).binomial(20, 0.7, (8, 72))
+    clips = np.full(72, 20)
+    one, eight = (statistics.t_quantile(1 - 0.025 / m, 71) for m in (1, 8))
+    found = statistics.largest_t_quantile(sums, clips, seed=1)
+    assert 0.95 * eight < found <= eight
+    assert statistics.largest_t_quantile(sums[[0] * 8], clips, seed=1) == pytest.approx(one, rel=0.03)
+    assert found == pytest.approx(2.7969758, abs=1e-7), "the same words and signs on every machine"
+
+
+@pytest.mark.parametrize(("value", "own"), [(1.0, (0.9, 1.0)), (0.0, (0.0, 0.1)), (0.5, (0.45, 0.55))])
+def test_a_picked_interval_holds_the_own_one(value, own):
+    """Of 25 of 25 right, .9 = .025^(1/n) becomes (.025 / M)^(1/n)."""
+    low, high = statistics.picked_ends(value, 0.02, 2.7, 8, own)
+    assert low <= own[0] and own[1] <= high and (low, high) != own
+    if value == 1:
+        n = np.log(0.025) / np.log(0.9)
+        assert low == pytest.approx((0.025 / 8) ** (1 / n))
 
 
 def test_verdict_turned_round():

@@ -7,6 +7,7 @@ from typing import Any
 from rich.console import Console
 
 from harness.commands.terminal import heading, remark, table, warn
+from harness.comparison.pairwise import interval_note
 from harness.formatting import count, interval, number, p_value, percent, size, unanswered
 from harness.metrics_table import METRICS
 
@@ -48,7 +49,7 @@ def _pair(pair: dict[str, Any], result: dict[str, Any], out: Console) -> None:
 
 def _tests(pair: dict[str, Any], result: dict[str, Any], out: Console) -> None:
     title = f"{pair['a']} - {pair['b']}"
-    made = table(title, "difference", "95% interval", "p", "adjusted", "verdict", left=[title])
+    made = table(title, "difference", "95% interval", "raw p", "adjusted", "verdict", left=[title])
     tests = {"score": pair["score"]} | pair["metrics"]
     verdicts = {key: _direction(test, result["alpha"]) for key, test in tests.items()}
     for metric in METRICS:
@@ -65,6 +66,8 @@ def _tests(pair: dict[str, Any], result: dict[str, Any], out: Console) -> None:
     remark(out, f"adjusted: by Holm for m tests, m = {result['m']} for score, m = {result['m_metrics']} for the others")
     if NOT_SIGNIFICANT in verdicts.values():
         remark(out, f"{NOT_SIGNIFICANT} as verdict: not significant, adjusted p above {result['alpha']:g}")
+    if note := interval_note([metric.title for metric in METRICS], [tests[metric.key] for metric in METRICS]):
+        remark(out, note)
 
 
 def _counts(pair: dict[str, Any], out: Console) -> None:

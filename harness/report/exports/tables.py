@@ -51,7 +51,7 @@ def _flat(row: dict[str, Any]) -> dict[str, Any]:
         for name, metric in row["metrics"].items()
         for part in NUMBERS
     }
-    ranks = {key: row.get(key) for key in ("rank_low", "rank_high", "tier", "p_best")}
+    ranks = {key: row.get(key) for key in ("rank_low", "rank_high", "tier", "p_best", "picked_low", "picked_high")}
     keep = {key: row[key] for key in ("name", "kind", "coverage", "invalid")}
     return keep | ranks | metrics | {"flags": " ".join(row["flags"])}
 

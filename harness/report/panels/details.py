@@ -30,21 +30,21 @@ class Section:
 
 @dataclass(frozen=True)
 class Shift:
-    """Score of a domain, and its gap to the clean domain's score."""
+    """Gap of a domain to the clean domain's score, with its p adjusted over the domains (None: not tested)."""
 
     domain: str
     seen: bool
-    n: int
-    score: float
-    gap: float
+    gap: Measure
+    p_adjusted: float | None
 
 
 @dataclass(frozen=True)
 class Transfer:
-    """Transfer gap of each domain, with the axis to draw it on."""
+    """Transfer gap of each domain, with the axis to draw it on; `m` domains are tested."""
 
     shifts: list[Shift]
     axis: Axis
+    m: int
 
 
 @dataclass(frozen=True)
@@ -107,9 +107,14 @@ def details(record: dict[str, Any]) -> Details:
 def _transfer(row: dict[str, Any]) -> Transfer | None:
     if not row["applies"]:
         return None
-    shifts = [Shift(gap["domain"], gap["seen_in_training"], gap["n"], gap["score"], gap["gap"]) for gap in row["gaps"]]
-    shifts.sort(key=lambda shift: (not shift.seen, shift.gap))
-    return Transfer(shifts, axis_over([shift.gap for shift in shifts], zero=True))
+    shifts = [
+        Shift(gap["domain"], gap["seen_in_training"], measure(gap | {"value": gap["gap"]}), gap["p_adjusted"])
+        for gap in row["gaps"]
+        if gap["gap"] is not None
+    ]
+    shifts.sort(key=lambda shift: (not shift.seen, shift.gap.value))
+    ends = [end for shift in shifts for end in (shift.gap.value, shift.gap.low, shift.gap.high)]
+    return Transfer(shifts, axis_over(ends, zero=True), row["m"])
 
 
 TRAINING = (

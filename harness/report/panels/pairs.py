@@ -1,9 +1,9 @@
 """Panel "Is one better than the other?": differences, verdict, who is right on which clips, the difference by slice.
 
 Up to MANY ranked entries the page holds every pair, as `harness compare` of all of them would give it; of more entries
-it holds each one with the leader and with its neighbour. The pairs of ranked entries with references are a family of
-tests of their own. A slice's difference is that of the composite, with the interval over the sessions that hold the
-slice.
+it holds each one with the leader and with its neighbour. The p of their scores stays that of the board's family, all
+pairs of ranked entries. The pairs of ranked entries with references are a family of tests of their own. A slice's
+difference is that of the composite, with the interval over the sessions that hold the slice.
 """
 
 from __future__ import annotations
@@ -78,13 +78,11 @@ def pairs(gathered: Gathered) -> list[Pair]:
     if m > MANY:
         ranked = sorted({(0, i) for i in range(1, m)} | {(i, i + 1) for i in range(m - 1)})
     against = [(i, reference) for i in range(m) for reference in places[m:]]
-    rows = [row for family in (ranked, against) if family for row in _family(gathered, family)]
+    paired, margin = gathered.field.paired, gathered.margin
+    rows = compare_pairs(paired, ranked, margin, gathered.field.pair_tests) if ranked else []
+    rows += compare_pairs(paired, against, margin) if against else []
     cut = Cut(gathered.clips, gathered.field.facts["weights"])
     return [_pair(gathered, a, b, row, cut) for (a, b), row in zip([*ranked, *against], rows, strict=True)]
-
-
-def _family(gathered: Gathered, family: list[tuple[int, int]]) -> list[dict[str, Any]]:
-    return compare_pairs(gathered.field.paired, family, gathered.margin)
 
 
 def _pair(gathered: Gathered, a: int, b: int, row: dict[str, Any], cut: Cut) -> Pair:

@@ -6,9 +6,9 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-from harness.comparison import leaderboard
 from harness.comparison.leaderboard import Entry
 from harness.comparison.pairwise import compare_pairs, verdict_of
+from harness.comparison.ranking import baseline_tests
 from harness.formatting import in_words, unanswered
 from harness.metrics_table import BY_KEY, COMPOSITE, PARTS
 from harness.report.gather import FLOOR, PRIOR, Gathered
@@ -76,13 +76,18 @@ class Bound:
 
 @dataclass(frozen=True)
 class Standings:
-    """Panel data: the leaderboard's rows and bounds; differences are shown to `baselines`."""
+    """Panel data: the leaderboard's rows and bounds; differences are shown to `baselines`.
+
+    `picked` is the leader's interval that allows for its having been picked among the ranked entries, None where there
+    is none.
+    """
 
     rows: list[Row]
     bounds: list[Bound]
     baselines: list[str]
     axis: Axis
     tiers: int
+    picked: tuple[float, float] | None
 
 
 def standings(gathered: Gathered) -> Standings:
@@ -105,7 +110,14 @@ def standings(gathered: Gathered) -> Standings:
         for name in BOUNDS
         if metrics[COMPOSITE.key][name] is not None
     ]
-    return Standings(rows, bounds, baselines, UNIT, max((row.tier or 0 for row in rows), default=0))
+    tiers = max((row.tier or 0 for row in rows), default=0)
+    return Standings(rows, bounds, baselines, UNIT, tiers, _picked(board["entries"]))
+
+
+def _picked(rows: list[dict[str, Any]]) -> tuple[float, float] | None:
+    if not rows or rows[0]["picked_low"] is None:
+        return None
+    return rows[0]["picked_low"], rows[0]["picked_high"]
 
 
 def _baselines(gathered: Gathered) -> list[str]:
@@ -115,11 +127,10 @@ def _baselines(gathered: Gathered) -> list[str]:
 
 
 def _gaps(gathered: Gathered, baseline: str, m: int) -> list[Gap]:
-    """Return the gap of each ranked entry to this baseline; the tests are one family with those to the leader."""
+    """Return the gap of each ranked entry to this baseline; their tests are one family."""
     paired = gathered.field.paired
     place = paired.names.index(baseline)
-    _, tests = leaderboard.leader_and_baseline_tests(paired, m, place)
-    return [_gap(gathered, i, place, test) for i, test in enumerate(tests)]
+    return [_gap(gathered, i, place, test) for i, test in enumerate(baseline_tests(paired, m, place))]
 
 
 def _gap(gathered: Gathered, i: int, place: int, test: dict[str, Any] | None) -> Gap:

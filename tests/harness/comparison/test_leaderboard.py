@@ -72,29 +72,32 @@ def test_ranks_ranges_and_tiers(board):
     shown = board.show()
     found = {row["name"]: (row["rank_low"], row["rank_high"], row["tier"]) for row in shown["entries"]}
     assert found == {"best": (1, 2, 1), "near": (1, 2, 1), "far": (3, 3, 2)}
-    assert shown["verdict"] == "best leads; near is not significantly below it; far is below it (adjusted p <= 0.0024)."
+    assert (
+        shown["verdict"]
+        == "best leads; near is not significantly below it; far is below it (adjusted p <= 0.0015, m = 3)."
+    )
     assert [row["metrics"]["score"]["value"] for row in shown["entries"]] == ALIKE([1, 1 - 0.4 * 5 / 12, 0.6])
 
 
-def test_family_against_leader_and_baseline(board):
-    """M = 3, of which the baseline `constant` is not one: 2 against the leader, 3 against it: m = 5."""
+def test_two_families(board):
+    """M = 3, of which the baseline `constant` is not one: all pairs are 3 tests, the entries against it another 3."""
     for name, wrong in (("a", lambda s, i: False), ("b", lambda s, i: s < 5), ("c", always)):
         board.add(name, wrong)
     rows = board.show()["entries"]
-    assert {row["to_baseline"]["m"] for row in rows} | {row["to_leader"]["m"] for row in rows[1:]} == {5}
+    assert {row["to_leader"]["m"] for row in rows[1:]} == {row["to_baseline"]["m"] for row in rows} == {3}
     assert rows[0]["to_leader"] is None
-    assert rows[2]["to_leader"]["p_adjusted"] == ALIKE(5 * 2**-11)
+    assert rows[2]["to_leader"]["p_adjusted"] == ALIKE(3 * 2**-11)
 
 
 def test_the_baseline_may_be_an_entry(board):
-    """An entry is not tested against itself: m = 2 (M - 1) = 2."""
+    """An entry is not tested against itself: m = M - 1 = 1."""
     board.add("a")
     board.add("b", always)
     shown = board.show(baseline="b")
     assert shown["baseline"] == "b"
     assert [row["to_baseline"] is None for row in shown["entries"]] == [False, True]
     assert shown["entries"][0]["to_baseline"]["difference"] == ALIKE(0.4)
-    assert shown["entries"][0]["to_baseline"]["m"] == 2
+    assert shown["entries"][0]["to_baseline"]["m"] == 1
 
 
 def test_the_baseline_may_be_a_reference_or_a_file(board, tmp_path):

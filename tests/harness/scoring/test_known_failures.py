@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 
 import jsonschema
+import numpy as np
 import pytest
 
 import harness
 from harness.errors import UsageError
 from harness.resources import schema
-from harness.scoring import known_failures
+from harness.rules import Weights
+from harness.scoring import known_failures, slices
 from harness.scoring.training_record import read_training_record
 from tests.support import hand
 
@@ -89,43 +91,81 @@ def test_out_of_memory(training, applies, ratio, text):
     assert (found["applies"], found.get("measured_over_predicted")) == (applies, ratio) and text in found["text"]
 
 
+def domain(sessions, n, right):
+    """Return the sums [12, 5] of a domain: `n` clips in each of `sessions`, of which `right` are right in all."""
+    sums = np.zeros((12, 5))
+    sums[sessions, :2] = n
+    sums[sessions, 2:] = np.array(right)[:, None]
+    return sums
+
+
+def gaps_of(domains, unseen=frozenset(), timelines=range(12)):
+    found = slices.transfer(domains, np.array(timelines), unseen, Weights())
+    return known_failures.transfer_gap({"transfer": found})
+
+
 def test_transfer_gap():
-    """Clean .8; light (seen, 10 clips) .7; noise (unseen, 30) .5, blur (unseen, 10) .6: unseen mean weighted by clips,
-    (30 x -.3 + 10 x -.2) / 40 = -.275."""
-    rows = [
-        row("domain", *level)
-        for level in (("clean", 10, 0.8), ("light", 10, 0.7), ("noise", 30, 0.5), ("blur", 10, 0.6))
-    ]
-    found = known_failures.transfer_gap({"slices": rows}, frozenset({"noise", "blur"}))
-    assert (found["clean"], found["seen"], found["unseen"]) == (0.8, pytest.approx(-0.1), pytest.approx(-0.275))
-    assert (
-        found["text"]
-        == "against clean, the score changes by -0.100 on seen domains and by -0.275 on unseen domains; noise is worst "
-        "with -0.300"
+    """Clean .8; light (seen) .7; noise (unseen, three times the clips) .5, blur (unseen) .6: together the unseen ones
+    are weighted by clips, (3 x -.3 + 1 x -.2) / 4 = -.275. Three sessions a domain are too few to say more."""
+    found = gaps_of(
+        {
+            "clean": domain([0, 1, 2], 10, [8, 8, 8]),
+            "light": domain([3, 4, 5], 10, [7, 7, 7]),
+            "noise": domain([6, 7, 8], 30, [15, 15, 15]),
+            "blur": domain([9, 10, 11], 10, [6, 6, 6]),
+        },
+        frozenset({"noise", "blur"}),
     )
-    assert [(gap["domain"], gap["seen_in_training"]) for gap in found["gaps"]] == [
-        ("light", True),
-        ("noise", False),
-        ("blur", False),
+    assert found["clean"] == pytest.approx(0.8)
+    assert [found[name]["gap"] for name in ("seen", "unseen")] == pytest.approx([-0.1, -0.275])
+    assert found["text"] == (
+        "against clean, the score changes by -0.100 on seen domains and -0.275 on unseen domains; too few sessions to "
+        "say which domains differ"
+    )
+    assert [(gap["domain"], gap["seen_in_training"], gap["p"]) for gap in found["gaps"]] == [
+        ("light", True, None),
+        ("noise", False, None),
+        ("blur", False, None),
     ]
+
+
+def test_a_domain_loses_only_where_its_adjusted_p_says_so():
+    """The same gap of -.3: where sessions agree it is significant, where they do not it is none."""
+    even, odd = list(range(6)), list(range(6, 12))
+    clean = domain(even, 10, [8, 7, 8, 9, 8, 8])
+    steady = gaps_of({"clean": clean, "noise": domain(odd, 10, [5, 5, 4, 6, 5, 5])})
+    assert steady["text"].endswith("noise loses 0.300 (adjusted p 5.4e-04, m = 1)")
+    wild = gaps_of({"clean": clean, "noise": domain(odd, 10, [0, 10, 0, 10, 0, 10])})
+    assert wild["gaps"][0]["gap"] == pytest.approx(steady["gaps"][0]["gap"])
+    assert wild["gaps"][0]["low"] < -0.3 < 0 < wild["gaps"][0]["high"]
+    assert "no domain is shown to differ (smallest adjusted p 0.2" in wild["text"]
+
+
+def test_a_transfer_gap_is_paired_where_both_domains_hold_the_same_clips():
+    """Each session of noise loses one of ten clips against its twin, however much sessions differ: paired, that is
+    certain; unpaired, it is lost among the sessions."""
+    domains = {
+        "clean": domain(range(6), 10, [9, 2, 6, 4, 8, 3]),
+        "noise": domain(range(6, 12), 10, [8, 1, 5, 3, 7, 2]),
+    }
+    (apart,) = gaps_of(domains)["gaps"]
+    (paired,) = gaps_of(domains, timelines=[0, 1, 2, 3, 4, 5] * 2)["gaps"]
+    assert (apart["paired"], paired["paired"]) == (False, True)
+    assert apart["p"] > 0.5 and paired["p"] < 1e-6
+    (repeated,) = gaps_of(domains, timelines=[0, 0, 2, 3, 4, 5, 0, 1, 2, 3, 4, 5])["gaps"]
+    assert repeated == apart, "one domain holds the same clips twice"
 
 
 NO_GAP = [
-    ("no domains", []),
-    ("only clean", [row("domain", "clean", 5, 0.5)]),
-    ("no clean", [row("domain", "light", 5, 0.5), row("domain", "noise", 5, 0.5)]),
-    (
-        "clean without a score",
-        [row("domain", "clean", 5, None), row("domain", "noise", 5, 0.5), row("domain", "blur", 5, 0.5)],
-    ),
-    ("only clean has a score", [row("domain", "clean", 5, 0.5), row("domain", "noise", 5, None)]),
-    ("workers are no domains", [row("worker", "clean", 5, 0.5), row("worker", "noise", 5, 0.5)]),
+    ("no domains", {}),
+    ("only clean", {"clean": domain([0], 5, [2])}),
+    ("no clean", {"light": domain([0], 5, [2]), "noise": domain([1], 5, [2])}),
 ]
 
 
-@pytest.mark.parametrize(("why", "rows"), NO_GAP, ids=[case[0] for case in NO_GAP])
-def test_no_transfer_gap(why, rows):
-    found = known_failures.transfer_gap({"slices": rows}, frozenset())
+@pytest.mark.parametrize(("why", "domains"), NO_GAP, ids=[case[0] for case in NO_GAP])
+def test_no_transfer_gap(why, domains):
+    found = gaps_of(domains)
     assert not found["applies"] and "does not have both clean and shifted domains" in found["text"]
 
 
