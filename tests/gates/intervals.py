@@ -145,10 +145,10 @@ def run_gate(runs: int = RUNS) -> Gate:
     failing = [cell for cell, result in found.items() if result.coverage < DEMANDED]
     strata = {cell: measure_strata(cell, runs) for cell in STRATA}
     stratified = all(result.stratified >= DEMANDED for result in strata.values())
-    short = "; ".join(f"{cell.title()}: {percent(found[cell].coverage)}" for cell in failing)
+    short = "; ".join(f"{cell.title()}: {100 * found[cell].coverage:.2f}%" for cell in failing)
     text = (
         f"{runs:,} seeded runs a cell, beta-binomial, sessions of 20 clips or of 5 to 35. Demanded: at least "
-        f"{percent(DEMANDED)} of the nominal 95% intervals hold p, in each of the {len(GATE)} cells and within domains; "
+        f"{percent(DEMANDED)} of the nominal 95% intervals hold p, in each of {len(GATE)} cells and within domains; "
         f"a cell that falls short is bold. {len(GATE) - len(failing)} of {len(GATE)} cells hold it"
         f"{', all but ' + short if failing else ''}. *Below* and *above*: the interval lies wholly on that side of p. "
         "*Widened*: runs in which fewer than five sessions hold a wrong clip, or a right one. *Width*: mean. *Wilson*: "
