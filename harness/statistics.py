@@ -166,20 +166,25 @@ def proportion_interval(
     """
     if not _supported(value, replicates):
         return NOT_SUPPORTED
-    inside = bool(EDGE < value < 1 - EDGE)
-    low, high = proportion_ends(value, replicates, clips, right, strata, confidence)
-    widened = False
-    if inside and right is not None and bool(few_carriers(clips, right)):
-        alone = proportion_ends(value, replicates, clips, None, strata, confidence)
-        widened = bool(low < alone[0] or high > alone[1])
-    se = float(_error(value, replicates, clips, strata)[0]) if inside else None
-    return Interval(float(low), float(high), se, len(replicates), not inside, widened)
+    found = proportion_ends(value, replicates, clips, right, strata, confidence)
+    low, high = float(found.low), float(found.high)
+    one_sided = not EDGE < value < 1 - EDGE
+    return Interval(low, high, None if one_sided else float(found.se), len(replicates), one_sided, bool(found.widened))
+
+
+class Ends(NamedTuple):
+    """Ends and standard errors of intervals [...], and whether Clopper-Pearson's moved an end of a CR3 interval."""
+
+    low: np.ndarray
+    high: np.ndarray
+    se: np.ndarray
+    widened: np.ndarray
 
 
 def proportion_ends(
     value: Any, replicates: Any, clips: Any, right: Any = None, strata: Any = None, confidence: float = 0.95
-) -> tuple[np.ndarray, np.ndarray]:
-    """Return low and high [...] of statistics in [0, 1]: on the logit scale, by Clopper-Pearson at exactly 0 and 1.
+) -> Ends:
+    """Return the intervals of statistics [...] in [0, 1]: on the logit scale, by Clopper-Pearson at exactly 0 and 1.
 
     `right` [..., G]: right clips of each session; where few sessions hold a wrong or a right one, the ends hold
     Clopper-Pearson's.
@@ -191,13 +196,15 @@ def proportion_ends(
     half = scipy.special.stdtrit(df, (1 + confidence) / 2) * se / (share * (1 - share))
     centre = scipy.special.logit(share)
     low, high = np.array(scipy.special.expit(centre - half)), np.array(scipy.special.expit(centre + half))
+    widened = np.zeros(value.shape, bool)
     few = ~inside if right is None else ~inside | few_carriers(clips, right)
     if few.any():
         exact_low, exact_high = clopper_pearson(value[few], effective_size(clips), confidence)
         edge = ~inside[few]
+        widened[few] = ~edge & ((exact_low < low[few]) | (exact_high > high[few]))
         low[few] = np.where(edge, exact_low, np.minimum(low[few], exact_low))
         high[few] = np.where(edge, exact_high, np.maximum(high[few], exact_high))
-    return low, high
+    return Ends(low, high, se, widened)
 
 
 def few_carriers(clips: Any, right: Any) -> np.ndarray:

@@ -108,7 +108,7 @@ def ends(right: np.ndarray, clips: np.ndarray, strata: np.ndarray | None = None)
         whole, n = block.sum(axis=1, keepdims=True), clips.sum()
         replicates = (whole - block) / (n - clips)
         parts.append(statistics.proportion_ends(whole[:, 0] / n, replicates, clips, block, strata))
-    low, high = zip(*parts, strict=True)
+    low, high, *_ = zip(*parts, strict=True)
     return np.concatenate(low), np.concatenate(high)
 
 

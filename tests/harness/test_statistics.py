@@ -144,7 +144,7 @@ def test_broadcast_ends_are_the_scalar_ones():
     right, clips = intervals.draw(intervals.Cell(0.97, 0.3, 8), 200, seed=1)
     value, replicates = zip(*(pooled(row, clips) for row in right), strict=True)
     for strata in (None, np.arange(8) % 3):
-        low, high = statistics.proportion_ends(np.array(value), np.array(replicates), clips, right, strata)
+        low, high, *_ = statistics.proportion_ends(np.array(value), np.array(replicates), clips, right, strata)
         scalar = [
             statistics.proportion_interval(v, r, clips, row, strata)
             for v, r, row in zip(value, replicates, right, strict=True)
