@@ -270,6 +270,16 @@ def test_a_reference_scores_what_the_record_calls_floor_prior_and_ceiling(synthe
     assert oracle_answers["aa1"]["value"] == pytest.approx(oracle_answers["aa1"]["ceiling"], abs=0.05)
 
 
+def test_the_record_says_how_many_sessions_hold_an_error(plain):
+    answers = plain.perfect()
+    wrong = [clip["clip_id"] for clip in plain.truth.clips if clip["session"] == plain.truth.clips[0]["session"]][:2]
+    record = plain.score({name: answer for name, answer in answers.items() if name not in wrong}).record
+    oca, score = record["metrics"]["oca"], record["metrics"]["score"]
+    assert oca["note"] == "OCA: only 1 of 12 sessions holds a wrong answer, so the interval is wider"
+    assert not oca["one_sided"] and oca["high"] > oca["value"] and score["note"] is None
+    assert oca["strata"] is None  # an imported world
+
+
 def test_map_has_a_value_and_no_interval(plain):
     found = plain.score(random_answers(plain.truth, seed=1)).record["detection"]["map"]
     assert (
