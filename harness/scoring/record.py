@@ -93,8 +93,9 @@ class Counted(NamedTuple):
 
 
 def strata_of(domains: np.ndarray) -> np.ndarray | None:
-    """Return the domains [G] as strata, or None where one has a single session, which shows no spread."""
-    return domains if len(domains) and np.unique(domains, return_counts=True)[1].min() >= 2 else None
+    """Return the domains [G] as strata; None where there is one only, or one has a single session and so no spread."""
+    sessions = np.unique(domains, return_counts=True)[1]
+    return domains if len(sessions) > 1 and sessions.min() > 1 else None
 
 
 def note_saturation(table: dict[str, Any], whole_clip_share: float) -> None:

@@ -491,13 +491,13 @@ def degrees_of_freedom(sizes: Sequence[int]) -> Fraction:
 
 
 def domains_of(facts: Facts) -> dict[str, list[str]] | None:
-    """Return the sessions of each domain; None where the world has no process or a domain has a single session."""
+    """Return the sessions of each domain; None where the world has no process, one domain, or one with a single session."""
     if any(f["domain"] is None or f["ceiling_ppm"] is None for f in facts):
         return None
     domains: dict[str, list[str]] = {}
     for session, members in by_session(facts).items():
         domains.setdefault(members[0]["domain"], []).append(session)
-    return domains if all(len(sessions) >= 2 for sessions in domains.values()) else None
+    return domains if len(domains) >= 2 and all(len(sessions) >= 2 for sessions in domains.values()) else None
 
 
 def error_and_df(
