@@ -491,7 +491,7 @@ def degrees_of_freedom(sizes: Sequence[int]) -> Fraction:
 
 
 def domains_of(facts: Facts) -> dict[str, list[str]] | None:
-    """Return the sessions of each domain; None where the world has no process, one domain, or one with a single session."""
+    """Return the sessions of each domain; None without a process, for one domain, or where one has a single session."""
     if any(f["domain"] is None or f["ceiling_ppm"] is None for f in facts):
         return None
     domains: dict[str, list[str]] = {}
