@@ -202,7 +202,7 @@ def paired_difference(work: Path, arm: str, rendering: str, metric: str) -> dict
     n = both.denominators(metric)[counted] * len(SEEDS)
     sums = both.sums[metric][:, counted]
     gap = sums[: len(SEEDS)].sum(0) - sums[len(SEEDS) :].sum(0)
-    interval = identity_interval(gap.sum() / n.sum(), (gap.sum() - gap) / (n.sum() - n))
+    interval = identity_interval(gap.sum() / n.sum(), (gap.sum() - gap) / (n.sum() - n), n)
     return {
         "difference": float(gap.sum() / n.sum()),
         "low": interval.low,

@@ -2,19 +2,24 @@
 
 The clips of a session are not independent, so the unit of every statement is the session (cluster), G of them. One
 mechanism serves every interval: *replicates*, the statistic recomputed with each session deleted. Their spread around
-the full estimate, with the factor (G-1)/G, is the CR3 (jackknife) variance; quantiles are those of t(G-1).
+the full estimate, with the factor (G-1)/G, is the CR3 (jackknife) variance. Quantiles are those of Student's t with the
+degrees of freedom of a mean over sessions of these sizes, G-1 where they are equal.
 
 - A proportion (any pooled statistic in [0, 1]): the CR3 error is carried to the logit by the delta method, that is
   divided by p(1 - p). At exactly 0 or 1, where the replicates hold no error, one-sided Clopper-Pearson on n_eff clips.
+- A share of right clips of which fewer than FEW_CARRIERS sessions hold a wrong one (or a right one): the same, widened
+  until it holds Clopper-Pearson's, because so few sessions say little about how errors spread.
 - Anything else (differences, frames, skill): the same on its own scale.
+- With `strata` the deviations are centred within each stratum: that domains differ is then no error of the estimate.
 - Below MIN_SESSIONS, or where a deletion leaves nothing to compute (all of it lies in one session): NOT_SUPPORTED.
 - "Is A better": sign flip of the integer session differences, exact by convolution. The smallest possible p is 2^(1-G).
 
-Shapes: values [...], replicates [..., G]; the *_ends functions broadcast, the *_interval functions take one statistic.
+Shapes: values [...], replicates [..., G], clips (that the statistic counts in each session) and strata [G]; the *_ends
+functions broadcast, the *_interval functions take one statistic.
 
-Sources: Bell & McCaffrey 2002 and MacKinnon, Nielsen & Webb 2023 (CR3), Clopper & Pearson 1934, Fisher 1935 (sign
-flip), Streitberg & Röhmel 1986 (its exact distribution), Holm 1979, Schuirmann 1987 (equivalence), Bloom 1995 (minimum
-detectable effect).
+Sources: Bell & McCaffrey 2002 (degrees of freedom) and MacKinnon, Nielsen & Webb 2023 (CR3), Clopper & Pearson 1934,
+Satterthwaite 1946 and Welch 1947 (strata), Kish 1965 (design effect), Fisher 1935 (sign flip), Streitberg & Röhmel 1986
+(its exact distribution), Holm 1979, Schuirmann 1987 (equivalence), Bloom 1995 (minimum detectable effect).
 """
 
 from __future__ import annotations
@@ -40,8 +45,10 @@ MAX_EXACT_SESSIONS = 2000
 MAX_CELLS = 1 << 20
 """Longest table of partial sums in the exact test; differences of awkward weights are rounded to fit, which bounds p
 from above."""
-CORRELATION = 0.1
-"""Intra-session correlation that n_eff assumes where the data show no error to estimate it from."""
+FEW_CARRIERS = 5
+"""With fewer sessions that hold a wrong clip, or a right one, the interval of a share is widened."""
+CORRELATION = 0.2
+"""Intra-session correlation that n_eff assumes where too few sessions hold an error to estimate it from."""
 POWER = 0.80
 RESAMPLES = 10_000
 EDGE = 1e-13
@@ -55,7 +62,8 @@ NORMAL = f"sign flip, normal (more than {MAX_EXACT_SESSIONS:,} sessions)"
 class Interval(NamedTuple):
     """Ends and CR3 standard error of a statistic in its own units.
 
-    All are None where the interval is not supported; `se` is None as well where it is one-sided.
+    All are None where the interval is not supported; `se` is None as well where it is one-sided. `widened`: few
+    sessions hold a wrong (or a right) clip, and Clopper-Pearson's interval set an end.
     """
 
     low: float | None
@@ -63,6 +71,7 @@ class Interval(NamedTuple):
     se: float | None
     sessions: int
     one_sided: bool = False
+    widened: bool = False
 
     @property
     def supported(self) -> bool:
@@ -78,9 +87,32 @@ class Interval(NamedTuple):
 NOT_SUPPORTED = Interval(None, None, None, 0)
 
 
-def t_quantile(level: float, df: int) -> float:
+def t_quantile(level: float, df: float) -> float:
     """Return the quantile of Student's t with `df` degrees of freedom."""
     return float(scipy.special.stdtrit(df, level))
+
+
+def degrees_of_freedom(clips: Any) -> float:
+    """Return the degrees of freedom of the CR3 variance of a mean over sessions with these numbers of clips [G].
+
+    G-1 where the sessions are equal, fewer where some weigh more; at least 1. Needs two sessions with clips.
+    """
+    # Bell & McCaffrey 2002 for a model with a constant alone. The residuals of session g lose the share w_g to the
+    # mean, which CR3 undoes by 1 / (1 - w_g); v is that of the chi-square with the variance's own mean and variance.
+    clips = np.asarray(clips, float)
+    n = clips.sum()
+    share, leverage = clips / n, clips**2 / (n * (n - clips))
+    # (sum q)^2 - sum q^2 as the sum over pairs, which does not cancel where one session outweighs all others.
+    pairs = 2 * (leverage[1:] * np.cumsum(leverage)[:-1]).sum()
+    return float(1 / ((share**2).sum() + pairs))
+
+
+def welch_satterthwaite(variances: Any, df: Any) -> np.ndarray:
+    """Return the degrees of freedom [...] of a sum of independent variances [..., H] that have `df` [H] each."""
+    variances, df = np.asarray(variances, float), np.asarray(df, float)
+    whole, parts = variances.sum(axis=-1) ** 2, (variances**2 / df).sum(axis=-1)
+    # Without any variance the quantile multiplies an error of 0, so that any number will do.
+    return np.divide(whole, parts, out=np.full(whole.shape, float(df.sum())), where=parts > 0)
 
 
 def jackknife_se(value: Any, replicates: Any) -> np.ndarray:
@@ -94,44 +126,131 @@ def jackknife_se(value: Any, replicates: Any) -> np.ndarray:
     return np.sqrt((sessions - 1) / sessions * squares)
 
 
-def proportion_interval(value: Any, replicates: Any, n: float, confidence: float = 0.95) -> Interval:
-    """Return the interval of one pooled statistic in [0, 1] over `n` clips; `replicates` [G]."""
+def stratified_error(replicates: Any, clips: Any, strata: Any) -> tuple[np.ndarray, np.ndarray]:
+    """Return the standard error [...] and its degrees of freedom [...] with `strata` [G] as fixed parts of the split.
+
+    `strata`: an integer for each session, each on two or more sessions; `replicates` [..., G] and `clips` [G] as ever.
+    """
+    # The stratified variance of a combined ratio (Cochran 1977, 6.11; Wolter 2007, 4.5), taken from replicates that
+    # delete a session of the whole split. A session's deviation d = replicate - value is -1/(G-1) of its residual, so
+    # (G-1)/G x d is its part in the estimate. Within a stratum of K sessions the variance of the sum of these parts is
+    # K/(K-1) times their squares around the stratum's mean. With one stratum this is the CR3 variance, but around the
+    # mean of the replicates: the full estimate is no centre for a single stratum.
+    replicates, clips, strata = np.asarray(replicates, float), np.asarray(clips), np.asarray(strata)
+    parts = replicates * (1 - 1 / replicates.shape[-1])
+    variances, df = [], []
+    for stratum in np.unique(strata):
+        inside = strata == stratum
+        sessions, mine = int(inside.sum()), parts[..., inside]
+        squares = ((mine - mine.mean(axis=-1, keepdims=True)) ** 2).sum(axis=-1)
+        variances.append(squares * (sessions / (sessions - 1)))
+        df.append(degrees_of_freedom(clips[inside]))
+    by_stratum = np.stack(variances, axis=-1)
+    return np.sqrt(by_stratum.sum(axis=-1)), welch_satterthwaite(by_stratum, df)
+
+
+def _error(value: Any, replicates: Any, clips: Any, strata: Any) -> tuple[np.ndarray, Any]:
+    """Return the standard error [...] and its degrees of freedom, pooled or over strata."""
+    if strata is None:
+        return jackknife_se(value, replicates), degrees_of_freedom(clips)
+    return stratified_error(replicates, clips, strata)
+
+
+def proportion_interval(
+    value: Any, replicates: Any, clips: Any, right: Any = None, strata: Any = None, confidence: float = 0.95
+) -> Interval:
+    """Return the interval of one pooled statistic in [0, 1]; `replicates` [G].
+
+    `clips` [G]: how many the statistic counts in each session; `right` [G]: how many of them are right, for a share of
+    right clips; `strata` [G]: see `stratified_error`.
+    """
     if not _supported(value, replicates):
         return NOT_SUPPORTED
-    low, high = proportion_ends(value, replicates, n, confidence)
-    one_sided = not bool(EDGE < value < 1 - EDGE)
-    se = None if one_sided else float(jackknife_se(value, replicates))
-    return Interval(float(low), float(high), se, len(replicates), one_sided)
+    found = proportion_ends(value, replicates, clips, right, strata, confidence)
+    low, high = float(found.low), float(found.high)
+    one_sided = not EDGE < value < 1 - EDGE
+    return Interval(low, high, None if one_sided else float(found.se), len(replicates), one_sided, bool(found.widened))
 
 
-def proportion_ends(value: Any, replicates: Any, n: Any, confidence: float = 0.95) -> tuple[np.ndarray, np.ndarray]:
-    """Return low and high [...] of statistics in [0, 1]: on the logit scale, by Clopper-Pearson at exactly 0 and 1."""
-    value, sessions = np.asarray(value, float), np.shape(replicates)[-1]
+class Ends(NamedTuple):
+    """Ends and standard errors of intervals [...], and whether Clopper-Pearson's moved an end of a CR3 interval."""
+
+    low: np.ndarray
+    high: np.ndarray
+    se: np.ndarray
+    widened: np.ndarray
+
+
+def proportion_ends(
+    value: Any, replicates: Any, clips: Any, right: Any = None, strata: Any = None, confidence: float = 0.95
+) -> Ends:
+    """Return the intervals of statistics [...] in [0, 1]: on the logit scale, by Clopper-Pearson at exactly 0 and 1.
+
+    `right` [..., G]: right clips of each session; where few sessions hold a wrong or a right one, the ends hold
+    Clopper-Pearson's.
+    """
+    value = np.asarray(value, float)
     inside = (value > EDGE) & (value < 1 - EDGE)
     share = np.where(inside, value, 0.5)  # at 0 and 1 any number will do, the logit has none there
-    half = t_quantile((1 + confidence) / 2, sessions - 1) * jackknife_se(value, replicates) / (share * (1 - share))
-    # Clopper & Pearson 1934: at n of n right the lower end p solves p^n = alpha / 2.
-    edge = ((1 - confidence) / 2) ** (1 / effective_size(n, sessions))
-    all_right = value > 0.5
-    low = np.where(inside, scipy.special.expit(scipy.special.logit(share) - half), np.where(all_right, edge, 0.0))
-    high = np.where(inside, scipy.special.expit(scipy.special.logit(share) + half), np.where(all_right, 1.0, 1 - edge))
-    return low, high
+    se, df = _error(value, replicates, clips, strata)
+    half = scipy.special.stdtrit(df, (1 + confidence) / 2) * se / (share * (1 - share))
+    centre = scipy.special.logit(share)
+    low, high = np.array(scipy.special.expit(centre - half)), np.array(scipy.special.expit(centre + half))
+    widened = np.zeros(value.shape, bool)
+    few = ~inside if right is None else ~inside | few_carriers(clips, right)
+    if few.any():
+        exact_low, exact_high = clopper_pearson(value[few], effective_size(clips), confidence)
+        edge = ~inside[few]
+        widened[few] = ~edge & ((exact_low < low[few]) | (exact_high > high[few]))
+        low[few] = np.where(edge, exact_low, np.minimum(low[few], exact_low))
+        high[few] = np.where(edge, exact_high, np.maximum(high[few], exact_high))
+    return Ends(low, high, se, widened)
 
 
-def effective_size(n: Any, sessions: int) -> Any:
-    """Return how many independent clips `n` clips in `sessions` sessions are worth, at a correlation of 0.1."""
-    # Kish's design effect 1 + rho (m - 1), m clips a session on average.
-    return n / (1 + CORRELATION * (n / sessions - 1))
+def few_carriers(clips: Any, right: Any) -> np.ndarray:
+    """Return whether fewer than FEW_CARRIERS sessions hold a wrong clip, or a right one, [...]."""
+    right, clips = np.asarray(right), np.asarray(clips)
+    return np.minimum((right < clips).sum(axis=-1), (right > 0).sum(axis=-1)) < FEW_CARRIERS
 
 
-def identity_interval(value: Any, replicates: Any, confidence: float = 0.95, clip_at_zero: bool = False) -> Interval:
-    """Return the interval of one statistic on its own scale; `clip_at_zero`: it cannot be negative."""
+def clopper_pearson(share: Any, n: float, confidence: float = 0.95) -> tuple[np.ndarray, np.ndarray]:
+    """Return Clopper-Pearson's low and high [...] for shares [...] of `n` independent clips; `n` need not be whole."""
+    # Clopper & Pearson 1934: the low end is the share at which so many right or more have a chance of alpha / 2. With
+    # k of n right it is that quantile of Beta(k, n - k + 1), and the high end that of Beta(k + 1, n - k).
+    share, tail = np.asarray(share, float), (1 - confidence) / 2
+    none, every = share <= EDGE, share >= 1 - EDGE
+    right = np.where(none, 0.0, np.where(every, n, share * n))
+    low = scipy.special.betaincinv(np.where(none, 1.0, right), n - right + 1, tail)
+    high = scipy.special.betaincinv(right + 1, np.where(every, 1.0, n - right), 1 - tail)
+    return np.where(none, 0.0, low), np.where(every, 1.0, high)
+
+
+def effective_size(clips: Any) -> float:
+    """Return how many independent clips these clips [G] of sessions are worth, at a correlation of CORRELATION."""
+    # Kish's design effect 1 + rho (m - 1), with m the clips in the session of an average clip, sum n_g^2 / n.
+    clips = np.asarray(clips, float)
+    n = clips.sum()
+    return float(n / (1 + CORRELATION * ((clips**2).sum() / n - 1)))
+
+
+def identity_interval(
+    value: Any,
+    replicates: Any,
+    clips: Any,
+    confidence: float = 0.95,
+    clip_at_zero: bool = False,
+    strata: Any = None,
+) -> Interval:
+    """Return the interval of one statistic on its own scale; `clip_at_zero`: it cannot be negative.
+
+    `clips` [G]: how many the statistic counts in each session; `strata` [G]: see `stratified_error`.
+    """
     if not _supported(value, replicates):
         return NOT_SUPPORTED
-    se = float(jackknife_se(value, replicates))
-    half = t_quantile((1 + confidence) / 2, len(replicates) - 1) * se
+    se, df = _error(value, replicates, clips, strata)
+    half = float(scipy.special.stdtrit(df, (1 + confidence) / 2) * se)
     least = 0.0 if clip_at_zero else -math.inf
-    return Interval(max(float(value) - half, least), max(float(value) + half, least), se, len(replicates))
+    return Interval(max(float(value) - half, least), max(float(value) + half, least), float(se), len(replicates))
 
 
 def t_test_p(difference: Any, replicates: Any, sessions: int | None = None) -> float | None:

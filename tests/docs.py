@@ -180,6 +180,24 @@ def adapter_table() -> str:
     return "| `--adapter` | reads |\n|---|---|\n" + "\n".join(rows) + "\n"
 
 
+def gate_tables() -> str:
+    """Return the coverage of the interval gate, a row for sessions alike and a column for a p, and that with domains.
+
+    Taken from the page that `make gates` writes.
+    """
+    page = (ROOT / "tests" / "gates" / "README.md").read_text(encoding="utf-8")
+    section = page.partition("\n## Intervals\n")[2].partition("\n## ")[0]
+    gate, domains = (section.partition(f"{title}:\n\n")[2].partition("\n\n")[0] for title in ("Gate", "Domains"))
+    coverage: dict[tuple[str, ...], dict[str, str]] = {}
+    for row in gate.splitlines()[2:]:
+        sessions, clips, correlation, p, covered, *_ = (cell.strip() for cell in row.strip("|").split("|"))
+        coverage.setdefault((sessions, clips, correlation), {})[p] = covered
+    ps = list(next(iter(coverage.values())))
+    header = ["sessions", "clips in one", "correlation", *(f"p = {p}" for p in ps)]
+    rows = [header, ["---:"] * len(header), *([*alike, *found.values()] for alike, found in coverage.items())]
+    return "".join(f"| {' | '.join(row)} |\n" for row in rows) + f"\n{domains}\n"
+
+
 def glossary() -> str:
     """Return the words with their explanations, as sections of a page."""
     from harness.words import GLOSSARY
@@ -194,6 +212,7 @@ GENERATED: dict[str, tuple[str, Callable[[], str]]] = {
     "adapters": ("docs/predictions.md", adapter_table),
     "commands": ("docs/commands.md", command_reference),
     "words": ("docs/words.md", glossary),
+    "coverage": ("docs/intervals.md", gate_tables),
 }
 """Marker -> the file that holds it, and what belongs there."""
 

@@ -154,8 +154,10 @@ def paired_test(paired: PairedClips, metric: str, a: int, b: int) -> dict[str, A
     """
     value, replicates, gap = paired.difference(metric, a, b)
     p, method = statistics.sign_flip_p(gap)
-    interval = statistics.identity_interval(value, replicates)
-    narrow = statistics.identity_interval(value, replicates, confidence=0.90)
+    n = paired.denominators(metric)
+    clips = n[n > 0]
+    interval = statistics.identity_interval(value, replicates, clips)
+    narrow = statistics.identity_interval(value, replicates, clips, confidence=0.90)
     return {
         "difference": float_or_none(value),
         "low": interval.low,

@@ -70,6 +70,19 @@ class ClipFacts:
         return [name for (name,) in self.truth.connection.execute(sql(__package__, "session_names")).fetchall()]
 
     @cached_property
+    def session_domains(self) -> np.ndarray | None:
+        """Return the domain of each session as an integer, [G]; None where the world was not made in domains.
+
+        None too for an imported world, whose names may mean anything.
+        """
+        domain, session = self.codes["domain"], self.codes["session_index"]
+        if self.truth.meta["kind"] == "imported" or np.ma.getmaskarray(domain).any():
+            return None
+        domains = np.zeros(len(self.sessions["n"]), int)
+        domains[session] = np.ma.getdata(domain)
+        return domains
+
+    @cached_property
     def codes(self) -> Columns:
         """Return the columns of sql/codes.sql, an integer code for each clip: column -> [N], masked where it is NULL.
 

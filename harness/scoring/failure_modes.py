@@ -106,7 +106,7 @@ def modes(cells: dict[str, np.ndarray], examples: dict[str, list[str]], weights:
         lost = lost_weight(cell, weights)
         gain = gains(lost.sum(axis=0), whole)
         replicates = gains(lost.sum(axis=0) - lost, left).sum(axis=-1)
-        interval = statistics.identity_interval(gain.sum(), replicates, clip_at_zero=True)
+        interval = statistics.identity_interval(gain.sum(), replicates, n, clip_at_zero=True)
         named = {"all": [0, 1, 2], "operation": [0], "segment": [1], "next": [2]}[mode.field]
         rows.append(
             {

@@ -156,28 +156,17 @@ def macro(values: np.ndarray, occurs: np.ndarray, present: np.ndarray, full: np.
     return values[..., present].mean(axis=-1)
 
 
-def average_precision(
-    matched: np.ndarray, session: np.ndarray, support: np.ndarray, thresholds: tuple[int, ...] = MAP_THRESHOLDS
-) -> np.ndarray:
-    """Return the all-points interpolated AP of one class at each threshold, whole and with each session deleted.
+def average_precision(matched: np.ndarray, support: float, thresholds: tuple[int, ...] = MAP_THRESHOLDS) -> np.ndarray:
+    """Return the all-points interpolated AP of one class at each threshold, [thresholds].
 
-    `matched` [D]: largest matched twentieth of each detection, best first; `session` [D]: row of its session;
-    `support` [1 + R]: true clips, first whole, then without each of R sessions. Returns [1 + R, thresholds]; a class
-    that a deletion leaves without clip and detection keeps its whole value.
+    `matched` [D]: largest matched twentieth of each detection, best first; `support`: true clips of the class.
     """
-    keep = np.ones((len(support), len(matched)), bool)
-    keep[1:] = session[None, :] != np.arange(len(support) - 1)[:, None]
-    rank = np.maximum(np.cumsum(keep, axis=1), 1)
-    result = np.zeros((len(support), len(thresholds)))
-    for column, threshold in enumerate(thresholds):
-        true_positive = keep & (matched >= threshold)
-        precision = np.cumsum(true_positive, axis=1) / rank
-        # All-points interpolation (PASCAL VOC since 2010, ActivityNet): the precision at a recall is the best precision
-        # at that recall or a larger one, summed over the detections that raise the recall.
-        envelope = np.maximum.accumulate(precision[:, ::-1], axis=1)[:, ::-1]
-        result[:, column] = ratio((envelope * true_positive).sum(axis=1), support, empty=0.0)
-    result[(support == 0) & ~keep.any(axis=1)] = result[0]
-    return result
+    hit = matched >= np.array(thresholds)[:, None]
+    precision = np.cumsum(hit, axis=1) / np.arange(1, len(matched) + 1)
+    # All-points interpolation (PASCAL VOC since 2010, ActivityNet): the precision at a recall is the best precision at
+    # that recall or a larger one, summed over the detections that raise the recall.
+    envelope = np.maximum.accumulate(precision[:, ::-1], axis=1)[:, ::-1]
+    return (envelope * hit).sum(axis=1) / support
 
 
 def calibration(ppm: np.ndarray, n: np.ndarray, right: np.ndarray, bins: int = 15) -> dict:

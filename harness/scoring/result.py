@@ -40,6 +40,7 @@ class MetricValue:
     n: int
     sessions: int
     one_sided: bool
+    strata: str | None
     note: str | None
 
     def __repr__(self) -> str:

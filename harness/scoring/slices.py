@@ -2,8 +2,9 @@
 
 A slice cell is one level of one dimension (operation = Tape, domain = occlusion, ...). It carries n, sessions and the
 values of OCA, tIoU@0.5, AA@1 and the composite. A cell with fewer than 5 sessions or 20 clips has value and n only. A
-cell with at least 8 sessions and 20 clips is tested against the rest of the split, by t(G-1) on the CR3 difference. All
-tests of one model form one Holm family. A session is a cell too, with value and n; none is tested.
+cell with at least 8 sessions and 20 clips is tested against the rest of the split, by t on the CR3 difference; the 95%
+interval of the difference is that of the same t. All tests of one model form one Holm family. A session is a cell too,
+with value and n; none is tested.
 
 The transfer gap is the score on a domain minus that on the clean one. Its tests are a Holm family of their own.
 """
@@ -134,6 +135,8 @@ def _cell(
             "low": None,
             "high": None,
             "difference": float_or_none(here[i] - there[i]),
+            "difference_low": None,
+            "difference_high": None,
             "p": None,
             "p_adjusted": None,
             "star": False,
@@ -154,14 +157,20 @@ def _cell(
 
 def _add_intervals(metrics: dict, inside: np.ndarray, here: np.ndarray, replicates: np.ndarray) -> None:
     for i, name in enumerate(SLICE_METRICS):
-        counted = inside[:, 1 if name == "tiou50" else 0]
-        interval = statistics.proportion_interval(here[i], replicates[counted > 0, i], int(counted.sum()))
+        clips = inside[:, 1 if name == "tiou50" else 0]
+        holds = clips > 0
+        right = None if name == COMPOSITE.key else inside[holds, 2 + i]  # in the order of PARTS, as COUNTS is
+        interval = statistics.proportion_interval(here[i], replicates[holds, i], clips[holds], right)
         metrics[name] |= {"low": interval.low, "high": interval.high}
 
 
 def _add_tests(metrics: dict, difference: np.ndarray, replicates: np.ndarray, sessions: int) -> None:
+    half = statistics.t_quantile(0.975, sessions - 1) * statistics.jackknife_se(difference, replicates.T)
     for i, name in enumerate(SLICE_METRICS):
-        metrics[name]["p"] = statistics.t_test_p(difference[i], replicates[:, i], sessions)
+        metrics[name]["p"] = p = statistics.t_test_p(difference[i], replicates[:, i], sessions)
+        if p is not None:
+            low, high = float(difference[i] - half[i]), float(difference[i] + half[i])
+            metrics[name] |= {"difference_low": low, "difference_high": high}
 
 
 def transfer(

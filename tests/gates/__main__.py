@@ -1,25 +1,32 @@
 """Run every full-size gate and write the tables to README.md beside this file: `make gates`.
 
-Exit code 1 where a gate does not hold. The same code writes the same page, up to the libraries' random streams.
+`python -m tests.gates Intervals` runs that section alone and leaves the others as they stand. Exit code 1 where a gate
+does not hold. The same code writes the same page, up to the libraries' random streams.
 """
 
 from __future__ import annotations
 
+import re
+import sys
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
 from tests.gates import boards, ceiling, intervals, leaks, paired, samplers, validity
+from tests.gates.gate import Gate
 
 WORKERS = 2
-GATES = (
-    ceiling.run_gate,
-    intervals.run_gate,
-    paired.run_gate,
-    boards.run_gate,
-    leaks.run_gate,
-    partial(validity.run_gate, workers=WORKERS),
-    partial(samplers.run_gate, workers=WORKERS),
-)
+PAGE = Path(__file__).with_name("README.md")
+GATES: dict[str, Callable[[], Gate]] = {
+    "Ceiling": ceiling.run_gate,
+    "Intervals": intervals.run_gate,
+    "Paired test": paired.run_gate,
+    "Boards and pairs": boards.run_gate,
+    "Leaks": leaks.run_gate,
+    "Validity": partial(validity.run_gate, workers=WORKERS),
+    "Samplers": partial(samplers.run_gate, workers=WORKERS),
+}
+"""Title of a section of the page -> what measures and returns it."""
 
 INTRODUCTION = """\
 # Gates
@@ -31,13 +38,22 @@ the tests. The last two parts draw some 40,000 clips, which takes a quarter of a
 edit this page."""
 
 
-def main() -> int:
-    gates = [run_gate() for run_gate in GATES]
-    page = "\n\n".join([INTRODUCTION, *(gate.markdown() for gate in gates)]) + "\n"
-    Path(__file__).with_name("README.md").write_text(page, encoding="utf-8")
+def main(titles: Sequence[str] = ()) -> int:
+    """Run the gates of these titles, of all where none is named, and write their sections of the page."""
+    gates = {title: GATES[title]() for title in titles or GATES}
+    sections = {} if len(gates) == len(GATES) else sections_of(PAGE.read_text(encoding="utf-8"))
+    sections |= {title: gate.markdown() for title, gate in gates.items()}
+    page = "\n\n".join([INTRODUCTION, *(sections[title] for title in GATES)]) + "\n"
+    PAGE.write_text(page, encoding="utf-8")
     print(page)
-    return 0 if all(gate.holds for gate in gates) else 1
+    return 0 if all(gate.holds for gate in gates.values()) else 1
+
+
+def sections_of(page: str) -> dict[str, str]:
+    """Return the sections of the page by their titles."""
+    _, *parts = re.split(r"^## ", page, flags=re.MULTILINE)
+    return {part.partition("\n")[0]: f"## {part.strip()}" for part in parts}
 
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    raise SystemExit(main(sys.argv[1:]))

@@ -101,7 +101,7 @@ def mean_interval(
     totals, clips = totals[clips > 0], clips[clips > 0]
     value = totals.sum() / clips.sum()
     replicates = (totals.sum() - totals) / (clips.sum() - clips)
-    return float(value), statistics.identity_interval(value, replicates, confidence)
+    return float(value), statistics.identity_interval(value, replicates, clips, confidence)
 
 
 class Lost(NamedTuple):

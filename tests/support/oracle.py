@@ -21,9 +21,10 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from statistics import variance
 from typing import Any
 
-from scipy.special import stdtr, stdtrit
+from scipy.special import betainc, stdtr, stdtrit
 
 Fact = dict[str, Any]
 Facts = Sequence[Fact]
@@ -367,11 +368,9 @@ def rank_detections(facts: Facts, label: str) -> list[Fact]:
     return sorted(found, key=lambda f: (-(1 if f["confidence"] is None else f["confidence"]), f["clip_id"]))
 
 
-def average_precisions(facts: Facts, label: str, thresholds: Sequence[Fraction]) -> list[Fraction] | None:
-    """Return the area under a class's interpolated precision-recall curve; None without truth and detection."""
+def average_precisions(facts: Facts, label: str, thresholds: Sequence[Fraction]) -> list[Fraction]:
+    """Return the area under the interpolated precision-recall curve of a class that the truth holds."""
     support, detections = sum(f["dominant_operation"] == label for f in facts), rank_detections(facts, label)
-    if not support:
-        return [Fraction(0)] * len(thresholds) if detections else None
     return [
         area([f["operation_right"] and f["tiou"] >= threshold for f in detections]) / support
         for threshold in thresholds
@@ -388,15 +387,10 @@ def area(hits: Sequence[bool]) -> Fraction:
     return total
 
 
-def mean_average_precision(whole: Facts, thresholds: Sequence[Fraction]) -> Metric:
-    classes = sorted({f["dominant_operation"] for f in whole})
-    full = {label: average_precisions(whole, label, thresholds) for label in classes}
-
-    def value(facts: Facts) -> Fraction | None:
-        made = {label: average_precisions(facts, label, thresholds) for label in classes}
-        return mean(mean(full[label] if areas is None else areas) for label, areas in made.items())
-
-    return value
+def mean_average_precision(facts: Facts, thresholds: Sequence[Fraction]) -> Fraction | None:
+    return mean(
+        mean(average_precisions(facts, label, thresholds)) for label in {f["dominant_operation"] for f in facts}
+    )
 
 
 def by_session(facts: Facts) -> dict[str, list[Fact]]:
@@ -466,6 +460,11 @@ Among = Callable[[Facts], Facts]
 """The clips that a metric counts among those that it is given; the sessions that hold one are its clusters."""
 
 
+def sizes_of(facts: Facts) -> list[int]:
+    """Return the clips of each session."""
+    return [len(members) for members in by_session(facts).values()]
+
+
 def replicates_of(metric: Metric, facts: Facts, among: Among) -> list[Fraction | None]:
     return [metric([f for f in facts if f["session"] != session]) for session in sessions_of(among(facts))]
 
@@ -476,8 +475,50 @@ def standard_error(value: Fraction, replicates: Sequence[Fraction]) -> float:
     return math.sqrt(Fraction(sessions - 1, sessions) * sum((r - value) ** 2 for r in replicates))
 
 
-def t_quantile(sessions: int) -> float:
-    return float(stdtrit(sessions - 1, 0.975))
+def t_quantile(df: float) -> float:
+    return float(stdtrit(df, 0.975))
+
+
+def degrees_of_freedom(sizes: Sequence[int]) -> Fraction:
+    """Return Bell and McCaffrey's degrees of freedom of a mean over sessions of these sizes, as a sum over pairs.
+
+    1 / v is the sum of w^2 and, over all pairs of different sessions, of q x q.
+    """
+    shares = [Fraction(size, sum(sizes)) for size in sizes]
+    q = [w * w / (1 - w) for w in shares]
+    pairs = sum(a * (sum(q) - a) for a in q)
+    return 1 / (sum(w * w for w in shares) + pairs)
+
+
+def domains_of(facts: Facts) -> dict[str, list[str]] | None:
+    """Return the sessions of each domain; None without a process, for one domain, or where one has a single session."""
+    if any(f["domain"] is None or f["ceiling_ppm"] is None for f in facts):
+        return None
+    domains: dict[str, list[str]] = {}
+    for session, members in by_session(facts).items():
+        domains.setdefault(members[0]["domain"], []).append(session)
+    return domains if len(domains) >= 2 and all(len(sessions) >= 2 for sessions in domains.values()) else None
+
+
+def error_and_df(
+    value: Fraction, replicates: Sequence[Fraction], facts: Facts, stratified: bool
+) -> tuple[float, float]:
+    """Return the standard error and its degrees of freedom; `facts`: the clips that are counted.
+
+    Stratified: K times the sample variance of a domain's K sessions, summed over the domains.
+    """
+    sizes = dict(zip(sessions_of(facts), sizes_of(facts), strict=True))
+    domains = domains_of(facts) if stratified else None
+    if domains is None:
+        return standard_error(value, replicates), float(degrees_of_freedom(list(sizes.values())))
+    shrink = Fraction(len(replicates) - 1, len(replicates))
+    part = {session: shrink * (r - value) for session, r in zip(sizes, replicates, strict=True)}
+    variances = {name: len(own) * variance([part[one] for one in own]) for name, own in domains.items()}
+    squares = sum(
+        variances[name] ** 2 / degrees_of_freedom([sizes[one] for one in own]) for name, own in domains.items()
+    )
+    total = sum(variances.values())
+    return math.sqrt(total), float(total**2 / squares) if squares else 1.0
 
 
 def value_and_replicates(metric: Metric, facts: Facts, among: Among = list) -> tuple[Fraction, list[Fraction]] | None:
@@ -488,31 +529,74 @@ def value_and_replicates(metric: Metric, facts: Facts, among: Among = list) -> t
     return None if None in (value, *replicates) else (value, replicates)
 
 
-def logit_interval(metric: Metric, facts: Facts, scale: int = 1, among: Among = list) -> Interval:
-    """Return the interval of a statistic in [0, scale]."""
+def logit_interval(
+    metric: Metric,
+    facts: Facts,
+    scale: int = 1,
+    among: Among = list,
+    right: str | None = None,
+    stratified: bool = False,
+) -> Interval:
+    """Return the interval of a statistic in [0, scale]; `right`: the field that is 1 on a right clip of a share."""
     found = value_and_replicates(metric, facts, among)
     if found is None:
         return Interval()
     value, replicates = found[0] / scale, [r / scale for r in found[1]]
+    counted = among(facts)
+    few = right is not None and fewest_carriers(counted, right) < 5
+    exact = clopper_pearson(value, effective_size(sizes_of(counted))) if few or value in (0, 1) else Interval()
     if value in (0, 1):
-        return clopper_pearson(value, len(among(facts)), len(replicates), scale)
+        return Interval(scale * exact.low, scale * exact.high, True)
     centre = math.log(value / (1 - value))
-    half = t_quantile(len(replicates)) * standard_error(value, replicates) / float(value * (1 - value))
-    return Interval(*(scale / (1 + math.exp(-(centre + side * half))) for side in (-1, 1)))
+    error, df = error_and_df(value, replicates, counted, stratified)
+    half = t_quantile(df) * error / float(value * (1 - value))
+    low, high = (1 / (1 + math.exp(-(centre + side * half))) for side in (-1, 1))
+    if few:
+        low, high = min(low, exact.low), max(high, exact.high)
+    return Interval(scale * low, scale * high)
 
 
-def clopper_pearson(value: Fraction, n: int, sessions: int, scale: int) -> Interval:
-    """Return the exact one-sided 97.5% limit at 0 or 1, where x = 0: (1 - p)^n = 0.025."""
-    effective = n / (1 + 0.1 * (n / sessions - 1))
-    limit = 0.025 ** (1 / effective)
-    return Interval(0.0, scale * (1 - limit), True) if value == 0 else Interval(scale * limit, float(scale), True)
+def fewest_carriers(facts: Facts, right: str) -> int:
+    """Return how many sessions hold a right clip, or a wrong one, whichever are fewer."""
+    return min(
+        sum(any(bool(f[right]) is kind for f in members) for members in by_session(facts).values())
+        for kind in (True, False)
+    )
 
 
-def identity_interval(metric: Metric, facts: Facts, cut: bool = False, among: Among = list) -> Interval:
+def effective_size(sizes: Sequence[int]) -> Fraction:
+    """Return n / (1 + .2 (m - 1)), where m is the size of the session in which a clip lies, on average over clips."""
+    m = Fraction(sum(size * size for size in sizes), sum(sizes))
+    return sum(sizes) / (1 + Fraction(1, 5) * (m - 1))
+
+
+def clopper_pearson(share: Fraction, n: Fraction) -> Interval:
+    """Return the shares at which so many right clips or more, and so many or fewer, have a chance of 2.5%.
+
+    The chance of k or more of n is the incomplete beta function I_x(k, n - k + 1), which continues it to any k and n.
+    """
+    right = share * n
+    low = 0.0 if share == 0 else bisected(lambda x: float(betainc(float(right), float(n - right + 1), x)), 0.025)
+    high = 1.0 if share == 1 else bisected(lambda x: float(betainc(float(right + 1), float(n - right), x)), 0.975)
+    return Interval(low, high)
+
+
+def bisected(rising: Callable[[float], float], target: float) -> float:
+    """Return where a rising function on [0, 1] reaches the target."""
+    low, high = 0.0, 1.0
+    while low < (middle := (low + high) / 2) < high:
+        low, high = (middle, high) if rising(middle) < target else (low, middle)
+    return middle
+
+
+def identity_interval(
+    metric: Metric, facts: Facts, cut: bool = False, among: Among = list, stratified: bool = False
+) -> Interval:
     found = value_and_replicates(metric, facts, among)
     if found is None:
         return Interval()
-    half = t_quantile(len(found[1])) * standard_error(*found)
+    error, df = error_and_df(*found, among(facts), stratified)
+    half = t_quantile(df) * error
     low, high = float(found[0]) - half, float(found[0]) + half
     return Interval(max(low, 0.0), high) if cut else Interval(low, high)
 
@@ -560,12 +644,22 @@ def record(facts: Facts, truth: Truth, weights: Sequence[Fraction] = WEIGHTS) ->
     }
 
 
+RIGHT = {
+    "oca": "operation_right",
+    "tiou50": "segment_hit",
+    "aa1": "next_right",
+    "aa1_hidden": "next_right",
+    "score": None,
+}
+"""The field that says whether a clip is right, of the metrics for which it is right or wrong."""
+
+
 def metric(name: str, facts: Facts, weights: Sequence[Fraction]) -> dict[str, Any]:
     roles, facts, among = headline(name, weights), clips_of(name, facts), among_of(name)
-    interval = logit_interval(roles["value"], facts, among=among)
+    interval = logit_interval(roles["value"], facts, among=among, right=RIGHT[name], stratified=True)
     enough = facts and room(roles, facts) is not None and room(roles, facts) >= Fraction(1, 20)
     skill = skill_of(roles) if enough else lambda facts: None
-    around = identity_interval(skill, facts, among=among)
+    around = identity_interval(skill, facts, among=among, stratified=True)
     if interval.one_sided and skill(facts) is not None:
         around = skill_of_ends(roles, facts, interval)
     return {
@@ -574,6 +668,7 @@ def metric(name: str, facts: Facts, weights: Sequence[Fraction]) -> dict[str, An
         "low": interval.low,
         "high": interval.high,
         "one_sided": interval.one_sided,
+        "strata": None if interval.low is None or interval.one_sided or domains_of(among(facts)) is None else "domain",
         "skill": skill(facts),
         "skill_low": around.low,
         "skill_high": around.high,
@@ -658,8 +753,8 @@ def shown_label(label: str | None, truth: Truth) -> str:
 def detection(facts: Facts) -> dict[str, Any]:
     thresholds = [Fraction(k, 20) for k in range(10, 20)]
     return {
-        "map": estimate(mean_average_precision(facts, thresholds), facts),
-        "ap": [{"tiou": t, "value": mean_average_precision(facts, [t])(facts)} for t in thresholds],
+        "map": {"value": mean_average_precision(facts, thresholds), "low": None, "high": None},
+        "ap": [{"tiou": t, "value": mean_average_precision(facts, [t])} for t in thresholds],
     }
 
 
@@ -815,13 +910,16 @@ def slice_cell(known: Facts, inside: set[str], weights: Sequence[Fraction]) -> d
             return None if None in (one, other) else one - other
 
         enough = n >= 20 and sessions >= 5
-        interval = logit_interval(value, here, among=among_of(name)) if enough else Interval()
+        interval = logit_interval(value, here, among=among_of(name), right=RIGHT[name]) if enough else Interval()
         tested = n >= 20 and rest >= 20 and sessions >= 8
+        around = t_interval(gap, known, fewer) if tested else Interval()
         metrics[name] = {
             "value": value(here),
             "low": interval.low,
             "high": interval.high,
             "difference": gap(known),
+            "difference_low": around.low,
+            "difference_high": around.high,
             "p": t_test(gap, known, fewer) if tested else None,
         }
     return {"n": n, "sessions": sessions, "metrics": metrics}
@@ -865,6 +963,15 @@ def t_test(metric: Metric, facts: Facts, sessions: int) -> float | None:
         return None
     error = standard_error(*found)
     return 2 * float(stdtr(sessions - 1, -abs(float(found[0])) / error)) if error else float(found[0] == 0)
+
+
+def t_interval(metric: Metric, facts: Facts, sessions: int) -> Interval:
+    """Return the interval of a difference by the t of its test."""
+    found = value_and_replicates(metric, facts)
+    if found is None:
+        return Interval()
+    half = t_quantile(sessions - 1) * standard_error(*found)
+    return Interval(float(found[0]) - half, float(found[0]) + half)
 
 
 def holm(p: float, family: Sequence[float]) -> float:

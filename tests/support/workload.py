@@ -50,7 +50,6 @@ HEAVY = (
     "tests/harness/scoring/test_oracle.py::test_agreement[warehouse-v1",
     "tests/harness/scoring/test_oracle.py::test_floors_and_prior_leave_the_session_out",
     "tests/harness/scoring/test_oracle.py::test_scikit_learn_agrees",
-    "tests/harness/scoring/test_score.py::test_beyond_500_sessions_map_has_no_interval",
     "tests/harness/scoring/test_score.py::test_no_byte_depends_on_threads_locale_time_zone_or_hash_seed",
     "tests/harness/scoring/test_score.py::test_the_signature_pins_what_the_numbers_depend_on",
     "tests/harness/scoring/test_score_cache.py::test_full_disk",

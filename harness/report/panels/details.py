@@ -162,7 +162,7 @@ def secondary(record: dict[str, Any]) -> list[Secondary]:
         at("next.macro_f1", "Macro F1, next", "mean over the next operations that occur"),
         at("temporal.mean_tiou", "Mean tIoU", "of every clip's segment"),
         at("temporal.mean_over_thresholds", "tIoU@.10 to .95", "mean over 18 thresholds"),
-        at("detection.map", "mAP", "mean over tIoU .50 to .95"),
+        at("detection.map", "mAP", f"mean over tIoU .50 to .95; {record['detection']['map']['note']}"),
         at("segmental.edit", "Edit score", "order of operations in a session", "percent"),
         at("segmental.f1@10", "F1@10", "segmental", "percent"),
         at("segmental.f1@25", "F1@25", "segmental", "percent"),

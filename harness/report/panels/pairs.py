@@ -146,7 +146,7 @@ class Cut:
 
 def _difference(sums: np.ndarray, n: np.ndarray) -> Measure:
     value = float(sums.sum() / n.sum())
-    around = statistics.identity_interval(value, (sums.sum() - sums) / (n.sum() - n))
+    around = statistics.identity_interval(value, (sums.sum() - sums) / (n.sum() - n), n)
     return Measure(value, around.low, around.high, int(n.sum()), len(n))
 
 

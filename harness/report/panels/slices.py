@@ -24,12 +24,13 @@ STEP = 0.05
 class Cell:
     """One metric on one slice.
 
-    `difference` is to the rest of the split, `star` marks a significant one (after Holm), `shade` runs from lo5 (far
-    below the rest) over mid to hi5.
+    `difference` is to the rest of the split, give or take `difference_half` (95%); `star` marks a significant one
+    (after Holm); `shade` runs from lo5 (far below the rest) over mid to hi5.
     """
 
     measure: Measure
     difference: float | None
+    difference_half: float | None
     p_adjusted: float | None
     star: bool
     shade: str
@@ -101,7 +102,15 @@ def _rows(record: dict[str, Any]) -> Iterator[Row]:
 
 def _cell(cell: dict[str, Any], at: str, n: int, sessions: int) -> Cell:
     shade = _shade(cell["difference"]) if n >= MIN_CLIPS else "mid"
-    return Cell(measure(cell, at, n, sessions), cell["difference"], cell["p_adjusted"], cell["star"], shade)
+    low, high = cell["difference_low"], cell["difference_high"]
+    return Cell(
+        measure=measure(cell, at, n, sessions),
+        difference=cell["difference"],
+        difference_half=None if low is None else (high - low) / 2,
+        p_adjusted=cell["p_adjusted"],
+        star=cell["star"],
+        shade=shade,
+    )
 
 
 def _shade(difference: float | None) -> str:

@@ -89,34 +89,38 @@ def roles(value, replicates, floor, ceiling):
     return {name: np.float64(role) for name, role in whole.items()}, deleted
 
 
+def counted(n, sessions):
+    return record.Counted(np.full(sessions, n / sessions), None, None)
+
+
 def test_skill_of_a_perfect_value_is_not_certain():
-    """All right on 100 clips in 10 sessions: n_eff = 100 / (1 + .1 x 9) = 52.63, low = .025^(1/52.63) = .93231; over
-    the floor .2 that is (.93231 - .2) / .8 = .91539. No replicate differs, so CR3 would give an interval of width 0."""
-    row = record._metric(*roles(1.0, [1.0] * 10, 0.2, 1.0), n=100, sessions=10)
-    assert (row["low"], row["high"]) == (ALIKE(0.93231, abs=1e-5), 1)
-    assert (row["skill_low"], row["skill"], row["skill_high"]) == (ALIKE(0.91539, abs=1e-5), 1, 1)
+    """All right on 100 clips in 10 sessions: n_eff = 100 / (1 + .2 x 9) = 35.71, low = .025^(1/35.71) = .90187; over
+    the floor .2 that is (.90187 - .2) / .8 = .87734. No replicate differs, so CR3 would give an interval of width 0."""
+    row = record._metric("OCA", *roles(1.0, [1.0] * 10, 0.2, 1.0), counted(100, 10))
+    assert (row["low"], row["high"]) == (ALIKE(0.90187, abs=1e-5), 1)
+    assert (row["skill_low"], row["skill"], row["skill_high"]) == (ALIKE(0.87734, abs=1e-5), 1, 1)
 
 
 def test_skill_of_a_value_that_is_always_wrong():
-    """None right: the ends are 0 and 1 - .93231 = .06769, over the floor -.25 and (.06769 - .2) / .8 = -.16539."""
-    row = record._metric(*roles(0.0, [0.0] * 10, 0.2, 1.0), n=100, sessions=10)
+    """None right: the ends are 0 and 1 - .90187 = .09813, over the floor -.25 and (.09813 - .2) / .8 = -.12734."""
+    row = record._metric("OCA", *roles(0.0, [0.0] * 10, 0.2, 1.0), counted(100, 10))
     assert (row["skill_low"], row["skill"], row["skill_high"]) == (
         ALIKE(-0.25),
         ALIKE(-0.25),
-        ALIKE(-0.16539, abs=1e-5),
+        ALIKE(-0.12734, abs=1e-5),
     )
 
 
 def test_skill_inside_is_cr3_of_the_whole_ratio():
     """Replicates .5 +- .01, six of each kind: the skill's are +-.0125 round .375; CR3 sum 12 x .0125^2, x 11/12, root
     .04146; x t(.975, 11) = 2.20099 is .09125."""
-    row = record._metric(*roles(0.5, [0.49] * 6 + [0.51] * 6, 0.2, 1.0), n=240, sessions=12)
+    row = record._metric("OCA", *roles(0.5, [0.49] * 6 + [0.51] * 6, 0.2, 1.0), counted(240, 12))
     assert (row["skill"], row["skill_low"]) == (ALIKE(0.375), ALIKE(0.375 - 0.09125, abs=1e-4))
     assert row["skill_high"] == ALIKE(0.375 + 0.09125, abs=1e-4)
 
 
 def test_skill_without_room_is_not_told():
-    row = record._metric(*roles(1.0, [1.0] * 10, 0.96, 1.0), n=100, sessions=10)
+    row = record._metric("OCA", *roles(1.0, [1.0] * 10, 0.96, 1.0), counted(100, 10))
     assert (row["skill"], row["skill_low"], row["skill_high"]) == (None, None, None)
 
 
@@ -220,16 +224,8 @@ AP = [
 
 @pytest.mark.parametrize(("matched", "support", "threshold", "expected", "why"), AP, ids=[case[-1] for case in AP])
 def test_average_precision(matched, support, threshold, expected, why):
-    found = metrics.average_precision(np.array(matched), np.zeros(len(matched), int), np.array([support]), (threshold,))
-    assert found[0, 0] == ALIKE(expected), why
-
-
-def test_average_precision_without_a_session():
-    """Two sessions, one truth each; session 0 holds the miss at rank 1. Whole: precision .5 then 2/3 ... by hand:
-    detections miss (0), hit (1), hit (0): AP = (2/3 + 2/3) / 2; without session 0 only the hit is left: 1; without
-    session 1: miss, hit of one truth: 1/2."""
-    found = metrics.average_precision(np.array([0, 20, 20]), np.array([0, 1, 0]), np.array([2, 1, 1]), (10,))
-    assert found[:, 0].tolist() == ALIKE([2 / 3, 1, 0.5])
+    found = metrics.average_precision(np.array(matched, int), support, (threshold,))
+    assert found.tolist() == ALIKE([expected]), why
 
 
 def test_calibration():

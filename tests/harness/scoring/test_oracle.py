@@ -148,8 +148,15 @@ def test_statistics_by_hand():
     assert oracle.holm(0.01, [0.01, 0.03, 0.04]) == pytest.approx(0.03)
     assert oracle.holm(0.04, [0.01, 0.03, 0.04]) == pytest.approx(0.06)  # never less than a smaller p's
     assert oracle.precision_recall_f1(3, 1, 2) == (F(3, 4), F(3, 5), F(2, 3))
-    low = oracle.clopper_pearson(F(1), 100, 10, 1)
-    assert low.low == pytest.approx(0.025 ** (1.9 / 100)) and low.high == 1  # n_eff = 100 / (1 + 0.1 x 9)
+    assert oracle.effective_size([10] * 10) == F(100) / F(28, 10)  # 1 + 0.2 x 9
+    assert oracle.effective_size([1, 3]) == F(4) / F(13, 10)  # the average clip lies among 10 / 4
+    exact = oracle.clopper_pearson(F(1), F(100))
+    assert exact.low == pytest.approx(0.025 ** (1 / 100)) and exact.high == 1
+    exact = oracle.clopper_pearson(F(8, 10), F(10))  # the textbook's 8 of 10
+    assert (exact.low, exact.high) == (pytest.approx(0.4439, abs=5e-5), pytest.approx(0.9748, abs=5e-5))
+    assert oracle.degrees_of_freedom([7] * 9) == 8
+    # shares 1/2, 1/4, 1/4; q = 1/2, 1/12, 1/12; pairs 2 (1/24 + 1/24 + 1/144) = 13/72; 1/v = 3/8 + 13/72 = 40/72
+    assert oracle.degrees_of_freedom([2, 1, 1]) == F(9, 5)
 
 
 def test_average_precision_by_hand():
@@ -160,7 +167,7 @@ def test_average_precision_by_hand():
     answers = {name: answered(confidence=confidence) for name, confidence in sure.items()}
     facts = oracle.make_facts(hand_truth(*clips), answers, oracle.RULES["standard"])
     assert oracle.average_precisions(facts, "A", [F(1, 2), F(1)]) == [F(5, 12), F(5, 12)]
-    assert oracle.mean_average_precision(facts, [F(1, 2)])(facts) == F(5, 24)  # B is never answered: 0
+    assert oracle.mean_average_precision(facts, [F(1, 2)]) == F(5, 24)  # B is never answered: 0
 
 
 def test_interval_by_hand():
@@ -204,11 +211,14 @@ CASES = [
     ("standard", ("many-labels", "test"), {}, "140 labels, 264 workers"),
     ("standard", ("singles", "test"), {}, "every clip a session of its own"),
     ("standard", ("plain", "test"), {"skilled": 1, "rare": 0, "missing": 0.1}, "nearly perfect"),
+    ("standard", ("plain", "test"), {"skilled": 1, "rare": 0, "missing": 0.02}, "few sessions hold an error"),
+    ("standard", ("uneven", "test"), {"skilled": 1, "rare": 0, "missing": 0.04}, "few of unequal sessions do"),
     ("standard", ("plain", "test"), {"skilled": 0}, "always wrong"),
     ("standard", ("plain", "test"), {"missing": 1}, "an empty answer"),
     ("standard", ("plain", "test"), {"rare": 0.3}, "odd through and through"),
     ("standard", SYNTHETIC, {}, "a world with process, ceiling and script"),
     ("standard", SYNTHETIC, {"skilled": 1}, "above the ceiling"),
+    ("standard", SYNTHETIC, {"skilled": 1, "rare": 0, "missing": 0.005}, "few sessions hold an error, in domains"),
     ("inclusive-ends", SYNTHETIC, {}, "the same, inclusive"),
     ("drop-missing", SYNTHETIC, {"missing": 0.3}, "ceiling of what is left"),
     ("drop-degenerate", SYNTHETIC, {"rare": 0.1}, "floors of what is left"),

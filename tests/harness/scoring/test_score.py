@@ -14,12 +14,11 @@ import pytest
 
 import harness
 from harness.rules import RULES, Weights
-from reference.task import CLIP_FRAMES, OPERATIONS
+from reference.task import CLIP_FRAMES
 from reference.truth.store import open_truth
 from tests.support import oracle
 from tests.support.random_worlds import (
     SHAPES,
-    Shape,
     make_world,
     oracle_truth,
     random_answers,
@@ -271,12 +270,23 @@ def test_a_reference_scores_what_the_record_calls_floor_prior_and_ceiling(synthe
     assert oracle_answers["aa1"]["value"] == pytest.approx(oracle_answers["aa1"]["ceiling"], abs=0.05)
 
 
-def test_beyond_500_sessions_map_has_no_interval(tmp_path):
-    make_world("singles", random_truth(Shape((1,) * 501, OPERATIONS[:3]), seed=1), tmp_path, tmp_path)
-    bench = Bench(tmp_path, "singles")
-    found = bench.score(random_answers(bench.truth, seed=1)).record
-    assert 0 < found["detection"]["map"]["value"] < 1 and found["operation"]["macro_f1"]["low"] is not None
-    assert found["detection"]["map"]["low"] is found["detection"]["map"]["high"] is None
+def test_the_record_says_how_many_sessions_hold_an_error(plain):
+    answers = plain.perfect()
+    wrong = [clip["clip_id"] for clip in plain.truth.clips if clip["session"] == plain.truth.clips[0]["session"]][:2]
+    record = plain.score({name: answer for name, answer in answers.items() if name not in wrong}).record
+    oca, score = record["metrics"]["oca"], record["metrics"]["score"]
+    assert oca["note"] == "OCA: only 1 of 12 sessions holds a wrong answer, so the interval is wider"
+    assert not oca["one_sided"] and oca["high"] > oca["value"] and score["note"] is None
+    assert oca["strata"] is None  # an imported world
+
+
+def test_map_has_a_value_and_no_interval(plain):
+    found = plain.score(random_answers(plain.truth, seed=1)).record["detection"]["map"]
+    assert (
+        0 < found["value"] < 1
+        and found["low"] is found["high"] is None
+        and "biased in samples of this size" in found["note"]
+    )
 
 
 # Bytes
