@@ -24,7 +24,7 @@ import numpy as np
 
 from harness import disclosure, statistics
 from harness.baselines.write import BASELINES
-from harness.cards import ANSWERS, CARD, Card, predictions_of, read_card
+from harness.cards import ANSWERS, CARD, Card, files_of, predictions_of, read_card
 from harness.comparison.paired import PairedClips, need_every_clip, pair_scores
 from harness.comparison.pairwise import ALPHA, MARGIN, add_holm, paired_test, score_operand, verdict_of
 from harness.errors import HarnessError, UsageError
@@ -206,7 +206,7 @@ def _no_entries(folder: Path) -> dict[Path, str]:
 def _score_cards(cards: dict[Path, Card], request: Request) -> dict[Path, Entry | HarnessError]:
     """Return the scored entry, or the error that broke it, of each card, in the order of `cards`."""
     # Threads are enough, because scoring is mostly the database's work; each has a truth connection of its own.
-    files = [path / card.predictions for path, card in cards.items()]
+    files = [file for path, card in cards.items() for file in files_of(path, card)]
     readable = [file for file in files if is_utf8(str(file))]
     with _Truths(request, readable) as truths, ThreadPoolExecutor(THREADS) as pool:
         entries = pool.map(lambda path: _score_entry(path, cards[path], request, truths), cards)
@@ -258,7 +258,8 @@ def _score_entry(path: Path, card: Card, request: Request, truths: _Truths) -> E
     try:
         with truths.one() as truth:
             reading = card.ingestion(path) | {"follow_card": False}  # it is followed here
-            scored = score(predictions_of(path, card), request=request, opened=truth, **reading)
+            file = path if card.runs_sha256 else predictions_of(path, card)
+            scored = score(file, request=request, opened=truth, **reading)
             _need_same_truth(card, truth)
             return Entry(path, card, scored, card.name)
     except Exception as error:
@@ -360,7 +361,7 @@ def _better(paired: PairedClips, m: int) -> np.ndarray:
     """Return which of the m ranked entries (row) is significantly better than which (column), Holm over all pairs."""
     pairs = list(combinations(range(m), 2))
     gaps = [paired.sums["score"][a] - paired.sums["score"][b] for a, b in pairs]
-    adjusted = statistics.holm([statistics.sign_flip_p(gap)[0] for gap in gaps])
+    adjusted = statistics.holm([paired_test(paired, "score", a, b)["p"] for a, b in pairs])
     better = np.zeros((m, m), bool)
     for (a, b), gap, p in zip(pairs, gaps, adjusted, strict=True):
         if p <= ALPHA and gap.sum():
@@ -383,7 +384,7 @@ def _row(entry: Entry) -> dict[str, Any]:
         "invalid": (passed["present"] - passed["valid"]) / record["n"],
         "flags": [row["flag"] for row in record["audit"] if row["raised"]],
         "signature": record["signature"],
-    } | usage
+    } | ({"runs": record["runs"]["k"]} if "runs" in record else {}) | usage
 
 
 def _verdict(rows: list[dict[str, Any]], paired: PairedClips, m: int) -> str:
