@@ -12,10 +12,11 @@ stands in the card's place, and commands that score say so (`refuse_own_answers`
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import MISSING, Field, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
@@ -108,13 +109,22 @@ def _check(raw: dict[str, Any], path: Path) -> Card:
     if raw.get("runs_sha256") and "predictions_sha256" not in raw:
         raw = {**raw, "predictions_sha256": ""}
     elif raw.get("runs_sha256"):
-        raise UsageError(f"{path}: has predictions_sha256 and runs_sha256; an entry is one file or the runs of a method")
+        raise UsageError(
+            f"{path}: has predictions_sha256 and runs_sha256; an entry is one file or the runs of a method"
+        )
     if unknown := sorted(set(raw) - set(known)):
         names = ", ".join(_cut(name) for name in unknown[:FAULTS_SHOWN]) + (", ..." if unknown[FAULTS_SHOWN:] else "")
         raise UsageError(f"{path}: unknown keys {names} (harness schema card lists the known ones)")
     if missing := [name for name, field in known.items() if _default(field) is MISSING and name not in raw]:
         raise UsageError(f"{path}: missing keys {', '.join(missing)}")
-    types: dict[str, Any] = {"float": (int, float), "int": int, "bool": bool, "str": str, "list[str]": list, "dict[str, Any]": dict}
+    types: dict[str, Any] = {
+        "float": (int, float),
+        "int": int,
+        "bool": bool,
+        "str": str,
+        "list[str]": list,
+        "dict[str, Any]": dict,
+    }
     for name, value in raw.items():
         expected = types[_plain_type(known[name])]
         if not isinstance(value, expected) or (isinstance(value, bool) and expected is not bool):
@@ -269,15 +279,42 @@ def write_entry(
     """
     path = folder / card.predictions
     write_atomically(path, write)
-    return finish_entry(folder, replace(card, predictions_sha256=sha256(path)), training, clip_map)
+    _remove_runs(folder, 0)
+    return _finish_entry(folder, replace(card, predictions_sha256=sha256(path)), training, clip_map)
 
 
-def finish_entry(
+def write_method(
     folder: Path,
     card: Card,
+    writes: Sequence[Callable[[Path], object]],
     training: Mapping[str, Any] | None = None,
     clip_map: ClipMap | None = None,
 ) -> Card:
+    """Write an entry of several runs, as `write_entry` writes one of one file; `writes` [K] are called in order.
+
+    Predictions and further runs that an earlier entry left in the folder are removed.
+    """
+    files = [folder / RUNS / f"{number}.jsonl" for number in range(1, len(writes) + 1)]
+    (folder / RUNS).mkdir(parents=True, exist_ok=True)
+    for path, write in zip(files, writes, strict=True):
+        write_atomically(path, write)
+    _remove_runs(folder, len(files))
+    (folder / PREDICTIONS).unlink(missing_ok=True)
+    card = replace(card, predictions=PREDICTIONS, predictions_sha256="", runs_sha256=[sha256(path) for path in files])
+    return _finish_entry(folder, card, training, clip_map)
+
+
+def _remove_runs(folder: Path, above: int) -> None:
+    """Remove the runs of a folder with a number above this one, and the folder of runs where it is empty then."""
+    for path in (folder / RUNS).glob("*.jsonl"):
+        if (found := RUN_FILE.fullmatch(path.name)) and int(found[1]) > above:
+            path.unlink()
+    if not above:
+        with contextlib.suppress(OSError):  # it is not there, or holds something else
+            (folder / RUNS).rmdir()
+
+
+def _finish_entry(folder: Path, card: Card, training: Mapping[str, Any] | None, clip_map: ClipMap | None) -> Card:
     """Write training record, clip map and, last, the card of an entry whose predictions are in their places."""
     if training is None:
         (folder / TRAINING).unlink(missing_ok=True)

@@ -384,7 +384,8 @@ def _row(entry: Entry) -> dict[str, Any]:
         "invalid": (passed["present"] - passed["valid"]) / record["n"],
         "flags": [row["flag"] for row in record["audit"] if row["raised"]],
         "signature": record["signature"],
-    } | ({"runs": record["runs"]["k"]} if "runs" in record else {}) | usage
+        "runs": len(entry.score.runs),
+    } | usage
 
 
 def _verdict(rows: list[dict[str, Any]], paired: PairedClips, m: int) -> str:

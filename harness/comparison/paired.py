@@ -148,8 +148,8 @@ def pair_scores(scores: list[Score], names: list[str]) -> PairedClips:
             if score.record[key] != first.record[key]:
                 raise UsageError(f"{name} and {names[0]} cannot be compared: their {key} differ")
     runs = _read([file for score in scores for file in score.runs])
-    starts = np.cumsum([0, *(len(score.runs) for score in scores)]).tolist()
-    of_entries = [runs[start:end] for start, end in zip(starts, starts[1:], strict=False)]
+    rest = iter(runs)
+    of_entries = [[next(rest) for _ in score.runs] for score in scores]
     tables = [own[0] for own in of_entries]
     return PairedClips(
         names=names,

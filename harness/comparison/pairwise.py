@@ -16,7 +16,7 @@ import numpy as np
 
 from harness import disclosure, statistics
 from harness.baselines.write import BASELINES, write_baseline
-from harness.cards import PREDICTIONS, entry_folder, predictions_of, read_card
+from harness.cards import PREDICTIONS, RUN_FILE, RUNS, entry_folder, predictions_of, read_card
 from harness.comparison.paired import PAIRED_METRICS, PairedClips, need_every_clip, pair_scores
 from harness.errors import UsageError
 from harness.ingestion.rows import NAME, is_path
@@ -246,6 +246,8 @@ def _entry(name: str, score: Score) -> dict[str, Any]:
 
 def short_name(path: Path) -> str:
     """Return a file's name without its known endings; of an entry's predictions the name of its folder."""
+    if run := RUN_FILE.fullmatch(path.name) if path.parent.name == RUNS else None:
+        return f"{path.parent.parent.name} run {run[1]}"
     stem, _ = split_ending(path.name)
     return path.parent.name if stem == Path(PREDICTIONS).stem and path.parent.name else stem
 

@@ -52,6 +52,8 @@ def leaderboard(folder: Path, request: Request) -> dict[str, Any]:
     ladder = Ladder(seal.log.with_suffix(".ladder.json"), seal.commitment, inside)
     for entry in sorted(entries, key=lambda entry: entry.name):
         try:
+            if len(entry.score.runs) > 1:
+                raise SubmissionError("a method of several runs; on a sealed split an entry is one file")
             disclosure.check_answered(entry.score.record)
         except SubmissionError as error:
             unranked.broken.append({"name": entry.name, "error": str(error)})

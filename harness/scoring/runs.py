@@ -1,4 +1,4 @@
-"""Score of a method: the mean over its runs (seeds, or repeats of a stochastic model), and how far another mean may lie.
+"""Score of a method: the mean over its runs (seeds, repeats of a stochastic model), and how these spread.
 
 The record is that of run 1, for clips, failure modes and slices are those of one file, with two sections changed: the
 headline metrics are of the mean over the runs, and `runs` says how many there are and how they spread.

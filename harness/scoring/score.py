@@ -77,12 +77,13 @@ def score(
     Returns a Score; of a sealed split it is redacted unless its organiser asks. Raises SubmissionError (lines were
     rejected), TruthError, UsageError; all are HarnessError.
     """
-    if is_path(submission) and len(files := method_files(submission)) > 1:
+    files = method_files(submission) if is_path(submission) else []
+    if len(files) > 1:
         chosen = Request.of(request, **choices)
         _refuse_sealed_method(submission, chosen)
         runs = [score(file, training=training, request=chosen, opened=opened) for file in files]
-        return score_of_method(runs, name, shown_name(submission), opened)
-    submission = prediction_file(submission) if is_path(submission) else submission
+        return score_of_method(runs, name, shown_name(str(submission)), opened)
+    submission = files[0] if files else prediction_file(submission) if is_path(submission) else submission
     request, said = as_its_card_says(submission, Request.of(request, **choices))
     check_name(name)
     beside = submission if is_path(submission) else STDIN  # rows have no folder
