@@ -33,7 +33,9 @@ def command(submission: str, **choices: Any) -> None:
     """Make an entry of the predictions in FILE, so that the leaderboard shows it.
 
     Checks FILE as `harness score` does, copies it to DIR/NAME, writes the card.toml that pins it, and prints the head
-    of its score. FILE may be a folder with runs/1.jsonl to runs/K.jsonl, the runs of a method. The options that say how the file is read go into the card.
+    of its score. FILE may be a folder with runs/1.jsonl to runs/K.jsonl, the runs of a method.
+
+    The options that say how the file is read go into the card.
 
     \b
     Example:

@@ -72,7 +72,7 @@ def _record(runs: list[Score], sums: list[Totals]) -> dict[str, Any]:
             "k": len(runs),
             "note": NOTE,
             "sha256": digests,
-            "identical": len(set(digests)) == 1,
+            "alike": all(np.array_equal(run[name], sums[0][name], equal_nan=True) for run in sums for name in run),
             "values": values,
             "sd": {key: spread(found) for key, found in values.items()},
         },

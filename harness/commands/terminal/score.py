@@ -68,8 +68,8 @@ def _runs(record: dict[str, Any], out: Console) -> None:
         values = ", ".join(number(value) for value in section["values"]["score"])
         spread = "" if section["sd"]["score"] is None else f", standard deviation {number(section['sd']['score'])}"
         remark(out, f"mean of {section['k']} runs (score {values}{spread}); {section['note']}")
-        if section["identical"]:
-            warn(out, "all runs are the same, byte for byte: they say nothing about how runs differ")
+        if section["alike"]:
+            warn(out, "all runs answer alike: they say nothing about how runs differ")
 
 
 def _answer(record: dict[str, Any], out: Console, title: str) -> None:
