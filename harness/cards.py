@@ -132,7 +132,7 @@ def _check(raw: dict[str, Any], path: Path) -> Card:
     card = Card(**raw)
     if not card.name or not card.name.isprintable():
         raise UsageError(f"{path}: name = {_cut(repr(card.name))}, expected printable text")
-    digests = {name: raw[name] for name in ("predictions_sha256", "clip_map_sha256") if name in raw}
+    digests: dict[str, Any] = {name: raw[name] for name in ("predictions_sha256", "clip_map_sha256") if name in raw}
     if card.runs_sha256:
         digests = {f"runs_sha256[{i}]": digest for i, digest in enumerate(card.runs_sha256)} | digests
         digests.pop("predictions_sha256")

@@ -25,7 +25,7 @@ ANSWER = ("clip_id", "dominant_operation", "temporal_segment", "next_operation")
 
 
 class Repeats(NamedTuple):
-    """Outcome of several runs: the entry's folder, each run's outcome, and whether all answers are the same."""
+    """Outcome of several runs: the entry's folder, the outcomes of this call, and whether all answers are the same."""
 
     folder: Path
     runs: list[Prediction]
@@ -49,12 +49,11 @@ def predict_repeats(
         shutil.rmtree(folder / RUNS, ignore_errors=True)
     elif any((folder / name).exists() for name in (CARD, PREDICTIONS, PART)) or run_files(folder):
         raise UsageError(f"{folder}: holds an entry already, or an unfinished run of it; --fresh replaces it")
-    say, found = choices.pop("say", lambda _: None), []
+    say, found = choices.pop("say", lambda _: None), list[Prediction]()
     for number in range(1, repeats + 1):
         part = folder / RUNS / str(number)
         if (part / CARD).exists() and not (part / PART).exists():
             say(f"run {number} of {repeats} is finished already")
-            found.append(None)
             continue
         say(f"run {number} of {repeats}")
         mine = {name: value.replace(PLACE, str(number)) for name, value in (options or {}).items()}
@@ -65,7 +64,7 @@ def predict_repeats(
     one_model = not any(PLACE in str(text) for text in (model, *(options or {}).values()))
     _write(folder, parts, one_model)
     alike = len({_answers(path) for path in run_files(folder)}) == 1
-    return Repeats(folder, [one for one in found if one is not None], alike)
+    return Repeats(folder, found, alike)
 
 
 def _write(folder: Path, parts: list[Path], one_model: bool) -> None:

@@ -153,14 +153,15 @@ def _gather_files(recipe: dict[str, Any], folder: Path, request: Request) -> Gat
     """Gather the operands of a report or comparison: files by their digests, and baselines that have no file."""
     files = [file for file in sorted(folder.rglob("*")) if file.is_file()]
     known = {sha256(file): file for file in files}
-    operands: list[str | Path | None] = []
+    operands: list[str | Path] = []
     for entry in recipe["operands"]:
         file = known.get(entry["sha256"])
         if file is None and entry["name"] not in BASELINES:
             what = f"the digest {entry['sha256'][:16]} of {entry['name']}"
             raise UsageError(f"{shown_name(folder)} holds no file with {what}")
-        operands.append(file if file is None or entry["runs"] == 1 else folder_of(file))
-    operands = [operand or entry["name"] for operand, entry in zip(operands, recipe["operands"], strict=True)]
+        if file is not None and entry["runs"] > 1:
+            file = folder_of(file)
+        operands.append(file or entry["name"])
     names = [entry["name"] for entry in recipe["operands"]]
     if recipe["kind"] == "report":
         request = replace(request, follow_card=False)  # the page says how its file was read

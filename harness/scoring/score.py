@@ -34,11 +34,11 @@ from harness.ingestion.rows import NAME, is_path, write_rows
 from harness.ingestion.submission_file import STDIN, SubmissionFile, open_submission, shown_name
 from harness.scoring.clip_facts import ClipFacts, make_clip_facts
 from harness.scoring.known_failures import known_failures
+from harness.scoring.methods.mean import score_of_method
 from harness.scoring.record import FORMAT, measure, to_bytes
 from harness.scoring.request import Request
 from harness.scoring.result import Score
 from harness.scoring.rounding import rounding_of
-from harness.scoring.runs import score_of_method
 from harness.scoring.score_cache import ANSWERS, RECORD, key
 from harness.scoring.signature import check_name, signature, with_name
 from harness.scoring.training_record import read_training_record
@@ -67,7 +67,7 @@ def score(
     """Score predictions against the truth of a split: a file ("-" is standard input), dicts, or a pandas DataFrame.
 
     An entry may be given as its folder, or by its name in `submissions/`, instead of its predictions. A folder with
-    runs/1.jsonl to runs/K.jsonl is a method: its value is the mean over the runs (`scoring.runs`).
+    runs/1.jsonl to runs/K.jsonl is a method: its value is the mean over the runs (`scoring.methods.mean`).
     Dicts and rows of a DataFrame are read as the lines of a file would be; problems name them by number, from 1.
     `choices`: fields of a Request, such as `split="test-large"` or `lenient=True`; `request`: the Request that they
     change. `name`: the model's name, shown and pinned in the signature; scorings of a sealed split are logged by it.
@@ -80,7 +80,7 @@ def score(
     files = method_files(submission) if is_path(submission) else []
     if len(files) > 1:
         chosen = Request.of(request, **choices)
-        _refuse_sealed_method(submission, chosen)
+        _refuse_sealed_method(shown_name(str(submission)), chosen)
         runs = [score(file, training=training, request=chosen, opened=opened) for file in files]
         return score_of_method(runs, name, shown_name(str(submission)), opened)
     submission = files[0] if files else prediction_file(submission) if is_path(submission) else submission
@@ -124,11 +124,11 @@ def method_files(submission: str | Path) -> list[Path]:
     return run_files(submission)
 
 
-def _refuse_sealed_method(submission: str | Path, request: Request) -> None:
+def _refuse_sealed_method(name: str, request: Request) -> None:
     """Raise UsageError for a method on a sealed split, whose scorings are logged file by file."""
     if not request.organiser and locate(request.world, cache_home(request.home)).seal is not None:
         raise UsageError(
-            f"{shown_name(submission)}: {request.world} is sealed, and there a scoring is of one file: score one of "
+            f"{name}: {request.world} is sealed, and there a scoring is of one file: score one of "
             "the runs, or let the organiser score the method (--organiser)"
         )
 

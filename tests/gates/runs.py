@@ -1,9 +1,9 @@
 """How often is one of two equally good methods called better, when each run of a method has a luck of its own?
 
 A run (a training with another seed, say) is as good as its method plus a luck that all its clips share, normal with the
-*run SD* in score; in each session both methods meet the same difficulty, and each run again has a small luck of its own.
-No difference is real, so every "different" is false. The harness's test counts the spread of the runs as error; the sign
-flip over the runs' summed sessions, which stands beside it, knows sessions only.
+*run SD* in score. In each session both methods meet the same difficulty, and each run again has a small luck of its
+own. No difference is real, so every "different" is false. The harness's test counts the spread of the runs as error;
+the sign flip over the runs' summed sessions, which stands beside it, knows sessions only.
 
 Run from the repository root: `python -m tests.gates.runs`. Exit code 1 where the gate does not hold.
 """
@@ -74,8 +74,8 @@ def run_gate(pairs: int = PAIRS) -> Gate:
     text = (
         f"{pairs:,} seeded pairs of equally good methods, {CLIPS} clips a session, and the share that is called "
         f'"different" at a nominal {percent(LEVEL)}. A run is as good as its method plus a luck of its own (run SD, in '
-        f"score). Demanded of the t test over sessions and runs: at most {percent(ALLOWED)} in each cell. The sign flip "
-        "over the summed sessions stands beside it. Reported: two runs a side, of which the harness makes no claim "
+        f"score). Demanded of the t test over sessions and runs: at most {percent(ALLOWED)} in each cell. The sign "
+        "flip over the summed sessions stands beside it. Reported: two runs a side, of which the harness makes no claim "
         "about methods."
     )
     tables = ["Gate:", _table(cells), "Reported:", _table(few)]

@@ -49,7 +49,7 @@ def _session_sums(runs: list[Score], opened: Truth | None) -> list[Totals]:
     request = runs[0].request
     with ExitStack() as stack:
         truth = opened or stack.enter_context(request.open([run.answers for run in runs]))
-        found = []
+        found = list[Totals]()
         for run in runs:
             restore_answers(truth, run.answers)
             found.append(make_clip_facts(truth, request.rules).sessions)
