@@ -47,7 +47,9 @@ def predict_repeats(
         raise UsageError("--repeats is about the clips of a split: --clips asks once")
     if choices.get("fresh"):
         shutil.rmtree(folder / RUNS, ignore_errors=True)
-    elif any((folder / name).exists() for name in (CARD, PREDICTIONS, PART)) or run_files(folder):
+    elif any((folder / name).exists() for name in (CARD, PREDICTIONS, PART)) or (
+        run_files(folder) and not (folder / RUNS / "1" / CARD).exists()  # with it, the last step was cut off
+    ):
         raise UsageError(f"{folder}: holds an entry already, or an unfinished run of it; --fresh replaces it")
     say, found = choices.pop("say", lambda _: None), list[Prediction]()
     for number in range(1, repeats + 1):

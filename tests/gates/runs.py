@@ -75,8 +75,8 @@ def run_gate(pairs: int = PAIRS) -> Gate:
         f"{pairs:,} seeded pairs of equally good methods, {CLIPS} clips a session, and the share that is called "
         f'"different" at a nominal {percent(LEVEL)}. A run is as good as its method plus a luck of its own (run SD, in '
         f"score). Demanded of the t test over sessions and runs: at most {percent(ALLOWED)} in each cell. The sign "
-        "flip over the summed sessions stands beside it. Reported: two runs a side, of which the harness makes no claim "
-        "about methods."
+        "flip over the summed sessions stands beside it. Reported: two runs a side, of which the harness makes no "
+        "claim about methods."
     )
     tables = ["Gate:", _table(cells), "Reported:", _table(few)]
     return Gate("Methods", text, tables, all(rates.with_runs <= ALLOWED for rates in cells.values()))
