@@ -114,7 +114,9 @@ def _recipe(gathered: Gathered) -> dict[str, Any]:
             for entry, command in zip(gathered.entries, gathered.commands, strict=True)
         ],
         "operands": [
-            {"name": entry.name, "sha256": _sha256(entry), "runs": len(entry.score.runs)} for entry in gathered.operands
+            {"name": entry.name, "sha256": _sha256(entry)}
+            | ({"runs": len(entry.score.runs)} if len(entry.score.runs) > 1 else {})
+            for entry in gathered.operands
         ],
     }
 

@@ -159,7 +159,7 @@ def _gather_files(recipe: dict[str, Any], folder: Path, request: Request) -> Gat
         if file is None and entry["name"] not in BASELINES:
             what = f"the digest {entry['sha256'][:16]} of {entry['name']}"
             raise UsageError(f"{shown_name(folder)} holds no file with {what}")
-        if file is not None and entry["runs"] > 1:
+        if file is not None and "runs" in entry:
             file = folder_of(file)
         operands.append(file or entry["name"])
     names = [entry["name"] for entry in recipe["operands"]]
