@@ -1,15 +1,17 @@
 """Ablations: `python -m finetune.ablations WORK [ARM ...]` trains small twins that differ in one thing, and compares.
 
 Every arm is trained with the same seeds and scored by the harness on the validation split and on the same clips drawn
-in a domain that no training clip has (SHIFTED). It is paired with `base` clip by clip: the sums of a session are added
-over the seeds, so intervals and sign-flip tests are over sessions. Holm's adjustment is over the arms. Arms that change
-only how an adapter is asked train nothing. `WORK/table.md` holds the result.
+in a domain that no training clip has (SHIFTED). An arm is a method and its seeds are its runs: it is paired with `base`
+as `harness compare` pairs two methods, so that the spread of the trainings is part of the error. Holm's adjustment is
+over the arms. Arms that change only how an adapter is asked train nothing. `WORK/table.md` holds the result, and
+SUMS, in the repository, the right answers of each seed and session, from which every difference can be made again.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field, replace
@@ -26,14 +28,18 @@ from finetune import config as configs
 from finetune.config import Config
 from harness.cards import TRAINING
 from harness.comparison.paired import pair_scores
+from harness.comparison.pairwise import paired_test
 from harness.metrics_table import BY_KEY
-from harness.statistics import holm, identity_interval, sign_flip_p
+from harness.scoring.methods.mean import score_of_method
+from harness.statistics import holm
 from reference.files import write_text
 from reference.pool import end_with_parent
 from reference.rendering.render_split import render
 from reference.rendering.request import Request
 
 CONFIG = Path(__file__).parent / "runs" / "ablation.toml"
+SUMS = Path(__file__).parent / "runs" / "ablation-sums.json"
+"""Right answers of each arm, seed, rendering and metric, session by session; written by every run."""
 SEEDS = (0, 1, 2)
 CLIPS = 1000
 SHIFTED = "camera"
@@ -192,27 +198,43 @@ def rows(work: Path, arms: Sequence[str]) -> Iterator[list[str]]:
 
 
 def paired_difference(work: Path, arm: str, rendering: str, metric: str) -> dict[str, Any]:
-    """Return `difference` (arm minus base on the same clips), its interval `low` to `high`, and `p`."""
-    files = [answers_path(work, which, seed, rendering) for which in (arm, "base") for seed in SEEDS]
-    scores = [harness.score(file, split="validation") for file in files]
-    both = pair_scores(scores, [file.stem for file in files])
-    # A session is one unit whatever the number of seeds: its runs share the clips, so they are no independent sample.
-    # Leaving a session out of numerator and denominator gives the jackknife's values.
-    counted = both.denominators(metric) > 0
-    n = both.denominators(metric)[counted] * len(SEEDS)
-    sums = both.sums[metric][:, counted]
-    gap = sums[: len(SEEDS)].sum(0) - sums[len(SEEDS) :].sum(0)
-    interval = identity_interval(gap.sum() / n.sum(), (gap.sum() - gap) / (n.sum() - n), n)
-    return {
-        "difference": float(gap.sum() / n.sum()),
-        "low": interval.low,
-        "high": interval.high,
-        "p": sign_flip_p(gap)[0],
-    }
+    """Return `difference` (arm minus base, methods whose runs are the seeds), its interval `low` to `high`, and `p`."""
+    arms = [arm, "base"]
+    test = paired_test(pair_scores([_method(work, one, rendering) for one in arms], arms), metric, 0, 1)
+    return {key: test[key] for key in ("difference", "low", "high", "p")}
+
+
+def _method(work: Path, arm: str, rendering: str) -> harness.Score:
+    """Return the score of an arm as a method, the mean over its seeds."""
+    files = [answers_path(work, arm, seed, rendering) for seed in SEEDS]
+    return score_of_method([harness.score(file, split="validation") for file in files], arm, arm)
+
+
+def session_sums(work: Path, arms: Sequence[str]) -> dict[str, Any]:
+    """Return the right answers of each rendering, arm and metric: a list of sessions for each seed.
+
+    `clips` has the sums' denominators, by metric; those of the score are weighted as its sums are.
+    """
+    found: dict[str, Any] = {"seeds": list(SEEDS), "clips": {}, "sums": {}}
+    for rendering in ("validation", SHIFTED):
+        for arm in arms:
+            files = [answers_path(work, arm, seed, rendering) for seed in SEEDS]
+            runs = pair_scores([harness.score(file, split="validation") for file in files], [str(s) for s in SEEDS])
+            found["clips"] = {key: runs.denominators(key).tolist() for key in COLUMNS}
+            sums = {key: runs.sums[key].tolist() for key in COLUMNS}
+            found["sums"].setdefault(rendering, {})[arm] = sums
+    return found
+
+
+def write_sums(work: Path, arms: Sequence[str], path: Path = SUMS) -> None:
+    """Write the session sums of `base` and the arms, a line for each seed."""
+    text = json.dumps(session_sums(work, ["base", *arms]), indent=1)
+    flat = re.sub(r"\[[\d,\s]+\]", lambda found: " ".join(found[0].split()), text)
+    write_text(path, flat + "\n")
 
 
 def _difference_cell(test: dict[str, Any] | None) -> str:
-    """Return a difference with its interval, bold if it is significant after the adjustment."""
+    """Return a difference with its interval, bold if it is significant after the adjustment over the arms."""
     if test is None:
         return ""
     text = f"{test['difference']:+.3f} [{test['low']:+.3f}, {test['high']:+.3f}]"
@@ -242,6 +264,7 @@ def main(work: Path, arms: tuple[str, ...], workers: int) -> None:
                 )
     text = table(work, chosen)
     (work / "table.md").write_text(text, encoding="utf-8")
+    write_sums(work, chosen)
     click.echo(text, nl=False)
 
 

@@ -4,16 +4,19 @@ Unknown keys are refused, so that a misspelt key is not a silent default. The pu
 alone is free: texts, numbers, booleans, lists and tables of them that say how the predictions were made. Every entry is
 written by `write_entry`.
 
+An entry of one file holds `predictions.jsonl`; an entry of a method holds `runs/1.jsonl` to `runs/K.jsonl`, never both.
+
 Answers about clips of the user's own are no entry, because nothing is known that could judge them: `answers.json`
 stands in the card's place, and commands that score say so (`refuse_own_answers`).
 """
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import MISSING, Field, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
@@ -26,6 +29,9 @@ from reference.task import DEFAULT_WORLD
 from reference.toml import read_toml
 
 CARD, PREDICTIONS, TRAINING, CLIP_MAP = "card.toml", "predictions.jsonl", "training.json", "clip_map.json"
+RUNS = "runs"
+"""Folder of an entry that holds its method's runs."""
+RUN_FILE = re.compile(r"([1-9][0-9]{0,3})\.jsonl")
 ANSWERS, ANSWERS_PAGE, ANSWERS_FORMAT = "answers.json", "answers.html", "warehouse-harness/answers-1"
 """Of answers about own clips: what stands in the card's place, their page, and the form of the former."""
 READING = ("adapter", "fps", "clip_frames", "lenient", "ignore_extra")
@@ -54,8 +60,9 @@ class Card:
     world: str
     split: str
     truth_digest: str  # "" where a commitment stands in its place
-    predictions_sha256: str
+    predictions_sha256: str  # "" where the runs of a method stand in its place
     predictions: str = PREDICTIONS
+    runs_sha256: list[str] = field(default_factory=list)  # of runs/1.jsonl to runs/K.jsonl
     commitment: str = ""  # of a sealed split, whose truth digest is its organiser's alone
     uses_truth: bool = False
     model: str = ""
@@ -78,7 +85,7 @@ class Card:
         Raises UsageError where the map is not the one whose sum the card states.
         """
         return {
-            "clip_map": read_clip_map(_pinned(folder / self.clip_map, self.clip_map_sha256)) if self.clip_map else None,
+            "clip_map": read_clip_map(pinned(folder / self.clip_map, self.clip_map_sha256)) if self.clip_map else None,
             "adapter": self.adapter or None,
             "fps": self.fps,
             "clip_frames": self.clip_frames,
@@ -99,12 +106,25 @@ def _check(raw: dict[str, Any], path: Path) -> Card:
         raw = {**raw, "truth_digest": ""}
     elif raw.get("commitment"):
         raise UsageError(f"{path}: has truth_digest and commitment; a card pins the truth by one of them")
+    if raw.get("runs_sha256") and "predictions_sha256" not in raw:
+        raw = {**raw, "predictions_sha256": ""}
+    elif raw.get("runs_sha256"):
+        raise UsageError(
+            f"{path}: has predictions_sha256 and runs_sha256; an entry is one file or the runs of a method"
+        )
     if unknown := sorted(set(raw) - set(known)):
         names = ", ".join(_cut(name) for name in unknown[:FAULTS_SHOWN]) + (", ..." if unknown[FAULTS_SHOWN:] else "")
         raise UsageError(f"{path}: unknown keys {names} (harness schema card lists the known ones)")
     if missing := [name for name, field in known.items() if _default(field) is MISSING and name not in raw]:
         raise UsageError(f"{path}: missing keys {', '.join(missing)}")
-    types: dict[str, Any] = {"float": (int, float), "int": int, "bool": bool, "str": str, "dict[str, Any]": dict}
+    types: dict[str, Any] = {
+        "float": (int, float),
+        "int": int,
+        "bool": bool,
+        "str": str,
+        "list[str]": list,
+        "dict[str, Any]": dict,
+    }
     for name, value in raw.items():
         expected = types[_plain_type(known[name])]
         if not isinstance(value, expected) or (isinstance(value, bool) and expected is not bool):
@@ -112,9 +132,14 @@ def _check(raw: dict[str, Any], path: Path) -> Card:
     card = Card(**raw)
     if not card.name or not card.name.isprintable():
         raise UsageError(f"{path}: name = {_cut(repr(card.name))}, expected printable text")
-    for name in ("commitment" if "commitment" in raw else "truth_digest", "predictions_sha256", "clip_map_sha256"):
-        if name in raw and not re.fullmatch("[0-9a-f]{64}", raw[name]):
-            shown = _cut(repr(raw[name]))
+    digests: dict[str, Any] = {name: raw[name] for name in ("predictions_sha256", "clip_map_sha256") if name in raw}
+    if card.runs_sha256:
+        digests = {f"runs_sha256[{i}]": digest for i, digest in enumerate(card.runs_sha256)} | digests
+        digests.pop("predictions_sha256")
+    pin = "commitment" if "commitment" in raw else "truth_digest"
+    for name, digest in ({pin: raw[pin]} | digests).items():
+        if not isinstance(digest, str) or not re.fullmatch("[0-9a-f]{64}", digest):
+            shown = _cut(repr(digest))
             raise UsageError(f"{path}: {name} = {shown}, expected a sha256 as 64 lower-case hexadecimal digits")
     for name in ("fps", "clip_frames"):
         if name in raw and not 0 < raw[name] < math.inf:
@@ -168,11 +193,70 @@ def _is_there(path: Path) -> bool:
 
 
 def predictions_of(folder: Path, card: Card) -> Path:
-    """Return the path of the predictions. Raises UsageError where the file is not the one whose sum the card states."""
-    return _pinned(folder / card.predictions, card.predictions_sha256)
+    """Return the path of the predictions, of a method those of run 1.
+
+    Raises UsageError where the file is not the one whose sum the card states.
+    """
+    return runs_of(folder, card)[0]
 
 
-def _pinned(path: Path, digest: str) -> Path:
+def runs_of(folder: Path, card: Card) -> list[Path]:
+    """Return the paths of all runs of an entry; of an entry of one file its predictions.
+
+    Raises UsageError where a file is not the one whose sum the card states, or where the folder holds both forms.
+    """
+    found = run_files(folder)
+    if found and not card.runs_sha256:
+        raise UsageError(f"{folder}: holds {RUNS}/, the card is of {card.predictions}; an entry is one of the two")
+    if not card.runs_sha256:
+        return [pinned(folder / card.predictions, card.predictions_sha256)]
+    if len(found) != len(card.runs_sha256):
+        raise UsageError(f"{folder}: holds {len(found)} runs, the card says {len(card.runs_sha256)}")
+    return [pinned(path, digest) for path, digest in zip(found, card.runs_sha256, strict=True)]
+
+
+def run_files(folder: str | Path) -> list[Path]:
+    """Return runs/1.jsonl to runs/K.jsonl of a folder; an empty list where it holds no such folder.
+
+    Raises UsageError where the runs are not numbered from 1 on without a gap, and beside a predictions.jsonl.
+    """
+    folder = Path(folder)
+    try:
+        names = [path.name for path in (folder / RUNS).iterdir()]
+    except OSError:
+        return []
+    numbers = sorted(int(found[1]) for name in names if (found := RUN_FILE.fullmatch(name)))
+    if not numbers:
+        return []
+    if _is_there(folder / PREDICTIONS):
+        raise UsageError(f"{folder}: holds {PREDICTIONS} and {RUNS}/; an entry is one file or the runs of a method")
+    if numbers != list(range(1, len(numbers) + 1)):
+        gap = next(number for number in range(1, numbers[-1]) if number not in numbers)
+        raise UsageError(f"{folder / RUNS}: {gap}.jsonl is missing; runs are numbered from 1 on without a gap")
+    return [folder / RUNS / f"{number}.jsonl" for number in numbers]
+
+
+def files_of(folder: Path, card: Card) -> list[Path]:
+    """Return the paths at which an entry's files should lie, unchecked."""
+    runs = [folder / RUNS / f"{number}.jsonl" for number in range(1, len(card.runs_sha256) + 1)]
+    return runs or [folder / card.predictions]
+
+
+def folder_of(predictions: Path) -> Path:
+    """Return the folder in which the card and the training record of a prediction file lie."""
+    is_run = predictions.parent.name == RUNS and RUN_FILE.fullmatch(predictions.name)
+    return predictions.parent.parent if is_run else predictions.parent
+
+
+def stated_sum(card: Card, predictions: Path) -> str | None:
+    """Return the sum that the card in a prediction file's `folder_of` states of it, None where it is of other files."""
+    if not card.runs_sha256:
+        return card.predictions_sha256 if predictions.name == card.predictions else None
+    found = RUN_FILE.fullmatch(predictions.name)
+    return dict(enumerate(card.runs_sha256, start=1)).get(int(found[1])) if found else None
+
+
+def pinned(path: Path, digest: str) -> Path:
     """Return the path of a file. Raises UsageError where it is not the one with this SHA-256."""
     with open_regular(path, UsageError) as file:
         found = sha256(file)
@@ -195,6 +279,43 @@ def write_entry(
     """
     path = folder / card.predictions
     write_atomically(path, write)
+    _remove_runs(folder, 0)
+    return _finish_entry(folder, replace(card, predictions_sha256=sha256(path)), training, clip_map)
+
+
+def write_method(
+    folder: Path,
+    card: Card,
+    writes: Sequence[Callable[[Path], object]],
+    training: Mapping[str, Any] | None = None,
+    clip_map: ClipMap | None = None,
+) -> Card:
+    """Write an entry of several runs, as `write_entry` writes one of one file; `writes` [K] are called in order.
+
+    Predictions and further runs that an earlier entry left in the folder are removed.
+    """
+    files = [folder / RUNS / f"{number}.jsonl" for number in range(1, len(writes) + 1)]
+    (folder / RUNS).mkdir(parents=True, exist_ok=True)
+    for path, write in zip(files, writes, strict=True):
+        write_atomically(path, write)
+    _remove_runs(folder, len(files))
+    (folder / PREDICTIONS).unlink(missing_ok=True)
+    card = replace(card, predictions=PREDICTIONS, predictions_sha256="", runs_sha256=[sha256(path) for path in files])
+    return _finish_entry(folder, card, training, clip_map)
+
+
+def _remove_runs(folder: Path, above: int) -> None:
+    """Remove the runs of a folder with a number above this one, and the folder of runs where it is empty then."""
+    for path in (folder / RUNS).glob("*.jsonl"):
+        if (found := RUN_FILE.fullmatch(path.name)) and int(found[1]) > above:
+            path.unlink()
+    if not above:
+        with contextlib.suppress(OSError):  # it is not there, or holds something else
+            (folder / RUNS).rmdir()
+
+
+def _finish_entry(folder: Path, card: Card, training: Mapping[str, Any] | None, clip_map: ClipMap | None) -> Card:
+    """Write training record, clip map and, last, the card of an entry whose predictions are in their places."""
     if training is None:
         (folder / TRAINING).unlink(missing_ok=True)
     else:
@@ -204,7 +325,6 @@ def write_entry(
     else:
         write_json(folder / CLIP_MAP, dict(clip_map) if isinstance(clip_map, Mapping) else list(clip_map))
         card = replace(card, clip_map=CLIP_MAP, clip_map_sha256=sha256(folder / CLIP_MAP))
-    card = replace(card, predictions_sha256=sha256(path))
     write_card(folder, card)
     for name in (ANSWERS, ANSWERS_PAGE):
         (folder / name).unlink(missing_ok=True)
@@ -261,6 +381,7 @@ def write_card(folder: Path, card: Card) -> None:
     """Write a card without the fields that have their default value; the file appears whole or not at all."""
     values = {field.name: getattr(card, field.name) for field in fields(Card)}
     known = {field.name: _default(field) for field in fields(Card)} | ({"truth_digest": ""} if card.commitment else {})
+    known |= {"predictions_sha256": ""} if card.runs_sha256 else {}
     text = "\n".join(_table({name: value for name, value in values.items() if value != known[name]})) + "\n"
     write_text(folder / CARD, text)
 
@@ -293,7 +414,8 @@ def _default(field: Field) -> Any:
 
 
 def _type_name(field: Field) -> str:
-    return "a table" if field.type == "dict[str, Any]" else _plain_type(field)
+    names = {"dict[str, Any]": "a table", "list[str]": "a list of texts"}
+    return names.get(str(field.type)) or _plain_type(field)
 
 
 def _plain_type(field: Field) -> str:

@@ -334,8 +334,12 @@ def holm(p: Any) -> np.ndarray:
 
 def minimum_detectable(se: float, sessions: int, level: float = ALPHA, power: float = POWER) -> float:
     """Return the smallest true difference that a two-sided test at `level` finds with this power, in units of `se`."""
+    return detectable(se, sessions - 1, level, power)
+
+
+def detectable(se: float, df: float, level: float = ALPHA, power: float = POWER) -> float:
+    """Return the smallest true difference that a test with `df` degrees of freedom finds with this power."""
     # Bloom 1995.
-    df = sessions - 1
     return (t_quantile(1 - level / 2, df) + t_quantile(power, df)) * se
 
 
@@ -360,6 +364,7 @@ class PairTest:
     alpha: float
     m: int
     differing: int | None = None
+    df: float | None = None  # of `se`, where it is of sessions and runs
 
     @property
     def flipping(self) -> int:
@@ -418,8 +423,8 @@ class Verdict:
         if pair.flipping < pair.sessions:
             few = f"the {pair.flipping:,} of {few} that differ"
         text = "" if self.separable else f"; {few} cannot separate {many}"
-        if self.mde is not None and self.needed is not None:
-            text += f"; minimum detectable difference {self.mde:.3f}"
+        text += "" if self.mde is None else f"; minimum detectable difference {self.mde:.3f}"
+        if self.needed is not None:
             decide = f"about {self.needed:,} sessions like these would decide"
             text += f", {decide}" if self.needed > pair.sessions else f", below the margin of {pair.margin:g}"
         return text
@@ -444,9 +449,11 @@ def verdict(pair: PairTest) -> Verdict:
 def _inconclusive(pair: PairTest) -> Verdict:
     # The smallest p of G sign flips is 2^(1-G), and the first of m tests has to pass alpha / m. A session without a
     # difference has no sign to flip.
-    separable = 2.0 ** (1 - pair.flipping) <= pair.alpha / pair.m
+    separable = pair.df is not None or 2.0 ** (1 - pair.flipping) <= pair.alpha / pair.m
     if pair.se is None:
         return Verdict("inconclusive", pair, separable=separable)
+    if pair.df is not None:  # more sessions leave the runs' part of the error, so that none are promised
+        return Verdict("inconclusive", pair, mde=detectable(pair.se, pair.df, pair.level))
     mde = minimum_detectable(pair.se, pair.sessions, pair.level)
     to_separate = math.ceil(1 + math.log2(pair.m / pair.alpha))
     # The standard error falls with the root of the sessions, so that a difference of one margin needs (mde / margin)^2
@@ -545,3 +552,75 @@ def picked_ends(
     # Clopper & Pearson's end at n of n solves p^n = alpha / 2. With alpha / M in place of alpha only the power changes.
     power = math.log(ALPHA / 2 / entries) / math.log(ALPHA / 2)
     return (low**power, high) if value > 0.5 else (low, 1 - (1 - high) ** power)
+
+
+def runs_error(values: Any) -> tuple[float, float]:
+    """Return the variance of a mean over K runs that comes from the runs themselves, and its degrees of freedom.
+
+    `values` [K]: the statistic of each run. Of a single run nothing is known: (0, 0).
+    """
+    values = np.asarray(values, float)
+    k = len(values)
+    return (float(values.var(ddof=1)) / k, k - 1.0) if k > 1 else (0.0, 0.0)
+
+
+def with_runs(
+    value: float, ends: tuple[float, float], values: list[float], sessions: int, *, share: bool, level: float = 0.95
+) -> tuple[float, float]:
+    """Return the ends of an interval over sessions, widened by the spread of the runs whose mean `value` is.
+
+    `ends`: the interval of the mean over sessions alone; `values` [K]: the statistic of each run; `share`: it lies in
+    [0, 1] and its interval was made on the logit scale. The result always holds `ends`.
+    """
+    of_runs, df_runs = runs_error(values)
+    if not of_runs:
+        return ends
+    if share and not EDGE < value < 1 - EDGE:
+        return ends
+    # The error over sessions is taken from each end, so that whatever made the interval (strata, unequal sessions, few
+    # wrong clips) is in it. On the logit scale the runs' error is divided by p(1 - p), as the sessions' is.
+    slope = 1 / (value * (1 - value)) if share else 1.0
+    middle = float(scipy.special.logit(value)) if share else value
+    quantile = t_quantile((1 + level) / 2, sessions - 1)
+    moved = []
+    for end in ends:
+        if share and not 0 < end < 1:
+            moved.append(end)
+            continue
+        half = float(scipy.special.logit(end)) - middle if share else end - middle
+        parts = (half / quantile) ** 2, of_runs * slope**2
+        df = float(welch_satterthwaite(parts, (sessions - 1, df_runs)))
+        wider = max(t_quantile((1 + level) / 2, df) * math.sqrt(sum(parts)), abs(half))
+        place = middle + math.copysign(wider, half)
+        moved.append(float(scipy.special.expit(place)) if share else place)
+    return moved[0], moved[1]
+
+
+class RunsTest(NamedTuple):
+    """Difference of two methods with the error of sessions and runs: standard error, degrees of freedom, ends, p."""
+
+    se: float
+    df: float
+    low: float
+    high: float
+    low90: float
+    high90: float
+    p: float
+
+
+def runs_test(difference: float, se: float, df: float, runs: tuple[Any, Any]) -> RunsTest:
+    """Return the t test of a difference of two methods, on its own scale.
+
+    `se`: the CR3 error over sessions of the difference of the run means, `df` its degrees of freedom; `runs`: the
+    values of each run, [K] and [K]. The runs of both are taken as independent.
+    """
+    parts = [(se**2, df), *(part for part in map(runs_error, runs) if part[1])]
+    df = float(welch_satterthwaite(*zip(*parts, strict=True)))
+    error = math.sqrt(sum(variance for variance, _ in parts))
+    wide, narrow = (t_quantile(share, df) * error for share in (0.975, 0.95))
+    if error > 0:
+        p = float(2 * scipy.special.stdtr(df, -abs(difference) / error))
+    else:
+        p = 1.0 if abs(difference) <= EDGE else sys.float_info.min
+    ends = (difference - wide, difference + wide, difference - narrow, difference + narrow)
+    return RunsTest(error, df, *ends, min(max(p, sys.float_info.min), 1.0))

@@ -164,6 +164,13 @@ asking = options.apply(
     title=OWN_CLIPS,
     help="Take folders of pictures as recordings of F pictures a second; by default each is one clip.",
 )
+@options.option(
+    "--repeats",
+    type=click.IntRange(min=2),
+    metavar="K",
+    help="Ask K times, and make an entry of the method: its value is the mean. {run} in the model's name and in "
+    "options is the number of the run, such as --seed {run}.",
+)
 @options.option("--limit", type=click.IntRange(min=1), metavar="N", help="Ask about the first N clips only.")
 @options.option(
     "--batch-size",
@@ -184,6 +191,7 @@ def command(
     model_options: dict[str, str],
     no_score: bool,
     dry_run: bool,
+    repeats: int | None,
     **choices: Any,
 ) -> None:
     """Ask a model about every clip of a split, and score its answers.
@@ -200,6 +208,7 @@ def command(
       harness predict --model openai:NAME --url http://localhost:8000/v1 -o mine/
       harness predict --model baseline:constant -o submissions/floor/
       harness predict --model baseline:random --option seed=7 -o random/
+      harness predict --model baseline:random --option seed={run} --repeats 3 -o random/
     """
     from harness.prediction.predict import predict, summary_lines, try_out
 
@@ -213,6 +222,9 @@ def command(
         return
     if folder is None:
         raise UsageError("-o DIR is missing: the folder of the entry, which is named as the entry")
+    if repeats is not None:
+        _repeat(model, folder, repeats, score_it=not no_score, options=model_options, **choices)
+        return
     made = predict(model, folder, options=model_options, say=partial(say, err=True), **choices)
     say("\n".join(summary_lines(made)))
     if made.own:
@@ -238,6 +250,32 @@ def command(
             request["rules"] = "drop-missing"
         record = score.score(made.path, **request).record
         print_score(record, terminal.console(), str(made.path))
+
+
+def _repeat(model: str, folder: Path, repeats: int, *, score_it: bool, **choices: Any) -> None:
+    """Ask several times, and print a summary of each run and the head of the method's score."""
+    from harness.prediction.predict import summary_lines
+    from harness.prediction.repeats import predict_repeats
+
+    made = predict_repeats(model, folder, repeats, say=partial(say, err=True), **choices)
+    for run in made.runs:
+        say("\n".join(summary_lines(run)))
+    say(f"{made.folder / 'runs'}/1.jsonl to {repeats}.jsonl and {made.folder / 'card.toml'} are the entry")
+    if made.alike:
+        say("  all runs answer alike (a temperature of 0, or one seed, makes equal runs): they say nothing about how")
+        say("  runs differ")
+    if not score_it or any(run.sealed or run.published for run in made.runs):
+        return
+    from harness.commands import terminal
+    from harness.commands.terminal.score import print_score
+    from harness.scoring import score
+
+    say()
+    request = {name: choices[name] for name in ("world", "split", "truth")}
+    if choices["limit"]:
+        say("Scored on the answered part alone (--rules drop-missing):")
+        request["rules"] = "drop-missing"
+    print_score(score.score(made.folder, **request).record, terminal.console(), str(made.folder))
 
 
 def _with_flags(model_options: dict[str, str], choices: dict[str, Any]) -> dict[str, str]:

@@ -59,18 +59,21 @@ def command(
     from harness.cards import prediction_file
     from harness.report import gather, write
     from harness.report.watch import watch as write_while_growing
-    from harness.scoring.score import as_its_card_says
+    from harness.scoring.score import as_its_card_says, method_files
 
     request, pictures = options.request(choices), options.pictures(choices)
-    submission = str(prediction_file(submission))
+    runs = method_files(submission)
+    submission = submission if runs else str(prediction_file(submission))
     path = path or _beside(Path(submission))
     options.keep_inputs([submission, choices["training"]], path, export=export)
     if watch:
+        if runs:
+            raise UsageError("--watch follows one growing file: name one of the runs")
         if export is not None or pictures["frames"]:
             raise UsageError(f"--watch writes the page alone, without {'--frames' if export is None else '--export'}")
         write_while_growing(Path(submission), path, request, seconds=seconds, say=say, **choices)
         return
-    request, notes = as_its_card_says(submission, request)
+    request, notes = as_its_card_says(runs[0] if runs else submission, request)
     gathered = gather.gather_report(submission, request, **choices)
     record = gathered.operands[0].score.record
     remarks = [unanswered(record["coverage"], record["n"]), *notes]

@@ -48,6 +48,9 @@ def command(
 ) -> None:
     """Score the predictions in FILE (- reads standard input), or of an entry: its folder, or its name in submissions/.
 
+    A folder with runs/1.jsonl to runs/K.jsonl is a method: its value is the mean over its K runs, and its interval
+    allows for their spread. Failure modes, slices and clips are of run 1.
+
     Prints the answer first: above floor and prior or not, and what to mend first. `harness words` explains the words,
     such as floor, prior, ceiling and skill. `harness report` writes the same as a page, with the clips.
 
@@ -65,7 +68,7 @@ def command(
     from harness.ingestion.submission_file import shown_name
     from harness.scoring import gates, score
 
-    submission = str(prediction_file(submission))
+    submission = submission if score.method_files(submission) else str(prediction_file(submission))
     conditions = [] if fail_under is None else gates.parse(fail_under)
     request = options.request(choices)
     written = [] if folder is None else [folder / "score.json", folder / "clips.parquet"]

@@ -33,19 +33,24 @@ def command(submission: str, **choices: Any) -> None:
     """Make an entry of the predictions in FILE, so that the leaderboard shows it.
 
     Checks FILE as `harness score` does, copies it to DIR/NAME, writes the card.toml that pins it, and prints the head
-    of its score. The options that say how the file is read go into the card.
+    of its score. FILE may be a folder with runs/1.jsonl to runs/K.jsonl, the runs of a method.
+
+    The options that say how the file is read go into the card.
 
     \b
     Example:
       harness submit submission.jsonl --name my-vlm
       harness submit submission.jsonl --name my-vlm --replace --lenient
+      harness submit trained/ --name my-vlm
     """
+    from harness.cards import RUNS
     from harness.prediction.submit import submit
 
     chosen = options.typed(choices)
     made = submit(submission, **chosen)
-    predictions = made.folder / made.card.predictions
-    say(f"{predictions} and {made.folder / 'card.toml'} are the entry {made.card.name}")
+    predictions = made.folder if made.card.runs_sha256 else made.folder / made.card.predictions
+    shown = made.folder / RUNS if made.card.runs_sha256 else predictions
+    say(f"{shown} and {made.folder / 'card.toml'} are the entry {made.card.name}")
     world, split = made.card.world, made.card.split
     where = options.chosen_truth(str(chosen.get("world", world)), split)  # a folder has a name that only it knows
     if made.score is None:

@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from harness.commands import options
-from harness.errors import SubmissionError
+from harness.errors import SubmissionError, UsageError
 from harness.formatting import count, plural
 from harness.ingestion.diagnostics import problem_count
 from harness.ingestion.problem_kinds import problem_lines
@@ -31,7 +31,9 @@ def command(submission: str, output: str, **choices: Any) -> None:
     from harness.cards import prediction_file
     from harness.scoring import score
 
-    submission = str(prediction_file(submission))
+    if len(runs := score.method_files(submission)) > 1:
+        raise UsageError(f"{submission}: holds {len(runs)} runs, and validate reads one file, such as {runs[0]}")
+    submission = str(runs[0] if runs else prediction_file(submission))
     request, notes = score.as_its_card_says(submission, options.request(choices))
     found = score.validate(submission, request=request)
     found.notes.extend(notes)

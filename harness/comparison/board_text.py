@@ -9,7 +9,7 @@ from typing import Any
 from harness.cards import ENTRY_NAME
 from harness.comparison.leaderboard import NO_CARD, NO_FOLDER, UNFINISHED
 from harness.comparison.pairwise import interval_note
-from harness.formatting import interval, number
+from harness.formatting import in_words, interval, number
 from harness.ingestion.submission_file import split_ending
 from harness.metrics_table import SINGLE
 from harness.usage.words import cost_words, unanswered_words
@@ -27,6 +27,14 @@ def board_notes(board: dict[str, Any]) -> list[str]:
             cost, unanswered = cost_words(section), unanswered_words(section)
             notes += [f"{row['name']}: {cost}"] if cost else []
             notes += [f"! {row['name']}: {unanswered}"] if unanswered else []
+    notes += [method_note(row) for row in board["entries"] + board["references"] if row["runs"] > 1]
+    single = [row["name"] for row in board["entries"] if row["runs"] == 1]
+    if len(board["entries"]) > 1 and single:
+        which = "every entry" if len(single) == len(board["entries"]) else in_words(single)
+        notes.append(
+            f"one run of {which}: a comparison is about {'these files' if len(single) > 1 else 'this file'}, "
+            "not about the methods behind"
+        )
     notes += [f"! {row['name']}: {', '.join(row['flags'])}" for row in board["entries"] if row["flags"]]
     return notes + [f"! copy: {copy['text']}" for copy in board["copies"]]
 
@@ -47,6 +55,11 @@ def picked_note(rows: list[dict[str, Any]]) -> str:
     """Return the sentence on the leader's wider interval; `rows` are the ranked entries, best first."""
     picked = {"low": rows[0]["picked_low"], "high": rows[0]["picked_high"]}
     return f"{rows[0]['name']} was picked as the highest of {len(rows):,}: allowing for that, 95% {interval(picked)}"
+
+
+def method_note(row: dict[str, Any]) -> str:
+    """Return the note on an entry of several runs: what its value is, and which parts are of run 1."""
+    return f"{row['name']}: the mean of {row['runs']} runs; modes, slices and clips are of run 1"
 
 
 def skipped_lines(board: dict[str, Any]) -> list[str]:
@@ -74,6 +87,11 @@ def board_line(board: dict[str, Any]) -> str:
         f"{board['world']} / {board['split']}, truth {board['truth_digest'][:16]}, {board['n']:,} clips in "
         f"{board['sessions']:,} sessions, rules {board['rules']}, weights {board['scheme']}, version {board['version']}"
     )
+
+
+def has_runs(board: dict[str, Any]) -> bool:
+    """Return whether any row is a method of several runs, so that a board has a column of them."""
+    return any(row["runs"] > 1 for row in board["entries"] + board["references"])
 
 
 def board_cells(row: dict[str, Any]) -> list[str]:

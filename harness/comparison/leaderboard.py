@@ -23,7 +23,7 @@ import numpy as np
 
 from harness import disclosure, statistics
 from harness.baselines.write import BASELINES
-from harness.cards import ANSWERS, CARD, Card, predictions_of, read_card
+from harness.cards import ANSWERS, CARD, Card, files_of, predictions_of, read_card
 from harness.comparison.paired import PairedClips, need_every_clip, pair_scores
 from harness.comparison.pairwise import ALPHA, MARGIN, score_operand
 from harness.comparison.ranking import all_pair_tests, baseline_tests, picked_interval, rank, verdict_sentence
@@ -210,7 +210,7 @@ def _no_entries(folder: Path) -> dict[Path, str]:
 def _score_cards(cards: dict[Path, Card], request: Request) -> dict[Path, Entry | HarnessError]:
     """Return the scored entry, or the error that broke it, of each card, in the order of `cards`."""
     # Threads are enough, because scoring is mostly the database's work; each has a truth connection of its own.
-    files = [path / card.predictions for path, card in cards.items()]
+    files = [file for path, card in cards.items() for file in files_of(path, card)]
     readable = [file for file in files if is_utf8(str(file))]
     with _Truths(request, readable) as truths, ThreadPoolExecutor(THREADS) as pool:
         entries = pool.map(lambda path: _score_entry(path, cards[path], request, truths), cards)
@@ -262,7 +262,8 @@ def _score_entry(path: Path, card: Card, request: Request, truths: _Truths) -> E
     try:
         with truths.one() as truth:
             reading = card.ingestion(path) | {"follow_card": False}  # it is followed here
-            scored = score(predictions_of(path, card), request=request, opened=truth, **reading)
+            file = path if card.runs_sha256 else predictions_of(path, card)
+            scored = score(file, request=request, opened=truth, **reading)
             _need_same_truth(card, truth)
             return Entry(path, card, scored, card.name)
     except Exception as error:
@@ -362,6 +363,7 @@ def _row(entry: Entry) -> dict[str, Any]:
         "invalid": (passed["present"] - passed["valid"]) / record["n"],
         "flags": [row["flag"] for row in record["audit"] if row["raised"]],
         "signature": record["signature"],
+        "runs": len(entry.score.runs),
     } | usage
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,7 +12,7 @@ import duckdb
 import numpy as np
 
 from harness.errors import UsageError
-from harness.metrics_table import BY_KEY, COMPOSITE, PARTS, SINGLE
+from harness.metrics_table import BY_KEY, COMPOSITE, PARTS, SINGLE, Metric
 from harness.rules import Rules, Weights
 from harness.scoring.metrics import ratio
 from harness.scoring.score_cache import reading
@@ -32,7 +33,8 @@ class PairedClips:
 
     `facts`: whether each answer is right [M, N], by the fact that a metric of METRICS counts; `answers` [M, N, 4]:
     operation, start, end, next operation as integers, NO_ANSWER where there is none; `session` [N]: 0 to G-1; `hidden`
-    [N]: next operation not visible.
+    [N]: next operation not visible. Of a method with K runs these are of run 1; `per_run` [M] has the facts of all its
+    runs, [K, N], and is empty where every entry has one.
     """
 
     names: list[str]
@@ -42,6 +44,17 @@ class PairedClips:
     facts: dict[str, np.ndarray]
     answers: np.ndarray
     weights: Weights
+    per_run: list[dict[str, np.ndarray]] = field(default_factory=list)
+
+    @cached_property
+    def k(self) -> list[int]:
+        """Return how many runs each entry has, [M]."""
+        return [len(next(iter(facts.values()))) for facts in self.per_run] or [1] * len(self.names)
+
+    @cached_property
+    def common_k(self) -> int:
+        """Return the least common multiple of all entries' runs: sums in this unit stay integers."""
+        return math.lcm(*self.k)
 
     @cached_property
     def right(self) -> np.ndarray:
@@ -62,20 +75,40 @@ class PairedClips:
     def sums(self) -> dict[str, np.ndarray]:
         """Return right answers per session [M, G] of each paired metric, and of `score`, weighted by integers.
 
-        Integers, because the sign-flip test is exact on integer differences only.
+        Integers, because the sign-flip test is exact on integer differences only: of a method the sum over its runs,
+        times `common_k` / K.
         """
-        parts = {
-            metric.key: self._per_session(self.facts[metric.fact] & (self.hidden if metric.hidden_only else True))
-            for metric in SINGLE
-        }
-        whole = zip(self.weights.integers(), PARTS, strict=True)
-        return parts | {COMPOSITE.key: np.sum([weight * parts[metric.key] for weight, metric in whole], axis=0)}
+        parts = {}
+        for metric in SINGLE:
+            runs = self._run_sums(metric)
+            parts[metric.key] = np.stack([one.sum(axis=0) * (self.common_k // len(one)) for one in runs])
+        whole = [weight * parts[metric.key] for weight, metric in self._weighted()]
+        return parts | {COMPOSITE.key: np.sum(whole, axis=0)}
 
     def denominators(self, metric: str) -> np.ndarray:
         """Return the integers [G] by which the sums of a metric are divided, session by session."""
         if BY_KEY[metric].is_composite:
-            return self.clips * sum(self.weights.integers())
-        return self.hidden_clips if BY_KEY[metric].hidden_only else self.clips
+            return self.clips * sum(self.weights.integers()) * self.common_k
+        return (self.hidden_clips if BY_KEY[metric].hidden_only else self.clips) * self.common_k
+
+    def run_values(self, metric: str, entry: int) -> np.ndarray:
+        """Return the value of each run of an entry, [K]."""
+        if BY_KEY[metric].is_composite:
+            parts = [weight * self._run_sums(part)[entry] for weight, part in self._weighted()]
+            sums = np.sum(parts, axis=0)
+        else:
+            sums = self._run_sums(BY_KEY[metric])[entry]
+        return ratio(sums.sum(axis=1), (self.denominators(metric) // self.common_k).sum())
+
+    def _weighted(self) -> list[tuple[int, Metric]]:
+        return list(zip(self.weights.integers(), PARTS, strict=True))
+
+    def _run_sums(self, metric: Metric) -> list[np.ndarray]:
+        """Return the right answers per session of each entry's runs, integers [K, G] for each of M."""
+        counts = self.hidden if metric.hidden_only else np.True_
+        if not self.per_run:
+            return [self._per_session(row[None] & counts) for row in self.facts[metric.fact]]
+        return [self._per_session(facts[metric.fact] & counts) for facts in self.per_run]
 
     def difference(self, metric: str, a: int, b: int) -> tuple[float, np.ndarray, np.ndarray]:
         """Return A - B in a metric, its delete-one-session replicates [G'], and the integer session differences [G'].
@@ -88,7 +121,9 @@ class PairedClips:
         return float(ratio(gap.sum(), n.sum())), ratio(gap.sum() - gap, n.sum() - n), gap
 
     def identical(self, a: int, b: int) -> bool:
-        """Return whether two submissions answer alike on every clip."""
+        """Return whether two files answer alike on every clip; methods of several runs never do."""
+        if self.k[a] > 1 or self.k[b] > 1:
+            return False
         return bool((self.answers[a] == self.answers[b]).all())
 
     def _per_session(self, right: np.ndarray) -> np.ndarray:
@@ -112,16 +147,25 @@ def pair_scores(scores: list[Score], names: list[str]) -> PairedClips:
         for key in ("truth_digest", "rules", "weights", "n"):
             if score.record[key] != first.record[key]:
                 raise UsageError(f"{name} and {names[0]} cannot be compared: their {key} differ")
-    tables = _read([score.answers for score in scores])
+    runs = _read([file for score in scores for file in score.runs])
+    rest = iter(runs)
+    of_entries = [[next(rest) for _ in score.runs] for score in scores]
+    tables = [own[0] for own in of_entries]
     return PairedClips(
         names=names,
         clip_ids=tables[0]["clip_id"],
         session=np.unique(tables[0]["session_index"], return_inverse=True)[1],
         hidden=~tables[0]["next_visible"].astype(bool),
-        facts={metric.fact: _stack(tables, metric.fact)[:, :, 0].astype(bool) for metric in SINGLE},
+        facts=_facts(tables),
         answers=_stack(tables, "operation", "start_frame", "end_frame", "next_operation"),
         weights=Weights(**first.record["weights"]),
+        per_run=[_facts(own) for own in of_entries] if len(runs) > len(scores) else [],
     )
+
+
+def _facts(tables: list[dict[str, Any]]) -> dict[str, np.ndarray]:
+    """Return whether each answer of a method's runs is right, by fact, [K, N]."""
+    return {metric.fact: _stack(tables, metric.fact)[:, :, 0].astype(bool) for metric in SINGLE}
 
 
 def _stack(tables: list[dict[str, Any]], *columns: str) -> np.ndarray:

@@ -16,7 +16,7 @@ import numpy as np
 
 from harness import disclosure, statistics
 from harness.baselines.write import BASELINES, write_baseline
-from harness.cards import PREDICTIONS, entry_folder, predictions_of, read_card
+from harness.cards import PREDICTIONS, RUN_FILE, RUNS, entry_folder, predictions_of, read_card
 from harness.comparison.paired import PAIRED_METRICS, PairedClips, need_every_clip, pair_scores
 from harness.errors import UsageError
 from harness.formatting import in_words
@@ -34,6 +34,10 @@ if TYPE_CHECKING:
 
 FORMAT = "warehouse-harness/comparison-1"
 MARGIN, ALPHA = 0.03, statistics.ALPHA
+METHOD_OF_RUNS = "t, sessions and runs"
+"""How a pair with several runs is tested: the sign flip knows sessions only."""
+RUNS_FOR_A_CLAIM = 3
+"""Runs on both sides that a statement about methods takes."""
 FIELDS = ("operation", "segment", "next", "all")
 
 
@@ -103,7 +107,8 @@ def score_operand(submission: str | Path | Rows, request: Request, training: str
     if not is_baseline and (entry := entry_folder(name)):
         card = read_card(entry)
         reading = card.ingestion(entry)
-        return score(predictions_of(entry, card), training=training, request=request, **reading, **one_world)
+        file = entry if card.runs_sha256 else predictions_of(entry, card)
+        return score(file, training=training, request=request, **reading, **one_world)
     if not is_baseline:
         return score(submission, training=training, request=request, **one_world)
     with scratch(cache_home(request.home)) as folder:
@@ -137,6 +142,7 @@ def compare_pairs(
                 "a": names[0],
                 "b": names[1],
                 "verdict": {"kind": verdict.kind, "sentence": verdict.sentence(*names)},
+                "about": about(names, (paired.k[a], paired.k[b])),
                 "score": test,
                 "metrics": {name: paired_test(paired, name, a, b) for name in PAIRED_METRICS},
                 "counts": _counts(paired, a, b),
@@ -158,6 +164,16 @@ def paired_test(paired: PairedClips, metric: str, a: int, b: int) -> dict[str, A
     clips = n[n > 0]
     interval = statistics.identity_interval(value, replicates, clips)
     narrow = statistics.identity_interval(value, replicates, clips, confidence=0.90)
+    if (paired.k[a] > 1 or paired.k[b] > 1) and interval.se is not None:
+        of_runs = paired.run_values(metric, a), paired.run_values(metric, b)
+        test = statistics.runs_test(value, interval.se, statistics.degrees_of_freedom(clips), of_runs)._asdict()
+        differing = int((gap != 0).sum())
+        return {
+            "difference": float(value),
+            "sessions": len(gap),
+            "differing": differing,
+            "method": METHOD_OF_RUNS,
+        } | test
     return {
         "difference": float_or_none(value),
         "low": interval.low,
@@ -196,6 +212,7 @@ def verdict_of(test: dict, paired: PairedClips, a: int, b: int, margin: float, m
         alpha=ALPHA,
         m=m,
         differing=test["differing"],
+        df=test.get("df"),
     )
     return statistics.verdict(pair)
 
@@ -218,6 +235,19 @@ def interval_note(names: Sequence[str], tests: Sequence[dict[str, Any]]) -> str:
 
 def _leaves_zero_out(test: dict[str, Any]) -> bool:
     return test["low"] is not None and (test["low"] > 0 or test["high"] < 0)
+
+
+def about(names: tuple[str, str], k: tuple[int, int]) -> str:
+    """Return the sentence on what a verdict on two entries of `k` runs is about: files, or methods."""
+    if k == (1, 1):
+        return "This is about these two files, not about the two methods behind them."
+    if min(k) == 1:
+        single, method = names if k[0] == 1 else names[::-1]
+        return f"This is about one file of {single}, not its method; {method} is the mean of {max(k)} runs."
+    runs = f"{k[0]} runs a side" if k[0] == k[1] else f"{k[0]} and {k[1]} runs"
+    if min(k) < RUNS_FOR_A_CLAIM:
+        return f"{runs}: a claim about methods takes {RUNS_FOR_A_CLAIM} on both sides."
+    return f"This is about the two methods: {runs}, whose spread is part of the error."
 
 
 def _counts(paired: PairedClips, a: int, b: int) -> dict[str, dict[str, int]]:
@@ -251,11 +281,14 @@ def _entry(name: str, score: Score) -> dict[str, Any]:
         "signature": score.signature,
         "coverage": score.record["coverage"],
         "metrics": score.record["metrics"],
+        "runs": len(score.runs),
     }
 
 
 def short_name(path: Path) -> str:
     """Return a file's name without its known endings; of an entry's predictions the name of its folder."""
+    if run := RUN_FILE.fullmatch(path.name) if path.parent.name == RUNS else None:
+        return f"{path.parent.parent.name} run {run[1]}"
     stem, _ = split_ending(path.name)
     return path.parent.name if stem == Path(PREDICTIONS).stem and path.parent.name else stem
 

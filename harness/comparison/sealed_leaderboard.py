@@ -48,6 +48,8 @@ def leaderboard(folder: Path, request: Request) -> dict[str, Any]:
     for entry in sorted(entries, key=lambda entry: entry.name):
         score = entry.score
         try:
+            if len(score.runs) > 1:
+                raise SubmissionError("a method of several runs; on a sealed split an entry is one file")
             sums = session_sums(score.answers, request.weights)
             attempt(score.record, sums, score.request.reading(), entry.name, seal)
         except (SubmissionError, UsageError) as error:

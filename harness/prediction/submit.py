@@ -2,6 +2,8 @@
 
     harness.submit("mine.jsonl", name="my-vlm")          # submissions/my-vlm/{card.toml, predictions.jsonl}
 
+    harness.submit("trained/", name="my-vlm")        # trained/runs/1.jsonl to K.jsonl: the runs of a method
+
 The file is copied as it is, in any format that `harness score` reads, and the card says how it is read. A file that
 `harness score` refuses is refused alike, and nothing is written.
 """
@@ -13,6 +15,7 @@ import os
 import re
 import shutil
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -26,6 +29,7 @@ from harness.cards import (
     prediction_file,
     read_card,
     write_entry,
+    write_method,
 )
 from harness.errors import HarnessError, SubmissionError, UsageError
 from harness.ingestion.submission_file import PACKED, STDIN, shown_name, split_ending
@@ -33,7 +37,7 @@ from harness.masking import Mask
 from harness.prediction.journal import PART
 from harness.scoring.request import Request
 from harness.scoring.result import Score
-from harness.scoring.score import as_its_card_says, score, validate
+from harness.scoring.score import as_its_card_says, method_files, score, validate
 from harness.scoring.training_record import read_training_record
 from reference.files import sha256
 from reference.truth.store import Truth
@@ -64,6 +68,8 @@ def submit(
 ) -> Submission:
     """Make the entry `folder/name` of a prediction file: the predictions, a card and the training record beside `file`.
 
+    `file` may be a folder with runs/1.jsonl to runs/K.jsonl, the runs of a method.
+
     `choices`: fields of a Request that a card can hold, and where the truth is: `CHOICES`. `replace`: an entry of that
     name may exist. Raises SubmissionError, as `score` does, and UsageError; then nothing is written.
     """
@@ -73,26 +79,33 @@ def submit(
         raise UsageError(f"kind = {kind!r}, expected one of {', '.join(KINDS)}")
     if str(file) == STDIN:
         raise UsageError("submit needs a file: write standard input into one first")
-    path = Path(prediction_file(file))
-    predictions = _predictions_name(path, entry)
+    runs = method_files(file)
+    path = runs[0] if runs else Path(prediction_file(file))
+    predictions = PREDICTIONS if runs else _predictions_name(path, entry)
     old = _old_predictions(entry, path, predictions, replace=replace)
     request, _ = as_its_card_says(path, request)
     mask = Mask(environment=True)
     record = mask.value(read_training_record(path, training))
     with request.open(answers=False) as truth:
-        digest, scored = _score_or_check(path, request, training, truth)
+        checked = [_score_or_check(one, request, training, truth) for one in runs or [path]]
+        digests, scored = [digest for digest, _ in checked], checked[0][1]
         facts: dict[str, Any] = {"world": truth.world, "split": truth.split, **truth.pin}
     card = Card(
         name=name,
         kind=kind,
         description=mask.message(description) if description is not None else f"answers of {name}",
         **facts,
-        predictions_sha256=digest,
+        predictions_sha256=digests[0],
         predictions=predictions,
         date=datetime.now(UTC).date().isoformat(),
         **{key: value for key in READING if (value := getattr(request, key))},
     )
-    write_entry(entry, card, lambda copy: _copy(path, copy, digest), record, request.clip_map)
+    if runs:
+        writes = [partial(_copy, one, digest) for one, digest in zip(runs, digests, strict=True)]
+        card = write_method(entry, card, writes, record, request.clip_map)
+        scored = score(entry, training=training, request=request) if scored else None
+    else:
+        card = write_entry(entry, card, partial(_copy, path, digests[0]), record, request.clip_map)
     if old is not None:
         old.unlink(missing_ok=True)
     return Submission(entry, card, scored)
@@ -165,7 +178,7 @@ def _score_or_check(
     return found.sha256, None
 
 
-def _copy(path: Path, copy: Path, digest: str) -> None:
+def _copy(path: Path, digest: str, copy: Path) -> None:
     shutil.copyfile(path, copy)
     if sha256(copy) != digest:
         raise UsageError(f"{shown_name(path)}: the file changed while it was read")

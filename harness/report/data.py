@@ -113,7 +113,11 @@ def _recipe(gathered: Gathered) -> dict[str, Any]:
             {"name": entry.name, "kind": entry.card.kind, "command": command, "sha256": _sha256(entry)}
             for entry, command in zip(gathered.entries, gathered.commands, strict=True)
         ],
-        "operands": [{"name": entry.name, "sha256": _sha256(entry)} for entry in gathered.operands],
+        "operands": [
+            {"name": entry.name, "sha256": _sha256(entry)}
+            | ({"runs": len(entry.score.runs)} if len(entry.score.runs) > 1 else {})
+            for entry in gathered.operands
+        ],
     }
 
 

@@ -14,7 +14,7 @@ from typing import Any
 
 from harness import disclosure
 from harness.baselines.write import BASELINES
-from harness.cards import Card, prediction_file
+from harness.cards import RUNS, Card, prediction_file
 from harness.comparison import leaderboard
 from harness.comparison.leaderboard import Entry, ScoredEntries
 from harness.comparison.paired import need_every_clip
@@ -24,7 +24,7 @@ from harness.ingestion.submission_file import shown_name
 from harness.report.clips import Answers, Clips, load
 from harness.scoring.request import Request
 from harness.scoring.result import Score
-from harness.scoring.score import as_its_card_says, score
+from harness.scoring.score import as_its_card_says, method_files, score
 
 FLOOR, PRIOR, ORACLE = "constant", "transition-prior", "oracle"
 
@@ -83,8 +83,9 @@ def gather_report(
     shown: str | None = None,
 ) -> Gathered:
     """Gather one file. `shown` is the title of a file without a `name`; by default its display name."""
-    file = prediction_file(file)
-    request, _ = as_its_card_says(file, request)
+    runs = method_files(file)
+    file = file if runs else prediction_file(file)
+    request, _ = as_its_card_says(runs[0] if runs else file, request)
     request = replace(request, follow_card=False)  # it is followed; the page's command says the same in options
     _need(request)
     scored = score(file, request=request, name=name, training=training)
@@ -189,11 +190,15 @@ def _command(entry: Entry, folder: Path | None) -> str:
         return f"harness baseline {entry.name} -o {entry.name}.jsonl && harness score {entry.name}.jsonl"
     if folder is None:
         return f"harness score {shown_name(entry.folder.name)}"
-    where = Path(folder.resolve().name, entry.folder.name, entry.card.predictions)
+    where = Path(folder.resolve().name, entry.folder.name, "" if entry.card.runs_sha256 else entry.card.predictions)
     return f"harness score {shown_name(where)}"
 
 
 def _file(entry: Entry) -> Path | None:
-    """Return the file with the entry's lines, None for a baseline that has no file."""
-    path = entry.folder / entry.card.predictions if entry.folder.is_dir() else entry.folder
+    """Return the file with the entry's lines, of a method run 1, None for a baseline that has no file."""
+    path = entry.folder
+    if len(entry.score.runs) > 1:
+        path = entry.folder / RUNS / "1.jsonl"
+    elif entry.folder.is_dir():
+        path = entry.folder / entry.card.predictions
     return path if path.is_file() else None

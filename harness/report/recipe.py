@@ -65,7 +65,7 @@ RECIPE = {
             }
         )
     ),
-    "operands": shapes.array(shapes.table({"name": shapes.text(NAME), "sha256": DIGEST})),
+    "operands": shapes.array(shapes.table({"name": shapes.text(NAME), "sha256": DIGEST}, {"runs": shapes.integer(2)})),
 }
 PACKED = shapes.table(
     {

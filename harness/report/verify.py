@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.baselines.write import BASELINES
+from harness.cards import folder_of
 from harness.comparison import sealed_leaderboard
 from harness.errors import UsageError
 from harness.formatting import in_words
@@ -158,6 +159,8 @@ def _gather_files(recipe: dict[str, Any], folder: Path, request: Request) -> Gat
         if file is None and entry["name"] not in BASELINES:
             what = f"the digest {entry['sha256'][:16]} of {entry['name']}"
             raise UsageError(f"{shown_name(folder)} holds no file with {what}")
+        if file is not None and "runs" in entry:
+            file = folder_of(file)
         operands.append(file or entry["name"])
     names = [entry["name"] for entry in recipe["operands"]]
     if recipe["kind"] == "report":

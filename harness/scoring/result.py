@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
 from functools import cached_property, partial
 from pathlib import Path
@@ -58,11 +59,14 @@ class Score:
     """Result of scoring one submission: the score record, and the checked answers in the score cache.
 
     `answers`: the path of the checked answers (Parquet, sql/answers.sql); `request`: the choices behind the record;
-    `source`: the file's name.
+    `source`: the file's name; `runs`: the answers of each run of a method, of which `answers` is the first.
     """
 
-    def __init__(self, record: dict[str, Any], answers: Path, request: Request, source: str = ""):
+    def __init__(
+        self, record: dict[str, Any], answers: Path, request: Request, source: str = "", runs: Sequence[Path] = ()
+    ):
         self.record, self.answers, self.request, self.source = record, answers, request, source
+        self.runs = tuple(runs) or (answers,)
 
     def __repr__(self) -> str:
         record = self.record

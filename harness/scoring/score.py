@@ -15,13 +15,26 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness import disclosure
-from harness.cards import CARD, Card, prediction_file, predictions_of, read_card, refuse_own_answers
+from harness.cards import (
+    CARD,
+    Card,
+    entry_folder,
+    folder_of,
+    pinned,
+    prediction_file,
+    read_card,
+    refuse_own_answers,
+    run_files,
+    runs_of,
+    stated_sum,
+)
 from harness.errors import SubmissionError, TruthError, UsageError
 from harness.ingestion.ingest import Ingestion, ingest
 from harness.ingestion.rows import NAME, is_path, write_rows
 from harness.ingestion.submission_file import STDIN, SubmissionFile, open_submission, shown_name
 from harness.scoring.clip_facts import ClipFacts, make_clip_facts
 from harness.scoring.known_failures import known_failures
+from harness.scoring.methods.mean import score_of_method
 from harness.scoring.record import FORMAT, measure, to_bytes
 from harness.scoring.request import Request
 from harness.scoring.result import Score
@@ -57,7 +70,8 @@ def score(
 ) -> Score:
     """Score predictions against the truth of a split: a file ("-" is standard input), dicts, or a pandas DataFrame.
 
-    An entry may be given as its folder, or by its name in `submissions/`, instead of its predictions.
+    An entry may be given as its folder, or by its name in `submissions/`, instead of its predictions. A folder with
+    runs/1.jsonl to runs/K.jsonl is a method: its value is the mean over the runs (`scoring.methods.mean`).
     Dicts and rows of a DataFrame are read as the lines of a file would be; problems name them by number, from 1.
     `choices`: fields of a Request, such as `split="test-large"` or `lenient=True`; `request`: the Request that they
     change. `name`: the model's name, shown and pinned in the signature. `entrant`: on a sealed split, whose attempt
@@ -69,7 +83,13 @@ def score(
     this file took the place. Raises SubmissionError (lines were rejected), TruthError and UsageError, which are
     HarnessErrors.
     """
-    submission = prediction_file(submission) if is_path(submission) else submission
+    files = method_files(submission) if is_path(submission) else []
+    if len(files) > 1:
+        chosen = Request.of(request, **choices)
+        _refuse_sealed_method(shown_name(str(submission)), chosen)
+        runs = [score(file, training=training, request=chosen, opened=opened) for file in files]
+        return score_of_method(runs, name, shown_name(str(submission)), opened)
+    submission = files[0] if files else prediction_file(submission) if is_path(submission) else submission
     request, said = as_its_card_says(submission, Request.of(request, **choices))
     check_name(name)
     beside = submission if is_path(submission) else STDIN  # rows have no folder
@@ -120,6 +140,26 @@ def _no_entrant(truth: Truth, request: Request) -> str:
     return f"--as names an entrant of a sealed split, and {truth.world} is none; --name names the model"
 
 
+def method_files(submission: str | Path) -> list[Path]:
+    """Return the runs of an entry or folder of a method; an empty list for anything else.
+
+    Raises UsageError where the runs are not those of the card, or not numbered without a gap.
+    """
+    folder = entry_folder(submission)
+    if folder is not None:
+        return runs_of(folder, read_card(folder)) if run_files(folder) else []
+    return run_files(submission)
+
+
+def _refuse_sealed_method(name: str, request: Request) -> None:
+    """Raise UsageError for a method on a sealed split, whose scorings are logged file by file."""
+    if not request.organiser and locate(request.world, cache_home(request.home)).seal is not None:
+        raise UsageError(
+            f"{name}: {request.world} is sealed, and there a scoring is of one file: score one of "
+            "the runs, or let the organiser score the method (--organiser)"
+        )
+
+
 def validate(submission: str | Path | Rows, *, request: Request | None = None, **choices: Any) -> Ingestion:
     """Read predictions without scoring them; return what would be scored, and every problem.
 
@@ -146,21 +186,23 @@ def as_its_card_says(submission: str | Path | Rows, request: Request) -> tuple[R
     if not request.follow_card or not is_path(submission) or str(submission) == STDIN:
         return request, []
     path = Path(submission)
-    if not (path.parent / CARD).is_file():
+    folder = folder_of(path)
+    if not (folder / CARD).is_file():
         refuse_own_answers(path, request.world, request.split)
         return request, []
     try:
-        card = read_card(path.parent)
+        card = read_card(folder)
     except UsageError:
         return request, [f"the {CARD} beside it cannot be read, so it is not followed"]
-    if card.predictions != path.name:
+    digest = stated_sum(card, path)
+    if digest is None:
         return request, []
     try:
-        predictions_of(path.parent, card)
+        pinned(path, digest)
     except UsageError:
         return request, [f"the {CARD} beside it is of another file, so it is not followed"]
-    judged_on, notes = _world_of(card, path.parent, request)
-    reading = {name: value for name, value in card.ingestion(path.parent).items() if value}
+    judged_on, notes = _world_of(card, folder, request)
+    reading = {name: value for name, value in card.ingestion(folder).items() if value}
     followed = judged_on | {name: value for name, value in reading.items() if not request.is_chosen(name)}
     if followed:
         plain = {name for name, value in followed.items() if value is True or name == "clip_map"}

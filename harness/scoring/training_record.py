@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from harness.cards import TRAINING
+from harness.cards import TRAINING, folder_of
 from harness.errors import UsageError
 from harness.ingestion.strict_json import parse
 from harness.ingestion.submission_file import STDIN
@@ -30,7 +30,7 @@ def read_training_record(submission: str | Path, training: str | Path | None) ->
         return None
     if training is not None:
         return _read(Path(training))
-    beside = Path(submission).parent / TRAINING
+    beside = folder_of(Path(submission)) / TRAINING
     if str(submission) == STDIN or not beside.is_file():
         return None
     try:

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from harness.cards import CARD, read_card
+from harness.cards import CARD, folder_of, read_card, stated_sum
 from harness.errors import UsageError
 from harness.usage.table import empty_section
 from reference.outside_files import read_bytes
@@ -72,7 +72,7 @@ def _price(section: Mapping[str, Any], price: list[float] | None) -> dict[str, f
 
 def _run(predictions: Path, sha256: str) -> Mapping[str, Any]:
     """Return `run` of the card beside a file, empty where it has none or is of another file."""
-    path = predictions.parent / CARD
+    path = folder_of(predictions) / CARD
     try:
         text = read_bytes(path, UsageError)
     except UsageError:
@@ -83,4 +83,4 @@ def _run(predictions: Path, sha256: str) -> Mapping[str, Any]:
         card = read_card(path.parent)
     except UsageError:
         return {}
-    return card.run if (card.predictions, card.predictions_sha256) == (predictions.name, sha256) else {}
+    return card.run if stated_sum(card, predictions) == sha256 else {}

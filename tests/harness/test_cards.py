@@ -36,6 +36,9 @@ FULL = GOOD | {
     "run": '{steps = 3, rate = 2e-4, layers = ["q", "v"], lora = {r = 16}}',
 }
 SEALED = {key: value for key, value in GOOD.items() if key != "truth_digest"} | {"commitment": f'"{"c" * 64}"'}
+METHOD = {key: value for key, value in GOOD.items() if key != "predictions_sha256"} | {
+    "runs_sha256": f'["{"a" * 64}", "{"b" * 64}"]'
+}
 
 
 @pytest.fixture
@@ -92,6 +95,10 @@ CASES = [
     ("both", SEALED | {"truth_digest": GOOD["truth_digest"]}, "has truth_digest and commitment"),
     ("short commitment", SEALED | {"commitment": '"abc"'}, "commitment = 'abc', expected a sha256"),
     ("empty commitment", SEALED | {"commitment": '""'}, "missing keys truth_digest"),
+    ("runs in place of the predictions", METHOD, None),
+    ("runs and predictions", METHOD | {"predictions_sha256": GOOD["predictions_sha256"]}, "one file or the runs of a"),
+    ("a run without a digest", METHOD | {"runs_sha256": '["abc"]'}, r"runs_sha256\[0\] = 'abc', expected a sha256"),
+    ("runs as a text", METHOD | {"runs_sha256": '"abc"'}, "runs_sha256 = 'abc', expected a list of texts"),
     ("commitment as a number", SEALED | {"commitment": "7"}, "commitment = 7, expected str"),
     ("predictions above the folder", GOOD | {"predictions": '"../p.jsonl"'}, "a file name in the same folder"),
     ("predictions anywhere", GOOD | {"predictions": '"/etc/passwd"'}, "a file name in the same folder"),
@@ -116,7 +123,7 @@ def test_reader_and_schema_agree(why, values, message, write):
 
 
 def test_the_schema_knows_every_key():
-    assert set(schema("card")["properties"]) == set(FULL | SEALED) == set(Card.__dataclass_fields__)
+    assert set(schema("card")["properties"]) == set(FULL | SEALED | METHOD) == set(Card.__dataclass_fields__)
 
 
 UNREADABLE = [

@@ -21,10 +21,11 @@ def print_comparison(result: dict[str, Any], out: Console) -> None:
     """Print every entry's metrics, then each pair with its verdict."""
     out.print(f"{result['world']} / {result['split']}: {size(result)}, margin {result['margin']:g}")
     out.print()
-    made = table("model", *(metric.title for metric in METRICS), "coverage", left=["model"])
+    runs = ["runs"] if any(entry["runs"] > 1 for entry in result["entries"]) else []
+    made = table("model", *runs, *(metric.title for metric in METRICS), "coverage", left=["model"])
     for entry in result["entries"]:
         values = (number(entry["metrics"][metric.key]["value"]) for metric in METRICS)
-        made.add_row(entry["name"], *values, percent(entry["coverage"], 1))
+        made.add_row(entry["name"], *(str(entry[key]) for key in runs), *values, percent(entry["coverage"], 1))
     out.print(made)
     for entry in result["entries"]:
         if remark_on_part := unanswered(entry["coverage"], result["n"]):
@@ -35,9 +36,12 @@ def print_comparison(result: dict[str, Any], out: Console) -> None:
 
 def _pair(pair: dict[str, Any], result: dict[str, Any], out: Console) -> None:
     heading(out, pair["verdict"]["sentence"])
+    remark(out, pair["about"])
     _tests(pair, result, out)
     out.print()
     _counts(pair, out)
+    if "df" in pair["score"]:
+        remark(out, "counts and clips are of run 1")
     if any(pair["flips"].values()):
         out.print()
     for side, name in (("only_a", pair["a"]), ("only_b", pair["b"])):

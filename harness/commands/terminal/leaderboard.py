@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.text import Text
 
 from harness.commands.terminal import print_lines, table
-from harness.comparison.board_text import board_cells, board_line, board_notes, sealed_note, skipped_lines
+from harness.comparison.board_text import board_cells, board_line, board_notes, has_runs, sealed_note, skipped_lines
 from harness.formatting import interval, number, percent, rank_range, size
 from harness.metrics_table import PARTS, SINGLE
 
@@ -18,12 +18,15 @@ def print_leaderboard(board: dict[str, Any], out: Console) -> None:
     out.print(Text(board["verdict"], style="bold"))
     out.print(board_line(board), style="dim")
     out.print()
-    made = table("rank", "tier", "model", "score", "95% interval", *(metric.short for metric in SINGLE), left=["model"])
+    runs = ["runs"] if has_runs(board) else []
+    titles = ("rank", "tier", "model", *runs, "score", "95% interval", *(metric.short for metric in SINGLE))
+    made = table(*titles, left=["model"])
     for row in board["entries"]:
         name = row["name"] + (" !" if row["flags"] else "")
-        made.add_row(rank_range(row), str(row["tier"]), name, *board_cells(row)[:-1])
+        made.add_row(rank_range(row), str(row["tier"]), name, *(str(row[key]) for key in runs), *board_cells(row)[:-1])
     for row in board["references"]:
-        made.add_row("-", "-", Text(row["name"], style="dim"), *board_cells(row)[:-1])
+        own = (str(row[key]) for key in runs)
+        made.add_row("-", "-", Text(row["name"], style="dim"), *own, *board_cells(row)[:-1])
     out.print(made)
     for note in board_notes(board):
         out.print(Text(note, style="yellow" if note.startswith("!") else "dim"))

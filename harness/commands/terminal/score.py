@@ -57,8 +57,19 @@ def print_headline(record: dict[str, Any], out: Console, title: str = "submissio
     """Print the part of a score record that comes first: verdict, metrics, what was counted."""
     _answer(record, out, title)
     _metrics(record, out)
+    _runs(record, out)
     _counted(record, out)
     _bad_lines(record, out)
+
+
+def _runs(record: dict[str, Any], out: Console) -> None:
+    """Print of a method how many runs its values are the mean of, and what is of run 1 alone."""
+    if section := record.get("runs"):
+        values = ", ".join(number(value) for value in section["values"]["score"])
+        spread = "" if section["sd"]["score"] is None else f", standard deviation {number(section['sd']['score'])}"
+        remark(out, f"mean of {section['k']} runs (score {values}{spread}); {section['note']}")
+        if section["alike"]:
+            warn(out, "all runs answer alike: they say nothing about how runs differ")
 
 
 def _answer(record: dict[str, Any], out: Console, title: str) -> None:

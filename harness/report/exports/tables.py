@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from harness.comparison.board_text import has_runs
 from harness.report.clips import NO_ANSWER, NO_FRAME, OTHER_LABEL, Answers, Clips
 from harness.report.gather import Gathered
 from harness.scoring.failure_modes import MODES
@@ -22,11 +23,15 @@ NUMBERS = ("value", "low", "high", "skill")
 def rows(board: dict[str, Any]) -> list[dict[str, Any]]:
     """Return a row for each entry, ranked ones first, then references; all with the same keys.
 
-    What answers cost has columns where an entry says so.
+    Runs have a column where an entry has several, and what answers cost where an entry says so.
     """
     entries = board["entries"] + board["references"]
     costs = any("usage" in row for row in entries)
-    return [_flat(row) | (_cost(row.get("usage")) if costs else {}) for row in entries]
+    methods = has_runs(board)
+    return [
+        _flat(row) | ({"runs": row["runs"]} if methods else {}) | (_cost(row.get("usage")) if costs else {})
+        for row in entries
+    ]
 
 
 def _cost(section: dict[str, Any] | None) -> dict[str, Any]:

@@ -6,7 +6,7 @@ import re
 from typing import Any
 from xml.etree import ElementTree
 
-from harness.comparison.board_text import board_cells, board_line, board_notes, skipped_lines
+from harness.comparison.board_text import board_cells, board_line, board_notes, has_runs, skipped_lines
 from harness.formatting import markdown_cell, number, rank_range
 from harness.metrics_table import METRICS, SINGLE
 from harness.report.typography import capital
@@ -20,13 +20,15 @@ LATEX = {
 
 def markdown(board: dict[str, Any]) -> str:
     """Return the verdict, a table and the notes as Markdown."""
-    titles = ["rank", "tier", "model", "score", "95% interval", *(metric.title for metric in SINGLE), "coverage"]
+    runs = ["runs"] if has_runs(board) else []
+    titles = ["rank", "tier", "model", *runs, "score", "95% interval", *(metric.title for metric in SINGLE), "coverage"]
     lines = [f"**{markdown_cell(board['verdict'])}**", "", board_line(board), ""]
     aligned = {"model": ":---", "95% interval": ":---:"}
     lines += [f"| {' | '.join(titles)} |", f"|{'|'.join(aligned.get(title, '---:') for title in titles)}|"]
     for row in board["entries"] + board["references"]:
         ranked = [rank_range(row), str(row["tier"])] if "tier" in row else ["-", "-"]
-        lines.append(f"| {' | '.join([*ranked, markdown_cell(row['name']), *board_cells(row)])} |")
+        named = [markdown_cell(row["name"]), *(str(row[key]) for key in runs)]
+        lines.append(f"| {' | '.join([*ranked, *named, *board_cells(row)])} |")
     lines += [f"\n{markdown_cell(note)}" for note in board_notes(board)]
     broken = [f"{entry['name']}: {entry['error'].splitlines()[0]}" for entry in board["broken"]]
     lines += [f"\nBroken: {markdown_cell(text)}" for text in broken]
@@ -36,24 +38,27 @@ def markdown(board: dict[str, Any]) -> str:
 
 def latex(board: dict[str, Any]) -> str:
     """Return the inside of a LaTeX table; it needs \\usepackage{booktabs}."""
+    runs = ["Runs"] if has_runs(board) else []
+    titles = " & ".join([*runs, *(capital(metric.title) for metric in METRICS)])
     lines = [
         f"% {_one_line(board_line(board))}",
-        rf"\begin{{tabular}}{{rl{'r' * len(METRICS)}}}",
+        rf"\begin{{tabular}}{{rl{'r' * len([*runs, *METRICS])}}}",
         r"\toprule",
-        rf"Rank & Model & {' & '.join(capital(metric.title) for metric in METRICS)} \\",
+        rf"Rank & Model & {titles} \\",
         r"\midrule",
-        *(_latex_row(row) for row in board["entries"]),
+        *(_latex_row(row, bool(runs)) for row in board["entries"]),
         *([r"\midrule"] if board["references"] and board["entries"] else []),
-        *(_latex_row(row) for row in board["references"]),
+        *(_latex_row(row, bool(runs)) for row in board["references"]),
         r"\bottomrule",
         r"\end{tabular}",
     ]
     return "\n".join(lines) + "\n"
 
 
-def _latex_row(row: dict[str, Any]) -> str:
+def _latex_row(row: dict[str, Any], runs: bool) -> str:
     rank = rank_range(row).replace("-", "--") if "tier" in row else "--"
-    cells = [_with_half(row["metrics"][metric.key]) for metric in METRICS]
+    cells = [str(row["runs"])] if runs else []
+    cells += [_with_half(row["metrics"][metric.key]) for metric in METRICS]
     return f"{rank} & {escaped(row['name'])} & {' & '.join(cells)} \\\\"
 
 

@@ -72,7 +72,7 @@ def _pairs(gathered: Gathered) -> list[tuple[int, int]]:
 def _reach(gathered: Gathered, a: int, b: int, sizes: list[int]) -> Reach | None:
     paired = gathered.field.paired
     test = paired_test(paired, "score", a, b)
-    if not test["se"] or test["difference"] is None:
+    if not test["se"] or test["difference"] is None or "df" in test:  # clips do not lessen the error of runs
         return None
     one = test["se"] * math.sqrt(len(paired.clip_ids))
     finds = [_detectable(one, size) for size in sizes]

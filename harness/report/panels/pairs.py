@@ -106,7 +106,7 @@ def _pair(gathered: Gathered, a: int, b: int, row: dict[str, Any], cut: Cut) -> 
         b=b,
         names=(row["a"], row["b"]),
         kind=row["verdict"]["kind"],
-        sentence=row["verdict"]["sentence"],
+        sentence=f"{row['verdict']['sentence']} {row['about']}",
         differences=differences,
         counts=row["counts"],
         forest=groups,

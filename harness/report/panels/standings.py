@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
+from harness.comparison.board_text import method_note
 from harness.comparison.leaderboard import Entry
 from harness.comparison.pairwise import compare_pairs, verdict_of
 from harness.comparison.ranking import baseline_tests
@@ -60,6 +61,7 @@ class Row:
     flags: list[str]
     command: str
     signature: str
+    runs: int
 
 
 @dataclass(frozen=True)
@@ -163,6 +165,7 @@ def _row(place: int, entry: Entry, row: dict[str, Any], gaps: list[Gap], command
         flags=row["flags"],
         command=command,
         signature=row["signature"],
+        runs=row["runs"],
     )
 
 
@@ -171,7 +174,7 @@ def verdict(gathered: Gathered, board: Standings) -> list[str]:
     rows = [row for row in board.rows if row.ranks]
     if gathered.kind == "compare" and len(rows) == 2:
         test = compare_pairs(gathered.field.paired, [(0, 1)], gathered.margin)[0]
-        return [test["verdict"]["sentence"], *_against(rows[0])]
+        return [test["verdict"]["sentence"], test["about"], *_against(rows[0])]
     if gathered.kind == "report":
         return verdict_of_record(gathered.operands[0].score.record, rows[0].name)
     sentence = re.sub(r"<= [\d.]+e-\d+", "< .001", gathered.board["verdict"]).replace("<=", "≤")
@@ -226,6 +229,8 @@ def notices(gathered: Gathered, board: Standings) -> list[Notice]:
         for row in board.rows
         if row.ranks and row.cells["score"].measure.note
     ]
+    both = gathered.board["entries"] + gathered.board["references"]
+    rows += [Notice("note", row["name"], method_note(row).partition(": ")[2]) for row in both if row["runs"] > 1]
     if gathered.field.entries[0].score.record["in_sample"]:
         rows.append(Notice("note", "in-sample", "floors and prior were fitted on the one session they are quoted for"))
     return rows

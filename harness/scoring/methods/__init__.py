@@ -1,0 +1,1 @@
+"""Methods: entries of several runs, of which each is scored by itself."""
