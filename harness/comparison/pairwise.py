@@ -125,7 +125,7 @@ def compare_pairs(paired: PairedClips, pairs: list[tuple[int, int]], margin: flo
             {
                 "a": names[0],
                 "b": names[1],
-                "verdict": {"kind": verdict.kind, "sentence": verdict.sentence(*names)},
+                "verdict": {"kind": verdict.kind, "sentence": verdict.sentence(*names), "needed": verdict.pair.needed},
                 "score": test,
                 "metrics": {name: paired_test(paired, name, a, b) for name in PAIRED_METRICS},
                 "counts": _counts(paired, a, b),
