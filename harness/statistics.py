@@ -389,13 +389,13 @@ def sessions_needed(se: float, sessions: int, difference: float, level: float = 
 def confidence_sequence(value: float, replicates: Any) -> Interval:
     """Return an interval of one running mean that may be looked at as often as one likes; `replicates` [G].
 
-    At level ALPHA over all looks together, from FEW_SESSIONS on (before: NOT_SUPPORTED). Asymptotic, and valid where the
-    sessions come in an order that has nothing to do with the answers.
+    At level ALPHA over all looks together, from FEW_SESSIONS on (before: NOT_SUPPORTED). Asymptotic, and valid where
+    the sessions come in an order that has nothing to do with the answers.
     """
     if len(replicates) < FEW_SESSIONS or not _supported(value, replicates):
         return NOT_SUPPORTED
-    # Waudby-Smith, Arbour, Sinha, Kennedy & Ramdas 2021: a normal mixture of width WATCHED_SE, written with the standard
-    # error of the mean so far instead of sigma / sqrt(t), which also holds for sessions of unequal size.
+    # Waudby-Smith, Arbour, Sinha, Kennedy & Ramdas 2021: a normal mixture of width WATCHED_SE, written with the
+    # standard error of the mean so far instead of sigma / sqrt(t), which also holds for sessions of unequal size.
     se = float(jackknife_se(value, replicates))
     if se <= 0:
         return NOT_SUPPORTED  # no session differs from another yet: nothing to learn the spread from

@@ -31,8 +31,8 @@ from harness.formatting import count
     "--pilot",
     nargs=2,
     metavar="A B",
-    help="Take the spread between sessions from these two: files, entries or baselines, as `harness compare` takes them; "
-    "without it the assumption of `harness world info`.",
+    help="Take the spread between sessions from these two: files, entries or baselines, as `harness compare` takes "
+    "them; without it the assumption of `harness world info`.",
 )
 @options.option(
     "--power", type=float, default=0.8, show_default=True, metavar="P", help="Find it in this share of comparisons."

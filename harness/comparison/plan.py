@@ -1,7 +1,7 @@
 """How many sessions does a comparison need? From a pilot of two entries, or from the assumption of `world info`.
 
-The computation is that of a verdict's "about N sessions like these would decide" (`statistics.sessions_needed`): a pilot
-compared with the margin as difference gives the same number.
+The computation is that of a verdict's "about N sessions like these would decide" (`statistics.sessions_needed`): a
+pilot compared with the margin as difference gives the same number.
 """
 
 from __future__ import annotations

@@ -8,13 +8,14 @@ from __future__ import annotations
 from functools import partial
 from pathlib import Path
 
-from tests.gates import ceiling, intervals, leaks, paired, samplers, validity
+from tests.gates import ceiling, intervals, leaks, paired, samplers, validity, watching
 
 WORKERS = 2
 GATES = (
     ceiling.run_gate,
     intervals.run_gate,
     paired.run_gate,
+    watching.run_gate,
     leaks.run_gate,
     partial(validity.run_gate, workers=WORKERS),
     partial(samplers.run_gate, workers=WORKERS),
@@ -25,7 +26,8 @@ INTRODUCTION = """\
 
 What the harness claims about its own numbers, simulated at full size. Written by `make gates`
 (`python -m tests.gates`), which fails where a gate does not hold; each part runs alone too, as
-`python -m tests.gates.ceiling`, `.intervals`, `.paired`, `.leaks`, `.validity`, `.samplers`. Small versions of all but
+`python -m tests.gates.ceiling`, `.intervals`, `.paired`, `.watching`, `.leaks`, `.validity`,
+`.samplers`. Small versions of all but
 the first are part of the tests. The last two parts draw some 40,000 clips, which takes a quarter of an hour. All draws
 are seeded. Do not edit this page."""
 
