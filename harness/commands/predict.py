@@ -164,6 +164,20 @@ asking = options.apply(
     title=OWN_CLIPS,
     help="Take folders of pictures as recordings of F pictures a second; by default each is one clip.",
 )
+@options.option(
+    "--sample",
+    type=click.IntRange(min=1),
+    metavar="SESSIONS",
+    help="Ask about so many whole sessions, which the harness draws, balanced over domains; the score is of these.",
+)
+@options.option(
+    "--sample-seed",
+    type=click.IntRange(min=0),
+    default=0,
+    show_default=True,
+    metavar="N",
+    help="With --sample, draw with this seed.",
+)
 @options.option("--limit", type=click.IntRange(min=1), metavar="N", help="Ask about the first N clips only.")
 @options.option(
     "--batch-size",

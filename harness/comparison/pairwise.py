@@ -17,7 +17,7 @@ import numpy as np
 from harness import disclosure, statistics
 from harness.baselines.write import BASELINES, write_baseline
 from harness.cards import PREDICTIONS, entry_folder, predictions_of, read_card
-from harness.comparison.paired import PAIRED_METRICS, PairedClips, need_every_clip, pair_scores
+from harness.comparison.paired import PAIRED_METRICS, PairedClips, need_every_clip, pair_scores, whole_truth
 from harness.errors import UsageError
 from harness.ingestion.rows import NAME, is_path
 from harness.ingestion.submission_file import shown_name, split_ending
@@ -66,9 +66,9 @@ def compare(
         "format": FORMAT,
         "world": first["world"],
         "split": first["split"],
-        "truth_digest": first["truth_digest"],
-        "n": first["n"],
-        "sessions": first["sessions"],
+        "truth_digest": whole_truth(scores[0]),
+        "n": len(paired.clip_ids),
+        "sessions": len(paired.clips),
         "weights": first["weights"],
         "rules": first["rules"],
         "margin": margin,
@@ -216,6 +216,7 @@ def _entry(name: str, score: Score) -> dict[str, Any]:
         "signature": score.signature,
         "coverage": score.record["coverage"],
         "metrics": score.record["metrics"],
+        **({"sample": score.record["sample"]} if "sample" in score.record else {}),
     }
 
 
