@@ -103,6 +103,7 @@ def _recipe(gathered: Gathered) -> dict[str, Any]:
         "name": gathered.name,
         "world": facts["world"],
         "split": facts["split"],
+        "sample": str(request.sample or ""),
         "truth_digest": facts["truth_digest"],
         "rules": facts["rules"],
         "weights": facts["weights"],

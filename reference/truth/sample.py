@@ -41,7 +41,8 @@ class Sample(NamedTuple):
     def draw(self, domains: Iterable[tuple[str, str]]) -> list[str]:
         """Return the sessions that are drawn of pairs of session and domain.
 
-        Where all domains have enough, none has two more than another. A smaller sample with the same seed is part of a larger one.
+        Where all domains have enough, none has two more than another. A smaller sample with the same seed is part of a
+        larger one.
         """
         by_domain: dict[str, list[str]] = {}
         for session, domain in domains:

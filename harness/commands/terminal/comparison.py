@@ -7,7 +7,7 @@ from typing import Any
 from rich.console import Console
 
 from harness.commands.terminal import heading, remark, table, warn
-from harness.formatting import count, interval, number, p_value, percent, size, unanswered
+from harness.formatting import count, interval, number, p_value, percent, plural, size, unanswered
 from harness.metrics_table import METRICS
 
 SHOWN = 3
@@ -28,6 +28,11 @@ def print_comparison(result: dict[str, Any], out: Console) -> None:
     for entry in result["entries"]:
         if remark_on_part := unanswered(entry["coverage"], result["n"]):
             warn(out, f"{entry['name']}: {remark_on_part}")
+    drawn = {entry["name"]: entry["sample"] for entry in result["entries"] if "sample" in entry}
+    for name, sample in drawn.items():
+        remark(out, f"{name}: a sample of {plural(sample['sessions'], 'session')}, seed {sample['seed']}")
+    if drawn:
+        remark(out, f"the tests are about the {plural(result['sessions'], 'session')} that all have")
     for pair in result["pairs"]:
         _pair(pair, result, out)
 
