@@ -1,9 +1,10 @@
-"""Tests of samples: the draw, what an entry and its score say of it, and what a file gains by choosing its own clips."""
+"""Tests of samples: the draw, what an entry and its score say of it, and that a file cannot choose its own clips."""
 
 from __future__ import annotations
 
 import shutil
 from collections import Counter
+from itertools import pairwise
 
 import pytest
 
@@ -44,7 +45,7 @@ def test_a_draw_is_balanced_and_grows():
     sessions = [(f"s{number:02d}", DOMAINS[number % 3]) for number in range(SESSIONS)]
     drawn = [set(Sample(size, 4).draw(sessions)) for size in (1, 7, 12, 24)]
     assert [len(each) for each in drawn] == [1, 7, 12, 24]
-    assert all(small < large for small, large in zip(drawn, drawn[1:], strict=False))
+    assert all(small < large for small, large in pairwise(drawn))
     counts = Counter(DOMAINS[int(name[1:]) % 3] for name in drawn[1])
     assert sorted(counts.values()) == [2, 2, 3]
     assert drawn[2] != set(Sample(12, 5).draw(sessions)), "another seed draws others"
