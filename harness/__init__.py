@@ -3,6 +3,7 @@
     score             score a prediction file, a list of dicts or a DataFrame; returns a Score
     validate          read predictions without scoring them; returns an Ingestion with every problem
     compare           score two or more submissions and test every pair; returns a dict
+    plan              say how many sessions a comparison needs; returns a dict
     predict           ask a model, or a function of one clip, about a split and write an entry; returns a Prediction
     submit            make an entry of a prediction file
     leaderboard       rank the entries of a folder; returns a dict
@@ -30,6 +31,7 @@ _HOMES = {
     "score": "harness.scoring.score",
     "validate": "harness.scoring.score",
     "compare": "harness.comparison.pairwise",
+    "plan": "harness.comparison.plan",
     "predict": "harness.prediction.predict",
     "submit": "harness.prediction.submit",
     "leaderboard": "harness.comparison.leaderboard",
@@ -58,6 +60,7 @@ if TYPE_CHECKING:
     from harness.baselines.write import write_baseline
     from harness.comparison.leaderboard import leaderboard
     from harness.comparison.pairwise import compare
+    from harness.comparison.plan import plan
     from harness.errors import HarnessError
     from harness.ingestion.ingest import Ingestion
     from harness.prediction.predict import Prediction, predict

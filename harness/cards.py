@@ -75,6 +75,7 @@ class Card:
     clip_frames: int | None = None
     lenient: bool = False
     ignore_extra: bool = False
+    sample: str = ""  # SESSIONS/SEED of a sample of the split that the harness drew
     clip_map: str = ""
     clip_map_sha256: str = ""
     run: dict[str, Any] = field(default_factory=dict)
@@ -91,6 +92,7 @@ class Card:
             "clip_frames": self.clip_frames,
             "lenient": self.lenient,
             "ignore_extra": self.ignore_extra,
+            "sample": self.sample or None,
         }
 
 

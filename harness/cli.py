@@ -29,6 +29,7 @@ COMMANDS = {
     "score": "Score a prediction file: metrics with intervals, failure modes, slices, audit.",
     "validate": "Check a prediction file and list every problem, without scoring it.",
     "compare": "Compare two or more submissions on the same clips, with verdicts.",
+    "plan": "Say how many sessions, clips and hours a comparison needs.",
     "leaderboard": "Rank the submissions of a folder, with rank ranges and tiers.",
     "report": "Write a page about one prediction file: how good, how certain, why, and the clips.",
     "verify": "Recompute a page's numbers from the submissions, and compare.",

@@ -19,7 +19,8 @@ functions broadcast, the *_interval functions take one statistic.
 
 Sources: Bell & McCaffrey 2002 (degrees of freedom) and MacKinnon, Nielsen & Webb 2023 (CR3), Clopper & Pearson 1934,
 Satterthwaite 1946 and Welch 1947 (strata), Kish 1965 (design effect), Fisher 1935 (sign flip), Streitberg & Röhmel 1986
-(its exact distribution), Holm 1979, Schuirmann 1987 (equivalence), Bloom 1995 (minimum detectable effect).
+(its exact distribution), Holm 1979, Schuirmann 1987 (equivalence), Bloom 1995 (minimum detectable effect),
+Waudby-Smith, Arbour, Sinha, Kennedy & Ramdas 2021 (confidence sequences).
 """
 
 from __future__ import annotations
@@ -51,6 +52,8 @@ CORRELATION = 0.2
 """Intra-session correlation that n_eff assumes where too few sessions hold an error to estimate it from."""
 POWER = 0.80
 RESAMPLES = 10_000
+WATCHED_SE = 0.02
+"""Standard error at which a confidence sequence is narrowest; any constant is valid, data may not choose it."""
 EDGE = 1e-13
 """Composites of exact shares miss 0 and 1 by a few units in the last place."""
 
@@ -379,6 +382,16 @@ class PairTest:
             return False
         return -self.margin < self.low90 and self.high90 < self.margin
 
+    @property
+    def needed(self) -> int | None:
+        """Return how many sessions like these find a difference of one margin at this pair's level.
+
+        None for methods, too: more sessions leave the runs' part of the error.
+        """
+        if self.se is None or self.df is not None:
+            return None
+        return sessions_needed(self.se, self.sessions, self.margin, self.level, flipping=self.flipping)
+
 
 @dataclass(frozen=True)
 class Verdict:
@@ -455,12 +468,7 @@ def _inconclusive(pair: PairTest) -> Verdict:
     if pair.df is not None:  # more sessions leave the runs' part of the error, so that none are promised
         return Verdict("inconclusive", pair, mde=detectable(pair.se, pair.df, pair.level))
     mde = minimum_detectable(pair.se, pair.sessions, pair.level)
-    to_separate = math.ceil(1 + math.log2(pair.m / pair.alpha))
-    # The standard error falls with the root of the sessions, so that a difference of one margin needs (mde / margin)^2
-    # times as many.
-    to_separate = math.ceil(to_separate * pair.sessions / max(pair.flipping, 1))
-    needed = max(math.ceil(pair.sessions * (mde / pair.margin) ** 2), to_separate)
-    return Verdict("inconclusive", pair, mde=mde, needed=needed, separable=separable)
+    return Verdict("inconclusive", pair, mde=mde, needed=pair.needed, separable=separable)
 
 
 def rank_ranges(better: np.ndarray) -> list[tuple[int, int]]:
@@ -624,3 +632,43 @@ def runs_test(difference: float, se: float, df: float, runs: tuple[Any, Any]) ->
         p = 1.0 if abs(difference) <= EDGE else sys.float_info.min
     ends = (difference - wide, difference + wide, difference - narrow, difference + narrow)
     return RunsTest(error, df, *ends, min(max(p, sys.float_info.min), 1.0))
+
+
+def sessions_needed(
+    se: float,
+    sessions: int,
+    difference: float,
+    level: float = ALPHA,
+    power: float = POWER,
+    *,
+    flipping: int | None = None,
+) -> int:
+    """Return how many sessions find a true difference with this power, where `sessions` of their kind have error `se`.
+
+    `flipping`: how many of these sessions differ at all, by default all. The one computation behind a plan, a
+    verdict's "about N sessions" and the page's panel.
+    """
+    # The standard error falls with the root of the sessions, so that a difference d needs (MDE / d)^2 times as many;
+    # and the smallest p of G sign flips, 2^(1-G), has to reach the level. A session without a difference flips nothing.
+    mde = minimum_detectable(se, sessions, level, power)
+    to_separate = math.ceil(1 + math.log2(1 / level)) * sessions / max(sessions if flipping is None else flipping, 1)
+    return max(math.ceil(sessions * (mde / difference) ** 2), math.ceil(to_separate))
+
+
+def confidence_sequence(value: float, replicates: Any) -> Interval:
+    """Return an interval of one running mean that may be looked at as often as one likes; `replicates` [G].
+
+    At level ALPHA over all looks together, from FEW_SESSIONS on (before: NOT_SUPPORTED). Asymptotic, and valid where
+    the sessions come in an order that has nothing to do with the answers.
+    """
+    if len(replicates) < FEW_SESSIONS or not _supported(value, replicates):
+        return NOT_SUPPORTED
+    # Waudby-Smith, Arbour, Sinha, Kennedy & Ramdas 2021: a normal mixture of width WATCHED_SE, written with the
+    # standard error of the mean so far instead of sigma / sqrt(t), which also holds for sessions of unequal size.
+    se = float(jackknife_se(value, replicates))
+    if se <= 0:
+        return NOT_SUPPORTED  # no session differs from another yet: nothing to learn the spread from
+    log = -2 * math.log(ALPHA)
+    seen = (log + math.log(1 + log)) * (WATCHED_SE / se) ** 2
+    half = se * math.sqrt((seen + 1) / seen * (log + math.log(seen + 1)))
+    return Interval(float(value) - half, float(value) + half, se, len(replicates))

@@ -171,6 +171,20 @@ asking = options.apply(
     help="Ask K times, and make an entry of the method: its value is the mean. {run} in the model's name and in "
     "options is the number of the run, such as --seed {run}.",
 )
+@options.option(
+    "--sample",
+    type=click.IntRange(min=1),
+    metavar="SESSIONS",
+    help="Ask about so many whole sessions, which the harness draws, balanced over domains; the score is of these.",
+)
+@options.option(
+    "--sample-seed",
+    type=click.IntRange(min=0),
+    default=0,
+    show_default=True,
+    metavar="N",
+    help="With --sample, draw with this seed.",
+)
 @options.option("--limit", type=click.IntRange(min=1), metavar="N", help="Ask about the first N clips only.")
 @options.option(
     "--batch-size",

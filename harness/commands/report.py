@@ -30,6 +30,11 @@ from harness.formatting import unanswered
     metavar="S",
     help="With --watch, look at FILE every S seconds.",
 )
+@options.option(
+    "--against",
+    metavar="B",
+    help="With --watch, say whether it is settled that FILE lies above or below B: a file, an entry or a baseline.",
+)
 @options.path_option(
     "-o", "--output", "path", title=options.PAGE, help="Write the page to FILE; by default beside the submission."
 )
@@ -45,6 +50,7 @@ def command(
     export: Path | None,
     watch: bool,
     seconds: float,
+    against: str | None,
     **choices: Any,
 ) -> None:
     """Write a page about the predictions in FILE: how good, how certain, why it fails, and the clips.
@@ -54,6 +60,7 @@ def command(
     \b
     Example:
       harness report submission.jsonl -o submission.html
+      harness report mine/predictions.jsonl --watch --against qwen-tiny
       harness report submission.jsonl --frames --budget 1MB -o pictures.html
     """
     from harness.cards import prediction_file
@@ -66,12 +73,14 @@ def command(
     submission = submission if runs else str(prediction_file(submission))
     path = path or _beside(Path(submission))
     options.keep_inputs([submission, choices["training"]], path, export=export)
+    if against is not None and not watch:
+        raise UsageError("--against belongs to --watch; harness compare FILE B compares whole files")
     if watch:
         if runs:
             raise UsageError("--watch follows one growing file: name one of the runs")
         if export is not None or pictures["frames"]:
             raise UsageError(f"--watch writes the page alone, without {'--frames' if export is None else '--export'}")
-        write_while_growing(Path(submission), path, request, seconds=seconds, say=say, **choices)
+        write_while_growing(Path(submission), path, request, seconds=seconds, say=say, against=against, **choices)
         return
     request, notes = as_its_card_says(runs[0] if runs else submission, request)
     gathered = gather.gather_report(submission, request, **choices)

@@ -178,18 +178,25 @@ def score_folder(folder: Path, request: Request) -> tuple[list[Entry], Unranked]
         except Exception as error:
             broken[path] = str(_reason(error))
     chosen = locate(request.world, request.home).name, request.split  # a path names a world that cards call by its name
-    here = {path: card for path, card in cards.items() if (card.world, card.split) == chosen}
+    there = {path: card for path, card in cards.items() if (card.world, card.split) == chosen}
+    here = {path: card for path, card in there.items() if card.sample == str(request.sample or "")}
     results = _score_cards(here, request)
     entries = [entry for entry in results.values() if isinstance(entry, Entry)]
     broken |= {path: str(error) for path, error in results.items() if isinstance(error, HarnessError)}
     listed = [{"name": shown_name(path.name), "error": _told(broken[path])} for path in sorted(broken)]
-    reasons = {path: f"for {card.world} / {card.split}" for path, card in cards.items() if path not in here}
+    reasons = {path: f"for {card.world} / {card.split}" for path, card in cards.items() if path not in there}
+    reasons |= {path: _other_sessions(card) for path, card in there.items() if path not in here}
     reasons |= _no_entries(folder)
     skipped = [
         {"name": shown_name(path.name), "path": shown_name(path), "reason": shown_name(reasons[path])}
         for path in sorted(reasons)
     ]
-    return _with_distinct_names(entries), Unranked(listed, skipped, len(cards) - len(here))
+    return _with_distinct_names(entries), Unranked(listed, skipped, len(cards) - len(there))
+
+
+def _other_sessions(card: Card) -> str:
+    """Return why an entry has no row among entries about other sessions of the split."""
+    return f"a sample ({card.sample}); harness compare takes the common sessions" if card.sample else "the whole split"
 
 
 def _no_entries(folder: Path) -> dict[Path, str]:
@@ -261,7 +268,7 @@ class _Truths:
 def _score_entry(path: Path, card: Card, request: Request, truths: _Truths) -> Entry | HarnessError:
     try:
         with truths.one() as truth:
-            reading = card.ingestion(path) | {"follow_card": False}  # it is followed here
+            reading = card.ingestion(path) | {"follow_card": False, "sample": request.sample}  # it is followed here
             file = path if card.runs_sha256 else predictions_of(path, card)
             scored = score(file, request=request, opened=truth, **reading)
             _need_same_truth(card, truth)

@@ -144,10 +144,14 @@ def pair_scores(scores: list[Score], names: list[str]) -> PairedClips:
     first = scores[0]
     for name, score in zip(names, scores, strict=True):
         score.need_clips()
-        for key in ("truth_digest", "rules", "weights", "n"):
+        for key in ("rules", "weights"):
             if score.record[key] != first.record[key]:
                 raise UsageError(f"{name} and {names[0]} cannot be compared: their {key} differ")
-    runs = _read([file for score in scores for file in score.runs])
+        if whole_truth(score) != whole_truth(first):
+            raise UsageError(f"{name} and {names[0]} cannot be compared: their truth_digest differ")
+    runs = _common(_read([file for score in scores for file in score.runs]))
+    if not len(runs[0]["clip_id"]):
+        raise UsageError(f"{' and '.join(names)} cannot be compared: their samples have no session in common")
     rest = iter(runs)
     of_entries = [[next(rest) for _ in score.runs] for score in scores]
     tables = [own[0] for own in of_entries]
@@ -166,6 +170,22 @@ def pair_scores(scores: list[Score], names: list[str]) -> PairedClips:
 def _facts(tables: list[dict[str, Any]]) -> dict[str, np.ndarray]:
     """Return whether each answer of a method's runs is right, by fact, [K, N]."""
     return {metric.fact: _stack(tables, metric.fact)[:, :, 0].astype(bool) for metric in SINGLE}
+
+
+def whole_truth(score: Score) -> str:
+    """Return the digest of the split's truth, also where a score is of a sample of it."""
+    return score.record.get("sample", score.record)["truth_digest"]
+
+
+def _common(tables: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return the rows of the clips that all tables hold: those of the sessions that all samples drew."""
+    if len({len(table["clip_id"]) for table in tables}) == 1 and all(
+        (table["clip_id"] == tables[0]["clip_id"]).all() for table in tables
+    ):
+        return tables
+    shared = set.intersection(*(set(table["clip_id"].tolist()) for table in tables))
+    kept = [np.array([clip in shared for clip in table["clip_id"].tolist()], bool) for table in tables]
+    return [{name: column[keep] for name, column in table.items()} for table, keep in zip(tables, kept, strict=True)]
 
 
 def _stack(tables: list[dict[str, Any]], *columns: str) -> np.ndarray:

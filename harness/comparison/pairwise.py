@@ -17,7 +17,7 @@ import numpy as np
 from harness import disclosure, statistics
 from harness.baselines.write import BASELINES, write_baseline
 from harness.cards import PREDICTIONS, RUN_FILE, RUNS, entry_folder, predictions_of, read_card
-from harness.comparison.paired import PAIRED_METRICS, PairedClips, need_every_clip, pair_scores
+from harness.comparison.paired import PAIRED_METRICS, PairedClips, need_every_clip, pair_scores, whole_truth
 from harness.errors import UsageError
 from harness.formatting import in_words
 from harness.ingestion.rows import NAME, is_path
@@ -71,9 +71,9 @@ def compare(
         "format": FORMAT,
         "world": first["world"],
         "split": first["split"],
-        "truth_digest": first["truth_digest"],
-        "n": first["n"],
-        "sessions": first["sessions"],
+        "truth_digest": whole_truth(scores[0]),
+        "n": len(paired.clip_ids),
+        "sessions": len(paired.clips),
         "weights": first["weights"],
         "rules": first["rules"],
         "margin": margin,
@@ -141,7 +141,7 @@ def compare_pairs(
             {
                 "a": names[0],
                 "b": names[1],
-                "verdict": {"kind": verdict.kind, "sentence": verdict.sentence(*names)},
+                "verdict": {"kind": verdict.kind, "sentence": verdict.sentence(*names), "needed": verdict.pair.needed},
                 "about": about(names, (paired.k[a], paired.k[b])),
                 "score": test,
                 "metrics": {name: paired_test(paired, name, a, b) for name in PAIRED_METRICS},
@@ -282,6 +282,7 @@ def _entry(name: str, score: Score) -> dict[str, Any]:
         "coverage": score.record["coverage"],
         "metrics": score.record["metrics"],
         "runs": len(score.runs),
+        **({"sample": score.record["sample"]} if "sample" in score.record else {}),
     }
 
 

@@ -41,6 +41,8 @@ class Choices:
     clips: Path | None = None  # own videos, pictures, or the clips.jsonl of a rendering, instead of a split
     labels: Path | Sequence[str] | Mapping[str, str] | None = None  # operations of own clips; by default the world's
     clips_fps: float | None = None  # pictures a second of own folders of pictures
+    sample: int | None = None  # so many whole sessions, which the harness draws, in the split's place
+    sample_seed: int = 0  # another one draws others
     limit: int | None = None  # only the first clips
     batch_size: int | None = None  # clips a question; by default the model's own number
     options: Mapping[str, str] = field(default_factory=dict)  # of a model that is given by name
@@ -57,10 +59,14 @@ class Choices:
     say: Say = _silent  # takes what is worth knowing before the run ends
 
     def __post_init__(self) -> None:
-        for name in ("limit", "batch_size", "workers", "connections", "max_failures"):
+        for name in ("sample", "limit", "batch_size", "workers", "connections", "max_failures"):
             number = getattr(self, name)
             if number is not None and not (isinstance(number, int) and number >= 1 and number is not True):
                 raise UsageError(f"{name}={number!r}: expected an integer from 1 on")
+        if not (isinstance(self.sample_seed, int) and 0 <= self.sample_seed < 10**18):
+            raise UsageError(f"sample_seed={self.sample_seed!r}: expected an integer from 0 on")
+        if self.sample is not None and (self.limit is not None or self.clips is not None):
+            raise UsageError("sample draws whole sessions of a split: leave limit and clips out")
         if not _is_amount(self.deadline) or self.deadline <= 0:
             raise UsageError(f"deadline={self.deadline!r}: expected seconds above 0")
         if self.price is not None and not (len(self.price) == 2 and all(map(_is_amount, self.price))):

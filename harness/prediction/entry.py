@@ -33,6 +33,7 @@ def write(run: Run, lines: Lines, agreed: Mapping[str, Any] | None, unanswered: 
         write_own_answers(run.folder, facts, lambda path: path.write_bytes(content), run.facts.training)
     else:
         truth = {"world": run.split.world, "split": run.split.name, **run.split.pin, "predictions_sha256": ""}
+        truth["sample"] = run.split.sample
         card = Card(**_facts(run, lines, asked) | truth)
         write_entry(run.folder, card, lambda path: path.write_bytes(content), run.facts.training)
 
@@ -104,6 +105,8 @@ def _command(run: Run) -> str:
     words += ["-o", str(run.output)]
     words += [] if is_asker(run.predictor) else ["--batch-size", str(run.batch_size)]
     words += ["--frames", str(choices.frames)] if choices.frames else []
+    words += ["--sample", str(choices.sample)] if choices.sample else []
+    words += ["--sample-seed", str(choices.sample_seed)] if choices.sample and choices.sample_seed else []
     words += ["--limit", str(choices.limit)] if choices.limit else []
     words += [word for key, value in mask.value(choices.options).items() for word in ("--option", f"{key}={value}")]
     return shlex.join(words)

@@ -38,6 +38,7 @@ from harness.prediction.predictor import Answer, Predictor, Question, Wants
 from harness.prediction.replies import FALLBACK
 from harness.prediction.run import Run, identity, prepare
 from harness.progress import counter
+from reference.truth.sample import Sample
 
 LISTED, NAMED = 12, 5
 """Operations, and clips, that a summary names."""
@@ -60,6 +61,7 @@ class Prediction(NamedTuple):
     sealed: bool
     published: bool = False  # the truth is with the organiser, to whom the entry is sent
     unanswered: dict[str, int] = {}  # clips that were given up, by the kind of failure  # noqa: RUF012
+    sample: Sample | None = None  # the sessions that were drawn of the split
     own: OwnQuestions | None = None  # about clips of the user's own, which no score judges
     operations: dict[str, int] = {}  # answers of own clips by operation, the most frequent first  # noqa: RUF012
 
@@ -175,7 +177,7 @@ def summary_lines(prediction: Prediction) -> list[str]:
     model, repaired, fallback = prediction.sources.values()
     lines = [
         f"{prediction.answered:,} of {plural(prediction.expected, 'clip')} of {prediction.world} / {prediction.split} "
-        f"answered in {prediction.path}",
+        f"{_of_sample(prediction.sample)}answered in {prediction.path}",
         f"  {model:,} as the model said it, {repaired:,} repaired, {fallback:,} fallback"
         + (f" ({prediction.kept:,} with the operation that it said)" if prediction.kept else ""),
     ]
@@ -189,6 +191,10 @@ def summary_lines(prediction: Prediction) -> list[str]:
             f"  {prediction.expected - prediction.answered:,} have no answer{why}: a score counts them as wrong"
         )
     return lines
+
+
+def _of_sample(sample: Sample | None) -> str:
+    return f"(a sample of {plural(sample.sessions, 'session')}, seed {sample.seed}) " if sample else ""
 
 
 def _own_summary_lines(prediction: Prediction, own: OwnQuestions) -> list[str]:
@@ -267,6 +273,7 @@ def _outcome(run: Run, lines: Sequence[Mapping[str, Any]], unanswered: Mapping[s
         kept=sum(run.reader.operation_in(text) is not None for text in fallbacks),
         sealed=run.split.sealed,
         published=run.split.published,
+        sample=Sample.of(run.split.sample) if run.split.sample else None,
         unanswered=dict(unanswered),
         own=run.own,
         operations=dict(operations.most_common()) if run.own else {},

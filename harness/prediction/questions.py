@@ -132,6 +132,24 @@ def open_rendering(folder: Path, truth: Truth, known: Collection[str], wants: Wa
     return Pictures(folder, _pins(details), known, trusted=False)
 
 
+class Sampled:
+    """Questions about the clips of a sample, `chosen` among those of the whole split."""
+
+    def __init__(self, whole: Questions, chosen: Collection[str]):
+        self._whole = whole
+        self.pictures, self.clips = whole.pictures, tuple(clip for clip in whole.clips if clip in chosen)
+
+    def sample(self, number: int) -> list[Question]:
+        return self._whole.sample(number)
+
+    def draw(self) -> None:
+        """Draw the pictures of the whole split."""
+        self._whole.draw()
+
+    def read(self, batch: Batch) -> list[Question]:
+        return self._whole.read(batch)
+
+
 class DrawnLater:
     """Questions about a split whose pictures are drawn when they are needed: a few to try, then all that are asked."""
 

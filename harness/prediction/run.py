@@ -20,11 +20,12 @@ from harness.prediction.models import AsyncFunction, Function, find, name_of, to
 from harness.prediction.own_clips.labels import labels_of_world, read_labels
 from harness.prediction.own_clips.questions import OwnQuestions, open_clips
 from harness.prediction.predictor import Predictor, Wants
-from harness.prediction.questions import Blind, Questions, make_rendering, open_rendering
+from harness.prediction.questions import Blind, Questions, Sampled, make_rendering, open_rendering
 from harness.prediction.replies import Reader
 from reference.files import sha256
 from reference.home import cache_home, user_key
 from reference.truth.catalog import locate
+from reference.truth.sample import Sample, take_sample
 from reference.truth.store import Truth
 
 FORMAT = "warehouse-harness/predict-1"
@@ -39,6 +40,7 @@ class Split(NamedTuple):
     sealed: bool
     published: bool
     floors: Floors | NoFloors
+    sample: str = ""  # SESSIONS/SEED of the sessions that were drawn
 
     @classmethod
     def of(cls, truth: Truth) -> Split:
@@ -50,6 +52,7 @@ class Split(NamedTuple):
             published=not truth.answered,
             sealed=bool(truth.sealed),
             floors=Floors(truth),
+            sample=truth.sample,
         )
 
     @classmethod
@@ -125,6 +128,9 @@ def prepare(
         with choices.open() as truth:
             split = Split.of(truth)
             questions = _questions(name, facts.wants, truth, split.floors.clips, choices)
+            if choices.sample:
+                split = Split.of(take_sample(truth, Sample(choices.sample, choices.sample_seed)))
+                questions = Sampled(questions, frozenset(split.floors.clips))
     if isinstance(predictor, Floor) and isinstance(split.floors, Floors):
         predictor.prepare(split.floors)
     return Run(

@@ -73,6 +73,7 @@ def page(gathered: Gathered) -> Page:
     board = standings(gathered)
     facts = gathered.field.facts
     models = [_model(gathered, place, entry) for place, entry in enumerate(gathered.entries)]
+    compared = pairs(gathered)
     return Page(
         kind=gathered.kind,
         title=gathered.title,
@@ -81,11 +82,11 @@ def page(gathered: Gathered) -> Page:
         chips=chips(gathered),
         notices=notices(gathered, board),
         standings=board,
-        certainty=certainty(gathered),
+        certainty=certainty(gathered, compared),
         costs=costs(gathered),
         focus=_focus(gathered.entries),
         models=models,
-        pairs=pairs(gathered),
+        pairs=compared,
         alpha=ALPHA,
         margin=gathered.margin,
         n=facts["n"],
@@ -102,6 +103,7 @@ def _recipe(gathered: Gathered) -> dict[str, Any]:
         "name": gathered.name,
         "world": facts["world"],
         "split": facts["split"],
+        "sample": str(request.sample or ""),
         "truth_digest": facts["truth_digest"],
         "rules": facts["rules"],
         "weights": facts["weights"],

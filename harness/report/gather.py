@@ -25,6 +25,7 @@ from harness.report.clips import Answers, Clips, load
 from harness.scoring.request import Request
 from harness.scoring.result import Score
 from harness.scoring.score import as_its_card_says, method_files, score
+from reference.truth.sample import Sample
 
 FLOOR, PRIOR, ORACLE = "constant", "transition-prior", "oracle"
 
@@ -111,8 +112,19 @@ def gather_comparison(
         _operand(name, score_operand(operand, request, training), Path(operand))
         for name, operand in zip(names, operands, strict=True)
     ]
+    request = replace(request, sample=_sample_of(entries))
     field = leaderboard.pair_entries(entries, request, FLOOR)
     return replace(_assemble("compare", " and ".join(names), field, request, None, margin), operands=entries)
+
+
+def _sample_of(entries: Sequence[Entry]) -> Sample | None:
+    """Return the sample that all entries are about. Raises UsageError where they are about other sessions."""
+    samples = {entry.score.request.sample for entry in entries}
+    if len(samples) > 1:
+        raise UsageError(
+            "a page holds entries about the same sessions; without -o harness compare takes the common ones"
+        )
+    return samples.pop()
 
 
 def _need(request: Request) -> None:

@@ -24,6 +24,7 @@ from harness.scoring.request import CAPS, INGESTION, MOST, Request
 from reference import shapes
 from reference.home import cache_home
 from reference.truth.catalog import is_name, locate
+from reference.truth.sample import Sample
 
 NAME = 1000
 """Characters of a name, which a page may show."""
@@ -48,6 +49,7 @@ RECIPE = {
     "name": shapes.optional(shapes.text(NAME)),
     "world": WORLD,
     "split": WORLD,
+    "sample": shapes.text(30, r"([1-9][0-9]{0,8}/[0-9]{1,18})?", "SESSIONS/SEED, or nothing"),
     "truth_digest": shapes.text(200),
     "rules": shapes.text(200),
     "weights": shapes.table({name: shapes.number(0, 1) for name in COMPONENTS}),
@@ -100,6 +102,7 @@ def request_of(recipe: Mapping[str, Any], request: Request) -> Request:
         request,
         world=recipe["world"],
         split=recipe["split"],
+        sample=Sample.of(recipe["sample"]) if recipe["sample"] else None,
         rules=find_rules(recipe["rules"]),
         weights=Weights(**recipe["weights"]),
         **chosen,
@@ -116,7 +119,8 @@ def other_size(packed: Mapping[str, Any], request: Request) -> str:
     if origin.process is None:
         return ""
     split, here = origin.process.split(request.split), len(packed["clips"]["id"])
-    there = split.sessions * origin.scale * split.clips
+    sessions = request.sample.sessions if request.sample else split.sessions * origin.scale
+    there = sessions * split.clips
     if here == there:
         return ""
     return f"the page holds {here:,} clips, {request.world} / {request.split} has {there:,}"

@@ -20,7 +20,7 @@ def verdict(record: dict[str, Any], name: str) -> list[str]:
     row = record["metrics"].get(COMPOSITE.key, {})
     if row.get("value") is None:
         return [f"{name} has no score: no clip is counted."]
-    first = f"{name} scores {number(row['value'])}{_ends(row)}"
+    first = f"{name} scores {number(row['value'])}{_ends(row)}{_on_sample(record)}"
     against = _against(row)
     way = _way(row)
     return [
@@ -39,6 +39,12 @@ def relation(row: dict[str, Any], bound: str) -> str:
     if low > mark and (paired is None or paired > 0):
         return ABOVE
     return BELOW if high < mark else OPEN
+
+
+def _on_sample(record: dict[str, Any]) -> str:
+    """Return that the score is of a sample, if it is."""
+    drawn = record.get("sample")
+    return f" on a sample of {plural(drawn['sessions'], 'session')}, seed {drawn['seed']}" if drawn else ""
 
 
 def _ends(row: dict[str, Any]) -> str:

@@ -1,7 +1,8 @@
 """Write the page of a growing file again whenever the file has grown, until every clip has its line.
 
 An incomplete last line is left for the next time; one that is a whole object counts, also without a line end. Lines
-that would be refused count as wrong meanwhile, as with --lenient, and the page says so.
+that would be refused count as wrong meanwhile, as with --lenient, and the page says so. What is said of each page is
+the score over the clips that have their line (`comparison.running`).
 """
 
 from __future__ import annotations
@@ -14,13 +15,16 @@ from pathlib import Path
 from typing import Any
 
 from harness.cards import TRAINING
+from harness.comparison.pairwise import score_operand
+from harness.comparison.running import in_words
 from harness.errors import HarnessError, UsageError
-from harness.formatting import count, number, percent
+from harness.formatting import count, percent
 from harness.ingestion.strict_json import parse
 from harness.ingestion.submission_file import JSON_SPACE, PACKED, STDIN, Limits, shown_name
 from harness.report import gather
 from harness.report.write import write
 from harness.scoring.request import Request
+from harness.scoring.result import Score
 from harness.scoring.training_record import read_training_record
 from reference.outside_files import read_bytes
 
@@ -35,13 +39,16 @@ def watch(
     seconds: float,
     say: Callable[[str], object],
     rest: Callable[[float], object] = time.sleep,
+    against: str | None = None,
     **choices: Any,
 ) -> None:
     """Write the page until the file is complete.
 
-    Looks at the file every `seconds` and reports each page with `say`. `choices` are `name` and `training` of a report.
+    Looks at the file every `seconds` and reports each page with `say`, and how it stands against the submission
+    `against`. `choices` are `name` and `training` of a report.
     """
     _need_lines(file)
+    other = None if against is None else score_operand(against, request)
     size = -1
     while True:
         whole = _whole_lines(file)
@@ -49,18 +56,22 @@ def watch(
             size = len(whole)
             beside = choices | {"training": _training_record(file, choices.get("training"))}
             try:
-                record = _write_page(whole, file, path, replace(request, lenient=True), **beside)
+                score = _write_page(whole, file, path, replace(request, lenient=True), **beside)
             except HarnessError as error:
                 say(f"{shown_name(file)}: {str(error).splitlines()[0]}; waiting for more")
             else:
-                say(f"{path}: {_progress(record)}")
-                if record["coverage"] >= 1:
+                say(f"{path}: {_progress(score.record)}, {in_words(score, against or '', other)}")
+                if score.record["coverage"] >= 1:
                     return
         rest(seconds)
 
 
 def _whole_lines(file: Path) -> bytes:
-    """Return the file's whole lines, the last also without a line end; nothing where the file does not exist yet."""
+    """Return the file's whole lines, the last also without a line end; nothing where the file does not exist yet.
+
+    A run of `harness predict` writes into another one until it ends, and that one counts meanwhile.
+    """
+    file = file if file.exists() else file.with_name(f"{file.name}.part")
     if not file.exists():
         return b""
     text = read_bytes(file, UsageError, Limits().max_bytes, shown_name(file))
@@ -87,17 +98,16 @@ def _training_record(file: Path, training: Path | None) -> Path | None:
     return beside if training is None and beside.is_file() else training
 
 
-def _write_page(whole: bytes, file: Path, path: Path, request: Request, **choices: Any) -> dict[str, Any]:
-    """Write the page of these lines and return their score record."""
+def _write_page(whole: bytes, file: Path, path: Path, request: Request, **choices: Any) -> Score:
+    """Write the page of these lines and return their score."""
     with tempfile.TemporaryDirectory() as folder:
         copy = Path(folder) / file.name
         copy.write_bytes(whole)
         gathered = gather.gather_report(copy, request, shown=gather.display_name(file), **choices)
         write(gathered, path)
-    return gathered.operands[0].score.record
+    return gathered.operands[0].score
 
 
 def _progress(record: dict[str, Any]) -> str:
     clips = f"{count(round(record['coverage'] * record['n']))} of {count(record['n'])} clips"
-    score = number(record["metrics"]["score"]["value"])
-    return f"{clips} ({percent(record['coverage'], 1)}), score so far {score}"
+    return f"{clips} ({percent(record['coverage'], 1)})"

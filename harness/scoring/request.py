@@ -18,8 +18,10 @@ from harness.ingestion.submission_file import Limits
 from harness.rules import AA40, STANDARD, Rules, Weights, find_rules
 from harness.scoring.score_cache import ScoreCache
 from reference import shapes
+from reference.errors import TruthError
 from reference.home import cache_home
 from reference.task import DEFAULT_SPLIT, DEFAULT_WORLD
+from reference.truth.sample import Sample, take_sample
 from reference.truth.store import Truth, open_clips, open_truth
 
 INGESTION = ("lenient", "ignore_extra", "adapter", "fps", "clip_frames", "clip_map")
@@ -50,6 +52,7 @@ class Request:
     max_line_bytes: int | None = None
     max_lines: int | None = None
     max_bytes: int | None = None
+    sample: Sample | None = None  # whole sessions of the split in its place; as a text SESSIONS/SEED
     home: Path | None = None  # the cache; by default HARNESS_HOME
     truth: Path | None = None  # a truth database, or a folder of them, instead of the cache
     organiser: bool = False  # a sealed split's record is not redacted
@@ -67,6 +70,7 @@ class Request:
             "rules": find_rules(self.rules),
             "weights": self.weights or AA40,
             "clip_map": read_clip_map(self.clip_map) if isinstance(self.clip_map, str | Path) else self.clip_map,
+            "sample": Sample.of(self.sample) if isinstance(self.sample, str) else self.sample,
             **{name: Path(path) for name in ("home", "truth") if (path := getattr(self, name))},
         }
         for name, value in checked.items():
@@ -117,9 +121,16 @@ class Request:
         `answers`: whether the caller needs the clips' truth, which the published folder of a sealed split has not.
         """
         opens = open_truth if answers else open_clips
-        return opens(
+        truth = opens(
             self.world, self.split, home=self.home, truth=self.truth, allow_files=files, allow_directories=folders
         )
+        if self.sample is None:
+            return truth
+        try:
+            return take_sample(truth, self.sample)
+        except TruthError:
+            truth.close()
+            raise
 
     def open_for_many(self, submissions: Iterable[Path]) -> Truth:
         """Open the truth once for scoring each of these, because opening it takes as long as scoring a small file."""

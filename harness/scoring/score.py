@@ -52,6 +52,7 @@ from reference.home import cache_home
 from reference.truth.catalog import locate, names
 from reference.truth.database import write_errors
 from reference.truth.origin import Seal
+from reference.truth.sample import Sample
 from reference.truth.store import Truth
 
 if TYPE_CHECKING:
@@ -294,6 +295,7 @@ def _identity(ingestion: Ingestion, truth: Truth, request: Request, training: di
         "truth_digest": truth.digest,
         "truth_public": truth.public,
         "in_sample": truth.in_sample,
+        **_sample(truth),
         "n": truth.n,
         "sessions": truth.sessions,
         "coverage": ingestion.coverage,
@@ -303,6 +305,13 @@ def _identity(ingestion: Ingestion, truth: Truth, request: Request, training: di
         "version": __version__,
         "submission": {"sha256": ingestion.sha256, "lines": ingestion.lines, "adapter": ingestion.adapter},
     }
+
+
+def _sample(truth: Truth) -> dict[str, Any]:
+    """Return the section on the sample that stands in the split's place, if one does."""
+    if not truth.sample:
+        return {}
+    return {"sample": {**Sample.of(truth.sample)._asdict(), "truth_digest": truth.meta["sample_of"]}}
 
 
 def _dependencies(

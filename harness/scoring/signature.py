@@ -31,6 +31,8 @@ def signature(ingestion: Ingestion, truth: Truth, request: Request, training: di
         f"seed:{SEED}",
         f"version:{__version__}",
     ]
+    if truth.sample:
+        parts.append(f"sample:{truth.sample}")
     parts += [f"{key}:{value}" for key, value in request.reading().items() if value not in (None, False)]
     if training is not None:
         parts.append(f"training:{hashlib.sha256(json.dumps(training, sort_keys=True).encode()).hexdigest()[:8]}")

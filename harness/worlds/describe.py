@@ -242,12 +242,19 @@ def detectable(n: int, sessions: int) -> list[dict[str, float]]:
     """
     if sessions < statistics.MIN_SESSIONS:
         return []
-    # design effect of a cluster sample (Kish 1965): 1 + correlation x (clips a session - 1)
-    inflation = 1 + CORRELATION * (n / sessions - 1)
     return [
-        {"disagreement": share, "mde": statistics.minimum_detectable(math.sqrt(share * inflation / n), sessions)}
+        {
+            "disagreement": share,
+            "mde": statistics.minimum_detectable(disagreement_error(share, n, sessions), sessions),
+        }
         for share in DISAGREEMENTS
     ]
+
+
+def disagreement_error(share: float, n: int, sessions: int) -> float:
+    """Return the standard error of the difference of two models of which, on a share of the clips, one is right."""
+    # design effect of a cluster sample (Kish 1965): 1 + correlation x (clips a session - 1)
+    return math.sqrt(share * (1 + CORRELATION * (n / sessions - 1)) / n)
 
 
 def _row(truth: Truth, name: str) -> dict[str, Any]:

@@ -76,6 +76,11 @@ class Truth:
         return int(self.meta["sessions"])
 
     @property
+    def sample(self) -> str:
+        """Return SESSIONS/SEED where a sample stands in the place of the split, else ""."""
+        return self.meta.get("sample", "")
+
+    @property
     def public(self) -> bool:
         """Return whether anyone can compute this truth, from a public seed or a revealed secret."""
         return self.meta["public"] == "true"

@@ -8,7 +8,7 @@ from rich.console import Console
 
 from harness.commands.terminal import heading, remark, table, warn
 from harness.comparison.pairwise import interval_note
-from harness.formatting import count, interval, number, p_value, percent, size, unanswered
+from harness.formatting import count, interval, number, p_value, percent, plural, size, unanswered
 from harness.metrics_table import METRICS
 
 SHOWN = 3
@@ -30,6 +30,11 @@ def print_comparison(result: dict[str, Any], out: Console) -> None:
     for entry in result["entries"]:
         if remark_on_part := unanswered(entry["coverage"], result["n"]):
             warn(out, f"{entry['name']}: {remark_on_part}")
+    drawn = {entry["name"]: entry["sample"] for entry in result["entries"] if "sample" in entry}
+    for name, sample in drawn.items():
+        remark(out, f"{name}: a sample of {plural(sample['sessions'], 'session')}, seed {sample['seed']}")
+    if drawn:
+        remark(out, f"the tests are about the {plural(result['sessions'], 'session')} that all have")
     for pair in result["pairs"]:
         _pair(pair, result, out)
 

@@ -57,13 +57,16 @@ class Group:
 
 @dataclass(frozen=True)
 class Pair:
-    """Comparison of the entries at places `a` and `b`; `counts` holds for each field both, only_a, only_b, neither."""
+    """Comparison of the entries at places `a` and `b`; `counts` holds for each field both, only_a, only_b, neither;
+    `needed` the sessions like these that find a difference of one margin.
+    """
 
     a: int
     b: int
     names: tuple[str, str]
     kind: str
     sentence: str
+    needed: int | None
     differences: list[Difference]
     counts: dict[str, dict[str, int]]
     forest: list[Group]
@@ -107,6 +110,7 @@ def _pair(gathered: Gathered, a: int, b: int, row: dict[str, Any], cut: Cut) -> 
         names=(row["a"], row["b"]),
         kind=row["verdict"]["kind"],
         sentence=f"{row['verdict']['sentence']} {row['about']}",
+        needed=row["verdict"]["needed"],
         differences=differences,
         counts=row["counts"],
         forest=groups,

@@ -92,3 +92,33 @@ def test_sheets_keep_to_the_budget(tmp_path, home):
     assert all(sheet.webp[:4] == b"RIFF" for sheet in sheets)
     again = pictures.sheets(page, gathered, 60_000, lambda done, of: None)
     assert json.dumps([sheet.webp.hex() for sheet in sheets]) == json.dumps([sheet.webp.hex() for sheet in again])
+
+
+def test_what_is_said_counts_only_answered_clips(made, tmp_path):
+    """Half of a file that is always right: its score so far is 1, and it stands above one that is wrong everywhere."""
+    lines = (made[0] / "best" / "predictions.jsonl").read_bytes().splitlines(keepends=True)
+    file, said = tmp_path / "growing.jsonl", []
+    whole = b"".join(lines)
+    file.write_bytes(b"".join(lines[:55]))
+    watch(
+        file,
+        tmp_path / "p.html",
+        made[1],
+        name=None,
+        training=None,
+        seconds=1,
+        say=said.append,
+        against=str(made[0] / "far" / "predictions.jsonl"),
+        rest=lambda seconds: file.write_bytes(whole),
+    )
+    assert "55 of 60 clips" in said[0] and "settled: above" in said[0] and "not settled" not in said[0]
+    assert "over the answered clips" in said[0]
+
+
+def test_a_run_of_predict_is_watched_in_its_journal(made, tmp_path):
+    """Until the run ends its answers lie in predictions.jsonl.part."""
+    file, said = tmp_path / "predictions.jsonl", []
+    part = file.with_name("predictions.jsonl.part")
+    part.write_bytes((made[0] / "near" / "predictions.jsonl").read_bytes())
+    watch(file, tmp_path / "p.html", made[1], name=None, training=None, seconds=1, say=said.append)
+    assert "60 of 60" in said[-1]
