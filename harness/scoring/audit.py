@@ -73,7 +73,9 @@ def prior_shaped(sums: Totals, totals: Totals) -> dict[str, Any]:
         return flag("prior_shaped", None, None, None, text)
     share = float(totals["pairs_prior"]) / answered
     gain = float(own_prior(totals)["own_prior_gain_hidden"])
-    replicates = own_prior({key: totals[key] - sums[key] for key in sums})["own_prior_gain_hidden"][sums["n_hidden"] > 0]
+    replicates = own_prior({key: totals[key] - sums[key] for key in sums})["own_prior_gain_hidden"][
+        sums["n_hidden"] > 0
+    ]
     upper = statistics.identity_interval(gain, replicates).high
     no_gain = upper is not None and upper < GAIN_LIMIT
     raised = share >= PRIOR_SHARE or (share >= PRIOR_SHARE_WITHOUT_GAIN and no_gain)

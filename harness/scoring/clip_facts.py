@@ -52,7 +52,10 @@ class ClipFacts:
     @cached_property
     def sessions(self) -> Columns:
         """Return sums per session (sql/sessions.sql): column -> [G], of the sessions that have a row in `facts`."""
-        return {name: _sums(column, any(word in name for word in PROCESS_ONLY)) for name, column in self._fetch("sessions").items()}
+        return {
+            name: _sums(column, any(word in name for word in PROCESS_ONLY))
+            for name, column in self._fetch("sessions").items()
+        }
 
     @cached_property
     def row_of_session(self) -> np.ndarray:
