@@ -143,7 +143,7 @@ METRICS = (
     ),
     Metric(
         key="aa1_hidden_expected",
-        title="AA@1 hidden expected",
+        title="hidden expected",
         short="hid. exp.",
         definition="AA@1 expected on the clips whose next operation is not yet on screen; decides close calls",
         formula="as AA@1 expected, over the clips whose true segment ends with the clip (end_frame = 125)",

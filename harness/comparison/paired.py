@@ -11,7 +11,7 @@ import duckdb
 import numpy as np
 
 from harness.errors import UsageError
-from harness.metrics_table import BY_KEY, COMPOSITE, PARTS, SINGLE
+from harness.metrics_table import BY_KEY, COMPOSITE, EXPECTED, PARTS, SINGLE
 from harness.rules import Rules, Weights
 from harness.scoring.metrics import ratio
 from harness.scoring.score_cache import reading
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from harness.scoring.result import Score
 
 PAIRED_METRICS = tuple(metric.key for metric in SINGLE)
+MILLION = 1_000_000
 NO_ANSWER = -1
 """Stands for NULL in `PairedClips.answers`: two masked elements are neither equal nor different, but two entries that
 both give no answer are alike."""
@@ -32,7 +33,7 @@ class PairedClips:
 
     `facts`: whether each answer is right [M, N], by the fact that a metric of METRICS counts; `answers` [M, N, 4]:
     operation, start, end, next operation as integers, NO_ANSWER where there is none; `session` [N]: 0 to G-1; `hidden`
-    [N]: next operation not visible.
+    [N]: next operation not visible; `expected`: millionths of P(answered next | frames) [M, N], None without a process.
     """
 
     names: list[str]
@@ -42,6 +43,7 @@ class PairedClips:
     facts: dict[str, np.ndarray]
     answers: np.ndarray
     weights: Weights
+    expected: np.ndarray | None = None
 
     @cached_property
     def right(self) -> np.ndarray:
@@ -62,12 +64,17 @@ class PairedClips:
     def sums(self) -> dict[str, np.ndarray]:
         """Return right answers per session [M, G] of each paired metric, and of `score`, weighted by integers.
 
-        Integers, because the sign-flip test is exact on integer differences only.
+        Of the expected metrics, where they are known, sums of millionths. Integers, because the sign-flip test is exact on integer differences only.
         """
         parts = {
             metric.key: self._per_session(self.facts[metric.fact] & (self.hidden if metric.hidden_only else True))
             for metric in SINGLE
         }
+        if self.expected is not None:
+            parts |= {
+                metric.key: self._per_session(self.expected * (self.hidden if metric.hidden_only else 1))
+                for metric in EXPECTED
+            }
         whole = zip(self.weights.integers(), PARTS, strict=True)
         return parts | {COMPOSITE.key: np.sum([weight * parts[metric.key] for weight, metric in whole], axis=0)}
 
@@ -75,7 +82,8 @@ class PairedClips:
         """Return the integers [G] by which the sums of a metric are divided, session by session."""
         if BY_KEY[metric].is_composite:
             return self.clips * sum(self.weights.integers())
-        return self.hidden_clips if BY_KEY[metric].hidden_only else self.clips
+        clips = self.hidden_clips if BY_KEY[metric].hidden_only else self.clips
+        return clips * MILLION if BY_KEY[metric].is_expected else clips
 
     def difference(self, metric: str, a: int, b: int) -> tuple[float, np.ndarray, np.ndarray]:
         """Return A - B in a metric, its delete-one-session replicates [G'], and the integer session differences [G'].
@@ -121,7 +129,16 @@ def pair_scores(scores: list[Score], names: list[str]) -> PairedClips:
         facts={metric.fact: _stack(tables, metric.fact)[:, :, 0].astype(bool) for metric in SINGLE},
         answers=_stack(tables, "operation", "start_frame", "end_frame", "next_operation"),
         weights=Weights(**first.record["weights"]),
+        expected=_millionths(tables),
     )
+
+
+def _millionths(tables: list[dict[str, Any]]) -> np.ndarray | None:
+    """Return P(answered next | frames) in millionths [M, N]; None for a world without a process, where it is NULL."""
+    columns = [table["expected_ppm"] for table in tables]
+    if any(np.ma.getmaskarray(column).any() for column in columns):
+        return None
+    return np.stack([np.ma.getdata(column).astype(np.int64) for column in columns])
 
 
 def _stack(tables: list[dict[str, Any]], *columns: str) -> np.ndarray:

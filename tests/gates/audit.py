@@ -93,7 +93,9 @@ def run_gate(worlds: int = WORLDS) -> Gate:
         f"{worlds} worlds of {SESSIONS} sessions of {CLIPS} clips. Demanded: honest answers flagged in at most "
         f"{percent(ALLOWED)}. Reported: how often it finds the second prior with some hidden answers from the truth."
     )
-    return Gate("Knows more than the frames", text, [table(("answers", "flagged", "mean z", "largest z"), shown)], holds)
+    return Gate(
+        "Knows more than the frames", text, [table(("answers", "flagged", "mean z", "largest z"), shown)], holds
+    )
 
 
 if __name__ == "__main__":

@@ -8,12 +8,13 @@ from rich.console import Console
 
 from harness.commands.terminal import heading, remark, table, warn
 from harness.formatting import count, interval, number, p_value, percent, size, unanswered
-from harness.metrics_table import OBSERVED
+from harness.metrics_table import EXPECTED, OBSERVED
 
 SHOWN = 3
 """Clips that are named of those that only one of two gets right."""
 
 NOT_SIGNIFICANT = "-"
+RAW = "raw"
 
 
 def print_comparison(result: dict[str, Any], out: Console) -> None:
@@ -61,7 +62,13 @@ def _tests(pair: dict[str, Any], result: dict[str, Any], out: Console) -> None:
             p_value(test["p_adjusted"]),
             verdicts[metric.key],
         )
+    for metric in EXPECTED if pair["expected"] else ():
+        test = pair["expected"][metric.key]
+        difference = number(test["difference"], sign=True)
+        made.add_row(metric.title, difference, interval(test, sign=True), p_value(test["p"]), RAW, "")
     out.print(made)
+    if pair["expected"]:
+        remark(out, f"{RAW}: the expected metrics belong to no family of tests; their p is not adjusted")
     remark(out, f"adjusted: by Holm for m tests, m = {result['m']} for score, m = {result['m_metrics']} for the others")
     if NOT_SIGNIFICANT in verdicts.values():
         remark(out, f"{NOT_SIGNIFICANT} as verdict: not significant, adjusted p above {result['alpha']:g}")

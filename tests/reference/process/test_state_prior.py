@@ -10,8 +10,8 @@ from reference.process.priors import fit
 from reference.process.split import session_states
 from reference.process.world import load_world
 from reference.task import OPERATIONS
-from tests.support.process_oracle import Process, Shown, usual
 from tests.support import ROOT
+from tests.support.process_oracle import Process, Shown, usual
 
 WORLD = load_world("warehouse-v1")
 PROCESS = Process(ROOT / "reference" / "worlds" / "warehouse-v1.toml")
