@@ -267,8 +267,8 @@ TERMS = (
         "state prior",
         "The state prior is the accuracy of a recogniser that knows the operation and the look of the box, and has "
         "memorised what usually follows both.",
-        "Between prior and state prior lies recognition, between state prior and ceiling reading the order. A look that "
-        "training does not hold with an operation gets the usual successor of the operation.",
+        "Between prior and state prior lies recognition, between state prior and ceiling reading the order. A look "
+        "that training does not hold with an operation gets the usual successor of the operation.",
         on_page=True,
     ),
     Word(

@@ -64,7 +64,8 @@ class PairedClips:
     def sums(self) -> dict[str, np.ndarray]:
         """Return right answers per session [M, G] of each paired metric, and of `score`, weighted by integers.
 
-        Of the expected metrics, where they are known, sums of millionths. Integers, because the sign-flip test is exact on integer differences only.
+        Of the expected metrics, where they are known, sums of millionths. Integers, because the sign-flip test is
+        exact on integer differences only.
         """
         parts = {
             metric.key: self._per_session(self.facts[metric.fact] & (self.hidden if metric.hidden_only else True))

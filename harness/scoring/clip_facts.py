@@ -223,7 +223,7 @@ def make_clip_facts(truth: Truth, rules: Rules) -> ClipFacts:
 
 
 def _sums(column: np.ndarray, can_be_unknown: bool = False) -> np.ndarray:
-    """Return sums as float64: 0 for the sum over no clip, which is NULL in SQL, but NaN for what the world does not know."""
+    """Return sums as float64: 0 for the sum over no clip, NULL in SQL, but NaN for what the world does not know."""
     if not isinstance(column, np.ma.MaskedArray):
         return np.asarray(column, float)
     return np.ma.filled(column.astype(float), np.nan if can_be_unknown and column.mask.all() else 0.0)

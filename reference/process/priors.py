@@ -4,9 +4,9 @@ Constants are the floors' one submission: the majority operation, the constant s
 0.5, the majority next operation. The transition table T maps an operation to its most frequent next operation; an
 unseen operation gets the majority next. A second table maps an operation and the look of the box in the segment's run
 (`Clip.look`; Idle keeps the look that it interrupts) to their most frequent next operation; a pair that training does
-not hold gets T(operation), which knows less and is never undefined. Ties go to the earlier operation in canonical order, then to the lowest start,
-then to the lowest end. A *fold* is the set of clips that share one fit: a synthetic world has one fit, on its train
-split; an imported world has one for each session, on all other sessions.
+not hold gets T(operation), which knows less and is never undefined. Ties go to the earlier operation in
+canonical order, then to the lowest start, then to the lowest end. A *fold* is the set of clips that share one fit: a
+synthetic world has one fit, on its train split; an imported world has one for each session, on all other sessions.
 """
 
 from __future__ import annotations

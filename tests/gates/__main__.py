@@ -26,9 +26,9 @@ INTRODUCTION = """\
 
 What the harness claims about its own numbers, simulated at full size. Written by `make gates`
 (`python -m tests.gates`), which fails where a gate does not hold; each part runs alone too, as
-`python -m tests.gates.ceiling`, `.intervals`, `.paired`, `.leaks`, `.audit`, `.validity`, `.samplers`. Small versions of all but
-the first are part of the tests. The last two parts draw some 40,000 clips, which takes a quarter of an hour. All draws
-are seeded. Do not edit this page."""
+`python -m tests.gates.ceiling`, `.intervals`, `.paired`, `.leaks`, `.audit`, `.validity`, `.samplers`. Small
+versions of all but the first are part of the tests. The last two parts draw some 40,000 clips, which takes a quarter of
+an hour. All draws are seeded. Do not edit this page."""
 
 
 def main() -> int:

@@ -28,9 +28,8 @@ DIMENSION_TITLES = {"next_operation": "next", "next_visible": "next is", "sessio
 TOP_MODES, TOP_SLICES, BAD_LINES = 3, 5, 10
 BAR = 24
 LEGEND = (
-    "floor: best constant answer; prior: knows the operation and memorised the order; state: knows the look of the box, "
-    "too; ceiling: all that frames tell; skill: share of the way from prior (else floor) to ceiling; expected: each "
-    "answer counts its exact probability"
+    "floor: best constant; prior: knows operation, memorised order; state: knows box, too; ceiling: all that frames "
+    "tell; skill: way from prior (else floor) to ceiling"
 )
 REST = "--full: slices, calibration, known failures and more; `harness words`: the words"
 
@@ -117,8 +116,9 @@ def _signature(record: dict[str, Any], out: Console) -> None:
 
 def _metrics(record: dict[str, Any], out: Console) -> None:
     made = table("metric", "value", "95% interval", "floor", "prior", "state", "ceiling", "skill", left=["metric"])
-    rows = [record["metrics"][metric.key] for metric in METRICS]
-    for metric, row in zip(METRICS, rows, strict=True):
+    shown = [metric for metric in METRICS if metric.hidden_only or not metric.is_expected]  # a screen holds no more
+    rows = [record["metrics"][metric.key] for metric in shown]
+    for metric, row in zip(shown, rows, strict=True):
         made.add_row(
             metric.title,
             Text(number(row["value"]), style="bold" if metric.is_composite else ""),
@@ -146,7 +146,7 @@ def _context(record: dict[str, Any], out: Console) -> None:
     if gain["value"] is None:
         return
     shown = f"{number(gain['value'], sign=True)} {interval(gain, sign=True)}".strip()
-    out.print(Text(f"hidden AA@1 minus its state prior: {shown}: {context_words(gain['low'], gain['high'])}"))
+    out.print(Text(f"gain from context {shown}: {context_words(gain['low'], gain['high'])}"))
 
 
 def _counted(record: dict[str, Any], out: Console) -> None:

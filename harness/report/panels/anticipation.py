@@ -152,5 +152,6 @@ def _finding(record: dict[str, Any], context: Measure) -> str:
     return (
         f"Where the next operation is not yet on screen, {hidden['value']:.0%} of the answers are right. Memory gives "
         f"{hidden['prior']:.0%} for whoever recognises the operation, and {hidden['state_prior']:.0%} for whoever sees "
-        f"the state of the box, too. Context adds {signed(context.value)}{gain} to that: {context_words(context.low, context.high)}."
+        f"the state of the box, too. Context adds {signed(context.value)}{gain} to that: "
+        f"{context_words(context.low, context.high)}."
     )

@@ -83,6 +83,7 @@ class Standings:
     baselines: list[str]
     axis: Axis
     tiers: int
+    state_prior: float | None = None  # of AA@1 hidden
 
 
 def standings(gathered: Gathered) -> Standings:
@@ -105,7 +106,8 @@ def standings(gathered: Gathered) -> Standings:
         for name in BOUNDS
         if metrics[COMPOSITE.key][name] is not None
     ]
-    return Standings(rows, bounds, baselines, UNIT, max((row.tier or 0 for row in rows), default=0))
+    tiers = max((row.tier or 0 for row in rows), default=0)
+    return Standings(rows, bounds, baselines, UNIT, tiers, metrics["aa1_hidden"]["state_prior"])
 
 
 def _baselines(gathered: Gathered) -> list[str]:

@@ -250,8 +250,8 @@ def test_average_precision_without_a_session():
 
 def test_calibration():
     """Eight answers: four at .9, of which three are right; four at .3, of which two are right. ECE: (4 x |.75 - .9| +
-    4 x |.5 - .3|) / 8 = .175. Brier: (3 x .01 + .81 + 2 x .49 + 2 x .09) / 8 = 2 / 8 = .25. Risk: .25 at half the answers, then
-    .375; the area is their mean over the answers, .3125."""
+    4 x |.5 - .3|) / 8 = .175. Brier: (3 x .01 + .81 + 2 x .49 + 2 x .09) / 8 = 2 / 8 = .25. Risk: .25 at half the
+    answers, then .375; the area is their mean over the answers, .3125."""
     found = metrics.calibration(np.array([900_000, 300_000]), np.array([4, 4]), np.array([3, 2]))
     assert (found["n"], found["ece"]) == (8, ALIKE(0.175))
     assert metrics.brier({"next_brier_e12": 2e12, "n_next_confidence": 8}, "next") == ALIKE(0.25)
