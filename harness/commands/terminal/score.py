@@ -28,8 +28,8 @@ DIMENSION_TITLES = {"next_operation": "next", "next_visible": "next is", "sessio
 TOP_MODES, TOP_SLICES, BAD_LINES = 3, 5, 10
 BAR = 24
 LEGEND = (
-    "floor: best constant; prior: knows operation, memorised order; state: knows box, too; ceiling: all that frames "
-    "tell; skill: way from prior (else floor) to ceiling"
+    "floor: best constant; prior: knows operation, memorised order; state: box, too; ceiling: all that frames tell; "
+    "skill: way from prior (else floor) to ceiling"
 )
 REST = "--full: slices, calibration, known failures and more; `harness words`: the words"
 
