@@ -99,6 +99,9 @@ def roles(value, replicates, floor, ceiling):
 
     whole = {"value": value, "floor": floor, "prior": np.nan, "ceiling": ceiling}
     deleted = {"value": np.array(replicates), "floor": each(floor), "prior": each(np.nan), "ceiling": each(ceiling)}
+    nothing = ("state_prior", "prior_frames")
+    whole |= dict.fromkeys(nothing, np.nan)
+    deleted |= dict.fromkeys(nothing, each(np.nan))
     return {name: np.float64(role) for name, role in whole.items()}, deleted
 
 
