@@ -177,13 +177,19 @@ TERMS = (
     Word(
         "own prior",
         "The own prior is the accuracy of the usual successor of the operation that the model itself answered.",
-        "AA@1 minus the own prior is what the model gains from context.",
+        "AA@1 minus the own prior is what it adds to the usual successors of its own answers.",
         on_page=True,
     ),
     Word(
         "P(best)",
         "P(best) is the share of 10,000 resamples of whole sessions in which an entry has the largest score.",
         "It is no probability that a model is best.",
+    ),
+    Word(
+        "gain from context",
+        "The gain from context is AA@1 minus the state prior on hidden clips.",
+        "Only what is above the state prior comes from reading the order or from motion.",
+        on_page=True,
     ),
     Word(
         "prior",
@@ -268,6 +274,14 @@ TERMS = (
         "The standing of an entrant is the file that is shown for them on a sealed split.",
         "A new file takes its place only where it is better by more than two paired standard errors, and by more after "
         "many attempts.",
+    ),
+    Word(
+        "state prior",
+        "The state prior is the accuracy of a recogniser that knows the operation and the look of the box, and has "
+        "memorised what usually follows both.",
+        "Between prior and state prior lies recognition, between state prior and ceiling reading the order. A look "
+        "that training does not hold with an operation gets the usual successor of the operation.",
+        on_page=True,
     ),
     Word(
         "tier",

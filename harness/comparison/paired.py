@@ -12,7 +12,7 @@ import duckdb
 import numpy as np
 
 from harness.errors import UsageError
-from harness.metrics_table import BY_KEY, COMPOSITE, PARTS, SINGLE, Metric
+from harness.metrics_table import BY_KEY, COMPOSITE, EXPECTED, PARTS, SINGLE, Metric
 from harness.rules import Rules, Weights
 from harness.scoring.metrics import ratio
 from harness.scoring.score_cache import reading
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from harness.scoring.result import Score
 
 PAIRED_METRICS = tuple(metric.key for metric in SINGLE)
+MILLION = 1_000_000
 NO_ANSWER = -1
 """Stands for NULL in `PairedClips.answers`: two masked elements are neither equal nor different, but two entries that
 both give no answer are alike."""
@@ -33,8 +34,9 @@ class PairedClips:
 
     `facts`: whether each answer is right [M, N], by the fact that a metric of METRICS counts; `answers` [M, N, 4]:
     operation, start, end, next operation as integers, NO_ANSWER where there is none; `session` [N]: 0 to G-1; `hidden`
-    [N]: next operation not visible. Of a method with K runs these are of run 1; `per_run` [M] has the facts of all its
-    runs, [K, N], and is empty where every entry has one.
+    [N]: next operation not visible. The fact `expected_ppm` is no truth value: the millionths of P(answered next |
+    frames), and there is none without a process. Of a method with K runs these are of run 1; `per_run` [M] has the
+    facts of all its runs, [K, N], and is empty where every entry has one.
     """
 
     names: list[str]
@@ -56,6 +58,11 @@ class PairedClips:
         """Return the least common multiple of all entries' runs: sums in this unit stay integers."""
         return math.lcm(*self.k)
 
+    @property
+    def has_expected(self) -> bool:
+        """Return whether the process says how probable each answer was."""
+        return EXPECTED[0].fact in self.facts
+
     @cached_property
     def right(self) -> np.ndarray:
         """Return whether operation, segment (tIoU >= 0.5) and next operation are right, [M, N, 3]."""
@@ -76,10 +83,10 @@ class PairedClips:
         """Return right answers per session [M, G] of each paired metric, and of `score`, weighted by integers.
 
         Integers, because the sign-flip test is exact on integer differences only: of a method the sum over its runs,
-        times `common_k` / K.
+        times `common_k` / K; of the expected metrics, where they are known, millionths.
         """
         parts = {}
-        for metric in SINGLE:
+        for metric in (*SINGLE, *(EXPECTED if self.has_expected else ())):
             runs = self._run_sums(metric)
             parts[metric.key] = np.stack([one.sum(axis=0) * (self.common_k // len(one)) for one in runs])
         whole = [weight * parts[metric.key] for weight, metric in self._weighted()]
@@ -89,7 +96,8 @@ class PairedClips:
         """Return the integers [G] by which the sums of a metric are divided, session by session."""
         if BY_KEY[metric].is_composite:
             return self.clips * sum(self.weights.integers()) * self.common_k
-        return (self.hidden_clips if BY_KEY[metric].hidden_only else self.clips) * self.common_k
+        unit = MILLION if BY_KEY[metric].is_expected else 1
+        return (self.hidden_clips if BY_KEY[metric].hidden_only else self.clips) * self.common_k * unit
 
     def run_values(self, metric: str, entry: int) -> np.ndarray:
         """Return the value of each run of an entry, [K]."""
@@ -105,10 +113,10 @@ class PairedClips:
 
     def _run_sums(self, metric: Metric) -> list[np.ndarray]:
         """Return the right answers per session of each entry's runs, integers [K, G] for each of M."""
-        counts = self.hidden if metric.hidden_only else np.True_
+        counts = self.hidden.astype(np.int64) if metric.hidden_only else 1
         if not self.per_run:
-            return [self._per_session(row[None] & counts) for row in self.facts[metric.fact]]
-        return [self._per_session(facts[metric.fact] & counts) for facts in self.per_run]
+            return [self._per_session(row[None] * counts) for row in self.facts[metric.fact]]
+        return [self._per_session(facts[metric.fact] * counts) for facts in self.per_run]
 
     def difference(self, metric: str, a: int, b: int) -> tuple[float, np.ndarray, np.ndarray]:
         """Return A - B in a metric, its delete-one-session replicates [G'], and the integer session differences [G'].
@@ -169,7 +177,9 @@ def pair_scores(scores: list[Score], names: list[str]) -> PairedClips:
 
 def _facts(tables: list[dict[str, Any]]) -> dict[str, np.ndarray]:
     """Return whether each answer of a method's runs is right, by fact, [K, N]."""
-    return {metric.fact: _stack(tables, metric.fact)[:, :, 0].astype(bool) for metric in SINGLE}
+    facts = {metric.fact: _stack(tables, metric.fact)[:, :, 0].astype(bool) for metric in SINGLE}
+    known = _millionths(tables)
+    return facts if known is None else facts | {EXPECTED[0].fact: known}
 
 
 def whole_truth(score: Score) -> str:
@@ -186,6 +196,14 @@ def _common(tables: list[dict[str, Any]]) -> list[dict[str, Any]]:
     shared = set.intersection(*(set(table["clip_id"].tolist()) for table in tables))
     kept = [np.array([clip in shared for clip in table["clip_id"].tolist()], bool) for table in tables]
     return [{name: column[keep] for name, column in table.items()} for table, keep in zip(tables, kept, strict=True)]
+
+
+def _millionths(tables: list[dict[str, Any]]) -> np.ndarray | None:
+    """Return P(answered next | frames) in millionths [M, N]; None for a world without a process, where it is NULL."""
+    columns = [table["expected_ppm"] for table in tables]
+    if any(np.ma.getmaskarray(column).any() for column in columns):
+        return None
+    return np.stack([np.ma.getdata(column).astype(np.int64) for column in columns])
 
 
 def _stack(tables: list[dict[str, Any]], *columns: str) -> np.ndarray:

@@ -1,7 +1,8 @@
 """Is A better than B? Paired over sessions: differences, exact p, verdicts, and the clips that flip.
 
 Two Holm families: the composite of all pairs (it decides the verdicts), and all pairs times OCA, tIoU@0.5, AA@1 and
-AA@1 hidden. Every p is given raw and adjusted, with the family's size m.
+AA@1 hidden. Every p is given raw and adjusted, with the family's size m. The expected metrics, for close calls, belong
+to no family: they have an interval and a raw p.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from harness.errors import UsageError
 from harness.formatting import in_words
 from harness.ingestion.rows import NAME, is_path
 from harness.ingestion.submission_file import shown_name, split_ending
+from harness.metrics_table import EXPECTED
 from harness.scoring.metrics import float_or_none
 from harness.scoring.request import INGESTION, Request
 from harness.scoring.result import Score
@@ -145,6 +147,9 @@ def compare_pairs(
                 "about": about(names, (paired.k[a], paired.k[b])),
                 "score": test,
                 "metrics": {name: paired_test(paired, name, a, b) for name in PAIRED_METRICS},
+                "expected": {metric.key: paired_test(paired, metric.key, a, b) for metric in EXPECTED}
+                if paired.has_expected
+                else {},
                 "counts": _counts(paired, a, b),
                 "flips": _flips(paired, a, b),
             }

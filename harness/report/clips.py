@@ -91,6 +91,14 @@ class Clips:
         return self["prior_next"] == self["next_operation"]
 
     @cached_property
+    def state_prior_right(self) -> np.ndarray | None:
+        """Return whether the usual successor of operation and look follows, bool [N]; None without a process."""
+        column = self["state_prior"]
+        if np.ma.getmaskarray(column).any():
+            return None
+        return np.ma.getdata(column) == self["next_operation"]
+
+    @cached_property
     def ceiling(self) -> np.ndarray | None:
         """Return the best possible AA@1 of each clip, [N]; None where the world has no process."""
         column = self["ceiling_ppm"]

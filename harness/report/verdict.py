@@ -96,3 +96,12 @@ def _mend(record: dict[str, Any], row: dict[str, Any]) -> list[str]:
     if first["gain_low"] is not None and round(first["gain_low"], 3) <= 0:
         return [f"No failure mode stands out yet: {first['title']}, {clips}, has the largest gain, {gain}{ends}."]
     return [f"Mend first: {first['title']}, {clips}, worth {gain}{ends}."]
+
+
+def context_words(low: float | None, high: float | None) -> str:
+    """Return what a gain from context with this 95% interval shows about reading the order."""
+    if low is None or high is None:
+        return "too few sessions to say whether it reads the order"
+    if low > 0:
+        return "evidence that it reads the order or the motion"
+    return "no evidence that it reads the order" if high >= 0 else "it knows less than operation and look tell"

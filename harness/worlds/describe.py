@@ -184,11 +184,15 @@ def _describe_published(origin: Origin, split: str, home: str | Path | None) -> 
         }
 
 
+ROLES = ("floor", "prior", "state_prior", "ceiling", "oracle")
+"""What stands beside each metric of a split: columns of sql/world.sql, as ROLE_METRIC."""
+
+
 def describe_truth(truth: Truth) -> dict[str, Any]:
     """Return the object about an open split, its frame limit left out."""
     row = _row(truth, "world")
     metrics = {
-        metric.key: {role: row.get(f"{role}_{metric.key}") for role in ("floor", "prior", "ceiling", "oracle")}
+        metric.key: {role: row.get(f"{role}_{metric.key}") for role in ROLES}
         | ({} if metric.ceiling else {"ceiling": 1.0})
         for metric in SINGLE
     }

@@ -9,12 +9,13 @@ from rich.console import Console
 from harness.commands.terminal import heading, remark, table, warn
 from harness.comparison.pairwise import interval_note
 from harness.formatting import count, interval, number, p_value, percent, plural, size, unanswered
-from harness.metrics_table import METRICS
+from harness.metrics_table import EXPECTED, OBSERVED
 
 SHOWN = 3
 """Clips that are named of those that only one of two gets right."""
 
 NOT_SIGNIFICANT = "-"
+RAW = "raw"
 
 
 def print_comparison(result: dict[str, Any], out: Console) -> None:
@@ -22,9 +23,9 @@ def print_comparison(result: dict[str, Any], out: Console) -> None:
     out.print(f"{result['world']} / {result['split']}: {size(result)}, margin {result['margin']:g}")
     out.print()
     runs = ["runs"] if any(entry["runs"] > 1 for entry in result["entries"]) else []
-    made = table("model", *runs, *(metric.title for metric in METRICS), "coverage", left=["model"])
+    made = table("model", *runs, *(metric.title for metric in OBSERVED), "coverage", left=["model"])
     for entry in result["entries"]:
-        values = (number(entry["metrics"][metric.key]["value"]) for metric in METRICS)
+        values = (number(entry["metrics"][metric.key]["value"]) for metric in OBSERVED)
         made.add_row(entry["name"], *(str(entry[key]) for key in runs), *values, percent(entry["coverage"], 1))
     out.print(made)
     for entry in result["entries"]:
@@ -61,7 +62,7 @@ def _tests(pair: dict[str, Any], result: dict[str, Any], out: Console) -> None:
     made = table(title, "difference", "95% interval", "raw p", "adjusted", "verdict", left=[title])
     tests = {"score": pair["score"]} | pair["metrics"]
     verdicts = {key: _direction(test, result["alpha"]) for key, test in tests.items()}
-    for metric in METRICS:
+    for metric in OBSERVED:
         test = tests[metric.key]
         made.add_row(
             metric.title,
@@ -71,11 +72,17 @@ def _tests(pair: dict[str, Any], result: dict[str, Any], out: Console) -> None:
             p_value(test["p_adjusted"]),
             verdicts[metric.key],
         )
+    for metric in EXPECTED if pair["expected"] else ():
+        test = pair["expected"][metric.key]
+        difference = number(test["difference"], sign=True)
+        made.add_row(metric.title, difference, interval(test, sign=True), p_value(test["p"]), RAW, "")
     out.print(made)
+    if pair["expected"]:
+        remark(out, f"{RAW}: the expected metrics belong to no family of tests; their p is not adjusted")
     remark(out, f"adjusted: by Holm for m tests, m = {result['m']} for score, m = {result['m_metrics']} for the others")
     if NOT_SIGNIFICANT in verdicts.values():
         remark(out, f"{NOT_SIGNIFICANT} as verdict: not significant, adjusted p above {result['alpha']:g}")
-    if note := interval_note([metric.title for metric in METRICS], [tests[metric.key] for metric in METRICS]):
+    if note := interval_note([metric.title for metric in OBSERVED], [tests[metric.key] for metric in OBSERVED]):
         remark(out, note)
 
 

@@ -19,7 +19,7 @@ from harness.formatting import NONE, count, coverage, interval, number, plural, 
 from harness.ingestion.diagnostics import Problem
 from harness.metrics_table import METRICS, PARTS, PUBLIC
 from harness.report.panels.details import secondary
-from harness.report.verdict import verdict
+from harness.report.verdict import context_words, verdict
 from harness.rules import find_rules
 from harness.scoring.rounding import rounding_note
 from harness.usage.words import cost_words, dollars, unanswered_words
@@ -28,8 +28,8 @@ DIMENSION_TITLES = {"next_operation": "next", "next_visible": "next is", "sessio
 TOP_MODES, TOP_SLICES, BAD_LINES = 3, 5, 10
 BAR = 24
 LEGEND = (
-    "floor: best constant answer; prior: sees all, but memorised the order; ceiling: all that frames tell; skill: "
-    "share of the way from prior (else floor) to ceiling"
+    "floor: best constant; prior: knows operation, memorised order; state: box, too; ceiling: all that frames tell; "
+    "skill: way from prior (else floor) to ceiling"
 )
 REST = "--full: slices, calibration, known failures and more; `harness words`: the words"
 
@@ -128,19 +128,22 @@ def _signature(record: dict[str, Any], out: Console) -> None:
 
 
 def _metrics(record: dict[str, Any], out: Console) -> None:
-    made = table("metric", "value", "95% interval", "floor", "prior", "ceiling", "skill", left=["metric"])
-    rows = [record["metrics"][metric.key] for metric in METRICS]
-    for metric, row in zip(METRICS, rows, strict=True):
+    made = table("metric", "value", "95% interval", "floor", "prior", "state", "ceiling", "skill", left=["metric"])
+    shown = [metric for metric in METRICS if metric.hidden_only or not metric.is_expected]  # a screen holds no more
+    rows = [record["metrics"][metric.key] for metric in shown]
+    for metric, row in zip(shown, rows, strict=True):
         made.add_row(
             metric.title,
             Text(number(row["value"]), style="bold" if metric.is_composite else ""),
             interval(row) + ("*" if row["one_sided"] else ""),
             number(row["floor"]),
             number(row["prior"]),
+            number(row["state_prior"]),
             number(row["ceiling"]),
             number(row["skill"], 2),
         )
     out.print(made)
+    _context(record, out)
     remark(out, LEGEND)
     if any(row["one_sided"] for row in rows):
         remark(out, "* one-sided: every clip right, or none")
@@ -148,6 +151,15 @@ def _metrics(record: dict[str, Any], out: Console) -> None:
         warn(out, note)
     if record["in_sample"]:
         warn(out, IN_SAMPLE)
+
+
+def _context(record: dict[str, Any], out: Console) -> None:
+    """Print hidden AA@1 above the state prior and what it shows, where the world has a process."""
+    gain = record["context_gain"]
+    if gain["value"] is None:
+        return
+    shown = f"{number(gain['value'], sign=True)} {interval(gain, sign=True)}".strip()
+    out.print(Text(f"gain from context {shown}: {context_words(gain['low'], gain['high'])}"))
 
 
 def _counted(record: dict[str, Any], out: Console) -> None:

@@ -10,6 +10,7 @@ from rich.text import Text
 from harness.commands.terminal import IN_SAMPLE, heading, print_lines, table, warn
 from harness.formatting import number, percent, size
 from harness.metrics_table import BY_KEY
+from harness.worlds.describe import ROLES
 from reference.task import DENSE_FRAMES, saturation_note
 
 
@@ -56,10 +57,17 @@ def print_world(found: dict[str, Any], out: Console) -> None:
 
 
 def _bounds(found: dict[str, Any], out: Console) -> None:
-    made = table("metric", "floor", "prior", "ceiling", "oracle scores", left=["metric"])
+    made = table("metric", "floor", "prior", "state prior", "ceiling", "oracle scores", left=["metric"])
     for name, row in found["metrics"].items():
-        made.add_row(BY_KEY[name].title, *(number(row[role]) for role in ("floor", "prior", "ceiling", "oracle")))
+        made.add_row(BY_KEY[name].title, *(number(row[role]) for role in ROLES))
     out.print(made)
+    hidden = found["metrics"]["aa1_hidden"]
+    if hidden["state_prior"] is not None:
+        low, first, second, top = (number(hidden[role]) for role in ("floor", "prior", "state_prior", "ceiling"))
+        out.print(
+            f"hidden AA@1: time {low} to {first} (what usually follows), recognition to {second} (how the box looks), "
+            f"reading to {top} (the order's marks); the rest is chance"
+        )
 
 
 def _shares(found: dict[str, Any], out: Console) -> None:

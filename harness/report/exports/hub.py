@@ -100,7 +100,11 @@ def _model(entry: Entry) -> dict[str, Any]:
 
 def _result(metric: Metric, record: dict[str, Any]) -> dict[str, Any]:
     row = record["metrics"][metric.key]
-    bounds = {key: str(row[key]) for key in ("floor", "prior", "ceiling", "skill") if row[key] is not None}
+    bounds = {
+        key: str(row[key])
+        for key in ("floor", "prior", "state_prior", "ceiling", "skill", "skill_state")
+        if row[key] is not None
+    }
     low, high = metric.range
     return {
         "evaluation_result_id": f"{record['submission']['sha256'][:16]}/{metric.key}",

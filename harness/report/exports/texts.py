@@ -8,7 +8,7 @@ from xml.etree import ElementTree
 
 from harness.comparison.board_text import board_cells, board_line, board_notes, has_runs, skipped_lines
 from harness.formatting import markdown_cell, number, rank_range
-from harness.metrics_table import METRICS, SINGLE
+from harness.metrics_table import OBSERVED, SINGLE
 from harness.report.typography import capital
 
 LATEX = {
@@ -39,10 +39,10 @@ def markdown(board: dict[str, Any]) -> str:
 def latex(board: dict[str, Any]) -> str:
     """Return the inside of a LaTeX table; it needs \\usepackage{booktabs}."""
     runs = ["Runs"] if has_runs(board) else []
-    titles = " & ".join([*runs, *(capital(metric.title) for metric in METRICS)])
+    titles = " & ".join([*runs, *(capital(metric.title) for metric in OBSERVED)])
     lines = [
         f"% {_one_line(board_line(board))}",
-        rf"\begin{{tabular}}{{rl{'r' * len([*runs, *METRICS])}}}",
+        rf"\begin{{tabular}}{{rl{'r' * len([*runs, *OBSERVED])}}}",
         r"\toprule",
         rf"Rank & Model & {titles} \\",
         r"\midrule",
@@ -58,7 +58,7 @@ def latex(board: dict[str, Any]) -> str:
 def _latex_row(row: dict[str, Any], runs: bool) -> str:
     rank = rank_range(row).replace("-", "--") if "tier" in row else "--"
     cells = [str(row["runs"])] if runs else []
-    cells += [_with_half(row["metrics"][metric.key]) for metric in METRICS]
+    cells += [_with_half(row["metrics"][metric.key]) for metric in OBSERVED]
     return f"{rank} & {escaped(row['name'])} & {' & '.join(cells)} \\\\"
 
 

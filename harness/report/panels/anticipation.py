@@ -1,7 +1,7 @@
 """Panel "Does it anticipate, or recite?": AA@1 between prior and ceiling on parts of the split, and the answers.
 
 The parts are clips whose next operation is or is not on screen, and clips on and off the script. The answers stand by
-current operation beside what really follows and what the prior would say. Prior and ceiling of a part are means over
+current operation beside what really follows and what the prior would say. Priors and ceiling of a part are means over
 its clips, like those of the whole.
 """
 
@@ -15,6 +15,7 @@ import numpy as np
 from harness.report.clips import NO_ANSWER, OTHER_LABEL, Answers, Clips
 from harness.report.panels.measure import UNIT, Axis, Measure, measure
 from harness.report.typography import signed
+from harness.report.verdict import context_words
 
 
 @dataclass(frozen=True)
@@ -26,6 +27,7 @@ class Part:
     measure: Measure
     floor: float | None
     prior: float | None
+    state_prior: float | None
     ceiling: float | None
 
 
@@ -41,7 +43,7 @@ class Matrix:
 
 @dataclass(frozen=True)
 class Anticipation:
-    """Panel data: AA@1 by part, what context adds on hidden clips, both matrices."""
+    """Panel data: AA@1 by part, what context adds to operation and look on hidden clips, both matrices."""
 
     parts: list[Part]
     context: Measure
@@ -55,8 +57,8 @@ def anticipation(record: dict[str, Any], clips: Clips, answers: Answers) -> Anti
     """Make the panel of one entry."""
     parts = _parts(record, clips)
     context = measure(
-        record["own_prior"]["context_gain_hidden"],
-        "own_prior.context_gain_hidden",
+        record["context_gain"],
+        "context_gain",
         record["metrics"]["aa1_hidden"]["n"],
         record["sessions"],
     )
@@ -84,14 +86,13 @@ def _parts(record: dict[str, Any], clips: Clips) -> list[Part]:
         if place is not None and chosen is not None:
             row = record["slices"][place]
             aa1 = measure(row["metrics"]["aa1"], f"slices.{place}.metrics.aa1", row["n"], row["sessions"])
-            prior, ceiling = _bounds(clips, chosen)
-            parts.append(Part(label=label, meaning=meaning, measure=aa1, floor=None, prior=prior, ceiling=ceiling))
+            parts.append(Part(label=label, meaning=meaning, measure=aa1, floor=None, **_bounds(clips, chosen)))
     return parts
 
 
 def _headline(metrics: dict[str, Any], key: str, label: str, meaning: str) -> Part:
     row = metrics[key]
-    bounds = {role: row[role] for role in ("floor", "prior", "ceiling")}
+    bounds = {role: row[role] for role in ("floor", "prior", "state_prior", "ceiling")}
     return Part(label=label, meaning=meaning, measure=measure(row, f"metrics.{key}"), **bounds)
 
 
@@ -104,11 +105,11 @@ def _clips_of(clips: Clips, level: str) -> np.ndarray | None:
     return clips.off_script if level == "off-script" else ~clips.off_script
 
 
-def _bounds(clips: Clips, chosen: np.ndarray) -> tuple[float | None, float | None]:
-    if not chosen.any():
-        return None, None
-    ceiling = None if clips.ceiling is None else float(clips.ceiling[chosen].mean())
-    return float(clips.prior_right[chosen].mean()), ceiling
+def _bounds(clips: Clips, chosen: np.ndarray) -> dict[str, float | None]:
+    """Return both priors and the ceiling of some clips; None over no clip, and for what the world does not know."""
+    columns = {"prior": clips.prior_right, "state_prior": clips.state_prior_right, "ceiling": clips.ceiling}
+    known = {name: column if chosen.any() else None for name, column in columns.items()}
+    return {name: None if column is None else float(column[chosen].mean()) for name, column in known.items()}
 
 
 def _matrices(clips: Clips, answers: Answers) -> tuple[Matrix, Matrix]:
@@ -143,13 +144,14 @@ def _finding(record: dict[str, Any], context: Measure) -> str:
     hidden = record["metrics"]["aa1_hidden"]
     if hidden["value"] is None:
         return "On every clip the next operation is already on screen: nothing here measures anticipation."
-    if context.value is None or hidden["prior"] is None:
+    if context.value is None:
         return f"Where the next operation is not yet on screen, {hidden['value']:.0%} of the answers are right."
     gain = (
         "" if context.low is None or context.high is None else f" (95% {signed(context.low)} to {signed(context.high)})"
     )
     return (
-        f"Where the next operation is not yet on screen, {hidden['value']:.0%} of the answers are right; knowing only "
-        f"the sequence gives {hidden['prior']:.0%}. Context adds {signed(context.value)}{gain} to what its own "
-        f"recognised operation would have predicted."
+        f"Where the next operation is not yet on screen, {hidden['value']:.0%} of the answers are right. Memory gives "
+        f"{hidden['prior']:.0%} for whoever recognises the operation, and {hidden['state_prior']:.0%} for whoever sees "
+        f"the state of the box, too. Context adds {signed(context.value)}{gain} to that: "
+        f"{context_words(context.low, context.high)}."
     )

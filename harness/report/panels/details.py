@@ -185,4 +185,11 @@ def _calibration(record: dict[str, Any]) -> list[Secondary]:
                     "calibration error, 15 bins, no interval",
                 )
             )
+            brier = measure(row["brier"], f"calibration.{field}.brier", row["n"], record["sessions"])
+            found.append(Secondary(label.replace("ECE", "Brier"), brier, "share", "mean of (confidence - right)^2"))
+    if row := record["calibration"]["overconfidence"]:
+        shown = measure(row, "calibration.overconfidence", row["n"], record["sessions"])
+        found.append(
+            Secondary("Overconfidence", shown, "difference", "next confidence minus exact probability, hidden")
+        )
     return found

@@ -17,7 +17,7 @@ import numpy as np
 
 from harness import statistics
 from harness.comparison.pairwise import compare_pairs
-from harness.metrics_table import BY_KEY
+from harness.metrics_table import OBSERVED
 from harness.report.clips import Clips
 from harness.report.gather import Gathered
 from harness.report.panels.measure import Axis, Measure, axis_over, measure
@@ -99,7 +99,7 @@ def _pair(gathered: Gathered, a: int, b: int, row: dict[str, Any], cut: Cut) -> 
             p_adjusted=tests[name]["p_adjusted"],
             m=tests[name]["m"],
         )
-        for name in BY_KEY
+        for name in (metric.key for metric in OBSERVED)
         if tests[name]["difference"] is not None
     ]
     forest = cut.differences(a, b)

@@ -90,6 +90,7 @@ class Standings:
     axis: Axis
     tiers: int
     picked: tuple[float, float] | None
+    state_prior: float | None = None  # of AA@1 hidden
 
 
 def standings(gathered: Gathered) -> Standings:
@@ -113,7 +114,8 @@ def standings(gathered: Gathered) -> Standings:
         if metrics[COMPOSITE.key][name] is not None
     ]
     tiers = max((row.tier or 0 for row in rows), default=0)
-    return Standings(rows, bounds, baselines, UNIT, tiers, _picked(board["entries"]))
+    state_prior = metrics["aa1_hidden"]["state_prior"]
+    return Standings(rows, bounds, baselines, UNIT, tiers, _picked(board["entries"]), state_prior)
 
 
 def _picked(rows: list[dict[str, Any]]) -> tuple[float, float] | None:
