@@ -16,6 +16,7 @@ from functools import lru_cache
 from itertools import pairwise
 from typing import NamedTuple
 
+from reference.process.cutter import NEXT_OPERATIONS
 from reference.process.grammar import Grammar, Regime, grammar_of
 from reference.process.visible import VisibleState
 from reference.process.world import DONE, IDLE, START, World
@@ -35,14 +36,25 @@ def forecast(world: World, state: VisibleState) -> Forecast:
     """Return the ceiling of a clip, in [0, 1], and the answer that reaches it."""
     if state.next_operation is not None:
         return Forecast(1.0, state.next_operation)
-    return _best(world, *_essence(world, state))
+    return _best(world, *_essence(world, state), 1)
+
+
+def forecasts(world: World, state: VisibleState, shown_after: int) -> tuple[Forecast, ...]:
+    """Return the ceilings of the next NEXT_OPERATIONS operations, each by itself, and the answers that reach them.
+
+    `shown_after`: the runs on screen behind the clip's segment, which are known. The first is that of `forecast`.
+    """
+    known = [run.operation for run in state.runs[len(state.runs) - shown_after :]]
+    found = [Forecast(1.0, operation) for operation in known[:NEXT_OPERATIONS]]
+    essence = _essence(world, state)
+    return (*found, *(_best(world, *essence, ahead) for ahead in range(1, NEXT_OPERATIONS - len(found) + 1)))
 
 
 def next_distribution(world: World, state: VisibleState) -> dict[str, float]:
     """Return P(next = k | state) for every k that can follow, in canonical order; the values sum to 1."""
     if state.next_operation is not None:
         return {state.next_operation: 1.0}
-    return dict(_distribution(world, *_essence(world, state)))
+    return dict(_distribution(world, *_essence(world, state), 1))
 
 
 Known = tuple[bool | None, ...]
@@ -63,8 +75,8 @@ def _essence(world: World, state: VisibleState) -> tuple[str, tuple[Chain, ...],
 
 
 @lru_cache(maxsize=1 << 18)
-def _best(world: World, habit: str, chains: tuple[Chain, ...], beside: Known) -> Forecast:
-    distribution = _distribution(world, habit, chains, beside)
+def _best(world: World, habit: str, chains: tuple[Chain, ...], beside: Known, ahead: int) -> Forecast:
+    distribution = _distribution(world, habit, chains, beside, ahead)
     # Rounded before the comparison: two operations that differ by less than the ceiling's precision are a tie, which
     # canonical order decides, and not the last bit of a sum.
     ppm = {operation: int(value * PPM + 0.5) for operation, value in distribution}
@@ -73,7 +85,9 @@ def _best(world: World, habit: str, chains: tuple[Chain, ...], beside: Known) ->
 
 
 @lru_cache(maxsize=1 << 18)
-def _distribution(world: World, habit: str, chains: tuple[Chain, ...], beside: Known) -> tuple[tuple[str, float], ...]:
+def _distribution(
+    world: World, habit: str, chains: tuple[Chain, ...], beside: Known, ahead: int
+) -> tuple[tuple[str, float], ...]:
     grammar = grammar_of(world)
     weights = dict.fromkeys(OPERATIONS, 0.0)
     for regime, prior in _regimes(grammar, habit):
@@ -89,7 +103,7 @@ def _distribution(world: World, habit: str, chains: tuple[Chain, ...], beside: K
         idle = chains[-1][0][-1][1]
         for mask, ends in _order_weights(grammar, regime, chains[-1], len(chains) == 1, False):
             for step, share in ends:
-                for operation, probability in _after(grammar, regime, mask, (step, idle), beside):
+                for operation, probability in _after(grammar, regime, mask, (step, idle), beside, ahead):
                     weights[operation] += weight * share * probability
     total = sum(weights.values())
     return tuple((operation, weight / total) for operation, weight in weights.items() if weight)
@@ -166,18 +180,43 @@ def _onward(grammar: Grammar, regime: Regime, mask: int, node: tuple[str, bool])
 
 
 def _after(
-    grammar: Grammar, regime: Regime, mask: int, node: tuple[str, bool], beside: Known
+    grammar: Grammar, regime: Regime, mask: int, node: tuple[str, bool], beside: Known, ahead: int = 1
 ) -> list[tuple[str, float]]:
-    """Return (operation, probability) pairs of the run after the last one on screen; an operation may occur twice."""
-    found = [] if node[1] or not grammar.idle else [(IDLE, grammar.idle)]
+    """Return (operation, probability) pairs of the run `ahead` runs after a node; an operation may occur twice."""
+    found = [] if node[1] or not grammar.idle else [((node[0], True), mask, beside, grammar.idle)]
     for target, share in _onward(grammar, regime, mask, node).items():
         if target != DONE:
-            found.append((grammar.operation[target], share))
+            found.append(((target, False), mask, beside, share))
             continue
         # The order is done: the next one's first step, over all attributes that fit what lies beside this order.
-        for step, part in grammar.first_steps(regime, beside).items():
-            found.append((grammar.operation[step], share * part))
-    return found
+        if ahead == 1:
+            found += [
+                ((step, False), 0, beside, share * part) for step, part in grammar.first_steps(regime, beside).items()
+            ]
+            continue
+        unknown = (None,) * len(grammar.world.attributes)
+        for other, part_of_orders in grammar.orders(beside):
+            chance = share * part_of_orders
+            for step, part in grammar.successors(START, other, regime).probability.items():
+                found.append(((step, False), other, unknown, chance * part))
+    if ahead == 1:
+        return [(IDLE if idle else grammar.operation[step], share) for (step, idle), _, _, share in found]
+    return [
+        (operation, share * part)
+        for following, its_mask, its_beside, share in found
+        for operation, part in _summed(grammar, regime, its_mask, following, its_beside, ahead - 1)
+    ]
+
+
+@lru_cache(maxsize=1 << 16)
+def _summed(
+    grammar: Grammar, regime: Regime, mask: int, node: tuple[str, bool], beside: Known, ahead: int
+) -> tuple[tuple[str, float], ...]:
+    """Return what `_after` does with each operation once."""
+    total: dict[str, float] = {}
+    for operation, share in _after(grammar, regime, mask, node, beside, ahead):
+        total[operation] = total.get(operation, 0.0) + share
+    return tuple(total.items())
 
 
 def script(world: World) -> dict[str, str]:

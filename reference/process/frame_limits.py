@@ -40,6 +40,13 @@ def frame_limit(shown: Iterable[ClipState], indices: Indices = DEFAULT_INDICES) 
     return {name: _shares(found) for name, found in hits.items()}
 
 
+def uniform_indices(count: int) -> tuple[int, ...]:
+    """Return so many frames from the first to the last, equally far apart; a single one lies in the middle."""
+    if count == 1:
+        return (CLIP_FRAMES // 2,)
+    return tuple((CLIP_FRAMES - 1) * number // (count - 1) for number in range(count))
+
+
 def labels_at(state: VisibleState, indices: Sequence[int]) -> list[str]:
     """Return the operation on screen at each of these frames."""
     return [next(run.operation for run in state.runs if index < run.end_frame) for index in indices]

@@ -114,16 +114,20 @@ class Grammar:
             self._fitting[attributes] = tuple(masks)
         return self._fitting[attributes]
 
+    def orders(self, attributes: tuple[bool | None, ...]) -> list[tuple[int, float]]:
+        """Return the masks that fit what is known of an order, each with its probability."""
+        masks = self.fitting(attributes)
+        total = sum(self.mask_probability[mask] for mask in masks) if len(masks) < len(self.masks) else 1.0
+        return [(mask, self.mask_probability[mask] / total) for mask in masks]
+
     def first_steps(self, regime: Regime, attributes: tuple[bool | None, ...]) -> dict[str, float]:
         """Return P(first step) of an order of which this is known."""
         key = (regime, attributes)
         if key not in self._first:
             first: dict[str, float] = {}
-            masks = self.fitting(attributes)
-            total = sum(self.mask_probability[mask] for mask in masks) if len(masks) < len(self.masks) else 1.0
-            for mask in masks:
+            for mask, chance in self.orders(attributes):
                 for step, share in self.successors(START, mask, regime).probability.items():
-                    first[step] = first.get(step, 0.0) + self.mask_probability[mask] / total * share
+                    first[step] = first.get(step, 0.0) + chance * share
             self._first[key] = first
         return self._first[key]
 

@@ -35,7 +35,7 @@ class ShownRun(NamedTuple):
 
 
 class Window(NamedTuple):
-    """Frames in which a surface shows what it says of an order; the next order's lies beside that of the one at hand."""
+    """Frames in which a surface shows its signs of an order; the next order's lies beside that of the one at hand."""
 
     surface: str
     order: int  # 0-based among the orders on screen, one more for the next

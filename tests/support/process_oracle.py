@@ -132,15 +132,27 @@ class Process:
         """Return P(next operation | state)."""
         if state.next_operation is not None:
             return {state.next_operation: 1.0}
+        return self.ahead(state, 1)
+
+    def ahead(self, state: Any, runs: int) -> dict[str, float]:
+        """Return P(operation of the run so many runs after the last one on screen | state)."""
         weights: dict[str, float] = defaultdict(float)
         for habit, weight in self.regimes[state.worker]:
-            for operation, share in self.filtered(state, habit):
-                weights[operation] += weight * share
+            hidden = self.filtered(state, habit)
+            for _ in range(runs - 1):
+                moved: dict[tuple, float] = defaultdict(float)
+                for node, share in hidden.items():
+                    for following, part in self.moves(node, habit):
+                        moved[following] += share * part
+                hidden = moved
+            for node, share in hidden.items():
+                for (_, (step, idle), _), part in self.moves(node, habit):
+                    weights["Idle" if idle else self.table["steps"][step]["operation"]] += weight * share * part
         total = sum(weights.values())
         return {operation: weight / total for operation, weight in weights.items() if weight}
 
-    def filtered(self, state: Any, habit: str | None) -> Iterator[tuple[str, float]]:
-        """Yield (operation, joint weight) pairs of what follows, in one regime."""
+    def filtered(self, state: Any, habit: str | None) -> dict[tuple[Mask, Node, tuple], float]:
+        """Return the weight of each node that the last run may be, in one regime, with what is known of the order after."""
         hidden: dict[tuple[Mask, Node], float] = {}
         for number, run in enumerate(state.runs):
             idle = run.operation == "Idle"
@@ -150,21 +162,26 @@ class Process:
             for mask, step in product(fits, like):
                 moved[mask, (step, idle)] = self.arrives(hidden, mask, step, idle, habit, number, state.runs)
             hidden = moved
-        beside = state.orders[run.order + 1] if len(state.orders) > run.order + 1 else [None] * len(self.names)
-        for (mask, (step, idle)), weight in hidden.items():
-            if weight and not idle and self.idle:
-                yield "Idle", weight * self.idle
-            going = weight if idle else weight * (1 - self.idle)
-            for target, share in self.after(step, mask, habit).items():
-                if target != "done":
-                    yield self.table["steps"][target]["operation"], going * share
-                    continue
-                fits = [other for other in self.masks if self.fits(other, beside)]
-                total = sum(self.chance(other) for other in fits)
-                for other in fits:
-                    for first, part in self.after("start", other, habit).items():
-                        operation = self.table["steps"][first]["operation"]
-                        yield operation, going * share * self.chance(other) / total * part
+        last = state.runs[-1].order
+        beside = state.orders[last + 1] if len(state.orders) > last + 1 else [None] * len(self.names)
+        return {(mask, node, tuple(beside)): weight for (mask, node), weight in hidden.items() if weight}
+
+    def moves(self, node: tuple[Mask, Node, tuple], habit: str | None) -> Iterator[tuple[tuple, float]]:
+        """Yield (node, probability) pairs of what follows a node."""
+        mask, (step, idle), beside = node
+        if not idle and self.idle:
+            yield (mask, (step, True), beside), self.idle
+        going = 1.0 if idle else 1 - self.idle
+        for target, share in self.after(step, mask, habit).items():
+            if target != "done":
+                yield (mask, (target, False), beside), going * share
+                continue
+            fits = [other for other in self.masks if self.fits(other, beside)]
+            total = sum(self.chance(other) for other in fits)
+            for other in fits:
+                for first, part in self.after("start", other, habit).items():
+                    nothing = (None,) * len(self.names)
+                    yield (other, (first, False), nothing), going * share * self.chance(other) / total * part
 
     @staticmethod
     def fits(mask: Mask, known: Known) -> bool:
@@ -204,6 +221,7 @@ class Process:
         The run that is asked about is known to be the last; of the runs before it those whose frames are among
         `indices`, back to the first that has none.
         """
+
         def meets(part: Any) -> bool:
             return bool(set(indices) & set(range(part.start_frame, part.end_frame)))
 
