@@ -190,9 +190,8 @@ def _after(
             continue
         # The order is done: the next one's first step, over all attributes that fit what lies beside this order.
         if ahead == 1:
-            found += [
-                ((step, False), 0, beside, share * part) for step, part in grammar.first_steps(regime, beside).items()
-            ]
+            first = grammar.first_steps(regime, beside).items()
+            found += [((step, False), 0, beside, share * part) for step, part in first]
             continue
         unknown = (None,) * len(grammar.world.attributes)
         for other, part_of_orders in grammar.orders(beside):

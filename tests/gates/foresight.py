@@ -200,11 +200,11 @@ def run_gate(clips: int = CHECKED) -> Gate:
     old, new = measure(OLD), measure(NEW)
     found = agreement(NEW, clips)
     text = (
-        f"Expected AA@1 on the hidden clips of test: each answer counts its exact probability. {NEW} is made so that "
-        "no frame and no cue alone foresees what follows. The readers get every cue as it is, trained on the hidden clips "
-        "of train. The steps count smallest detectable differences of a paired test on test (power .80). The oracle of "
-        f"the tests agrees on {found.clips:,} clips to {max(found.distribution, found.limits):.1e} in probability, "
-        f"frame limits included (demanded: {TOLERANCE:.0e})."
+        "Expected AA@1 on the hidden clips of test: each answer counts its exact probability. "
+        f"{NEW} is made so that no frame and no cue alone foresees what follows. The readers get every cue as it is, "
+        "trained on the hidden clips of train. The steps count smallest detectable differences of a paired test on "
+        f"test (power .80). The oracle of the tests agrees on {found.clips:,} clips, frame limits included, to "
+        f"{max(found.distribution, found.limits):.1e} in probability (demanded: {TOLERANCE:.0e})."
     )
     rows = []
     for (what, before, _, _), row in zip(limits(old), limits(new), strict=True):

@@ -152,7 +152,7 @@ class Process:
         return {operation: weight / total for operation, weight in weights.items() if weight}
 
     def filtered(self, state: Any, habit: str | None) -> dict[tuple[Mask, Node, tuple], float]:
-        """Return the weight of each node that the last run may be, in one regime, with what is known of the order after."""
+        """Return the weight of each node that the last run may be, with what is known of the order after it."""
         hidden: dict[tuple[Mask, Node], float] = {}
         for number, run in enumerate(state.runs):
             idle = run.operation == "Idle"
