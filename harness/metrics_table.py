@@ -30,12 +30,19 @@ class Metric(NamedTuple):
     clips: str = "n"  # column: clips that its floor, prior and ceiling count
     floor: str = ""  # column: right answers of the constant submission
     prior: str = ""  # column: right answers of a perfect recogniser that has memorised the sequence; none: no prior
+    state_prior: str = ""  # column: the same for one that recognises the look of the box, too
+    prior_frames: str = ""  # column: hits of perfect labels of eight uniform frames
     ceiling: str = ""  # column: sum of the clips' ceilings in millionths; none: 1
 
     @property
     def is_composite(self) -> bool:
         """Return True for the score, which averages other metrics and has no columns of its own."""
         return not self.fact
+
+    @property
+    def is_expected(self) -> bool:
+        """Return True for a metric that sums exact probabilities in millionths and belongs to no family of tests."""
+        return self.fact == "expected_ppm"
 
     @property
     def right(self) -> str:
@@ -81,6 +88,7 @@ METRICS = (
         fact="segment_hit",
         counted="n_segment",
         floor="constant_segment_hit",
+        prior_frames="frames_hit",
     ),
     Metric(
         key="aa1",
@@ -95,6 +103,7 @@ METRICS = (
         fact="next_right",
         floor="constant_next_right",
         prior="prior_right",
+        state_prior="state_prior_right",
         ceiling="ceiling_ppm",
     ),
     Metric(
@@ -113,6 +122,42 @@ METRICS = (
         clips="n_hidden",
         floor="hidden_constant_next_right",
         prior="hidden_prior_right",
+        state_prior="hidden_state_prior_right",
+        ceiling="hidden_ceiling_ppm",
+    ),
+    Metric(
+        key="aa1_expected",
+        title="AA@1 expected",
+        short="exp.",
+        definition="AA@1 without the luck of what came next: an answer counts its exact probability given the frames",
+        formula="sum of P(next = answer | frames), from the process, / clips; where the next is visible as AA@1",
+        range=(0, 1),
+        larger_is_better=True,
+        in_composite=False,
+        leaves_sealed=False,
+        fact="expected_ppm",
+        floor="constant_next_right",
+        prior="prior_right",
+        state_prior="state_prior_right",
+        ceiling="ceiling_ppm",
+    ),
+    Metric(
+        key="aa1_hidden_expected",
+        title="AA@1 hidden expected",
+        short="hid. exp.",
+        definition="AA@1 expected on the clips whose next operation is not yet on screen; decides close calls",
+        formula="as AA@1 expected, over the clips whose true segment ends with the clip (end_frame = 125)",
+        range=(0, 1),
+        larger_is_better=True,
+        in_composite=False,
+        leaves_sealed=False,
+        fact="expected_ppm",
+        hidden_only=True,
+        counted="n_hidden",
+        clips="n_hidden",
+        floor="hidden_constant_next_right",
+        prior="hidden_prior_right",
+        state_prior="hidden_state_prior_right",
         ceiling="hidden_ceiling_ppm",
     ),
 )
@@ -121,6 +166,11 @@ BY_KEY = {metric.key: metric for metric in METRICS}
 COMPOSITE = next(metric for metric in METRICS if metric.is_composite)
 PARTS = tuple(metric for metric in METRICS if metric.in_composite)
 """The three metrics that the composite averages, in the order of its weights."""
-SINGLE = tuple(metric for metric in METRICS if not metric.is_composite)
+OBSERVED = tuple(metric for metric in METRICS if not metric.is_expected)
+"""Metrics that count right answers: the columns of boards and tables."""
+SINGLE = tuple(metric for metric in OBSERVED if not metric.is_composite)
+"""The four metrics of the second family of tests."""
+EXPECTED = tuple(metric for metric in METRICS if metric.is_expected)
+"""Metrics that count exact probabilities, for close calls; outside the family of tests, and null without a process."""
 PUBLIC = tuple(metric for metric in METRICS if metric.leaves_sealed)
 """Metrics that may be published for a sealed split."""

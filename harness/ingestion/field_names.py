@@ -36,7 +36,7 @@ PREDICTED_PARTS = re.compile(
 TRUTH_ONLY = frozenset(
     (
         "previous_operation", "next_operations", "next_visible", "dense", "cut_kind", "domain_seen", "randomised",
-        "off_script", "ceiling", "oracle_next", "prior_next",
+        "off_script", "ceiling", "oracle_next", "prior_next", "state_prior", "next_ppm", "frames_hit",
     )
 )  # fmt: skip
 """Fields of an exported truth row that no request gives to a model."""

@@ -18,7 +18,7 @@ from typing import Any
 import jinja2
 from markupsafe import Markup
 
-from harness.metrics_table import BY_KEY, METRICS, PARTS, PUBLIC, SINGLE
+from harness.metrics_table import BY_KEY, METRICS, OBSERVED, PARTS, PUBLIC, SINGLE
 from harness.report import typography
 from harness.report.columns import pack
 from harness.report.data import Page
@@ -154,6 +154,7 @@ def environment() -> jinja2.Environment:
         "LABELS": LABELS,
         "METRIC": BY_KEY,
         "METRICS": METRICS,
+        "OBSERVED": OBSERVED,
         "SINGLE": SINGLE,
         "PARTS": PARTS,
         "PUBLIC": PUBLIC,

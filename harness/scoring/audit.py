@@ -12,15 +12,15 @@ from harness.formatting import count
 from harness.scoring.metrics import Totals, own_prior, ratio
 from reference.task import CLIP_FRAMES
 
-CEILING_LEVEL = 0.999
-"""Level of the one-sided test of `above_the_ceiling`: one honest model in a thousand is flagged."""
+KNOWS_MORE_Z = 3.09
+"""Limit of z of `knows_more`, the normal quantile of .999: one honest model in a thousand is flagged."""
 
 PRIOR_ROOM = 0.05
 """Below this distance between prior and ceiling, following the prior is no sign of anything."""
 PRIOR_SHARE = 0.95
 """Share of answers that follow T(answered operation) which is flagged whatever else the model does."""
 PRIOR_SHARE_WITHOUT_GAIN, GAIN_LIMIT = 0.80, 0.02
-"""A smaller share, flagged where the hidden gain from context is below GAIN_LIMIT at its upper limit."""
+"""A smaller share, flagged where the hidden gain over the own prior is below GAIN_LIMIT at its upper limit."""
 
 MIN_ANSWERS = 20
 """Fewer answers may be the same by chance."""
@@ -41,20 +41,24 @@ def flag(name: str, raised: bool | None, number: float | None, limit: float | No
     return {"flag": name, "raised": raised, "number": number, "limit": limit, "text": text}
 
 
-def above_the_ceiling(name: str, right: np.ndarray, ceiling_ppm: np.ndarray) -> dict[str, Any]:
-    """Flag a model that is right more often than the clips allow.
+def knows_more(totals: Totals) -> dict[str, Any]:
+    """Flag a model that is right on hidden clips more often than answers from the frames alone can be.
 
-    Compares the t of the per-session sums of (right - ceiling) [G] with t(.999, G-1). `ceiling_ppm` [G]: sums of the
-    clips' ceilings in millionths, NaN where the world has none.
+    D = sum of (right - P(answer | frames)). For answers that depend on the frames alone its mean is 0 and its variance
+    the sum of P (1 - P), whatever the skill; an absent answer adds nothing to either. Compares z = D / sqrt(variance)
+    with KNOWS_MORE_Z. Where the variance is 0 every answer was certain to be right or wrong, so that any D above 0 is
+    knowledge from elsewhere; there is no z then.
     """
-    known = not np.isnan(ceiling_ppm).any() and len(right) >= statistics.MIN_SESSIONS
-    if not known:
-        return flag(name, None, None, None, "the world has no ceiling, or the split has too few sessions")
-    excess = right - ceiling_ppm / 1e6
-    error = excess.std(ddof=1) / math.sqrt(len(excess))
-    t = float(excess.mean() / error) if error > 0 else 0.0
-    limit = statistics.t_quantile(CEILING_LEVEL, len(excess) - 1)
-    return flag(name, t > limit, t, limit, f"t = {t:.2f} over the sessions' (right - ceiling), limit {limit:.2f}")
+    name = "knows_more"
+    if np.isnan(totals["hidden_expected_ppm"]) or not totals["n_hidden"]:
+        return flag(name, None, None, None, "the world has no process, or the split no hidden clip")
+    excess = float(totals["hidden_next_right"] - totals["hidden_expected_ppm"] / 1e6)
+    error = math.sqrt(totals["hidden_expected_variance_e12"] / 1e12)
+    beyond = f"{excess:+.1f} right answers on hidden clips beyond what the frames allow"
+    if not error:
+        return flag(name, excess > 0, None, KNOWS_MORE_Z, f"{beyond}; none of the answers is uncertain")
+    z = excess / error
+    return flag(name, z > KNOWS_MORE_Z, z, KNOWS_MORE_Z, f"{beyond}: z = {z:.2f}, limit {KNOWS_MORE_Z}")
 
 
 def prior_shaped(sums: Totals, totals: Totals) -> dict[str, Any]:
@@ -68,8 +72,10 @@ def prior_shaped(sums: Totals, totals: Totals) -> dict[str, Any]:
         text = "prior and ceiling are too close, or there are no answers"
         return flag("prior_shaped", None, None, None, text)
     share = float(totals["pairs_prior"]) / answered
-    gain = float(own_prior(totals)["context_gain_hidden"])
-    replicates = own_prior({key: totals[key] - sums[key] for key in sums})["context_gain_hidden"][sums["n_hidden"] > 0]
+    gain = float(own_prior(totals)["own_prior_gain_hidden"])
+    replicates = own_prior({key: totals[key] - sums[key] for key in sums})["own_prior_gain_hidden"][
+        sums["n_hidden"] > 0
+    ]
     upper = statistics.identity_interval(gain, replicates).high
     no_gain = upper is not None and upper < GAIN_LIMIT
     raised = share >= PRIOR_SHARE or (share >= PRIOR_SHARE_WITHOUT_GAIN and no_gain)

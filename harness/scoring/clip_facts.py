@@ -34,6 +34,10 @@ CONFUSED = (("operation", "answered_operation", "operation_right"), ("next_opera
 """Truth, answer and hit of OPERATION and NEXT, columns of sql/codes.sql."""
 
 
+PROCESS_ONLY = ("ceiling", "expected", "state_prior", "frames_hit")
+"""Parts of the names of sums that only a world with a process has; for others they are unknown, and not 0."""
+
+
 @dataclass
 class ClipFacts:
     """Table `facts` of one submission inside the truth's connection; `make_clip_facts` fills it.
@@ -48,7 +52,10 @@ class ClipFacts:
     @cached_property
     def sessions(self) -> Columns:
         """Return sums per session (sql/sessions.sql): column -> [G], of the sessions that have a row in `facts`."""
-        return {name: _sums(column, "ceiling" in name) for name, column in self._fetch("sessions").items()}
+        return {
+            name: _sums(column, any(word in name for word in PROCESS_ONLY))
+            for name, column in self._fetch("sessions").items()
+        }
 
     @cached_property
     def row_of_session(self) -> np.ndarray:
@@ -216,7 +223,7 @@ def make_clip_facts(truth: Truth, rules: Rules) -> ClipFacts:
 
 
 def _sums(column: np.ndarray, can_be_unknown: bool = False) -> np.ndarray:
-    """Return sums as float64: 0 for the sum over no clip, which is NULL in SQL, but NaN for a ceiling that none has."""
+    """Return sums as float64: 0 for the sum over no clip, which is NULL in SQL, but NaN for what the world does not know."""
     if not isinstance(column, np.ma.MaskedArray):
         return np.asarray(column, float)
     return np.ma.filled(column.astype(float), np.nan if can_be_unknown and column.mask.all() else 0.0)

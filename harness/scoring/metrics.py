@@ -20,12 +20,12 @@ from typing import Any
 
 import numpy as np
 
-from harness.metrics_table import COMPOSITE, METRICS, PARTS, SINGLE, Metric
+from harness.metrics_table import COMPOSITE, EXPECTED, METRICS, PARTS, SINGLE, Metric
 from harness.rules import Weights
 
 Totals = Mapping[str, np.ndarray]
 
-ROLES = ("value", "floor", "prior", "ceiling")
+ROLES = ("value", "floor", "prior", "state_prior", "prior_frames", "ceiling")
 
 IOU_THRESHOLDS = tuple(range(2, 20))
 """Thresholds of the tIoU curve in twentieths: .10, .15, ..., .95."""
@@ -59,54 +59,76 @@ def composite(parts: Sequence[np.ndarray], weights: Weights) -> np.ndarray:
 
 
 def headline(t: Totals, weights: Weights) -> dict[str, dict[str, np.ndarray]]:
-    """Return value, floor, prior and ceiling of each headline metric: key -> role -> array.
+    """Return every role (ROLES) of each headline metric: key -> role -> array.
 
     The floors of all metrics are those of one constant submission, so that the floor of the composite can be reached.
     """
-    table = {metric.key: _single(t, metric) for metric in SINGLE}
+    table = {metric.key: _single(t, metric) for metric in (*SINGLE, *EXPECTED)}
     parts = [table[metric.key] for metric in PARTS]
     # A perfect recogniser knows the operation; of segment and next operation it knows only what training shows.
     recogniser = [table["oca"]["ceiling"], table["tiou50"]["floor"], table["aa1"]["prior"]]
     roles = {role: composite([part[role] for part in parts], weights) for role in ("value", "floor", "ceiling")}
-    table[COMPOSITE.key] = roles | {"prior": composite(recogniser, weights)}
+    # The same recogniser with the segments of its eight frames in place of the constant one: shown, in no formula.
+    at_frames = [recogniser[0], table["tiou50"]["prior_frames"], recogniser[2]]
+    roles |= {"prior": composite(recogniser, weights), "prior_frames": composite(at_frames, weights)}
+    table[COMPOSITE.key] = roles | {"state_prior": np.full_like(roles["value"], np.nan)}
     return {metric.key: table[metric.key] for metric in METRICS}
 
 
 def _single(t: Totals, metric: Metric) -> dict[str, np.ndarray]:
-    """Return the roles of a metric that has columns of its own: NaN for a prior, 1 for a ceiling that it lacks."""
+    """Return the roles of a metric that has columns of its own: 1 for a ceiling that it lacks, NaN for another role."""
     clips = t[metric.clips]
-    value = ratio(t[metric.right], t[metric.counted])
+    value = ratio(t[metric.right], t[metric.counted]) / (1e6 if metric.is_expected else 1)
+    shares = {role: getattr(metric, role) for role in ("floor", "prior", "state_prior", "prior_frames")}
     return {
         "value": value,
-        "floor": ratio(t[metric.floor], clips),
-        "prior": ratio(t[metric.prior], clips) if metric.prior else np.full_like(value, np.nan),
+        **{role: ratio(t[name], clips) if name else np.full_like(value, np.nan) for role, name in shares.items()},
         "ceiling": ratio(t[metric.ceiling], clips) / 1e6 if metric.ceiling else np.ones_like(value),
     }
 
 
 def skill(roles: Mapping[str, np.ndarray]) -> np.ndarray:
     """Return (value - b) / (ceiling - b), where b is the prior if there is one, else the floor."""
-    base = np.where(np.isnan(roles["prior"]), roles["floor"], roles["prior"])
+    return skill_above(roles, np.where(np.isnan(roles["prior"]), roles["floor"], roles["prior"]))
+
+
+def skill_above(roles: Mapping[str, np.ndarray], base: np.ndarray) -> np.ndarray:
+    """Return (value - base) / (ceiling - base)."""
     room = roles["ceiling"] - base
     return np.divide(roles["value"] - base, room, out=np.full(room.shape, np.nan), where=room > 0)
 
 
 def model_only(t: Totals, weights: Weights) -> dict[str, np.ndarray]:
     """Return the headline values with the answers marked `fallback` counted as wrong."""
-    model = {metric.right: t[f"model_{metric.right}"] for metric in SINGLE}
+    model = {metric.right: t[f"model_{metric.right}"] for metric in (*SINGLE, *EXPECTED)}
     return {name: roles["value"] for name, roles in headline({**t, **model}, weights).items()}
 
 
 def own_prior(t: Totals) -> dict[str, np.ndarray]:
-    """Return the accuracy of T(answered operation) and the gain of AA@1 over it, on all and on the hidden clips."""
+    """Return the accuracy of T(answered operation) and AA@1 minus it, on all and on the hidden clips."""
     everywhere = ratio(t["own_prior_right"], t["n"])
     hidden = ratio(t["hidden_own_prior_right"], t["n_hidden"])
     return {
         "own_prior": everywhere,
         "own_prior_hidden": hidden,
-        "context_gain": ratio(t["next_right"], t["n"]) - everywhere,
-        "context_gain_hidden": ratio(t["hidden_next_right"], t["n_hidden"]) - hidden,
+        "own_prior_gain": ratio(t["next_right"], t["n"]) - everywhere,
+        "own_prior_gain_hidden": ratio(t["hidden_next_right"], t["n_hidden"]) - hidden,
     }
+
+
+def context_gain(t: Totals) -> np.ndarray:
+    """Return AA@1 minus the second prior on hidden clips: what the model gains from order or motion."""
+    return ratio(t["hidden_next_right"] - t["hidden_state_prior_right"], t["n_hidden"])
+
+
+def brier(t: Totals, field: str) -> np.ndarray:
+    """Return the mean squared error of the stated confidence in one label, "operation" or "next"."""
+    return ratio(t[f"{field}_brier_e12"] / 1e12, t[f"n_{field}_confidence"])
+
+
+def overconfidence(t: Totals) -> np.ndarray:
+    """Return the mean of stated confidence minus exact probability of the answered next operation, on hidden clips."""
+    return ratio((t["hidden_confidence_ppm"] - t["confident_expected_ppm"]) / 1e6, t["n_hidden_confidence"])
 
 
 def tiou_curve(levels: np.ndarray) -> np.ndarray:
@@ -181,7 +203,7 @@ def average_precision(
 
 
 def calibration(ppm: np.ndarray, n: np.ndarray, right: np.ndarray, bins: int = 15) -> dict:
-    """Return ECE over equal-width bins, Brier score and the risk-coverage curve from counts by confidence.
+    """Return ECE over equal-width bins and the risk-coverage curve from counts by confidence.
 
     `ppm` [V]: distinct confidences in millionths, descending; `n`, `right` [V]: answers and right answers there.
     Risk at a coverage is the error among the most confident answers, equal confidences together; the area is the mean
@@ -197,7 +219,6 @@ def calibration(ppm: np.ndarray, n: np.ndarray, right: np.ndarray, bins: int = 1
     return {
         "n": int(total),
         "ece": float(np.abs(hits - mass).sum() / total),
-        "brier": float((right * (1 - confidence) ** 2 + (n - right) * confidence**2).sum() / total),
         "risk_coverage_area": float((risk * n).sum() / total),
         "bins": [
             {"low": i / bins, "n": int(count[i]), "confidence": mass[i] / count[i], "accuracy": hits[i] / count[i]}

@@ -26,6 +26,7 @@ FORMAT = "warehouse-harness/score-1"
 MAP_INTERVAL_SESSIONS = 500
 """Mean average precision sorts all detections anew for each deleted session; above this many it has no interval."""
 ALL = slice(None)
+SKILLS = ("skill", "skill_low", "skill_high", "skill_state", "skill_state_low", "skill_state_high")
 FIELDS = (("operation", metrics.OPERATION), ("next", metrics.NEXT))
 
 
@@ -44,12 +45,14 @@ def measure(facts: ClipFacts, weights: Weights) -> dict[str, Any]:
     return {
         "metrics": table,
         "own_prior": own_prior(sums, totals, replicates),
+        "context_gain": context_gain(sums, totals, replicates),
         "model_only": {name: float_or_none(value) for name, value in metrics.model_only(totals, weights).items()},
         "temporal": temporal(facts, totals, replicates),
         **{name: classification(facts, field) for name, field in FIELDS},
         "detection": detection(facts),
         "segmental": segmental(facts, totals, replicates),
-        "calibration": {name: calibration(facts, field) for name, field in FIELDS},
+        "calibration": {name: calibration(facts, name, field) for name, field in FIELDS}
+        | {"overconfidence": overconfidence(sums, totals, replicates)},
         "latency": latency(facts),
         "funnel": failure_modes.funnel(totals),
         "modes": failure_modes.modes(cells["mode"], facts.examples(), weights, sums),
@@ -82,21 +85,26 @@ def _metric(roles: dict, others: dict, n: int, sessions: int) -> dict[str, Any]:
     interval = statistics.proportion_interval(roles["value"], others["value"], n) if n else statistics.NOT_SUPPORTED
     row = {"value": float_or_none(roles["value"]), "low": interval.low, "high": interval.high}
     row |= {role: float_or_none(roles[role]) for role in metrics.ROLES[1:]}
-    base = roles["floor"] if np.isnan(roles["prior"]) else roles["prior"]
-    measurable = bool(roles["ceiling"] - base >= metrics.SKILL_ROOM)
-    skill = float_or_none(metrics.skill(roles)) if measurable else None
-    around = statistics.NOT_SUPPORTED
-    if skill is not None:
-        around = _skill_interval(skill, metrics.skill(others), interval, base, roles["ceiling"])
+    base = "floor" if np.isnan(roles["prior"]) else "prior"
     return row | {
-        "skill": skill,
-        "skill_low": around.low,
-        "skill_high": around.high,
+        **_skill("skill", base, roles, others, interval),
+        **_skill("skill_state", "state_prior", roles, others, interval),
         "n": n,
         "sessions": sessions,
         "one_sided": interval.one_sided,
         "note": _note(roles["value"], interval, sessions),
     }
+
+
+def _skill(name: str, base: str, roles: dict, others: dict, interval: statistics.Interval) -> dict[str, Any]:
+    """Return skill above the role `base` with its interval; None where base and ceiling leave no room, or no base."""
+    value, around = None, statistics.NOT_SUPPORTED
+    if roles["ceiling"] - roles[base] >= metrics.SKILL_ROOM:
+        value = float_or_none(metrics.skill_above(roles, roles[base]))
+    if value is not None:
+        replicates = metrics.skill_above(others, others[base])
+        around = _skill_interval(value, replicates, interval, roles[base], roles["ceiling"])
+    return {name: value, f"{name}_low": around.low, f"{name}_high": around.high}
 
 
 def _skill_interval(
@@ -141,7 +149,7 @@ def with_interval(
 
 
 def own_prior(sums: Totals, totals: Totals, replicates: Totals) -> dict[str, Any]:
-    """Return the accuracy of T(answered operation), and AA@1 minus it: what the model gains from context."""
+    """Return the accuracy of T(answered operation), and AA@1 minus it, on all and on the hidden clips."""
     values, deleted = metrics.own_prior(totals), metrics.own_prior(replicates)
     sizes = {"own_prior": totals["n"], "own_prior_hidden": totals["n_hidden"]}
     hidden = sums["n_hidden"] > 0
@@ -149,6 +157,22 @@ def own_prior(sums: Totals, totals: Totals, replicates: Totals) -> dict[str, Any
         name: with_interval(values[name], deleted[name], sizes.get(name), holds=hidden if "hidden" in name else ALL)
         for name in values
     }
+
+
+def context_gain(sums: Totals, totals: Totals, replicates: Totals) -> dict[str, Any]:
+    """Return AA@1 minus the second prior on hidden clips, with interval; null for a world without a process."""
+    holds = sums["n_hidden"] > 0
+    return with_interval(metrics.context_gain(totals), metrics.context_gain(replicates), holds=holds)
+
+
+def overconfidence(sums: Totals, totals: Totals, replicates: Totals) -> dict[str, Any] | None:
+    """Return the mean of stated confidence minus exact probability on hidden clips; None where it is not known."""
+    value = metrics.overconfidence(totals)
+    if np.isnan(value):
+        return None
+    holds = sums["n_hidden_confidence"] > 0
+    row = with_interval(value, metrics.overconfidence(replicates), holds=holds)
+    return {"n": int(totals["n_hidden_confidence"])} | row
 
 
 def temporal(facts: ClipFacts, totals: Totals, replicates: Totals) -> dict[str, Any]:
@@ -254,10 +278,15 @@ def segmental(facts: ClipFacts, totals: Totals, replicates: Totals) -> dict[str,
     return table
 
 
-def calibration(facts: ClipFacts, field: int) -> dict[str, Any] | None:
-    """Return the calibration of one label (OPERATION or NEXT); None where no answer states a confidence."""
-    rows = facts.calibration_counts(field)
-    return metrics.calibration(rows["ppm"], rows["n"], rows["n_right"]) if len(rows["n"]) else None
+def calibration(facts: ClipFacts, name: str, field: int) -> dict[str, Any] | None:
+    """Return the calibration of one label of FIELDS; None where no answer states a confidence."""
+    rows, sums, totals = facts.calibration_counts(field), facts.sessions, facts.totals()
+    if not len(rows["n"]):
+        return None
+    n = sums[f"n_{name}_confidence"]
+    replicates = {column: totals[column] - sums[column] for column in (f"{name}_brier_e12", f"n_{name}_confidence")}
+    brier = with_interval(metrics.brier(totals, name), metrics.brier(replicates, name), n.sum(), holds=n > 0)
+    return metrics.calibration(rows["ppm"], rows["n"], rows["n_right"]) | {"brier": brier}
 
 
 def latency(facts: ClipFacts) -> dict[str, Any] | None:
@@ -275,12 +304,8 @@ def latency(facts: ClipFacts) -> dict[str, Any] | None:
 
 def audit_flags(facts: ClipFacts, sums: Totals, totals: Totals) -> list[dict[str, Any]]:
     """Return all checks of a single submission, raised or not."""
-    hidden = sums["n_hidden"] > 0
     return [
-        audit.above_the_ceiling("above_ceiling", sums["next_right"], sums["ceiling_ppm"]),
-        audit.above_the_ceiling(
-            "above_ceiling_hidden", sums["hidden_next_right"][hidden], sums["hidden_ceiling_ppm"][hidden]
-        ),
+        audit.knows_more(totals),
         audit.prior_shaped(sums, totals),
         *audit.constants(facts.audit_counts()),
     ]
@@ -288,7 +313,7 @@ def audit_flags(facts: ClipFacts, sums: Totals, totals: Totals) -> list[dict[str
 
 def _empty_sections() -> dict[str, Any]:
     """Return the sections of a rule set that drops every clip: nulls with a note, instead of a division by zero."""
-    empty: dict[str, Any] = dict.fromkeys((*metrics.ROLES, "low", "high", "skill", "skill_low", "skill_high"))
+    empty: dict[str, Any] = dict.fromkeys((*metrics.ROLES, "low", "high", *SKILLS))
     metric = empty | {"n": 0, "sessions": 0, "one_sided": False, "note": "the rule set leaves no clip"}
     return {
         "metrics": {each.key: dict(metric) for each in METRICS},

@@ -33,10 +33,15 @@ class MetricValue:
     high: float | None
     floor: float | None
     prior: float | None
+    state_prior: float | None
+    prior_frames: float | None
     ceiling: float | None
     skill: float | None
     skill_low: float | None
     skill_high: float | None
+    skill_state: float | None
+    skill_state_low: float | None
+    skill_state_high: float | None
     n: int
     sessions: int
     one_sided: bool
@@ -46,7 +51,7 @@ class MetricValue:
         parts = asdict(self)
         measures = [
             f"{name} {number(parts[name])}"
-            for name in ("floor", "prior", "ceiling", "skill")
+            for name in ("floor", "prior", "state_prior", "ceiling", "skill", "skill_state")
             if parts[name] is not None
         ]
         size = "" if self.n is None else f"{plural(self.n, 'clip')} in {plural(self.sessions, 'session')}"

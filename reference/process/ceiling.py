@@ -26,16 +26,17 @@ PPM = 1_000_000
 
 
 class Forecast(NamedTuple):
-    """Best answer that a clip's frames allow. Ties go to the earlier operation in canonical order."""
+    """Best answer that a clip's frames allow, ties to the earlier operation, and the chance of every answer."""
 
     ceiling: float
     oracle_next: str
+    next_ppm: tuple[int, ...]  # P(next = k | state) in millionths, in canonical order, each rounded by itself
 
 
 def forecast(world: World, state: VisibleState) -> Forecast:
-    """Return the ceiling of a clip, in [0, 1], and the answer that reaches it."""
+    """Return the ceiling of a clip, in [0, 1], the answer that reaches it, and the distribution in millionths."""
     if state.next_operation is not None:
-        return Forecast(1.0, state.next_operation)
+        return certain(state.next_operation)
     return _best(world, *_essence(world, state), 1)
 
 
@@ -45,7 +46,7 @@ def forecasts(world: World, state: VisibleState, shown_after: int) -> tuple[Fore
     `shown_after`: the runs on screen behind the clip's segment, which are known. The first is that of `forecast`.
     """
     known = [run.operation for run in state.runs[len(state.runs) - shown_after :]]
-    found = [Forecast(1.0, operation) for operation in known[:NEXT_OPERATIONS]]
+    found = [certain(operation) for operation in known[:NEXT_OPERATIONS]]
     essence = _essence(world, state)
     return (*found, *(_best(world, *essence, ahead) for ahead in range(1, NEXT_OPERATIONS - len(found) + 1)))
 
@@ -81,7 +82,13 @@ def _best(world: World, habit: str, chains: tuple[Chain, ...], beside: Known, ah
     # canonical order decides, and not the last bit of a sum.
     ppm = {operation: int(value * PPM + 0.5) for operation, value in distribution}
     best = max(ppm, key=lambda operation: ppm[operation])
-    return Forecast(ppm[best] / PPM, best)
+    return Forecast(ppm[best] / PPM, best, tuple(ppm.get(operation, 0) for operation in OPERATIONS))
+
+
+@lru_cache(maxsize=len(OPERATIONS))
+def certain(operation: str) -> Forecast:
+    """Return the forecast of an operation that is on screen."""
+    return Forecast(1.0, operation, tuple(PPM * (operation == other) for other in OPERATIONS))
 
 
 @lru_cache(maxsize=1 << 18)

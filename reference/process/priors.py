@@ -2,15 +2,18 @@
 
 Constants are the floors' one submission: the majority operation, the constant segment that hits most clips at tIoU >=
 0.5, the majority next operation. The transition table T maps an operation to its most frequent next operation; an
-unseen operation gets the majority next. Ties go to the earlier operation in canonical order, then to the lowest start,
+unseen operation gets the majority next. A second table maps an operation and the look of the box in the segment's run
+(`Clip.look`; Idle keeps the look that it interrupts) to their most frequent next operation; a pair that training does
+not hold gets T(operation), which knows less and is never undefined. Ties go to the earlier operation in canonical order, then to the lowest start,
 then to the lowest end. A *fold* is the set of clips that share one fit: a synthetic world has one fit, on its train
 split; an imported world has one for each session, on all other sessions.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -31,6 +34,11 @@ class Fit:
     end_frame: int
     next_operation: int
     transition: tuple[int, ...]  # by operation code
+    by_look: Mapping[tuple[int, str], int] = field(default_factory=dict)  # (operation code, look) -> next
+
+    def state_next(self, operation: int, look: str | None) -> int | None:
+        """Return the usual successor of an operation in a look; None for a clip whose world knows no looks."""
+        return None if look is None else self.by_look.get((operation, look), self.transition[operation])
 
 
 class Counts:
@@ -60,7 +68,16 @@ class Counts:
 def fit(clips: Sequence[Clip], operations: Sequence[str]) -> Fit:
     """Return one fit on all clips."""
     counts = Counts(clips, [0] * len(clips), operations)
-    return _fit(counts.transition[0], counts.segment_hits())
+    return replace(_fit(counts.transition[0], counts.segment_hits()), by_look=_usual_by_look(clips, operations))
+
+
+def _usual_by_look(clips: Sequence[Clip], operations: Sequence[str]) -> dict[tuple[int, str], int]:
+    code = {operation: place for place, operation in enumerate(operations)}
+    following: dict[tuple[int, str], Counter[int]] = defaultdict(Counter)
+    for clip in clips:
+        if clip.look is not None:
+            following[code[clip.dominant_operation], clip.look][code[clip.next_operation]] += 1
+    return {pair: min(counts, key=lambda after: (-counts[after], after)) for pair, counts in following.items()}
 
 
 def fit_leave_one_out(clips: Sequence[Clip], sessions: Sequence[int], operations: Sequence[str]) -> list[Fit]:

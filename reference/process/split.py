@@ -1,4 +1,4 @@
-"""A split of a synthetic world: its clips with truth, domain facts, ceiling and the ceiling's answer.
+"""A split of a synthetic world: its clips with truth, domain facts, look, and what their frames allow to know.
 
 Sessions are independent, so several processes share them; the clips come in the split's order and are equal for any
 number of processes. `scale=N` gives N times the sessions, of which the first are the unscaled split's.
@@ -13,11 +13,12 @@ from itertools import chain
 from reference.pool import in_processes
 from reference.process.ceiling import forecast, script
 from reference.process.cutter import cut, make_clip
+from reference.process.frame_limits import labels_at, overlaps, reconstruct
 from reference.process.sessions import timeline
 from reference.process.visible import VisibleState, visible
 from reference.process.world import World
 from reference.randomness import stream
-from reference.task import Clip
+from reference.task import DEFAULT_INDICES, Clip
 
 _CHUNK = 24  # sessions a task: a few hundred clips, so that computing them takes longer than sending them back
 
@@ -52,10 +53,13 @@ def session_states(
     cuts = cut(session, world.plan, stream(world.key, "cut", session.name), limit)
     for number, chosen in enumerate(cuts):
         state = visible(world, session, number, chosen)
-        ceiling, oracle_next = forecast(world, state)
-        operation, _, run = chosen.label
+        ceiling, oracle_next, next_ppm = forecast(world, state)
+        operation, segment, run = chosen.label
+        sampled = reconstruct(labels_at(state, DEFAULT_INDICES), DEFAULT_INDICES)
         off_script = session.runs[run + 1].operation != _cached_script(world)[operation]
         facts |= {"off_script": off_script, "ceiling": ceiling, "oracle_next": oracle_next}
+        facts |= {"look": world.shown_step[session.runs[run].step], "next_ppm": next_ppm}
+        facts |= {"frames_hit": overlaps(segment, sampled.temporal_segment)}
         yield make_clip(world.key, session.name, number, chosen, session.runs, **facts), state
 
 

@@ -25,7 +25,7 @@ from reference.rendering.sources import Job, Pixels
 from reference.task import CLIP_FRAMES, FRAME_MS, OPEN_SPLITS, Clip
 from reference.truth.openpack import EPOCH
 from reference.truth.origin import Origin
-from reference.truth.truth_rows import truth_row, usual_successors
+from reference.truth.truth_rows import fit_of, truth_row
 from reference.video.decoders import Limits, shown_seconds
 from reference.video.instants import letterbox, pictures_at
 from reference.video.samplers import LUMA_SIDE, luma_of
@@ -58,8 +58,9 @@ class Recording:
                 shown[clip.clip_id] = path, at
         self.clips = [(clip, *shown[clip.clip_id]) for clip in clips if clip.clip_id in shown]
         self.expected, self.left_out = len(self.clips), len(clips) - len(self.clips)
-        usual = usual_successors(content)
-        self.truths = {clip.clip_id: truth_row(clip, usual(clip)) for clip, *_ in self.clips if split in OPEN_SPLITS}
+        fit = fit_of(content)
+        known = self.clips if split in OPEN_SPLITS else ()
+        self.truths = {clip.clip_id: truth_row(clip, fit(clip), content.operations) for clip, *_ in known}
 
     def _covered(
         self, video: Path, start_ms: int, session: str | None, clips: list[Clip], starts: Mapping[str, int]

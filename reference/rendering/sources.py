@@ -106,14 +106,11 @@ class Scenes:
 
     def jobs(self) -> Iterator[Job]:
         world = self.definition
-        usual = public_fit(world).transition if self.split in OPEN_SPLITS else ()
+        fit = public_fit(world) if self.split in OPEN_SPLITS else None
         for index in self.sessions:
             for clip, state in session_states(world, self.split, index, self.as_domain):
                 seed = render_seed(world.key, clip.session, clip.clip_index)
-                truth = None
-                if usual:
-                    following = usual[world.operations.index(clip.dominant_operation)]
-                    truth = truth_row(clip, world.operations[following])
+                truth = None if fit is None else truth_row(clip, fit, world.operations)
                 yield Job(clip.clip_id, clip.session, (state, seed), truth)
 
     def frames(self, job: Job, indices: Sequence[int], size: int) -> Pixels:

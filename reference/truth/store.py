@@ -34,7 +34,7 @@ from reference.truth.truth_rows import clips_table
 if TYPE_CHECKING:
     import duckdb
 
-SCHEMA_VERSION = "1"
+SCHEMA_VERSION = "2"
 _CHUNK = 50_000
 
 Progress = Callable[[int, int], None]

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from reference.process.priors import Fit
 from reference.task import Clip
 from reference.truth.origin import Content
 
@@ -12,12 +13,14 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
-def truth_row(clip: Clip, prior_next: str) -> dict[str, Any]:
+def truth_row(clip: Clip, fit: Fit, operations: Sequence[str]) -> dict[str, Any]:
     """Return a clip's truth as training code reads it: the answers in the shape of a prediction, and their context.
 
-    `harness world export` writes the same keys with the same values (sql/export_jsonl.sql). `prior_next` is the usual
-    successor of the clip's operation.
+    `harness world export` writes the same keys with the same values (sql/export_jsonl.sql). `fit` is the one of the
+    clip's fold, `operations` the labels that its codes mean.
     """
+    operation = operations.index(clip.dominant_operation)
+    state_prior = fit.state_next(operation, clip.look)
     return {
         "clip_id": clip.clip_id,
         "session": clip.session,
@@ -38,21 +41,20 @@ def truth_row(clip: Clip, prior_next: str) -> dict[str, Any]:
         "off_script": clip.off_script,
         "ceiling": None if clip.ceiling is None else _millionths(clip.ceiling) / 1_000_000,
         "oracle_next": clip.oracle_next,
-        "prior_next": prior_next,
+        "prior_next": operations[fit.transition[operation]],
+        "look": clip.look,
+        "state_prior": None if state_prior is None else operations[state_prior],
+        "next_ppm": None if clip.next_ppm is None else list(clip.next_ppm),
+        "frames_hit": clip.frames_hit,
     }
 
 
-def usual_successors(content: Content) -> Callable[[Clip], str]:
-    """Return T of a content whose clips can be listed again: the usual successor of a clip's operation, in its fold."""
-    code = {label: place for place, label in enumerate(content.operations)}
+def fit_of(content: Content) -> Callable[[Clip], Fit]:
+    """Return the function from a clip to the fit of its fold, for a content whose clips can be listed again."""
     sessions = dict.fromkeys(clip.session for clip in content.clips) if len(content.fits) > 1 else {}
     fold = {session: number for number, session in enumerate(sessions)}
 
-    def successor(clip: Clip) -> str:
-        fit = content.fits[fold.get(clip.session, 0)]
-        return content.operations[fit.transition[code[clip.dominant_operation]]]
-
-    return successor
+    return lambda clip: content.fits[fold.get(clip.session, 0)]
 
 
 def _millionths(share: float) -> int:
@@ -94,6 +96,13 @@ def clips_table(clips: list[Clip], content: Content, sessions: dict[str, int]) -
         "oracle_next": [_code(code, clip.oracle_next) for clip in clips],
         "fold": fold,
         "prior_next": [content.fits[index].transition[known] for index, known in zip(fold, operation, strict=True)],
+        "look": [clip.look for clip in clips],
+        "state_prior": [
+            content.fits[index].state_next(known, clip.look)
+            for clip, index, known in zip(clips, fold, operation, strict=True)
+        ],
+        "next_ppm": [clip.next_ppm for clip in clips],
+        "frames_hit": [clip.frames_hit for clip in clips],
     }
     nullable = {
         "previous_operation": "Int64",
@@ -104,6 +113,10 @@ def clips_table(clips: list[Clip], content: Content, sessions: dict[str, int]) -
         "off_script": "boolean",
         "domain": "object",
         "worker": "object",
+        "look": "object",
+        "state_prior": "Int64",
+        "next_ppm": "object",
+        "frames_hit": "boolean",
     }
     return pd.DataFrame({name: pd.Series(values, dtype=nullable.get(name)) for name, values in columns.items()})
 

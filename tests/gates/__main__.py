@@ -8,7 +8,7 @@ from __future__ import annotations
 from functools import partial
 from pathlib import Path
 
-from tests.gates import ceiling, intervals, leaks, paired, samplers, validity
+from tests.gates import audit, ceiling, intervals, leaks, paired, samplers, validity
 
 WORKERS = 2
 GATES = (
@@ -16,6 +16,7 @@ GATES = (
     intervals.run_gate,
     paired.run_gate,
     leaks.run_gate,
+    audit.run_gate,
     partial(validity.run_gate, workers=WORKERS),
     partial(samplers.run_gate, workers=WORKERS),
 )
@@ -25,7 +26,7 @@ INTRODUCTION = """\
 
 What the harness claims about its own numbers, simulated at full size. Written by `make gates`
 (`python -m tests.gates`), which fails where a gate does not hold; each part runs alone too, as
-`python -m tests.gates.ceiling`, `.intervals`, `.paired`, `.leaks`, `.validity`, `.samplers`. Small versions of all but
+`python -m tests.gates.ceiling`, `.intervals`, `.paired`, `.leaks`, `.audit`, `.validity`, `.samplers`. Small versions of all but
 the first are part of the tests. The last two parts draw some 40,000 clips, which takes a quarter of an hour. All draws
 are seeded. Do not edit this page."""
 

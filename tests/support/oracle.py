@@ -7,7 +7,8 @@ Written from the definitions, slow on purpose. A point estimate is an exact Frac
 from the clips, once with each session deleted, and is a float. None stands for "there is no such thing".
 
 `Truth.clips`, one dict a clip: clip_id, session, clip_index, dominant_operation, start_frame, end_frame (exclusive),
-next_operation, previous_operation, cut_kind, domain, worker, randomised, off_script, ceiling_ppm, fold. What follows
+next_operation, previous_operation, cut_kind, domain, worker, randomised, off_script, ceiling_ppm, fold, state_prior,
+next_ppm (by operation), frames_hit; process_oracle works the last three out from the grammar. What follows
 from the segment (next visible, dense) is worked out here. An answer is a dict with operation, start_frame, end_frame,
 next_operation (None: abstained), confidence, next_confidence, latency_ms, source, and an outcome: answered,
 unparseable (it took its time all the same) or invalid. A clip without an answer is missing. Labels are text; one that
@@ -32,6 +33,8 @@ Metric = Callable[[Facts], Fraction | None]
 TOLERANCE = 1e-12
 CLIP_FRAMES = 125
 WEIGHTS = (Fraction(3, 10), Fraction(3, 10), Fraction(4, 10))
+HEADLINE = ("oca", "tiou50", "aa1", "score", "aa1_hidden", "aa1_expected", "aa1_hidden_expected")
+ROLES = ("value", "floor", "prior", "state_prior", "prior_frames", "ceiling")
 NO_ANSWER, OTHER_LABEL = "(no answer)", "(other label)"
 HALF = Fraction(1, 2)
 
@@ -152,6 +155,8 @@ def fact(truth: Truth, clip: Mapping[str, Any], line: Mapping[str, Any] | None, 
         "start_error": given[0] - true[0] if has_segment else None,
         "end_error": given[1] - true[1] if has_segment else None,
         "prior_right": usual[clip["dominant_operation"]] == clip["next_operation"],
+        "state_prior_right": known(clip["state_prior"], clip["state_prior"] == clip["next_operation"]),
+        "chance": chance(clip, following, truth),
         "own_prior": usual.get(operation),
         "own_prior_right": usual.get(operation) == clip["next_operation"],
         "constant_operation_right": constant["operation"] == clip["dominant_operation"],
@@ -162,6 +167,18 @@ def fact(truth: Truth, clip: Mapping[str, Any], line: Mapping[str, Any] | None, 
     made["segment_hit"] = made["tiou"] >= HALF
     made["mode"] = mode_of(made, rules)
     return made
+
+
+def known(fact: Any, value: Any) -> Any:
+    """Return the value, or None where the fact behind it is not there."""
+    return None if fact is None else value
+
+
+def chance(clip: Mapping[str, Any], following: str | None, truth: Truth) -> Fraction | None:
+    """Return the exact probability of the answered next operation: 0 without one, None without a process."""
+    ppm = clip["next_ppm"]
+    place = truth.operations.index(following) if following in truth.operations else None
+    return known(ppm, Fraction(0) if place is None else Fraction(ppm[place], 1_000_000)) if ppm else None
 
 
 def is_degenerate(segment: tuple[int, int], rules: Rules) -> bool:
@@ -245,12 +262,17 @@ def ceiling(facts: Facts) -> Fraction | None:
     return mean(Fraction(f["ceiling_ppm"], 1_000_000) for f in facts)
 
 
+def known_share(key: str) -> Metric:
+    """Return the mean of what only a process knows; None over no clip, or where a clip does not know it."""
+    return lambda facts: None if not facts or any(f[key] is None for f in facts) else mean(f[key] for f in facts)
+
+
 def segment_share(facts: Facts) -> Fraction | None:
     return share(with_counted_segment(facts), "segment_hit")
 
 
 def headline(name: str, weights: Sequence[Fraction]) -> dict[str, Metric]:
-    """Return value, floor, prior and ceiling of a headline metric as functions of its clips."""
+    """Return the roles of a headline metric as functions of its clips."""
     nothing: Metric = lambda facts: None  # noqa: E731
     one: Metric = lambda facts: Fraction(1)  # noqa: E731
 
@@ -260,54 +282,64 @@ def headline(name: str, weights: Sequence[Fraction]) -> dict[str, Metric]:
     def composite(operation: Metric, segment: Metric, following: Metric) -> Metric:
         return lambda facts: weighted_sum(weights, (operation(facts), segment(facts), following(facts)))
 
-    operation = (of("operation_right"), of("constant_operation_right"), nothing, one)
-    segment = (segment_share, of("constant_segment_hit"), nothing, one)
-    following = (of("next_right"), of("constant_next_right"), of("prior_right"), ceiling)
+    state, frames = known_share("state_prior_right"), known_share("frames_hit")
+    operation = (of("operation_right"), of("constant_operation_right"), nothing, nothing, nothing, one)
+    segment = (segment_share, of("constant_segment_hit"), nothing, nothing, frames, one)
+    following = (of("next_right"), of("constant_next_right"), of("prior_right"), state, nothing, ceiling)
+    expected = (known_share("chance"), *following[1:])
     whole = (
         composite(operation[0], segment[0], following[0]),
         composite(operation[1], segment[1], following[1]),
         composite(one, segment[1], of("prior_right")),
+        nothing,
+        composite(one, frames, of("prior_right")),
         composite(one, one, ceiling),
     )
     table = {"oca": operation, "tiou50": segment, "aa1": following, "aa1_hidden": following, "score": whole}
-    return dict(zip(("value", "floor", "prior", "ceiling"), table[name], strict=True))
+    table |= {"aa1_expected": expected, "aa1_hidden_expected": expected}
+    return dict(zip(ROLES, table[name], strict=True))
 
 
 def clips_of(name: str, facts: Facts) -> list[Fact]:
     """Return the clips that a headline metric counts."""
-    return with_hidden_next(facts) if name == "aa1_hidden" else list(facts)
+    return with_hidden_next(facts) if name in ("aa1_hidden", "aa1_hidden_expected") else list(facts)
 
 
 def among_of(name: str) -> Callable[[Facts], Facts]:
     return with_counted_segment if name == "tiou50" else list
 
 
-def skill_of(roles: Mapping[str, Metric]) -> Metric:
+def base_of(roles: Mapping[str, Metric]) -> Metric:
+    """Return what skill is measured from: the prior, or the floor where there is none."""
+    return lambda facts: roles["floor"](facts) if roles["prior"](facts) is None else roles["prior"](facts)
+
+
+def skill_of(roles: Mapping[str, Metric], above: Metric) -> Metric:
     def skill(facts: Facts) -> Fraction | None:
-        value, floor, prior, top = (roles[name](facts) for name in ("value", "floor", "prior", "ceiling"))
-        base = floor if prior is None else prior
+        value, base, top = roles["value"](facts), above(facts), roles["ceiling"](facts)
         return None if None in (value, base, top) or top <= base else (value - base) / (top - base)
 
     return skill
 
 
-def skill_of_ends(roles: Mapping[str, Metric], facts: Facts, interval: Interval) -> Interval:
+def skill_of_ends(roles: Mapping[str, Metric], above: Metric, facts: Facts, interval: Interval) -> Interval:
     """Return the skill that the ends of the value's interval would have."""
-    floor, prior, top = (roles[name](facts) for name in ("floor", "prior", "ceiling"))
-    base = float(floor if prior is None else prior)
+    base, top = float(above(facts)), roles["ceiling"](facts)
     low, high = ((end - base) / (float(top) - base) for end in (interval.low, interval.high))
     return Interval(low, high)
 
 
-def room(roles: Mapping[str, Metric], facts: Facts) -> Fraction | None:
-    floor, prior, top = (roles[name](facts) for name in ("floor", "prior", "ceiling"))
-    return None if top is None else top - (floor if prior is None else prior)
+def room(roles: Mapping[str, Metric], above: Metric, facts: Facts) -> Fraction | None:
+    base, top = above(facts), roles["ceiling"](facts)
+    return None if None in (base, top) else top - base
 
 
 def without_fallbacks(facts: Facts) -> list[Fact]:
     """Return the facts with fallback answers counted as wrong."""
     wrong = {"operation_right": False, "segment_hit": False, "next_right": False}
-    return [{**f, **wrong} if f["source"] == "fallback" else f for f in facts]
+    return [
+        {**f, **wrong, "chance": known(f["chance"], Fraction(0))} if f["source"] == "fallback" else f for f in facts
+    ]
 
 
 def share_reaching(threshold: Fraction) -> Metric:
@@ -534,8 +566,9 @@ def difference(metric: Metric, facts: Facts) -> dict[str, Any]:
 def record(facts: Facts, truth: Truth, weights: Sequence[Fraction] = WEIGHTS) -> dict[str, Any]:
     """Return the sections of a score record that are computed from facts, under the record's own names."""
     return {
-        "metrics": {name: metric(name, facts, weights) for name in ("oca", "tiou50", "aa1", "score", "aa1_hidden")},
+        "metrics": {name: metric(name, facts, weights) for name in HEADLINE},
         "own_prior": own_prior(facts),
+        "context_gain": difference(context_gain, with_hidden_next(facts)),
         "model_only": model_only(facts, weights),
         "temporal": temporal(facts),
         "operation": classification(facts, truth, "dominant_operation", "operation"),
@@ -546,14 +579,14 @@ def record(facts: Facts, truth: Truth, weights: Sequence[Fraction] = WEIGHTS) ->
         "calibration": {
             "operation": calibration(facts, "confidence", "operation_right"),
             "next": calibration(facts, "next_confidence", "next_right"),
+            "overconfidence": overconfidence(facts),
         },
         "latency": latency(facts),
         "funnel": funnel(facts),
         "modes": modes(facts, weights),
         "slices": slice_table(facts, weights),
         "audit": {
-            "above_ceiling": above_ceiling(facts),
-            "above_ceiling_hidden": above_ceiling(with_hidden_next(facts)),
+            "knows_more": knows_more(with_hidden_next(facts)),
             "prior_shaped": prior_shaped(facts),
             "copy_of_truth": copy_of_truth(facts),
         },
@@ -563,20 +596,21 @@ def record(facts: Facts, truth: Truth, weights: Sequence[Fraction] = WEIGHTS) ->
 def metric(name: str, facts: Facts, weights: Sequence[Fraction]) -> dict[str, Any]:
     roles, facts, among = headline(name, weights), clips_of(name, facts), among_of(name)
     interval = logit_interval(roles["value"], facts, among=among)
-    enough = facts and room(roles, facts) is not None and room(roles, facts) >= Fraction(1, 20)
-    skill = skill_of(roles) if enough else lambda facts: None
-    around = identity_interval(skill, facts, among=among)
-    if interval.one_sided and skill(facts) is not None:
-        around = skill_of_ends(roles, facts, interval)
+    skills: dict[str, Any] = {}
+    for key, above in (("skill", base_of(roles)), ("skill_state", roles["state_prior"])):
+        space = room(roles, above, facts) if facts else None
+        skill = skill_of(roles, above) if space is not None and space >= Fraction(1, 20) else lambda facts: None
+        around = identity_interval(skill, facts, among=among)
+        if interval.one_sided and skill(facts) is not None:
+            around = skill_of_ends(roles, above, facts, interval)
+        skills |= {key: skill(facts), f"{key}_low": around.low, f"{key}_high": around.high}
     return {
-        **{role: roles[role](facts) if facts else None for role in ("value", "floor", "prior")},
+        **{role: roles[role](facts) if facts else None for role in ROLES[:-1]},
         "ceiling": roles["ceiling"](facts),
         "low": interval.low,
         "high": interval.high,
         "one_sided": interval.one_sided,
-        "skill": skill(facts),
-        "skill_low": around.low,
-        "skill_high": around.high,
+        **skills,
         "n": len(among(facts)),
         "sessions": len(sessions_of(among(facts))),
     }
@@ -586,23 +620,27 @@ def own_accuracy(facts: Facts) -> Fraction | None:
     return share(facts, "own_prior_right")
 
 
-def context_gain(facts: Facts) -> Fraction | None:
+def own_gain(facts: Facts) -> Fraction | None:
     return share(facts, "next_right") - own_accuracy(facts) if facts else None
+
+
+def context_gain(facts: Facts) -> Fraction | None:
+    base = known_share("state_prior_right")(facts)
+    return None if base is None else share(facts, "next_right") - base
 
 
 def own_prior(facts: Facts) -> dict[str, Any]:
     return {
         "own_prior": estimate(own_accuracy, facts),
         "own_prior_hidden": estimate(own_accuracy, with_hidden_next(facts)),
-        "context_gain": difference(context_gain, facts),
-        "context_gain_hidden": difference(context_gain, with_hidden_next(facts)),
+        "own_prior_gain": difference(own_gain, facts),
+        "own_prior_gain_hidden": difference(own_gain, with_hidden_next(facts)),
     }
 
 
 def model_only(facts: Facts, weights: Sequence[Fraction]) -> dict[str, Any]:
     facts = without_fallbacks(facts)
-    names = ("oca", "tiou50", "aa1", "score", "aa1_hidden")
-    return {name: headline(name, weights)["value"](clips_of(name, facts)) for name in names}
+    return {name: headline(name, weights)["value"](clips_of(name, facts)) for name in HEADLINE}
 
 
 def temporal(facts: Facts) -> dict[str, Any]:
@@ -665,7 +703,8 @@ def detection(facts: Facts) -> dict[str, Any]:
 
 def calibration(facts: Facts, key: str, right: str) -> dict[str, Any] | None:
     """Return calibration error over 15 bins [i/15, (i+1)/15), the last one closed, Brier score, risk-coverage."""
-    pairs = [(f[key], bool(f[right])) for f in facts if f[key] is not None]
+    sure = [f for f in facts if f[key] is not None]
+    pairs = [(f[key], bool(f[right])) for f in sure]
     if not pairs:
         return None
     bins: dict[int, list] = {}
@@ -675,7 +714,7 @@ def calibration(facts: Facts, key: str, right: str) -> dict[str, Any] | None:
     return {
         "n": len(pairs),
         "ece": sum(Fraction(len(bins[i]), len(pairs)) * gap for i, gap in gaps.items()),
-        "brier": mean((confidence - hit) ** 2 for confidence, hit in pairs),
+        "brier": estimate(lambda facts: mean((f[key] - bool(f[right])) ** 2 for f in facts), sure),
         "risk_coverage_area": mean(risk(pairs, confidence)[1] for confidence, _ in pairs),
         "bins": [
             {
@@ -688,6 +727,14 @@ def calibration(facts: Facts, key: str, right: str) -> dict[str, Any] | None:
         ],
         "curve": {risk(pairs, confidence) for confidence, _ in pairs},
     }
+
+
+def overconfidence(facts: Facts) -> dict[str, Any] | None:
+    """Return the mean of stated confidence minus exact probability over the hidden clips that state one."""
+    sure = [f for f in with_hidden_next(facts) if f["next_confidence"] is not None]
+    if not sure or any(f["chance"] is None for f in sure):
+        return None
+    return {"n": len(sure)} | difference(lambda facts: mean(f["next_confidence"] - f["chance"] for f in facts), sure)
 
 
 def risk(pairs: Sequence[tuple[Fraction, bool]], least: Fraction) -> tuple[Fraction, Fraction]:
@@ -827,16 +874,16 @@ def slice_cell(known: Facts, inside: set[str], weights: Sequence[Fraction]) -> d
     return {"n": n, "sessions": sessions, "metrics": metrics}
 
 
-def above_ceiling(facts: Facts) -> dict[str, Any]:
-    """Compare the t of the sessions' sums of (right - ceiling) with t(.999, G-1)."""
-    sessions = by_session(facts).values()
-    if len(sessions) < 5 or ceiling(facts) is None:
+def knows_more(hidden: Facts) -> dict[str, Any]:
+    """Compare z of the right answers beyond their exact probabilities with 3.09."""
+    if not hidden or any(f["chance"] is None for f in hidden):
         return {"raised": None, "number": None}
-    excess = [sum(f["next_right"] - Fraction(f["ceiling_ppm"], 1_000_000) for f in members) for members in sessions]
-    centre = mean(excess)
-    error = math.sqrt(sum((x - centre) ** 2 for x in excess) / (len(excess) - 1) / len(excess))
-    t = float(centre) / error if error else 0.0
-    return {"raised": t > float(stdtrit(len(excess) - 1, 0.999)), "number": t}
+    excess = sum(f["next_right"] - f["chance"] for f in hidden)
+    variance = sum(f["chance"] * (1 - f["chance"]) for f in hidden)
+    if not variance:
+        return {"raised": excess > 0, "number": None}
+    z = float(excess) / math.sqrt(variance)
+    return {"raised": z > 3.09, "number": z}
 
 
 def prior_shaped(facts: Facts) -> dict[str, Any]:
@@ -846,7 +893,7 @@ def prior_shaped(facts: Facts) -> dict[str, Any]:
     if not answered or top is None or top - share(facts, "prior_right") < Fraction(1, 20):
         return {"raised": None, "number": None}
     alike = mean(f["own_prior"] == f["next"] for f in answered)
-    upper = identity_interval(context_gain, with_hidden_next(facts)).high
+    upper = identity_interval(own_gain, with_hidden_next(facts)).high
     no_gain = upper is not None and upper < 0.02
     return {"raised": alike >= Fraction(95, 100) or (alike >= Fraction(80, 100) and no_gain), "number": alike}
 

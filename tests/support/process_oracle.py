@@ -12,8 +12,8 @@ solving the chain's linear equations, and a clip's runs are filtered forward thr
 from __future__ import annotations
 
 import tomllib
-from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import product
@@ -250,3 +250,11 @@ class _Told:
     runs: list[Any]
     orders: list[list[bool | None]]
     next_operation: None = None
+
+
+def usual(pairs: Iterable[tuple[object, str]], order: Sequence[str]) -> dict[object, str]:
+    """Return the most frequent second by first; ties to the earlier in `order`."""
+    counts: defaultdict[object, Counter[str]] = defaultdict(Counter)
+    for first, second in pairs:
+        counts[first][second] += 1
+    return {first: max(order, key=lambda name, seen=seen: seen[name]) for first, seen in counts.items()}

@@ -100,7 +100,7 @@ def oracle_truth(world: str, split: str, home: Path) -> Truth:
         def label(code: int | None) -> str | None:
             return None if code is None else labels[code]
 
-        coded = ("dominant_operation", "next_operation", "previous_operation")
+        coded = ("dominant_operation", "next_operation", "previous_operation", "state_prior")
         clips = [row | {key: label(row[key]) for key in coded} for row in rows("clips", "session_index, clip_index")]
         constants = {
             row["fold"]: {

@@ -8,7 +8,7 @@ from rich.console import Console
 
 from harness.commands.terminal import heading, remark, table, warn
 from harness.formatting import count, interval, number, p_value, percent, size, unanswered
-from harness.metrics_table import METRICS
+from harness.metrics_table import OBSERVED
 
 SHOWN = 3
 """Clips that are named of those that only one of two gets right."""
@@ -20,9 +20,9 @@ def print_comparison(result: dict[str, Any], out: Console) -> None:
     """Print every entry's metrics, then each pair with its verdict."""
     out.print(f"{result['world']} / {result['split']}: {size(result)}, margin {result['margin']:g}")
     out.print()
-    made = table("model", *(metric.title for metric in METRICS), "coverage", left=["model"])
+    made = table("model", *(metric.title for metric in OBSERVED), "coverage", left=["model"])
     for entry in result["entries"]:
-        values = (number(entry["metrics"][metric.key]["value"]) for metric in METRICS)
+        values = (number(entry["metrics"][metric.key]["value"]) for metric in OBSERVED)
         made.add_row(entry["name"], *values, percent(entry["coverage"], 1))
     out.print(made)
     for entry in result["entries"]:
@@ -51,7 +51,7 @@ def _tests(pair: dict[str, Any], result: dict[str, Any], out: Console) -> None:
     made = table(title, "difference", "95% interval", "p", "adjusted", "verdict", left=[title])
     tests = {"score": pair["score"]} | pair["metrics"]
     verdicts = {key: _direction(test, result["alpha"]) for key, test in tests.items()}
-    for metric in METRICS:
+    for metric in OBSERVED:
         test = tests[metric.key]
         made.add_row(
             metric.title,

@@ -8,7 +8,7 @@ from xml.etree import ElementTree
 
 from harness.comparison.board_text import board_cells, board_line, board_notes, skipped_lines
 from harness.formatting import markdown_cell, number, rank_range
-from harness.metrics_table import METRICS, SINGLE
+from harness.metrics_table import OBSERVED, SINGLE
 from harness.report.typography import capital
 
 LATEX = {
@@ -38,9 +38,9 @@ def latex(board: dict[str, Any]) -> str:
     """Return the inside of a LaTeX table; it needs \\usepackage{booktabs}."""
     lines = [
         f"% {_one_line(board_line(board))}",
-        rf"\begin{{tabular}}{{rl{'r' * len(METRICS)}}}",
+        rf"\begin{{tabular}}{{rl{'r' * len(OBSERVED)}}}",
         r"\toprule",
-        rf"Rank & Model & {' & '.join(capital(metric.title) for metric in METRICS)} \\",
+        rf"Rank & Model & {' & '.join(capital(metric.title) for metric in OBSERVED)} \\",
         r"\midrule",
         *(_latex_row(row) for row in board["entries"]),
         *([r"\midrule"] if board["references"] and board["entries"] else []),
@@ -53,7 +53,7 @@ def latex(board: dict[str, Any]) -> str:
 
 def _latex_row(row: dict[str, Any]) -> str:
     rank = rank_range(row).replace("-", "--") if "tier" in row else "--"
-    cells = [_with_half(row["metrics"][metric.key]) for metric in METRICS]
+    cells = [_with_half(row["metrics"][metric.key]) for metric in OBSERVED]
     return f"{rank} & {escaped(row['name'])} & {' & '.join(cells)} \\\\"
 
 

@@ -41,7 +41,7 @@ class Matrix:
 
 @dataclass(frozen=True)
 class Anticipation:
-    """Panel data: AA@1 by part, what context adds on hidden clips, both matrices."""
+    """Panel data: AA@1 by part, what context adds to operation and look on hidden clips, both matrices."""
 
     parts: list[Part]
     context: Measure
@@ -55,8 +55,8 @@ def anticipation(record: dict[str, Any], clips: Clips, answers: Answers) -> Anti
     """Make the panel of one entry."""
     parts = _parts(record, clips)
     context = measure(
-        record["own_prior"]["context_gain_hidden"],
-        "own_prior.context_gain_hidden",
+        record["context_gain"],
+        "context_gain",
         record["metrics"]["aa1_hidden"]["n"],
         record["sessions"],
     )
@@ -139,17 +139,26 @@ def _counts(rows: np.ndarray, columns: np.ndarray, named: list[int], others: lis
     return [[int(((rows == row) & (columns == column)).sum()) for column in others] for row in named]
 
 
+def _evidence(context: Measure) -> str:
+    """Return what a gain from context shows, in the words of its interval."""
+    if context.low is None or context.high is None:
+        return "too few sessions say whether it reads the order"
+    if context.low > 0:
+        return "evidence that it reads the order or the motion"
+    return "no evidence that it reads the order" if context.high > 0 else "it reads less than the state of the box"
+
+
 def _finding(record: dict[str, Any], context: Measure) -> str:
     hidden = record["metrics"]["aa1_hidden"]
     if hidden["value"] is None:
         return "On every clip the next operation is already on screen: nothing here measures anticipation."
-    if context.value is None or hidden["prior"] is None:
+    if context.value is None:
         return f"Where the next operation is not yet on screen, {hidden['value']:.0%} of the answers are right."
     gain = (
         "" if context.low is None or context.high is None else f" (95% {signed(context.low)} to {signed(context.high)})"
     )
     return (
-        f"Where the next operation is not yet on screen, {hidden['value']:.0%} of the answers are right; knowing only "
-        f"the sequence gives {hidden['prior']:.0%}. Context adds {signed(context.value)}{gain} to what its own "
-        f"recognised operation would have predicted."
+        f"Where the next operation is not yet on screen, {hidden['value']:.0%} of the answers are right. Memory gives "
+        f"{hidden['prior']:.0%} for whoever recognises the operation, and {hidden['state_prior']:.0%} for whoever sees "
+        f"the state of the box, too. Context adds {signed(context.value)}{gain} to that: {_evidence(context)}."
     )

@@ -10,7 +10,7 @@ WITH paired AS (
     SELECT
         c.clip_id, c.session_index, c.clip_index, c.fold,
         c.dominant_operation, c.start_frame, c.end_frame, c.next_operation, c.previous_operation,
-        c.next_visible, c.off_script, c.prior_next, c.ceiling_ppm,
+        c.next_visible, c.off_script, c.prior_next, c.ceiling_ppm, c.state_prior, c.frames_hit,
         c.dense, c.randomised,
         -- positions in the lists, of which a long one is left empty; NULL: the world does not say
         (list_position(getvariable('cuts'), c.cut_kind) - 1)::UTINYINT AS cut,
@@ -22,6 +22,8 @@ WITH paired AS (
         p.end_frame      AS answered_end,
         p.file_start, p.file_end,                     -- the same as the file counts frames
         p.next_operation AS answered_next,
+        -- P(answered next | VisibleState) in millionths: 0 where there is no answer, NULL where the world has no process
+        if(c.next_ppm IS NULL, NULL, coalesce(c.next_ppm[p.next_operation::INTEGER + 1], 0))::INTEGER AS expected_ppm,
         p.confidence_ppm,
         p.next_confidence_ppm,
         p.latency_us,
@@ -53,6 +55,7 @@ judged AS (
         (coalesce(answered_next = paired.next_operation, false))::UTINYINT AS next_right,
         (NOT (getvariable('drop_degenerate') AND coalesce(degenerate, false)))::UTINYINT AS segment_counted,
         (paired.prior_next = paired.next_operation)::UTINYINT AS prior_right,
+        (paired.state_prior = paired.next_operation)::UTINYINT AS state_prior_right,
         own.next_operation AS own_prior_next,             -- T(answered operation)
         (coalesce(own.next_operation = paired.next_operation, false))::UTINYINT AS own_prior_right,
         getvariable('script')[paired.dominant_operation + 1] AS script_next,
@@ -72,7 +75,7 @@ judged AS (
     LEFT JOIN truth.transition own ON own.fold = paired.fold AND own.operation = answered_operation
 )
 SELECT
-    * EXCLUDE (fold, true_length, answered_length, script_next),
+    * EXCLUDE (fold, true_length, answered_length, script_next, state_prior),
     (tiou_level >= 10)::UTINYINT AS segment_hit,
     -- the first that applies
     CASE

@@ -12,6 +12,9 @@ SELECT
     sum(constant_segment_hit)                             AS constant_segment_hit,
     sum(constant_next_right)                              AS constant_next_right,
     sum(ceiling_ppm)                                      AS ceiling_ppm,
+    sum(expected_ppm)                                     AS expected_ppm,
+    sum(state_prior_right)                                AS state_prior_right,
+    sum(frames_hit::UTINYINT)                             AS frames_hit,
 
     count_if(NOT next_visible)                            AS n_hidden,
     sum(next_right)               FILTER (NOT next_visible) AS hidden_next_right,
@@ -19,6 +22,21 @@ SELECT
     sum(own_prior_right)          FILTER (NOT next_visible) AS hidden_own_prior_right,
     sum(constant_next_right)      FILTER (NOT next_visible) AS hidden_constant_next_right,
     sum(ceiling_ppm)              FILTER (NOT next_visible) AS hidden_ceiling_ppm,
+    sum(expected_ppm)             FILTER (NOT next_visible) AS hidden_expected_ppm,
+    sum(state_prior_right)        FILTER (NOT next_visible) AS hidden_state_prior_right,
+
+    -- audit: right answers beyond what the frames allow; the variance P (1 - P) in units of 1e-12
+    sum(expected_ppm::BIGINT * (1000000 - expected_ppm)) FILTER (NOT next_visible) AS hidden_expected_variance_e12,
+
+    -- calibration: squared errors of the stated confidence in units of 1e-12, and confidence minus exact probability
+    count(confidence_ppm)         FILTER (outcome = 0)    AS n_operation_confidence,
+    sum((operation_right::BIGINT * 1000000 - confidence_ppm) * (operation_right::BIGINT * 1000000 - confidence_ppm)) FILTER (outcome = 0) AS operation_brier_e12,
+    count(next_confidence_ppm)    FILTER (outcome = 0)    AS n_next_confidence,
+    sum((next_right::BIGINT * 1000000 - next_confidence_ppm) * (next_right::BIGINT * 1000000 - next_confidence_ppm)) FILTER (outcome = 0) AS next_brier_e12,
+    count(next_confidence_ppm)    FILTER (outcome = 0 AND NOT next_visible) AS n_hidden_confidence,
+    sum(next_confidence_ppm)      FILTER (outcome = 0 AND NOT next_visible) AS hidden_confidence_ppm,
+    sum(expected_ppm)             FILTER (outcome = 0 AND NOT next_visible AND next_confidence_ppm IS NOT NULL)
+                                                          AS confident_expected_ppm,
 
     -- IoU in units of 1e-12, so that sums are integers
     sum(CASE WHEN intersection > 0
@@ -38,6 +56,8 @@ SELECT
     sum(segment_hit)              FILTER (source IS DISTINCT FROM 2) AS model_segment_hit,
     sum(next_right)               FILTER (source IS DISTINCT FROM 2) AS model_next_right,
     sum(next_right)               FILTER (source IS DISTINCT FROM 2 AND NOT next_visible) AS model_hidden_next_right,
+    sum(expected_ppm)             FILTER (source IS DISTINCT FROM 2) AS model_expected_ppm,
+    sum(expected_ppm)             FILTER (source IS DISTINCT FROM 2 AND NOT next_visible) AS model_hidden_expected_ppm,
 
     -- segmental F1: one true and at most one answered segment a clip, whatever its label
     count_if(answered_operation IS NOT NULL AND answered_start IS NOT NULL AND answered_end IS NOT NULL) AS segments_answered,

@@ -1,12 +1,13 @@
 -- The truth digest: SHA-256 over the sessions' SHA-256, over the clips' lines, in order. Text of integers, booleans and
 -- labels only, so that it is the same on every processor and in every DuckDB; what is fitted (constants, transition) and
--- what pins it (fold, prior_next) belong to it.
+-- what pins it (fold, prior_next, state_prior) belong to it.
 WITH lines AS (
     SELECT session_index, clip_index, concat_ws('|', clip_id, session, start_ms, dominant_operation, start_frame, end_frame,
         next_operation, coalesce(previous_operation::VARCHAR, '-'), array_to_string(next_operations, ','), cut_kind,
         coalesce(domain, '-'), coalesce(domain_seen::VARCHAR, '-'), coalesce(worker, '-'), coalesce(randomised::VARCHAR, '-'),
         coalesce(off_script::VARCHAR, '-'), coalesce(ceiling_ppm::VARCHAR, '-'), coalesce(oracle_next::VARCHAR, '-'),
-        fold, prior_next) AS line
+        fold, prior_next, coalesce(look, '-'), coalesce(state_prior::VARCHAR, '-'),
+        coalesce(array_to_string(next_ppm, ','), '-'), coalesce(frames_hit::VARCHAR, '-')) AS line
     FROM truth.clips
 ),
 parts AS (

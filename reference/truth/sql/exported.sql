@@ -7,7 +7,8 @@ SELECT
     pv.operation AS previous_operation,
     list_transform(c.next_operations, lambda code: labels.names[code + 1]) AS next_operations,
     c.next_visible, c.dense, c.cut_kind, c.domain, c.domain_seen, c.worker, c.randomised, c.off_script,
-    c.ceiling_ppm / 1000000.0 AS ceiling, oc.operation AS oracle_next, t.operation AS prior_next
+    c.ceiling_ppm / 1000000.0 AS ceiling, oc.operation AS oracle_next, t.operation AS prior_next,
+    c.look, sp.operation AS state_prior, c.next_ppm, c.frames_hit
 FROM truth.clips c
 CROSS JOIN (SELECT list(operation ORDER BY code) AS names FROM truth.operations) labels
 JOIN truth.operations op ON op.code = c.dominant_operation
@@ -15,4 +16,5 @@ JOIN truth.operations nx ON nx.code = c.next_operation
 JOIN truth.operations t ON t.code = c.prior_next
 LEFT JOIN truth.operations pv ON pv.code = c.previous_operation
 LEFT JOIN truth.operations oc ON oc.code = c.oracle_next
+LEFT JOIN truth.operations sp ON sp.code = c.state_prior
 ORDER BY c.session_index, c.clip_index

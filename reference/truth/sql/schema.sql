@@ -1,4 +1,4 @@
--- Truth of one split of one world: the whole content of a truth database, schema version 1.
+-- Truth of one split of one world: the whole content of a truth database, schema version 2.
 -- Operations are stored as codes: the position of the label in the world's canonical order.
 
 CREATE TABLE meta (             -- what pins this file; all values are text
@@ -34,7 +34,11 @@ CREATE TABLE clips (                         -- ordered by session_index, clip_i
     ceiling_ppm        INTEGER,              -- max over k of P(next = k | VisibleState), in millionths; NULL for imported worlds
     oracle_next        UTINYINT,             -- the answer that reaches it
     fold               INTEGER   NOT NULL,   -- which row set of `constants` and `transition` was fitted without this clip's session
-    prior_next         UTINYINT  NOT NULL    -- T(dominant_operation) of the clip's fold
+    prior_next         UTINYINT  NOT NULL,   -- T(dominant_operation) of the clip's fold
+    look               VARCHAR,              -- step of the segment's run, by the first step of its operation that looks the same
+    state_prior        UTINYINT,             -- T(dominant_operation, look); a pair that train lacks: T(dominant_operation)
+    next_ppm           INTEGER[],            -- P(next = k | VisibleState) in millionths, by operation code, each rounded by itself
+    frames_hit         BOOLEAN               -- perfect labels of eight uniform frames hit the segment at tIoU 0.5
 );
 
 CREATE TABLE constants (                     -- the floors' one constant submission, a row per fold (synthetic: fold 0 = train)

@@ -274,7 +274,7 @@ def test_the_twin_anticipates():
     assert hidden["difference"] > 0 and hidden["p_adjusted"] <= 0.05
     score = harness.score(SUBMISSIONS / "qwen-tiny" / "predictions.jsonl")
     assert score.metrics["aa1_hidden"].skill_low > 0
-    assert score.record["own_prior"]["context_gain"]["low"] > 0
+    assert score.record["own_prior"]["own_prior_gain"]["low"] > 0
 
 
 @pytest.mark.parametrize(

@@ -1,10 +1,11 @@
 """Tests of the audit: each flag raised, and not raised, by numbers worked out on paper; then whole submissions; then
-the best possible model on 200 worlds, which must hardly ever be suspected.
+answers from the frames alone on 200 worlds, which must hardly ever be suspected.
 """
 
 from __future__ import annotations
 
-from dataclasses import replace
+import json
+import random
 
 import numpy as np
 import pytest
@@ -13,40 +14,43 @@ import harness
 from harness.baselines.write import write_baseline
 from harness.resources import schema
 from harness.scoring import audit
-from reference.process.split import build_split
-from reference.process.world import Split, load_world
-from tests.support import hand
+from reference.truth.store import open_truth
+from tests.gates import audit as gate
+from tests.support import ROOT, hand
 
 ALIKE = pytest.approx
 
 
-def ceilings(right, excess):
-    """Return ceiling sums in millionths, so that right - ceiling is `excess`."""
-    return (np.array(right) - np.array(excess)) * 1e6
+def beyond(right, expected, variance, hidden=10):
+    """Return the check of so many right answers on hidden clips, with the sums of P and P (1 - P)."""
+    sums = {"n_hidden": hidden, "hidden_next_right": right, "hidden_expected_ppm": expected * 1e6}
+    totals = {name: np.float64(value) for name, value in sums.items()}
+    return audit.knows_more(totals | {"hidden_expected_variance_e12": np.float64(variance * 1e12)})
 
 
 EXCESS = [
-    ([1, 2, 3, 4, 5], 4.2426, 7.1732, False, "mean 3, SE sqrt(2.5 / 5); t(.999, 4) is 7.17"),
-    ([2, 3] * 5, 15.0, 4.2968, True, "mean 2.5, SE .527 / sqrt(10); t(.999, 9) is 4.30"),
-    ([-2, -3] * 5, -15.0, 4.2968, False, "far below the ceiling is no crime"),
-    ([1, -1] * 5, 0.0, 4.2968, False, "exactly at it"),
+    (9, 5, 1.5625, 3.2, True, "four more than expected, SD 1.25"),
+    (8, 5, 1.0, 3.0, False, "three SDs are below the limit"),
+    (0, 5, 1.0, -5.0, False, "far below what the frames allow is no crime"),
+    (5, 5, 1.0, 0.0, False, "exactly as expected"),
+    (5, 5, 0.0, None, False, "every answer was certain, and came true as it had to"),
+    (6, 5, 0.0, None, True, "right once where the frames rule it out"),
+    (0, 0, 0.0, None, False, "no answer at all"),
 ]
 
 
-@pytest.mark.parametrize(("excess", "t", "limit", "raised", "why"), EXCESS, ids=[case[-1] for case in EXCESS])
-def test_above_the_ceiling_by_hand(excess, t, limit, raised, why):
-    right = [10] * len(excess)
-    found = audit.above_the_ceiling("above_ceiling", np.array(right, float), ceilings(right, excess))
-    assert (found["number"], found["limit"]) == (ALIKE(t, abs=1e-4), ALIKE(limit, abs=1e-4))
-    assert found["raised"] is raised, why
-
-
 @pytest.mark.parametrize(
-    ("right", "ceiling", "why"),
-    [([5.0] * 4, [1e6] * 4, "four sessions"), ([5.0] * 9, [np.nan] * 9, "no ceiling"), ([], [], "no clip")],
+    ("right", "expected", "variance", "z", "raised", "why"), EXCESS, ids=[case[-1] for case in EXCESS]
 )
-def test_above_the_ceiling_does_not_apply(right, ceiling, why):
-    found = audit.above_the_ceiling("x", np.array(right), np.array(ceiling))
+def test_knows_more_by_hand(right, expected, variance, z, raised, why):
+    found = beyond(right, expected, variance)
+    assert (found["number"], found["limit"]) == (None if z is None else ALIKE(z), 3.09), why
+    assert bool(found["raised"]) is raised, why
+
+
+@pytest.mark.parametrize(("expected", "hidden", "why"), [(np.nan, 10, "no process"), (0, 0, "no hidden clip")])
+def test_knows_more_does_not_apply(expected, hidden, why):
+    found = beyond(5, expected, 1.0, hidden)
     assert (found["raised"], found["number"]) == (None, None), why
 
 
@@ -189,7 +193,7 @@ BASELINES = [
     ("random", set()),
     ("transition-prior", {"prior_shaped"}),
     ("oracle", set()),
-    ("truth-copy", {"copy_of_truth", "above_ceiling", "above_ceiling_hidden"}),
+    ("truth-copy", {"copy_of_truth", "knows_more"}),
 ]
 
 
@@ -219,28 +223,28 @@ def test_one_confidence_and_the_examples_segment(tmp_path):
     assert raised["example_figures"].startswith("4 of 30 answers")
 
 
-def test_the_best_possible_model_is_hardly_ever_suspected():
-    """200 worlds from 200 seeds, 8 sessions of 10 clips each: the oracle is right as often as its ceiling says, so
-    that at .1% a check, flagged in at most 1% of worlds holds with two checks."""
-    world = load_world("warehouse-v1")
-    split = Split("small", 8, 10, world.splits["test"].domains)
-    flagged = 0
-    for seed in range(200):
-        name = f"audit-{seed}"
-        other = replace(world, seed=name, key=name.encode(), splits=world.splits | {"small": split})
-        clips = list(build_split(other, "small"))
-        flagged += any(
-            _suspected([clip for clip in clips if every or clip.temporal_segment.end_frame == 125])
-            for every in (True, False)
-        )
-    assert flagged <= 2
+def test_answers_from_the_frames_are_hardly_ever_suspected():
+    """200 worlds from 200 seeds: oracle and both priors are flagged in at most 1%; `make gates` has larger splits."""
+    assert max(row.flagged for row in gate.suspicions(worlds=200, sessions=8, clips=10)) <= 2
 
 
-def _suspected(clips):
-    sessions = sorted({clip.session for clip in clips})
-    right, ceiling = np.zeros(len(sessions)), np.zeros(len(sessions))
-    for clip in clips:
-        place = sessions.index(clip.session)
-        right[place] += clip.oracle_next == clip.next_operation
-        ceiling[place] += clip.ceiling * 1e6
-    return audit.above_the_ceiling("above_ceiling", right, ceiling)["raised"]
+ENTRIES = ["constant", "oracle", "probe", "qwen-tiny", "random", "transition-prior", "whole-clip"]
+
+
+@pytest.mark.parametrize("name", ENTRIES)
+def test_honest_entries_know_no_more_than_the_frames(name):
+    audit_rows = harness.score(ROOT / "submissions" / name / "predictions.jsonl").record["audit"]
+    [row] = [row for row in audit_rows if row["flag"] == "knows_more"]
+    assert row["raised"] is False and row["number"] < 2
+
+
+def test_a_fifth_of_true_answers_is_found(tmp_path):
+    with open_truth() as truth:
+        true = dict(truth.connection.execute("SELECT clip_id, next_operation FROM truth.clips").fetchall())
+        labels = truth.operations
+    lines = [json.loads(line) for line in (ROOT / "submissions/probe/predictions.jsonl").read_text().splitlines()]
+    for line in random.Random(18).sample(lines, len(lines) // 5):
+        line["next_operation"] = labels[true[line["clip_id"]]]
+    path = hand.write(tmp_path / "planted.jsonl", lines)
+    raised = {row["flag"] for row in harness.score(path).record["audit"] if row["raised"]}
+    assert raised == {"knows_more"}

@@ -42,6 +42,8 @@ TOTALS = {
     "operation_right": 15, "segment_hit": 8, "next_right": 12, "hidden_next_right": 4,
     "constant_operation_right": 5, "constant_segment_hit": 4, "constant_next_right": 6, "hidden_constant_next_right": 2,
     "prior_right": 10, "hidden_prior_right": 3, "ceiling_ppm": 18e6, "hidden_ceiling_ppm": 6e6,
+    "state_prior_right": 11, "hidden_state_prior_right": 4, "expected_ppm": 13e6, "hidden_expected_ppm": 5e6,
+    "frames_hit": 16,
 }  # fmt: skip
 HEADLINES = [
     ("oca", 0.75, 0.25, None, 1),
@@ -49,6 +51,8 @@ HEADLINES = [
     ("aa1", 0.6, 0.3, 0.5, 0.9),
     ("score", 0.225 + 0.15 + 0.24, 0.075 + 0.06 + 0.12, 0.3 + 0.06 + 0.2, 0.6 + 0.36),
     ("aa1_hidden", 0.5, 0.25, 0.375, 0.75),
+    ("aa1_expected", 0.65, 0.3, 0.5, 0.9),
+    ("aa1_hidden_expected", 0.625, 0.25, 0.375, 0.75),
 ]  # fmt: skip
 
 
@@ -57,6 +61,15 @@ def test_headline(name, value, floor, prior, ceiling):
     found = metrics.headline(TOTALS, Weights())[name]
     assert (found["value"], found["floor"], found["ceiling"]) == (ALIKE(value), ALIKE(floor), ALIKE(ceiling))
     assert np.isnan(found["prior"]) if prior is None else found["prior"] == ALIKE(prior)
+
+
+def test_second_prior_and_the_prior_of_eight_frames():
+    found = metrics.headline(TOTALS, Weights())
+    assert [found[name]["state_prior"] for name in ("aa1", "aa1_hidden", "aa1_expected")] == ALIKE([0.55, 0.5, 0.55])
+    assert found["tiou50"]["prior_frames"] == ALIKE(0.8)
+    assert found["score"]["prior_frames"] == ALIKE(0.3 + 0.3 * 0.8 + 0.4 * 0.5)
+    assert np.isnan(found["score"]["state_prior"]) and np.isnan(found["oca"]["prior_frames"])
+    assert metrics.context_gain(TOTALS) == ALIKE(0.0)
 
 
 SKILLS = [
@@ -127,9 +140,12 @@ def test_model_only():
         "model_segment_hit": 8,
         "model_next_right": 11,
         "model_hidden_next_right": 3,
+        "model_expected_ppm": 12e6,
+        "model_hidden_expected_ppm": 4e6,
     }
     found = metrics.model_only(marked, Weights())
     expected = {"oca": 0.65, "tiou50": 0.5, "aa1": 0.55, "score": 0.195 + 0.15 + 0.22, "aa1_hidden": 0.375}
+    expected |= {"aa1_expected": 0.6, "aa1_hidden_expected": 0.5}
     assert {name: float(value) for name, value in found.items()} == ALIKE(expected)
 
 
@@ -144,7 +160,7 @@ def test_own_prior():
     }
     found = {name: float(value) for name, value in metrics.own_prior(totals).items()}
     assert found == ALIKE(
-        {"own_prior": 0.45, "own_prior_hidden": 0.375, "context_gain": 0.15, "context_gain_hidden": 0.125}
+        {"own_prior": 0.45, "own_prior_hidden": 0.375, "own_prior_gain": 0.15, "own_prior_gain_hidden": 0.125}
     )
 
 
@@ -234,10 +250,11 @@ def test_average_precision_without_a_session():
 
 def test_calibration():
     """Eight answers: four at .9, of which three are right; four at .3, of which two are right. ECE: (4 x |.75 - .9| +
-    4 x |.5 - .3|) / 8 = .175. Brier: (3 x .01 + .81 + 2 x .49 + 2 x .09) / 8 = .25. Risk: .25 at half the answers, then
+    4 x |.5 - .3|) / 8 = .175. Brier: (3 x .01 + .81 + 2 x .49 + 2 x .09) / 8 = 2 / 8 = .25. Risk: .25 at half the answers, then
     .375; the area is their mean over the answers, .3125."""
     found = metrics.calibration(np.array([900_000, 300_000]), np.array([4, 4]), np.array([3, 2]))
-    assert (found["n"], found["ece"], found["brier"]) == (8, ALIKE(0.175), ALIKE(0.25))
+    assert (found["n"], found["ece"]) == (8, ALIKE(0.175))
+    assert metrics.brier({"next_brier_e12": 2e12, "n_next_confidence": 8}, "next") == ALIKE(0.25)
     assert found["risk_coverage_area"] == ALIKE(0.3125)
     assert found["risk_coverage"] == [{"coverage": 0.5, "risk": 0.25}, {"coverage": 1.0, "risk": 0.375}]
     assert [(row["n"], row["accuracy"]) for row in found["bins"]] == [(4, 0.5), (4, 0.75)]

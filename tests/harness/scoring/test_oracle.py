@@ -63,6 +63,9 @@ def hand_clip(**changes):
         "previous_operation": "C",
         "off_script": True,
         "ceiling_ppm": None,
+        "state_prior": None,
+        "next_ppm": None,
+        "frames_hit": None,
     }
     return clip | changes
 
@@ -379,6 +382,8 @@ def compare_clips(rows, facts, truth):
             "start_error": f["start_error"],
             "end_error": f["end_error"],
             "prior_right": f["prior_right"],
+            "state_prior_right": f["state_prior_right"],
+            "expected": f["chance"],
             "own_prior_right": f["own_prior_right"],
             "latency_ms": f["latency_ms"],
         }
@@ -399,7 +404,8 @@ def compare_record(record, expected):
     assert order == sorted(order, reverse=True)
     cells = {(row["dimension"], row["level"]): row for row in record["slices"]}
     assert set(cells) == set(expected["slices"])
-    for field, row in expected["calibration"].items():
+    for field in ("operation", "next"):
+        row = expected["calibration"][field]
         compare_curve(record["calibration"][field], row)
     tables = dict.fromkeys(("modes", "slices", "audit"))
     oracle.compare(expected | tables, record | tables, "record")

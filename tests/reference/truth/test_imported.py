@@ -22,7 +22,7 @@ from reference.truth.catalog import locate, names
 from reference.truth.imported import import_world, imported_names, imported_origin
 from reference.truth.sealed import REGISTERED
 from reference.truth.store import export, open_truth
-from reference.truth.truth_rows import truth_row, usual_successors
+from reference.truth.truth_rows import fit_of, truth_row
 from tests.support import hand
 
 ROW = {
@@ -64,8 +64,9 @@ def test_json_lines_have_the_shape_of_a_prediction_and_of_a_rendering(tmp_path):
     path, world = tmp_path / "train.jsonl", load_world("warehouse-v1")
     describe.export("warehouse-v1", "validation", path)
     exported = [json.loads(line) for line in path.read_text().splitlines()]
-    usual = usual_successors(locate("warehouse-v1").content("validation"))
-    expected = [truth_row(clip, usual(clip)) for clip in build_split(world, "validation")]
+    content = locate("warehouse-v1").content("validation")
+    fit = fit_of(content)
+    expected = [truth_row(clip, fit(clip), content.operations) for clip in build_split(world, "validation")]
     assert exported == expected
     assert [list(row) for row in exported] == [list(row) for row in expected], "in the same order, too"
     keys = list(exported[0])
@@ -122,7 +123,8 @@ def test_export_again_is_the_same_file(home, tmp_path):
     describe.export("warehouse-v1", "validation", first)
     import_world([first], home, name="again")
     describe.export("again", "test", second, include_test=True)
-    lost = ("domain_seen", "randomised", "off_script", "ceiling", "oracle_next", "prior_next")
+    lost = ("domain_seen", "randomised", "off_script", "ceiling", "oracle_next", "prior_next", "look")
+    lost += ("state_prior", "next_ppm", "frames_hit")
 
     def lines(path):
         return [{k: v for k, v in json.loads(line).items() if k not in lost} for line in path.read_text().splitlines()]
