@@ -112,7 +112,7 @@ def test_an_oracle_agrees_on_the_runs_after_the_next():
         after = sum(run.start_frame >= clip.temporal_segment.end_frame for run in shown.runs)
         found = forecasts(WORLD, shown, after)
         assert found[0] == forecast(WORLD, shown)
-        for place, (ceiling, answer) in enumerate(found, start=1):
+        for place, (ceiling, answer, _) in enumerate(found, start=1):
             if place <= after:
                 assert (ceiling, answer) == (1.0, shown.runs[len(shown.runs) - after + place - 1].operation)
             else:
