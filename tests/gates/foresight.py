@@ -20,8 +20,8 @@ from typing import NamedTuple
 import numpy as np
 
 from harness.statistics import jackknife_se, minimum_detectable
-from reference.process.ceiling import forecast, next_distribution
-from reference.process.frame_limits import ClipState, uniform_indices
+from reference.process.ceiling import next_distribution
+from reference.process.frame_limits import ClipState, foresight, uniform_indices
 from reference.process.visible import ShownRun, seen_in
 from reference.process.world import World, load_world
 from reference.task import Clip
@@ -84,23 +84,17 @@ def measure(name: str, *, readers: bool = True) -> Figures:
         return float(test.expected([(following[key] or following["all"]).most_common(1)[0][0] for key in keys]).mean())
 
     ceilings = np.array([clip.ceiling for clip, _ in test.clips])
-    limits = tuple(limit(world, test.clips, uniform_indices(count)) for count in FRAMES)
     figures = Figures(
         floor=usual(["all"] * len(runs)),
         prior=usual([run.operation for run in runs]),
         state_prior=usual([(run.operation, run.step) for run in runs]),
-        frames=limits,
+        frames=tuple(foresight(world, test.clips, FRAMES).values()),
         ceiling=float(ceilings.mean()),
     )
     if not readers:
         return figures
     linear, trees = (test.expected(answers) for answers in read(world, hidden(world, "train"), test))
     return figures._replace(linear=float(linear.mean()), trees=float(trees.mean()), steps=steps(test, ceilings, linear))
-
-
-def limit(world: World, clips: Sequence[ClipState], indices: Sequence[int]) -> float:
-    """Return the mean probability of the best answer from these frames."""
-    return float(np.mean([forecast(world, seen_in(world, state, indices)).ceiling for _, state in clips]))
 
 
 def steps(test: Split, ceilings: np.ndarray, reader: np.ndarray) -> float:
