@@ -118,8 +118,10 @@ class Clip:
     off_script: bool | None = None  # next_operation is not the process's most probable successor of the operation
     ceiling: float | None = None  # max over k of P(next = k | VisibleState)
     oracle_next: str | None = None  # the k that reaches the ceiling, ties in canonical order
-    look: str | None = None  # step of the segment's run, or the first step of the world that looks the same
+    look: str | None = None  # step of the segment's run, by the first step of its operation that looks the same
     next_ppm: tuple[int, ...] | None = None  # P(next = k | VisibleState) in millionths, by operation
+    later_ceilings: tuple[float, ...] | None = None  # the same of the second and third next operation
+    later_oracle: tuple[str, ...] | None = None  # the answers that reach them
     frames_hit: bool | None = None  # tIoU >= 0.5 for perfect labels of the default frames (frame_limits)
 
     @property

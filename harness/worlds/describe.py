@@ -163,7 +163,7 @@ def describe(
         return _describe_published(origin, split, home)
     disclosure.refuse(world, "its distributions", organiser=organiser, home=home)
     with open_truth(world, split, home=home, truth=truth) as opened:
-        return describe_truth(opened) | {"frame_limit": frame_limit(world, split, home)}
+        return describe_truth(opened) | limits(world, split, home)
 
 
 def _describe_published(origin: Origin, split: str, home: str | Path | None) -> dict[str, Any]:
@@ -189,7 +189,7 @@ ROLES = ("floor", "prior", "state_prior", "ceiling", "oracle")
 
 
 def describe_truth(truth: Truth) -> dict[str, Any]:
-    """Return the object about an open split, its frame limit left out."""
+    """Return the object about an open split, what sampled frames allow left out."""
     row = _row(truth, "world")
     metrics = {
         metric.key: {role: row.get(f"{role}_{metric.key}") for role in ROLES}
@@ -224,19 +224,27 @@ def describe_truth(truth: Truth) -> dict[str, Any]:
         "transition": _transition(truth),
         "distributions": _distributions(truth),
         "frame_limit": None,
+        "foresight": None,
         "detectable": detectable(truth.n, truth.sessions),
     }
 
 
-def frame_limit(world: str, split: str, home: Path | None = None) -> dict[str, dict[str, float | int]] | None:
-    """Return scores of perfect labels of 8 uniform frames, on all, dense and other clips; None without a process."""
+def limits(world: str, split: str, home: Path | None = None) -> dict[str, Any]:
+    """Return what sampled frames allow at best; empty without a process.
+
+    `frame_limit`: scores of perfect labels of 8 uniform frames, on all, dense and other clips. `foresight`: how often
+    the best answer about a hidden next operation is right, in expectation, by number of uniform frames.
+    """
     origin = locate(world, home)
     if origin.process is None:
-        return None
+        return {}
     process = origin.process
     sessions = min(process.split(split).sessions * origin.scale, LIMIT_SESSIONS)
-    states = (pair for index in range(sessions) for pair in session_states(process, split, index))
-    return {part: limit._asdict() for part, limit in frame_limits.frame_limit(states).items()}
+    states = [pair for index in range(sessions) for pair in session_states(process, split, index)]
+    return {
+        "frame_limit": {part: limit._asdict() for part, limit in frame_limits.frame_limit(states).items()},
+        "foresight": {str(count): share for count, share in frame_limits.foresight(process, states).items()},
+    }
 
 
 def detectable(n: int, sessions: int) -> list[dict[str, float]]:

@@ -29,6 +29,8 @@ from reference.process.visible import VisibleState
 from reference.process.world import World
 from reference.task import CLIP_FRAMES, FRAME_MS
 
+Shown = tuple[str, int]
+"""Surface and order: what a window shows."""
 PAINT_OUT = ("slip", "items", "table")
 """What can be painted over: the slip's signs, the looks of the items, the item cards on the table."""
 
@@ -59,7 +61,7 @@ class Stage:
         self.view = self.extras.view
         self.benches = benches(world, state.runs)
         self._settings = [self._setting(number) for number in range(len(state.runs))]
-        self._stills: dict[int, tuple[Shape, ...]] = {}
+        self._stills: dict[tuple[int, frozenset[Shown]], tuple[Shape, ...]] = {}
 
     def scene(self, index: int, earlier_ms: int = 0) -> Scene:
         """Return frame `index`, or the moment that many ms before it (but not before its run began)."""
@@ -71,31 +73,58 @@ class Stage:
         ms = max(0, ms - earlier_ms) * 100 // self.tempo
         moving = ACTS[run.operation].moving(self._settings[number], ms)
         around = self.extras.moving(max(0, index * FRAME_MS - earlier_ms))
-        return Scene(self._still(number), (*moving, *around), self.extras.front, self.view)
+        return Scene(self._still(number, self._shown_at(index)), (*moving, *around), self.extras.front, self.view)
 
     def _run_at(self, index: int) -> int:
         return next(number for number, run in enumerate(self.state.runs) if index < run.end_frame)
 
-    def _still(self, number: int) -> tuple[Shape, ...]:
-        if number not in self._stills:
-            self._stills[number] = tuple(self._draw_still(number))
-        return self._stills[number]
+    def _shown_at(self, index: int) -> frozenset[Shown]:
+        """Return what the surfaces with a window show at this frame."""
+        return frozenset(
+            (window.surface, window.order)
+            for window in self.state.windows
+            if window.start_frame <= index < window.end_frame
+        )
 
-    def _draw_still(self, number: int) -> list[Shape]:
+    def _still(self, number: int, shown: frozenset[Shown]) -> tuple[Shape, ...]:
+        if (number, shown) not in self._stills:
+            self._stills[number, shown] = tuple(self._draw_still(number, shown))
+        return self._stills[number, shown]
+
+    def _draw_still(self, number: int, shown: frozenset[Shown]) -> list[Shape]:
         run, setting = self.state.runs[number], self._settings[number]
         out = IN_HAND.get(run.operation) or IN_HAND.get(setting.bench.working, frozenset())
         return [
             *room.room(self.tints),
             *rail(out),
-            *room.screen(setting.bench.screen),
+            *room.screen(
+                setting.bench.screen, self._signs(run.order, "screen") if ("screen", run.order) in shown else ()
+            ),
             *room.printer(),
-            *room.slip(self._signs(run.order, "slip", "slip")),
+            *self._slips(run.order, shown),
             *room.cards(self._signs(run.order, "items", "table")),
             *self.extras.behind,
             *ACTS[run.operation].still(setting),
         ]
 
-    def _signs(self, order: int, surface: str, painted: str) -> tuple[Sign, ...]:
+    def _slips(self, order: int, shown: frozenset[Shown]) -> list[Shape]:
+        """Draw the order's slip, or it and the next order's side by side, with the tote that says which is which."""
+        slip = self.world.surfaces["slip"]
+        if not (slip.window or slip.next_beside):
+            return room.slip(self._signs(order, "slip", "slip"))
+        here, beside = (
+            self._signs(each, "slip", "slip") if ("slip", each) in shown or not slip.window else None
+            for each in (order, order + 1)
+        )
+        if not slip.next_beside:
+            return room.slip(self._blank("slip") if here is None else here)
+        pair = (beside, here) if self.state.swapped else (here, beside)
+        return [*room.slips(*pair), *room.tote(self.state.swapped)]
+
+    def _blank(self, surface: str) -> tuple[Sign, ...]:
+        return tuple((attribute.mark, None) for attribute in self.world.attributes if attribute.shown_by == surface)
+
+    def _signs(self, order: int, surface: str, painted: str = "") -> tuple[Sign, ...]:
         shown = self.state.orders[order]
         return tuple(
             (attribute.mark, None if painted in self.hidden else value)

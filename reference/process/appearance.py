@@ -6,7 +6,7 @@ Steps of one operation look different, so that a picture shows the step and not 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -33,12 +33,6 @@ def read_look(table: dict[str, Any]) -> Look:
     """Return the look in a step's table. Raises TypeError for a key that a look does not have."""
     fields: dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value for key, value in table.items()}
     return Look(**fields)
-
-
-def first_of_look(looks: Mapping[str, Look]) -> dict[str, str]:
-    """Return, for each step, the first step that looks the same: a name for its look."""
-    first: dict[Look, str] = {}
-    return {step: first.setdefault(look, step) for step, look in looks.items()}
 
 
 def look_faults(look: Look) -> Iterator[str]:

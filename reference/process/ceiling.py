@@ -1,7 +1,8 @@
 """The ceiling: the best answer about the next operation that a clip's frames allow.
 
 `next_distribution()` is exact P(next operation | VisibleState): everything hidden is summed over (attributes behind an
-occluder, whether the session is randomised, the next order's attributes). The ceiling of a clip is its maximum, to
+occluder or in no window, which of several steps that look alike it is, whether the session is randomised, the next
+order's attributes). The ceiling of a clip is its maximum, to
 1e-6; the ceiling of a split is the mean over its clips.
 
 Inference is Bayes over orders, which are independent given the regime (habit, randomised or not). The first shown step
@@ -15,6 +16,7 @@ from functools import lru_cache
 from itertools import pairwise
 from typing import NamedTuple
 
+from reference.process.cutter import NEXT_OPERATIONS
 from reference.process.grammar import Grammar, Regime, grammar_of
 from reference.process.visible import VisibleState
 from reference.process.world import DONE, IDLE, START, World
@@ -34,33 +36,48 @@ class Forecast(NamedTuple):
 def forecast(world: World, state: VisibleState) -> Forecast:
     """Return the ceiling of a clip, in [0, 1], the answer that reaches it, and the distribution in millionths."""
     if state.next_operation is not None:
-        return Forecast(1.0, state.next_operation, _certain(state.next_operation))
-    return _best(world, *_essence(world, state))
+        return certain(state.next_operation)
+    return _best(world, *_essence(world, state), 1)
+
+
+def forecasts(world: World, state: VisibleState, shown_after: int) -> tuple[Forecast, ...]:
+    """Return the ceilings of the next NEXT_OPERATIONS operations, each by itself, and the answers that reach them.
+
+    `shown_after`: the runs on screen behind the clip's segment, which are known. The first is that of `forecast`.
+    """
+    known = [run.operation for run in state.runs[len(state.runs) - shown_after :]]
+    found = [certain(operation) for operation in known[:NEXT_OPERATIONS]]
+    essence = _essence(world, state)
+    return (*found, *(_best(world, *essence, ahead) for ahead in range(1, NEXT_OPERATIONS - len(found) + 1)))
 
 
 def next_distribution(world: World, state: VisibleState) -> dict[str, float]:
     """Return P(next = k | state) for every k that can follow, in canonical order; the values sum to 1."""
     if state.next_operation is not None:
         return {state.next_operation: 1.0}
-    return dict(_distribution(world, *_essence(world, state)))
+    return dict(_distribution(world, *_essence(world, state), 1))
 
 
-Chain = tuple[tuple[tuple[str, bool], ...], tuple[bool | None, ...]]
-"""One order on screen: its (step, idle?) in turn, and its attributes."""
+Known = tuple[bool | None, ...]
+"""What is known of an order's attributes."""
+Chain = tuple[tuple[tuple[str, bool], ...], Known]
+"""One order on screen: its (shown step, idle?) in turn, and what is known of its attributes."""
 
 
-def _essence(world: World, state: VisibleState) -> tuple[str, tuple[Chain, ...]]:
-    """Return the part of the state that bears on the next operation: the habit, and the chain of each order."""
-    chains: list[list[tuple[str, bool]]] = [[] for _ in state.orders]
+def _essence(world: World, state: VisibleState) -> tuple[str, tuple[Chain, ...], Known]:
+    """Return what bears on the next operation: the habit, the chain of each order, what is known of the order after."""
+    orders = state.runs[-1].order + 1
+    chains: list[list[tuple[str, bool]]] = [[] for _ in range(orders)]
     for run in state.runs:
         chains[run.order].append((run.step, run.operation == IDLE))
     habit = next(worker.habit for worker in world.workers if worker.name == state.worker)
-    return habit, tuple((tuple(chain), order) for chain, order in zip(chains, state.orders, strict=True))
+    beside = state.orders[orders] if len(state.orders) > orders else (None,) * len(world.attributes)
+    return habit, tuple((tuple(chain), order) for chain, order in zip(chains, state.orders, strict=False)), beside
 
 
 @lru_cache(maxsize=1 << 18)
-def _best(world: World, habit: str, chains: tuple[Chain, ...]) -> Forecast:
-    distribution = _distribution(world, habit, chains)
+def _best(world: World, habit: str, chains: tuple[Chain, ...], beside: Known, ahead: int) -> Forecast:
+    distribution = _distribution(world, habit, chains, beside, ahead)
     # Rounded before the comparison: two operations that differ by less than the ceiling's precision are a tie, which
     # canonical order decides, and not the last bit of a sum.
     ppm = {operation: int(value * PPM + 0.5) for operation, value in distribution}
@@ -69,12 +86,15 @@ def _best(world: World, habit: str, chains: tuple[Chain, ...]) -> Forecast:
 
 
 @lru_cache(maxsize=len(OPERATIONS))
-def _certain(operation: str) -> tuple[int, ...]:
-    return tuple(PPM * (operation == other) for other in OPERATIONS)
+def certain(operation: str) -> Forecast:
+    """Return the forecast of an operation that is on screen."""
+    return Forecast(1.0, operation, tuple(PPM * (operation == other) for other in OPERATIONS))
 
 
 @lru_cache(maxsize=1 << 18)
-def _distribution(world: World, habit: str, chains: tuple[Chain, ...]) -> tuple[tuple[str, float], ...]:
+def _distribution(
+    world: World, habit: str, chains: tuple[Chain, ...], beside: Known, ahead: int
+) -> tuple[tuple[str, float], ...]:
     grammar = grammar_of(world)
     weights = dict.fromkeys(OPERATIONS, 0.0)
     for regime, prior in _regimes(grammar, habit):
@@ -84,10 +104,14 @@ def _distribution(world: World, habit: str, chains: tuple[Chain, ...]) -> tuple[
         # Orders are independent given the regime. An order that ends on screen counts by its likelihood alone, so its
         # attributes are summed out; those of the last order also decide what follows.
         for place, chain in enumerate(chains[:-1]):
-            weight *= sum(share for _, share in _order_weights(grammar, regime, chain, place == 0, True))
-        for mask, share in _order_weights(grammar, regime, chains[-1], len(chains) == 1, False):
-            for operation, probability in _after(grammar, regime, mask, chains[-1][0][-1]):
-                weights[operation] += weight * share * probability
+            weight *= sum(
+                share for _, ends in _order_weights(grammar, regime, chain, place == 0, True) for _, share in ends
+            )
+        idle = chains[-1][0][-1][1]
+        for mask, ends in _order_weights(grammar, regime, chains[-1], len(chains) == 1, False):
+            for step, share in ends:
+                for operation, probability in _after(grammar, regime, mask, (step, idle), beside, ahead):
+                    weights[operation] += weight * share * probability
     total = sum(weights.values())
     return tuple((operation, weight / total) for operation, weight in weights.items() if weight)
 
@@ -99,29 +123,41 @@ def _regimes(grammar: Grammar, habit: str) -> list[tuple[Regime, float]]:
     return [by_habit, (grammar.regime(habit, True), 1 / one_in)] if one_in else [by_habit]
 
 
+Ends = list[tuple[str, float]]
+"""Each step that the last one on screen may be, with its weight."""
+
+
 def _order_weights(
     grammar: Grammar, regime: Regime, chain: Chain, first: bool, finished: bool
-) -> list[tuple[int, float]]:
-    """Return, for each attribute mask that fits the frames, P(mask) times the likelihood of the order's chain."""
+) -> list[tuple[int, Ends]]:
+    """Return, for each attribute mask that fits the frames, P(mask) times the likelihood of the order's chain.
+
+    Steps that look alike are told apart by their neighbours alone: the weight is carried along the chain for each of
+    them (the forward algorithm), and stands beside each step that the last one may be.
+    """
     nodes, attributes = chain
-    weights = []
-    for mask in _fitting(attributes):
-        weight = grammar.mask_probability[mask] * _entry(grammar, regime, mask, nodes[0], first)
+    alike = grammar.world.alike
+    weights: list[tuple[int, Ends]] = []
+    for mask in grammar.fitting(attributes):
+        start = grammar.mask_probability[mask]
+        ends = [
+            (step, start * _entry(grammar, regime, mask, (step, nodes[0][1]), first)) for step in alike[nodes[0][0]]
+        ]
         for before, after in pairwise(nodes):
-            weight *= _step(grammar, regime, mask, before, after)
+            ends = [
+                (
+                    step,
+                    sum(
+                        share * _step(grammar, regime, mask, (old, before[1]), (step, after[1])) for old, share in ends
+                    ),
+                )
+                for step in alike[after[0]]
+            ]
         if finished:
-            weight *= _onward(grammar, regime, mask, nodes[-1]).get(DONE, 0.0)
-        weights.append((mask, weight))
+            idle = nodes[-1][1]
+            ends = [(step, share * _onward(grammar, regime, mask, (step, idle)).get(DONE, 0.0)) for step, share in ends]
+        weights.append((mask, [(step, share) for step, share in ends if share]))
     return weights
-
-
-@lru_cache(maxsize=4096)
-def _fitting(attributes: tuple[bool | None, ...]) -> tuple[int, ...]:
-    masks = [0]
-    for bit, value in enumerate(attributes):
-        choices = (0, 1) if value is None else (int(value),)
-        masks = [mask | choice << bit for mask in masks for choice in choices]
-    return tuple(masks)
 
 
 def _entry(grammar: Grammar, regime: Regime, mask: int, node: tuple[str, bool], first: bool) -> float:
@@ -137,7 +173,7 @@ def _entry(grammar: Grammar, regime: Regime, mask: int, node: tuple[str, bool], 
 def _step(grammar: Grammar, regime: Regime, mask: int, before: tuple[str, bool], after: tuple[str, bool]) -> float:
     """Return the probability of one step (or interruption) after another within an order."""
     if after[1]:
-        return grammar.idle
+        return grammar.idle if before[0] == after[0] else 0.0
     return _onward(grammar, regime, mask, before).get(after[0], 0.0)
 
 
@@ -150,17 +186,43 @@ def _onward(grammar: Grammar, regime: Regime, mask: int, node: tuple[str, bool])
     return {target: share * (1.0 - grammar.idle) for target, share in probability.items()}
 
 
-def _after(grammar: Grammar, regime: Regime, mask: int, node: tuple[str, bool]) -> list[tuple[str, float]]:
-    """Return (operation, probability) pairs of the run after the last one on screen; an operation may occur twice."""
-    found = [] if node[1] or not grammar.idle else [(IDLE, grammar.idle)]
+def _after(
+    grammar: Grammar, regime: Regime, mask: int, node: tuple[str, bool], beside: Known, ahead: int = 1
+) -> list[tuple[str, float]]:
+    """Return (operation, probability) pairs of the run `ahead` runs after a node; an operation may occur twice."""
+    found = [] if node[1] or not grammar.idle else [((node[0], True), mask, beside, grammar.idle)]
     for target, share in _onward(grammar, regime, mask, node).items():
         if target != DONE:
-            found.append((grammar.operation[target], share))
+            found.append(((target, False), mask, beside, share))
             continue
-        # The order is done: the next one's first step, over all attributes, since nothing of it is on screen.
-        for step, part in grammar.first_steps(regime).items():
-            found.append((grammar.operation[step], share * part))
-    return found
+        # The order is done: the next one's first step, over all attributes that fit what lies beside this order.
+        if ahead == 1:
+            first = grammar.first_steps(regime, beside).items()
+            found += [((step, False), 0, beside, share * part) for step, part in first]
+            continue
+        unknown = (None,) * len(grammar.world.attributes)
+        for other, part_of_orders in grammar.orders(beside):
+            chance = share * part_of_orders
+            for step, part in grammar.successors(START, other, regime).probability.items():
+                found.append(((step, False), other, unknown, chance * part))
+    if ahead == 1:
+        return [(IDLE if idle else grammar.operation[step], share) for (step, idle), _, _, share in found]
+    return [
+        (operation, share * part)
+        for following, its_mask, its_beside, share in found
+        for operation, part in _summed(grammar, regime, its_mask, following, its_beside, ahead - 1)
+    ]
+
+
+@lru_cache(maxsize=1 << 16)
+def _summed(
+    grammar: Grammar, regime: Regime, mask: int, node: tuple[str, bool], beside: Known, ahead: int
+) -> tuple[tuple[str, float], ...]:
+    """Return what `_after` does with each operation once."""
+    total: dict[str, float] = {}
+    for operation, share in _after(grammar, regime, mask, node, beside, ahead):
+        total[operation] = total.get(operation, 0.0) + share
+    return tuple(total.items())
 
 
 def script(world: World) -> dict[str, str]:
@@ -186,7 +248,8 @@ def script(world: World) -> dict[str, str]:
 def _count(
     counts: dict[str, dict[str, float]], grammar: Grammar, regime: Regime, mask: int, step: str, visits: float
 ) -> None:
-    for following, probability in _after(grammar, regime, mask, (step, False)):
+    unknown = (None,) * len(grammar.world.attributes)
+    for following, probability in _after(grammar, regime, mask, (step, False), unknown):
         counts[grammar.operation[step]][following] += visits * probability
-    for following, probability in _after(grammar, regime, mask, (step, True)):
+    for following, probability in _after(grammar, regime, mask, (step, True), unknown):
         counts[IDLE][following] += visits * grammar.idle * probability

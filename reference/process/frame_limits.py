@@ -2,8 +2,9 @@
 
 Every sampled frame has its true label, every other frame takes that of the nearest sampled one (of two equally near,
 the earlier). The labels are then read as a clip's own: dominant operation and longest run as in `cutter`. OCA is the
-share of clips whose operation is right, tIoU@0.5 the share with 2 x intersection >= union, in whole frames. Nothing is
-said about the next operation: it may have to be predicted, and that limit is the ceiling of `ceiling`.
+share of clips whose operation is right, tIoU@0.5 the share with 2 x intersection >= union, in whole frames. Of
+the next operation of a hidden clip `foresight` says how well these frames foresee it, in expectation: the mean
+probability of the best answer, exact from the process. From all 125 frames that is the ceiling.
 """
 
 from __future__ import annotations
@@ -12,11 +13,15 @@ from collections.abc import Callable, Iterable, Sequence
 from itertools import pairwise
 from typing import NamedTuple
 
+from reference.process.ceiling import forecast
 from reference.process.cutter import Label, join_events, label_clip
-from reference.process.visible import VisibleState
+from reference.process.visible import VisibleState, seen_in
+from reference.process.world import World
 from reference.task import CLIP_FRAMES, DEFAULT_INDICES, FRAME_MS, Clip, Run, Segment
 
 ClipState = tuple[Clip, VisibleState]
+FORESEEN_FROM = (1, 8, 16, CLIP_FRAMES)
+"""Numbers of frames from which the next operation is foreseen; the last is all of them."""
 Indices = Sequence[int] | Callable[[ClipState], Sequence[int]]
 """The frames looked at, ascending: the same for all clips, or chosen for each."""
 
@@ -38,6 +43,26 @@ def frame_limit(shown: Iterable[ClipState], indices: Indices = DEFAULT_INDICES) 
         hits["all"].append(hit)
         hits["dense" if clip.dense else "not_dense"].append(hit)
     return {name: _shares(found) for name, found in hits.items()}
+
+
+def foresight(world: World, shown: Iterable[ClipState], counts: Sequence[int] = FORESEEN_FROM) -> dict[int, float]:
+    """Return, for each number of uniform frames, the mean probability of the best answer on hidden clips.
+
+    What the frames tell is `visible.seen_in`. Empty where no clip's next operation is hidden.
+    """
+    hidden = [state for clip, state in shown if not clip.next_visible]
+    return {
+        count: sum(forecast(world, seen_in(world, state, indices)).ceiling for state in hidden) / len(hidden)
+        for count, indices in ((count, uniform_indices(count)) for count in counts)
+        if hidden
+    }
+
+
+def uniform_indices(count: int) -> tuple[int, ...]:
+    """Return so many frames from the first to the last, equally far apart; a single one lies in the middle."""
+    if count == 1:
+        return (CLIP_FRAMES // 2,)
+    return tuple((CLIP_FRAMES - 1) * number // (count - 1) for number in range(count))
 
 
 def labels_at(state: VisibleState, indices: Sequence[int]) -> list[str]:

@@ -46,7 +46,8 @@ class Grammar:
         self._rules = {START: world.start, **{name: step.rules for name, step in world.steps.items()}}
         self._successors: dict[tuple[str, int, Regime], Successors] = {}
         self._visits: dict[tuple[int, Regime], dict[str, float]] = {}
-        self._first: dict[Regime, dict[str, float]] = {}
+        self._first: dict[tuple[Regime, tuple[bool | None, ...]], dict[str, float]] = {}
+        self._fitting: dict[tuple[bool | None, ...], tuple[int, ...]] = {}
         self._length: dict[Regime, float] = {}
 
     def regime(self, habit: str, randomised: bool) -> Regime:
@@ -103,15 +104,32 @@ class Grammar:
             mass = onward
         return total
 
-    def first_steps(self, regime: Regime) -> dict[str, float]:
-        """Return P(first step) of an order whose attributes are not known."""
-        if regime not in self._first:
+    def fitting(self, attributes: tuple[bool | None, ...]) -> tuple[int, ...]:
+        """Return the attribute masks that fit what is known of an order; None: not known."""
+        if attributes not in self._fitting:
+            masks = [0]
+            for bit, value in enumerate(attributes):
+                choices = (0, 1) if value is None else (int(value),)
+                masks = [mask | choice << bit for mask in masks for choice in choices]
+            self._fitting[attributes] = tuple(masks)
+        return self._fitting[attributes]
+
+    def orders(self, attributes: tuple[bool | None, ...]) -> list[tuple[int, float]]:
+        """Return the masks that fit what is known of an order, each with its probability."""
+        masks = self.fitting(attributes)
+        total = sum(self.mask_probability[mask] for mask in masks) if len(masks) < len(self.masks) else 1.0
+        return [(mask, self.mask_probability[mask] / total) for mask in masks]
+
+    def first_steps(self, regime: Regime, attributes: tuple[bool | None, ...]) -> dict[str, float]:
+        """Return P(first step) of an order of which this is known."""
+        key = (regime, attributes)
+        if key not in self._first:
             first: dict[str, float] = {}
-            for mask in self.masks:
+            for mask, chance in self.orders(attributes):
                 for step, share in self.successors(START, mask, regime).probability.items():
-                    first[step] = first.get(step, 0.0) + self.mask_probability[mask] * share
-            self._first[regime] = first
-        return self._first[regime]
+                    first[step] = first.get(step, 0.0) + chance * share
+            self._first[key] = first
+        return self._first[key]
 
     def order_length(self, regime: Regime) -> float:
         """Return the mean length of an order in ms at tempo 100; visits per order divided by it are visits per time."""

@@ -4,9 +4,10 @@ Constants are the floors' one submission: the majority operation, the constant s
 0.5, the majority next operation. The transition table T maps an operation to its most frequent next operation; an
 unseen operation gets the majority next. A second table maps an operation and the look of the box in the segment's run
 (`Clip.look`; Idle keeps the look that it interrupts) to their most frequent next operation; a pair that training does
-not hold gets T(operation), which knows less and is never undefined. Ties go to the earlier operation in
-canonical order, then to the lowest start, then to the lowest end. A *fold* is the set of clips that share one fit: a
-synthetic world has one fit, on its train split; an imported world has one for each session, on all other sessions.
+not hold gets T(operation), which knows less and is never undefined. Of the second and third next operation there is the
+majority. Ties go to the earlier operation in canonical order, then to the lowest start, then to the lowest end. A
+*fold* is the set of clips that share one fit: a synthetic world has one fit, on its train split; an imported world has
+one for each session, on all other sessions.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from reference.process.cutter import NEXT_OPERATIONS
 from reference.task import CLIP_FRAMES, Clip
 
 _STARTS, _ENDS = np.triu_indices(CLIP_FRAMES + 1, 1)
@@ -34,6 +36,7 @@ class Fit:
     end_frame: int
     next_operation: int
     transition: tuple[int, ...]  # by operation code
+    later: tuple[int, ...]  # majority of the second and of the third next operation
     by_look: Mapping[tuple[int, str], int] = field(default_factory=dict)  # (operation code, look) -> next
 
     def state_next(self, operation: int, look: str | None) -> int | None:
@@ -52,6 +55,10 @@ class Counts:
         following = np.array([code[clip.next_operation] for clip in clips])
         self.transition = np.zeros((total, size, size), np.int64)
         np.add.at(self.transition, (group, operation, following), 1)
+        self.later = np.zeros((total, NEXT_OPERATIONS - 1, size), np.int64)
+        for clip, own in zip(clips, groups, strict=True):
+            for place, label in enumerate(clip.next_operations[1:]):
+                self.later[own, place, code[label]] += 1
         segments = np.array([clip.temporal_segment for clip in clips])
         shown, which = np.unique(segments, axis=0, return_inverse=True)
         hits = np.concatenate([_hits(shown[i : i + _CHUNK]) for i in range(0, len(shown), _CHUNK)])
@@ -68,7 +75,9 @@ class Counts:
 def fit(clips: Sequence[Clip], operations: Sequence[str]) -> Fit:
     """Return one fit on all clips."""
     counts = Counts(clips, [0] * len(clips), operations)
-    return replace(_fit(counts.transition[0], counts.segment_hits()), by_look=_usual_by_look(clips, operations))
+    return replace(
+        _fit(counts.transition[0], counts.segment_hits(), counts.later[0]), by_look=_usual_by_look(clips, operations)
+    )
 
 
 def _usual_by_look(clips: Sequence[Clip], operations: Sequence[str]) -> dict[tuple[int, str], int]:
@@ -85,12 +94,15 @@ def fit_leave_one_out(clips: Sequence[Clip], sessions: Sequence[int], operations
     counts = Counts(clips, sessions, operations)
     # All counts minus a session's own are the counts of the others, without counting again for each session. Exact:
     # segment hits are float32 for the speed of a matrix product, and float32 holds all integers up to 2^24.
-    transition, hits = counts.transition.sum(axis=0), counts.segment_hits()
+    transition, hits, later = counts.transition.sum(axis=0), counts.segment_hits(), counts.later.sum(axis=0)
     fits: list[Fit] = []
     for start in range(0, len(counts.transition), _CHUNK):
         chunk = slice(start, start + _CHUNK)
-        own = zip(counts.transition[chunk], counts.segment_hits(chunk), strict=True)
-        fits += [_fit(transition - without, hits - without_hits) for without, without_hits in own]
+        own = zip(counts.transition[chunk], counts.segment_hits(chunk), counts.later[chunk], strict=True)
+        fits += [
+            _fit(transition - without, hits - without_hits, later - without_later)
+            for without, without_hits, without_later in own
+        ]
     return fits
 
 
@@ -103,9 +115,16 @@ def _hits(segments: np.ndarray) -> np.ndarray:
     return (2 * overlap >= union).astype(np.float32)
 
 
-def _fit(transition: np.ndarray, hits: np.ndarray) -> Fit:
+def _fit(transition: np.ndarray, hits: np.ndarray, later: np.ndarray) -> Fit:
     """Return the fit of these counts; `argmax` takes the first of equals, which is the rule for ties."""
     best, majority = int(hits.argmax()), int(transition.sum(axis=0).argmax())
     usual = np.where(transition.any(axis=1), transition.argmax(axis=1), majority)
     operation = int(transition.sum(axis=1).argmax())
-    return Fit(operation, int(_STARTS[best]), int(_ENDS[best]), majority, tuple(usual.tolist()))
+    return Fit(
+        operation,
+        int(_STARTS[best]),
+        int(_ENDS[best]),
+        majority,
+        tuple(usual.tolist()),
+        tuple(later.argmax(axis=1).tolist()),
+    )

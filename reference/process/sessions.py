@@ -44,16 +44,28 @@ class Session:
     randomised: bool
     rng: random.Random
     grammar: Grammar
+    swapped: bool = False  # the order at hand is the right one of two that lie side by side
     runs: list[StepRun] = field(default_factory=list)
     orders: list[int] = field(default_factory=list)  # attribute mask of each order, by StepRun.order
+    _drawn: Iterator[StepRun] | None = None
 
     def __iter__(self) -> Iterator[StepRun]:
-        """Yield the runs from the first; each is drawn when needed, together with the three after it. Iterate once."""
-        drawn = self._draw()
+        """Yield the runs from the first; each is drawn when needed, together with the three after it."""
         for index in count():
             while len(self.runs) <= index + NEXT_OPERATIONS:
-                next(drawn)
+                self._draw_run()
             yield self.runs[index]
+
+    def attributes_of(self, order: int) -> int:
+        """Return the attribute mask of an order; the timeline is drawn up to its first run."""
+        while len(self.orders) <= order:
+            self._draw_run()
+        return self.orders[order]
+
+    def _draw_run(self) -> None:
+        if self._drawn is None:
+            self._drawn = self._draw()
+        next(self._drawn)
 
     def _draw(self) -> Iterator[StepRun]:
         regime = self.grammar.regime(self.worker.habit, self.randomised)
@@ -92,8 +104,15 @@ def timeline(world: World, split: str, index: int) -> Session:
         worker=world.workers[turn % len(world.workers)],
         randomised=_is_randomised(world, split, turn, place),
         rng=stream(world.key, "timeline", split, index),
+        swapped=_is_swapped(world, split, index),
         grammar=grammar_of(world),
     )
+
+
+def _is_swapped(world: World, split: str, index: int) -> bool:
+    """Return on which side the order at hand lies, where the next one lies beside it; drawn from a key of its own."""
+    beside = any(surface.next_beside for surface in world.surfaces.values())
+    return beside and below(2, world.key, "tote", split, index) == 1
 
 
 def session_name(split: str, index: int) -> str:

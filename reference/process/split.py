@@ -11,8 +11,7 @@ from functools import lru_cache
 from itertools import chain
 
 from reference.pool import in_processes
-from reference.process.appearance import first_of_look
-from reference.process.ceiling import forecast, script
+from reference.process.ceiling import forecasts, script
 from reference.process.cutter import cut, make_clip
 from reference.process.frame_limits import labels_at, overlaps, reconstruct
 from reference.process.sessions import timeline
@@ -24,11 +23,6 @@ from reference.task import DEFAULT_INDICES, Clip
 _CHUNK = 24  # sessions a task: a few hundred clips, so that computing them takes longer than sending them back
 
 _cached_script = lru_cache(maxsize=8)(script)
-
-
-@lru_cache(maxsize=8)
-def _looks(world: World) -> dict[str, str]:
-    return first_of_look({step.name: step.look for step in world.steps.values()})
 
 
 def build_split(world: World, split: str, *, scale: int = 1, workers: int = 1) -> Iterator[Clip]:
@@ -59,12 +53,17 @@ def session_states(
     cuts = cut(session, world.plan, stream(world.key, "cut", session.name), limit)
     for number, chosen in enumerate(cuts):
         state = visible(world, session, number, chosen)
-        ceiling, oracle_next, next_ppm = forecast(world, state)
         operation, segment, run = chosen.label
+        after = sum(part.start_frame >= segment.end_frame for part in chosen.parts)
+        (ceiling, oracle_next, next_ppm), *later = forecasts(world, state, after)
         sampled = reconstruct(labels_at(state, DEFAULT_INDICES), DEFAULT_INDICES)
         off_script = session.runs[run + 1].operation != _cached_script(world)[operation]
         facts |= {"off_script": off_script, "ceiling": ceiling, "oracle_next": oracle_next}
-        facts |= {"look": _looks(world)[session.runs[run].step], "next_ppm": next_ppm}
+        facts |= {"look": world.shown_step[session.runs[run].step], "next_ppm": next_ppm}
+        facts |= {
+            "later_ceilings": tuple(each.ceiling for each in later),
+            "later_oracle": tuple(each.oracle_next for each in later),
+        }
         facts |= {"frames_hit": overlaps(segment, sampled.temporal_segment)}
         yield make_clip(world.key, session.name, number, chosen, session.runs, **facts), state
 

@@ -6,8 +6,13 @@ drawn from the first rule whose conditions all hold. `done` ends the order, and 
 each boundary between steps the worker may be interrupted (Idle); afterwards the order continues with the next step.
 
 The appearance of a step is data too: `look` tells how box, table and screen stand when the step begins, `mark` which
-sign an attribute is drawn as, `sleeve` and `skin` the worker's colours. All of it is optional, and no truth depends on
-it.
+sign an attribute is drawn as, `sleeve` and `skin` the worker's colours. All of it is optional. Steps of one operation
+and one look cannot be told apart in a picture; `shown_step` names the first of them, and no picture and no ceiling
+knows more. Signs, sleeve and skin change no truth.
+
+A surface shows its signs all the time, unless it has a `window`: so many frames at a time (least and most), as a slip
+does that is glanced at and laid down. With `next_beside` the next order's surface lies beside that of the order at
+hand; the tote's colour, drawn for each session, says which of the two counts.
 
 The world key is the public seed (UTF-8), or the secret of a sealed split: `dataclasses.replace(world, key=secret)`.
 """
@@ -17,7 +22,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -37,8 +42,17 @@ MAX_BYTES = 1 << 22
 DONE = "done"
 START = "start"
 IDLE = "Idle"
-SURFACES = ("slip", "items")
-"""Surfaces that can show an attribute: the order slip or the items; an occluder may hide either."""
+SURFACES = ("slip", "items", "screen")
+"""Surfaces that can show an attribute: the order slip, the items, the screen; an occluder may hide each of them."""
+
+
+@dataclass(frozen=True)
+class Surface:
+    """Thing that shows attributes: for how many frames at a time, and whether the next order's lies beside it."""
+
+    name: str
+    window: tuple[int, int] | None = None  # frames, least and most; None: all the time
+    next_beside: bool = False
 
 
 @dataclass(frozen=True)
@@ -53,17 +67,27 @@ class Attribute:
 
 @dataclass(frozen=True)
 class Rule:
-    """Successors of a step under a condition: all `required` attributes, no `excluded` one, the habit (if named)."""
+    """Successors of a step under a condition.
+
+    All `required` attributes, no `excluded` one, just one of each `differing` pair, the habit (if named).
+    """
 
     required: frozenset[str]
     excluded: frozenset[str]
+    differing: tuple[tuple[str, str], ...]
     habit: str | None
     to: tuple[tuple[str, int], ...]  # step or `done`, weight; in the file's order
+
+    @property
+    def attributes(self) -> frozenset[str]:
+        """Return all attributes that the condition asks about."""
+        return self.required | self.excluded | {name for pair in self.differing for name in pair}
 
     def holds(self, attributes: Iterable[str], habit: str) -> bool:
         """Return whether the condition is met by an order with these attributes and a worker of this habit."""
         present = set(attributes)
-        return self.required <= present and not self.excluded & present and self.habit in (None, habit)
+        differ = all((one in present) != (other in present) for one, other in self.differing)
+        return differ and self.required <= present and not self.excluded & present and self.habit in (None, habit)
 
 
 @dataclass(frozen=True)
@@ -123,6 +147,7 @@ class World:
     key: bytes
     digest: str  # SHA-256 of the file's bytes
     attributes: tuple[Attribute, ...]
+    surfaces: Mapping[str, Surface]
     start: tuple[Rule, ...]
     steps: Mapping[str, Step]
     idle_per_mille: int
@@ -144,6 +169,22 @@ class World:
         if name not in self.splits:
             raise WorldError(f"world {self.name} has no split {name!r}; it has {', '.join(self.splits)}")
         return self.splits[name]
+
+    @cached_property
+    def shown_step(self) -> Mapping[str, str]:
+        """Return, for each step, the first step of its operation and look, which is all that a picture tells of it."""
+        first: dict[tuple[str, Look], str] = {}
+        for step in self.steps.values():
+            first.setdefault((step.operation, step.look), step.name)
+        return {step.name: first[step.operation, step.look] for step in self.steps.values()}
+
+    @cached_property
+    def alike(self) -> Mapping[str, tuple[str, ...]]:
+        """Return, for each shown step, all steps that look like it."""
+        found: dict[str, tuple[str, ...]] = {}
+        for name, shown in self.shown_step.items():
+            found[shown] = (*found.get(shown, ()), name)
+        return found
 
     def domain_seen(self, domain: str) -> bool:
         """Return whether the train split has this domain."""
@@ -204,6 +245,7 @@ def _read(table: dict[str, Any], digest: str) -> World:
         key=table["seed"].encode(),
         digest=digest,
         attributes=_attributes(table["attributes"]),
+        surfaces=_surfaces(table.get("surfaces", {})),
         start=_rules(table["start"]["next"]),
         steps={name: _step(name, fields) for name, fields in table["steps"].items()},
         idle_per_mille=table["idle"]["per_mille"],
@@ -227,6 +269,17 @@ def _attributes(table: dict[str, dict[str, Any]]) -> tuple[Attribute, ...]:
     )
 
 
+def _surfaces(table: dict[str, dict[str, Any]]) -> dict[str, Surface]:
+    for name in table:
+        _demand(name in SURFACES, f"surfaces.{name} is none of {SURFACES}")
+    return {name: _surface(name, table.get(name, {})) for name in SURFACES}
+
+
+def _surface(name: str, fields: dict[str, Any]) -> Surface:
+    window = fields.get("window")
+    return Surface(name, window and (window[0], window[1]), fields.get("next_beside", False))
+
+
 def _step(name: str, fields: dict[str, Any]) -> Step:
     return Step(name, fields["operation"], _rules(fields["next"]), read_look(fields.get("look", {})))
 
@@ -236,12 +289,13 @@ def _rules(entries: list[dict[str, Any]]) -> tuple[Rule, ...]:
 
 
 def _rule(when: list[str], to: dict[str, int]) -> Rule:
-    """Return a rule; `when` lists conditions `name`, `not name` and `habit name`."""
+    """Return a rule; `when` lists conditions `name`, `not name`, `name xor name` and `habit name`."""
     words = [condition.split() for condition in when]
     habits = [" ".join(word[1:]) for word in words if word[0] == "habit"]
     return Rule(
         required=frozenset(word[0] for word in words if len(word) == 1),
         excluded=frozenset(word[1] for word in words if word[0] == "not"),
+        differing=tuple((word[0], word[2]) for word in words if len(word) == 3 and word[1] == "xor"),
         habit=habits[0] if habits else None,
         to=tuple(to.items()),
     )
@@ -286,6 +340,9 @@ def _check_attributes(world: World) -> None:
     for attribute in world.attributes:
         _per_mille(attribute.per_mille, f"attributes.{attribute.name}.per_mille")
         _demand(attribute.shown_by in SURFACES, f"attributes.{attribute.name}.shown_by is none of {SURFACES}")
+    for surface in world.surfaces.values():
+        least, most = surface.window or (1, 1)
+        _demand(least <= most, f"surfaces.{surface.name}.window must rise")
     _per_mille(world.idle_per_mille, "idle.per_mille")
     marks = [attribute.mark for attribute in world.attributes]
     for attribute in world.attributes:
@@ -300,7 +357,7 @@ def _check_rules(world: World, place: str, rules: tuple[Rule, ...]) -> None:
     _demand(bool(rules), f"{place}: no successor")
     for number, rule in enumerate(rules, 1):
         where = f"{place}: rule {number}"
-        for name in sorted((rule.required | rule.excluded) - attributes):
+        for name in sorted(rule.attributes - attributes):
             raise WorldError(f"{where}: there is no attribute {name!r}")
         _demand(rule.habit is None or rule.habit in habits, f"{where}: no worker has the habit {rule.habit!r}")
         _demand(bool(rule.to), f"{where}: no successor")
@@ -309,7 +366,7 @@ def _check_rules(world: World, place: str, rules: tuple[Rule, ...]) -> None:
             _positive(weight, f"{where}: the weight of {target}")
         _demand(place != START or DONE not in dict(rule.to), f"{where}: an order cannot be done before it starts")
     last = rules[-1]
-    _demand(not (last.required or last.excluded or last.habit), f"{place}: the last rule must hold always")
+    _demand(not (last.attributes or last.habit), f"{place}: the last rule must hold always")
 
 
 def _targets(rules: tuple[Rule, ...]) -> set[str]:

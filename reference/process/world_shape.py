@@ -11,6 +11,7 @@ from typing import Any
 
 from reference import shapes
 from reference.errors import WorldError
+from reference.task import CLIP_FRAMES
 
 MAX_CLIPS = 1_000_000
 """Clips that a split of a world file may have; `-xN` behind its name makes more."""
@@ -106,7 +107,15 @@ _WORLD = shapes.table(
             {"mid": _WEIGHT, "boundary": _WEIGHT, "dense": _WEIGHT, "offset_ms": _SPAN, "lead_ms": _SPAN}
         ),
     },
-    {"digests": shapes.mapping(_WORD, shapes.text(64, "[0-9a-f]{64}", "a SHA-256 of 64 hexadecimal digits"))},
+    {
+        "surfaces": _named(
+            shapes.table(
+                {}, {"window": shapes.array(shapes.integer(1, CLIP_FRAMES), 2, 2), "next_beside": shapes.boolean}
+            ),
+            8,
+        ),
+        "digests": shapes.mapping(_WORD, shapes.text(64, "[0-9a-f]{64}", "a SHA-256 of 64 hexadecimal digits")),
+    },
     others=True,
 )
 

@@ -18,7 +18,7 @@ from typing import NamedTuple
 
 from reference.process.ceiling import forecast
 from reference.process.split import session_states
-from reference.process.visible import VisibleState
+from reference.process.visible import VisibleState, seen_in
 from reference.process.world import World
 from reference.task import Clip
 
@@ -54,7 +54,7 @@ def pair_clips(
     habits = {worker.name: worker.habit for worker in world.workers}
     alike: dict[tuple, list[_Entry]] = {}
     for clip, state in states:
-        past = until_segment_ends(clip, state)
+        past = until_segment_ends(world, clip, state)
         if forecast(world, past).oracle_next == clip.next_operation:
             steps = tuple((run.step, run.operation, run.order) for run in past.runs)
             entry = _Entry(clip, state.worker, past.orders[past.runs[-1].order])
@@ -63,10 +63,14 @@ def pair_clips(
     return {negative.clip_id: negative for negative in found if negative is not None}
 
 
-def until_segment_ends(clip: Clip, state: VisibleState) -> VisibleState:
-    """Return the state before the next operation: the runs up to the segment's, and their orders."""
-    runs = tuple(run for run in state.runs if run.start_frame < clip.temporal_segment.end_frame)
-    return replace(state, runs=runs, orders=state.orders[: runs[-1].order + 1], next_operation=None)
+def until_segment_ends(world: World, clip: Clip, state: VisibleState) -> VisibleState:
+    """Return the state before the next operation: the runs up to the segment's, and what was shown by then."""
+    end = clip.temporal_segment.end_frame
+    beside = len(state.orders) - state.runs[-1].order - 1
+    runs = tuple(run for run in state.runs if run.start_frame < end)
+    orders = state.orders[: runs[-1].order + 1 + beside]
+    windows = tuple(window for window in state.windows if window.order < len(orders))
+    return seen_in(world, replace(state, runs=runs, orders=orders, windows=windows, next_operation=None), range(end))
 
 
 def _nearest(world: World, entry: _Entry, group: list[_Entry], tolerance: int) -> Negative | None:

@@ -269,10 +269,12 @@ def _insert(connection: duckdb.DuckDBPyConnection, content: Content, progress: P
     if not done:
         raise TruthError("the truth holds no clip")
     # One statement for all folds: a row at a time, 500 folds took longer than everything else together.
-    constants = [(fit.operation, fit.start_frame, fit.end_frame, fit.next_operation) for fit in content.fits]
+    constants = [
+        (fit.operation, fit.start_frame, fit.end_frame, fit.next_operation, list(fit.later)) for fit in content.fits
+    ]
     columns = [list(range(len(constants))), *map(list, zip(*constants, strict=True))]
     connection.execute(
-        "INSERT INTO truth.constants SELECT unnest(?), unnest(?), unnest(?), unnest(?), unnest(?)", columns
+        "INSERT INTO truth.constants SELECT unnest(?), unnest(?), unnest(?), unnest(?), unnest(?), unnest(?)", columns
     )
     rows = [(fold, code, after) for fold, fit in enumerate(content.fits) for code, after in enumerate(fit.transition)]
     columns = list(map(list, zip(*rows, strict=True)))

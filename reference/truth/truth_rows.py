@@ -45,6 +45,8 @@ def truth_row(clip: Clip, fit: Fit, operations: Sequence[str]) -> dict[str, Any]
         "look": clip.look,
         "state_prior": None if state_prior is None else operations[state_prior],
         "next_ppm": None if clip.next_ppm is None else list(clip.next_ppm),
+        "later_ceilings_ppm": _all_millionths(clip.later_ceilings),
+        "later_oracle": None if clip.later_oracle is None else list(clip.later_oracle),
         "frames_hit": clip.frames_hit,
     }
 
@@ -59,6 +61,10 @@ def fit_of(content: Content) -> Callable[[Clip], Fit]:
 
 def _millionths(share: float) -> int:
     return round(share * 1_000_000)
+
+
+def _all_millionths(shares: Sequence[float] | None) -> list[int] | None:
+    return None if shares is None else [_millionths(share) for share in shares]
 
 
 def clips_table(clips: list[Clip], content: Content, sessions: dict[str, int]) -> pd.DataFrame:
@@ -102,6 +108,8 @@ def clips_table(clips: list[Clip], content: Content, sessions: dict[str, int]) -
             for clip, index, known in zip(clips, fold, operation, strict=True)
         ],
         "next_ppm": [clip.next_ppm for clip in clips],
+        "later_ceilings_ppm": [_all_millionths(clip.later_ceilings) for clip in clips],
+        "later_oracle": [clip.later_oracle and [code[label] for label in clip.later_oracle] for clip in clips],
         "frames_hit": [clip.frames_hit for clip in clips],
     }
     nullable = {
@@ -116,6 +124,8 @@ def clips_table(clips: list[Clip], content: Content, sessions: dict[str, int]) -
         "look": "object",
         "state_prior": "Int64",
         "next_ppm": "object",
+        "later_ceilings_ppm": "object",
+        "later_oracle": "object",
         "frames_hit": "boolean",
     }
     return pd.DataFrame({name: pd.Series(values, dtype=nullable.get(name)) for name, values in columns.items()})

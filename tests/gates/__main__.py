@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
-from tests.gates import audit, boards, ceiling, intervals, leaks, paired, runs, samplers, validity, watching
+from tests.gates import audit, boards, ceiling, foresight, intervals, leaks, paired, runs, samplers, validity, watching
 from tests.gates.gate import Gate
 
 WORKERS = 2
@@ -24,6 +24,7 @@ GATES: dict[str, Callable[[], Gate]] = {
     "Boards and pairs": boards.run_gate,
     "Methods": runs.run_gate,
     "Watching": watching.run_gate,
+    "Foresight": foresight.run_gate,
     "Leaks": leaks.run_gate,
     "Knows more than the frames": audit.run_gate,
     "Validity": partial(validity.run_gate, workers=WORKERS),
@@ -36,9 +37,9 @@ INTRODUCTION = """\
 
 What the harness claims about its own numbers, simulated at full size. Written by `make gates` (`python -m
 tests.gates`), which fails where a gate does not hold; each part runs alone too, as `python -m tests.gates.ceiling`,
-`.intervals`, `.paired`, `.boards`, `.runs`, `.watching`, `.leaks`, `.audit`, `.validity`, `.samplers`. Small versions
-of all but the first are part of the tests. The last two parts draw some 40,000 clips, which takes a quarter of an hour.
-All draws are seeded. Do not edit this page."""
+`.intervals`, `.paired`, `.boards`, `.runs`, `.watching`, `.foresight`, `.leaks`, `.audit`, `.validity`, `.samplers`.
+Small versions of all but the first are part of the tests. The last two parts draw some 40,000 clips, which takes a
+quarter of an hour. All draws are seeded. Do not edit this page."""
 
 
 def main(titles: Sequence[str] = ()) -> int:

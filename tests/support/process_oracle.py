@@ -1,10 +1,12 @@
-"""A second answer to what a clip's frames allow to know, worked out from a world file and nothing of `reference`.
+"""A second answer to what a clip's frames tell of the next operation: the world file read anew, and a hidden chain.
 
-    process = Process("reference/worlds/warehouse-v1.toml")
-    process.following(worker, runs, orders)
+    process = Process.of("warehouse-v2")
+    process.next_distribution(state)            # operation -> probability
+    process.best(state, indices=[62])           # with these frames only
 
-The package multiplies order by order; here one hidden Markov chain over (regime, attributes, step) is filtered forward
-along the runs on screen. Expected visits are a linear system here, and a sum along the order there.
+Nothing is shared with reference/process but the VisibleState that it is asked about. A session is a chain of hidden
+nodes (order's attributes, step, idle or not) in one of the regimes of its worker; how often a node is met is had by
+solving the chain's linear equations, and a clip's runs are filtered forward through it.
 """
 
 from __future__ import annotations
@@ -12,140 +14,242 @@ from __future__ import annotations
 import tomllib
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
-from functools import cache
-from itertools import pairwise, product
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import product
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any
 
 import numpy as np
 
-START, DONE, IDLE = "start", "done", "Idle"
+WORLDS = Path(__file__).parents[2] / "reference" / "worlds"
+Mask = tuple[bool, ...]
+Node = tuple[str, bool]  # step, idle
+Known = Sequence[bool | None]
 
 
-class Shown(NamedTuple):
-    """One run on screen: its operation, the step of the box, and the number of its order among those on screen."""
-
-    operation: str
-    step: str
-    order: int
-
-
+@dataclass(eq=False)
 class Process:
-    """The grammar of a world file. A regime is a habit, or None for the flattened grammar of a randomised session."""
+    """The process of a world file, as it is written."""
 
-    def __init__(self, path: str | Path):
-        self.table = tomllib.loads(Path(path).read_text(encoding="utf-8"))
-        self.steps = list(self.table["steps"])
-        self.idle = self.table["idle"]["per_mille"] / 1000
-        shares = [attribute["per_mille"] / 1000 for attribute in self.table["attributes"].values()]
-        self.orders = {bits: _chance(bits, shares) for bits in product((False, True), repeat=len(shares))}
-        self.after = cache(self._after)
-        self.visits = cache(self._visits)
-        self.length = cache(self._length)
+    table: dict[str, Any]
 
-    def _after(self, step: str, order: tuple[bool, ...], habit: str | None) -> dict[str, float]:
-        """Return P(next step), interruptions aside."""
-        rules = (self.table["start"] if step == START else self.table["steps"][step])["next"]
+    @classmethod
+    def of(cls, name: str) -> Process:
+        return cls(tomllib.loads((WORLDS / f"{name}.toml").read_text(encoding="utf-8")))
+
+    @cached_property
+    def names(self) -> list[str]:
+        return list(self.table["attributes"])
+
+    @cached_property
+    def idle(self) -> float:
+        return self.table["idle"]["per_mille"] / 1000
+
+    @cached_property
+    def masks(self) -> list[Mask]:
+        return list(product((False, True), repeat=len(self.names)))
+
+    def chance(self, mask: Mask) -> float:
+        shares = [self.table["attributes"][name]["per_mille"] / 1000 for name in self.names]
+        return float(np.prod([share if has else 1 - share for has, share in zip(mask, shares, strict=True)]))
+
+    def looks(self, step: str) -> tuple:
+        """Return what a picture shows of a step, with the look's defaults."""
+        found = self.table["steps"][step]
+        given = {"box": "open", "inside": [], "marks": [], "items_out": False, "screen": "off"} | found.get("look", {})
+        return found["operation"], *(str(given[key]) for key in sorted(given))
+
+    def after(self, step: str, mask: Mask, habit: str | None) -> dict[str, float]:
+        """Return P(next step) behind a step, "start" or before "done"; habit None: the flattened grammar."""
+        rules = (self.table["start"] if step == "start" else self.table["steps"][step])["next"]
         if habit is None:
             targets = {target for rule in rules for target in rule["to"]}
             return dict.fromkeys(targets, 1 / len(targets))
-        has = dict(zip(self.table["attributes"], order, strict=True))
-        to = next(rule["to"] for rule in rules if all(_holds(text, has, habit) for text in rule.get("when", ())))
-        return {target: weight / sum(to.values()) for target, weight in to.items()}
+        has = dict(zip(self.names, mask, strict=True))
+        for rule in rules:
+            if all(self.holds(condition, has, habit) for condition in rule.get("when", [])):
+                total = sum(rule["to"].values())
+                return {target: weight / total for target, weight in rule["to"].items()}
+        raise AssertionError("the last rule holds always")
 
-    def _visits(self, order: tuple[bool, ...], habit: str | None) -> dict[str, float]:
-        """Return the expected visits v to each step in an order: v = first + v P."""
-        place = {step: i for i, step in enumerate(self.steps)}
-        first, moves = np.zeros(len(place)), np.zeros((len(place), len(place)))
-        for step, chance in self.after(START, order, habit).items():
-            first[place[step]] = chance
-        for step in place:
-            for target, chance in self.after(step, order, habit).items():
-                if target != DONE:
-                    moves[place[step], place[target]] = chance
-        return dict(zip(place, np.linalg.solve(np.eye(len(place)) - moves.T, first), strict=True))
+    @staticmethod
+    def holds(condition: str, has: dict[str, bool], habit: str) -> bool:
+        match condition.split():
+            case ["habit", *words]:
+                return " ".join(words) == habit
+            case ["not", name]:
+                return not has[name]
+            case [one, "xor", other]:
+                return has[one] != has[other]
+            case [name]:
+                return has[name]
+        raise AssertionError(condition)
 
-    def _length(self, habit: str | None) -> float:
-        """Return the mean duration of an order in ms."""
-        pause = self.idle * self._mean_ms(IDLE) if self.idle else 0.0
+    def visits(self, mask: Mask, habit: str | None) -> dict[str, float]:
+        """Return how often each step is met in one order: (1 - P^T) v = first steps."""
+        steps = list(self.table["steps"])
+        place = {step: number for number, step in enumerate(steps)}
+        moves = np.zeros((len(steps), len(steps)))
+        for step in steps:
+            for target, share in self.after(step, mask, habit).items():
+                if target != "done":
+                    moves[place[step], place[target]] += share
+        first = np.zeros(len(steps))
+        for target, share in self.after("start", mask, habit).items():
+            first[place[target]] += share
+        return dict(zip(steps, np.linalg.solve(np.eye(len(steps)) - moves.T, first), strict=True))
+
+    def mean_ms(self, operation: str) -> float:
+        quantiles = np.array(self.table["durations"][operation], float)
+        return float(((quantiles[1:] + quantiles[:-1]) / 2).mean())
+
+    @cached_property
+    def regimes(self) -> dict[str, list[tuple[str | None, float]]]:
+        """Return, by worker, the regimes of a session (a habit, or None) with their weight per unit of time."""
+        one_in = self.table["randomised"]["one_in"]
+        flat = 1 / one_in if one_in else 0.0
+        found = {}
+        for worker, fields in self.table["workers"].items():
+            shares = [(fields["habit"], 1 - flat), (None, flat)]
+            found[worker] = [(habit, share / self.order_ms(habit)) for habit, share in shares if share]
+        return found
+
+    def order_ms(self, habit: str | None) -> float:
+        pause = self.idle * self.mean_ms("Idle") if self.idle else 0.0
         return sum(
-            chance * visits * (self._mean_ms(self.table["steps"][step]["operation"]) + pause)
-            for order, chance in self.orders.items()
-            for step, visits in self.visits(order, habit).items()
+            self.chance(mask) * count * (self.mean_ms(self.table["steps"][step]["operation"]) + pause)
+            for mask in self.masks
+            for step, count in self.met[mask, habit].items()
         )
 
-    def _mean_ms(self, operation: str) -> float:
-        return float(np.mean([(low + high) / 2 for low, high in pairwise(self.table["durations"][operation])]))
+    @cached_property
+    def met(self) -> dict[tuple[Mask, str | None], dict[str, float]]:
+        habits = {fields["habit"] for fields in self.table["workers"].values()} | {None}
+        return {(mask, habit): self.visits(mask, habit) for mask in self.masks for habit in habits}
 
-    def following(
-        self, worker: str, runs: Sequence[Shown], orders: Sequence[tuple[bool | None, ...]]
-    ) -> dict[str, float]:
-        """Return P(next operation) after the last run on screen; None in `orders` is an attribute nobody sees."""
-        weights: defaultdict[str, float] = defaultdict(float)
-        for habit, prior in self._regimes(self.table["workers"][worker]["habit"]):
-            met = prior / self.length(habit) * (self.idle if runs[0].operation == IDLE else 1)
-            belief = {
-                order: met * self.orders[order] * self.visits(order, habit)[runs[0].step]
-                for order in self._fitting(orders[0])
-            }
-            for before, now in pairwise(runs):
-                belief = self._move(belief, before, now, habit, orders)
-            for order, weight in belief.items():
-                for operation, chance in self._next(runs[-1], order, habit):
-                    weights[operation] += weight * chance
+    def next_distribution(self, state: Any) -> dict[str, float]:
+        """Return P(next operation | state)."""
+        if state.next_operation is not None:
+            return {state.next_operation: 1.0}
+        return self.ahead(state, 1)
+
+    def ahead(self, state: Any, runs: int) -> dict[str, float]:
+        """Return P(operation of the run so many runs after the last one on screen | state)."""
+        weights: dict[str, float] = defaultdict(float)
+        for habit, weight in self.regimes[state.worker]:
+            hidden = self.filtered(state, habit)
+            for _ in range(runs - 1):
+                moved: dict[tuple, float] = defaultdict(float)
+                for node, share in hidden.items():
+                    for following, part in self.moves(node, habit):
+                        moved[following] += share * part
+                hidden = moved
+            for node, share in hidden.items():
+                for (_, (step, idle), _), part in self.moves(node, habit):
+                    weights["Idle" if idle else self.table["steps"][step]["operation"]] += weight * share * part
         total = sum(weights.values())
         return {operation: weight / total for operation, weight in weights.items() if weight}
 
-    def _regimes(self, habit: str) -> list[tuple[str | None, float]]:
-        one_in = self.table["randomised"]["one_in"]
-        return [(habit, 1 - 1 / one_in), (None, 1 / one_in)] if one_in else [(habit, 1.0)]
+    def filtered(self, state: Any, habit: str | None) -> dict[tuple[Mask, Node, tuple], float]:
+        """Return the weight of each node that the last run may be, with what is known of the order after it."""
+        hidden: dict[tuple[Mask, Node], float] = {}
+        for number, run in enumerate(state.runs):
+            idle = run.operation == "Idle"
+            like = [step for step in self.table["steps"] if self.looks(step) == self.looks(run.step)]
+            fits = [mask for mask in self.masks if self.fits(mask, state.orders[run.order])]
+            moved: dict[tuple[Mask, Node], float] = {}
+            for mask, step in product(fits, like):
+                moved[mask, (step, idle)] = self.arrives(hidden, mask, step, idle, habit, number, state.runs)
+            hidden = moved
+        last = state.runs[-1].order
+        beside = state.orders[last + 1] if len(state.orders) > last + 1 else [None] * len(self.names)
+        return {(mask, node, tuple(beside)): weight for (mask, node), weight in hidden.items() if weight}
 
-    def _fitting(self, seen: tuple[bool | None, ...]) -> list[tuple[bool, ...]]:
-        return [order for order in self.orders if all(s in (None, o) for s, o in zip(seen, order, strict=True))]
-
-    def _move(self, belief, before: Shown, now: Shown, habit, orders) -> dict[tuple[bool, ...], float]:
-        """Return the belief about the order on screen after one more run."""
-        stay = 1.0 if before.operation == IDLE else 1 - self.idle
-        if now.order == before.order:
-            if now.operation == IDLE:
-                return {order: weight * self.idle for order, weight in belief.items()}
-            return {
-                order: weight * stay * self.after(before.step, order, habit).get(now.step, 0)
-                for order, weight in belief.items()
-            }
-        ended = sum(weight * stay * self.after(before.step, o, habit).get(DONE, 0) for o, weight in belief.items())
-        return {
-            order: ended * self.orders[order] * self.after(START, order, habit).get(now.step, 0)
-            for order in self._fitting(orders[now.order])
-        }
-
-    def _next(self, last: Shown, order: tuple[bool, ...], habit: str | None) -> Iterator[tuple[str, float]]:
-        stay = 1.0
-        if last.operation != IDLE:
-            stay = 1 - self.idle
-            yield IDLE, self.idle
-        for target, chance in self.after(last.step, order, habit).items():
-            if target != DONE:
-                yield self.table["steps"][target]["operation"], stay * chance
+    def moves(self, node: tuple[Mask, Node, tuple], habit: str | None) -> Iterator[tuple[tuple, float]]:
+        """Yield (node, probability) pairs of what follows a node."""
+        mask, (step, idle), beside = node
+        if not idle and self.idle:
+            yield (mask, (step, True), beside), self.idle
+        going = 1.0 if idle else 1 - self.idle
+        for target, share in self.after(step, mask, habit).items():
+            if target != "done":
+                yield (mask, (target, False), beside), going * share
                 continue
-            for other, share in self.orders.items():
-                for first, part in self.after(START, other, habit).items():
-                    yield self.table["steps"][first]["operation"], stay * chance * share * part
+            fits = [other for other in self.masks if self.fits(other, beside)]
+            total = sum(self.chance(other) for other in fits)
+            for other in fits:
+                for first, part in self.after("start", other, habit).items():
+                    nothing = (None,) * len(self.names)
+                    yield (other, (first, False), nothing), going * share * self.chance(other) / total * part
 
-    def look(self, step: str) -> str:
-        """Return a text that is equal for steps that look the same."""
-        look = {"box": "open", "inside": [], "marks": [], "items_out": False, "screen": "off"}
-        return repr(sorted((look | self.table["steps"][step].get("look", {})).items()))
+    @staticmethod
+    def fits(mask: Mask, known: Known) -> bool:
+        return all(value is None or value == has for value, has in zip(known, mask, strict=True))
+
+    def arrives(
+        self,
+        hidden: dict[tuple[Mask, Node], float],
+        mask: Mask,
+        step: str,
+        idle: bool,
+        habit: str | None,
+        number: int,
+        runs: Sequence[Any],
+    ) -> float:
+        """Return the weight with which the run `number` is this step of an order with these attributes."""
+        if number == 0:
+            return self.chance(mask) * self.met[mask, habit][step] * (self.idle if idle else 1.0)
+        total = 0.0
+        for (other, (before, was_idle)), weight in hidden.items():
+            going = weight if was_idle else weight * (1 - self.idle)
+            if runs[number].order > runs[number - 1].order:
+                ends = self.after(before, other, habit).get("done", 0.0)
+                total += going * ends * self.chance(mask) * self.after("start", mask, habit).get(step, 0.0)
+            elif other == mask and idle:
+                total += weight * self.idle * (before == step)
+            elif other == mask:
+                total += going * self.after(before, mask, habit).get(step, 0.0)
+        return total
+
+    def surfaces(self) -> dict[str, dict[str, Any]]:
+        return self.table.get("surfaces", {})
+
+    def best(self, state: Any, indices: Sequence[int]) -> float:
+        """Return the probability of the best answer from these frames of a clip whose next operation is hidden.
+
+        The run that is asked about is known to be the last; of the runs before it those whose frames are among
+        `indices`, back to the first that has none.
+        """
+
+        def meets(part: Any) -> bool:
+            return bool(set(indices) & set(range(part.start_frame, part.end_frame)))
+
+        place = len(state.runs) - 1
+        while place and meets(state.runs[place - 1]):
+            place -= 1
+        runs = list(state.runs[place:])
+        there = {run.order for run in state.runs if meets(run)}
+        open_windows = {(window.surface, window.order) for window in state.windows if meets(window)}
+        known = []
+        for order, values in enumerate(state.orders):
+            row = []
+            for value, fields in zip(values, self.table["attributes"].values(), strict=True):
+                surface = fields["shown_by"]
+                windowed = "window" in self.surfaces().get(surface, {})
+                row.append(value if ((surface, order) in open_windows if windowed else order in there) else None)
+            known.append(row)
+        return max(self.next_distribution(_Told(state.worker, runs, known)).values())
 
 
-def _chance(bits: Sequence[bool], shares: Sequence[float]) -> float:
-    return float(np.prod([share if bit else 1 - share for bit, share in zip(bits, shares, strict=True)]))
+@dataclass
+class _Told:
+    """What is left of a state when some frames only are seen."""
 
-
-def _holds(text: str, has: dict[str, bool], habit: str) -> bool:
-    if text.startswith("habit "):
-        return habit == text.removeprefix("habit ")
-    return not has[text.removeprefix("not ")] if text.startswith("not ") else has[text]
+    worker: str
+    runs: list[Any]
+    orders: list[list[bool | None]]
+    next_operation: None = None
 
 
 def usual(pairs: Iterable[tuple[object, str]], order: Sequence[str]) -> dict[object, str]:

@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.text import Text
 
 from harness.commands.terminal import IN_SAMPLE, heading, print_lines, table, warn
-from harness.formatting import number, percent, size
+from harness.formatting import number, percent, plural, size
 from harness.metrics_table import BY_KEY
 from harness.worlds.describe import ROLES
 from reference.task import DENSE_FRAMES, saturation_note
@@ -96,6 +96,9 @@ def _frame_limit(found: dict[str, Any], out: Console) -> None:
         for part, limit in found["frame_limit"].items()
     ]
     out.print(f"perfect labels of 8 uniform frames reach: {'; '.join(reached)}")
+    if found["foresight"]:
+        shares = [f"{plural(int(count), 'frame')} {number(share)}" for count, share in found["foresight"].items()]
+        out.print(f"a hidden next operation is foreseen at best, in expectation, from {', '.join(shares)}")
 
 
 def _detectable(found: dict[str, Any], out: Console) -> None:

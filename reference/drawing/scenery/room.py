@@ -98,6 +98,38 @@ def slip(signs: tuple[Sign, ...]) -> list[Shape]:
     return [*shapes, pin.filled(colour("#8a4b2f"), colour("#5b2f1c"))]
 
 
+def slips(left: tuple[Sign, ...] | None, right: tuple[Sign, ...] | None) -> list[Shape]:
+    """Draw two order slips side by side on the wall, each with its signs, or (None) laid down on its face."""
+    shapes: list[Shape] = []
+    for x, signs in ((6.0, left), (60.0, right)):
+        shapes.append(Path().rounded(x + 3, 7, 49, 76, 3).filled((40, 26, 16, 60)))
+        paper = Path().rounded(x, 4, 49, 76, 3)
+        if signs is None:
+            shapes.append(paper.filled(colour("#cfc9bb"), colour("#a59d8c"), 1.2))
+            continue
+        step = 66 / max(2, len(signs))
+        shapes += [
+            paper.filled(colour("#fdfbf5"), colour("#b8b0a0"), 1.2),
+            Path().rectangle(x + 6, 8, 37, 4).filled(colour("#59636b")),
+        ]
+        for number, (mark, shown) in enumerate(signs):
+            shapes += slot(mark, shown, x + 24.5, 13 + step * (number + 0.5), min(14.0, step / 2 - 1.5))
+    return shapes
+
+
+_TOTES = (colour("#d9a520"), colour("#2f6fb3"))
+
+
+def tote(right: bool) -> list[Shape]:
+    """Draw the tote of the order at hand: yellow where the left slip is its own, blue where the right one is."""
+    body = _TOTES[right]
+    return [
+        Path().rounded(5, 226, 46, 34, 4).filled((40, 26, 16, 60)),
+        Path().rounded(2, 220, 46, 34, 4).filled(body, darker(body, 400), 1.5),
+        Path().rounded(7, 224, 36, 12, 3).filled(darker(body, 320)),
+    ]
+
+
 def cards(signs: tuple[Sign, ...]) -> list[Shape]:
     """Draw the cards of the order's items, in a rack at the table's left edge."""
     if not signs:
@@ -115,8 +147,10 @@ def cards(signs: tuple[Sign, ...]) -> list[Shape]:
     return shapes
 
 
-def screen(result: str) -> list[Shape]:
-    """Draw the screen on the wall with the result of a finished check."""
+def screen(result: str, signs: tuple[Sign, ...] = ()) -> list[Shape]:
+    """Draw the screen on the wall with the result of a finished check, or with the signs that it shows for a moment."""
+    if signs:
+        return _screen_of_signs(signs)
     face = {"off": "#33414b", "pass": "#1c9a4b", "fail": "#c9302c"}[result]
     shapes = [
         Path().rectangle(299, 60, 8, 22).filled(colour("#4b4f54")),
@@ -146,6 +180,18 @@ def screen(result: str) -> list[Shape]:
         )
     )
     return [*shapes, cross.filled(white)]
+
+
+def _screen_of_signs(signs: tuple[Sign, ...]) -> list[Shape]:
+    step = 46 / len(signs)
+    shapes = [
+        Path().rectangle(299, 60, 8, 22).filled(colour("#4b4f54")),
+        Path().rounded(272, 10, 60, 54, 5).filled(colour("#23282d"), colour("#14181b"), 1.2),
+        Path().rounded(277, 15, 50, 44, 3).filled(colour("#e8f0f2")),
+    ]
+    for number, (mark, shown) in enumerate(signs):
+        shapes += slot(mark, shown, 279 + step * (number + 0.5), 37, min(18.0, step / 2 - 1.5))
+    return shapes
 
 
 def printer() -> list[Shape]:

@@ -7,14 +7,16 @@ WITH lines AS (
         coalesce(domain, '-'), coalesce(domain_seen::VARCHAR, '-'), coalesce(worker, '-'), coalesce(randomised::VARCHAR, '-'),
         coalesce(off_script::VARCHAR, '-'), coalesce(ceiling_ppm::VARCHAR, '-'), coalesce(oracle_next::VARCHAR, '-'),
         fold, prior_next, coalesce(look, '-'), coalesce(state_prior::VARCHAR, '-'),
-        coalesce(array_to_string(next_ppm, ','), '-'), coalesce(frames_hit::VARCHAR, '-')) AS line
+        coalesce(array_to_string(next_ppm, ','), '-'), coalesce(frames_hit::VARCHAR, '-'),
+        coalesce(array_to_string(later_ceilings_ppm, ','), '-'), coalesce(array_to_string(later_oracle, ','), '-')) AS line
     FROM truth.clips
 ),
 parts AS (
     SELECT 0 AS section, session_index AS place, sha256(string_agg(line, chr(10) ORDER BY clip_index)) AS digest
     FROM lines GROUP BY session_index
     UNION ALL
-    SELECT 1, fold, concat_ws('|', dominant_operation, start_frame, end_frame, next_operation) FROM truth.constants
+    SELECT 1, fold, concat_ws('|', dominant_operation, start_frame, end_frame, next_operation,
+        array_to_string(later_operations, ',')) FROM truth.constants
     UNION ALL
     SELECT 2, fold, string_agg(next_operation::VARCHAR, ',' ORDER BY operation) FROM truth.transition GROUP BY fold
     UNION ALL

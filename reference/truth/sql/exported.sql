@@ -8,7 +8,8 @@ SELECT
     list_transform(c.next_operations, lambda code: labels.names[code + 1]) AS next_operations,
     c.next_visible, c.dense, c.cut_kind, c.domain, c.domain_seen, c.worker, c.randomised, c.off_script,
     c.ceiling_ppm / 1000000.0 AS ceiling, oc.operation AS oracle_next, t.operation AS prior_next,
-    c.look, sp.operation AS state_prior, c.next_ppm, c.frames_hit
+    c.look, sp.operation AS state_prior, c.next_ppm, c.later_ceilings_ppm,
+    list_transform(c.later_oracle, lambda code: labels.names[code + 1]) AS later_oracle, c.frames_hit
 FROM truth.clips c
 CROSS JOIN (SELECT list(operation ORDER BY code) AS names FROM truth.operations) labels
 JOIN truth.operations op ON op.code = c.dominant_operation

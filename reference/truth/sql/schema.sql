@@ -35,9 +35,11 @@ CREATE TABLE clips (                         -- ordered by session_index, clip_i
     oracle_next        UTINYINT,             -- the answer that reaches it
     fold               INTEGER   NOT NULL,   -- which row set of `constants` and `transition` was fitted without this clip's session
     prior_next         UTINYINT  NOT NULL,   -- T(dominant_operation) of the clip's fold
-    look               VARCHAR,              -- step of the segment's run, or the world's first step that looks the same
+    look               VARCHAR,              -- step of the segment's run, by the first step of its operation that looks the same
     state_prior        UTINYINT,             -- T(dominant_operation, look); a pair that train lacks: T(dominant_operation)
     next_ppm           INTEGER[],            -- P(next = k | VisibleState) in millionths, by operation code, each rounded by itself
+    later_ceilings_ppm INTEGER[],            -- the ceilings of the second and third next operation, in millionths
+    later_oracle       UTINYINT[],           -- the answers that reach them
     frames_hit         BOOLEAN               -- perfect labels of eight uniform frames hit the segment at tIoU 0.5
 );
 
@@ -46,7 +48,8 @@ CREATE TABLE constants (                     -- the floors' one constant submiss
     dominant_operation UTINYINT NOT NULL,    -- majority operation
     start_frame        SMALLINT NOT NULL,    -- best constant segment for tIoU@0.5 (ties: lowest start, then lowest end)
     end_frame          SMALLINT NOT NULL,
-    next_operation     UTINYINT NOT NULL     -- majority next operation
+    next_operation     UTINYINT NOT NULL,    -- majority next operation
+    later_operations   UTINYINT[] NOT NULL   -- majority second and third next operation
 );
 
 CREATE TABLE transition (                    -- T: most frequent next operation by operation, a row per fold and operation code

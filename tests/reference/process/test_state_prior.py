@@ -10,11 +10,10 @@ from reference.process.priors import fit
 from reference.process.split import session_states
 from reference.process.world import load_world
 from reference.task import OPERATIONS
-from tests.support import ROOT
-from tests.support.process_oracle import Process, Shown, usual
+from tests.support.process_oracle import Process, usual
 
 WORLD = load_world("warehouse-v1")
-PROCESS = Process(ROOT / "reference" / "worlds" / "warehouse-v1.toml")
+PROCESS = Process.of("warehouse-v1")
 
 
 @pytest.fixture(scope="module")
@@ -30,7 +29,7 @@ def held_out():
 def key(clip, state):
     """Return operation and look of the segment's run."""
     [step] = [run.step for run in state.runs if (run.start_frame, run.end_frame) == clip.temporal_segment]
-    return clip.dominant_operation, PROCESS.look(step)
+    return clip.dominant_operation, PROCESS.looks(step)
 
 
 def test_distribution_agrees_with_a_second_inference(held_out):
@@ -38,8 +37,7 @@ def test_distribution_agrees_with_a_second_inference(held_out):
         if clip.next_visible:
             expected = {clip.next_operation: 1.0}
         else:
-            runs = [Shown(run.operation, run.step, run.order) for run in state.runs]
-            expected = PROCESS.following(state.worker, runs, state.orders)
+            expected = PROCESS.next_distribution(state)
             assert next_distribution(WORLD, state) == pytest.approx(expected, abs=1e-12), clip
         ppm = [expected.get(operation, 0.0) * 1e6 for operation in OPERATIONS]
         assert all(abs(known - value) <= 0.50001 for known, value in zip(clip.next_ppm, ppm, strict=True)), clip

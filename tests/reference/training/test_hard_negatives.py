@@ -44,8 +44,8 @@ def test_every_pair_looks_alike_and_goes_on_differently(world, clips, negatives)
 def test_the_visible_attributes_make_the_difference(world, clips, negatives):
     """The clip with the other's orders before its eyes would be expected to go on as the other does."""
     for negative in list(negatives.values())[::7]:
-        past = until_segment_ends(*clips[negative.clip_id])
-        there = until_segment_ends(*clips[negative.negative_id])
+        past = until_segment_ends(world, *clips[negative.clip_id])
+        there = until_segment_ends(world, *clips[negative.negative_id])
         assert forecast(world, past).oracle_next == negative.next_operation
         assert forecast(world, replace(past, orders=there.orders)).oracle_next == negative.negative_next
 

@@ -665,7 +665,7 @@ def test_replacing_is_asked_for(tmp_path):
     assert import_world([path], home, replace=True).clips == 2
     with open_truth("x", home=home) as truth:
         assert truth.n == 2
-    assert names(home) == ["canonical-v1", "warehouse-v1", "x"]
+    assert names(home) == ["canonical-v1", "warehouse-v1", "warehouse-v2", "x"]
 
 
 def test_kept_file_that_was_altered_is_refused(tmp_path):
