@@ -27,6 +27,7 @@ from reference.files import sha256, write_atomically, write_json, write_text
 from reference.outside_files import open_regular, read_json
 from reference.task import DEFAULT_WORLD
 from reference.toml import read_toml
+from reference.truth.sample import TEXT
 
 CARD, PREDICTIONS, TRAINING, CLIP_MAP = "card.toml", "predictions.jsonl", "training.json", "clip_map.json"
 RUNS = "runs"
@@ -151,6 +152,8 @@ def _check(raw: dict[str, Any], path: Path) -> Card:
     for name in ("predictions", "clip_map"):
         if name in raw and (not re.fullmatch(FILE_NAME, raw[name]) or len(raw[name].encode()) > LONGEST_NAME):
             raise UsageError(f"{path}: {name} = {_cut(repr(raw[name]))}, expected a file name in the same folder")
+    if "sample" in raw and not TEXT.fullmatch(card.sample):
+        raise UsageError(f"{path}: sample = {_cut(repr(card.sample))}, expected SESSIONS/SEED")
     if bool(card.clip_map) != bool(card.clip_map_sha256):
         raise UsageError(f"{path}: clip_map and clip_map_sha256 belong together")
     if fault := fault_in(card.run, "run"):

@@ -64,7 +64,7 @@ def command(output: str, difference: float, **choices: Any) -> None:
     Example:
       harness plan --difference 0.02
       harness plan --difference 0.03 --pilot qwen-tiny probe
-      harness plan --difference 0.03 --metric aa1_hidden --pilot new.jsonl old.jsonl --seconds-per-clip 4.5
+      harness plan --metric aa1_hidden --pilot qwen-tiny probe --power 0.9
     """
     from harness.comparison.plan import plan
 

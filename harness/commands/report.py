@@ -60,7 +60,7 @@ def command(
     \b
     Example:
       harness report submission.jsonl -o submission.html
-      harness report mine/predictions.jsonl --watch --against qwen-tiny
+      harness report submission.jsonl --watch --against qwen-tiny
       harness report submission.jsonl --frames --budget 1MB -o pictures.html
     """
     from harness.cards import prediction_file

@@ -31,6 +31,7 @@ FULL = GOOD | {
     "clip_frames": "150",
     "lenient": "true",
     "ignore_extra": "true",
+    "sample": '"12/0"',
     "clip_map": '"clip_map.json"',
     "clip_map_sha256": f'"{"2" * 64}"',
     "run": '{steps = 3, rate = 2e-4, layers = ["q", "v"], lora = {r = 16}}',
@@ -197,7 +198,7 @@ def test_a_card_asks_for_the_options_of_score(tmp_path):
         "a", "model", "d", "w", "test", "0" * 64, "1" * 64, fps=30.0, clip_frames=150, adapter="csv", lenient=True
     )
     expected = {"adapter": "csv", "fps": 30.0, "clip_frames": 150, "lenient": True, "ignore_extra": False}
-    expected["clip_map"] = None
+    expected |= {"clip_map": None, "sample": None}
     assert asked.ingestion(tmp_path) == expected
 
 
