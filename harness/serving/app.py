@@ -16,20 +16,28 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp
 
-from harness.serving.guard import Access, Guard
+from harness.serving.described import (
+    ASKED,
+    PROBED,
+    SHOWN,
+    ask_for_token,
+    body_of_batch,
+    body_of_chat,
+    body_of_clip,
+    refusals,
+    text_of,
+)
+from harness.serving.guard import OPEN, Access, Guard
 from harness.serving.intake import completions
-from harness.serving.intake.clips_in import FORM, JSON, NDJSON, ClipBody, clip_of_value, media_type, read_clip
+from harness.serving.intake.clips_in import JSON, NDJSON, clip_of_value, media_type, read_clip
 from harness.serving.pages import add_pages
 from harness.serving.refusal import Refusal
-from harness.serving.schemas import BatchError, ErrorResponse, PredictionResponse
+from harness.serving.schemas import Alive, BatchError, Health, Info, ModelList, PredictionResponse, Readiness
 from harness.serving.service import Service, Timed
 from harness.version import __version__
 
 T = TypeVar("T")
 METRICS_TYPE = "text/plain; version=1.0.0; charset=utf-8"
-ERRORS: dict[int | str, dict[str, Any]] = {
-    status: {"model": ErrorResponse} for status in (400, 401, 403, 408, 413, 415, 422, 429, 500, 503, 504)
-}
 
 
 def build(service: Service, access: Access, log: Callable[[str], object]) -> ASGIApp:
@@ -47,6 +55,8 @@ def build(service: Service, access: Access, log: Callable[[str], object]) -> ASG
     _add_completions(app, service)
     _add_probes(app, service)
     add_pages(app)
+    if access.token_sha256 is not None:
+        ask_for_token(app, OPEN)
     return Guard(app, service, access, log)
 
 
@@ -127,8 +137,8 @@ def _add_predictions(app: FastAPI, service: Service) -> None:
 
     @app.post(
         "/predict",
-        responses={200: {"model": PredictionResponse}, **ERRORS},
-        openapi_extra={"requestBody": _body_of_clip()},
+        responses={200: {"model": PredictionResponse}, **ASKED},
+        openapi_extra=body_of_clip(),
     )
     async def predict(request: Request) -> Response:
         """Answer about one clip: an mp4, or 2 to 32 pictures with their times."""
@@ -153,8 +163,8 @@ def _add_predictions(app: FastAPI, service: Service) -> None:
 
     @app.post(
         "/batch_predict",
-        responses={200: {"model": list[PredictionResponse | BatchError]}, **ERRORS},
-        openapi_extra={"requestBody": _body_of_batch(service.limits.batch_clips)},
+        responses={200: {"model": list[PredictionResponse | BatchError]}, **ASKED},
+        openapi_extra=body_of_batch(service.limits.batch_clips),
     )
     async def batch_predict(request: Request) -> Response:
         """Answer about several clips, in their order; one that cannot be answered has an error in its place."""
@@ -210,8 +220,8 @@ def _json(body: bytes) -> Any:
 def _add_completions(app: FastAPI, service: Service) -> None:
     @app.post(
         "/v1/chat/completions",
-        responses={200: {"model": completions.Completion}, **ERRORS},
-        openapi_extra={"requestBody": {"required": True, "content": {JSON: {"schema": _inline(completions.Asked)}}}},
+        responses={200: {"model": completions.Completion}, **ASKED},
+        openapi_extra=body_of_chat(),
     )
     async def complete(request: Request) -> Response:
         """Answer a message with the pictures of one clip, in the form of OpenAI's chat completions."""
@@ -222,76 +232,37 @@ def _add_completions(app: FastAPI, service: Service) -> None:
         text = completions.completion(service.name, request.state.id, timed.answered.line, time.time())
         return answer_of(text, headers=_note(request, timed))
 
-    @app.get("/v1/models", responses=ERRORS)
+    @app.get("/v1/models", responses={200: {"model": ModelList}, **SHOWN})
     async def models() -> Response:
         """List the one model."""
         return answer_of(completions.listed(service.name, service.started))
 
 
 def _add_probes(app: FastAPI, service: Service) -> None:
-    @app.get("/livez")
+    @app.get("/livez", responses={200: {"model": Alive}, **PROBED})
     async def livez() -> Response:
         """Say that the process lives, also while it loads and drains."""
         return answer_of({"status": "alive"})
 
-    @app.get("/readyz", responses=ERRORS)
+    @app.get("/readyz", responses={200: {"model": Readiness}, **PROBED, 503: {"model": Readiness}})
     async def readyz() -> Response:
         """Say whether a request would be taken: not while the model loads, the server drains or is full."""
         reason = service.reason()
         return answer_of({"status": reason or "ready"}, 503 if reason else 200)
 
-    @app.get("/health", responses=ERRORS)
+    @app.get("/health", responses={200: {"model": Health}, **PROBED, 503: {"model": Health}})
     async def health() -> Response:
         """Say both in one: the state, and whether a request would be taken."""
         reason = service.reason()
         value = {"status": "healthy" if reason is None else "unhealthy", "state": service.state, "reason": reason}
         return answer_of(value | {"model_loaded": service.loaded is not None}, 503 if reason else 200)
 
-    @app.get("/metrics", responses=ERRORS)
+    @app.get("/metrics", response_class=Response, responses={200: text_of("text/plain", "Figures"), **SHOWN})
     async def metrics() -> Response:
         """Return the server's figures for Prometheus."""
         return Response(service.metrics.text(), headers={"Content-Type": METRICS_TYPE})
 
-    @app.get("/info", responses=ERRORS)
+    @app.get("/info", responses={200: {"model": Info}, **SHOWN, **refusals(503)})
     async def info() -> Response:
         """Describe what is served: the model's card, its operations, the pictures that it wants, limits, versions."""
         return answer_of(service.info() | {"version": __version__})
-
-
-def _body_of_clip() -> dict[str, Any]:
-    file = {"type": "string", "format": "binary"}
-    form = {
-        "type": "object",
-        "properties": {
-            "clip_id": {"type": "string", "description": "a name of yours"},
-            "video": file | {"description": "mp4 of five seconds"},
-            "pictures": {"type": "array", "items": file, "description": "JPEG, PNG or WebP, instead of a video"},
-            "times_s": {
-                "type": "array",
-                "items": {"type": "number"},
-                "description": "seconds from the clip's beginning, one a picture, rising; also as one text with commas",
-            },
-        },
-    }
-    return {"required": True, "content": {FORM: {"schema": form}, JSON: {"schema": _inline(ClipBody)}}}
-
-
-def _body_of_batch(most: int) -> dict[str, Any]:
-    clip = _inline(ClipBody)
-    batch = {"type": "array", "items": clip, "minItems": 1, "maxItems": most}
-    return {"required": True, "content": {JSON: {"schema": batch}, NDJSON: {"schema": clip}}}
-
-
-def _inline(model: Any) -> dict[str, Any]:
-    """Return a model's JSON schema without references."""
-    schema = model.model_json_schema()
-    definitions = schema.pop("$defs", {})
-
-    def resolved(value: Any) -> Any:
-        if isinstance(value, dict):
-            if "$ref" in value:
-                return resolved(definitions[value["$ref"].rpartition("/")[2]])
-            return {key: resolved(inner) for key, inner in value.items()}
-        return [resolved(inner) for inner in value] if isinstance(value, list) else value
-
-    return resolved(schema)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, Field
 
@@ -75,3 +75,72 @@ class BatchError(BaseModel):
     clip_id: str
     error: ErrorOut
     request_id: str
+
+
+class Alive(BaseModel):
+    """Probe of the process."""
+
+    status: Literal["alive"]
+
+
+class Readiness(BaseModel):
+    """Probe of the service: `ready`, or why no further request is taken."""
+
+    status: str
+
+
+class Health(BaseModel):
+    """Both probes in one."""
+
+    status: Literal["healthy", "unhealthy"]
+    state: Literal["loading", "ready", "draining"]
+    reason: str | None
+    model_loaded: bool
+
+
+class WantsOut(BaseModel):
+    """Pictures that the model wants to see."""
+
+    frames: int
+    size: int
+    sampler: str
+
+
+class LimitsOut(BaseModel):
+    """How much is taken in, and for how long it is worked on."""
+
+    requests: int
+    body_bytes: int
+    batch_clips: int
+    pictures: list[int]
+    deadline_s: float
+
+
+class Info(BaseModel):
+    """What is served."""
+
+    model: str
+    card: dict[str, Any]
+    card_sha256: str
+    operations: list[str]
+    meanings: dict[str, str]
+    wants: WantsOut | None
+    batch_size: int
+    limits: LimitsOut
+    version: str
+
+
+class Model(BaseModel):
+    """Model, in the form of OpenAI's list."""
+
+    id: str
+    object: Literal["model"]
+    created: int
+    owned_by: str
+
+
+class ModelList(BaseModel):
+    """The one model, in a list."""
+
+    object: Literal["list"]
+    data: list[Model]

@@ -27,6 +27,7 @@ PARTS = (
     "pages_and_renderings",
     "served_model",
     "serving",
+    "described_api",
 )
 WORKERS = 2
 LIMIT_S = 1_100

@@ -13,7 +13,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal, NamedTuple
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter, ValidationError
 
 from harness.serving.intake.clips_in import SECONDS, bytes_of, check_times, invalid
 from harness.serving.intake.decoding import ClipIn
@@ -75,6 +75,20 @@ class UserMessage(BaseModel):
     content: str | list[Part]
 
 
+def _true_or_false(value: Any) -> Any:
+    """Return the value. Raises ValueError for 0, which Python takes for False and JSON does not."""
+    if value is not None and not isinstance(value, bool):
+        raise ValueError("expected false")
+    return value
+
+
+def _number(value: Any) -> Any:
+    """Return the value. Raises ValueError for true, which Python takes for 1 and JSON does not."""
+    if isinstance(value, bool):
+        raise ValueError("expected 1")
+    return value
+
+
 class Asked(BaseModel):
     """Chat completion that is asked for: one user message, with the pictures of one clip."""
 
@@ -83,8 +97,8 @@ class Asked(BaseModel):
     messages: Annotated[
         list[Annotated[SystemMessage | UserMessage, Field(discriminator="role")]], Field(min_length=1, max_length=8)
     ]
-    stream: Literal[False] | None = None
-    n: Literal[1] | None = None
+    stream: Annotated[Literal[False] | None, BeforeValidator(_true_or_false)] = None
+    n: Annotated[Literal[1] | None, BeforeValidator(_number)] = None
 
 
 class Message(BaseModel):

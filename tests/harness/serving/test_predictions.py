@@ -9,12 +9,14 @@ from concurrent.futures import ThreadPoolExecutor
 import jsonschema
 import pytest
 
+from harness.serving.guard import Access
 from harness.serving.schemas import PredictionResponse
 from tests.support import ROOT
 from tests.support.serving import (
     LABELS,
     ByColour,
     answer_about,
+    by_colour,
     form,
     picture,
     pictures,
@@ -173,6 +175,8 @@ def test_times_of_pictures_are_read(client, model, parts, indices, prompt):
         (message(data_url(1), {"type": "image_url", "image_url": {"url": "file:///etc/passwd"}}), None),
         (message(data_url(1), data_url(2)) | {"stream": True}, "stream"),
         (message(data_url(1), data_url(2)) | {"n": 2}, "n"),
+        (message(data_url(1), data_url(2)) | {"n": True}, "n"),
+        (message(data_url(1), data_url(2)) | {"stream": 0}, "stream"),
         ({"model": "x", "messages": [{"role": "assistant", "content": "x"}]}, None),
         ({}, "model"),
     ],
@@ -197,3 +201,56 @@ def test_the_description_of_the_routes_is_whole(client):
     schema["$ref"] = "#/components/schemas/Completion"
     asked = message(data_url(7), data_url(7))
     jsonschema.validate(client.post("/v1/chat/completions", json=asked).json(), schema)
+
+
+@pytest.mark.parametrize("path", ["/livez", "/readyz", "/health", "/info", "/v1/models"])
+def test_what_is_shown_is_what_is_described(client, path):
+    described = client.get("/openapi.json").json()
+    content = described["paths"][path]["get"]["responses"]["200"]["content"]
+    schema = content["application/json"]["schema"] | {"components": described["components"]}
+    jsonschema.validate(client.get(path).json(), schema)
+    assert "$ref" in schema
+
+
+def test_figures_are_described_as_text(client):
+    described = client.get("/openapi.json").json()["paths"]["/metrics"]["get"]["responses"]["200"]
+    assert list(described["content"]) == ["text/plain"]
+
+
+def test_examples_of_the_description_are_answered_as_they_are(client):
+    described, sent = client.get("/openapi.json").json(), 0
+    for path, item in described["paths"].items():
+        for media, content in item.get("post", {}).get("requestBody", {}).get("content", {}).items():
+            if "example" in content:
+                jsonschema.validate(content["example"], content["schema"])
+                reply = client.post(path, content=json.dumps(content["example"]), headers={"Content-Type": media})
+                assert reply.status_code == 200 and '"error"' not in reply.text, reply.text
+                sent += 1
+    assert sent == 4
+
+
+@pytest.mark.parametrize(
+    ("clip", "fits"),
+    [
+        ({"video": "AAAA"}, True),
+        ({"video": "AAAA", "pictures": None}, True),
+        ({"video": "AAAA", "pictures": pictures(1)["pictures"]}, False),
+        ({}, False),
+        ({"video": None}, False),
+    ],
+)
+def test_the_description_wants_either_a_video_or_pictures(client, clip, fits):
+    content = client.get("/openapi.json").json()["paths"]["/predict"]["post"]["requestBody"]["content"]
+    schema = content["application/json"]["schema"]
+    assert jsonschema.Draft202012Validator(schema).is_valid(clip) == fits
+
+
+def test_a_server_with_a_token_says_so_in_its_description():
+    access = Access.of("a-token-of-24-characters", (), loopback=True)
+    with served(by_colour, access) as server, server.client() as client:
+        described = client.get("/openapi.json").json()
+        (scheme,) = described["components"]["securitySchemes"]
+        for path, item in described["paths"].items():
+            for method, operation in item.items():
+                asks = client.request(method, path).status_code == 401
+                assert (operation.get("security") == [{scheme: []}]) == asks, path
