@@ -11,7 +11,7 @@ from typing import Any
 
 from harness.formatting import number
 from harness.metrics_table import BY_KEY
-from harness.worlds import describe
+from harness.worlds import describe, order_reading
 from reference.process.sessions import quantile
 from reference.process.world import World, load_world, world_file
 from reference.resources import text
@@ -40,6 +40,9 @@ def card(name: str, *, home: Path | None = None) -> str:
         splits=splits,
         operations=_operations(world, splits),
         domains=_domains(world, splits),
+        signs=order_reading.signs(world),
+        two_orders=order_reading.two_orders(world),
+        successors=order_reading.successors(world),
         titles={key: metric.title for key, metric in BY_KEY.items()},
         number=number,
         share=_share,
