@@ -10,8 +10,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from harness.cards import Card, write_entry, write_own_answers
+from harness.cards import Card, write_entry
 from harness.ingestion.lines.fields import SOURCES
+from harness.own_answers import write_own_answers
 from harness.prediction.asker import is_asker
 from harness.prediction.own_clips.questions import OwnQuestions
 from harness.prediction.run import Run

@@ -19,10 +19,11 @@ from typing import Any
 
 from markupsafe import Markup
 
-from harness.cards import ANSWERS, ANSWERS_PAGE, PREDICTIONS, own_answers
+from harness.cards import ANSWERS, ANSWERS_PAGE, PREDICTIONS
 from harness.errors import HarnessError, UsageError
 from harness.formatting import count, in_words, plural
 from harness.ingestion.lines.fields import SOURCES
+from harness.own_answers import own_answers
 from harness.prediction.own_clips.questions import Shown, open_clips
 from harness.progress import counter
 from harness.report.render import environment, policy, static

@@ -2,7 +2,7 @@
 
 Every function takes *totals*: a mapping of column name (sql/sessions.sql) to an array of any one shape. From the sums
 of the whole split it returns the value; from delete-one-session sums `[G]` it returns the `[G]` replicates, of which
-statistics.py makes an interval. So each metric is written once. What a single clip contributes is decided before, in
+`statistics` makes an interval. So each metric is written once. What a single clip contributes is decided before, in
 sql/facts.sql: which fields are right, and the tIoU of its segment.
 
 Ratios over an empty denominator are NaN: "there is no such clip". Shares are in [0, 1], edit and F1@k in [0, 100],

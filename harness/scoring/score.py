@@ -23,7 +23,6 @@ from harness.cards import (
     pinned,
     prediction_file,
     read_card,
-    refuse_own_answers,
     run_files,
     runs_of,
     stated_sum,
@@ -32,6 +31,7 @@ from harness.errors import SubmissionError, TruthError, UsageError
 from harness.ingestion.ingest import Ingestion, ingest
 from harness.ingestion.rows import NAME, is_path, write_rows
 from harness.ingestion.submission_file import STDIN, SubmissionFile, open_submission, shown_name
+from harness.own_answers import refuse_own_answers
 from harness.scoring.clip_facts import ClipFacts, make_clip_facts
 from harness.scoring.known_failures import known_failures
 from harness.scoring.methods.mean import score_of_method

@@ -13,8 +13,8 @@ import numpy as np
 from PIL import Image
 
 import harness
-from harness.cards import write_own_answers
 from harness.errors import UsageError
+from harness.own_answers import write_own_answers
 from harness.prediction.predictor import Reply, Wants
 from harness.report.answers_page import LONGEST_RAW, answers_page
 from tests.support import hand, pages
