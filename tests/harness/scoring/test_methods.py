@@ -12,6 +12,9 @@ from harness import statistics
 from harness.cards import read_card, run_files
 from harness.comparison.pairwise import METHOD_OF_RUNS
 from harness.errors import UsageError
+from harness.rules import AA40
+from harness.scoring.methods import mean
+from harness.scoring.record import headline
 from harness.scoring.request import Request
 from tests.gates import runs as gate
 from tests.support import hand
@@ -50,6 +53,35 @@ def test_the_value_is_the_mean_and_the_interval_knows_the_runs(place, request_):
     assert method.record["runs"]["sd"]["aa1"] == pytest.approx(np.std(values, ddof=1))
     assert "|runs:3|" in method.signature and method.record["modes"] == runs[0].record["modes"]
     assert method.metrics["aa1"].low < runs[0].metrics["aa1"].low
+
+
+def test_every_number_beside_the_mean_is_of_the_mean(place, request_):
+    """What is said of anticipation follows from the values that stand beside it, and has the error of the runs."""
+    runs = [harness.score(file, request=request_) for file in run_files(place / "good")]
+    record = harness.score(place / "good", request=request_).record
+    gain, prior = (record["own_prior"][name] for name in ("own_prior_gain", "own_prior"))
+    assert gain["value"] == pytest.approx(record["metrics"]["aa1"]["value"] - prior["value"], abs=1e-12)
+    assert gain["low"] < np.mean([run.record["own_prior"]["own_prior_gain"]["low"] for run in runs])
+    assert record["metrics"]["tiou50"]["note"] == runs[0].record["metrics"]["tiou50"]["note"]
+    # This world has no process: a second prior and a ceiling are put beside the answers.
+    read = mean._read(runs, None)
+    known = {"state_prior_right": 2.0, "prior_right": 1.0, "ceiling_ppm": 4_900_000.0}
+    sums = [run | {name: np.full(SESSIONS, value) for name, value in known.items()} for run in read.sums]
+    average = mean.mean_sums(sums)
+    totals = {name: column.sum() for name, column in average.items()}
+    alone = headline(average, totals, {name: totals[name] - average[name] for name in average}, AA40, None)["aa1"]
+    wider = mean.mean_metrics(average, read._replace(sums=sums), AA40)["aa1"]
+    assert wider["skill_state"] == alone["skill_state"]
+    for end in ("skill_low", "skill_state_low"):
+        assert wider[end] < alone[end]
+
+
+def test_a_check_that_any_run_raises_is_raised(place, request_, tmp_path):
+    rows = hand.grid(SESSIONS, CLIPS)
+    shutil.copytree(place / "poor" / "runs", tmp_path / "leaky" / "runs")
+    hand.write(tmp_path / "leaky" / "runs" / "2.jsonl", [hand.right(row) for row in rows])
+    audit = {row["flag"]: row for row in harness.score(tmp_path / "leaky", request=request_).record["audit"]}
+    assert audit["copy_of_truth"]["raised"] and audit["copy_of_truth"]["text"].startswith("run 2: ")
 
 
 def test_equal_runs_are_the_file(place, request_, tmp_path):
