@@ -120,6 +120,11 @@ def test_an_entry_of_runs_on_the_board(place, tmp_path):
     harness.submit(place / "poor" / "runs" / "1.jsonl", name="single", folder=tmp_path, world="runs", home=place)
     board = harness.leaderboard(tmp_path, request=Request(world="runs", home=place))
     assert {row["name"]: row["runs"] for row in board["entries"]} == {"good": 3, "single": 1}
+    leader = board["entries"][0]
+    assert leader["name"] == "good"
+    # The leader was picked for the luck of its runs, too: its wider interval knows how these differ.
+    score, spread = leader["metrics"]["score"], made.score.record["runs"]["sd"]["score"] / np.sqrt(3)
+    assert leader["picked_low"] < score["low"] - spread / 2 and leader["picked_high"] >= score["high"]
     again = {"name": "good", "folder": tmp_path, "world": "runs", "home": place, "replace": True}
     harness.submit(place / "good" / "runs" / "1.jsonl", **again)
     assert not (made.folder / "runs").exists() and (made.folder / "predictions.jsonl").exists()
