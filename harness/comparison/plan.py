@@ -134,9 +134,8 @@ def _from_assumption(metric: str, request: Request) -> dict[str, Any]:
         n, sessions = truth.n, truth.sessions
         found = {"world": truth.world, "split": truth.split, "n": n, "sessions": sessions}
     if sessions < statistics.MIN_SESSIONS:
-        raise UsageError(
-            f"{plural(sessions, 'session')} {'says' if sessions == 1 else 'say'} too little of how a session is made; name a --split with more"
-        )
+        few = plural(sessions, "session")
+        raise UsageError(f"{few} cannot say how a session is made; name a --split with more")
     errors = [{"disagreement": share, "se": disagreement_error(share, n, sessions)} for share in DISAGREEMENTS]
     basis = f"the assumption of world info: correlation {CORRELATION:g} within a session"
     return found | {"counted": sessions, "flipping": None, "basis": basis, "errors": errors, "seconds_per_clip": None}
