@@ -49,7 +49,7 @@ def command(
     """Score the predictions in FILE (- reads standard input), or of an entry: its folder, or its name in submissions/.
 
     A folder with runs/1.jsonl to runs/K.jsonl is a method: its value is the mean over its K runs, and its interval
-    allows for their spread. Failure modes, slices and clips are of run 1.
+    allows for their spread. Failure modes, slices, clips and other metrics are of run 1.
 
     Prints the answer first: above floor and prior or not, and what to mend first. `harness words` explains the words,
     such as floor, prior, ceiling and skill. `harness report` writes the same as a page, with the clips.

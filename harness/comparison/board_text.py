@@ -59,7 +59,7 @@ def picked_note(rows: list[dict[str, Any]]) -> str:
 
 def method_note(row: dict[str, Any]) -> str:
     """Return the note on an entry of several runs: what its value is, and which parts are of run 1."""
-    return f"{row['name']}: the mean of {row['runs']} runs; modes, slices and clips are of run 1"
+    return f"{row['name']}: the mean of {row['runs']} runs; modes, slices, clips and other metrics are of run 1"
 
 
 def skipped_lines(board: dict[str, Any]) -> list[str]:

@@ -234,7 +234,7 @@ def interval_note(names: Sequence[str], tests: Sequence[dict[str, Any]]) -> str:
         return ""
     return (
         f"the 95% interval of {in_words(odd)} leaves 0 out, and yet no difference is shown: the verdict follows the "
-        "adjusted p of the exact test, an interval is about one difference alone"
+        "adjusted p, an interval is about one difference alone"
     )
 
 

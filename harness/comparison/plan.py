@@ -17,6 +17,7 @@ from harness import disclosure, statistics
 from harness.comparison.paired import need_every_clip, pair_scores
 from harness.comparison.pairwise import ALPHA, distinct_names, paired_test, score_operand
 from harness.errors import UsageError
+from harness.formatting import in_words, plural
 from harness.ingestion.submission_file import shown_name
 from harness.metrics_table import BY_KEY
 from harness.scoring.request import Request
@@ -62,8 +63,12 @@ def plan(
     level, reach = (2 * ALPHA, (1 + power) / 2) if equivalence else (ALPHA, power)
     per_clip = seconds_per_clip or found.pop("seconds_per_clip")
     rows = []
+    flipping, counted = found.pop("flipping"), found.pop("counted")
     for error in found.pop("errors"):
-        sessions = statistics.sessions_needed(error["se"], found["sessions"], difference, level, reach)
+        needed = statistics.sessions_needed(
+            error["se"], counted, difference, level, reach, flipping=None if equivalence else flipping
+        )
+        sessions = math.ceil(needed * found["sessions"] / counted)
         clips = math.ceil(sessions * found["n"] / found["sessions"])
         hours = None if per_clip is None else clips * per_clip / 3600
         rows.append(error | {"sessions": sessions, "clips": clips, "hours": hours})
@@ -72,22 +77,41 @@ def plan(
 
 
 def _from_pilot(pilot: Sequence[str | Path], metric: str, request: Request) -> dict[str, Any]:
-    """Return the standard error of a pilot's difference, and the seconds that both of its models took for a clip."""
+    """Return the standard error of a pilot's difference, and the seconds that both of its models took for a clip.
+
+    `n` and `sessions` are what the two have in common; the metric counts clips of `counted` sessions, and in `flipping`
+    of these the two differ.
+    """
     if len(pilot) != 2:
         raise UsageError(f"--pilot takes two submissions, not {len(pilot)}")
     disclosure.refuse(request.world, "a comparison clip by clip", organiser=request.organiser, home=request.home)
     need_every_clip(request.rules)
     scores = [score_operand(submission, request) for submission in pilot]
     names = distinct_names([shown_name(submission) for submission in pilot])
-    test, record = paired_test(pair_scores(scores, names), metric, 0, 1), scores[0].record
+    paired, record = pair_scores(scores, names), scores[0].record
+    if methods := [name for name, k in zip(names, paired.k, strict=True) if k > 1]:
+        raise UsageError(
+            f"{in_words(methods)}: more sessions do not lessen the spread of a method's runs; name one run of each, "
+            "such as NAME/runs/1.jsonl"
+        )
+    if BY_KEY[metric].is_expected and not paired.has_expected:
+        raise UsageError(f"--metric {metric}: {record['world']} has no process, and so no exact probabilities")
+    test = paired_test(paired, metric, 0, 1)
+    if test["se"] is None:
+        raise UsageError(
+            f"{metric} has clips in {plural(test['sessions'], 'session')} of the pilot, too few to say how a session "
+            "is made; name another pilot"
+        )
     if not test["se"]:
         raise UsageError(f"{names[0]} and {names[1]} differ in no way that a plan could be made of; name another pilot")
     seconds = [_seconds_per_clip(score) for score in scores]
     return {
         "world": record["world"],
         "split": record["split"],
-        "n": record["n"],
-        "sessions": record["sessions"],
+        "n": len(paired.clip_ids),
+        "sessions": len(paired.clips),
+        "counted": test["sessions"],
+        "flipping": test["differing"],
         "basis": f"the pilot {names[0]} - {names[1]}",
         "errors": [{"disagreement": None, "se": test["se"]}],
         "seconds_per_clip": sum(second for second in seconds if second) if all(seconds) else None,
@@ -102,13 +126,16 @@ def _seconds_per_clip(score: Score) -> float | None:
 
 def _from_assumption(metric: str, request: Request) -> dict[str, Any]:
     """Return the standard errors that the split's table of detectable differences assumes."""
-    if BY_KEY[metric].hidden_only:
-        raise UsageError(f"--metric {metric}: the assumption is about all clips; --pilot A B measures it on these")
+    if BY_KEY[metric].hidden_only or BY_KEY[metric].is_expected:
+        raise UsageError(
+            f"--metric {metric}: the assumption is about all clips, right or wrong; --pilot A B measures it on these"
+        )
     with open_clips(request.world, request.split, home=request.home, truth=request.truth) as truth:
         n, sessions = truth.n, truth.sessions
         found = {"world": truth.world, "split": truth.split, "n": n, "sessions": sessions}
     if sessions < statistics.MIN_SESSIONS:
-        raise UsageError(f"{sessions} sessions say too little of how a session is made; name a --split with more")
+        few = plural(sessions, "session")
+        raise UsageError(f"{few} cannot say how a session is made; name a --split with more")
     errors = [{"disagreement": share, "se": disagreement_error(share, n, sessions)} for share in DISAGREEMENTS]
     basis = f"the assumption of world info: correlation {CORRELATION:g} within a session"
-    return found | {"basis": basis, "errors": errors, "seconds_per_clip": None}
+    return found | {"counted": sessions, "flipping": None, "basis": basis, "errors": errors, "seconds_per_clip": None}

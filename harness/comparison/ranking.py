@@ -8,6 +8,7 @@ family, which says nothing about ranks.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from itertools import combinations
 from typing import Any, NamedTuple
@@ -61,8 +62,9 @@ def rank(tests: dict[Pair, dict[str, Any]], m: int) -> Ranking:
 def picked_interval(paired: PairedClips, m: int, metric: dict[str, Any]) -> tuple[float | None, float | None]:
     """Return low and high of the leader's score that allow for its having been picked among the first m entries.
 
-    `metric` is the leader's score as its record holds it, with its own interval, which the wider one holds. Both are
-    None where nothing was picked (m < 2) or the interval is not supported.
+    `metric` is the leader's score as its record holds it, with its own interval, which the wider one holds. Of a method
+    it allows for the spread of its runs. Both are None where nothing was picked (m < 2) or the interval is not
+    supported.
     """
     if m < 2 or metric["low"] is None:
         return None, None
@@ -71,6 +73,12 @@ def picked_interval(paired: PairedClips, m: int, metric: dict[str, Any]) -> tupl
     value = float(right / n)
     se = float(statistics.jackknife_se(value, (right - sums[0]) / (n - clips)))
     quantile = statistics.largest_t_quantile(sums[:m], clips, seed=SEED)
+    of_runs, df_runs = statistics.runs_error(paired.run_values(COMPOSITE.key, 0))
+    if of_runs:
+        # Signs of sessions know nothing of how runs differ, so that a method gets Bonferroni's quantile.
+        df = float(statistics.welch_satterthwaite((se**2, of_runs), (len(clips) - 1, df_runs)))
+        quantile = max(quantile, statistics.t_quantile(1 - ALPHA / 2 / m, df))
+        se = math.sqrt(se**2 + of_runs)
     return statistics.picked_ends(value, se, quantile, m, (metric["low"], metric["high"]))
 
 

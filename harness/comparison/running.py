@@ -48,21 +48,30 @@ class Mean(NamedTuple):
 def score_so_far(score: Score) -> Mean | None:
     """Return the score over the clips that a file answers; None where it answers none."""
     paired = pair_scores([score], ["running"])
-    return _mean(_points(paired)[0], _answered(score), paired.session)
+    return _mean(_points(paired)[0], _answered(score, paired), paired.session)
 
 
 def difference_so_far(score: Score, other: Score) -> Mean | None:
-    """Return the score of a file minus that of another one, over the clips that both answer; None without any."""
+    """Return the score of a file minus that of another one, over the clips that both answer; None without any.
+
+    Where either is about a sample, the clips are those of the common sessions; of a method, the mean over its runs.
+    """
     paired = pair_scores([score, other], ["running", "other"])
     points = _points(paired)
-    return _mean(points[0] - points[1], _answered(score) & _answered(other), paired.session)
+    return _mean(points[0] - points[1], _answered(score, paired) & _answered(other, paired), paired.session)
 
 
 def _points(paired: PairedClips) -> np.ndarray:
     """Return what each clip adds to each entry's score, [M, N], from 0 to 1."""
     weights = paired.weights.integers()
-    right = [weight * paired.facts[metric.fact] for weight, metric in zip(weights, PARTS, strict=True)]
-    return np.sum(right, axis=0) / sum(weights)
+
+    def points(facts: dict[str, np.ndarray]) -> np.ndarray:
+        parts = [weight * facts[metric.fact] for weight, metric in zip(weights, PARTS, strict=True)]
+        return np.sum(parts, axis=0) / sum(weights)
+
+    if not paired.per_run:
+        return points(paired.facts)
+    return np.stack([points(facts).mean(axis=0) for facts in paired.per_run])
 
 
 def _mean(points: np.ndarray, answered: np.ndarray, session: np.ndarray) -> Mean | None:
@@ -91,8 +100,13 @@ def in_words(score: Score, name: str = "", other: Score | None = None) -> str:
     return f"{text}; against {name} {number(gap.value, sign=True)} {gap.ends(sign=True)}, {verdict}"
 
 
-def _answered(score: Score) -> np.ndarray:
-    """Return whether each clip has a line, bool [N], in session and time order."""
-    with duckdb.connect() as connection, reading(score.answers):
-        columns = connection.execute(sql(__package__, "answered"), [str(score.answers)]).fetchnumpy()
-    return np.asarray(columns["answered"], bool)
+def _answered(score: Score, paired: PairedClips) -> np.ndarray:
+    """Return whether each paired clip has a line, of a method in every run, bool [N]."""
+    with duckdb.connect() as connection:
+        found = np.ones(len(paired.clip_ids), bool)
+        for file in score.runs:
+            with reading(file):
+                columns = connection.execute(sql(__package__, "answered"), [str(file)]).fetchnumpy()
+            # A sample's clips may be more than those in common, in the same order.
+            found &= np.asarray(columns["answered"], bool)[np.isin(columns["clip_id"], paired.clip_ids)]
+        return found

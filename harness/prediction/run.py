@@ -212,7 +212,8 @@ def identity(run: Run) -> dict[str, Any]:
 
 
 def _split_identity(split: Split) -> dict[str, str]:
-    return {"world": split.world, "split": split.name, "truth": max(split.pin.values())[:16]}
+    drawn = {"sample": split.sample} if split.sample else {}
+    return {"world": split.world, "split": split.name, "truth": max(split.pin.values())[:16], **drawn}
 
 
 def _keyed_digest(value: Any, home: Path | None) -> str:

@@ -7,6 +7,7 @@ the score over the clips that have their line (`comparison.running`).
 
 from __future__ import annotations
 
+import contextlib
 import tempfile
 import time
 from collections.abc import Callable
@@ -21,12 +22,16 @@ from harness.errors import HarnessError, UsageError
 from harness.formatting import count, percent
 from harness.ingestion.strict_json import parse
 from harness.ingestion.submission_file import JSON_SPACE, PACKED, STDIN, Limits, shown_name
+from harness.prediction.journal import IDENTITY
 from harness.report import gather
 from harness.report.write import write
 from harness.scoring.request import Request
 from harness.scoring.result import Score
+from harness.scoring.score import as_its_card_says
 from harness.scoring.training_record import read_training_record
-from reference.outside_files import read_bytes
+from reference.errors import TruthError
+from reference.outside_files import JSON_BYTES, read_bytes, read_object
+from reference.truth.sample import Sample
 
 REMEDY = "--watch needs a file that grows by one object a line"
 
@@ -56,7 +61,7 @@ def watch(
             size = len(whole)
             beside = choices | {"training": _training_record(file, choices.get("training"))}
             try:
-                score = _write_page(whole, file, path, replace(request, lenient=True), **beside)
+                score = _write_page(whole, file, path, replace(_as_asked(file, request), lenient=True), **beside)
             except HarnessError as error:
                 say(f"{shown_name(file)}: {str(error).splitlines()[0]}; waiting for more")
             else:
@@ -64,6 +69,17 @@ def watch(
                 if score.record["coverage"] >= 1:
                     return
         rest(seconds)
+
+
+def _as_asked(file: Path, request: Request) -> Request:
+    """Return the request as the entry's card says, and while a run writes it, with the sample that it asks about."""
+    if file.exists():
+        return as_its_card_says(file, request)[0]
+    with contextlib.suppress(UsageError, TruthError):
+        sample = read_object(file.parent / IDENTITY, UsageError, JSON_BYTES).get("sample")
+        if request.sample is None and isinstance(sample, str):
+            return replace(request, sample=Sample.of(sample))
+    return request
 
 
 def _whole_lines(file: Path) -> bytes:

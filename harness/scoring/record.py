@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from harness import statistics
+from harness.formatting import plural
 from harness.metrics_table import METRICS
 from harness.rules import Weights
 from harness.scoring import audit, failure_modes, metrics, slices
@@ -28,6 +29,8 @@ RIGHT_OR_WRONG = ("oca", "tiou50", "aa1", "aa1_hidden")
 NO_MAP_INTERVAL = "no interval, it is biased in samples of this size: 95% intervals held 68 to 79%"
 """Note beside mAP: interpolated precision lies above its value on many clips, by .06, .03 and .02 in simulations of 8,
 24 and 72 sessions, and delete-one-session intervals do not allow for that."""
+NO_PROCESS = "not known, because this world has no process"
+"""Note beside an expected metric of an imported world."""
 SKILLS = ("skill", "skill_low", "skill_high", "skill_state", "skill_state_low", "skill_state_high")
 FIELDS = (("operation", metrics.OPERATION), ("next", metrics.NEXT))
 
@@ -93,6 +96,8 @@ def headline(
         roles = {role: values[name][role] for role in metrics.ROLES}
         others = {role: deleted[name][role][holds] for role in metrics.ROLES}
         table[name] = _metric(metric.title, roles, others, counted)
+        if metric.is_expected and holds.any() and table[name]["value"] is None:
+            table[name]["note"] = NO_PROCESS
     return table
 
 
@@ -171,7 +176,7 @@ def _note(title: str, value: Any, interval: statistics.Interval, counted: Counte
     if not interval.supported and sessions >= statistics.MIN_SESSIONS:
         return "interval not supported: one session holds all that it counts"
     if not interval.supported:
-        return f"interval not supported: {sessions} sessions, at least {statistics.MIN_SESSIONS} are needed"
+        return f"interval not supported: {plural(sessions, 'session')}, at least {statistics.MIN_SESSIONS} are needed"
     few = f"only {sessions} sessions: take the interval with care" if interval.few_sessions else None
     widened = _few_carriers(title, counted) if interval.widened else None
     return "; ".join(note for note in (few, widened) if note) or None

@@ -29,13 +29,14 @@ def print_comparison(result: dict[str, Any], out: Console) -> None:
         made.add_row(entry["name"], *(str(entry[key]) for key in runs), *values, percent(entry["coverage"], 1))
     out.print(made)
     for entry in result["entries"]:
-        if remark_on_part := unanswered(entry["coverage"], result["n"]):
+        if remark_on_part := unanswered(entry["coverage"], entry["metrics"]["score"]["n"]):
             warn(out, f"{entry['name']}: {remark_on_part}")
     drawn = {entry["name"]: entry["sample"] for entry in result["entries"] if "sample" in entry}
     for name, sample in drawn.items():
         remark(out, f"{name}: a sample of {plural(sample['sessions'], 'session')}, seed {sample['seed']}")
     if drawn:
-        remark(out, f"the tests are about the {plural(result['sessions'], 'session')} that all have")
+        same = plural(result["sessions"], "session")
+        remark(out, f"each row above is about its own sessions, the tests are about the {same} that all have")
     for pair in result["pairs"]:
         _pair(pair, result, out)
 
@@ -46,7 +47,7 @@ def _pair(pair: dict[str, Any], result: dict[str, Any], out: Console) -> None:
     _tests(pair, result, out)
     out.print()
     _counts(pair, out)
-    if "df" in pair["score"]:
+    if any(entry["runs"] > 1 for entry in result["entries"] if entry["name"] in (pair["a"], pair["b"])):
         remark(out, "counts and clips are of run 1")
     if any(pair["flips"].values()):
         out.print()

@@ -129,7 +129,10 @@ def _signature(record: dict[str, Any], out: Console) -> None:
 
 def _metrics(record: dict[str, Any], out: Console) -> None:
     made = table("metric", "value", "95% interval", "floor", "prior", "state", "ceiling", "skill", left=["metric"])
-    shown = [metric for metric in METRICS if metric.hidden_only or not metric.is_expected]  # a screen holds no more
+    known = {key for key, row in record["metrics"].items() if row["value"] is not None}
+    shown = [  # a screen holds no more
+        metric for metric in METRICS if not metric.is_expected or (metric.hidden_only and metric.key in known)
+    ]
     rows = [record["metrics"][metric.key] for metric in shown]
     for metric, row in zip(shown, rows, strict=True):
         made.add_row(
@@ -155,8 +158,8 @@ def _metrics(record: dict[str, Any], out: Console) -> None:
 
 def _context(record: dict[str, Any], out: Console) -> None:
     """Print hidden AA@1 above the state prior and what it shows, where the world has a process."""
-    gain = record["context_gain"]
-    if gain["value"] is None:
+    gain = record.get("context_gain")  # absent where the rules leave no clip
+    if gain is None or gain["value"] is None:
         return
     shown = f"{number(gain['value'], sign=True)} {interval(gain, sign=True)}".strip()
     out.print(Text(f"gain from context {shown}: {context_words(gain['low'], gain['high'])}"))
@@ -271,7 +274,7 @@ def _secondary(record: dict[str, Any], out: Console) -> None:
     heading(out, "Other metrics")
     made = table("metric", "value", "95% interval", "meaning", left=["metric", "meaning"])
     for row in secondary(record):
-        digits = 3 if row.scale == "share" else 1
+        digits = 1 if row.scale == "percent" else 3
         found = row.measure
         ends = {"low": found.low, "high": found.high}
         made.add_row(

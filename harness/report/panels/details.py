@@ -70,7 +70,7 @@ class Secondary:
 
     label: str
     measure: Measure
-    scale: str  # "share" | "percent" | "frames"
+    scale: str  # "share" | "percent" | "difference"
     meaning: str
 
 

@@ -1,14 +1,15 @@
 """Score of a method: the mean over its runs (seeds, repeats of a stochastic model), and how these spread.
 
-The record is that of run 1, for clips, failure modes and slices are those of one file, with two sections changed: the
-headline metrics are of the mean over the runs, and `runs` says how many there are and how they spread.
+The record is that of run 1, for clips, failure modes and slices are those of one file, with these sections changed: the
+headline metrics, the own prior and the gain from context are of the mean over the runs, a check of the audit is raised
+where any run raises it, and `runs` says how many there are and how they spread.
 """
 
 from __future__ import annotations
 
 import hashlib
 from contextlib import ExitStack
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -18,14 +19,14 @@ from harness.metrics_table import METRICS
 from harness.scoring import metrics
 from harness.scoring.clip_facts import make_clip_facts, restore_answers
 from harness.scoring.metrics import Totals
-from harness.scoring.record import headline
+from harness.scoring.record import context_gain, headline, note_saturation, own_prior
 from harness.scoring.result import Score
 from harness.scoring.signature import DIVIDER, check_name, with_name
 
 if TYPE_CHECKING:
     from reference.truth.store import Truth
 
-NOTE = "modes, slices and clips are of run 1"
+NOTE = "modes, slices, clips and other metrics are of run 1"
 SAME = ("truth_digest", "rules", "weights", "n")
 
 
@@ -40,29 +41,42 @@ def score_of_method(runs: list[Score], name: str | None, source: str, opened: Tr
     for place, run in enumerate(runs, start=1):
         if any(run.record[key] != first.record[key] for key in SAME):
             raise UsageError(f"{source}: run {place} is not judged as run 1 is")
-    record = with_name(_record(runs, *_session_sums(runs, opened)), name)
+    record = with_name(_record(runs, _read(runs, opened)), name)
     return Score(record, first.answers, first.request, source, [run.answers for run in runs])
 
 
-def _session_sums(runs: list[Score], opened: Truth | None) -> tuple[list[Totals], np.ndarray | None]:
-    """Return the sums per session of each run (sql/sessions.sql), and the domain of each session where there is one."""
+class Runs(NamedTuple):
+    """Sums per session of each run (sql/sessions.sql), and what the runs share.
+
+    `domains` [G]: see `record.headline`; `dense`: the share of clips whose segment the whole clip hits.
+    """
+
+    sums: list[Totals]
+    domains: np.ndarray | None
+    dense: float
+
+
+def _read(runs: list[Score], opened: Truth | None) -> Runs:
+    """Return the sums of each run from its stored answers."""
     request = runs[0].request
     with ExitStack() as stack:
         truth = opened or stack.enter_context(request.open([run.answers for run in runs]))
-        found, domains = list[Totals](), None
+        found, domains, dense = list[Totals](), None, 0.0
         for run in runs:
             restore_answers(truth, run.answers)
             facts = make_clip_facts(truth, request.rules)
             found.append(facts.sessions)
             domains = facts.session_domains
+            dense = float(facts.codes["dense"].mean()) if len(facts.codes["dense"]) else 0.0
             truth.connection.execute("DROP TABLE predictions")
-        return found, domains
+        return Runs(found, domains, dense)
 
 
-def _record(runs: list[Score], sums: list[Totals], domains: np.ndarray | None) -> dict[str, Any]:
-    first = runs[0].record
+def _record(runs: list[Score], read: Runs) -> dict[str, Any]:
+    first, sums = runs[0].record, read.sums
     digests = [run.record["submission"]["sha256"] for run in runs]
-    table = mean_metrics(first["metrics"], sums, runs[0].request.weights, domains)
+    mean = mean_sums(sums)
+    table = mean_metrics(mean, read, runs[0].request.weights)
     pin = hashlib.sha256("".join(digests).encode()).hexdigest()
     values = {key: [run.record["metrics"][key]["value"] for run in runs] for key in table}
     coverage = [run.record["coverage"] for run in runs]
@@ -70,6 +84,8 @@ def _record(runs: list[Score], sums: list[Totals], domains: np.ndarray | None) -
         "signature": f"{first['signature']}{DIVIDER}runs:{len(runs)}{DIVIDER}runs_sha256:{pin[:16]}",
         "coverage": min(coverage),
         "metrics": table,
+        **(_gains(mean, runs) if "context_gain" in first else {}),
+        "audit": [_check([run.record["audit"][place] for run in runs]) for place in range(len(first["audit"]))],
         "runs": {
             "k": len(runs),
             "note": NOTE,
@@ -81,46 +97,75 @@ def _record(runs: list[Score], sums: list[Totals], domains: np.ndarray | None) -
     }
 
 
+def _gains(mean: Totals, runs: list[Score]) -> dict[str, Any]:
+    """Return the sections `own_prior` and `context_gain` of the mean over the runs."""
+    totals = {name: column.sum() for name, column in mean.items()}
+    replicates = {name: totals[name] - column for name, column in mean.items()}
+    n, hidden = (int((mean[name] > 0).sum()) for name in ("n", "n_hidden"))
+    priors = {
+        name: row
+        | _wider(
+            row,
+            [run.record["own_prior"][name]["value"] for run in runs],
+            hidden if "hidden" in name else n,
+            share="gain" not in name,
+        )
+        for name, row in own_prior(mean, totals, replicates).items()
+    }
+    gain = context_gain(mean, totals, replicates)
+    of_runs = [run.record["context_gain"]["value"] for run in runs]
+    return {"own_prior": priors, "context_gain": gain | _wider(gain, of_runs, hidden, share=False)}
+
+
+def _check(rows: list[dict[str, Any]]) -> dict[str, Any]:
+    """Return one check of the audit from that of each run: the first that is raised, else that of run 1."""
+    for run, row in enumerate(rows, start=1):
+        if row["raised"]:
+            return row if run == 1 else row | {"text": f"run {run}: {row['text']}"}
+    return rows[0]
+
+
 def spread(values: list[float | None]) -> float | None:
     """Return the standard deviation of the runs' values, with K - 1; None where a run has no value."""
     return None if None in values else float(np.std(np.array(values, float), ddof=1))
 
 
-def mean_metrics(
-    of_one: dict[str, Any], sums: list[Totals], weights: Any, domains: np.ndarray | None = None
-) -> dict[str, Any]:
-    """Return the headline metrics of the mean over runs.
+def mean_sums(sums: list[Totals]) -> Totals:
+    """Return the sums per session averaged over the runs. Raises UsageError where the runs count other clips.
 
-    `of_one`: those of run 1; `sums`: of each run; `domains` [G]: see `record.headline`.
-
-    A ratio over the same clips is linear in the right answers: sums averaged over the runs give the mean of the values
-    and, with a session left out, the mean of their replicates.
+    A ratio over the same clips is linear in the right answers: averaged sums give the mean of the values and, with a
+    session left out, the mean of their replicates.
     """
-    mean = {name: np.mean([run[name] for run in sums], axis=0) for name in sums[0]}
-    if any((run["n"] != mean["n"]).any() or (run["n_segment"] != mean["n_segment"]).any() for run in sums):
+    if any(len(run["n"]) != len(sums[0]["n"]) for run in sums) or any(
+        (run[name] != sums[0][name]).any() for run in sums for name in ("n", "n_segment")
+    ):
         raise UsageError("the runs of a method need the same clips, and this rule set drops other ones of each")
+    return {name: np.mean([run[name] for run in sums], axis=0) for name in sums[0]}
+
+
+def mean_metrics(mean: Totals, read: Runs, weights: Any) -> dict[str, Any]:
+    """Return the headline metrics of the mean over runs; `mean`: see `mean_sums`."""
     totals = {name: column.sum() for name, column in mean.items()}
-    table = headline(mean, totals, {name: totals[name] - mean[name] for name in mean}, weights, domains)
-    single = [metrics.headline({name: column.sum() for name, column in run.items()}, weights) for run in sums]
+    table = headline(mean, totals, {name: totals[name] - mean[name] for name in mean}, weights, read.domains)
+    note_saturation(table, read.dense)
+    single = [metrics.headline({name: column.sum() for name, column in run.items()}, weights) for run in read.sums]
     for metric in METRICS:
         row = table[metric.key]
-        row["note"] = of_one[metric.key]["note"] if row["note"] is None else row["note"]
         of_runs = [float(run[metric.key]["value"]) for run in single]
-        row |= _wider(row, of_runs)
+        ends = _wider(row, of_runs, row["sessions"], share=True)
+        for skill, base in (("skill", "floor" if row["prior"] is None else "prior"), ("skill_state", "state_prior")):
+            if row[f"{skill}_low"] is not None:
+                skills = [(value - row[base]) / (row["ceiling"] - row[base]) for value in of_runs]
+                around = {"value": row[skill], "low": row[f"{skill}_low"], "high": row[f"{skill}_high"]}
+                wider = _wider(around, skills, row["sessions"], share=False)
+                ends |= {f"{skill}_{end}": value for end, value in wider.items()}
+        row |= ends
     return table
 
 
-def _wider(row: dict[str, Any], of_runs: list[float]) -> dict[str, Any]:
-    """Return the ends of a metric and its skill, widened by what another K runs would change."""
+def _wider(row: dict[str, Any], of_runs: list[float], sessions: int, *, share: bool) -> dict[str, float]:
+    """Return the ends of a row's interval, widened by what another K runs would change; nothing where it has none."""
     if row["low"] is None:
         return {}
-    low, high = statistics.with_runs(row["value"], (row["low"], row["high"]), of_runs, row["sessions"], share=True)
-    changed: dict[str, Any] = {"low": low, "high": high}
-    if row["skill_low"] is not None:
-        base = row["floor"] if row["prior"] is None else row["prior"]
-        skills = [(value - base) / (row["ceiling"] - base) for value in of_runs]
-        ends = (row["skill_low"], row["skill_high"])
-        changed["skill_low"], changed["skill_high"] = statistics.with_runs(
-            row["skill"], ends, skills, row["sessions"], share=False
-        )
-    return changed
+    low, high = statistics.with_runs(row["value"], (row["low"], row["high"]), of_runs, sessions, share=share)
+    return {"low": low, "high": high}

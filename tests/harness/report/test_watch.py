@@ -4,6 +4,7 @@ clip has its line. And the contact sheets: which, how many, in which bytes."""
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -12,7 +13,9 @@ from harness.report import data, gather, pictures
 from harness.report.verify import unpack
 from harness.report.watch import watch
 from harness.scoring.request import Request
+from reference.truth.sample import Sample
 from tests.harness.report.test_data import board
+from tests.support import hand
 
 
 @pytest.fixture(scope="module")
@@ -35,6 +38,32 @@ def test_watching_a_file_grow(made, tmp_path):
     assert ["10 of 60" in line for line in said] == [True, True, False] and "60 of 60 clips (100.0%)" in said[-1]
     entries = unpack(page.read_text(), page)["entries"]
     assert entries[0]["name"] == "growing" and entries[0]["answers"]["outcome"].count(3) == 0
+
+
+def test_watching_a_sample(made, tmp_path):
+    """A run's journal says what it asks about: then its page ends, and it stands against files of the whole split."""
+    where = replace(made[1], sample=Sample(10, 0))
+    with where.open() as truth:
+        drawn = {clip for (clip,) in truth.connection.execute("SELECT clip_id FROM truth.clips").fetchall()}
+    lines = (made[0] / "near" / "predictions.jsonl").read_bytes().splitlines(keepends=True)
+    mine = [line for line in lines if json.loads(line)["clip_id"] in drawn]
+    (tmp_path / "run.json").write_text(json.dumps({"sample": str(where.sample)}))
+    for k in (1, 2):
+        hand.write(tmp_path / "method" / "runs" / f"{k}.jsonl", [json.loads(line) for line in lines])
+    (tmp_path / "predictions.jsonl.part").write_bytes(b"".join(mine))
+    for other in (made[0] / "best" / "predictions.jsonl", tmp_path / "method"):
+        said = []
+        watch(
+            tmp_path / "predictions.jsonl",
+            tmp_path / "page.html",
+            made[1],
+            seconds=1,
+            say=said.append,
+            rest=pytest.fail,
+            against=str(other),
+        )
+        assert "50 of 50 clips (100.0%), score so far" in said[-1] and f"against {other}" in said[-1]
+    assert f"{other} +0.000" in said[-1], "two runs that answer alike are the file"
 
 
 def test_watching_what_is_no_file(tmp_path, made):

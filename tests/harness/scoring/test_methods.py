@@ -12,6 +12,9 @@ from harness import statistics
 from harness.cards import read_card, run_files
 from harness.comparison.pairwise import METHOD_OF_RUNS
 from harness.errors import UsageError
+from harness.rules import AA40
+from harness.scoring.methods import mean
+from harness.scoring.record import headline
 from harness.scoring.request import Request
 from tests.gates import runs as gate
 from tests.support import hand
@@ -52,6 +55,35 @@ def test_the_value_is_the_mean_and_the_interval_knows_the_runs(place, request_):
     assert method.metrics["aa1"].low < runs[0].metrics["aa1"].low
 
 
+def test_every_number_beside_the_mean_is_of_the_mean(place, request_):
+    """What is said of anticipation follows from the values that stand beside it, and has the error of the runs."""
+    runs = [harness.score(file, request=request_) for file in run_files(place / "good")]
+    record = harness.score(place / "good", request=request_).record
+    gain, prior = (record["own_prior"][name] for name in ("own_prior_gain", "own_prior"))
+    assert gain["value"] == pytest.approx(record["metrics"]["aa1"]["value"] - prior["value"], abs=1e-12)
+    assert gain["low"] < np.mean([run.record["own_prior"]["own_prior_gain"]["low"] for run in runs])
+    assert record["metrics"]["tiou50"]["note"] == runs[0].record["metrics"]["tiou50"]["note"]
+    # This world has no process: a second prior and a ceiling are put beside the answers.
+    read = mean._read(runs, None)
+    known = {"state_prior_right": 2.0, "prior_right": 1.0, "ceiling_ppm": 4_900_000.0}
+    sums = [run | {name: np.full(SESSIONS, value) for name, value in known.items()} for run in read.sums]
+    average = mean.mean_sums(sums)
+    totals = {name: column.sum() for name, column in average.items()}
+    alone = headline(average, totals, {name: totals[name] - average[name] for name in average}, AA40, None)["aa1"]
+    wider = mean.mean_metrics(average, read._replace(sums=sums), AA40)["aa1"]
+    assert wider["skill_state"] == alone["skill_state"]
+    for end in ("skill_low", "skill_state_low"):
+        assert wider[end] < alone[end]
+
+
+def test_a_check_that_any_run_raises_is_raised(place, request_, tmp_path):
+    rows = hand.grid(SESSIONS, CLIPS)
+    shutil.copytree(place / "poor" / "runs", tmp_path / "leaky" / "runs")
+    hand.write(tmp_path / "leaky" / "runs" / "2.jsonl", [hand.right(row) for row in rows])
+    audit = {row["flag"]: row for row in harness.score(tmp_path / "leaky", request=request_).record["audit"]}
+    assert audit["copy_of_truth"]["raised"] and audit["copy_of_truth"]["text"].startswith("run 2: ")
+
+
 def test_equal_runs_are_the_file(place, request_, tmp_path):
     """The mean over copies of one file is its value, with its interval; and it is said that they are alike."""
     source = place / "good" / "runs" / "2.jsonl"
@@ -88,6 +120,11 @@ def test_an_entry_of_runs_on_the_board(place, tmp_path):
     harness.submit(place / "poor" / "runs" / "1.jsonl", name="single", folder=tmp_path, world="runs", home=place)
     board = harness.leaderboard(tmp_path, request=Request(world="runs", home=place))
     assert {row["name"]: row["runs"] for row in board["entries"]} == {"good": 3, "single": 1}
+    leader = board["entries"][0]
+    assert leader["name"] == "good"
+    # The leader was picked for the luck of its runs, too: its wider interval knows how these differ.
+    score, spread = leader["metrics"]["score"], made.score.record["runs"]["sd"]["score"] / np.sqrt(3)
+    assert leader["picked_low"] < score["low"] - spread / 2 and leader["picked_high"] >= score["high"]
     again = {"name": "good", "folder": tmp_path, "world": "runs", "home": place, "replace": True}
     harness.submit(place / "good" / "runs" / "1.jsonl", **again)
     assert not (made.folder / "runs").exists() and (made.folder / "predictions.jsonl").exists()
