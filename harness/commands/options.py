@@ -18,7 +18,7 @@ from typing import Any, ClassVar
 import click
 
 from harness.clip_map import read_clip_map
-from harness.commands.printing import say
+from harness.commands.output.printing import say
 from harness.errors import UsageError
 from harness.formatting import CONTROL, plural, printable
 from harness.metrics_table import PARTS
