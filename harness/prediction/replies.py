@@ -20,7 +20,7 @@ from typing import Any, NamedTuple
 
 from harness.errors import HarnessError
 from harness.formatting import writable
-from harness.ingestion.lines.fields import SOURCES, answer_part
+from harness.ingestion.lines.fields import LATER_FIELD, SOURCES, answer_part
 from harness.ingestion.lines.line_checker import check
 from harness.ingestion.lines.model_text import read_answer, said_in
 from harness.ingestion.rows import fault_of, kind_of, to_plain
@@ -109,7 +109,13 @@ class Reader:
             "dominant_operation": self._label(row.operation, answer["dominant_operation"]),
             "temporal_segment": None if row.start_frame is None else segment,
             "next_operation": self._label(row.next_operation, following),
-        } | confidences
+        } | confidences | self._later(answer)
+
+    def _later(self, answer: Mapping[str, Any]) -> dict[str, list[str | None]]:
+        """Return next_operations where a checked answer has them."""
+        given = answer.get(LATER_FIELD)
+        spelt = given and [self._label(self.words.label(label).code, label) for label in given]
+        return {LATER_FIELD: spelt} if spelt else {}
 
     def _label(self, code: int | None, text: str | None) -> str | None:
         if code is None or text is None:
