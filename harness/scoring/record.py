@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from harness import statistics
-from harness.metrics_table import METRICS
+from harness.metrics_table import FURTHER, METRICS
 from harness.rules import Weights
 from harness.scoring import audit, failure_modes, metrics, slices
 from harness.scoring.metrics import Totals, float_or_none
@@ -25,12 +25,12 @@ if TYPE_CHECKING:
 FORMAT = "warehouse-harness/score-1"
 RIGHT_OR_WRONG = ("oca", "tiou50", "aa1", "aa1_hidden")
 """Metrics in which a clip is right or wrong: their intervals are widened where few sessions hold either."""
+PLACES = ("second", "third")
+"""Operations after the next, as sql/further.sql names them, in the order of FURTHER."""
 NO_MAP_INTERVAL = "no interval, it is biased in samples of this size: 95% intervals held 68 to 79%"
 """Note beside mAP: interpolated precision lies above its value on many clips, by .06, .03 and .02 in simulations of 8,
 24 and 72 sessions, and delete-one-session intervals do not allow for that."""
 SKILLS = ("skill", "skill_low", "skill_high", "skill_state", "skill_state_low", "skill_state_high")
-FURTHER = (("aa2", "second"), ("aa3", "third"))
-"""Metrics of the operations after the next, and the names of their sums in sql/further.sql."""
 FIELDS = (("operation", metrics.OPERATION), ("next", metrics.NEXT))
 
 
@@ -230,7 +230,7 @@ def further(facts: ClipFacts) -> dict[str, Any]:
     """Return AA@2 and AA@3 of the answers that name them; nulls for a place that no answer names."""
     answered = facts.single_row("further_answered")
     sums = facts.further() if any(answered.values()) else {}  # nearly every file has none
-    return {key: _further(sums, place, answered[place]) for key, place in FURTHER}
+    return {key: _further(sums, place, answered[place]) for key, place in zip(FURTHER, PLACES, strict=True)}
 
 
 def _further(sums: Totals, place: str, answered: int) -> dict[str, Any]:
