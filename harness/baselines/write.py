@@ -56,7 +56,10 @@ def answers(truth: Truth, name: str, seed: int = 0, *, later: bool = False) -> I
         raise UsageError(f"unknown baseline {name!r}; there are {', '.join(BASELINES)}")
     rows = truth.connection.execute(sql(__package__, "baseline"))
     column = {description[0]: i for i, description in enumerate(rows.description)}
-    generator, further = random.Random(seed), random.Random(f"later {seed}")  # what one draws moves nothing of the other
+    generator, further = (
+        random.Random(seed),
+        random.Random(f"later {seed}"),
+    )  # what one draws moves nothing of the other
     while batch := rows.fetchmany(10_000):
         for row in batch:
             known = None if name == "random" else row[column[name.replace("-", "_")]]

@@ -105,11 +105,15 @@ class Reader:
         following = answer.get("next_operation", answer.get("anticipated_next_operation"))
         segment = {"start_frame": row.start_frame, "end_frame": row.end_frame}
         confidences = {name: answer[name] for name in ("confidence", "next_confidence") if name in answer}
-        return {
-            "dominant_operation": self._label(row.operation, answer["dominant_operation"]),
-            "temporal_segment": None if row.start_frame is None else segment,
-            "next_operation": self._label(row.next_operation, following),
-        } | confidences | self._later(answer)
+        return (
+            {
+                "dominant_operation": self._label(row.operation, answer["dominant_operation"]),
+                "temporal_segment": None if row.start_frame is None else segment,
+                "next_operation": self._label(row.next_operation, following),
+            }
+            | confidences
+            | self._later(answer)
+        )
 
     def _later(self, answer: Mapping[str, Any]) -> dict[str, list[str | None]]:
         """Return next_operations where a checked answer has them."""

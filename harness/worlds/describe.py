@@ -218,7 +218,9 @@ def describe_truth(truth: Truth) -> dict[str, Any]:
         "public": truth.public,
         "in_sample": truth.in_sample,
         "metrics": metrics,
-        "further": {key: {role: row[f"{role}_{key}"] for role in ("n", "floor", "ceiling", "oracle")} for key in FURTHER},
+        "further": {
+            key: {role: row[f"{role}_{key}"] for role in ("n", "floor", "ceiling", "oracle")} for key in FURTHER
+        },
         **{name: row[name] for name in shares},
         "saturated": row["whole_clip_tiou50"] >= SATURATED_SHARE,
         "constant": _constant(truth),
