@@ -8,11 +8,11 @@ from the clips, once with each session deleted, and is a float. None stands for 
 
 `Truth.clips`, one dict a clip: clip_id, session, clip_index, dominant_operation, start_frame, end_frame (exclusive),
 next_operation, next_operations (up to three), previous_operation, cut_kind, domain, worker, randomised, off_script,
-ceiling_ppm, later_ceilings_ppm, fold, state_prior, next_ppm (by operation), frames_hit; process_oracle works the last three out from the grammar. What follows
-from the segment (next visible, dense) is worked out here. An answer is a dict with operation, start_frame, end_frame,
-next_operation (None: abstained), next_operations, confidence, next_confidence, latency_ms, source, and an outcome: answered,
-unparseable (it took its time all the same) or invalid. A clip without an answer is missing. Labels are text; one that
-the world does not know is a wrong answer like any other.
+ceiling_ppm, later_ceilings_ppm, fold, state_prior, next_ppm (by operation), frames_hit; process_oracle works the last
+three out from the grammar. What follows from the segment (next visible, dense) is worked out here. An answer is a dict
+with operation, start_frame, end_frame, next_operation (None: abstained), next_operations, confidence, next_confidence,
+latency_ms, source, and an outcome: answered, unparseable (it took its time all the same) or invalid. A clip without an
+answer is missing. Labels are text; one that the world does not know is a wrong answer like any other.
 """
 
 from __future__ import annotations
