@@ -56,19 +56,16 @@ def answers(truth: Truth, name: str, seed: int = 0, *, later: bool = False) -> I
         raise UsageError(f"unknown baseline {name!r}; there are {', '.join(BASELINES)}")
     rows = truth.connection.execute(sql(__package__, "baseline"))
     column = {description[0]: i for i, description in enumerate(rows.description)}
-    generator, further = (
-        random.Random(seed),
-        random.Random(f"later {seed}"),
-    )  # what one draws moves nothing of the other
+    generator, beyond = random.Random(seed), random.Random(f"later {seed}")  # apart, so that `later` changes no answer
     while batch := rows.fetchmany(10_000):
         for row in batch:
             known = None if name == "random" else row[column[name.replace("-", "_")]]
-            answer = known or random_answer(generator, truth.operations)
+            answer: Mapping[str, Any] = known or random_answer(generator, truth.operations)
             if answer["next_operation"] is None:
                 raise UsageError(f"world {truth.world} has no process, so there is no {name}")
             found = line(row[0], truth.operations, answer)
             if later:
-                codes = answer["later"] if known else random_labels(further, truth.operations, 2)
+                codes = answer["later"] if known else random_labels(beyond, truth.operations, 2)
                 found["next_operations"] = [found["next_operation"], *(truth.operations[code] for code in codes)]
             yield found
 
