@@ -83,6 +83,8 @@ class Reader:
     def _fields(self, clip_id: str, answer: Mapping[str, Any]) -> dict[str, Any]:
         """Return checked answer fields of a predictor, which must be an answer as they stand."""
         part = answer_part(answer)
+        if LATER_FIELD in answer:  # a predictor's own list must be right, which one in a text need not be
+            part[LATER_FIELD] = answer[LATER_FIELD]
         if problems := check(self.words, 1, {"clip_id": clip_id, **part}, []).problems:
             first = problems[0]
             raise HarnessError(f"clip {clip_id}: {first.field} {first.wrong}, expected {first.expected}")
