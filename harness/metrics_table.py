@@ -174,3 +174,5 @@ EXPECTED = tuple(metric for metric in METRICS if metric.is_expected)
 """Metrics that count exact probabilities, for close calls; outside the family of tests, and null without a process."""
 PUBLIC = tuple(metric for metric in METRICS if metric.leaves_sealed)
 """Metrics that may be published for a sealed split."""
+FURTHER = {"aa2": "AA@2", "aa3": "AA@3"}
+"""Keys and titles of the metrics of the second and third next operation, which are no headline and part of no other."""

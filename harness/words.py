@@ -38,6 +38,12 @@ def of_metric(metric: Metric) -> Word:
 
 TERMS = (
     Word(
+        "AA@2 and AA@3",
+        "AA@2 and AA@3 are the shares of clips whose second and third next operation is right, among those that have "
+        "one.",
+        "They are judged where a line names these operations in `next_operations`, and are part of no other number.",
+    ),
+    Word(
         "adjusted p",
         "An adjusted p is a p-value after Holm's correction for the number of tests (m) in its family.",
         "A difference is significant when its adjusted p is at most 0.05.",

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import random
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -46,26 +46,31 @@ BASELINES = {
 }
 
 
-def answers(truth: Truth, name: str, seed: int = 0) -> Iterator[dict[str, Any]]:
+def answers(truth: Truth, name: str, seed: int = 0, *, later: bool = False) -> Iterator[dict[str, Any]]:
     """Yield the prediction lines of a baseline for every clip of the truth's split, ordered by clip_id.
 
+    `later`: also name the second and third next operation, in the field next_operations.
     Raises UsageError for an unknown name, and for the oracle of a world without a process.
     """
     if name not in BASELINES:
         raise UsageError(f"unknown baseline {name!r}; there are {', '.join(BASELINES)}")
     rows = truth.connection.execute(sql(__package__, "baseline"))
     column = {description[0]: i for i, description in enumerate(rows.description)}
-    generator = random.Random(seed)
+    generator, beyond = random.Random(seed), random.Random(f"later {seed}")  # apart, so that `later` changes no answer
     while batch := rows.fetchmany(10_000):
         for row in batch:
             known = None if name == "random" else row[column[name.replace("-", "_")]]
-            answer = known or random_answer(generator, truth.operations)
+            answer: Mapping[str, Any] = known or random_answer(generator, truth.operations)
             if answer["next_operation"] is None:
                 raise UsageError(f"world {truth.world} has no process, so there is no {name}")
-            yield line(row[0], truth.operations, answer)
+            found = line(row[0], truth.operations, answer)
+            if later:
+                codes = answer["later"] if known else random_labels(beyond, truth.operations, 2)
+                found["next_operations"] = [found["next_operation"], *(truth.operations[code] for code in codes)]
+            yield found
 
 
-def line(clip_id: str, operations: tuple[str, ...], answer: dict[str, int]) -> dict[str, Any]:
+def line(clip_id: str, operations: tuple[str, ...], answer: Mapping[str, Any]) -> dict[str, Any]:
     """Return the canonical prediction line of an answer in codes."""
     return {
         "clip_id": clip_id,
@@ -77,23 +82,36 @@ def line(clip_id: str, operations: tuple[str, ...], answer: dict[str, int]) -> d
 
 def random_answer(generator: random.Random, operations: tuple[str, ...]) -> dict[str, int]:
     """Draw labels other than Unknown, and two distinct frame boundaries, each equally likely; an answer in codes."""
-    labels = [code for code, label in enumerate(operations) if label != UNKNOWN]
     # of the 126 boundaries the second is one of the other 125: stepping over the first keeps all pairs equally likely
     first, second = int(generator.random() * (CLIP_FRAMES + 1)), int(generator.random() * CLIP_FRAMES)
     second += second >= first
+    operation, following = random_labels(generator, operations, 2)
     return {
-        "operation": labels[int(generator.random() * len(labels))],
+        "operation": operation,
         "start_frame": min(first, second),
         "end_frame": max(first, second),
-        "next_operation": labels[int(generator.random() * len(labels))],
+        "next_operation": following,
     }
 
 
+def random_labels(generator: random.Random, operations: tuple[str, ...], count: int) -> list[int]:
+    """Draw codes of labels other than Unknown, each equally likely."""
+    labels = [code for code, label in enumerate(operations) if label != UNKNOWN]
+    return [labels[int(generator.random() * len(labels))] for _ in range(count)]
+
+
 def write_baseline(
-    name: str, path: str | Path, *, seed: int = 0, request: Request | None = None, **choices: Any
+    name: str,
+    path: str | Path,
+    *,
+    seed: int = 0,
+    next_operations: bool = False,
+    request: Request | None = None,
+    **choices: Any,
 ) -> int:
     """Write a baseline's submission as JSONL ("-": standard output); return the number of lines.
 
+    `next_operations`: also name the second and third next operation.
     `choices`: fields of a Request, of which `world`, `split`, `home`, `truth` and `organiser` matter here; `request`:
     the Request that they change. Raises UsageError for an unknown baseline, and for one that would tell a sealed truth.
     """
@@ -102,7 +120,7 @@ def write_baseline(
     if uses_truth:
         disclosure.refuse(request.world, f"the answers of {name}", organiser=request.organiser, home=request.home)
     with request.open(answers=uses_truth) as truth:
-        return write_lines(path, answers(truth, name, seed))
+        return write_lines(path, answers(truth, name, seed, later=next_operations))
 
 
 def write_lines(path: str | Path, rows: Iterable[dict[str, Any]]) -> int:

@@ -27,6 +27,9 @@ NAMES = ("constant", "whole-clip", "random", PROBE, "transition-prior", "oracle"
 @options.path_option(
     "--frames", folder=True, help="Show `probe` the renderings DIR/train and DIR/SPLIT; it needs them."
 )
+@options.option(
+    "--next-operations", is_flag=True, help="Also name the second and third next operation; `probe` names none."
+)
 @options.truth
 @options.organiser
 def command(name: str, path: str, frames: Path | None, world: str, split: str, **choices: Any) -> None:

@@ -12,12 +12,12 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from harness.ingestion.lines.fields import NUMBER_FIELDS, SEGMENT_FIELDS
+from harness.ingestion.lines.fields import LATER_FIELD, NUMBER_FIELDS, SEGMENT_FIELDS
 from harness.ingestion.strict_json import parse
 from harness.usage.fields import NUMBERS as USAGE_NUMBERS
 
 TURNS = ("conversations", "messages")
-_JSON_COLUMNS = ("temporal_segment", "usage", *TURNS)
+_JSON_COLUMNS = ("temporal_segment", LATER_FIELD, "usage", *TURNS)
 _NUMBER_COLUMNS = (*SEGMENT_FIELDS, *NUMBER_FIELDS, *USAGE_NUMBERS)
 _INTEGER = re.compile(r" *-?[0-9]{1,40} *")
 _DECIMAL = re.compile(r" *-?[0-9]{1,40}(\.[0-9]{0,40})?([eE][+-]?[0-9]{1,2})? *")

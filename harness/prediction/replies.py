@@ -20,7 +20,7 @@ from typing import Any, NamedTuple
 
 from harness.errors import HarnessError
 from harness.formatting import writable
-from harness.ingestion.lines.fields import SOURCES, answer_part
+from harness.ingestion.lines.fields import LATER_FIELD, SOURCES, answer_part
 from harness.ingestion.lines.line_checker import check
 from harness.ingestion.lines.model_text import read_answer, said_in
 from harness.ingestion.rows import fault_of, kind_of, to_plain
@@ -83,6 +83,8 @@ class Reader:
     def _fields(self, clip_id: str, answer: Mapping[str, Any]) -> dict[str, Any]:
         """Return checked answer fields of a predictor, which must be an answer as they stand."""
         part = answer_part(answer)
+        if LATER_FIELD in answer:  # a predictor's own list must be right, which one in a text need not be
+            part[LATER_FIELD] = answer[LATER_FIELD]
         if problems := check(self.words, 1, {"clip_id": clip_id, **part}, []).problems:
             first = problems[0]
             raise HarnessError(f"clip {clip_id}: {first.field} {first.wrong}, expected {first.expected}")
@@ -105,11 +107,21 @@ class Reader:
         following = answer.get("next_operation", answer.get("anticipated_next_operation"))
         segment = {"start_frame": row.start_frame, "end_frame": row.end_frame}
         confidences = {name: answer[name] for name in ("confidence", "next_confidence") if name in answer}
-        return {
-            "dominant_operation": self._label(row.operation, answer["dominant_operation"]),
-            "temporal_segment": None if row.start_frame is None else segment,
-            "next_operation": self._label(row.next_operation, following),
-        } | confidences
+        return (
+            {
+                "dominant_operation": self._label(row.operation, answer["dominant_operation"]),
+                "temporal_segment": None if row.start_frame is None else segment,
+                "next_operation": self._label(row.next_operation, following),
+            }
+            | confidences
+            | self._later(answer)
+        )
+
+    def _later(self, answer: Mapping[str, Any]) -> dict[str, list[str | None]]:
+        """Return next_operations where a checked answer has them."""
+        given = answer.get(LATER_FIELD)
+        spelt = given and [self._label(self.words.label(label).code, label) for label in given]
+        return {LATER_FIELD: spelt} if spelt else {}
 
     def _label(self, code: int | None, text: str | None) -> str | None:
         if code is None or text is None:

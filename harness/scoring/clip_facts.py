@@ -57,6 +57,10 @@ class ClipFacts:
             for name, column in self._fetch("sessions").items()
         }
 
+    def further(self) -> Columns:
+        """Return sums per session about the second and third next operation (sql/further.sql): column -> [G]."""
+        return {name: _sums(column, "ceiling" in name) for name, column in self._fetch("further").items()}
+
     @cached_property
     def row_of_session(self) -> np.ndarray:
         """Return the position of each session_index in `sessions`, [truth.sessions]."""

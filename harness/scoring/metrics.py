@@ -121,6 +121,16 @@ def context_gain(t: Totals) -> np.ndarray:
     return ratio(t["hidden_next_right"] - t["hidden_state_prior_right"], t["n_hidden"])
 
 
+def further(t: Totals, place: str) -> dict[str, np.ndarray]:
+    """Return value, floor and ceiling of AA@2 ("second") or AA@3 ("third"), from the sums of sql/further.sql."""
+    n = t[f"n_{place}"]
+    return {
+        "value": ratio(t[f"{place}_right"], n),
+        "floor": ratio(t[f"constant_{place}_right"], n),
+        "ceiling": ratio(t[f"{place}_ceiling_ppm"], n) / 1e6,
+    }
+
+
 def brier(t: Totals, field: str) -> np.ndarray:
     """Return the mean squared error of the stated confidence in one label, "operation" or "next"."""
     return ratio(t[f"{field}_brier_e12"] / 1e12, t[f"n_{field}_confidence"])

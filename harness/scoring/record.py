@@ -14,7 +14,7 @@ import numpy as np
 
 from harness import statistics
 from harness.formatting import plural
-from harness.metrics_table import METRICS
+from harness.metrics_table import FURTHER, METRICS
 from harness.rules import Weights
 from harness.scoring import audit, failure_modes, metrics, slices
 from harness.scoring.metrics import Totals, float_or_none
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 FORMAT = "warehouse-harness/score-1"
 RIGHT_OR_WRONG = ("oca", "tiou50", "aa1", "aa1_hidden")
 """Metrics in which a clip is right or wrong: their intervals are widened where few sessions hold either."""
+PLACES = ("second", "third")
+"""Operations after the next, as sql/further.sql names them, in the order of FURTHER."""
 NO_MAP_INTERVAL = "no interval, it is biased in samples of this size: 95% intervals held 68 to 79%"
 """Note beside mAP: interpolated precision lies above its value on many clips, by .06, .03 and .02 in simulations of 8,
 24 and 72 sessions, and delete-one-session intervals do not allow for that."""
@@ -51,6 +53,7 @@ def measure(facts: ClipFacts, weights: Weights) -> dict[str, Any]:
         "metrics": table,
         "own_prior": own_prior(sums, totals, replicates),
         "context_gain": context_gain(sums, totals, replicates),
+        "further": further(facts),
         "model_only": {name: float_or_none(value) for name, value in metrics.model_only(totals, weights).items()},
         "temporal": temporal(facts, totals, replicates),
         **{name: classification(facts, field) for name, field in FIELDS},
@@ -226,6 +229,24 @@ def context_gain(sums: Totals, totals: Totals, replicates: Totals) -> dict[str, 
     """Return AA@1 minus the second prior on hidden clips, with interval; null for a world without a process."""
     gain, deleted = metrics.context_gain(totals), metrics.context_gain(replicates)
     return with_interval(gain, deleted, sums["n_hidden"], scale=None)
+
+
+def further(facts: ClipFacts) -> dict[str, Any]:
+    """Return AA@2 and AA@3 of the answers that name them; nulls for a place that no answer names."""
+    answered = facts.single_row("further_answered")
+    sums = facts.further() if any(answered.values()) else {}  # nearly every file has none
+    return {key: _further(sums, place, answered[place]) for key, place in zip(FURTHER, PLACES, strict=True)}
+
+
+def _further(sums: Totals, place: str, answered: int) -> dict[str, Any]:
+    if not answered:
+        return dict.fromkeys(("value", "low", "high", "floor", "ceiling", "n")) | {"answered": 0}
+    totals = {name: column.sum() for name, column in sums.items()}
+    replicates = {name: totals[name] - column for name, column in sums.items()}
+    roles, n = metrics.further(totals, place), sums[f"n_{place}"]
+    row = with_interval(roles["value"], metrics.further(replicates, place)["value"], n)
+    bounds = {role: float_or_none(roles[role]) for role in ("floor", "ceiling")}
+    return row | bounds | {"n": int(n.sum()), "answered": answered}
 
 
 def overconfidence(sums: Totals, totals: Totals, replicates: Totals) -> dict[str, Any] | None:

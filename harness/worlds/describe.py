@@ -16,7 +16,7 @@ from typing import Any
 
 from harness import disclosure, statistics
 from harness.errors import UsageError, WorldError
-from harness.metrics_table import SINGLE
+from harness.metrics_table import FURTHER, SINGLE
 from harness.progress import counter
 from harness.worlds.sealing import picture_choices
 from reference.files import write_text
@@ -218,6 +218,9 @@ def describe_truth(truth: Truth) -> dict[str, Any]:
         "public": truth.public,
         "in_sample": truth.in_sample,
         "metrics": metrics,
+        "further": {
+            key: {role: row[f"{role}_{key}"] for role in ("n", "floor", "ceiling", "oracle")} for key in FURTHER
+        },
         **{name: row[name] for name in shares},
         "saturated": row["whole_clip_tiou50"] >= SATURATED_SHARE,
         "constant": _constant(truth),

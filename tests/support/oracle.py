@@ -7,12 +7,12 @@ Written from the definitions, slow on purpose. A point estimate is an exact Frac
 from the clips, once with each session deleted, and is a float. None stands for "there is no such thing".
 
 `Truth.clips`, one dict a clip: clip_id, session, clip_index, dominant_operation, start_frame, end_frame (exclusive),
-next_operation, previous_operation, cut_kind, domain, worker, randomised, off_script, ceiling_ppm, fold, state_prior,
-next_ppm (by operation), frames_hit; process_oracle works the last three out from the grammar. What follows
-from the segment (next visible, dense) is worked out here. An answer is a dict with operation, start_frame, end_frame,
-next_operation (None: abstained), confidence, next_confidence, latency_ms, source, and an outcome: answered,
-unparseable (it took its time all the same) or invalid. A clip without an answer is missing. Labels are text; one that
-the world does not know is a wrong answer like any other.
+next_operation, next_operations (up to three), previous_operation, cut_kind, domain, worker, randomised, off_script,
+ceiling_ppm, later_ceilings_ppm, fold, state_prior, next_ppm (by operation), frames_hit; process_oracle works the last
+three out from the grammar. What follows from the segment (next visible, dense) is worked out here. An answer is a dict
+with operation, start_frame, end_frame, next_operation (None: abstained), next_operations, confidence, next_confidence,
+latency_ms, source, and an outcome: answered, unparseable (it took its time all the same) or invalid. A clip without an
+answer is missing. Labels are text; one that the world does not know is a wrong answer like any other.
 """
 
 from __future__ import annotations
@@ -89,6 +89,10 @@ def fit(clips: Sequence[Mapping[str, Any]], operations: Sequence[str]) -> tuple[
         "operation": majority([clip["dominant_operation"] for clip in clips], operations),
         "segment": best_segment([(clip["start_frame"], clip["end_frame"]) for clip in clips]),
         "next_operation": majority(following, operations),
+        "later": [
+            majority([clip["next_operations"][k] for clip in clips if len(clip["next_operations"]) > k], operations)
+            for k in (1, 2)
+        ],
     }
     return constants, usual
 
@@ -140,6 +144,8 @@ def fact(truth: Truth, clip: Mapping[str, Any], line: Mapping[str, Any] | None, 
         "operation": operation,
         "given": given,
         "next": following,
+        "named": answer.get("next_operations") or [],
+        "constant_later": constant.get("later"),
         "has_segment": has_segment,
         "degenerate": degenerate,
         "usable": usable,
@@ -653,6 +659,7 @@ def record(facts: Facts, truth: Truth, weights: Sequence[Fraction] = WEIGHTS) ->
         "metrics": {name: metric(name, facts, weights) for name in HEADLINE},
         "own_prior": own_prior(facts),
         "context_gain": difference(context_gain, with_hidden_next(facts)),
+        "further": {"aa2": further(facts, 1), "aa3": further(facts, 2)},
         "model_only": model_only(facts, weights),
         "temporal": temporal(facts),
         "operation": classification(facts, truth, "dominant_operation", "operation"),
@@ -730,6 +737,26 @@ def own_prior(facts: Facts) -> dict[str, Any]:
         "own_prior_hidden": estimate(own_accuracy, with_hidden_next(facts)),
         "own_prior_gain": difference(own_gain, facts),
         "own_prior_gain_hidden": difference(own_gain, with_hidden_next(facts)),
+    }
+
+
+def further(facts: Facts, k: int) -> dict[str, Any]:
+    """Return AA@2 (k = 1) or AA@3 (k = 2) over the clips that have so many operations after them."""
+    answered = sum(len(f["named"]) > k for f in facts)
+    if not answered:
+        return dict.fromkeys(("value", "low", "high", "floor", "ceiling", "n")) | {"answered": 0}
+    having = [f for f in facts if len(f["next_operations"]) > k]
+
+    def right(facts: Facts) -> Fraction | None:
+        return mean(f["named"][k : k + 1] == f["next_operations"][k : k + 1] for f in facts)
+
+    known = having and all(f["later_ceilings_ppm"] for f in having)
+    return {
+        **estimate(right, having),
+        "floor": mean(f["constant_later"][k - 1] == f["next_operations"][k] for f in having),
+        "ceiling": mean(Fraction(f["later_ceilings_ppm"][k - 1], 1_000_000) for f in having) if known else None,
+        "n": len(having),
+        "answered": answered,
     }
 
 

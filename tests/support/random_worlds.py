@@ -68,6 +68,7 @@ def random_truth(shape: Shape, seed: int) -> list[dict[str, Any]]:
 
 def random_clip(rng: random.Random, shape: Shape, clip_id: str, place: int) -> dict[str, Any]:
     operation, *others = rng.sample(shape.labels, 3)
+    beyond = random.Random(clip_id + operation)  # so that what is drawn for the other fields stays the same
     end = CLIP_FRAMES if rng.random() < shape.share_hidden else rng.randint(1, CLIP_FRAMES - 1)
     return {
         "clip_id": clip_id,
@@ -76,6 +77,7 @@ def random_clip(rng: random.Random, shape: Shape, clip_id: str, place: int) -> d
         "start_frame": rng.randrange(end),
         "end_frame": end,
         "next_operation": others[0],
+        "next_operations": [others[0], *beyond.choices(shape.labels, k=beyond.randrange(3))],
         "previous_operation": rng.choice((None, *others)),
         "cut_kind": rng.choice(shape.cuts),
     }
@@ -101,12 +103,18 @@ def oracle_truth(world: str, split: str, home: Path) -> Truth:
             return None if code is None else labels[code]
 
         coded = ("dominant_operation", "next_operation", "previous_operation", "state_prior")
-        clips = [row | {key: label(row[key]) for key in coded} for row in rows("clips", "session_index, clip_index")]
+        clips = [
+            row
+            | {key: label(row[key]) for key in coded}
+            | {"next_operations": [label(code) for code in row["next_operations"]]}
+            for row in rows("clips", "session_index, clip_index")
+        ]
         constants = {
             row["fold"]: {
                 "operation": label(row["dominant_operation"]),
                 "segment": (row["start_frame"], row["end_frame"]),
                 "next_operation": label(row["next_operation"]),
+                "later": [label(code) for code in row["later_operations"]],
             }
             for row in rows("constants", "fold")
         }
@@ -152,6 +160,21 @@ def random_answer(rng: random.Random, truth: Truth, clip: Mapping[str, Any], ski
     }
 
 
+def with_later_operations(truth: Truth, answers: Answers, seed: int) -> Answers:
+    """Return the answers, four of five with what follows the next operation: right, another label, or none further."""
+    rng = random.Random(seed)
+    named = {}
+    for clip in truth.clips:
+        answer = answers.get(clip["clip_id"])
+        if answer is None or answer["next_operation"] is None or rng.random() < 0.2:
+            continue
+        right = [*clip["next_operations"][1:], *rng.choices(truth.operations, k=2)][:2]
+        later = [each if rng.random() < 0.6 else rng.choice((*truth.operations, *UNKNOWN_LABELS)) for each in right]
+        given = [answer["next_operation"], *later[: rng.randrange(3)]]
+        named[clip["clip_id"]] = answer | {"next_operations": given}
+    return answers | named
+
+
 def random_segment(
     rng: random.Random, clip: Mapping[str, Any], skilled: float, rare: float
 ) -> tuple[int | None, int | None]:
@@ -186,6 +209,7 @@ def line(clip_id: str, answer: Answer) -> str:
     numbers = {key: answer.get(key) for key in ("confidence", "next_confidence", "latency_ms")}
     row |= {key: float(value) for key, value in numbers.items() if value is not None}
     row |= {"source": answer["source"]} if answer.get("source") else {}
+    row |= {"next_operations": answer["next_operations"]} if answer.get("next_operations") else {}
     return json.dumps(row) + "\n"
 
 

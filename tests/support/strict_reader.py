@@ -30,6 +30,7 @@ FRAMES, DEPTH = 125, 64
 SPACE = " \t\r\n"
 OPERATION, SEGMENT, START, END = "dominant_operation", "temporal_segment", "start_frame", "end_frame"
 NEXT, ANTICIPATED = "next_operation", "anticipated_next_operation"
+LATER = "next_operations"
 ANSWER_FIELDS = (OPERATION, SEGMENT, START, END, NEXT, ANTICIPATED)
 SOURCES = ("model", "repaired", "fallback")
 LATIN = dict(zip("аеорсухіјАЕОРСТВНКМХУαορνιΑΕΟΡΤΒΗΚΜΝΙΧΥ", "aeopcyxijAEOPCTBHKMXYaopviAEOPTBHKMNIXY", strict=True)) | {
@@ -54,6 +55,8 @@ class Reading(NamedTuple):
     next_confidence_ppm: int | None = None
     latency_us: int | None = None
     source: int = 0
+    second_operation: int | None = None
+    third_operation: int | None = None
 
 
 class Line(NamedTuple):
@@ -381,7 +384,7 @@ def _reading(value: Object, clip: str, split: Split) -> Reading:
     _demand(not any(key != "raw_output" and _letters(key) == "rawoutput" and item is not None for key, item in value))
     if isinstance(said, str) and (named := _clip_in(said, split)) not in (None, clip):
         raise _Wrong(named)
-    return Reading(ANSWERED, *answer, **extras)
+    return Reading(ANSWERED, *answer, **extras, **_later(value, answer[-1], split))
 
 
 def _letters(key: str) -> str:
@@ -406,6 +409,25 @@ def _answer(value: Object, split: Split) -> tuple[int | None, int | None, int | 
     start, end = _segment(value.get(SEGMENT)) if SEGMENT in value else _flat(value)
     following = value.get(NEXT if NEXT in value else ANTICIPATED)
     return _code(value.get(OPERATION), split), start, end, _code(following, split)
+
+
+def _later(value: Object, following: int | None, split: Split) -> dict[str, int | None]:
+    """Read next_operations: one to three labels, the first that of next_operation."""
+    given = value.get(LATER) if LATER in value else None
+    if given is None:
+        return {}
+    _demand(type(given) is list and 1 <= len(given) <= 3 and all(isinstance(label, str) for label in given))
+    codes = [_code(label, split) for label in given]
+    _demand(following is not None and codes[0] == following)
+    return dict(zip(("second_operation", "third_operation"), codes[1:], strict=False))
+
+
+def _later_of_text(value: Object, following: int | None, split: Split) -> dict[str, int | None]:
+    """Read next_operations in an answer of a text: a list that is not in its form, or begins otherwise, is left out."""
+    given = value.get(LATER) if LATER in value else None
+    listed = type(given) is list and 1 <= len(given) <= 3 and all(isinstance(label, str) for label in given)
+    repeated = listed and given[0] in [item for key, item in value if key in (NEXT, ANTICIPATED)]
+    return _later(value, following, split) if repeated else {}
 
 
 def _segment(segment: Any) -> tuple[int | None, int | None]:
@@ -496,7 +518,9 @@ def _from_text(said: str, clip: str, extras: dict[str, Any], split: Split) -> Re
             if (share := _number(found, name, 1, 1_000_000)) is not None:
                 shares[f"{name}_ppm"] = share
     source = extras["source"] or (0 if alone is not None else SOURCES.index("repaired"))
-    return Reading(ANSWERED, *_answer(found, split), **extras | shares | {"source": source})
+    answer = _answer(found, split)
+    later = _later_of_text(found, answer[-1], split)
+    return Reading(ANSWERED, *answer, **extras | shares | {"source": source}, **later)
 
 
 def _names_another(said: str, clip: str, split: Split) -> bool:
@@ -533,7 +557,7 @@ def _is_answer(value: Any, split: Split) -> bool:
     if not isinstance(value, Object) or _is_refused(value):
         return False
     try:
-        _answer(value, split)
+        _later_of_text(value, _answer(value, split)[-1], split)
     except _Wrong:
         return False
     return True
@@ -609,7 +633,7 @@ def _record(header: Sequence[str], record: Sequence[str], split: Split) -> Line:
 def _cell(name: str, cell: str) -> Any:
     if cell == "" and name != "clip_id":
         return None
-    if name == SEGMENT:
+    if name in (SEGMENT, LATER):
         try:
             return _Scanner(cell).whole()
         except NotRegular:

@@ -27,6 +27,8 @@ LINES = [
     (of_a(), "a", GOOD),
     (of_a("[1, 2]", "null"), "a", (ANSWERED, 2, None, None, 4)),
     (of_a("[1, 2]", "[1.0, 2]"), "a", (INVALID,)),
+    (of_a(more=', "next_operations": ["Pack", "Tape"]'), "a", (*GOOD, None, None, None, 0, 2, None)),
+    (of_a(more=', "next_operations": ["Tape"]'), "a", (INVALID,)),
     (of_a("Tape", "taping"), "a", (ANSWERED, OTHER, 1, 2, 4)),
     (of_a("Tape", "T\u0430pe"), "a", (INVALID,)),
     (of_a(more=', "x": 1, "x": 1'), "a", (INVALID,)),

@@ -17,7 +17,7 @@ from harness.commands.terminal import IN_SAMPLE, heading, print_lines, print_not
 from harness.comparison.pairwise import short_name
 from harness.formatting import NONE, count, coverage, interval, number, plural, size
 from harness.ingestion.diagnostics import Problem
-from harness.metrics_table import METRICS, PARTS, PUBLIC
+from harness.metrics_table import FURTHER, METRICS, PARTS, PUBLIC
 from harness.report.panels.details import secondary
 from harness.report.verdict import context_words, verdict
 from harness.rules import find_rules
@@ -47,6 +47,7 @@ def print_score(record: dict[str, Any], out: Console, title: str = "submission",
         _funnel(record, out)
         _slices(record, out)
         _secondary(record, out)
+        _further(record, out)
         _usage(record, out)
         _sections(record, out)
     _audit(record, out, full)
@@ -282,6 +283,26 @@ def _secondary(record: dict[str, Any], out: Console) -> None:
             number(found.value, digits),
             interval(ends, digits) if found.low is not None else NONE,
             row.meaning,
+        )
+    out.print(made)
+
+
+def _further(record: dict[str, Any], out: Console) -> None:
+    """Print AA@2 and AA@3 where answers name these operations."""
+    rows = {key: row for key, row in record["further"].items() if row["answered"]}
+    if not rows:
+        return
+    heading(out, "The operations after the next", "on the clips that have one")
+    made = table("metric", "value", "95% interval", "floor", "ceiling", "clips", "answered", left=["metric"])
+    for key, row in rows.items():
+        made.add_row(
+            FURTHER[key],
+            number(row["value"]),
+            interval(row),
+            number(row["floor"]),
+            number(row["ceiling"]),
+            count(row["n"]),
+            count(row["answered"]),
         )
     out.print(made)
 

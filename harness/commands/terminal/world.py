@@ -8,8 +8,8 @@ from rich.console import Console
 from rich.text import Text
 
 from harness.commands.terminal import IN_SAMPLE, heading, print_lines, table, warn
-from harness.formatting import number, percent, plural, size
-from harness.metrics_table import BY_KEY
+from harness.formatting import NONE, number, percent, plural, size
+from harness.metrics_table import BY_KEY, FURTHER
 from harness.worlds.describe import ROLES
 from reference.task import DENSE_FRAMES, saturation_note
 
@@ -60,6 +60,9 @@ def _bounds(found: dict[str, Any], out: Console) -> None:
     made = table("metric", "floor", "prior", "state prior", "ceiling", "oracle scores", left=["metric"])
     for name, row in found["metrics"].items():
         made.add_row(BY_KEY[name].title, *(number(row[role]) for role in ROLES))
+    for name, row in found["further"].items():
+        if row["n"]:
+            made.add_row(FURTHER[name], number(row["floor"]), NONE, NONE, number(row["ceiling"]), number(row["oracle"]))
     out.print(made)
     hidden = found["metrics"]["aa1_hidden"]
     if hidden["state_prior"] is not None:

@@ -12,8 +12,16 @@ from typing import Any
 from harness.ingestion.confusables import code_points, hidden_characters
 from harness.ingestion.contents import text_in
 from harness.ingestion.diagnostics import Problem, quote
-from harness.ingestion.field_names import text_names
-from harness.ingestion.lines.fields import FIELDS, OPTIONAL_FIELDS, SEGMENT_FIELDS, SOURCES
+from harness.ingestion.field_names import is_truth_row, text_names
+from harness.ingestion.lines.fields import (
+    FIELDS,
+    LATER_FIELD,
+    LATER_LABELS,
+    OPTIONAL_FIELDS,
+    SEGMENT_FIELDS,
+    SOURCES,
+    is_later_list,
+)
 from harness.ingestion.lines.hints import (
     ABSTAINED,
     NOT_STATED,
@@ -70,6 +78,7 @@ class FieldCheck:
             file_start=file_start,
             file_end=file_end,
             **self._extras(),
+            **self._later(following),
         )
         usage = None if USAGE_NAMES.isdisjoint(self.value) else self._usage()
         return self.reject() if self.problems else Checked(row, [], self.notes, usage=usage)
@@ -171,6 +180,10 @@ class FieldCheck:
         if not isinstance(text, str):
             self._wrong_type(name, text, "a label or null")
             return None
+        return self._code(name, text)
+
+    def _code(self, name: str, text: str) -> int | None:
+        """Return the code of a label in the field `name`; note another spelling, and one that the world lacks."""
         label = self.words.label(text)
         if label.verdict == "normalised":
             self.notes.append(Note("normalised"))
@@ -181,6 +194,28 @@ class FieldCheck:
         elif label.verdict == "refused":
             self.problem("CHARACTERS", name, f"{quote(text)} holds {label.more}", "a label in its usual letters")
         return label.code
+
+    def _later(self, following: int | None) -> dict[str, Any]:
+        """Return Row's columns of next_operations; empty, which leaves Row's defaults, where the line has none.
+
+        `following`: the code of next_operation, which the first of the list repeats.
+        """
+        given = self.value.get(LATER_FIELD)
+        if given is None or is_truth_row(self.value):  # a row of the truth is refused as a whole
+            return {}
+        expected = f"a list of one to {LATER_LABELS} labels, the first that of next_operation"
+        if not is_later_list(given):
+            if isinstance(given, list) and len(given) > LATER_LABELS:
+                self.problem("RANGE", LATER_FIELD, f"holds {len(given)} labels", expected, "leave the others out")
+            else:
+                self._wrong_type(LATER_FIELD, given, expected, hint="leave the field out where there is none")
+            return {}
+        first, *later = [self._code(LATER_FIELD, text) for text in given]
+        if following is None or first != following:
+            wrong = f"begins with {quote(given[0])}, which is not the label in next_operation"
+            self.problem("CONFLICT", LATER_FIELD, wrong, expected, "leave the field out, or mend the first")
+        second, third = [*later, None, None][:2]
+        return {"second_operation": second, "third_operation": third}
 
     def _segment(self) -> tuple[int | None, int | None]:
         flat = [name for name in SEGMENT_FIELDS if name in self.value]

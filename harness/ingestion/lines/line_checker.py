@@ -18,6 +18,7 @@ from harness.ingestion.lines.fields import (
     ANSWERING_FIELDS,
     CLIP_NAMES,
     FIELDS,
+    LATER_FIELD,
     SEGMENT_FIELDS,
     SOURCES,
     answer_part,
@@ -67,7 +68,8 @@ class _Line(FieldCheck):
         if not self.value["raw_output"].strip():
             self.problem("MISSING", "raw_output", "holds no text", "what the model said", LENIENT)
         answer = found.value and answer_part(found.value)
-        answered = self.value | (answer or dict.fromkeys(ANSWER_FIELDS[:3]))
+        # what follows next_operation is read where that stands: in the text
+        answered = self.value | {LATER_FIELD: None} | (answer or dict.fromkeys(ANSWER_FIELDS[:3]))
         for name in ("confidence", "next_confidence"):  # that of the text counts; that of the line must be right
             if name in self.value and answered[name] is not self.value[name]:
                 self._number(name, 1, 1_000_000)

@@ -30,6 +30,8 @@ class Row(NamedTuple):
     source: int = 0
     file_start: int | None = None  # the frames as the file counts them
     file_end: int | None = None
+    second_operation: int | None = None  # the labels after the first of next_operations
+    third_operation: int | None = None
 
 
 class Note(NamedTuple):

@@ -14,6 +14,8 @@ SELECT
     if(count(*) > 1, 0, any_value(source))::UTINYINT AS source,
     if(count(*) > 1, NULL, any_value(file_start)) AS file_start,
     if(count(*) > 1, NULL, any_value(file_end)) AS file_end,
+    if(count(*) > 1, NULL, any_value(second_operation)) AS second_operation,
+    if(count(*) > 1, NULL, any_value(third_operation)) AS third_operation,
     place
 FROM predictions
 GROUP BY clip_id, place

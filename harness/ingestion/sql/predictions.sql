@@ -11,6 +11,7 @@ SELECT
     s.confidence_ppm, s.next_confidence_ppm, s.latency_us,
     s.source,                      -- 0 model, 1 repaired, 2 fallback
     s.file_start, s.file_end,      -- the frames as the file counts them, of which those above are rounded to 25 fps
+    NULL::UTINYINT AS second_operation, NULL::UTINYINT AS third_operation,   -- the screen takes no line that has them
     c.rowid AS place               -- of the clip in the truth: counting by it is cheaper than by clip_id
 FROM screened s
 JOIN truth.clips c USING (clip_id)

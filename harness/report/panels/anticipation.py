@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from harness.metrics_table import FURTHER
 from harness.report.clips import NO_ANSWER, OTHER_LABEL, Answers, Clips
 from harness.report.panels.measure import UNIT, Axis, Measure, measure
 from harness.report.typography import signed
@@ -43,7 +44,7 @@ class Matrix:
 
 @dataclass(frozen=True)
 class Anticipation:
-    """Panel data: AA@1 by part, what context adds to operation and look on hidden clips, both matrices."""
+    """Panel data: AA@1 by part, what context adds on hidden clips, both matrices, AA@2 and AA@3 where answered."""
 
     parts: list[Part]
     context: Measure
@@ -51,6 +52,7 @@ class Anticipation:
     true: Matrix
     axis: Axis
     finding: str
+    further: list[Part]
 
 
 def anticipation(record: dict[str, Any], clips: Clips, answers: Answers) -> Anticipation:
@@ -63,7 +65,7 @@ def anticipation(record: dict[str, Any], clips: Clips, answers: Answers) -> Anti
         record["sessions"],
     )
     answered, true = _matrices(clips, answers)
-    return Anticipation(parts, context, answered, true, UNIT, _finding(record, context))
+    return Anticipation(parts, context, answered, true, UNIT, _finding(record, context), _further(record))
 
 
 PARTS = (
@@ -94,6 +96,23 @@ def _headline(metrics: dict[str, Any], key: str, label: str, meaning: str) -> Pa
     row = metrics[key]
     bounds = {role: row[role] for role in ("floor", "prior", "state_prior", "ceiling")}
     return Part(label=label, meaning=meaning, measure=measure(row, f"metrics.{key}"), **bounds)
+
+
+def _further(record: dict[str, Any]) -> list[Part]:
+    """Return AA@2 and AA@3, each where some answer names the operation."""
+    return [
+        Part(
+            label=FURTHER[key],
+            meaning=f"{row['answered']:,} answers name it",
+            measure=measure(row, f"further.{key}", sessions=record["sessions"]),
+            floor=row["floor"],
+            prior=None,
+            state_prior=None,
+            ceiling=row["ceiling"],
+        )
+        for key, row in record["further"].items()
+        if row["answered"]
+    ]
 
 
 def _clips_of(clips: Clips, level: str) -> np.ndarray | None:

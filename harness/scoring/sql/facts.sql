@@ -22,6 +22,8 @@ WITH paired AS (
         p.end_frame      AS answered_end,
         p.file_start, p.file_end,                     -- the same as the file counts frames
         p.next_operation AS answered_next,
+        p.second_operation AS answered_second,        -- NULL in nearly every file
+        p.third_operation AS answered_third,
         -- P(answered next | VisibleState) in millionths: 0 where there is no answer, NULL where the world has no process
         if(c.next_ppm IS NULL, NULL, coalesce(c.next_ppm[p.next_operation::INTEGER + 1], 0))::INTEGER AS expected_ppm,
         p.confidence_ppm,

@@ -34,6 +34,19 @@ def test_mistakes_are_named(name, choices, message, tmp_path):
     assert not (tmp_path / "file.jsonl").exists()
 
 
+@pytest.mark.parametrize("name", ["constant", "random", "transition-prior", "oracle", "truth-copy"])
+def test_baselines_name_the_operations_after_the_next_on_request(name, tmp_path):
+    rows = []
+    for later in (False, True):
+        write_baseline(name, tmp_path / "file.jsonl", split="validation", next_operations=later)
+        rows.append([json.loads(line) for line in (tmp_path / "file.jsonl").open()])
+    named = [row.pop("next_operations") for row in rows[1]]
+    assert rows[0] == rows[1], "nothing else changes"
+    assert all(
+        len(labels) == 3 and labels[0] == row["next_operation"] for labels, row in zip(named, rows[0], strict=True)
+    )
+
+
 def test_the_seed_decides_random_answers(tmp_path):
     files = [tmp_path / name for name in ("a", "b", "c")]
     for file, seed in zip(files, (1, 1, 2), strict=True):

@@ -81,6 +81,7 @@ def lines_of(folder):
 # What a model says
 
 CUT = '{"dominant_operation": "put_items", "temporal_segment": {"start_fra'
+LATER = ANSWER | {"next_operations": ["Wrap", "Pack"]}
 SAID = [
     (Reply(TEXT), "model", ANSWER, "JSON alone"),
     (Reply(f"```json\n{TEXT}\n```"), "model", ANSWER, "a fence alone is no repair"),
@@ -96,6 +97,7 @@ SAID = [
     (Reply(TEXT.replace("}, ", '}, "confidence": 0.5, ')), "model", ANSWER | {"confidence": 0.5}, "says how sure"),
     (Reply(TEXT, None, 0.25, 1.0000001), "model", ANSWER | {"confidence": 0.25, "next_confidence": 1.0}, "is measured"),
     (Reply(answer=ANSWER), "model", ANSWER, "fields"),
+    (Reply(answer=ANSWER | {"next_operations": ["wrap", "PACK"]}), "model", LATER, "what follows, spelt otherwise"),
     (Reply("I think: tape", ANSWER, np.float32(0.5)), "model", ANSWER | {"confidence": 0.5}, "fields and text"),
     (Reply(""), "fallback", {}, "nothing"),
     (Reply("The worker tapes the box."), "fallback", {}, "prose alone"),

@@ -24,6 +24,7 @@ from tests.support.random_worlds import (
     oracle_truth,
     random_answers,
     random_truth,
+    with_later_operations,
     write_answers,
 )
 
@@ -315,6 +316,26 @@ def test_rule_sets_by_hand(rules, labels, tiou, degenerate, by_hand):
     expected = {"oca": labels, "aa1": labels, "tiou50": tiou, "score": F(7, 10) * labels + F(3, 10) * tiou}
     assert values == pytest.approx({name: float(value) for name, value in expected.items()}, abs=TOLERANCE)
     assert sum(row["n"] for row in record["modes"] if row["mode"] == "degenerate") == degenerate
+
+
+FURTHER = [
+    # world, rules, style, why
+    (("plain", "test"), "standard", {}, "clips with one, two and three"),
+    (("uneven", "test"), "drop-missing", {"missing": 0.4}, "sessions without a third, floors of each fold"),
+    (("few", "test"), "standard", {}, "too few sessions for an interval"),
+    (SYNTHETIC, "standard", {"skilled": 0.9}, "a world with ceilings"),
+]
+
+
+@pytest.mark.parametrize(("world", "rules", "style", "why"), FURTHER, ids=[f"{c[0][0]}: {c[3]}" for c in FURTHER])
+def test_agreement_about_the_operations_after_the_next(world, rules, style, why, home, truth_of, tmp_path):
+    truth = truth_of(*world)
+    answers = with_later_operations(truth, random_answers(truth, seed=len(why), **style), seed=1)
+    file = write_answers(tmp_path / "answers.jsonl", answers)
+    record = harness.score(file, world=world[0], split=world[1], rules=rules, home=home).record
+    facts = oracle.make_facts(truth, answers, oracle.RULES[rules])
+    oracle.compare({"aa2": oracle.further(facts, 1), "aa3": oracle.further(facts, 2)}, record["further"], why)
+    assert all(0 < row["answered"] < row["n"] for row in record["further"].values())
 
 
 def test_agreement_of_other_weights(home, truth_of, tmp_path):

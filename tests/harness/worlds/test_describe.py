@@ -7,6 +7,7 @@ import pytest
 from harness.worlds import describe
 from reference.process.split import build_split
 from reference.process.world import load_world
+from reference.truth.store import open_truth
 
 
 @pytest.fixture(scope="module")
@@ -51,6 +52,25 @@ def test_figures_counted_from_the_clips(info):
         given = set(range(answer["start_frame"], answer["end_frame"]))
         hits += len(shown & given) / len(shown | given) >= 0.5
     assert info["metrics"]["tiou50"]["floor"] == pytest.approx(hits / len(clips))
+
+
+def test_operations_after_the_next_are_counted_from_the_clips(info):
+    """The majority of train stands in the constants; the ceiling is the mean over the clips that have one."""
+    with open_truth() as truth:
+        rows = truth.connection.execute(
+            "SELECT next_operations, later_ceilings_ppm, later_oracle FROM truth.clips"
+        ).fetchall()
+        [(majority,)] = truth.connection.execute("SELECT later_operations FROM truth.constants").fetchall()
+    for place, key in enumerate(("aa2", "aa3")):
+        having = [row for row in rows if len(row[0]) > place + 1]
+        true = [row[0][place + 1] for row in having]
+        expected = {
+            "n": len(having),
+            "floor": true.count(majority[place]) / len(having),
+            "ceiling": sum(row[1][place] for row in having) / 1e6 / len(having),
+            "oracle": sum(row[2][place] == label for row, label in zip(having, true, strict=True)) / len(having),
+        }
+        assert info["further"][key] == pytest.approx(expected)
 
 
 def test_canonical_world_measures_no_anticipation():

@@ -246,7 +246,7 @@ REFUSED = [
     ({"paint_out": ("table", "worker")}, "'worker' cannot be painted out; slip, items, table can"),
     ({"split": "exam"}, "world warehouse-v1 has no split 'exam'"),
     ({"split": "train", "domains": ("noise",)}, "split train has no session in noise"),
-    ({"world": "nowhere"}, "no world 'nowhere'; there are canonical-v1, warehouse-v1, or give the path"),
+    ({"world": "nowhere"}, "no world 'nowhere'; there are canonical-v1, warehouse-v1, warehouse-v2, or give the path"),
     ({"video": "x.mp4"}, "a video needs its start"),
     ({"video": "x.mp4", "video_start_ms": 5}, "world warehouse-v1 draws its own pictures"),
     ({"video": "x.mp4", "video_start_ms": 5, "domains": ("clean",)}, "a recording has no domains"),

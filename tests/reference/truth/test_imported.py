@@ -124,7 +124,7 @@ def test_export_again_is_the_same_file(home, tmp_path):
     import_world([first], home, name="again")
     describe.export("again", "test", second, include_test=True)
     lost = ("domain_seen", "randomised", "off_script", "ceiling", "oracle_next", "prior_next", "look")
-    lost += ("state_prior", "next_ppm", "frames_hit")
+    lost += ("state_prior", "next_ppm", "later_ceilings_ppm", "later_oracle", "frames_hit")
 
     def lines(path):
         return [{k: v for k, v in json.loads(line).items() if k not in lost} for line in path.read_text().splitlines()]
@@ -169,8 +169,8 @@ def test_leave_one_session_out(home, tmp_path):
         tape = truth.connection.execute(usual, [code("Tape")]).fetchall()
     # of equals the earlier operation, the lowest start, the lowest end: [0, e) hits [3, 90) when 2 (e - 3) >= 90
     tie, majority = (code("Tape"), code("Wrap")), (code("Tape"), code("Label"))
-    assert [(operation, following) for _, operation, _, _, following in constants] == [tie, tie, majority]
-    assert {(start, end) for _, _, start, end, _ in constants} == {(0, 48)}
+    assert [(operation, following) for _, operation, _, _, following, _ in constants] == [tie, tie, majority]
+    assert {(start, end) for _, _, start, end, *_ in constants} == {(0, 48)}
     assert tape == [(code("Label"),)] * 3
 
 

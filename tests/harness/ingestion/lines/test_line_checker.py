@@ -110,6 +110,7 @@ JUNK = (
     '":',
     '"clip_id": "x", ',
     ', "confidence": 0.5',
+    ', "next_operations": ["Pack"]',
     ', "x": {}',
     '"raw_output":',
     ', "raw_output": "y"',
@@ -212,6 +213,13 @@ AGREEMENT = [
     (json.dumps(line(wait_ms=-0.5, ttft_ms="1")), ("RANGE", "TYPE")),
     (json.dumps(line(finish_reason=3, served_model=["m"])), ("TYPE", "TYPE")),
     (json.dumps(line(served_model="m" * 1001)), ("RANGE",)),
+    (json.dumps(line(next_operations=None)), ()),
+    (json.dumps(line(next_operation="Pack", next_operations=["Pack"])), ()),
+    (json.dumps(line(next_operation="Pack", next_operations=["Pack", "Kitting", "Tape"])), ()),
+    (json.dumps(line(next_operation="Pack", next_operations=[])), ("TYPE",)),
+    (json.dumps(line(next_operation="Pack", next_operations="Pack")), ("TYPE",)),
+    (json.dumps(line(next_operation="Pack", next_operations=["Pack", None])), ("TYPE",)),
+    (json.dumps(line(next_operation="Pack", next_operations=["Pack", "Tape", "Wrap", "Label"])), ("RANGE",)),
     (json.dumps(line(clip_id=...)), ("MISSING",)),
     (json.dumps(line(clip_id=7)), ("TYPE",)),
     (json.dumps(line(clip_id=None)), ("TYPE",)),
@@ -256,6 +264,43 @@ def test_the_schema_is_one_and_its_examples_are_good_lines():
     for example in published["examples"]:
         jsonschema.validate(example, published)
         assert check_line(WORDS, 1, json.dumps(example)).problems == []
+
+
+BEYOND_THE_SCHEMA = [
+    # next_operation, next_operations, code of the problem or None, codes of the second and third, why
+    ("Pack", [" pack", "TAPE"], None, (2, None), "other spellings of the labels"),
+    ("Kitting", ["Kitting", "Tape", "Kitting"], None, (2, 255), "labels that the world does not know"),
+    ("Pack", ["Tape", "Pack"], "CONFLICT", (None, None), "begins with another label"),
+    (None, ["Pack", "Tape"], "CONFLICT", (None, None), "the next operation is abstained from"),
+    ("Pack", ["Pack", "T\u0430pe"], "CHARACTERS", (None, None), "a letter that looks like a"),
+]
+
+
+@pytest.mark.parametrize(
+    "following, given, code, later, why", BEYOND_THE_SCHEMA, ids=[c[-1] for c in BEYOND_THE_SCHEMA]
+)
+def test_what_follows_the_next_operation(following, given, code, later, why, tmp_path):
+    text = json.dumps(line(next_operation=following, next_operations=given))
+    checked = check_line(WORDS, 1, text)
+    assert [problem.code for problem in checked.problems] == ([code] if code else []), why
+    assert (checked.row.second_operation, checked.row.third_operation) == later
+    assert not screened([text], tmp_path, WORDS), "the screen leaves such lines to the checker"
+
+
+TEXTS = [
+    # next_operations in an answer of a model's text, codes of the second and third, why
+    (["Pack", "Tape", "Wrap"], (2, 5), "in its form"),
+    (["Tape", "Pack"], (None, None), "begins otherwise, so it is left out"),
+    ("Tape, then Wrap", (None, None), "no list, so it is left out"),
+]
+
+
+@pytest.mark.parametrize("given, later, why", TEXTS, ids=[case[-1] for case in TEXTS])
+def test_what_follows_the_next_operation_in_a_text(given, later, why):
+    said = json.dumps(line(clip_id=..., next_operation="Pack", next_operations=given))
+    checked = check_line(WORDS, 1, json.dumps({"clip_id": CLIPS[0], "raw_output": said, "next_operations": ["Idle"]}))
+    assert checked.problems == [] and checked.row.next_operation == 4, why
+    assert (checked.row.second_operation, checked.row.third_operation) == later
 
 
 VALUES = [
