@@ -42,7 +42,7 @@ HEAVY = (
     "tests/harness/commands/test_command_lines.py",
     "tests/harness/comparison/test_leaderboard_diff.py",
     "tests/harness/comparison/test_pairwise.py::test_small_worlds",
-    "tests/harness/scoring/test_audit.py::test_the_best_possible_model_is_hardly_ever_suspected",
+    "tests/harness/scoring/test_audit.py::test_answers_from_the_frames_are_hardly_ever_suspected",
     "tests/harness/scoring/test_oracle.py::test_agreement[canonical-v1",
     "tests/harness/scoring/test_oracle.py::test_agreement[half-known",
     "tests/harness/scoring/test_oracle.py::test_agreement[many-labels",
