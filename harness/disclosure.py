@@ -34,6 +34,11 @@ def check_request(world: str, entrant: str | None, name: str | None, rules: Rule
     if not entrant or name is not None:
         own = "a name of one's own is refused" if name is not None else "scorings are logged by entrant"
         raise UsageError(f"{world} is sealed, and {own}: --as NAME takes one that its organiser listed")
+    check_rules(world, rules, weights)
+
+
+def check_rules(world: str, rules: Rules, weights: Weights) -> None:
+    """Raise UsageError for rules or weights of a sealed split by which single clips could be told apart."""
     if rules != STANDARD or weights != AA40:
         raise UsageError(f"{world} is sealed, and other rules or weights would reveal single clips")
 

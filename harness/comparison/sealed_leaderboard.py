@@ -13,6 +13,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
+from harness import disclosure
 from harness.comparison.leaderboard import score_folder
 from harness.disclosure import PUBLIC_PARTS
 from harness.errors import SubmissionError, UsageError
@@ -42,6 +43,7 @@ def leaderboard(folder: Path, request: Request) -> dict[str, Any]:
     """
     seal = locate(request.world, request.home).seal
     assert seal is not None
+    disclosure.check_rules(seal.name, request.rules, request.weights)  # sums of other weights are no ladder of these
     read_entrants(seal)  # without a list nobody is scored, which is no fault of an entry's
     inside = replace(request, organiser=True)
     entries, unranked = score_folder(folder, inside)

@@ -15,6 +15,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from harness import disclosure
 from harness.cards import TRAINING
 from harness.comparison.pairwise import score_operand
 from harness.comparison.running import in_words
@@ -53,6 +54,7 @@ def watch(
     `against`. `choices` are `name` and `training` of a report.
     """
     _need_lines(file)
+    disclosure.refuse(request.world, "a report clip by clip", organiser=request.organiser, home=request.home)
     other = None if against is None else score_operand(against, request)
     size = -1
     while True:

@@ -28,7 +28,7 @@ DIMENSION_TITLES = {"next_operation": "next", "next_visible": "next is", "sessio
 TOP_MODES, TOP_SLICES, BAD_LINES = 3, 5, 10
 BAR = 24
 LEGEND = (
-    "floor: best constant; prior: knows operation, memorised order; state: box, too; ceiling: all that frames tell; "
+    "floor: best constant; prior: knows operation, memorised order;{state} ceiling: all that frames tell; "
     "skill: way from prior (else floor) to ceiling"
 )
 REST = "--full: slices, calibration, known failures and more; `harness words`: the words"
@@ -129,12 +129,13 @@ def _signature(record: dict[str, Any], out: Console) -> None:
 
 
 def _metrics(record: dict[str, Any], out: Console) -> None:
-    made = table("metric", "value", "95% interval", "floor", "prior", "state", "ceiling", "skill", left=["metric"])
     known = {key for key, row in record["metrics"].items() if row["value"] is not None}
     shown = [  # a screen holds no more
         metric for metric in METRICS if not metric.is_expected or (metric.hidden_only and metric.key in known)
     ]
     rows = [record["metrics"][metric.key] for metric in shown]
+    state = ["state"] if any(row["state_prior"] is not None for row in rows) else []  # without a process there is none
+    made = table("metric", "value", "95% interval", "floor", "prior", *state, "ceiling", "skill", left=["metric"])
     for metric, row in zip(shown, rows, strict=True):
         made.add_row(
             metric.title,
@@ -142,13 +143,13 @@ def _metrics(record: dict[str, Any], out: Console) -> None:
             interval(row) + ("*" if row["one_sided"] else ""),
             number(row["floor"]),
             number(row["prior"]),
-            number(row["state_prior"]),
+            *(number(row["state_prior"]) for _ in state),
             number(row["ceiling"]),
             number(row["skill"], 2),
         )
     out.print(made)
     _context(record, out)
-    remark(out, LEGEND)
+    remark(out, LEGEND.format(state=" state: box, too;" if state else ""))
     if any(row["one_sided"] for row in rows):
         remark(out, "* one-sided: every clip right, or none")
     for note in dict.fromkeys(note for row in rows if row["note"] for note in row["note"].split("; ")):

@@ -106,7 +106,7 @@ def _frame_limit(found: dict[str, Any], out: Console) -> None:
 
 def _detectable(found: dict[str, Any], out: Console) -> None:
     if not found["detectable"]:
-        warn(out, f"{found['sessions']} sessions: intervals and tests are not supported")
+        warn(out, f"{plural(found['sessions'], 'session')}: intervals and tests are not supported")
         return
     heading(out, "Detectable differences", "power 0.80 at 5%; one of two models right on a share d of clips")
     made = table("d", "smallest difference")

@@ -58,12 +58,8 @@ class Anticipation:
 def anticipation(record: dict[str, Any], clips: Clips, answers: Answers) -> Anticipation:
     """Make the panel of one entry."""
     parts = _parts(record, clips)
-    context = measure(
-        record["context_gain"],
-        "context_gain",
-        record["metrics"]["aa1_hidden"]["n"],
-        record["sessions"],
-    )
+    hidden = record["metrics"]["aa1_hidden"]
+    context = measure(record["context_gain"], "context_gain", hidden["n"], hidden["sessions"])
     answered, true = _matrices(clips, answers)
     return Anticipation(parts, context, answered, true, UNIT, _finding(record, context), _further(record))
 

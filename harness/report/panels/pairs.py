@@ -103,13 +103,15 @@ def _pair(gathered: Gathered, a: int, b: int, row: dict[str, Any], cut: Cut) -> 
         if tests[name]["difference"] is not None
     ]
     forest = cut.differences(a, b)
+    paired = gathered.field.paired
+    of_run_1 = ["Counts and parts of the split are of run 1."] if max(paired.k[a], paired.k[b]) > 1 else []
     groups = [Group(title, list(parts)) for title, parts in groupby(forest, lambda part: part.title)]
     return Pair(
         a=a,
         b=b,
         names=(row["a"], row["b"]),
         kind=row["verdict"]["kind"],
-        sentence=f"{row['verdict']['sentence']} {row['about']}",
+        sentence=" ".join([row["verdict"]["sentence"], row["about"], *of_run_1]),
         needed=row["verdict"]["needed"],
         differences=differences,
         counts=row["counts"],

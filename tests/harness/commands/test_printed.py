@@ -39,6 +39,7 @@ def test_a_world_without_a_process_has_no_exact_probabilities(where):
     text = printed(print_score, record)
     assert record["metrics"]["aa1_hidden_expected"]["n"] == SESSIONS * CLIPS
     assert record["metrics"]["aa1_hidden_expected"]["note"] == "not known, because this world has no process"
+    assert "floor prior ceiling skill" in text and "state:" not in text
     assert "hidden expected" not in text and "no clip that it counts" not in text
 
 

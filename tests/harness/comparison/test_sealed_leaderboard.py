@@ -15,6 +15,8 @@ from harness.comparison import sealed_leaderboard
 from harness.errors import SubmissionError, UsageError
 from harness.report import gather, public
 from harness.report.verify import verify
+from harness.report.watch import watch
+from harness.rules import Weights
 from harness.scoring.request import Request
 from harness.worlds import sealing
 from reference.process.world import world_file
@@ -60,6 +62,19 @@ def request(place):
 
 def score(board, name):
     return next(row["metrics"]["score"]["value"] for row in board["entries"] if row["name"] == name)
+
+
+@pytest.mark.parametrize("other", [{"weights": Weights(oca=0.123, tiou50=0.123, aa1=0.754)}, {"rules": "drop-missing"}])
+def test_other_rules_and_weights_are_refused(place, truth, tmp_path, other):
+    """Sums of larger integers would be "better" than those that stand, whatever the answers."""
+    submit(tmp_path, truth, "x", 0.3)
+    with pytest.raises(UsageError, match="other rules or weights would reveal"):
+        sealed_leaderboard.leaderboard(tmp_path, Request.of(request(place), **other))
+
+
+def test_watching_is_refused_at_once(place, tmp_path):
+    with pytest.raises(UsageError, match="is sealed"):
+        watch(tmp_path / "x.jsonl", tmp_path / "x.html", request(place), seconds=1, say=print, rest=pytest.fail)
 
 
 def test_only_what_may_leave_is_there(place, truth, tmp_path):

@@ -12,6 +12,7 @@ from harness import statistics
 from harness.cards import read_card, run_files
 from harness.comparison.pairwise import METHOD_OF_RUNS
 from harness.errors import UsageError
+from harness.report import data, gather
 from harness.rules import AA40
 from harness.scoring.methods import mean
 from harness.scoring.record import headline
@@ -103,6 +104,8 @@ def test_methods_are_compared_with_the_error_of_runs(place, request_):
     files = harness.compare(*(place / name / "runs" / "1.jsonl" for name in ("good", "poor")), request=request_)
     assert "two files, not about the two methods" in files["pairs"][0]["about"]
     assert [entry["name"] for entry in files["entries"]] == ["good run 1", "poor run 1"]
+    page = data.page(gather.gather_comparison([place / "good", place / "poor"], request_))
+    assert page.pairs[0].sentence.endswith("Counts and parts of the split are of run 1.")
     mixed = harness.compare(place / "good", place / "poor" / "runs" / "1.jsonl", request=request_)["pairs"][0]
     assert "one file of poor run 1" in mixed["about"]
 

@@ -91,7 +91,7 @@ def points(record):
         "map": record["detection"]["map"]["value"],
         "segmental": {name: row["value"] for name, row in record["segmental"].items()},
         "ece": [record["calibration"][field]["ece"] for field in ("operation", "next")],
-        "brier": [record["calibration"][field]["brier"] for field in ("operation", "next")],
+        "brier": [record["calibration"][field]["brier"]["value"] for field in ("operation", "next")],
         "area": [record["calibration"][field]["risk_coverage_area"] for field in ("operation", "next")],
         "latency": {name: row for name, row in record["latency"].items() if name != "n"},
         "modes": {row["mode"]: [row["share"], row["gain"], row["field_gain"]] for row in record["modes"]},
@@ -221,7 +221,8 @@ def test_all_missing_is_0_without_a_division_by_it(plain):
     assert all(metric["low"] == 0 < metric["high"] and metric["one_sided"] for metric in metrics)
     assert record["coverage"] == 0
     assert [row["mode"] for row in record["modes"]] == ["missing"] and record["modes"][0]["gain"] == pytest.approx(1)
-    assert record["calibration"] == {"operation": None, "next": None} and record["latency"] is None
+    assert record["calibration"] == dict.fromkeys(("operation", "next", "overconfidence"))
+    assert record["latency"] is None
 
 
 def test_all_abstained_is_0(plain):
@@ -251,7 +252,8 @@ def test_model_only_counts_fallback_answers_as_wrong(plain):
     wrong = {"operation": "Taping", "start_frame": 9, "end_frame": 3, "next_operation": "Kitting"}
     without = {name: row | (wrong if row["source"] == "fallback" else {}) for name, row in answers.items()}
     record = plain.score(answers).record
-    assert record["model_only"] == pytest.approx(values(plain.score(without).record))
+    judged = plain.score(without).record["metrics"]
+    assert record["model_only"] == pytest.approx({name: row["value"] for name, row in judged.items()})
     assert record["model_only"]["oca"] < record["metrics"]["oca"]["value"]
     for source in ("repaired", "fallback"):
         assert record["submission"]["sources"][source] == sum(row["source"] == source for row in answers.values())
