@@ -28,6 +28,7 @@ PARTS = (
     "served_model",
     "serving",
     "described_api",
+    "memory_under_load",
 )
 WORKERS = 2
 LIMIT_S = 1_100
