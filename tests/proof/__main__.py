@@ -32,7 +32,7 @@ PARTS = (
 )
 WORKERS = 2
 LIMIT_S = 1_100
-"""A part that takes longer is ended and counts as crashed: the whole proof takes some 20 minutes."""
+"""A part that takes longer is ended and counts as crashed: the whole proof takes some 25 minutes."""
 
 INTRODUCTION = """\
 # Proof of hardness
