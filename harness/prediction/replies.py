@@ -134,6 +134,7 @@ def _facts_of_service(reply: Reply, asked: Asked | None) -> dict[str, Any]:
         "finish_reason": _label_of_service(reply.finish_reason),
         "served_model": _label_of_service(reply.served_model),
         "ttft_ms": None if reply.ttft_ms is None else round(reply.ttft_ms, 3),
+        "model_ms": None if reply.model_ms is None else round(reply.model_ms, 3),
     }
     return {name: value for name, value in found.items() if value is not None}
 
@@ -179,7 +180,7 @@ def _check_service(clip_id: str, reply: Reply) -> None:
     for name in ("finish_reason", "served_model"):
         if not isinstance(getattr(reply, name), str | None):
             raise HarnessError(f"clip {clip_id}: {name} is {kind_of(getattr(reply, name))}, expected a text or None")
-    for name in ("ttft_ms", "latency_ms"):
+    for name in ("ttft_ms", "model_ms", "latency_ms"):
         value = getattr(reply, name)
         if value is not None and not (isinstance(value, int | float) and 0 <= value <= MOST):
             raise HarnessError(f"clip {clip_id}: {name} {value!r:.80}, expected milliseconds up to {MOST:,}")
