@@ -15,7 +15,7 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from harness.errors import HarnessError
@@ -25,6 +25,7 @@ from harness.ingestion.lines.line_checker import check
 from harness.ingestion.lines.model_text import read_answer, said_in
 from harness.ingestion.rows import fault_of, kind_of, to_plain
 from harness.ingestion.vocabulary import UNKNOWN_LABEL, Vocabulary
+from harness.masking import Mask
 from harness.prediction.floors import Floors, NoFloors
 from harness.prediction.predictor import Answer, Reply
 from harness.usage.fields import MOST, TOKENS
@@ -123,6 +124,13 @@ class Reader:
             kept = self.operation_in(reply.text or "") is not None
             own = {"confidence": reply.confidence if kept else None}
         return {name: value for name, value in own.items() if value is not None}
+
+
+def without_secrets(line: Mapping[str, Any], mask: Mask, operations: Sequence[str]) -> dict[str, Any]:
+    """Return a prediction line whose texts hold no secret that the model repeats; names of operations stay."""
+    texts = ("raw_output", "dominant_operation", "next_operation", "finish_reason", "served_model")
+    own = {name: line[name] for name in texts if line.get(name)}
+    return {**line} | {name: mask.text(text) for name, text in own.items() if text not in operations}
 
 
 def _facts_of_service(reply: Reply, asked: Asked | None) -> dict[str, Any]:

@@ -2,7 +2,9 @@
 
 Clients send all that the server takes, without a pause: pictures and videos, whole and damaged ones, on every route. A
 whole clip must get its own answer, a damaged one a documented status. Every few seconds the memory of the process
-and of its decoding processes, and its open files, are read: `python -m tests.proof.memory_under_load [--scale 1] [--seed 1]`.
+and of its decoding processes, and its open files, are read.
+
+Run from the repository root: `python -m tests.proof.memory_under_load [--scale 1] [--seed 1]`.
 
 Counted as disagreements: other answers, and medians of the last fifth of the time above those of the second fifth
 by more than GROWN_MB or GROWN_FILES. The row's peak is the server's, not the client's.
