@@ -34,7 +34,7 @@ from harness.serving.operations import WorldFloors, read_operations
 from harness.serving.refusal import Refusal
 from reference.rendering.artifacts import SIDES
 from reference.rendering.prompt import task_prompt, times_s
-from reference.task import CLIP_FRAMES, DEFAULT_WORLD
+from reference.task import CLIP_FRAMES, DEFAULT_WORLD, UNKNOWN
 from reference.video.samplers import SAMPLERS, uniform_indices
 
 BLIND = Wants(PICTURES[0], SIDES[0])
@@ -178,7 +178,7 @@ class Service:
             "model": self.name,
             "card": without_folders(loaded.facts.card),
             "card_sha256": loaded.card_sha256,
-            "operations": list(loaded.labels.operations),
+            "operations": [label for label in loaded.labels.operations if label != UNKNOWN],
             "meanings": dict(loaded.labels.meanings),
             "wants": None if wants is None else wants._asdict(),
             "batch_size": loaded.batch_size,
