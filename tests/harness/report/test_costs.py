@@ -41,7 +41,7 @@ def board(paper, tmp_path_factory):
     def add(name, lines, **run):
         hand.entry(folder / name, name, lines, "paper", digest, run=run)
 
-    add("good", asked(2000, 1000), price=[4, 100], unanswered={"timeout": 2})  # 12 x 0.005 dollars
+    add("good", asked(2000, 1000, model_ms=1500.25), price=[4, 100], unanswered={"timeout": 2})  # 12 x 0.005 dollars
     add("cheap", asked(100, 500, wrong=6), price=[1, 50])  # 12 x 0.001 dollars
     add("slow", asked(9000, 500, wrong=3, usage=None))
     add(
