@@ -114,8 +114,9 @@ class Chat:
         assert self._server is not None
         begun = time.perf_counter()
         try:
-            value = await self._server.post("/chat/completions", body)
-            return to_reply(value, (time.perf_counter() - begun) * 1000)
+            received = await self._server.post("/chat/completions", body)
+            latency_ms = (time.perf_counter() - begun) * 1000
+            return to_reply(received.value, latency_ms)._replace(model_ms=received.model_ms)
         except NotAnswered as failure:
             raise NotAnswered(failure.kind, self._mask(failure.words), failure.retry_after) from None
 

@@ -241,7 +241,7 @@ def to_reply(value: str | dict[str, Any], latency_ms: float) -> Reply:
     answer, text = answer_part(value), value.get("text")
     if text is None and not answer:
         raise NotAnswered("unreadable reply", f"no text, answer fields or error in {json.dumps(value)}")
-    names = ("confidence", "next_confidence", "usage", "finish_reason", "served_model", "ttft_ms")
+    names = ("confidence", "next_confidence", "usage", "finish_reason", "served_model", "ttft_ms", "model_ms")
     said = {name: value[name] for name in names if value.get(name) is not None}
     own = value.get("latency_ms")
     return Reply(text=text, answer=answer or None, latency_ms=latency_ms if own is None else own, **said)

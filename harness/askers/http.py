@@ -13,7 +13,7 @@ import re
 import time
 from collections.abc import Callable, Mapping
 from email.utils import parsedate_to_datetime
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
@@ -28,7 +28,15 @@ REPLY_BYTES = 8 * 2**20
 TRANSIENT = (408, 409, 424, 425, 500, 502, 503, 504)
 BAD = (400, 413, 414, 415, 422, 431)
 QUOTA = re.compile(r"insufficient_quota|credit balance", re.IGNORECASE)
+MODEL_TIME = re.compile(r"(?:^|,)\s*model;dur=(\d{1,8}(?:\.\d{1,6})?)\s*(?:,|$)", re.ASCII)
 RATE = re.compile(r"(?:(\d+(?:\.\d+)?)h)?(?:(\d+(?:\.\d+)?)m(?!s))?(?:(\d+(?:\.\d+)?)s)?(?:(\d+(?:\.\d+)?)ms)?")
+
+
+class Received(NamedTuple):
+    """JSON of a reply, and the milliseconds that the model took where the header Server-Timing has them as `model`."""
+
+    value: Any
+    model_ms: float | None = None
 
 
 class Server:
@@ -44,10 +52,10 @@ class Server:
 
     async def get(self, path: str) -> Any:
         """Return the JSON reply to a GET. Raises NotAnswered."""
-        return await self._send("GET", path, None)
+        return (await self._send("GET", path, None)).value
 
-    async def post(self, path: str, body: bytes) -> Any:
-        """Return the JSON reply to a POST of JSON. Raises NotAnswered."""
+    async def post(self, path: str, body: bytes) -> Received:
+        """Return the reply to a POST of JSON. Raises NotAnswered."""
         return await self._send("POST", path, body)
 
     async def close(self) -> None:
@@ -55,7 +63,7 @@ class Server:
         for transport in self._made:
             await transport.aclose()
 
-    async def _send(self, method: str, path: str, body: bytes | None) -> Any:
+    async def _send(self, method: str, path: str, body: bytes | None) -> Received:
         headers = self._endpoint.headers | ({} if body is None else {"Content-Type": "application/json"})
         url = f"{self._endpoint.url}{path}"
         transport = self._free.pop() if self._free else self._new()
@@ -76,7 +84,7 @@ class Server:
             self._free.append(transport)
         if response.status_code == 200 and content is not None:
             try:
-                return json.loads(content)
+                return Received(json.loads(content), _model_ms(response.headers))
             except (ValueError, RecursionError):
                 raise NotAnswered("unreadable reply", f"no JSON: {_text(content)}") from None
         raise _failure(response, content or b"")
@@ -99,6 +107,12 @@ async def _read(response: httpx.Response) -> bytes | None:
         if size > REPLY_BYTES:
             return None if response.status_code == 200 else b"".join(parts)
     return b"".join(parts)
+
+
+def _model_ms(headers: Mapping[str, str]) -> float | None:
+    """Return the time of `model` in a header such as `decode;dur=11.4, model;dur=41.2`, None where there is none."""
+    found = MODEL_TIME.search(headers.get("server-timing", ""))
+    return float(found[1]) if found else None
 
 
 def _failure(response: httpx.Response, content: bytes) -> NotAnswered:

@@ -23,7 +23,8 @@ ACCESS, LIMITS = "Who may ask", "Limits"
     "--model",
     required=True,
     metavar="NAME:REST",
-    help="Serve this model: finetune:RUN_DIR, python:MODULE:FUNCTION, baseline:NAME.",
+    help="Serve this model: finetune:RUN_DIR, python:MODULE:FUNCTION, baseline:NAME; or ask the one of openai:NAME or "
+    "command:LINE.",
 )
 @options.option("--host", default="127.0.0.1", show_default=True, metavar="ADDRESS", help="Listen at this address.")
 @options.option(

@@ -36,6 +36,7 @@ _FORMS = {
     "finish_reason": _TEXT,
     "served_model": _TEXT,
     "ttft_ms": _NUMBER,
+    "model_ms": _NUMBER,
 }
 USAGE_PATTERN = "".join(f'(?:"{name}": ?{_FORMS[name]}(?:, ?|$))?' for name in FIELDS)
 """The plain form of the fields that say what an answer cost; its groups are named in sql/usage_said.sql."""

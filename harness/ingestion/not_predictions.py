@@ -263,6 +263,11 @@ OBJECTS = (
 )  # fmt: skip
 FOLDERS = (
     # a name in the folder, what the folder is, what to do
+    (
+        "predictions.jsonl.part",
+        "a run of harness predict that is not finished",
+        "the same command asks about the rest; its predictions.jsonl.part holds the answers so far",
+    ),
     ("predictions.jsonl", "an entry", "pass its predictions.jsonl"),
     ("card.toml", "an entry", "pass its prediction file"),
     ("dataset_dict.json", "a data set that Hugging Face datasets saved", "load it, and write its rows with to_json"),

@@ -44,10 +44,9 @@ class Reply(NamedTuple):
     that holds no answer the harness answers (`source` is then `fallback`); fields that are no answer are an error of
     the predictor and stop the run. Confidences are probabilities that the operation, and the next one, is right.
 
-    What a server says of its work goes into the line as it is. `usage`: tokens by
-    `harness.usage.fields.TOKENS`; `served_model`: the name by
-    which the server answers; `ttft_ms`: time to the first token; `latency_ms`: time of the answer itself, where the
-    model knows it better than whoever asked.
+    What a server says of its work goes into the line as it is. `usage`: tokens by `harness.usage.fields.TOKENS`;
+    `served_model`: the name by which the server answers; `ttft_ms`: time to the first token; `model_ms`: time that the
+    model itself took; `latency_ms`: time of the answer itself, where the model knows it better than whoever asked.
     """
 
     text: str | None = None
@@ -59,6 +58,7 @@ class Reply(NamedTuple):
     served_model: str | None = None
     ttft_ms: float | None = None
     latency_ms: float | None = None
+    model_ms: float | None = None
 
 
 Answer = Reply | Mapping[str, Any] | str

@@ -15,7 +15,7 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from harness.errors import HarnessError
@@ -25,6 +25,7 @@ from harness.ingestion.lines.line_checker import check
 from harness.ingestion.lines.model_text import read_answer, said_in
 from harness.ingestion.rows import fault_of, kind_of, to_plain
 from harness.ingestion.vocabulary import UNKNOWN_LABEL, Vocabulary
+from harness.masking import Mask
 from harness.prediction.floors import Floors, NoFloors
 from harness.prediction.predictor import Answer, Reply
 from harness.usage.fields import MOST, TOKENS
@@ -137,6 +138,13 @@ class Reader:
         return {name: value for name, value in own.items() if value is not None}
 
 
+def without_secrets(line: Mapping[str, Any], mask: Mask, operations: Sequence[str]) -> dict[str, Any]:
+    """Return a prediction line whose texts hold no secret that the model repeats; names of operations stay."""
+    texts = ("raw_output", "dominant_operation", "next_operation", "finish_reason", "served_model")
+    own = {name: line[name] for name in texts if line.get(name)}
+    return {**line} | {name: mask.text(text) for name, text in own.items() if text not in operations}
+
+
 def _facts_of_service(reply: Reply, asked: Asked | None) -> dict[str, Any]:
     """Return what the server, and the asking, say of the answer: usage, finish_reason, served_model, times."""
     found = {
@@ -146,6 +154,7 @@ def _facts_of_service(reply: Reply, asked: Asked | None) -> dict[str, Any]:
         "finish_reason": _label_of_service(reply.finish_reason),
         "served_model": _label_of_service(reply.served_model),
         "ttft_ms": None if reply.ttft_ms is None else round(reply.ttft_ms, 3),
+        "model_ms": None if reply.model_ms is None else round(reply.model_ms, 3),
     }
     return {name: value for name, value in found.items() if value is not None}
 
@@ -191,7 +200,7 @@ def _check_service(clip_id: str, reply: Reply) -> None:
     for name in ("finish_reason", "served_model"):
         if not isinstance(getattr(reply, name), str | None):
             raise HarnessError(f"clip {clip_id}: {name} is {kind_of(getattr(reply, name))}, expected a text or None")
-    for name in ("ttft_ms", "latency_ms"):
+    for name in ("ttft_ms", "model_ms", "latency_ms"):
         value = getattr(reply, name)
         if value is not None and not (isinstance(value, int | float) and 0 <= value <= MOST):
             raise HarnessError(f"clip {clip_id}: {name} {value!r:.80}, expected milliseconds up to {MOST:,}")

@@ -15,6 +15,7 @@ from typing import Any
 
 from harness.formatting import count, in_words, p_value, plural
 from harness.statistics import ALPHA
+from harness.usage.words import milliseconds
 
 BOUNDARY_LINE_FRAMES = 10
 SLOW_SECONDS = 10
@@ -134,7 +135,7 @@ def json_breakdown(record: dict[str, Any]) -> Section:
 
 
 def latency(record: dict[str, Any]) -> Section:
-    """Return the latency in milliseconds of the answers that state one."""
+    """Return the latency in milliseconds of the answers that state one: of a served model, as the client saw it."""
     row = record["latency"]
     if row is None:
         return section(False, "no answer states latency_ms")
@@ -142,4 +143,10 @@ def latency(record: dict[str, Any]) -> Section:
         f"p50 is {row['p50_ms']:.0f} ms, p95 {row['p95_ms']:.0f} ms; "
         f"{row['share_above_10s']:.1%} of {count(row['n'])} answers took longer than {SLOW_SECONDS} s"
     )
+    usage = record.get("usage") or {}
+    if usage.get("served_models"):
+        text += ", as the client saw them"
+    if own := usage.get("model"):
+        times = f"{milliseconds(own['p50_ms'])} (p50), {milliseconds(own['p95_ms'])} (p95)"
+        text += f"; its server says that the model itself took {times}"
     return section(True, text, **row)

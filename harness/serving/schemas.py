@@ -49,6 +49,7 @@ class PredictionResponse(BaseModel):
     finish_reason: str | None = None
     served_model: str | None = None
     ttft_ms: Milliseconds | None = None
+    model_ms: Milliseconds | None = None
     request_id: str
     card_sha256: Annotated[str, Field(description="digest of the model's card, which /info shows")]
 

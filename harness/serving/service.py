@@ -16,7 +16,7 @@ import numpy as np
 
 from harness.errors import HarnessError, UsageError
 from harness.masking import mask_of_model
-from harness.prediction.asker import AGAIN, NotAnswered, is_asker
+from harness.prediction.asker import AGAIN, CLIP, NotAnswered, is_asker
 from harness.prediction.facts import Facts
 from harness.prediction.floors import Floor
 from harness.prediction.loop.batches import no_replies
@@ -24,7 +24,7 @@ from harness.prediction.model_code import ModelCode, no_silent_exit
 from harness.prediction.models import find, name_of, to_predictor
 from harness.prediction.own_clips.labels import Labels
 from harness.prediction.predictor import Predictor, Question, Reply, Wants, without_pictures
-from harness.prediction.replies import Reader
+from harness.prediction.replies import Reader, without_secrets
 from harness.serving.batching import Answered, Ask, Batcher, Line
 from harness.serving.elsewhere import Elsewhere
 from harness.serving.intake.decoding import ClipIn, Decoders
@@ -34,7 +34,7 @@ from harness.serving.operations import WorldFloors, read_operations
 from harness.serving.refusal import Refusal
 from reference.rendering.artifacts import SIDES
 from reference.rendering.prompt import task_prompt, times_s
-from reference.task import CLIP_FRAMES, DEFAULT_WORLD
+from reference.task import CLIP_FRAMES, DEFAULT_WORLD, UNKNOWN
 from reference.video.samplers import SAMPLERS, uniform_indices
 
 BLIND = Wants(PICTURES[0], SIDES[0])
@@ -159,8 +159,8 @@ class Service:
         except Exception as error:
             self.metrics.model_failures.inc()
             self._log(json.dumps({"failure": self.mask.message(str(error) or type(error).__name__)[:2000]}))
-            if isinstance(error, NotAnswered) and error.ends == AGAIN:
-                again = min(60, math.ceil(error.retry_after or 1))
+            if isinstance(error, NotAnswered) and error.ends != CLIP:  # a key that is refused is no clip's fault
+                again = min(60, math.ceil(error.retry_after or (1 if error.ends == AGAIN else 60)))
                 raise Refusal(503, "the model behind this server does not answer now", None, again) from None
             raise Refusal(500, "the model failed on this clip") from None
         self.metrics.answers.labels(answered.line["source"]).inc()
@@ -178,7 +178,7 @@ class Service:
             "model": self.name,
             "card": without_folders(loaded.facts.card),
             "card_sha256": loaded.card_sha256,
-            "operations": list(loaded.labels.operations),
+            "operations": [label for label in loaded.labels.operations if label != UNKNOWN],
             "meanings": dict(loaded.labels.meanings),
             "wants": None if wants is None else wants._asdict(),
             "batch_size": loaded.batch_size,
@@ -245,7 +245,9 @@ class Service:
             with self._code.called(failure, own=HarnessError):
                 loaded.predictor.prepare(question, loaded.labels.operations)
         for line in self._ask(loaded, [question]):
-            if isinstance(line, Exception):
+            if isinstance(line, NotAnswered) and line.ends == AGAIN:
+                self._note(f"{self.model} does not answer yet: {line}")  # it has agreed already
+            elif isinstance(line, Exception):
                 raise HarnessError(f"{self.model} does not answer: {line}")
         self._decoders.warm(wants or BLIND)
 
@@ -281,17 +283,17 @@ class Service:
         latency_ms = (time.perf_counter() - begun) * 1000 / len(batch)
         if fault or len(replies) != len(batch):
             raise HarnessError(fault or f"the model gave {len(replies)} replies to {len(batch)} questions")
-        return [_line(loaded.reader, clip, reply, latency_ms) for clip, reply in zip(clips, replies, strict=True)]
+        return [self._line(loaded, clip, reply, latency_ms) for clip, reply in zip(clips, replies, strict=True)]
 
-
-def _line(reader: Reader, clip: str, reply: Any, latency_ms: float) -> Line | Exception:
-    """Return the prediction line of a reply, or why it is none."""
-    if isinstance(reply, Exception):
-        return reply
-    try:
-        return reader.line(clip, reply, latency_ms)
-    except HarnessError as error:
-        return error
+    def _line(self, loaded: Loaded, clip: str, reply: Any, latency_ms: float) -> Line | Exception:
+        """Return the prediction line of a reply, without secrets that the model repeats, or why it is none."""
+        if isinstance(reply, Exception):
+            return reply
+        try:
+            found = loaded.reader.line(clip, reply, latency_ms)
+        except HarnessError as error:
+            return error
+        return without_secrets(found, self.mask, loaded.labels.operations)
 
 
 def _series(given: Any) -> Iterable[Reply]:

@@ -1,8 +1,8 @@
 """Fields of a prediction line that say what an answer cost: their names, their ranges, and the check of each.
 
 `usage` holds the tokens of the answer's request. `attempts` counts the requests that it took, `wait_ms` is the time
-from the first of them until the one that was answered began, `ttft_ms` the time until that one's first token. No answer
-is scored by any of them.
+from the first of them until the one that was answered began, `ttft_ms` the time until that one's first token, and
+`model_ms` what the model itself took of that one's time, as the server states it. No answer is scored by any of them.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ from reference.task import round_half_up
 
 TOKENS = ("input_tokens", "output_tokens", "reasoning_tokens", "cached_tokens")
 """Members of `usage`; the last two are parts of output and input."""
-TIMES = ("wait_ms", "ttft_ms")
+TIMES = ("wait_ms", "ttft_ms", "model_ms")
 NUMBERS = ("attempts", *TIMES)
 TEXTS = ("finish_reason", "served_model")
-FIELDS = ("usage", "attempts", "wait_ms", "finish_reason", "served_model", "ttft_ms")
+FIELDS = ("usage", "attempts", "wait_ms", "finish_reason", "served_model", "ttft_ms", "model_ms")
 """The fields in the order of a line that is read fast: behind `source`, and before `raw_output`."""
 NAMES = frozenset(FIELDS)
 MOST = 1_000_000_000
@@ -36,6 +36,7 @@ class Usage(NamedTuple):
     attempts: int | None = None
     wait_us: int | None = None
     ttft_us: int | None = None
+    model_us: int | None = None
     finish_reason: str | None = None
     served_model: str | None = None
 
@@ -87,6 +88,7 @@ def usage_of(line: Mapping[str, Any], fault: Callable[[Fault], None], extra: Cal
         attempts=number(line, "attempts", "attempts"),
         wait_us=number(line, "wait_ms", "wait_ms", 1_000),
         ttft_us=number(line, "ttft_ms", "ttft_ms", 1_000),
+        model_us=number(line, "model_ms", "model_ms", 1_000),
         finish_reason=text("finish_reason"),
         served_model=text("served_model"),
     )

@@ -61,7 +61,8 @@ class UsageTable:
         reasons, models = (self._counts(name) for name in ("finish_reasons", "served_models"))
         self._connection.execute("DROP TABLE usage")
         self.made = False
-        if not (row["n"] or row["n_attempts"] or row["n_wait"] or row["n_ttft"] or reasons or models):
+        times = row["n_wait"] or row["n_ttft"] or row["n_model"]
+        if not (row["n"] or row["n_attempts"] or times or reasons or models):
             return None
         section = empty_section()
         section |= {"n": row["n"], "share": row["n"] / answers if answers else None}
@@ -70,8 +71,9 @@ class UsageTable:
         if section["attempts"]:
             section["attempts"]["repeated"] = row["repeated"]
         section["wait_ms"] = _total(row["wait_us"] / 1000, row["n_wait"])
-        if row["n_ttft"]:
-            section["ttft"] = {"n": row["n_ttft"], "p50_ms": row["ttft_p50_ms"], "p95_ms": row["ttft_p95_ms"]}
+        for name in ("ttft", "model"):
+            if n := row[f"n_{name}"]:
+                section[name] = {"n": n, "p50_ms": row[f"{name}_p50_ms"], "p95_ms": row[f"{name}_p95_ms"]}
         return section | {"finish_reasons": reasons, "served_models": models}
 
     def _counts(self, name: str) -> dict[str, int]:
@@ -92,6 +94,7 @@ def empty_section() -> dict[str, Any]:
         "attempts": None,
         "wait_ms": None,
         "ttft": None,
+        "model": None,
         "finish_reasons": {},
         "served_models": {},
         "unanswered": {},

@@ -59,3 +59,8 @@ def cost_words(section: Section) -> str:
     if attempts and attempts["repeated"]:
         parts.append(f"{plural(attempts['repeated'], 'clip')} took more than one attempt")
     return ", ".join(parts)
+
+
+def milliseconds(value: float) -> str:
+    """Return a time as text, such as 1,234 ms or 0.12 ms."""
+    return f"{value:,.0f} ms" if value >= 10 else f"{value:.2g} ms"

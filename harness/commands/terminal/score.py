@@ -22,7 +22,7 @@ from harness.report.panels.details import secondary
 from harness.report.verdict import context_words, verdict
 from harness.rules import find_rules
 from harness.scoring.rounding import rounding_note
-from harness.usage.words import cost_words, dollars, unanswered_words
+from harness.usage.words import cost_words, dollars, milliseconds, unanswered_words
 
 DIMENSION_TITLES = {"next_operation": "next", "next_visible": "next is", "session_kind": "session"}
 TOP_MODES, TOP_SLICES, BAD_LINES = 3, 5, 10
@@ -313,6 +313,11 @@ TOTALS = (("input_tokens", "input tokens"), ("output_tokens", "output tokens"),
           ("attempts", "attempts"), ("wait_ms", "waiting before the answered request, ms"))  # fmt: skip
 
 
+def _percentiles(times: dict[str, Any]) -> str:
+    slow = f", {times['share_above_10s']:.1%} above 10 s" if "share_above_10s" in times else ""
+    return f"{milliseconds(times['p50_ms'])} (median), {milliseconds(times['p95_ms'])} (95th percentile){slow}"
+
+
 def _usage(record: dict[str, Any], out: Console) -> None:
     """Print what the answers cost, where lines or card say so."""
     section = record.get("usage")
@@ -324,8 +329,12 @@ def _usage(record: dict[str, Any], out: Console) -> None:
         if total := section[name]:
             made.add_row(title, count(total["n"]), f"{total['sum']:,.0f}", f"{total['mean']:,.2f}")
     out.print(made)
-    if ttft := section["ttft"]:
-        out.print(f"first token after {ttft['p50_ms']:,.0f} ms (median), {ttft['p95_ms']:,.0f} ms (95th percentile)")
+    if latency := record["latency"]:
+        seen = ", as the client saw it" if section["served_models"] else ""
+        out.print(f"latency {_percentiles(latency)}{seen}")
+    for name, title in (("model", "of that the model itself took"), ("ttft", "first token after")):
+        if times := section[name]:
+            out.print(f"{title} {_percentiles(times)}")
     if price := section["price"]:
         per = f"${price['input']:g} in and ${price['output']:g} out a million tokens"
         out.print(f"price {dollars(price['dollars'])}, {dollars(1000 * price['per_clip'])} for 1,000 clips, at {per}")

@@ -5,7 +5,7 @@ WITH extracted AS (
     SELECT regexp_extract(
         said, '^(?:' || getvariable('usage_pattern') || ')$',
         ['input_tokens', 'output_tokens', 'reasoning_tokens', 'cached_tokens', 'attempts', 'wait_ms', 'finish_reason',
-         'served_model', 'ttft_ms']) AS x
+         'served_model', 'ttft_ms', 'model_ms']) AS x
     FROM submission_lines
 )
 SELECT
@@ -16,6 +16,7 @@ SELECT
     TRY_CAST(x.attempts AS BIGINT) AS attempts,
     floor(TRY_CAST(x.wait_ms AS DOUBLE) * 1e3 + 0.5)::BIGINT AS wait_us,
     floor(TRY_CAST(x.ttft_ms AS DOUBLE) * 1e3 + 0.5)::BIGINT AS ttft_us,
+    floor(TRY_CAST(x.model_ms AS DOUBLE) * 1e3 + 0.5)::BIGINT AS model_us,
     nullif(x.finish_reason, '') AS finish_reason,
     nullif(x.served_model, '') AS served_model
 FROM extracted

@@ -15,7 +15,7 @@ from harness.formatting import plural
 from harness.prediction.asker import WORDS, NotAnswered
 from harness.prediction.journal import Journal, Line
 from harness.prediction.predictor import Answer
-from harness.prediction.replies import Asked
+from harness.prediction.replies import Asked, without_secrets
 from harness.prediction.run import Run
 
 
@@ -103,9 +103,7 @@ def line(run: Run, clip_id: str, answer: Answer, latency_ms: float, asked: Asked
 
     with run.code.called(failure, own=HarnessError):
         found = run.reader.line(clip_id, answer, latency_ms, asked)
-    texts = ("raw_output", "dominant_operation", "next_operation", "finish_reason", "served_model")
-    own = {name: found[name] for name in texts if found.get(name)}
-    return found | {name: run.mask.text(text) for name, text in own.items() if text not in run.split.floors.operations}
+    return without_secrets(found, run.mask, run.split.floors.operations)
 
 
 def unanswered_by_kind(unanswered: Mapping[str, str]) -> dict[str, int]:

@@ -15,7 +15,7 @@ from harness.comparison.leaderboard import Entry
 from harness.formatting import in_words
 from harness.report.gather import Gathered
 from harness.report.panels.measure import Axis, Measure, axis_over, measure
-from harness.usage.words import dollars, kinds_words
+from harness.usage.words import dollars, kinds_words, milliseconds
 
 LEAST = 1e-9
 """Smallest price or latency that has a place on a logarithmic axis."""
@@ -57,7 +57,9 @@ class Cost:
     per_thousand: float | None  # dollars for a thousand clips
     p50_ms: float | None
     p95_ms: float | None
+    above_10s: float | None  # share of the answers that state a latency
     ttft_ms: float | None
+    model_ms: float | None
     attempts: float | None  # a clip
     unanswered: int | None
     kinds: str
@@ -107,7 +109,7 @@ def costs(gathered: Gathered) -> Costs | None:
     rows = [_cost(place, entry) for place, entry in enumerate(entries)]
     pictures = [
         _picture(PRICE, [(row, row.per_thousand) for row in rows], lambda x: f"{dollars(x)} for 1,000 clips"),
-        _picture(LATENCY, [(row, row.p50_ms) for row in rows], lambda x: f"{_ms(x)} a clip"),
+        _picture(LATENCY, [(row, row.p50_ms) for row in rows], lambda x: f"{milliseconds(x)} a clip"),
     ]
     stated = [row for row, entry in zip(rows, entries, strict=True) if "usage" in entry.score.record or row.p50_ms]
     return Costs(stated, [picture for picture in pictures if picture])
@@ -132,16 +134,14 @@ def _cost(place: int, entry: Entry) -> Cost:
         per_thousand=1000 * price["per_clip"] if price else None,
         p50_ms=latency["p50_ms"] if latency else None,
         p95_ms=latency["p95_ms"] if latency else None,
+        above_10s=latency["share_above_10s"] if latency else None,
         ttft_ms=of("ttft", "p50_ms"),
+        model_ms=of("model", "p50_ms"),
         attempts=of("attempts", "mean"),
         unanswered=sum(usage["unanswered"].values()) if usage else None,
         kinds=kinds_words(usage) if usage else "",
         served=", ".join(usage["served_models"]) if usage else "",
     )
-
-
-def _ms(value: float) -> str:
-    return f"{value:,.0f} ms" if value >= 10 else f"{value:.2g} ms"
 
 
 def _picture(

@@ -9,7 +9,9 @@ SELECT
     count(*) FILTER (attempts > 1) AS repeated,
     count(wait_us) AS n_wait, coalesce(sum(wait_us), 0)::BIGINT AS wait_us,
     count(ttft_us) AS n_ttft,
-    quantile_disc(ttft_us, 0.50) / 1000.0 AS ttft_p50_ms, quantile_disc(ttft_us, 0.95) / 1000.0 AS ttft_p95_ms
+    quantile_disc(ttft_us, 0.50) / 1000.0 AS ttft_p50_ms, quantile_disc(ttft_us, 0.95) / 1000.0 AS ttft_p95_ms,
+    count(model_us) AS n_model,
+    quantile_disc(model_us, 0.50) / 1000.0 AS model_p50_ms, quantile_disc(model_us, 0.95) / 1000.0 AS model_p95_ms
 FROM usage
 JOIN predictions p USING (clip_id)
 WHERE p.outcome <> 2

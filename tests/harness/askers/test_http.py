@@ -21,7 +21,7 @@ def ask(url):
     async def one():
         server = Server(Endpoint.of(url, None))
         try:
-            return to_reply(await server.post("/chat/completions", BODY), 1.0)
+            return to_reply((await server.post("/chat/completions", BODY)).value, 1.0)
         finally:
             await server.close()
 

@@ -251,6 +251,11 @@ def test_an_adapter_that_is_asked_for_reads_what_it_gets(truth, tmp_path):
 
 FOLDERS = [
     # a file in a folder, what is said of the folder
+    (
+        "predictions.jsonl.part",
+        "it is a run of harness predict that is not finished: the same command asks about the rest; its "
+        "predictions.jsonl.part holds the answers so far",
+    ),
     ("predictions.jsonl", "it is an entry: pass its predictions.jsonl"),
     (
         "dataset_dict.json",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+
 import pytest
 
 from harness.report import data, gather, verify, write
@@ -23,23 +25,30 @@ def asked(latency, tokens, wrong=0, **cost):
     ]
 
 
-@pytest.fixture
-def board(tmp_path):
-    """Three entries that state tokens (two of them a price) and one that states a latency alone."""
-    home, folder = tmp_path / "home", tmp_path / "board"
-    digest = hand.world("paper", ROWS, tmp_path, home)
+@pytest.fixture(scope="module")
+def paper(tmp_path_factory):
+    """Request of a world of ROWS, and the digest of its truth."""
+    folder = tmp_path_factory.mktemp("paper")
+    digest = hand.world("paper", ROWS, folder, folder / "home")
+    return Request(world="paper", home=folder / "home"), digest
+
+
+@pytest.fixture(scope="module")
+def board(paper, tmp_path_factory):
+    """Three entries that state tokens (two of them a price) and one that states a latency alone: only to be read."""
+    (request, digest), folder = paper, tmp_path_factory.mktemp("board")
 
     def add(name, lines, **run):
         hand.entry(folder / name, name, lines, "paper", digest, run=run)
 
-    add("good", asked(2000, 1000), price=[4, 100], unanswered={"timeout": 2})  # 12 x 0.005 dollars
+    add("good", asked(2000, 1000, model_ms=1500.25), price=[4, 100], unanswered={"timeout": 2})  # 12 x 0.005 dollars
     add("cheap", asked(100, 500, wrong=6), price=[1, 50])  # 12 x 0.001 dollars
     add("slow", asked(9000, 500, wrong=3, usage=None))
     add(
         "local",
         [{k: v for k, v in line.items() if k in hand.right(ROWS[0]) or k == "latency_ms"} for line in asked(50, 1, 9)],
     )
-    return folder, Request(world="paper", home=home)
+    return folder, request
 
 
 def test_the_panel_holds_prices_latencies_and_who_is_best_for_them(board):
@@ -65,6 +74,18 @@ def test_the_panel_holds_prices_latencies_and_who_is_best_for_them(board):
     )
 
 
+def test_served_latency_is_told_apart_from_the_models_own(paper, tmp_path):
+    request, digest = paper
+    hand.entry(tmp_path, "served", asked(12_000, 500, model_ms=40.5), "paper", digest)
+    gathered = gather.gather_report(tmp_path / "predictions.jsonl", request)
+    [row] = data.page(gathered).costs.rows
+    assert (row.p50_ms, row.p95_ms, row.above_10s, row.model_ms) == (12_000, 12_000, 1, 40.5)
+    assert gathered.entries[0].score.record["sections"]["latency"]["text"] == (
+        "p50 is 12000 ms, p95 12000 ms; 100.0% of 12 answers took longer than 10 s, as the client saw them; "
+        "its server says that the model itself took 40 ms (p50), 40 ms (p95)"
+    )
+
+
 def test_one_entry_has_a_table_and_no_picture(board):
     folder, request = board
     costs = data.page(gather.gather_report(folder / "good" / "predictions.jsonl", request)).costs
@@ -82,7 +103,7 @@ def test_a_page_without_costs_has_no_trace_of_them(board, tmp_path):
 
 @pytest.mark.parametrize("kind", ["leaderboard", "report", "compare"])
 def test_a_page_with_costs_is_verified_and_another_price_is_named(kind, board, tmp_path):
-    folder, request = board
+    folder, request = shutil.copytree(board[0], tmp_path / "board"), board[1]
     path = tmp_path / "page.html"
     files = [folder / name / "predictions.jsonl" for name in ("good", "cheap")]
     if kind == "leaderboard":
@@ -119,10 +140,9 @@ def test_logarithmic_axes(values, ends, ticks, place):
     assert (axis.at(ends[0] / 2), axis.at(ends[1] * 2)) == (0, 100)
 
 
-def test_numbers_beside_points_do_not_stand_on_each_other(board):
+def test_numbers_beside_points_do_not_stand_on_each_other(board, paper, tmp_path):
     """Four entries of one price and score have their numbers in four places."""
-    folder, request = board
-    digest = gather.gather_leaderboard(folder, request).field.facts["truth_digest"]
+    folder, (request, digest) = shutil.copytree(board[0], tmp_path / "board"), paper
     for name in ("twin-1", "twin-2", "twin-3"):
         hand.entry(folder / name, name, asked(2000, 1000), "paper", digest, run={"price": [4, 100]})
     costs = data.page(gather.gather_leaderboard(folder, request)).costs
@@ -142,12 +162,11 @@ def started():
 
 
 @pytest.mark.parametrize("scheme, width", [("light", 360), ("dark", 1280)])
-def test_the_panel_in_a_browser(scheme, width, board, started, tmp_path):
+def test_the_panel_in_a_browser(scheme, width, board, paper, started, tmp_path):
     """No fault for those who do not see, nothing beyond the edge, targets of 24 px, keyboard, hostile text as text."""
     from axe_playwright_python.sync_playwright import Axe
 
-    folder, request = board
-    digest = gather.gather_leaderboard(folder, request).field.facts["truth_digest"]
+    folder, (request, digest) = shutil.copytree(board[0], tmp_path / "board"), paper
     lines = asked(700, 800, 2, served_model="<img src=x onerror=bad()>" * 3)
     kinds = {"<script>bad()</script>": 4, "no-spaces-anywhere-in-this-kind-of-failure": 1}
     hand.entry(folder / "rude", "rude", lines, "paper", digest, run={"price": [2, 9], "unanswered": kinds})

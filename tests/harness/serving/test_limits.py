@@ -215,6 +215,7 @@ def test_a_failure_is_no_answer_and_fails_one_clip_alone():
     assert codes == [200, 200, 200, 500, 200, 500, 500, 200, 200, 200]
     assert found[4]["source"] == "fallback" and found[4]["raw_output"] == "nothing that is an answer"
     assert found[4]["dominant_operation"] in info["operations"]  # the constant answer of the world
+    assert "Unknown" not in info["operations"], "no clip has it, and no model may answer it"
     assert found[7]["source"] == "fallback" and found[7]["dominant_operation"] == "Tape"
     assert max(map(len, model.calls)) > 1
     assert 'harness_answers_total{source="fallback"} 2.0' in metrics and "harness_model_failures_total 4.0" in metrics

@@ -26,6 +26,7 @@ COSTS = (
         "finish_reason": "stop",
         "served_model": "m1",
         "ttft_ms": 100,
+        "model_ms": 90,
     },
     {
         "usage": {"input_tokens": 2000, "output_tokens": 300, "reasoning_tokens": 50},
@@ -48,6 +49,7 @@ SECTION = {
     "attempts": {"n": 3, "sum": 5, "mean": 5 / 3, "repeated": 1},
     "wait_ms": {"n": 2, "sum": 1500.5, "mean": 750.25},
     "ttft": {"n": 2, "p50_ms": 100, "p95_ms": 300.5},
+    "model": {"n": 1, "p50_ms": 90, "p95_ms": 90},
     "finish_reasons": {"length": 1, "stop": 1},
     "served_models": {"m1": 2, "m2": 1},
     "unanswered": {},

@@ -49,6 +49,7 @@ OPTIONAL = {
     "finish_reason": ["stop", "length", "é, "],
     "served_model": ["my/model-1", "a, 'ttft_ms': 1"],
     "ttft_ms": [12, 0.5],
+    "model_ms": [7, 0.25],
     "raw_output": ["Tape", "", 'said "Tape"\n', '{"a": 1}', "é\u2028😀", 'a, "raw_output": b', None],
 }
 
@@ -173,7 +174,7 @@ def screened(lines: list[str], folder, words=WORDS, usage=False) -> dict[int, tu
 
 @pytest.mark.parametrize("usage", [False, True])
 def test_the_screen_passes_nothing_that_the_checker_rejects_and_reads_the_same_values(usage, tmp_path):
-    generator = random.Random(20)
+    generator = random.Random(21)
     good = [a_line(generator, usage) for _ in range(MUTANTS // 4)]
     lines = good + [mutated(generator.choice(good), generator) for _ in range(MUTANTS)]
     passed = screened(lines, tmp_path, usage=usage)
@@ -210,7 +211,7 @@ AGREEMENT = [
     (json.dumps(line(usage={"input_tokens": 1_000_000_001})), ("RANGE",)),
     (json.dumps(line(attempts=0)), ("RANGE",)),
     (json.dumps(line(attempts="2")), ("TYPE",)),
-    (json.dumps(line(wait_ms=-0.5, ttft_ms="1")), ("RANGE", "TYPE")),
+    (json.dumps(line(wait_ms=-0.5, ttft_ms="1", model_ms=-1)), ("RANGE", "TYPE", "RANGE")),
     (json.dumps(line(finish_reason=3, served_model=["m"])), ("TYPE", "TYPE")),
     (json.dumps(line(served_model="m" * 1001)), ("RANGE",)),
     (json.dumps(line(next_operations=None)), ()),
