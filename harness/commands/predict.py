@@ -168,7 +168,7 @@ asking = options.apply(
     "--repeats",
     type=click.IntRange(min=2),
     metavar="K",
-    help="Ask K times, and make an entry of the method: its value is the mean. {run} in the model's name and in "
+    help="Ask K times and write an entry of the method: its value is the mean. {run} in the model's name and in "
     "options is the number of the run, such as --seed {run}.",
 )
 @options.option(
