@@ -27,6 +27,12 @@ def test_what_is_given_away_is_found(splits):
     assert leaks.leaks(leaks.control(*splits, SHUFFLES, ITERATIONS)).all()
 
 
+def test_the_place_of_a_window_is_no_leak():
+    train, test = leaks.windows(leaks.PASSING, "train", sessions=96), leaks.windows(leaks.PASSING, "test", sessions=72)
+    assert len(test.clips) > 400 and len(set(test.features[:, 0].tolist())) > 100
+    assert not leaks.leaks(leaks.search(train, test, SHUFFLES, ITERATIONS)).any()
+
+
 def test_features_name_no_session(splits):
     """Test is listed by id: its place follows from the id alone, and nothing else differs between clips."""
     _, test = splits
