@@ -41,7 +41,7 @@ def command(submission: str, **choices: Any) -> None:
     Example:
       harness submit submission.jsonl --name my-vlm
       harness submit submission.jsonl --name my-vlm --replace --lenient
-      harness submit trained/ --name my-vlm
+      harness submit trained/ --name my-method
     """
     from harness.cards import RUNS
     from harness.prediction.submit import submit
