@@ -22,6 +22,7 @@ import textwrap
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from difflib import SequenceMatcher
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -180,6 +181,13 @@ def adapter_table() -> str:
     return "| `--adapter` | reads |\n|---|---|\n" + "\n".join(rows) + "\n"
 
 
+def gate_section(title: str, start: str) -> str:
+    """Return the tables of a section of the page that `make gates` writes, from the line that begins so."""
+    page = (ROOT / "tests" / "gates" / "README.md").read_text(encoding="utf-8")
+    section = page.partition(f"\n## {title}\n")[2].partition("\n**The gate")[0]
+    return section[section.index(f"\n{start}") + 1 :].rstrip("\n") + "\n"
+
+
 def gate_tables() -> str:
     """Return the coverage of the interval gate, a row for sessions alike and a column for a p, and that with domains.
 
@@ -213,6 +221,8 @@ GENERATED: dict[str, tuple[str, Callable[[], str]]] = {
     "commands": ("docs/commands.md", command_reference),
     "words": ("docs/words.md", glossary),
     "coverage": ("docs/intervals.md", gate_tables),
+    "boards": ("docs/intervals.md", partial(gate_section, "Boards and pairs", 'False "below"')),
+    "foresight": ("docs/worlds.md", partial(gate_section, "Foresight", "|")),
 }
 """Marker -> the file that holds it, and what belongs there."""
 
