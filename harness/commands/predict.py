@@ -222,7 +222,7 @@ def command(
       harness predict --model openai:NAME --url http://localhost:8000/v1 -o mine/
       harness predict --model baseline:constant -o submissions/floor/
       harness predict --model baseline:random --option seed=7 -o random/
-      harness predict --model baseline:random --option seed={run} --repeats 3 -o r3
+      harness predict --model baseline:random --option seed={run} --repeats 3 -o k
     """
     from harness.prediction.predict import predict, summary_lines, try_out
 

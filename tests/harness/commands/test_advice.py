@@ -95,7 +95,7 @@ MISTYPED = [
     (("SCORE", "x.jsonl"), "Did you mean 'score'?"),
     (("world", "infoo"), "Did you mean 'info'?"),
     (("score", "x.jsonl", "--wrold", WORLD), "Did you mean '--world'?"),
-    (("world", "info", "warehouse"), "did you mean warehouse-v1?"),
+    (("world", "info", "warehouse-1"), "did you mean warehouse-v1?"),
     (("world", "info", WORLD.upper()), f"did you mean {WORLD}?"),
     (("score", "my-vml"), "my-vml: No such file or directory; did you mean submissions/my-vlm/?"),
     (("compare", "my_vlm", "constant"), "did you mean submissions/my-vlm/?"),
