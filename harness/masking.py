@@ -288,7 +288,7 @@ def _closing(text: str, at: int, delimiter: str) -> int:
     """Return the end of a text in quotes, behind the closing one; the end of all where it is cut off."""
     if len(delimiter) == 1:
         shell = f"{_SHELL}|" if delimiter == "'" else ""
-        # What ends the text always follows, so that nothing is tried twice. No possessive repeat: Python 3.11.2 errs in it.
+        # What ends the text always follows, so that nothing is tried twice. Possessive repeats err in Python 3.11.2.
         inside = rf"(?:{shell}[^{delimiter}\\]|\\.|{delimiter}(?!{_END}))*(?:{delimiter}|\Z|\\\Z)"
         found = re.compile(inside, re.DOTALL).match(text, at)
     else:
