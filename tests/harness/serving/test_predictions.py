@@ -16,7 +16,6 @@ from tests.support.serving import (
     LABELS,
     ByColour,
     answer_about,
-    by_colour,
     form,
     picture,
     pictures,
@@ -247,7 +246,7 @@ def test_the_description_wants_either_a_video_or_pictures(client, clip, fits):
 
 def test_a_server_with_a_token_says_so_in_its_description():
     access = Access.of("a-token-of-24-characters", (), loopback=True)
-    with served(by_colour, access) as server, server.client() as client:
+    with served(ByColour(), access) as server, server.client() as client:
         described = client.get("/openapi.json").json()
         (scheme,) = described["components"]["securitySchemes"]
         for path, item in described["paths"].items():
