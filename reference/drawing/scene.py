@@ -97,15 +97,18 @@ class Stage:
         return [
             *room.room(self.tints),
             *rail(out),
-            *room.screen(
-                setting.bench.screen, self._signs(run.order, "screen") if ("screen", run.order) in shown else ()
-            ),
+            *room.screen(setting.bench.screen, self._on_screen(run.order, shown)),
             *room.printer(),
             *self._slips(run.order, shown),
             *room.cards(self._signs(run.order, "items", "table")),
             *self.extras.behind,
             *ACTS[run.operation].still(setting),
         ]
+
+    def _on_screen(self, order: int, shown: frozenset[Shown]) -> tuple[Sign, ...]:
+        """Return the signs of the order that the screen shows now."""
+        facing = ("screen", order) in shown or not self.world.surfaces["screen"].window
+        return self._signs(order, "screen") if facing else ()
 
     def _slips(self, order: int, shown: frozenset[Shown]) -> list[Shape]:
         """Draw the order's slip, or it and the next order's side by side, with the tote that says which is which."""

@@ -172,9 +172,9 @@ def _visible_orders(
     world: World, session: Session, orders: range, occluded: tuple[str, ...], windows: Sequence[Window]
 ) -> tuple[tuple[bool | None, ...], ...]:
     """Return the attributes of the orders on screen, and of the next one where it lies beside them."""
-    if not occluded and not windows:
-        return tuple(_all_attributes(session.orders[order], len(world.attributes)) for order in orders)
     beside = any(surface.next_beside for surface in world.surfaces.values())
+    if not occluded and not windows and not beside:
+        return tuple(_all_attributes(session.orders[order], len(world.attributes)) for order in orders)
     shown = {(window.surface, window.order) for window in windows}
     found = []
     for place in range(len(orders) + beside):

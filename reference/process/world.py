@@ -43,7 +43,9 @@ DONE = "done"
 START = "start"
 IDLE = "Idle"
 SURFACES = ("slip", "items", "screen")
-"""Surfaces that can show an attribute: the order slip, the items, the screen; an occluder may hide each of them."""
+"""Surfaces that can show an attribute: the order slip, the items, the screen."""
+HIDEABLE, PASSING, IN_PAIRS = ("slip", "items"), ("slip", "screen"), ("slip",)
+"""Surfaces that an occluder can be drawn before, that can show their signs for a moment, that can lie side by side."""
 
 
 @dataclass(frozen=True)
@@ -115,7 +117,7 @@ class Worker:
 class Occluder:
     """Object that hides surfaces, drawn among a domain's occluders by weight."""
 
-    hides: tuple[str, ...]  # of SURFACES, for all frames of a clip
+    hides: tuple[str, ...]  # of HIDEABLE, for all frames of a clip
     weight: int
 
 
@@ -291,6 +293,9 @@ def _rules(entries: list[dict[str, Any]]) -> tuple[Rule, ...]:
 def _rule(when: list[str], to: dict[str, int]) -> Rule:
     """Return a rule; `when` lists conditions `name`, `not name`, `name xor name` and `habit name`."""
     words = [condition.split() for condition in when]
+    for condition, parts in zip(when, words, strict=True):
+        known = len(parts) == 1 or (len(parts) == 2 and parts[0] == "not") or (len(parts) == 3 and parts[1] == "xor")
+        _demand(known or (len(parts) > 1 and parts[0] == "habit"), f"{condition!r} is no condition")
     habits = [" ".join(word[1:]) for word in words if word[0] == "habit"]
     return Rule(
         required=frozenset(word[0] for word in words if len(word) == 1),
@@ -342,7 +347,11 @@ def _check_attributes(world: World) -> None:
         _demand(attribute.shown_by in SURFACES, f"attributes.{attribute.name}.shown_by is none of {SURFACES}")
     for surface in world.surfaces.values():
         least, most = surface.window or (1, 1)
-        _demand(least <= most, f"surfaces.{surface.name}.window must rise")
+        where = f"surfaces.{surface.name}"
+        _demand(least <= most, f"{where}.window must rise")
+        _demand(surface.name in PASSING or not surface.window, f"{where} cannot have a window; {PASSING} can")
+        fits = surface.name in IN_PAIRS or not surface.next_beside
+        _demand(fits, f"{where} cannot lie beside the next order's; {IN_PAIRS} can")
     _per_mille(world.idle_per_mille, "idle.per_mille")
     marks = [attribute.mark for attribute in world.attributes]
     for attribute in world.attributes:
@@ -436,7 +445,7 @@ def _check_sessions(world: World) -> None:
         _per_mille(domain.strength, f"domains.{domain.name}.strength")
         for occluder in domain.occluders:
             _positive(occluder.weight, f"domains.{domain.name}: an occluder's weight")
-            _demand(set(occluder.hides) <= set(SURFACES), f"domains.{domain.name}: occluders hide only {SURFACES}")
+            _demand(set(occluder.hides) <= set(HIDEABLE), f"domains.{domain.name}: occluders hide only {HIDEABLE}")
     for kind, weight in (("mid", world.plan.mid), ("boundary", world.plan.boundary), ("dense", world.plan.dense)):
         _positive(weight, f"cutting.{kind}")
     for name, (low, high) in (("offset_ms", world.plan.offset_ms), ("lead_ms", world.plan.lead_ms)):

@@ -10,7 +10,7 @@ import pytest
 from reference.drawing.frame import render_frames
 from reference.drawing.scene import Stage
 from reference.process.split import session_states
-from reference.process.world import load_world
+from reference.process.world import load_world, parse_world, world_file
 
 WORLD = load_world("warehouse-v2")
 PASSING = [place for place, attribute in enumerate(WORLD.attributes) if WORLD.surfaces[attribute.shown_by].window]
@@ -42,6 +42,17 @@ def test_signs_are_drawn_in_their_window_alone(states):
             assert differ == facing
             seen += facing
     assert seen > 100
+
+
+def test_what_does_not_pass_is_shown_all_the_time():
+    """A pair of slips and a screen without windows: the state knows what they say, so every picture shows it."""
+    text = world_file("warehouse-v2").decode().replace("window = [10, 15], ", "").replace("{ window = [10, 15] }", "{}")
+    world = parse_world(text.encode(), "plain.toml")
+    assert not any(surface.window for surface in world.surfaces.values())
+    for _, state in session_states(world, "test", 0):
+        assert not state.windows and len(state.orders) == state.runs[-1].order + 2
+        mine, other = (Stage(world, each, 7) for each in (state, flipped(state)))
+        assert all(mine.scene(index).still != other.scene(index).still for index in (0, 60, 124))
 
 
 def test_the_tote_says_which_slip_counts(states):

@@ -191,6 +191,26 @@ def test_no_frame_and_no_cue_alone_foresees():
 
 
 FAULTS = [
+    (
+        "items pass",
+        "screen = { window",
+        "items = { window = [3, 4] }\nscreen = { window",
+        "items cannot have a window",
+    ),
+    (
+        "pairs",
+        "screen = { window = [10, 15] }",
+        "screen = { next_beside = true }",
+        "screen cannot lie beside",
+    ),
+    ("hidden screen", 'hides = ["slip"]', 'hides = ["screen"]', "occluders hide only"),
+    (
+        "no condition",
+        'when = ["gift xor express"]',
+        'when = ["gift nor express"]',
+        "'gift nor express' is no condition",
+    ),
+    ("nor this", 'when = ["habit checks all"]', 'when = ["unless gift"]', "'unless gift' is no condition"),
     ("surface", "[surfaces] ", "[surfaces.lid]\nwindow = [1, 2]\n[surfaces] ", "surfaces.lid is none of"),
     ("falling", "slip = { window = [10, 15]", "slip = { window = [15, 10]", "surfaces.slip.window must rise"),
     ("long", "slip = { window = [10, 15]", "slip = { window = [10, 126]", "surfaces.slip.window[1]"),
