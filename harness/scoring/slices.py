@@ -237,6 +237,4 @@ def _gap(sums: np.ndarray, clean: np.ndarray, cluster: np.ndarray, weights: Weig
 
 
 def _by_cluster(sums: np.ndarray, cluster: np.ndarray) -> np.ndarray:
-    added = np.zeros((int(cluster.max()) + 1, sums.shape[1]))
-    np.add.at(added, cluster, sums)
-    return added
+    return np.stack([np.bincount(cluster, column) for column in sums.T], axis=1)
