@@ -190,7 +190,7 @@ def _never_succeed() -> None:
 
 def _say(text: str) -> None:
     """Print a message on standard error, wrapped where that is a terminal; it may hold what files and names say."""
-    from harness.commands.output.printing import columns, say, wrapped
+    from harness.commands.printing import columns, say, wrapped
     from harness.formatting import printable
 
     say(wrapped(printable(text), columns(is_terminal=True)) if sys.stderr.isatty() else text, err=True)

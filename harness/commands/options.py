@@ -18,12 +18,13 @@ from typing import Any, ClassVar
 import click
 
 from harness.clip_map import read_clip_map
-from harness.commands.output.printing import say
+from harness.commands.printing import say
 from harness.errors import UsageError
 from harness.formatting import CONTROL, plural, printable
 from harness.metrics_table import PARTS
 from reference.task import DEFAULT_SPLIT, DEFAULT_WORLD
 
+world_argument = click.argument("world", default=DEFAULT_WORLD, metavar="[WORLD]")
 OWN = "Options"
 """Title of the options that only one command has."""
 

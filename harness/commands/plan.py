@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from harness.commands import options
-from harness.commands.output.printing import say
+from harness.commands.printing import say
 from harness.formatting import count
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from harness.commands import options
-from harness.commands.output.printing import say
+from harness.commands.printing import say
 from harness.errors import UsageError
 from harness.formatting import plural
 

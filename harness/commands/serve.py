@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from harness.commands import options
-from harness.commands.output.printing import say
+from harness.commands.printing import say
 from harness.errors import UsageError
 from harness.masking import Mask
 from reference.task import DEFAULT_WORLD

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from harness.commands import options
-from harness.commands.output.printing import say
+from harness.commands.printing import say
 
 
 @click.command("submit", cls=options.Command)

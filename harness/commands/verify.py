@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from harness.commands import options
-from harness.commands.output.printing import say
+from harness.commands.printing import say
 from harness.errors import GateFailed
 from harness.formatting import count
 

@@ -8,7 +8,7 @@ import textwrap
 import click
 
 from harness.commands import options
-from harness.commands.output.printing import say
+from harness.commands.printing import say
 from harness.errors import UsageError
 from harness.words import GLOSSARY, WORDS, plain
 

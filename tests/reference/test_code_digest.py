@@ -53,7 +53,7 @@ def test_a_fresh_process_imports_nothing_that_the_digest_leaves_out(tmp_path, en
 OUTSIDE = (
     "harness/report/render.py",
     "harness/report/static/style.css",
-    "harness/commands/world/__init__.py",
+    "harness/commands/world/making.py",
     "reference/drawing/effects.py",
     "reference/drawing/scenery/goods.py",
     "finetune/train.py",

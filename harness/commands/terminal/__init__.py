@@ -18,7 +18,7 @@ from rich.segment import Segment
 from rich.table import Table
 from rich.text import Text
 
-from harness.commands.output.printing import columns
+from harness.commands.printing import columns
 from harness.formatting import printable
 
 IN_SAMPLE = "in-sample: floors and prior were fitted on the one session they are quoted for"

@@ -9,7 +9,7 @@ import pytest
 
 import harness
 from harness.cli import main
-from harness.commands.output.printing import wrapped
+from harness.commands.printing import wrapped
 from harness.errors import SubmissionError
 from harness.scoring.request import Request
 from tests.support import hand
