@@ -205,15 +205,17 @@ def transfer(
 
 def _clusters(domains: dict[str, np.ndarray], timelines: np.ndarray) -> np.ndarray:
     """Return a number for each session [G]; sessions of two domains that hold the same clips share one."""
+    numbers = np.unique(timelines, return_inverse=True)[1]
     # Where one domain holds the same clips twice there is no telling which belongs to which, so nothing is paired.
-    repeated = any(len(np.unique(at)) < len(at) for at in (timelines[sums[:, 0] > 0] for sums in domains.values()))
-    return np.arange(len(timelines)) if repeated else np.unique(timelines, return_inverse=True)[1]
+    repeated = any(np.bincount(numbers[sums[:, 0] > 0]).max(initial=0) > 1 for sums in domains.values())
+    return np.arange(len(timelines)) if repeated else numbers
 
 
 def _gap(sums: np.ndarray, clean: np.ndarray, cluster: np.ndarray, weights: Weights) -> dict[str, Any]:
     """Return the score on `sums` [G, 5] minus that on `clean`, with interval and raw p over clusters of sessions."""
-    mine, other = (_by_cluster(part, cluster) for part in (sums, clean))
-    holds, both = (mine[:, 0] > 0) | (other[:, 0] > 0), (mine[:, 0] > 0) & (other[:, 0] > 0)
+    there = (sums[:, 0] > 0) | (clean[:, 0] > 0)
+    numbers = np.unique(cluster[there], return_inverse=True)[1]
+    mine, other = (_by_cluster(part[there], numbers) for part in (sums, clean))
     score, base = (values(part.sum(axis=0), weights)[-1] for part in (mine, other))
     row: dict[str, Any] = {
         "n": int(sums[:, 0].sum()),
@@ -221,13 +223,13 @@ def _gap(sums: np.ndarray, clean: np.ndarray, cluster: np.ndarray, weights: Weig
         "score": float_or_none(score),
         "gap": float_or_none(score - base),
         **dict.fromkeys(("low", "high", "p", "p_adjusted")),
-        "paired": bool((holds == both).all()),
+        "paired": bool((mine[:, 0] > 0).all() and (other[:, 0] > 0).all()),
     }
     # As for a slice and the rest: the side with fewer sessions gives the degrees of freedom.
     fewer = int(min((part[:, 0] > 0).sum() for part in (mine, other)))
     if fewer < MIN_SESSIONS or min(mine[:, 0].sum(), other[:, 0].sum()) < MIN_CLIPS:
         return row
-    without = [values(part.sum(axis=0) - part[holds], weights)[..., -1] for part in (mine, other)]
+    without = [values(part.sum(axis=0) - part, weights)[..., -1] for part in (mine, other)]
     replicates = without[0] - without[1]
     row["p"] = statistics.t_test_p(score - base, replicates, fewer)
     if row["p"] is not None:
