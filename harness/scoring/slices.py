@@ -203,19 +203,21 @@ def transfer(
     return {"clean": value, "m": len(tested), "gaps": gaps, **together}
 
 
-def _clusters(domains: dict[str, np.ndarray], timelines: np.ndarray) -> np.ndarray:
-    """Return a number for each session [G]; sessions of two domains that hold the same clips share one."""
-    numbers = np.unique(timelines, return_inverse=True)[1]
+def _clusters(domains: dict[str, np.ndarray], timelines: np.ndarray) -> np.ndarray | None:
+    """Return a number for each session [G], equal where two domains hold the same clips; None where no two do."""
+    found, numbers = np.unique(timelines, return_inverse=True)
     # Where one domain holds the same clips twice there is no telling which belongs to which, so nothing is paired.
     repeated = any(np.bincount(numbers[sums[:, 0] > 0]).max(initial=0) > 1 for sums in domains.values())
-    return np.arange(len(timelines)) if repeated else numbers
+    return None if repeated or len(found) == len(timelines) else numbers
 
 
-def _gap(sums: np.ndarray, clean: np.ndarray, cluster: np.ndarray, weights: Weights) -> dict[str, Any]:
+def _gap(sums: np.ndarray, clean: np.ndarray, cluster: np.ndarray | None, weights: Weights) -> dict[str, Any]:
     """Return the score on `sums` [G, 5] minus that on `clean`, with interval and raw p over clusters of sessions."""
     there = (sums[:, 0] > 0) | (clean[:, 0] > 0)
-    numbers = np.unique(cluster[there], return_inverse=True)[1]
-    mine, other = (_by_cluster(part[there], numbers) for part in (sums, clean))
+    mine, other = sums[there], clean[there]
+    if cluster is not None:
+        numbers = np.unique(cluster[there], return_inverse=True)[1]
+        mine, other = _by_cluster(mine, numbers), _by_cluster(other, numbers)
     score, base = (values(part.sum(axis=0), weights)[-1] for part in (mine, other))
     row: dict[str, Any] = {
         "n": int(sums[:, 0].sum()),
