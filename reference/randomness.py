@@ -11,6 +11,8 @@ import hmac
 import random
 
 _WORD = 1 << 64
+SESSION_BITS = 256
+"""Bits of a render seed that are the clip's own."""
 
 
 def digest(key: bytes, *parts: object) -> bytes:
@@ -34,5 +36,9 @@ def clip_id(key: bytes, session: str, index: int) -> str:
 
 
 def render_seed(key: bytes, session: str, index: int) -> int:
-    """Return the seed of a clip's pictures, the only randomness that a renderer gets beside the VisibleState."""
-    return int.from_bytes(digest(key, "render", session, index), "big")
+    """Return the seed of a clip's pictures, the only randomness that a renderer gets beside the VisibleState.
+
+    Its lower SESSION_BITS are the clip's own; those above are the session's, equal for all its clips.
+    """
+    own = int.from_bytes(digest(key, "render", session, index), "big")
+    return int.from_bytes(digest(key, "render", session)[:8], "big") << SESSION_BITS | own

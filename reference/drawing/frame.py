@@ -1,7 +1,8 @@
 """Scene -> pixels, with ThorVG. Equal state, seed and size give equal bytes in every process and on every processor.
 
-Points are mapped by the scene's view in doubles, snapped to 1/64 pixel, and handed over as floats. The still layer of
-a run is drawn once a clip and copied under each frame. Pixel effects of a domain are integer arithmetic (`effects`).
+Points are scaled to the picture in doubles, snapped to 1/64 pixel, and handed over as floats. The ground is drawn once
+a clip and what lies on the bench once for as long as it lies so; both are copied under each frame. Pixel effects of a
+domain are integer arithmetic (`effects`).
 """
 
 from __future__ import annotations
@@ -16,8 +17,7 @@ from numpy.typing import NDArray
 
 from reference.drawing import effects
 from reference.drawing.scene import Scene, Stage
-from reference.drawing.scenery.domains import View
-from reference.drawing.scenery.shapes import SIDE, Colour, Gradient, Shape
+from reference.drawing.shapes import SIDE, Colour, Gradient, Shape
 from reference.process.visible import VisibleState
 from reference.process.world import World
 from reference.task import DEFAULT_SIZE
@@ -63,6 +63,7 @@ class Painter:
 
     def __init__(self, size: int):
         self.size = size
+        self._zoom = size / SIDE
         self._lib = _library()
         self._canvas = self._lib.tvg_swcanvas_create(0)
         self._target = np.zeros((size, size, 4), np.uint8)
@@ -70,87 +71,71 @@ class Painter:
         self.forget()
 
     def forget(self) -> None:
-        """Drop the still layer of the clip before."""
-        self._still: object = None
-        self._ground = np.zeros_like(self._target)
+        """Drop the layers of the clip before."""
+        self._kept: list[tuple[object, Pixels]] = []
 
     def paint(self, scene: Scene, out: Pixels) -> None:
-        """Draw a scene into `out`, RGB [size, size, 3]."""
-        if scene.still is not self._still:
-            self._draw(scene.still, scene.view, clear=True)
-            self._ground[:] = self._target
-            self._still = scene.still
-        else:
-            self._target[:] = self._ground
-        self._draw(scene.moving + scene.front, scene.view, clear=False)
+        """Draw a scene into `out`, RGB [size, size, 3]; what lies below the first layer that changed is kept."""
+        whole = 0
+        while whole < len(self._kept) and self._kept[whole][0] is scene.layers[whole]:
+            whole += 1
+        del self._kept[whole:]
+        if whole:
+            self._target[:] = self._kept[-1][1]
+        for layer in scene.layers[whole:]:
+            self._draw(layer, clear=not self._kept)
+            self._kept.append((layer, self._target.copy()))
+        self._draw(scene.moving, clear=False)
         for channel in range(3):  # six times as fast as a copy of [:, :, :3]
             out[:, :, channel] = self._target[:, :, channel]
 
-    def _draw(self, shapes: tuple[Shape, ...], view: View, clear: bool) -> None:
+    def _draw(self, shapes: tuple[Shape, ...], clear: bool) -> None:
         lib, canvas = self._lib, self._canvas
-        points, view = self._map_points(shapes, view)
+        points = self._scaled_points(shapes)
         address, begin = points.ctypes.data, 0
         for shape in shapes:
             count = len(shape.points) // 2
             paint = lib.tvg_shape_new()
             lib.tvg_shape_append_path(paint, shape.commands, len(shape.commands), address + 8 * begin, count)
             begin += count
-            self._style(paint, shape, view)
+            self._style(paint, shape)
             lib.tvg_canvas_add(canvas, paint)
         lib.tvg_canvas_draw(canvas, clear)
         lib.tvg_canvas_sync(canvas)
         lib.tvg_canvas_remove(canvas, None)
 
-    def _map_points(self, shapes: tuple[Shape, ...], view: View) -> tuple[NDArray[np.float32], View]:
-        """Return all points in picture coordinates, snapped, and the view scaled to the picture's size."""
-        zoom = self.size / SIDE
-        a, b, c, d, e, f = (value * zoom for value in view)
+    def _scaled_points(self, shapes: tuple[Shape, ...]) -> NDArray[np.float32]:
+        """Return all points [n, 2] in pixels of the picture, snapped."""
         flat = np.array([value for shape in shapes for value in shape.points])
-        x, y = flat[0::2], flat[1::2]
-        mapped = np.empty((len(x), 2), np.float32)
-        mapped[:, 0] = _snap(a * x + c * y + e)
-        mapped[:, 1] = _snap(b * x + d * y + f)
-        return mapped, (a, b, c, d, e, f)
+        return (np.floor(flat * (self._zoom * _FINE) + 0.5) / _FINE).astype(np.float32).reshape(-1, 2)
 
-    def _style(self, paint: int, shape: Shape, view: View) -> None:
+    def _style(self, paint: int, shape: Shape) -> None:
         lib = self._lib
         if isinstance(shape.fill, Gradient):
-            lib.tvg_shape_set_gradient(paint, self._gradient(shape.fill, view))
+            lib.tvg_shape_set_gradient(paint, self._gradient(shape.fill))
         elif shape.fill is not None:
             lib.tvg_shape_set_fill_color(paint, *shape.fill)
         if shape.stroke is not None:
-            wide = shape.stroke.width * _scale(view)
-            lib.tvg_shape_set_stroke_width(paint, int(wide * _FINE + 0.5) / _FINE)
+            lib.tvg_shape_set_stroke_width(paint, self._snap(shape.stroke.width))
             lib.tvg_shape_set_stroke_color(paint, *shape.stroke.colour)
             lib.tvg_shape_set_stroke_join(paint, _ROUND)
             lib.tvg_shape_set_stroke_cap(paint, _ROUND)
 
-    def _gradient(self, fill: Gradient, view: View) -> int:
-        lib = self._lib
-        x, y = _map(view, fill.x, fill.y)
+    def _gradient(self, fill: Gradient) -> int:
+        lib, snap = self._lib, self._snap
+        x, y = snap(fill.x), snap(fill.y)
         if fill.kind == "linear":
             gradient = lib.tvg_linear_gradient_new()
-            lib.tvg_linear_gradient_set(gradient, x, y, *_map(view, fill.x2, fill.y2))
+            lib.tvg_linear_gradient_set(gradient, x, y, snap(fill.x2), snap(fill.y2))
         else:
             gradient = lib.tvg_radial_gradient_new()
-            lib.tvg_radial_gradient_set(gradient, x, y, fill.x2 * _scale(view), x, y, 0.0)
+            lib.tvg_radial_gradient_set(gradient, x, y, snap(fill.x2), x, y, 0.0)
         lib.tvg_gradient_set_color_stops(gradient, _stops(fill.stops), len(fill.stops))
         return gradient
 
-
-def _snap(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    return np.floor(values * _FINE + 0.5) / _FINE
-
-
-def _map(view: View, x: float, y: float) -> tuple[float, float]:
-    a, b, c, d, e, f = view
-    across, down = a * x + c * y + e, b * x + d * y + f
-    return int(across * _FINE) / _FINE, int(down * _FINE) / _FINE
-
-
-def _scale(view: View) -> float:
-    """Return how much longer a horizontal line becomes under the view, to first order."""
-    return view[0]
+    def _snap(self, value: float) -> float:
+        """Return a length or coordinate in pixels of the picture, snapped."""
+        return int(value * self._zoom * _FINE + 0.5) / _FINE
 
 
 class _Stop(ctypes.Structure):

@@ -1,47 +1,66 @@
-"""VisibleState + render seed + frame -> Scene: a picture of the packing station as pure data.
+"""VisibleState + seed + frame -> Scene: a picture of the packing station as pure data.
 
 A scene depends on the VisibleState and the seed and on nothing else, and frame f only on the runs up to f: a run is
 drawn from its step, the runs before it and the time since it began. Work saturates and hands move in loops at the
 worker's tempo, so that no picture tells when a run will end. What is hidden behind an occluder is None in the state,
-hence not in the scene.
+hence not in the scene. The seed's high bits are the session's: its look. The low ones are the clip's: motion, clutter.
 
-Layers, from back to front: `still` (one object for all frames of a run, so that it can be drawn once), `moving`,
-`front` (one object for the clip). `view` maps the station's 336 x 336 pixels to the picture's: x' = a x + c y + e, y' =
-b x + d y + f.
+`layers` lie still: ground, things on the bench, boards at its edge; each is one object for as long as nothing in it
+changes, so that it is drawn once. `moving` lies over them.
 """
 
 from __future__ import annotations
 
 import random
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import NamedTuple
 
-from reference.drawing.scenery import domains, room
-from reference.drawing.scenery.acts import ACTS, IN_HAND
+from reference.drawing.camera import Vector
+from reference.drawing.look import SMALL_THINGS, SessionLook, draw_look
+from reference.drawing.scenery import boards, domains, goods, person, room, tools
+from reference.drawing.scenery.acts import ACTS, Hands
 from reference.drawing.scenery.bench import benches
+from reference.drawing.scenery.boards import Sign
+from reference.drawing.scenery.box import Carton
 from reference.drawing.scenery.goods import Goods
-from reference.drawing.scenery.hands import Worker
-from reference.drawing.scenery.room import Sign, Tints
+from reference.drawing.scenery.motion import Rhythm
+from reference.drawing.scenery.person import Hand, Layer
 from reference.drawing.scenery.setting import Setting
-from reference.drawing.scenery.shapes import Colour, Place, Shape, colour
-from reference.drawing.scenery.tools import rail
+from reference.drawing.shapes import Shape
+from reference.drawing.solids import between, spot
 from reference.process.visible import VisibleState
-from reference.process.world import World
+from reference.process.world import IDLE, World
+from reference.randomness import SESSION_BITS
 from reference.task import CLIP_FRAMES, FRAME_MS
 
 Shown = tuple[str, int]
 """Surface and order: what a window shows."""
 PAINT_OUT = ("slip", "items", "table")
 """What can be painted over: the slip's signs, the looks of the items, the item cards on the table."""
+_LIFTED = ("tape gun", "scanner", "mug")
+"""What a free hand takes up and lays down again."""
 
 
 class Scene(NamedTuple):
-    """Picture of one moment: three layers of shapes, and the view of the camera."""
+    """Picture of one moment: three layers of shapes that lie still, and the shapes that move."""
 
-    still: tuple[Shape, ...]
+    layers: tuple[tuple[Shape, ...], ...]
     moving: tuple[Shape, ...]
-    front: tuple[Shape, ...]
-    view: domains.View
+
+
+class Moment(NamedTuple):
+    """What the hands do at a moment: where they are, what lies round them, which tools they hold, one lifted idly."""
+
+    hands: Hands
+    layers: list[Layer]
+    held: frozenset[str]
+
+
+@lru_cache(maxsize=64)
+def session_look(seed: int) -> SessionLook:
+    """Return the look of the session that a clip's seed belongs to."""
+    return draw_look(seed)
 
 
 class Stage:
@@ -53,27 +72,39 @@ class Stage:
         if unknown := self.hidden - set(PAINT_OUT):
             raise ValueError(f"cannot paint out {', '.join(sorted(unknown))}; there are {', '.join(PAINT_OUT)}")
         self.world = world
-        draw = random.Random(seed).random
-        self.tints = Tints(*(_pick(choices, draw()) for choices in (room.WALLS, room.WOODS, room.KRAFTS)))
-        self.place = Place(122.0 + _jitter(draw(), 5), 273.0 + _jitter(draw(), 4))
-        self.worker, self.tempo = _worker(world, state.worker)
-        self.extras = domains.extras(state, draw)
-        self.view = self.extras.view
+        self.look = session_look(seed >> SESSION_BITS)
+        self.seed = seed & ((1 << SESSION_BITS) - 1)
+        draw = random.Random(self.seed).random
+        self.carton = _carton(self.look, draw)
+        self.stripes, self.tempo = _worker(world, state.worker)
+        self.extras = domains.extras(state, self.look, draw)
         self.benches = benches(world, state.runs)
         self._settings = [self._setting(number) for number in range(len(state.runs))]
-        self._stills: dict[tuple[int, frozenset[Shown]], tuple[Shape, ...]] = {}
+        self._ground = (*room.floor(self.look), *room.bench(self.look))
+        self._things: dict[tuple[Goods, frozenset[str]], tuple[Shape, ...]] = {}
+        self._boards: dict[tuple[int, str, frozenset[Shown]], tuple[Shape, ...]] = {}
 
     def scene(self, index: int, earlier_ms: int = 0) -> Scene:
         """Return frame `index`, or the moment that many ms before it (but not before its run began)."""
         if not 0 <= index < CLIP_FRAMES:
             raise ValueError(f"a clip has frames 0 to {CLIP_FRAMES - 1}, not {index}")
         number = self._run_at(index)
+        moment = self._moment(number, self._ms(number, index, earlier_ms))
+        layers = [*moment.layers, *self.extras.moving(max(0, index * FRAME_MS - earlier_ms))]
+        camera, who, sway = self.look.camera, self.look.person, person.sway_of(moment.hands)
+        layers += person.body(camera, who, sway)
+        for side, hand in zip((-who.main, who.main), reversed(moment.hands), strict=True):
+            layers += person.arm(camera, who, self.stripes, side, hand, person.shoulder(camera, who, side, sway))
+        layers.sort(key=lambda layer: -layer.depth)
+        moving = (*(shape for layer in layers for shape in layer.shapes), *self.extras.front)
+        still = self._ground, self._things_on_bench(number, moment.held), self._boards_at(number, index)
+        return Scene(still, moving)
+
+    def _ms(self, number: int, index: int, earlier_ms: int) -> int:
+        """Return the ms since the run began, at the worker's tempo."""
         run = self.state.runs[number]
         ms = (index - run.start_frame) * FRAME_MS + (0 if number else self.state.elapsed_ms)
-        ms = max(0, ms - earlier_ms) * 100 // self.tempo
-        moving = ACTS[run.operation].moving(self._settings[number], ms)
-        around = self.extras.moving(max(0, index * FRAME_MS - earlier_ms))
-        return Scene(self._still(number, self._shown_at(index)), (*moving, *around), self.extras.front, self.view)
+        return max(0, ms - earlier_ms) * 100 // self.tempo
 
     def _run_at(self, index: int) -> int:
         return next(number for number, run in enumerate(self.state.runs) if index < run.end_frame)
@@ -86,23 +117,100 @@ class Stage:
             if window.start_frame <= index < window.end_frame
         )
 
-    def _still(self, number: int, shown: frozenset[Shown]) -> tuple[Shape, ...]:
-        if (number, shown) not in self._stills:
-            self._stills[number, shown] = tuple(self._draw_still(number, shown))
-        return self._stills[number, shown]
+    # Motion
 
-    def _draw_still(self, number: int, shown: frozenset[Shown]) -> list[Shape]:
+    def _moment(self, number: int, ms: int) -> Moment:
+        """Return what the hands do so many ms after the run began: hesitate first, then work."""
         run, setting = self.state.runs[number], self._settings[number]
-        out = IN_HAND.get(run.operation) or IN_HAND.get(setting.bench.working, frozenset())
+        act, rhythm = ACTS[run.operation], setting.rhythm
+        work = rhythm.worked(ms)
+        beat = rhythm.beat(work)
+        hands = act.hands(setting, work, beat)
+        held = act.tools if work else frozenset()
+        if run.operation == IDLE and work and rhythm.aside < 0.5:
+            held = frozenset({"mug"})
+        lifted: list[Layer] = []
+        if act.free and (aside := rhythm.lifting(work)):
+            tool = _LIFTED[int(aside.choice * len(_LIFTED))]
+            hands, lifted = self._lift(setting, hands, tool, aside.share)
+            held = held | {tool}
+        hands = self._blend(number, hands, ms)
+        layers = [*act.things(setting, work, beat, hands[0]), *lifted] if work else act.before(setting)
+        return Moment(hands, layers, held)
+
+    def _blend(self, number: int, hands: Hands, ms: int) -> Hands:
+        """Return hands that come from what they did before, over the hesitation, to the work."""
+        setting = self._settings[number]
+        rhythm = setting.rhythm
+        if ms >= rhythm.hesitation + 280:
+            return hands
+        main = setting.main
+        astray = self.look.places[_LIFTED[int(rhythm.aside * 2.999)]]
+        hover: Vector = (*astray, 7.0) if rhythm.astray else (main * 12.0, 10.0, 19.0)
+        points = [hover, setting.rest(-main)]
+        if number and ms < 260:
+            last = self.state.runs[number - 1].end_frame - 1
+            before = ACTS[self.state.runs[number - 1].operation]
+            other = self._settings[number - 1]
+            late = other.rhythm.worked(self._ms(number - 1, last, 0))
+            come = before.hands(other, late, other.rhythm.beat(late))
+            settled = rhythm.settled(ms)
+            points = [between(hand.at, point, settled) for hand, point in zip(come, points, strict=True)]
+        started = rhythm.started(ms)
+        found = [
+            hand._replace(at=between(point, hand.at, started)) for hand, point in zip(hands, points, strict=True)
+        ]
+        return found[0], found[1]
+
+    def _lift(self, setting: Setting, hands: Hands, tool: str, share: float) -> tuple[Hands, list[Layer]]:
+        """Return the hands with the other one at a tool that it lifts and lays down, and the tool."""
+        camera, look = self.look.camera, self.look
+        x, y = look.places[tool]
+        up = 9.0 * min(1.0, 4.0 * share, 4.0 * (1.0 - share))
+        shapes = tools.resting(camera, tool, (x, y), look.tools[tool], look.tape, up)
+        other = Hand((x, y - 1.0, 4.0 + up))
+        return (hands[0], other), [Layer(camera.depth(x, y, 4.0 + up) + 1.0, shapes)]
+
+    # What stands there
+
+    def _things_on_bench(self, number: int, held: frozenset[str]) -> tuple[Shape, ...]:
+        """Draw all that lies on the bench whatever is being done, but for the tools in the hands."""
+        things = self._settings[number].goods
+        if (things, held) not in self._things:
+            self._things[things, held] = tuple(self._draw_things(things, held))
+        return self._things[things, held]
+
+    def _draw_things(self, ordered: Goods, held: frozenset[str]) -> list[Shape]:
+        look, camera, places = self.look, self.look.camera, self.look.places
+        things = [
+            Layer(camera.depth(*places["crate"], 5.0), goods.crate(camera, places["crate"], look.crate, ordered)),
+            Layer(camera.depth(*places["roll"], 3.0), goods.paper_roll(camera, places["roll"], look.paper)),
+            Layer(camera.depth(*places["fill"], 5.0), goods.fill_sack(camera, places["fill"], look.fill)),
+            Layer(camera.depth(0.0, 62.0, 2.0), goods.blanks(camera, look.kraft)),
+            *self.extras.things,
+        ]
+        for name in SMALL_THINGS:
+            if name not in held:
+                x, y = places[name]
+                shapes = tools.resting(camera, name, (x, y), look.tools[name], look.tape)
+                things.append(Layer(camera.depth(x, y, 2.0), shapes))
+        things.sort(key=lambda layer: -layer.depth)
+        return [shape for layer in things for shape in layer.shapes]
+
+    def _boards_at(self, number: int, index: int) -> tuple[Shape, ...]:
+        """Draw the boards as they stand at a frame of that run."""
+        order, result, shown = self.state.runs[number].order, self.benches[number].screen, self._shown_at(index)
+        if (order, result, shown) not in self._boards:
+            self._boards[order, result, shown] = tuple(self._draw_boards(order, result, shown))
+        return self._boards[order, result, shown]
+
+    def _draw_boards(self, order: int, result: str, shown: frozenset[Shown]) -> list[Shape]:
+        look, at = self.look, boards.places(self.look)
         return [
-            *room.room(self.tints),
-            *rail(out),
-            *room.screen(setting.bench.screen, self._on_screen(run.order, shown)),
-            *room.printer(),
-            *self._slips(run.order, shown),
-            *room.cards(self._signs(run.order, "items", "table")),
-            *self.extras.behind,
-            *ACTS[run.operation].still(setting),
+            boards.rail(look),
+            *boards.screen(look, at["screen"], result, self._on_screen(order, shown)),
+            *boards.cards(look, at["cards"], self._signs(order, "items", "table")),
+            *self._slips(order, shown),
         ]
 
     def _on_screen(self, order: int, shown: frozenset[Shown]) -> tuple[Sign, ...]:
@@ -111,21 +219,21 @@ class Stage:
         return self._signs(order, "screen") if facing else ()
 
     def _slips(self, order: int, shown: frozenset[Shown]) -> list[Shape]:
-        """Draw the order's slip, or it and the next order's side by side, with the tote that says which is which."""
-        slip = self.world.surfaces["slip"]
-        if not (slip.window or slip.next_beside):
-            return room.slip(self._signs(order, "slip", "slip"))
-        here, beside = (
-            self._signs(each, "slip", "slip") if ("slip", each) in shown or not slip.window else None
-            for each in (order, order + 1)
-        )
-        if not slip.next_beside:
-            return room.slip(self._blank("slip") if here is None else here)
-        pair = (beside, here) if self.state.swapped else (here, beside)
-        return [*room.slips(*pair), *room.tote(self.state.swapped)]
+        """Draw the order's slip, or it and the next order's, with the tote that says which is which."""
+        slip, look, at = self.world.surfaces["slip"], self.look, boards.places(self.look)
 
-    def _blank(self, surface: str) -> tuple[Sign, ...]:
-        return tuple((attribute.mark, None) for attribute in self.world.attributes if attribute.shown_by == surface)
+        def facing(each: int) -> tuple[Sign, ...] | None:
+            return self._signs(each, "slip", "slip") if ("slip", each) in shown or not slip.window else None
+
+        if not slip.next_beside:
+            return boards.slip(look, at["slip 1"], 1, facing(order))
+        here, beside = facing(order), facing(order + 1)
+        first, second = (beside, here) if self.state.swapped else (here, beside)
+        return [
+            *boards.slip(look, at["slip 1"], 1, first),
+            *boards.slip(look, at["slip 2"], 2, second),
+            *boards.tote(look, at["tote"], 2 if self.state.swapped else 1),
+        ]
 
     def _signs(self, order: int, surface: str, painted: str = "") -> tuple[Sign, ...]:
         shown = self.state.orders[order]
@@ -136,25 +244,28 @@ class Stage:
         )
 
     def _setting(self, number: int) -> Setting:
-        signs = dict(self._signs(self.state.runs[number].order, "items", "items"))
-        look = Goods(
+        run = self.state.runs[number]
+        signs = dict(self._signs(run.order, "items", "items"))
+        things = Goods(
+            self.look.goods,
+            self.look.paper,
             glass=bool(signs.get("glass")),
             several=bool(signs.get("cluster")),
             large=bool(signs.get("arrows")),
             hidden=None in signs.values(),
         )
-        return Setting(self.place, self.tints.kraft, self.benches[number], look, self.worker)
+        rhythm = Rhythm(self.seed, number, ACTS[run.operation].period)
+        return Setting(self.look, self.carton, self.benches[number], things, rhythm)
 
 
-def _pick(choices: tuple[Colour, ...], share: float) -> Colour:
-    return choices[int(share * len(choices))]
+def _carton(look: SessionLook, draw) -> Carton:
+    """Return the box of a clip: the session's size, turned and moved a little."""
+    turn = look.turn + 0.05 * (draw() * 2 - 1)
+    foot = spot(look.camera, (3.0 * (draw() * 2 - 1), 33.0 + 2.0 * (draw() * 2 - 1), 0.0), turn)
+    return Carton(foot, *look.box, look.kraft, look.tape, look.printed, look.paper, look.ink)
 
 
-def _jitter(share: float, most: int) -> float:
-    """Return a whole number of half pixels from -most to most."""
-    return int(share * (4 * most + 1)) / 2 - most
-
-
-def _worker(world: World, name: str) -> tuple[Worker, int]:
-    found = next(worker for worker in world.workers if worker.name == name)
-    return Worker(colour(found.sleeve), colour(found.skin)), found.tempo_percent
+def _worker(world: World, name: str) -> tuple[int, int]:
+    """Return the stripes on the sleeve that tell who works, and the tempo in percent."""
+    number, found = next((place, one) for place, one in enumerate(world.workers, 1) if one.name == name)
+    return number, found.tempo_percent

@@ -6,13 +6,12 @@ drawn from the first rule whose conditions all hold. `done` ends the order, and 
 each boundary between steps the worker may be interrupted (Idle); afterwards the order continues with the next step.
 
 The appearance of a step is data too: `look` tells how box, table and screen stand when the step begins, `mark` which
-sign an attribute is drawn as, `sleeve` and `skin` the worker's colours. All of it is optional. Steps of one operation
-and one look cannot be told apart in a picture; `shown_step` names the first of them, and no picture and no ceiling
-knows more. Signs, sleeve and skin change no truth.
+sign an attribute is drawn as. All of it is optional. Steps of one operation and one look cannot be told apart in a
+picture; `shown_step` names the first of them, and no picture and no ceiling knows more. Signs change no truth.
 
 A surface shows its signs all the time, unless it has a `window`: so many frames at a time (least and most), as a slip
 does that is glanced at and laid down. With `next_beside` the next order's surface lies beside that of the order at
-hand; the tote's colour, drawn for each session, says which of the two counts.
+hand; the tote's plate, drawn for each session, says which of the two counts.
 
 The world key is the public seed (UTF-8), or the secret of a sealed split: `dataclasses.replace(world, key=secret)`.
 """
@@ -104,13 +103,11 @@ class Step:
 
 @dataclass(frozen=True)
 class Worker:
-    """Person at the station: tempo, habit (which rules apply) and colours."""
+    """Person at the station: tempo and habit (which rules apply). The place in the list is drawn on the sleeve."""
 
     name: str
     tempo_percent: int  # of the table's durations
     habit: str
-    sleeve: str = "#7a6a58"
-    skin: str = "#d9a07a"
 
 
 @dataclass(frozen=True)
@@ -429,9 +426,6 @@ def _check_sessions(world: World) -> None:
     _demand(bool(world.workers), "workers: at least one is needed")
     for worker in world.workers:
         _positive(worker.tempo_percent, f"workers.{worker.name}.tempo_percent")
-        for key, value in (("sleeve", worker.sleeve), ("skin", worker.skin)):
-            fits = isinstance(value, str) and re.fullmatch("#[0-9a-f]{6}", value)
-            _demand(bool(fits), f"workers.{worker.name}.{key} is {value!r}, expected a colour like '#a0b1c2'")
     one_in = world.randomised_one_in
     _demand(type(one_in) is int and one_in >= 0, f"randomised.one_in is {one_in!r}, expected an integer from 0")
     _demand("train" in world.splits, "splits: train is missing")

@@ -1,305 +1,408 @@
 """The nine operations as movements: what the hands do, with which tool, and what that adds to the bench.
 
-An act gets the bench at the run's beginning and the milliseconds since then, at the worker's tempo. It does not know
-when the run ends: work saturates after a few seconds and the hands continue in a loop of the same kind.
+An act gets the bench at the run's beginning and the milliseconds of work since then. It does not know when the run
+ends: work saturates after a few seconds and the hands continue in a loop of the same kind. `hands` says where they are,
+`things` draws what they work on, given where the hands have got to.
 
-    Box Setup      a blank rises, its flaps swing; stack of blanks      Wrap         blue paper round it, from a roll
-    Inner Packing  green crumples from a sack into the box              Label        printer, white label pressed on
-    Tape           orange gun along the seam, strip behind it           Final Check  clipboard, red fan of a scanner
-    Put Items      from the yellow crate onto the table (or the box)    Idle         hands off, round a mug
-    Pack           from the table into the box
+    Box Setup      a blank rises, its flaps swing             Wrap         paper round items, or round the box
+    Inner Packing  crumples from their carton into the box    Label        a label from the printer, pressed on
+    Tape           the gun along the seam, tape behind it     Final Check  the scanner sweeps, a list in the other hand
+    Put Items      from the crate onto the bench or the box   Idle         hands off, at a mug or a phone
+    Pack           from the bench into the box
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from math import sqrt
 from typing import NamedTuple
 
+from reference.drawing.camera import Vector
 from reference.drawing.scenery import box, goods, tools
-from reference.drawing.scenery.box import DEEP, HIGH, WIDE, Walls
-from reference.drawing.scenery.goods import Goods
-from reference.drawing.scenery.hands import Hand, arms
-from reference.drawing.scenery.setting import Setting, contents, items_out, open_box, standing_box, walls_of
-from reference.drawing.scenery.shapes import (
-    Point,
-    Shape,
-    arc,
-    between,
-    clamp,
-    lerp,
-    phase,
-    smooth,
-    swing,
+from reference.drawing.scenery.box import Carton
+from reference.drawing.scenery.motion import Beat, path
+from reference.drawing.scenery.person import Hand, Layer
+from reference.drawing.scenery.setting import (
+    Setting,
+    box_layer,
+    contents,
+    item_in_box,
+    items_out,
+    open_box,
+    standing_box,
 )
+from reference.drawing.shapes import clamp, phase, smooth, swing
+from reference.drawing.solids import between, over, sheet, spot
 
-SPOT = (254.0, 300.0)  # where the tool of an operation stands: the table's right front
+Hands = tuple[Hand, Hand]  # the one that works, and the other
+GRIP = 3.0  # cm from a thing's middle to the palm that holds it
 
 
 class Act(NamedTuple):
-    """Drawing of one operation: `still` lies under `moving` and stays the same for the whole run."""
+    """Movement of one operation; `period` is the length of a cycle in ms."""
 
-    still: Callable[[Setting], list[Shape]]
-    moving: Callable[[Setting, int], list[Shape]]
+    period: int
+    hands: Callable[[Setting, int, Beat], Hands]
+    things: Callable[[Setting, int, Beat, Hand], list[Layer]]
+    tools: frozenset[str] = frozenset()  # taken from their places
+    free: bool = False  # the other hand may take up something else
 
-
-def _box_setup_still(setting: Setting) -> list[Shape]:
-    return [*goods.blanks(SPOT[0] - 4, SPOT[1] + 2, setting.kraft), *items_out(setting)]
-
-
-def _box_setup(setting: Setting, ms: int) -> list[Shape]:
-    raised = smooth(ms / 2400)
-    loop = phase(max(0, ms - 2400), 2600)
-    fold = 0.0 if ms < 2400 else 1.0
-    ends = 2.3 - 1.25 * fold * swing(clamp(loop * 2))
-    sides = 2.4 - 1.25 * fold * swing(clamp(loop * 2 - 1))
-    lean = 7.0 * fold * (swing(phase(ms, 1300)) - 0.5)
-    walls = walls_of(setting, raised, lean)
-    flaps = (ends + 0.2, ends, sides, sides)
-    left, right = _flap_tip(walls, -1, sides), _flap_tip(walls, 1, sides)
-    things = [*box.back(walls, flaps, setting.kraft), *box.front(walls, flaps, setting.kraft)]
-    return things + arms(setting.worker, Hand(left, "open"), Hand(right, "open"))
+    def before(self, setting: Setting) -> list[Layer]:
+        """Draw what the work begins with, while the hands still hesitate."""
+        return [items_out(setting), *standing_box(setting)]
 
 
-def _flap_tip(walls: Walls, side: int, angle: float) -> Point:
-    """Return the point at which a hand holds a side flap."""
-    x = -26.0 if side < 0 else WIDE + 26.0
-    inward = clamp(2.0 - angle) * 20.0
-    return walls.place.at(x - side * inward + walls.lean, 26.0, walls.height + inward * 1.1)
+def _hold(setting: Setting, high: float = 1.5) -> Hand:
+    """Return the other hand on the box's rim."""
+    carton = setting.carton
+    return Hand(carton.world(-setting.main * (carton.wide / 2 - 3.0), -carton.deep * 0.12, carton.high + high), "flat")
 
 
-def _inner_packing_still(setting: Setting) -> list[Shape]:
-    return [*goods.fill_sack(SPOT[0], SPOT[1] - 6), *items_out(setting)]
+def _near_hand(setting: Setting, point: Vector, shapes: list) -> Layer:
+    return Layer(setting.camera.depth(*point) - 2.0, shapes)
 
 
-def _inner_packing(setting: Setting, ms: int) -> list[Shape]:
-    period = 1500
-    loop, done = phase(ms, period), min(8, 2 * (ms // period))
-    bench, place = setting.bench, setting.place
-    over = "items" in bench.inside
-    level = HIGH - 14.0 if over else 22.0
-    sack, target = (SPOT[0] + 32, SPOT[1] - 76), place.at(22.0 + 34.0 * (ms // period % 3), 40.0, HIGH + 4)
-    carry, stuff = between(loop, 0.2, 0.6), swing(clamp((loop - 0.6) / 0.4))
-    x, y = arc(sack, target, carry, 26.0) if loop < 0.6 else (target[0], target[1] + 14.0 * stuff)
-    held = goods.lump(x - 4, y - 8, 17, ms // period) if 0.1 < loop < 0.8 else []
-    inside = [*contents(setting), *goods.fill_in_box(place, 2 + done if done < 8 else 8, level)]
-    things = open_box(setting, [*inside, *(held if loop > 0.6 else [])])
-    hold = place.at(4.0, 6.0, HIGH + 4)
-    things += held if loop <= 0.6 else []
-    return things + arms(setting.worker, Hand(hold), Hand((x + 4, y + 6)))
+# Box Setup
 
 
-def _tape_still(setting: Setting) -> list[Shape]:
-    return [*items_out(setting), *_shut_box(setting)]
+def _rising(setting: Setting, work: int, beat: Beat) -> tuple[Carton, tuple[float, float, float, float]]:
+    """Return the box while it is set up, and the angles of its flaps."""
+    up = max(0.05, smooth(work / 2600))
+    lean = 14.0 * sqrt(1.0 - up * up) + (1.6 * (swing(phase(work, 1300)) - 0.5) if up == 1.0 else 0.0)
+    bent = 1.35 * swing((beat.reach + beat.carry + beat.place + beat.back) / 4) if up == 1.0 else 0.0
+    long, short = (bent, 0.0) if beat.number % 2 else (0.0, bent)
+    flaps = 2.5 - long, 2.4 - short, 2.4 - long, 2.4 - short
+    return setting.carton._replace(high=setting.carton.high * up, lean=lean * setting.main), flaps
 
 
-def _shut_box(setting: Setting) -> list[Shape]:
-    bench = setting.bench
-    draw = box.bottom_up if bench.box == "bottom up" else box.closed
-    return draw(setting.place, setting.kraft, bench.marks)
+def _box_setup_hands(setting: Setting, work: int, beat: Beat) -> Hands:
+    carton, flaps = _rising(setting, work, beat)
+    hands = []
+    for side in (setting.main, -setting.main):
+        number = 1 if side > 0 else 3
+        inward = clamp(2.2 - flaps[number]) * 9.0
+        if beat.number % 2 and carton.high == setting.carton.high:  # the flaps at front and back
+            y = carton.deep / 2 * (1 if side > 0 else -1)
+            y += (5.0 - clamp(2.2 - flaps[0]) * 9.0) * (1 if y > 0 else -1)
+            hands.append(Hand(carton.world(side * 6.0, y, carton.high + 4.0), "flat"))
+        else:
+            x = side * (carton.wide / 2 + 5.0 - inward)
+            hands.append(Hand(carton.world(x, -2.0, carton.high + 1.0 + inward * 0.4), "flat"))
+    return hands[0], hands[1]
 
 
-def _tape(setting: Setting, ms: int) -> list[Shape]:
-    """Draw the taping: along the seam, back through the air, again; a second taping goes across the first."""
-    period, place = 1700, setting.place
-    loop = phase(ms, period)
-    stroke = clamp((loop - 0.02) / 0.68)
-    laid = 1.0 if ms >= period * 0.7 else max(0.06, stroke)
-    again = "tape" in setting.bench.marks
-    home = between(loop, 0.72, 1.0)
-    share = stroke * (1.0 - home)
-    if again:
-        at = place.at(WIDE / 2, DEEP * share, HIGH)
-        strip = box.cross_tape(place, laid)
-    else:
-        at, strip = box.seam(place, share), box.tape(place, laid)
-    x, y = at[0], at[1] - 22.0 * swing(home)
-    gun = tools.tape_gun(x, y, 1.15)
-    hold = place.at(2.0, 10.0, HIGH - 8) if not again else place.at(6.0, 4.0, HIGH - 12)
-    return [*strip, *gun, *arms(setting.worker, Hand(hold, "open"), Hand((x + 50, y + 4)))]
+def _box_setup(setting: Setting, work: int, beat: Beat, main: Hand) -> list[Layer]:
+    carton, flaps = _rising(setting, work, beat)
+    return [items_out(setting), open_box(setting, [], flaps, carton)]
 
 
-def _put_items_still(setting: Setting) -> list[Shape]:
-    crate = goods.crate(SPOT[0], SPOT[1] - 10, setting.goods)
-    return crate if "items" in setting.bench.inside else [*standing_box(setting), *crate]
+# Inner Packing
 
 
-def _put_items(setting: Setting, ms: int) -> list[Shape]:
-    """Draw the items leaving the crate one by one; then the hands sort them, one hand in the crate."""
-    period, bench, things = 1700, setting.bench, setting.goods
-    number, loop = ms // period, phase(ms, period)
+def _stuffed(setting: Setting) -> float:
+    """Return the height at which void fill lies."""
+    return setting.carton.high - 4.0 if "items" in setting.bench.inside else 4.0
+
+
+def _inner_packing_hands(setting: Setting, work: int, beat: Beat) -> Hands:
+    carton = setting.carton
+    x, y = goods.fill_at(carton.wide * 0.8, carton.deep * 0.8, beat.number * 3)
+    source, target = setting.at("fill", 17.0), carton.world(x, y, carton.high + 5.0)
+    at = path(carton.world(0.0, -4.0, carton.high + 9.0), source, target, beat)
+    if 0.0 < beat.place < 1.0 or (beat.place == 1.0 and beat.back == 0.0):
+        at = at[0], at[1], at[2] - 7.0 * swing(beat.place / 2 + 0.25)
+    return Hand(at), _hold(setting)
+
+
+def _inner_packing(setting: Setting, work: int, beat: Beat, main: Hand) -> list[Layer]:
+    done = min(8, 2 * beat.number + (2 if beat.place == 1.0 else 0))
+    layers = [items_out(setting), open_box(setting, contents(setting, None, done, _stuffed(setting)))]
+    if 0.9 < beat.reach and beat.place < 1.0:
+        x, y, z = main.at
+        layers.append(_near_hand(setting, main.at, goods.paper_balls(setting.camera, [(x, y, z - GRIP)], beat.number, setting.look.fill)))
+    return layers
+
+
+# Tape
+
+
+def _taped(beat: Beat) -> float:
+    """Return the share of the seam that the gun has passed."""
+    return 1.0 if beat.number else beat.carry
+
+
+def _gun_mouth(setting: Setting, beat: Beat) -> Vector:
+    carton = setting.carton
+    share = beat.carry * (1.0 - beat.back)
+    lift = 6.0 * swing(beat.back) + 5.0 * (1.0 - beat.reach)
+    if "tape" in setting.bench.marks:  # a second strip, from the front to the back
+        return carton.world(0.0, carton.deep * (share - 0.5), carton.high + 0.6 + lift)
+    return carton.world(setting.main * carton.wide * (share - 0.5), 0.0, carton.high + 0.6 + lift)
+
+
+_HANDLE = (0.62, -0.78, 0.5)
+
+
+def _tape_hands(setting: Setting, work: int, beat: Beat) -> Hands:
+    x, y, z = _gun_mouth(setting, beat)
+    carton, main = setting.carton, setting.main
+    hand = Hand((x + 17.0 * _HANDLE[0] * main, y + 17.0 * _HANDLE[1], z + 5.5), "grip", (x, y, z))
+    held = carton.world(-main * carton.wide * 0.36, -carton.deep * 0.22, carton.high + 1.0)
+    return hand, Hand(held, "flat")
+
+
+def _tape(setting: Setting, work: int, beat: Beat, main: Hand) -> list[Layer]:
+    carton, bench, side = setting.carton, setting.bench, setting.main
+    shapes = box.bottom_up(carton, bench.marks) if bench.box == "bottom up" else box.closed(carton, bench.marks)
+    laid = _taped(beat)
+    if laid > 0.02:
+        shapes += box.cross_strip(carton, laid) if "tape" in bench.marks else box.strip(carton, laid, -side)
+    x, y, z = main.at
+    mouth = x - 17.0 * _HANDLE[0] * side, y - 17.0 * _HANDLE[1], z - 5.5
+    look = setting.look
+    gun = tools.tape_gun(setting.camera, mouth, (_HANDLE[0] * side, *_HANDLE[1:]), look.tools["tape gun"], look.tape)
+    return [items_out(setting), box_layer(setting, shapes), _near_hand(setting, main.at, gun)]
+
+
+# Put Items
+
+
+def _put_items_target(setting: Setting, number: int) -> Vector:
+    if "items" in setting.bench.inside:
+        x, y, z = setting.carton.world(0.0, 0.0, setting.carton.high)
+        return x, y, z + 6.0
+    x, y, z = goods.lying_at(setting.look.places["items"], setting.goods, number % setting.pieces)
+    return x, y, z + 10.0 * setting.goods.size
+
+
+def _put_items_hands(setting: Setting, work: int, beat: Beat) -> Hands:
+    into_box = "items" in setting.bench.inside
+    source, target = setting.at("crate", 16.0), _put_items_target(setting, beat.number)
+    start = over(source, target, 0.4, 6.0)
+    at = path(start, source, target, beat)
+    if beat.number >= setting.pieces:  # all are out: the hand sorts what is in the crate
+        at = between(source, (source[0], source[1] + 6.0, source[2] - 2.0), swing(beat.carry))
+    other = _hold(setting) if into_box else Hand((target[0] * 0.55, target[1] - 6.0, 5.0), "flat")
+    return Hand(at), other
+
+
+def _put_items(setting: Setting, work: int, beat: Beat, main: Hand) -> list[Layer]:
+    bench, pieces = setting.bench, setting.pieces
+    placed = min(pieces, beat.number + (1 if beat.place > 0.5 else 0))
     into_box = "items" in bench.inside
-    crate = (SPOT[0] + 34, SPOT[1] - 52)
-    missing = 1 if into_box else things.pieces
-    busy = number < missing
-    target = goods.on_top(setting.place, things) if into_box else goods.spot(things, min(number, missing - 1))
-    carry = between(loop, 0.22, 0.66) * (1.0 - between(loop, 0.78, 1.0))
-    foot = arc((crate[0], crate[1] + 16), target, carry, 34.0)
-    held: list[Shape] = []
-    if busy and loop < 0.7:
-        held = goods.item(foot, things, number % things.pieces)
-    placed = min(missing, number + (1 if loop >= 0.7 else 0))
-    right = Hand((foot[0] + 0.6 * things.half, foot[1] - 2.0), "grip", (foot[0] - 6.0, foot[1] - 24.0 * things.size))
-    left = Hand(setting.place.at(2.0, 8.0, HIGH + 2) if into_box else setting.place.at(-2.0, -6.0), "open")
-    if not busy:
-        right = Hand((crate[0] + 16.0 * (swing(phase(ms, 900)) - 0.5), crate[1] + 7.0 * swing(phase(ms, 700))))
     if into_box:
-        extra = goods.item(target, things) if placed else []
-        shapes = open_box(setting, [*contents(setting), *extra])
+        extra = [item_in_box(setting, 0)] if placed else []
+        content = contents(setting)
+        for x, y, z in extra:
+            content += goods.item(setting.camera, (x, y, z + 5.0), setting.goods, 2)
+        layers = [open_box(setting, content)]
     else:
-        shapes = goods.on_table(things, placed, setting.wrapped())
-    return [*shapes, *held, *arms(setting.worker, left, right)]
+        layers = [items_out(setting, range(max(placed, pieces if bench.items_out else 0))), *standing_box(setting)]
+    if beat.number < pieces and 0.9 < beat.reach and beat.place <= 0.5:
+        layers.append(_carried(setting, main, beat.number % pieces, False))
+    return layers
 
 
-def _hand_beside(foot: Point, things: Goods, side: int) -> Hand:
-    """Return a hand at the side of an item that stands there: 1 right, -1 left."""
-    middle = (foot[0], foot[1] - 16.0 * things.size)
-    return Hand((foot[0] + side * (things.half + 5.0), middle[1] + 6.0), "grip", middle)
+def _carried(setting: Setting, main: Hand, number: int, wrapped: bool) -> Layer:
+    """Draw the item that hangs from the hand."""
+    x, y, z = main.at
+    foot = x, y, max(0.0, z - 10.0 * setting.goods.size)
+    return Layer(
+        setting.camera.depth(x, y, z) - 1.0, goods.item(setting.camera, foot, setting.goods, number, wrapped)
+    )
 
 
-def _pack_still(setting: Setting) -> list[Shape]:
-    return []
+# Pack
 
 
-def _pack(setting: Setting, ms: int) -> list[Shape]:
-    """Draw the items going from the table into the box one by one; then one is lifted and set again until it fits."""
-    period, things, place = 1800, setting.goods, setting.place
-    number, loop = ms // period, phase(ms, period)
-    busy = number < things.pieces
-    turn = min(number, things.pieces - 1)
-    start, target = goods.spot(things, turn), goods.within(place, things, turn)
-    if busy:
-        lowered = between(loop, 0.62, 0.9)
-        over = (target[0], target[1] - 34.0)
-        foot = lerp(arc(start, over, between(loop, 0.1, 0.62), 22.0), target, lowered)
-    else:
-        foot = (target[0], target[1] - 30.0 * swing(phase(ms, 1500)))
-    wrapped = setting.bench.wrapped
-    on_table = [] if number + 1 >= things.pieces else _items_left(setting, number + 1)
-    packed = goods.in_box(place, things, min(turn, things.pieces), wrapped)
-    moving = goods.item(foot, things, turn, wrapped)
-    boxed = open_box(setting, [*contents(setting, items=False), *packed, *moving])
-    return [*on_table, *boxed, *arms(setting.worker, _hand_beside(foot, things, -1), _hand_beside(foot, things, 1))]
+def _pack_hands(setting: Setting, work: int, beat: Beat) -> Hands:
+    carton, things = setting.carton, setting.goods
+    number = min(beat.number, setting.pieces - 1)
+    x, y, z = goods.lying_at(setting.look.places["items"], things, number)
+    source = x, y, z + 10.0 * things.size
+    inside = item_in_box(setting, beat.number % setting.pieces)
+    high = max(carton.high + 2.0, inside[2] + 9.0 * things.size)
+    target = inside[0], inside[1], high
+    if beat.number >= setting.pieces:  # all are in: one is lifted and set again until it fits
+        at = target[0], target[1], target[2] + 7.0 * swing(beat.carry)
+        return Hand(at), _hold(setting)
+    at = path(over(source, target, 0.5, 8.0), source, target, beat, 13.0)
+    return Hand(at), _hold(setting)
 
 
-def _items_left(setting: Setting, first: int) -> list[Shape]:
-    """Draw the items that still lie on the table."""
-    shapes: list[Shape] = []
-    for number in range(first, setting.goods.pieces):
-        foot = goods.spot(setting.goods, number)
-        shapes += goods.item(foot, setting.goods, number, setting.bench.wrapped, shadow=True)
-    return shapes
+def _pack(setting: Setting, work: int, beat: Beat, main: Hand) -> list[Layer]:
+    pieces, wrapped = setting.pieces, setting.bench.wrapped
+    taken = min(pieces, beat.number + (1 if beat.reach > 0.9 else 0))
+    packed = min(pieces, beat.number + (1 if beat.place > 0.5 else 0))
+    layers = [items_out(setting, range(taken, pieces)), open_box(setting, contents(setting, packed))]
+    if beat.number < pieces and taken > packed:
+        layers.append(_carried(setting, main, beat.number, wrapped))
+    return layers
 
 
-def _wrap_still(setting: Setting) -> list[Shape]:
-    return standing_box(setting) if setting.bench.items_out else []
+# Wrap
 
 
-def _wrap(setting: Setting, ms: int) -> list[Shape]:
-    return _wrap_items(setting, ms) if setting.bench.items_out else _wrap_gift(setting, ms)
+def _wrap_spot(setting: Setting, beat: Beat) -> Vector:
+    return goods.lying_at(setting.look.places["items"], setting.goods, beat.number % setting.pieces)
 
 
-def _wrap_items(setting: Setting, ms: int) -> list[Shape]:
-    """Draw a sheet from the roll: paper is folded over one item after the other, then each is rolled tight."""
-    period, things = 2000, setting.goods
-    number, loop = ms // period, phase(ms, period)
-    done = min(things.pieces, number)
-    turn = min(number, things.pieces - 1)
-    roll = goods.paper_roll(SPOT[0] + 2, SPOT[1] + 8, phase(ms, 1100))
-    shapes = goods.sheet(10, 330, 246, 92)
-    shapes += goods.on_table(things, things.pieces, done)
-    foot = goods.spot(things, turn if number < things.pieces else number % things.pieces)
-    over = swing(loop)
-    size = 34.0 * things.size
-    flap = goods.fold(foot, size, over)
-    left = Hand((foot[0] - 0.9 * things.half, foot[1] - 2.0 - 8.0 * over), "grip", (foot[0], foot[1] - 16.0))
-    right = Hand((foot[0] + size * (1.2 - 1.1 * over), foot[1] - size * 0.9 * over), "open")
-    return [*roll, *shapes, *flap, *arms(setting.worker, left, right)]
+def _folded(beat: Beat) -> float:
+    """Return how far the paper's free side is turned over the item."""
+    return clamp(beat.carry - beat.back)
 
 
-def _wrap_gift(setting: Setting, ms: int) -> list[Shape]:
-    """Draw paper over the closed box from the left; then the hands smooth it and tie the ribbon."""
-    place = setting.place
-    share = smooth(ms / 2600)
-    roll = goods.paper_roll(SPOT[0] + 2, SPOT[1] + 8, phase(ms, 1100))
-    shapes = box.closed(place, setting.kraft, setting.bench.marks, max(0.12, share))
-    if ms > 3600:
-        shapes += box.ribbon(place)
-    rub = swing(phase(ms, 1200)) if ms > 2600 else 0.0
-    right = place.at(WIDE * max(0.12, share) - 50.0 * rub, 30.0, HIGH + 2)
-    left = place.at(10.0 + 40.0 * rub, 12.0, HIGH)
-    return [*roll, *shapes, *arms(setting.worker, Hand(left, "open"), Hand(right, "open"))]
+def _wrap_hands(setting: Setting, work: int, beat: Beat) -> Hands:
+    if not setting.bench.items_out:
+        return _gift_hands(setting, work, beat)
+    x, y, z = _wrap_spot(setting, beat)
+    size, share = setting.goods.size, _folded(beat)
+    side = setting.main
+    main = x + side * (16.0 - 14.0 * share) * size, y - 3.0, 3.0 + 13.0 * share * size
+    other = x - side * 8.0 * size, y - 4.0, 7.0 * size
+    return Hand(main, "flat"), Hand(other, "grip", (x, y, 6.0))
 
 
-def _label_still(setting: Setting) -> list[Shape]:
-    return [*items_out(setting), *standing_box(setting)]
+def _wrap(setting: Setting, work: int, beat: Beat, main: Hand) -> list[Layer]:
+    if not setting.bench.items_out:
+        return _gift(setting, work, beat)
+    done = max(setting.wrapped(), min(setting.pieces, beat.number))
+    foot, look = _wrap_spot(setting, beat), setting.look
+    under = sheet(spot(setting.camera, (*look.places["items"], 0.0)), 32.0, 30.0, look.paper)
+    depth = setting.camera.depth(*foot)
+    flap = goods.fold(setting.camera, foot, setting.goods.size, _folded(beat), look.paper)
+    return [
+        Layer(depth + 40.0, [under]),
+        *standing_box(setting),
+        items_out(setting, range(setting.pieces), done),
+        Layer(depth - 3.0, flap),
+    ]
 
 
-def _label(setting: Setting, ms: int) -> list[Shape]:
-    """Draw the label on its arc from the printer onto the box; then the hand presses it flat, stroke by stroke."""
+def _covered(work: int) -> float:
+    return max(0.1, smooth(work / 2800))
+
+
+def _gift_hands(setting: Setting, work: int, beat: Beat) -> Hands:
+    carton, share = setting.carton, _covered(work)
+    rub = 10.0 * swing(beat.carry) if share == 1.0 else 0.0
+    x = carton.wide * (share - 0.5)
+    main = carton.world(x - rub, -3.0, carton.high + 1.5)
+    other = carton.world(-carton.wide * 0.42 + rub * 0.6, 3.0, carton.high + 1.5)
+    return (Hand(main, "flat"), Hand(other, "flat")) if setting.main > 0 else (Hand(other, "flat"), Hand(main, "flat"))
+
+
+def _gift(setting: Setting, work: int, beat: Beat) -> list[Layer]:
+    shapes = box.closed(setting.carton, setting.bench.marks, _covered(work))
+    if work > 4000:
+        shapes += box.ribbon(setting.carton)
+    return [box_layer(setting, shapes)]
+
+
+# Label
+
+
+def _label_target(setting: Setting) -> Vector:
     number = 1 if "label" in setting.bench.marks else 0
-    x, y = box.label_spot(setting.place, number)
-    start, carry = (292.0, 152.0), between(ms / 900, 0.1, 0.9)
-    at = arc(start, (x, y), carry, 14.0)
-    label = box.label(*at, 1.0 + 0.25 * (1.0 - carry))
-    rub = swing(phase(ms, 760)) if ms > 900 else 0.0
-    hand = (at[0] + 20.0 - 34.0 * rub, at[1] + 14.0 + 4.0 * rub)
-    left = setting.place.at(-2.0, 16.0, HIGH - 10)
-    return [*label, *arms(setting.worker, Hand(left, "open"), Hand(hand, "open"))]
+    foot = box.label_spot(setting.carton, number)
+    return foot.x, foot.y, foot.z
 
 
-def _final_check_still(setting: Setting) -> list[Shape]:
-    return [*items_out(setting), *standing_box(setting)]
+def _label_hands(setting: Setting, work: int, beat: Beat) -> Hands:
+    source, target = setting.at("printer", 10.5), _label_target(setting)
+    if beat.number:  # pressed flat, stroke by stroke
+        x, y, z = target
+        return Hand((x - 5.0 + 10.0 * swing(beat.carry), y - 2.0, z + 1.5), "flat"), _hold(setting, 1.0)
+    start = over(source, target, 0.3, 8.0)
+    x, y, z = path(start, source, target, beat)
+    return Hand((x, y - 2.0, z + 1.5), "flat"), _hold(setting, 1.0)
 
 
-def _final_check(setting: Setting, ms: int) -> list[Shape]:
-    """Draw the red fan as it sweeps the box, and the list as it fills up with ticks."""
-    place = setting.place
-    sweep = swing(phase(ms, 1500))
-    window = (SPOT[0] - 14.0 - 14.0 * sweep, 214.0 + 26.0 * sweep)
-    depth = DEEP * (0.95 - 0.9 * sweep)
-    fan = tools.beam(window, place.at(6.0, depth, HIGH), place.at(WIDE - 6.0, depth, HIGH))
-    ticks = min(4, 1 + ms // 900)
-    board = tools.clipboard(66.0, 308.0, ticks, 1.05)
-    gun = tools.scanner(*window, 1.1)
-    left = Hand((66.0, 306.0), "grip")
-    return [*fan, *board, *gun, *arms(setting.worker, left, Hand((window[0] + 24, window[1] + 28)))]
+def _label(setting: Setting, work: int, beat: Beat, main: Hand) -> list[Layer]:
+    layers = [items_out(setting), *standing_box(setting)]
+    number = 1 if "label" in setting.bench.marks else 0
+    if beat.number or beat.carry == 1.0:
+        foot = box.label_spot(setting.carton, number)
+        return [*layers, Layer(setting.camera.depth(foot.x, foot.y, foot.z) - 12.0, box.label(foot))]
+    if beat.reach > 0.95:
+        x, y, z = main.at
+        in_hand = setting.carton.foot._replace(x=x, y=y + 3.0, z=z - 1.0)
+        layers.append(Layer(setting.camera.depth(x, y, z) + 1.0, box.label(in_hand)))
+    return layers
 
 
-_LEFT_LYING = {
-    "Box Setup": lambda setting: goods.blanks(SPOT[0] - 4, SPOT[1] + 2, setting.kraft),
-    "Inner Packing": lambda setting: goods.fill_sack(SPOT[0], SPOT[1] - 6),
-    "Tape": lambda setting: tools.laid_down("tape gun", SPOT[0], SPOT[1] - 40),
-    "Put Items": lambda setting: goods.crate(SPOT[0], SPOT[1] - 10, None),
-    "Wrap": lambda setting: goods.paper_roll(SPOT[0] + 2, SPOT[1] + 8, 0.0),
-    "Final Check": lambda setting: tools.laid_down("clipboard", SPOT[0], SPOT[1]),
-}
+# Final Check
 
 
-def _idle_still(setting: Setting) -> list[Shape]:
-    rest = _LEFT_LYING.get(setting.bench.working)
-    return [*items_out(setting), *standing_box(setting), *(rest(setting) if rest else [])]
+def _scanned(setting: Setting, work: int) -> tuple[Vector, Vector, Vector]:
+    """Return the ends of the line that the scanner draws, and the middle above which it is held."""
+    sweep = swing(phase(work, 1500))
+    if setting.bench.box == "none":
+        x, y = setting.look.places["items"]
+        y, half, z = y - 8.0 + 14.0 * sweep, 10.0, 8.0
+        return (x - half, y, z), (x + half, y, z), (x, y - 5.0, z + 17.0)
+    carton = setting.carton
+    z = carton.high if setting.bench.box in ("closed", "bottom up") else carton.high * 0.5
+    if setting.bench.box == "flat":
+        z = 1.0
+    y, w = carton.deep * (0.42 - 0.84 * sweep), carton.wide * 0.4
+    above = carton.world(setting.main * 7.0, y - 7.0, carton.high + 15.0)
+    return carton.world(-w, y, z), carton.world(w, y, z), above
 
 
-def _idle(setting: Setting, ms: int) -> list[Shape]:
-    """Draw both hands round a mug at the table's edge; now and then they lift it."""
-    lift = 16.0 * swing(clamp(phase(ms, 3600) * 2.0 - 0.5))
-    x, y = 190.0, 310.0 - lift
-    cup = tools.mug(x, y, phase(ms, 2400))
-    around = (x, y - 26)
-    return [*cup, *arms(setting.worker, Hand((x - 31, y - 12), "grip", around), Hand((x + 31, y - 12), "grip", around))]
+def _final_check_hands(setting: Setting, work: int, beat: Beat) -> Hands:
+    _, _, (x, y, z) = _scanned(setting, work)
+    main = Hand((x + setting.main * 4.0, y - 4.0, z), "grip", (x, y, z - 6.0))
+    return main, Hand((-setting.main * 27.0, 6.0, 11.0), "grip")
+
+
+def _final_check(setting: Setting, work: int, beat: Beat, main: Hand) -> list[Layer]:
+    camera, look = setting.camera, setting.look
+    left, right, _ = _scanned(setting, work)
+    x, y, z = main.at
+    window = x - setting.main * 4.0, y + 4.0, z - 1.0
+    back = x + setting.main * 3.0, y - 5.0, z - 3.0
+    shapes = tools.beam(camera.at(*window), camera.at(*left), camera.at(*right)) if work > 0 else []
+    shapes += tools.scanner(camera, window, back, look.tools["scanner"])
+    board = spot(camera, (-setting.main * 27.0, 12.0, 10.0), 0.12 * setting.main)
+    ticks = min(4, 1 + work // 900)
+    return [
+        items_out(setting),
+        *standing_box(setting),
+        Layer(camera.depth(board.x, board.y, board.z), tools.clipboard(board, ticks, look.tools["clipboard"])),
+        _near_hand(setting, main.at, shapes),
+    ]
+
+
+# Idle
+
+
+def _idle_hands(setting: Setting, work: int, beat: Beat) -> Hands:
+    side = setting.main
+    lift = 8.0 * swing(clamp(phase(work, 3600) * 2.0 - 0.5))
+    if setting.rhythm.aside < 0.5:
+        return Hand((side * 9.0, -3.0, 9.0 + lift)), Hand((-side * 8.0, -3.0, 8.0 + lift))
+    return Hand((side * 7.0, -3.0, 13.0), "point", (side * 1.0, 3.0, 14.0)), Hand((-side * 5.0, -4.0, 12.0))
+
+
+def _idle(setting: Setting, work: int, beat: Beat, main: Hand) -> list[Layer]:
+    camera, side = setting.camera, setting.main
+    x, y, z = main.at
+    if setting.rhythm.aside < 0.5:
+        held = tools.mug(camera, (x - side * 8.0, y + 1.0, z - 5.0), setting.look.tools["mug"])
+    else:
+        held = tools.phone(camera, (x - side * 8.0, y + 4.0, z))
+    return [items_out(setting), *standing_box(setting), Layer(camera.depth(x, y, z) + 2.0, held)]
 
 
 ACTS: dict[str, Act] = {
-    "Box Setup": Act(_box_setup_still, _box_setup),
-    "Inner Packing": Act(_inner_packing_still, _inner_packing),
-    "Tape": Act(_tape_still, _tape),
-    "Put Items": Act(_put_items_still, _put_items),
-    "Pack": Act(_pack_still, _pack),
-    "Wrap": Act(_wrap_still, _wrap),
-    "Label": Act(_label_still, _label),
-    "Final Check": Act(_final_check_still, _final_check),
-    "Idle": Act(_idle_still, _idle),
+    "Box Setup": Act(1900, _box_setup_hands, _box_setup),
+    "Inner Packing": Act(1700, _inner_packing_hands, _inner_packing, free=True),
+    "Tape": Act(1900, _tape_hands, _tape, frozenset({"tape gun"})),
+    "Put Items": Act(1900, _put_items_hands, _put_items, free=True),
+    "Pack": Act(1900, _pack_hands, _pack, free=True),
+    "Wrap": Act(2100, _wrap_hands, _wrap),
+    "Label": Act(1500, _label_hands, _label, free=True),
+    "Final Check": Act(1700, _final_check_hands, _final_check, frozenset({"scanner", "clipboard"})),
+    "Idle": Act(2400, _idle_hands, _idle),
 }
-
-IN_HAND = {"Tape": frozenset({"tape gun"}), "Final Check": frozenset({"clipboard", "scanner"})}
-"""Tools that an operation takes off the rail."""

@@ -1,48 +1,62 @@
 """The carton in each of its states: rising from flat, open with what is in it, closed, lying bottom up, gift-wrapped.
 
-A flap's angle runs from 0 (folded in, closed) over 1 (upright) and 2 (out, level) to 3 (hanging down).
+Its middle is the spot's; x runs along its length, y away from the worker, in cm. A flap's angle runs from 0 (folded in,
+closed) over 1 (upright) and 2 (out, level) to 3 (hanging down).
 """
 
 from __future__ import annotations
 
-from reference.drawing.scenery.shapes import (
+from typing import NamedTuple
+
+from reference.drawing.camera import Vector
+from reference.drawing.shapes import (
     Colour,
     Path,
-    Place,
     Point,
     Shape,
     colour,
     darker,
+    faded,
     lighter,
-    linear,
     polygon,
-    soft_shadow,
     unit,
 )
+from reference.drawing.solids import Spot, faces_camera, shadow
 
-WIDE, DEEP, HIGH = 112.0, 84.0, 58.0
-TAPE = colour("#ff7b1c")
-PAPER = colour("#2c6fd6")
-RIBBON = colour("#f7f1ff")
 _FOLDS = ((-1.0, 0.0), (0.0, 1.0), (1.0, 0.0), (0.55, -0.85))  # outward and up, at angles 0 to 3
+_WHITE, _BLACK = colour("#fbfaf6"), colour("#23262a")
 
-Flaps = tuple[float, float, float, float]  # front, back, left, right
-OPEN: Flaps = (2.75, 2.3, 2.45, 2.45)
+Flaps = tuple[float, float, float, float]  # front, right, back, left
+OPEN: Flaps = (2.6, 2.4, 2.3, 2.4)
+SHUT: Flaps = (0.0, 0.0, 0.0, 0.0)
 
 
-class Walls:
-    """The box's corners in the picture; `lean` shifts the rim to the right while the worker squares the box up."""
+class Carton(NamedTuple):
+    """Box of a size at a spot; `lean` shifts its rim while it is squared up, `wide` is its whole length."""
 
-    def __init__(self, place: Place, height: float = HIGH, lean: float = 0.0):
-        self.place, self.height, self.lean = place, height, lean
+    foot: Spot
+    wide: float
+    deep: float
+    high: float
+    kraft: Colour
+    tape: Colour
+    printed: bool
+    paper: Colour
+    ink: Colour
+    lean: float = 0.0
 
     def at(self, x: float, y: float, z: float) -> Point:
-        """Return the point of the picture at (x, y, z) of the box."""
-        return self.place.at(x + self.lean * z / HIGH, y, z)
+        """Return the pixel of a point of the box."""
+        return self.foot.at(x + self.lean * z / 20.0, y, z)
 
-    def rim(self, x: float, y: float) -> Point:
-        """Return the point of the picture at (x, y) of the rim."""
-        return self.place.at(x + self.lean, y, self.height)
+    def world(self, x: float, y: float, z: float) -> Vector:
+        """Return a point of the box in the station's coordinates."""
+        return self.foot.world(x + self.lean * z / 20.0, y, z)
+
+    def corners(self, z: float) -> tuple[Point, Point, Point, Point]:
+        """Return the pixels of the four corners at a height: front left, front right, back right, back left."""
+        w, d = self.wide / 2, self.deep / 2
+        return self.at(-w, -d, z), self.at(w, -d, z), self.at(w, d, z), self.at(-w, d, z)
 
 
 def _fold(angle: float) -> Point:
@@ -52,196 +66,227 @@ def _fold(angle: float) -> Point:
     return unit(x + (x2 - x) * share, z + (z2 - z) * share)
 
 
-def _flap(walls: Walls, side: str, angle: float, kraft: Colour) -> Shape:
+_SIDES = ((0, 1, 0.0, -1.0), (1, 2, 1.0, 0.0), (2, 3, 0.0, 1.0), (3, 0, -1.0, 0.0))
+
+
+def _flap(box: Carton, number: int, angle: float) -> Shape:
     """Draw one flap, hinged at the rim; its light follows from its angle."""
     out, up = _fold(angle)
-    long = 40.0
-    lean, high = walls.lean, walls.height
-    hinge, away = {
-        "front": (((0, 0), (WIDE, 0)), (0, -1)),
-        "back": (((0, DEEP), (WIDE, DEEP)), (0, 1)),
-        "left": (((0, 0), (0, DEEP)), (-1, 0)),
-        "right": (((WIDE, 0), (WIDE, DEEP)), (1, 0)),
-    }[side]
-    (x, y), (x2, y2) = hinge
-    dx, dy, dz = away[0] * out * long, away[1] * out * long, up * long
+    long = box.deep * 0.46
+    w, d = box.wide / 2, box.deep / 2
+    places = ((-w, -d), (w, -d), (w, d), (-w, d))
+    one, other, ax, ay = _SIDES[number]
+    (x, y), (x2, y2) = places[one], places[other]
+    dx, dy, z = ax * out * long, ay * out * long, box.high + up * long
     inset = 0.05
-    tip = [
-        (x2 + dx - (x2 - x) * inset, y2 + dy - (y2 - y) * inset, high + dz),
-        (x + dx + (x2 - x) * inset, y + dy + (y2 - y) * inset, high + dz),
-    ]
-    corners = [walls.place.at(x + lean, y, high), walls.place.at(x2 + lean, y2, high)]
-    corners += [walls.place.at(tx + lean, ty, tz) for tx, ty, tz in tip]
-    light = lighter(kraft, 330) if angle > 1.5 else lighter(kraft, 120)
-    return polygon(corners, light, darker(kraft, 420))
+    corners = (
+        box.at(x, y, box.high),
+        box.at(x2, y2, box.high),
+        box.at(x2 + dx - (x2 - x) * inset, y2 + dy - (y2 - y) * inset, z),
+        box.at(x + dx + (x2 - x) * inset, y + dy + (y2 - y) * inset, z),
+    )
+    tint = lighter(box.kraft, 260) if angle > 1.5 else lighter(box.kraft, 100)
+    return polygon(corners, tint, darker(box.kraft, 420), 1.0)
 
 
-def back(walls: Walls, flaps: Flaps, kraft: Colour) -> list[Shape]:
-    """Draw the layer behind the contents: shadow, inner walls, back and left flap."""
-    inner = darker(kraft, 330)
-    at, rim = walls.at, walls.rim
-    floor = [at(0, 0, 0), at(WIDE, 0, 0), at(WIDE, DEEP, 0), at(0, DEEP, 0)]
+def _near(box: Carton) -> list[bool]:
+    """Return for each wall whether its outside is seen."""
+    low, top = box.corners(0.0), box.corners(box.high)
     return [
-        _shadow(walls.place),
-        polygon(floor, darker(kraft, 520)),
-        polygon(
-            (at(0, DEEP, 0), at(WIDE, DEEP, 0), rim(WIDE, DEEP), rim(0, DEEP)),
-            linear(rim(0, DEEP), at(0, DEEP, 0), inner, darker(kraft, 560)),
-        ),
-        polygon((at(0, 0, 0), at(0, DEEP, 0), rim(0, DEEP), rim(0, 0)), darker(kraft, 480)),
-        _flap(walls, "back", flaps[1], kraft),
-        _flap(walls, "left", flaps[2], kraft),
+        faces_camera(box.foot.camera, (low[one], low[other], top[other], top[one])) for one, other, _, _ in _SIDES
     ]
 
 
-def front(walls: Walls, flaps: Flaps, kraft: Colour, flipped: bool = False) -> list[Shape]:
-    """Draw the layer before the contents: the outer walls with their printed arrows, front and right flap."""
-    shapes = [*_faces(walls, kraft), *_print(walls, kraft, flipped)]
-    shapes.append(_flap(walls, "right", flaps[3], kraft))
-    shapes.append(_flap(walls, "front", flaps[0], kraft))
+def far_side(box: Carton, flaps: Flaps) -> list[Shape]:
+    """Draw what lies behind the contents: shadow, floor, the insides of the walls, the flaps of the far walls."""
+    low, top = box.corners(0.0), box.corners(box.high)
+    shapes = [shadow(box.foot, box.wide * 0.62, box.deep * 0.66), polygon(low, darker(box.kraft, 520))]
+    near = _near(box)
+    for number, (one, other, _, _) in enumerate(_SIDES):
+        if not near[number]:
+            shade = (380, 460, 330, 430)[number]
+            shapes.append(polygon((low[one], low[other], top[other], top[one]), darker(box.kraft, shade)))
+    for number in (2, 1, 3, 0):
+        if not near[number]:
+            shapes.append(_flap(box, number, flaps[number]))
     return shapes
 
 
-def _shadow(place: Place) -> Shape:
-    x, y = place.at(WIDE / 2 + 8, DEEP / 2 - 8)
-    return soft_shadow(x, y, WIDE * 0.68 * place.scale, DEEP * 0.46 * place.scale, 90)
+def near_side(box: Carton, flaps: Flaps, flipped: bool = False) -> list[Shape]:
+    """Draw what lies before the contents: the walls that face the camera, with their print, and their flaps."""
+    near = _near(box)
+    shapes = _walls(box, box.kraft, near)
+    if box.high > 12.0 and near[0]:
+        shapes.append(_print(box, flipped))
+    for number in (2, 1, 3, 0):
+        if near[number]:
+            shapes.append(_flap(box, number, flaps[number]))
+    return shapes
 
 
-def _faces(walls: Walls, skin: Colour) -> list[Shape]:
-    at, rim, line = walls.at, walls.rim, darker(skin, 460)
-    face = (at(0, 0, 0), at(WIDE, 0, 0), rim(WIDE, 0), rim(0, 0))
-    side = (at(WIDE, 0, 0), at(WIDE, DEEP, 0), rim(WIDE, DEEP), rim(WIDE, 0))
+def _walls(box: Carton, tint: Colour, near: list[bool]) -> list[Shape]:
+    low, top, line = box.corners(0.0), box.corners(box.high), darker(tint, 430)
     return [
-        polygon(side, darker(skin, 300), line),
-        polygon(face, linear(rim(0, 0), at(0, 0, 0), lighter(skin, 90), darker(skin, 70)), line),
+        polygon((low[one], low[other], top[other], top[one]), darker(tint, (60, 230, 300, 190)[number]), line, 1.0)
+        for number, (one, other, _, _) in enumerate(_SIDES)
+        if near[number]
     ]
 
 
-def _print(walls: Walls, kraft: Colour, flipped: bool) -> list[Shape]:
+def _print(box: Carton, flipped: bool) -> Shape:
     """Draw the two arrows that say which side is up."""
-    if walls.height < HIGH:
-        return []
     path = Path()
-    arrow = ((0, 34), (-7, 25), (-2.5, 25), (-2.5, 12), (2.5, 12), (2.5, 25), (7, 25))
-    for x in (84, 100):
-        path.polygon([walls.at(x + dx, 0, HIGH - z if flipped else z) for dx, z in arrow])
-    return [path.filled(darker(kraft, 480))]
+    arrow = ((0.0, 11.0), (-2.4, 8.0), (-0.9, 8.0), (-0.9, 4.0), (0.9, 4.0), (0.9, 8.0), (2.4, 8.0))
+    for x in (box.wide / 2 - 10.0, box.wide / 2 - 4.5):
+        path.polygon([box.at(x + dx, -box.deep / 2, box.high - z if flipped else z) for dx, z in arrow])
+    return path.filled(darker(box.kraft, 430))
 
 
-def closed(place: Place, kraft: Colour, marks: frozenset[str], wrapped: float = 0.0) -> list[Shape]:
-    """Draw the box with its lid shut and its marks; `wrapped` is the share that gift paper covers, from the left."""
-    walls = Walls(place)
-    skin = PAPER if "gift wrap" in marks else kraft
-    shapes = [_shadow(place), *_faces(walls, skin), *_lid(walls, skin)]
-    if skin == kraft:
-        shapes += [*_print(walls, kraft, False), _seam(walls, kraft)]
-    if wrapped > 0.0 and skin == kraft:
-        shapes += gift_paper(place, wrapped)
-    if "gift wrap" in marks:
-        shapes += ribbon(place)
+def closed(box: Carton, marks: frozenset[str], wrapped: float = 0.0) -> list[Shape]:
+    """Draw the box with its lid shut and its marks; `wrapped` is the share that paper covers, from the left."""
+    in_paper = "gift wrap" in marks
+    tint = box.paper if in_paper else box.kraft
+    near = _near(box)
+    shapes = [shadow(box.foot, box.wide * 0.62, box.deep * 0.66), *_walls(box, tint, near), _lid(box, tint)]
+    if not in_paper:
+        shapes.append(seam(box, tint))
+        if near[0]:
+            shapes.append(_print(box, False))
+        if wrapped > 0.0:
+            shapes += gift_paper(box, wrapped)
+    if in_paper:
+        shapes += ribbon(box)
     if "tape" in marks:
-        shapes += tape(place, 1.0)
+        shapes += strip(box, 1.0)
     if "second tape" in marks:
-        shapes += cross_tape(place, 1.0)
+        shapes += cross_strip(box, 1.0)
     for number, mark in enumerate(("label", "second label")):
         if mark in marks:
-            shapes += label(*label_spot(place, number))
+            shapes += label(label_spot(box, number))
     return shapes
 
 
-def bottom_up(place: Place, kraft: Colour, marks: frozenset[str]) -> list[Shape]:
+def bottom_up(box: Carton, marks: frozenset[str]) -> list[Shape]:
     """Draw the box lying on its open flaps, bottom up, the bottom shut, as for taping it."""
-    walls = Walls(place)
-    at = place.at
+    w, d, out = box.wide / 2, box.deep / 2, box.deep * 0.42
+    at = box.foot.at
     skirt = Path()
-    skirt.polygon((at(-2, 0), at(WIDE + 2, 0), at(WIDE + 8, -40), at(-8, -40)))
-    skirt.polygon((at(WIDE, -2), at(WIDE, DEEP + 2), at(WIDE + 44, DEEP + 8), at(WIDE + 44, -8)))
-    skirt.polygon((at(0, -2), at(0, DEEP + 2), at(-40, DEEP + 8), at(-40, -8)))
-    shapes = [_shadow(place), skirt.filled(darker(kraft, 200), darker(kraft, 520), 1.6), *_faces(walls, kraft)]
-    shapes += [*_print(walls, kraft, True), *_lid(walls, darker(kraft, 330)), _seam(walls, kraft)]
-    return shapes + (tape(place, 1.0) if "tape" in marks else [])
-
-
-def _lid(walls: Walls, skin: Colour) -> list[Shape]:
-    rim = walls.rim
-    corners = (rim(0, 0), rim(WIDE, 0), rim(WIDE, DEEP), rim(0, DEEP))
-    return [
-        polygon(corners, linear(rim(0, DEEP), rim(0, 0), lighter(skin, 220), lighter(skin, 330)), darker(skin, 460))
+    for corners in (
+        ((-w, -d), (w, -d), (w + 2, -d - out), (-w - 2, -d - out)),
+        ((w, -d), (w, d), (w + out, d + 2), (w + out, -d - 2)),
+        ((w, d), (-w, d), (-w - 2, d + out), (w + 2, d + out)),
+        ((-w, d), (-w, -d), (-w - out, -d - 2), (-w - out, d + 2)),
+    ):
+        skirt.polygon([at(x, y, 0.4) for x, y in corners])
+    near = _near(box)
+    shapes = [
+        shadow(box.foot, box.wide * 0.8, box.deep * 0.95),
+        skirt.filled(darker(box.kraft, 150), darker(box.kraft, 450), 1.0),
+        *_walls(box, box.kraft, near),
+        _lid(box, darker(box.kraft, 160)),
+        seam(box, box.kraft),
     ]
+    if near[0]:
+        shapes.append(_print(box, True))
+    return [*shapes, *(strip(box, 1.0) if "tape" in marks else [])]
 
 
-def _seam(walls: Walls, kraft: Colour) -> Shape:
-    start, end = walls.rim(0, DEEP / 2), walls.rim(WIDE, DEEP / 2)
-    return Path().line((start, end)).filled(None, darker(kraft, 560), 2.0)
+def _lid(box: Carton, tint: Colour) -> Shape:
+    return polygon(box.corners(box.high), lighter(tint, 200), darker(tint, 430), 1.0)
 
 
-def seam(place: Place, share: float) -> Point:
-    """Return the point at `share` of the seam that tape closes, 0 at its left end."""
-    return place.at(WIDE * share, DEEP / 2, HIGH)
+def seam(box: Carton, tint: Colour) -> Shape:
+    """Draw the line where the flaps of the lid meet."""
+    w = box.wide / 2
+    return Path().line((box.at(-w, 0.0, box.high), box.at(w, 0.0, box.high))).filled(None, darker(tint, 520), 1.6)
 
 
-def tape(place: Place, share: float) -> list[Shape]:
-    """Draw the strip over the seam up to `share`, from the left; a whole one is folded down the right side."""
-    at, half = place.at, 9.0
-    end = WIDE * share
-    strip = [at(0, DEEP / 2 - half, HIGH), at(end, DEEP / 2 - half, HIGH)]
-    strip += [at(end, DEEP / 2 + half, HIGH), at(0, DEEP / 2 + half, HIGH)]
-    shapes = [polygon(strip, TAPE, darker(TAPE, 350), 1.0)]
-    shine = [at(2, DEEP / 2 + 2, HIGH), at(end - 2, DEEP / 2 + 2, HIGH), at(end - 2, DEEP / 2 + 5, HIGH)]
-    shapes.append(polygon([*shine, at(2, DEEP / 2 + 5, HIGH)], lighter(TAPE, 420)))
-    if share >= 1.0:
-        tab = [at(WIDE, DEEP / 2 - half, HIGH), at(WIDE, DEEP / 2 + half, HIGH)]
-        tab += [at(WIDE, DEEP / 2 + half, HIGH - 24), at(WIDE, DEEP / 2 - half, HIGH - 24)]
-        shapes.append(polygon(tab, darker(TAPE, 180), darker(TAPE, 350), 1.0))
+def _band(box: Carton, corners: tuple[Vector, ...], tint: Colour) -> Shape:
+    return polygon([box.at(*corner) for corner in corners], tint, darker(tint, 300), 0.8)
+
+
+def strip(box: Carton, share: float, side: float = -1.0) -> list[Shape]:
+    """Draw tape over the seam up to `share`, from the left (`side` -1) or the right; a whole one folds down the ends."""
+    w, half, z = box.wide / 2, 2.6, box.high + 0.1
+    begin, end = side * w, side * w - side * box.wide * share
+    tint = faded(box.tape, 225)
+    shapes = [_band(box, ((begin, -half, z), (end, -half, z), (end, half, z), (begin, half, z)), tint)]
+    if box.printed:
+        path = Path()
+        for number in range(int(share * 7)):
+            x = begin - side * box.wide * (number + 0.5) / 7
+            path.polygon([box.at(x + dx, dy, z) for dx, dy in ((-1.0, -1.6), (1.0, -1.6), (1.0, 1.6), (-1.0, 1.6))])
+        shapes.append(path.filled(darker(box.tape, 420)))
+    near = _near(box)
+    for number, x in ((1, w), (3, -w)):
+        if near[number] and (share >= 1.0 or x * side > 0):
+            low = box.high - 6.0
+            shapes.append(_band(box, ((x, -half, z), (x, half, z), (x, half, low), (x, -half, low)), darker(tint, 120)))
     return shapes
 
 
-def cross_tape(place: Place, share: float) -> list[Shape]:
-    """Draw the strip of a second taping, across the first, from the front to the back."""
-    at, half, middle = place.at, 8.0, WIDE * 0.5
-    end = DEEP * share
-    tab = [at(middle - half, 0, HIGH - 26), at(middle + half, 0, HIGH - 26)]
-    tab += [at(middle + half, 0, HIGH), at(middle + half, end, HIGH), at(middle - half, end, HIGH)]
-    return [polygon([*tab, at(middle - half, 0, HIGH)], lighter(TAPE, 160), darker(TAPE, 350), 1.0)]
+def cross_strip(box: Carton, share: float) -> list[Shape]:
+    """Draw the tape of a second taping, across the first, from the front to the back."""
+    d, half, z = box.deep / 2, 2.4, box.high + 0.2
+    end, tint = -d + box.deep * share, lighter(box.tape, 120)
+    shapes = [_band(box, ((-half, -d, z), (half, -d, z), (half, end, z), (-half, end, z)), tint)]
+    if _near(box)[0]:
+        low = box.high - 6.0
+        shapes.append(_band(box, ((-half, -d, z), (half, -d, z), (half, -d, low), (-half, -d, low)), darker(tint, 120)))
+    return shapes
 
 
-def gift_paper(place: Place, share: float) -> list[Shape]:
-    """Draw blue paper over lid and front up to that share, from the left."""
-    at, end = place.at, WIDE * share
-    lid = (at(0, 0, HIGH), at(end, 0, HIGH), at(end, DEEP, HIGH), at(0, DEEP, HIGH))
-    face = (at(0, 0, 0), at(end, 0, 0), at(end, 0, HIGH), at(0, 0, HIGH))
-    side = (at(WIDE), at(WIDE, DEEP), at(WIDE, DEEP, HIGH), at(WIDE, 0, HIGH))
-    shapes = [polygon(face, PAPER, darker(PAPER)), polygon(lid, lighter(PAPER, 250), darker(PAPER))]
-    return [polygon(side, darker(PAPER, 300), darker(PAPER)), *shapes] if share >= 1.0 else shapes
+def gift_paper(box: Carton, share: float) -> list[Shape]:
+    """Draw paper over lid and walls up to that share, from the left."""
+    w, d, z = box.wide / 2, box.deep / 2, box.high + 0.1
+    end, near = -w + box.wide * share, _near(box)
+    tint = box.paper
+    shapes = []
+    for number, corners in (
+        (0, ((-w, -d, 0.0), (end, -d, 0.0), (end, -d, z), (-w, -d, z))),
+        (2, ((-w, d, 0.0), (end, d, 0.0), (end, d, z), (-w, d, z))),
+        (3, ((-w, -d, 0.0), (-w, d, 0.0), (-w, d, z), (-w, -d, z))),
+    ):
+        if near[number]:
+            shapes.append(_band(box, corners, darker(tint, 140)))
+    return [*shapes, _band(box, ((-w, -d, z), (end, -d, z), (end, d, z), (-w, d, z)), lighter(tint, 160))]
 
 
-def ribbon(place: Place) -> list[Shape]:
-    """Draw a white ribbon with a bow, on gift paper."""
-    at = place.at
-    band = Path().polygon(
-        (at(24, 0, 0), at(34, 0, 0), at(34, 0, HIGH), at(34, DEEP, HIGH), at(24, DEEP, HIGH), at(24, 0, HIGH))
-    )
-    x, y = at(29, 20, HIGH)
-    bow = Path().ellipse(x - 9, y - 4, 9, 5.5).ellipse(x + 9, y - 4, 9, 5.5).ellipse(x, y - 3, 4)
-    return [band.filled(RIBBON, darker(RIBBON, 200), 0.8), bow.filled(RIBBON, darker(RIBBON, 300), 1.0)]
+def ribbon(box: Carton) -> list[Shape]:
+    """Draw a ribbon with a bow, on gift paper."""
+    w, d, z = box.wide / 2, box.deep / 2, box.high + 0.3
+    tint = lighter(box.ink, 250)
+    x = -w * 0.45
+    shapes = [_band(box, ((x - 1.3, -d, z), (x + 1.3, -d, z), (x + 1.3, d, z), (x - 1.3, d, z)), tint)]
+    if _near(box)[0]:
+        shapes.append(_band(box, ((x - 1.3, -d, 0.0), (x + 1.3, -d, 0.0), (x + 1.3, -d, z), (x - 1.3, -d, z)), tint))
+    here, size = box.at(x, 0.0, z), box.foot.scale()
+    bow = Path().ellipse(here[0] - 2.6 * size, here[1] - size, 2.6 * size, 1.6 * size)
+    bow.ellipse(here[0] + 2.6 * size, here[1] - size, 2.6 * size, 1.6 * size)
+    return [*shapes, bow.filled(tint, darker(tint, 300), 0.9), Path().ellipse(*here, 1.1 * size).filled(tint)]
 
 
-def label_spot(place: Place, number: int) -> Point:
-    """Return the middle of the first or second label, on the front."""
-    return place.at(31.0 if number == 0 else 78.0, 0, 29.0 if number == 0 else 33.0)
+LABEL = (15.0, 11.0)
 
 
-def label(x: float, y: float, scale: float = 1.0) -> list[Shape]:
-    """Draw a shipping label around (x, y): white, with the bars of a bar code and of an address."""
-    wide, high = 50 * scale, 37 * scale
-    left, top = x - wide / 2, y - high / 2
-    bars = Path()
-    for number, width in enumerate((2.2, 1.2, 3.0, 1.4, 2.2, 1.2, 2.8)):
-        bars.rectangle(left + (5 + 6.0 * number) * scale, top + 16 * scale, width * scale, 16 * scale)
-    lines = Path().rectangle(left + 4 * scale, top + 4 * scale, 26 * scale, 3 * scale)
-    lines.rectangle(left + 4 * scale, top + 9.5 * scale, 18 * scale, 2.5 * scale)
-    return [
-        Path().rounded(left, top, wide, high, 2).filled(colour("#ffffff"), colour("#8f8f8f"), 1.0),
-        bars.filled(colour("#17191b")),
-        lines.filled(colour("#6d7276")),
-    ]
+def label_spot(box: Carton, number: int) -> Spot:
+    """Return the frame of the first or second label, on the lid."""
+    x = -box.wide * 0.27 if number == 0 else box.wide * 0.27
+    return box.foot.moved(x, -box.deep * 0.2 if number == 0 else box.deep * 0.22, box.high + 0.3)
+
+
+def label(foot: Spot) -> list[Shape]:
+    """Draw a shipping label lying at the spot: white, with lines of an address and the bars of a bar code."""
+    w, d = LABEL[0] / 2, LABEL[1] / 2
+    at = foot.at
+
+    def bar(path: Path, x: float, y: float, wide: float, deep: float) -> None:
+        path.polygon((at(x, y), at(x + wide, y), at(x + wide, y + deep), at(x, y + deep)))
+
+    bars, lines = Path(), Path()
+    for number, width in enumerate((0.7, 0.4, 0.9, 0.4, 0.7, 0.4, 0.8)):
+        bar(bars, -w + 1.2 + 1.8 * number, -d + 1.0, width, 4.2)
+    bar(lines, -w + 1.2, d - 2.2, 8.0, 1.0)
+    bar(lines, -w + 1.2, d - 4.2, 5.5, 0.9)
+    paper = polygon((at(-w, -d), at(w, -d), at(w, d), at(-w, d)), _WHITE, darker(_WHITE, 380), 0.8)
+    return [paper, bars.filled(_BLACK), lines.filled(colour("#74797d"))]

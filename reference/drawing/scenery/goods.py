@@ -1,40 +1,27 @@
 """Goods and packing material: items by the order's marks, crate, void fill, wrapping paper, blanks.
 
-An item's appearance follows the marks on the items' surface: glass ware (`glass`), three of them (`cluster`), large
-ones (`arrows`). When an occluder or a blank hides that surface, the items lie in one grey bag that tells nothing.
+An item's form follows the marks on the items' surface: glass ware (`glass`), three of them (`cluster`), large ones
+(`arrows`). When an occluder or a blank hides that surface, the items lie in one grey bag that tells nothing.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
-from reference.drawing.scenery.box import PAPER
-from reference.drawing.scenery.shapes import (
-    Colour,
-    Path,
-    Place,
-    Point,
-    Shape,
-    colour,
-    darker,
-    faded,
-    lighter,
-    linear,
-    mix,
-    polygon,
-    soft_shadow,
-)
+from reference.drawing.camera import Camera, Vector
+from reference.drawing.shapes import Colour, Path, Shape, colour, darker, faded, lighter, mix, polygon
+from reference.drawing.solids import Spot, block, circle, crumples, cylinder, faces_camera, lying, shadow, sheet, spot
 
-FILL = colour("#27a744")
-CRATE = colour("#f6c90e")
-TEAL, CORAL, MUSTARD = colour("#12908e"), colour("#e8735a"), colour("#8d5fae")
-_GLASS = colour("#bfeaf2", 235)
-_BAG = colour("#8f9499")
+_GLASS = colour("#c4dde2", 150)
+_BAG = colour("#a3a5a6")
 
 
 class Goods(NamedTuple):
     """Appearance of an order's items."""
 
+    tints: tuple[Colour, Colour, Colour]
+    paper: Colour
     glass: bool = False
     several: bool = False
     large: bool = False
@@ -42,290 +29,178 @@ class Goods(NamedTuple):
 
     @property
     def pieces(self) -> int:
-        """Return the number of items, 1 or 3."""
-        return 3 if self.several and not self.hidden else 1
+        """Return the number of items: three of an order of several, else two; a bag is one."""
+        return 1 if self.hidden else 3 if self.several else 2
 
     @property
     def size(self) -> float:
-        """Return the scale of an item."""
-        return (1.4 if self.large and not self.hidden else 1.0) * (1.12 if self.pieces == 3 else 1.42)
-
-    @property
-    def half(self) -> float:
-        """Return half an item's width."""
-        return 17.0 * self.size
+        """Return the scale of an item: large ones are half again as big."""
+        return 1.35 if self.large and not self.hidden else 0.92
 
 
-_SPOTS: dict[int, tuple[Point, ...]] = {1: ((68.0, 300.0),), 3: ((30.0, 288.0), (84.0, 272.0), (66.0, 322.0))}
-_WITHIN: dict[int, tuple[Point, ...]] = {1: ((56.0, 38.0),), 3: ((26.0, 58.0), (84.0, 58.0), (56.0, 22.0))}
+_AROUND = ((-5.5, 3.0), (5.5, -3.5), (-1.0, -8.5))
 
 
-def spot(goods: Goods, number: int) -> Point:
-    """Return the place of item `number` on the table (middle of its foot)."""
-    return _SPOTS[goods.pieces][number]
+def lying_at(place: tuple[float, float], goods: Goods, number: int) -> Vector:
+    """Return where item `number` lies on the bench (the middle of its foot)."""
+    if goods.pieces == 1:
+        return place[0], place[1], 0.0
+    x, y = _AROUND[number]
+    return place[0] + x * goods.size, place[1] + y * goods.size, 0.0
 
 
-def within(place: Place, goods: Goods, number: int) -> Point:
-    """Return the place of item `number` in the box (middle of its foot)."""
-    x, y = _WITHIN[goods.pieces][number]
-    return place.at(x, y, 12.0)
-
-
-def on_top(place: Place, goods: Goods) -> Point:
-    """Return the place of one more item in a box that holds the others."""
-    return place.at(88.0, 22.0, 18.0) if goods.pieces == 1 else place.at(56.0, 40.0, 34.0)
-
-
-def item(foot: Point, goods: Goods, number: int = 0, wrapped: bool = False, shadow: bool = False) -> list[Shape]:
+def item(camera: Camera, foot: Vector, goods: Goods, number: int = 0, wrapped: bool = False) -> list[Shape]:
     """Draw one item standing with the middle of its foot at that point."""
-    size = goods.size
-    shapes = [soft_shadow(foot[0] + 4, foot[1] - 2, 24 * size, 10 * size, 90)] if shadow else []
+    size, tint = goods.size, goods.tints[number % 3]
+    here = spot(camera, foot, 0.2 * number - 0.2)
     if goods.hidden:
-        return [*shapes, *_bag(foot, size)]
+        return _bundle(here, 1.25, _BAG)
     if wrapped:
-        return [*shapes, *_bundle(foot, size)]
-    tint = (TEAL, CORAL, MUSTARD)[number]
-    return [*shapes, *(_jar(foot, size, tint) if goods.glass else _carton(foot, size, tint))]
+        return _bundle(here, size, goods.paper)
+    if goods.glass:
+        return _bottle(here, size, tint)
+    if number % 2:
+        return cylinder(here, 4.6 * size, 10.5 * size, tint, lighter(tint, 420))
+    return _pack(here, size, tint)
 
 
-def _carton(foot: Point, size: float, tint: Colour) -> list[Shape]:
-    place = Place(foot[0] - 17 * size, foot[1] + 5 * size, size)
-    at = place.at
-    face = (at(0), at(30), at(30, 0, 38), at(0, 0, 38))
-    side = (at(30), at(30, 22), at(30, 22, 38), at(30, 0, 38))
-    lid = (at(0, 0, 38), at(30, 0, 38), at(30, 22, 38), at(0, 22, 38))
-    band = (at(0, 0, 13), at(30, 0, 13), at(30, 0, 25), at(0, 0, 25))
-    line = darker(tint, 500)
+def _pack(here: Spot, size: float, tint: Colour) -> list[Shape]:
+    """Draw a small printed carton."""
+    wide, deep, high = 11.0 * size, 7.5 * size, 11.0 * size
+    shapes = block(here, wide, deep, high, tint)
+    for x, y, x2, y2 in ((-wide / 2, -deep / 2, wide / 2, -deep / 2), (wide / 2, deep / 2, -wide / 2, deep / 2)):
+        band = tuple(here.at(*corner) for corner in ((x, y, high * 0.3), (x2, y2, high * 0.3)))
+        band += tuple(here.at(*corner) for corner in ((x2, y2, high * 0.62), (x, y, high * 0.62)))
+        if faces_camera(here.camera, band):
+            shapes.append(polygon(band, lighter(tint, 620)))
+    return shapes
+
+
+def _bottle(here: Spot, size: float, tint: Colour) -> list[Shape]:
+    """Draw glass ware: see-through, with a highlight, a coloured stopper and something in it."""
+    line = colour("#6f939c")
+    body = cylinder(here, 4.8 * size, 9.0 * size, _GLASS, _GLASS)
+    neck = cylinder(here.moved(0, 0, 9.0 * size), 2.0 * size, 4.0 * size, _GLASS, _GLASS)
+    content = Path().blob(circle(here, 4.2 * size, 2.5 * size)).filled(faded(mix(tint, _GLASS, 300), 190))
+    shine = Path().capsule(here.at(-2.6 * size, -2.6 * size, 2.5), here.at(-2.6 * size, -2.6 * size, 7.5 * size), 1.3)
     return [
-        polygon(side, darker(tint, 330), line),
-        polygon(face, tint, line),
-        polygon(band, lighter(tint, 750)),
-        polygon(lid, lighter(tint, 330), line),
+        *(shape._replace(stroke=shape.stroke._replace(colour=line) if shape.stroke else None) for shape in body),
+        content,
+        *neck,
+        shine.filled(colour("#ffffff", 230)),
+        *cylinder(here.moved(0, 0, 12.5 * size), 2.3 * size, 2.2 * size, tint),
     ]
 
 
-def _jar(foot: Point, size: float, tint: Colour) -> list[Shape]:
-    """Draw a glass jar: pale, see-through, bright highlight, coloured stopper."""
-    x, y = foot
-    s = size
-    body = Path().blob(
-        (
-            (x - 14 * s, y - 2 * s),
-            (x, y + 4 * s),
-            (x + 14 * s, y - 2 * s),
-            (x + 15 * s, y - 18 * s),
-            (x + 7 * s, y - 30 * s),
-            (x - 7 * s, y - 30 * s),
-            (x - 15 * s, y - 18 * s),
-        )
-    )
-    neck = Path().rounded(x - 6 * s, y - 38 * s, 12 * s, 12 * s, 2)
-    water = Path().ellipse(x, y - 7 * s, 12 * s, 7 * s)
-    shine = Path().capsule((x - 8 * s, y - 20 * s), (x - 9 * s, y - 9 * s), 2.2 * s)
-    cork = Path().rounded(x - 7.5 * s, y - 44 * s, 15 * s, 9 * s, 2.5)
-    line = colour("#3d95a8")
-    return [
-        neck.filled(_GLASS, line, 1.4),
-        body.filled(_GLASS, line, 1.6),
-        water.filled(faded(mix(tint, _GLASS, 350), 220)),
-        shine.filled(colour("#ffffff")),
-        cork.filled(tint, darker(tint, 450)),
-    ]
-
-
-def _bundle(foot: Point, size: float) -> list[Shape]:
-    """Draw an item in blue paper, tied."""
-    x, y = foot
-    s = size
-    body = Path().blob(
-        (
-            (x - 18 * s, y - 2 * s),
-            (x, y + 6 * s),
-            (x + 18 * s, y - 3 * s),
-            (x + 17 * s, y - 24 * s),
-            (x + 4 * s, y - 32 * s),
-            (x - 15 * s, y - 26 * s),
-        )
-    )
-    folds = Path().polygon(((x - 15 * s, y - 24 * s), (x + 2 * s, y - 12 * s), (x - 17 * s, y - 6 * s)))
+def _bundle(here: Spot, size: float, paper: Colour) -> list[Shape]:
+    """Draw an item in paper, tied at the top."""
+    camera = here.camera
+    x, y = here.at(0, 0, 11.0 * size)
+    scale = here.scale() * size
     tuft = Path().polygon(
-        ((x + 2 * s, y - 29 * s), (x - 9 * s, y - 42 * s), (x + 1 * s, y - 38 * s), (x + 10 * s, y - 43 * s))
+        ((x, y + scale), (x - 4 * scale, y - 3.4 * scale), (x, y - 1.6 * scale), (x + 4 * scale, y - 3.6 * scale))
     )
-    twine = Path().capsule((x - 4 * s, y - 29 * s), (x + 8 * s, y - 29 * s), 2.2 * s)
+    lower, upper = circle(here, 6.0 * size), circle(here, 4.6 * size, 9.0 * size)
+    body = Path().blob([*(lower[place] for place in (0, 2, 4, 6)), *(lower[place] for place in (8, 10))])
+    folds = Path().line((here.at(0, 0, 10.5 * size), lower[8])).line((here.at(0, 0, 10.5 * size), lower[10]))
     return [
-        tuft.filled(lighter(PAPER, 250), darker(PAPER, 350)),
-        body.filled(linear((x - 18 * s, y), (x + 18 * s, y), lighter(PAPER, 200), PAPER), darker(PAPER, 400), 1.5),
-        folds.filled(lighter(PAPER, 420)),
-        twine.filled(colour("#f5ead0"), colour("#a9987a"), 0.8),
+        *crumples(camera, [here.world(0, 0, 5.0 * size)], 7.2 * size, 1, paper),
+        body.filled(None),
+        Path().blob(upper).filled(lighter(paper, 160), darker(paper, 330), 0.8),
+        folds.filled(None, darker(paper, 260), 0.9),
+        tuft.filled(lighter(paper, 230), darker(paper, 380), 0.8),
     ]
 
 
-def _bag(foot: Point, size: float) -> list[Shape]:
-    x, y = foot
-    s = size
-    body = Path().blob(
-        (
-            (x - 19 * s, y),
-            (x, y + 6 * s),
-            (x + 19 * s, y - 1 * s),
-            (x + 16 * s, y - 24 * s),
-            (x + 5 * s, y - 34 * s),
-            (x - 7 * s, y - 33 * s),
-            (x - 17 * s, y - 22 * s),
-        )
-    )
-    knot = Path().polygon(((x, y - 31 * s), (x - 10 * s, y - 44 * s), (x, y - 39 * s), (x + 11 * s, y - 43 * s)))
-    folds = Path().capsule((x - 6 * s, y - 24 * s), (x - 11 * s, y - 8 * s), 1.5 * s)
-    folds.capsule((x + 5 * s, y - 25 * s), (x + 10 * s, y - 12 * s), 1.1 * s)
-    return [
-        knot.filled(lighter(_BAG, 200), darker(_BAG, 420), 1.2),
-        body.filled(linear((x - 18 * s, y), (x + 18 * s, y), lighter(_BAG, 200), _BAG), darker(_BAG, 420), 1.5),
-        folds.filled(lighter(_BAG, 420)),
-    ]
-
-
-def on_table(goods: Goods, shown: int, wrapped: int = 0) -> list[Shape]:
-    """Draw the first `shown` items on the table, the first `wrapped` of them in paper."""
+def on_bench(camera: Camera, place: tuple[float, float], goods: Goods, numbers: range, wrapped: int = 0) -> list[Shape]:
+    """Draw these items on the bench, the first `wrapped` of them in paper, the farthest first."""
+    feet = [(lying_at(place, goods, number), number) for number in numbers]
     shapes: list[Shape] = []
-    for number in range(min(shown, goods.pieces)):
-        shapes += item(spot(goods, number), goods, number, number < wrapped, shadow=True)
+    for foot, number in sorted(feet, key=lambda one: -camera.depth(*one[0])):
+        shapes.append(shadow(spot(camera, foot), 6.5 * goods.size, 5.5 * goods.size))
+        shapes += item(camera, foot, goods, number, number < wrapped)
     return shapes
 
 
-def in_box(place: Place, goods: Goods, shown: int, wrapped: bool = False) -> list[Shape]:
-    """Draw the first `shown` items standing in the box, seen over its rim."""
-    shapes: list[Shape] = []
-    for number in range(min(shown, goods.pieces)):
-        shapes += item(within(place, goods, number), goods, number, wrapped)
-    return shapes
-
-
-def lump(x: float, y: float, radius: float, turn: int) -> list[Shape]:
-    """Draw a crumple of green paper; `turn` chooses one of four."""
-    offsets = ((9, 7, 10, 8, 9, 7, 10), (8, 10, 7, 9, 10, 8, 9), (10, 8, 9, 7, 8, 10, 9), (7, 9, 8, 10, 9, 10, 7))
-    around = ((1.0, 0.1), (0.6, 0.75), (-0.2, 0.95), (-0.9, 0.5), (-0.9, -0.45), (-0.15, -1.0), (0.65, -0.7))
-    rim = [
-        (x + radius * ax * share / 9, y + radius * 0.85 * ay * share / 9)
-        for (ax, ay), share in zip(around, offsets[turn % 4], strict=True)
-    ]
-    crease = Path().polygon((rim[4], (x + radius * 0.2, y - radius * 0.1), rim[5]))
-    crease.polygon((rim[1], (x - radius * 0.1, y + radius * 0.2), rim[2]))
-    return [
-        Path().blob(rim).filled(FILL, darker(FILL, 400), 1.2),
-        crease.filled(lighter(FILL, 420)),
-    ]
-
-
-_LUMPS = ((20, 62), (58, 66), (92, 60), (36, 38), (76, 40), (20, 16), (56, 14), (92, 18))
-
-
-def fill_in_box(place: Place, count: int, level: float) -> list[Shape]:
-    """Draw `count` crumples in the box at that height, from the back to the front."""
-    shapes: list[Shape] = []
-    for number, (x, y) in enumerate(_LUMPS[:count]):
-        shapes += lump(*place.at(x, y, level), 22, number)
-    return shapes
-
-
-def crate(x: float, y: float, goods: Goods | None) -> list[Shape]:
-    """Draw the yellow picking crate, its front left bottom corner at (x, y), with items of the order in it."""
-    place = Place(x, y)
-    at, wide, deep, high = place.at, 60, 62, 34
-    line = darker(CRATE, 480)
-    inside = [
-        soft_shadow(x + 40, y - 12, 50, 26, 90),
-        polygon((at(0, deep, 0), at(wide, deep, 0), at(wide, deep, high), at(0, deep, high)), darker(CRATE, 330), line),
-        polygon((at(0, 0, 0), at(0, deep, 0), at(0, deep, high), at(0, 0, high)), darker(CRATE, 420), line),
-        polygon((at(0, 0, 6), at(wide, 0, 6), at(wide, deep, 6), at(0, deep, 6)), darker(CRATE, 560)),
-    ]
+def crate(camera: Camera, place: tuple[float, float], tint: Colour, goods: Goods | None) -> list[Shape]:
+    """Draw the picking crate, with items of the order in it."""
+    foot = spot(camera, (*place, 0.0))
+    w, d, high, line = 14.0, 11.0, 13.0, darker(tint, 450)
+    low = [foot.at(*corner) for corner in ((-w, -d, 0.0), (w, -d, 0.0), (w, d, 0.0), (-w, d, 0.0))]
+    top = [foot.at(*corner) for corner in ((-w, -d, high), (w, -d, high), (w, d, high), (-w, d, high))]
+    walls = [(low[a], low[b], top[b], top[a]) for a, b in ((0, 1), (1, 2), (2, 3), (3, 0))]
+    seen = [faces_camera(camera, wall) for wall in walls]
+    shapes = [shadow(foot, 18.0, 15.0), polygon(low, darker(tint, 560))]
+    shapes += [polygon(wall, darker(tint, 380), line, 0.9) for wall, near in zip(walls, seen, strict=True) if not near]
     if goods is not None:
-        for number, (dx, dy) in enumerate(((18, 40), (44, 40), (30, 16))[: max(2, goods.pieces)]):
-            inside += item(at(dx, dy, 8), goods._replace(large=False, several=True), number % goods.pieces)
-    handle = Path().rounded(x + 20, y - high * 0.8 + 7, 20, 7, 3)
-    return [
-        *inside,
-        polygon((at(wide, 0, 0), at(wide, deep, 0), at(wide, deep, high), at(wide, 0, high)), darker(CRATE, 220), line),
-        polygon((at(0, 0, 0), at(wide, 0, 0), at(wide, 0, high), at(0, 0, high)), CRATE, line, 1.5),
-        handle.filled(darker(CRATE, 600)),
-    ]
-
-
-def fill_sack(x: float, y: float) -> list[Shape]:
-    """Draw the sack of green void fill."""
-    sack = colour("#e9f3ea")
-    body = Path().blob(
-        (
-            (x, y - 8),
-            (x + 32, y + 2),
-            (x + 66, y - 10),
-            (x + 70, y - 44),
-            (x + 60, y - 66),
-            (x + 12, y - 66),
-            (x + 2, y - 44),
-        )
-    )
-    shapes = [soft_shadow(x + 38, y - 6, 46, 16, 90), body.filled(sack, darker(sack, 420), 1.5)]
-    band = Path().rounded(x + 4, y - 36, 63, 18, 3)
-    shapes.append(band.filled(FILL))
-    for number, (dx, dy) in enumerate(((16, 66), (38, 72), (58, 65), (27, 82), (48, 83))):
-        shapes += lump(x + dx, y - dy, 15, number)
+        small = goods._replace(large=False)
+        places = [(foot.world(x, y, 2.0), number) for number, (x, y) in enumerate(((-7.0, 3.0), (6.0, 4.0), (0.0, -4.0)))]
+        for point, number in sorted(places[: max(2, goods.pieces)], key=lambda one: -camera.depth(*one[0])):
+            shapes += item(camera, point, small, number)
+    for number, (wall, near) in enumerate(zip(walls, seen, strict=True)):
+        if near:
+            shapes.append(polygon(wall, darker(tint, (0, 170, 230, 150)[number]), line, 1.0))
+            (x, y), (x2, y2), (x3, y3), (x4, y4) = wall
+            left, right = ((x * 0.6 + x2 * 0.4), (y * 0.6 + y2 * 0.4)), ((x * 0.4 + x2 * 0.6), (y * 0.4 + y2 * 0.6))
+            up = ((x4 * 0.6 + x3 * 0.4), (y4 * 0.6 + y3 * 0.4)), ((x4 * 0.4 + x3 * 0.6), (y4 * 0.4 + y3 * 0.6))
+            grip = [
+                (one[0] + (other[0] - one[0]) * share, one[1] + (other[1] - one[1]) * share)
+                for one, other, share in ((left, up[0], 0.6), (right, up[1], 0.6), (right, up[1], 0.8), (left, up[0], 0.8))
+            ]
+            shapes.append(polygon(grip, darker(tint, 600)))
     return shapes
 
 
-def paper_roll(x: float, y: float, turn: float) -> list[Shape]:
-    """Draw the roll of blue paper, lying; `turn` in [0, 1) moves its highlights."""
-    body = Path().rounded(x, y - 26, 70, 30, 6)
-    lines = Path()
+def fill_sack(camera: Camera, place: tuple[float, float], tint: Colour) -> list[Shape]:
+    """Draw the carton of void fill: crumpled paper looks out of it."""
+    foot = spot(camera, (*place, 0.0))
+    body = mix(tint, colour("#8f7a5c"), 350)
+    shapes = [shadow(foot, 15.0, 14.0), *block(foot, 22.0, 19.0, 11.0, body)]
+    heap = ((-6.0, 5.0), (4.0, 6.0), (8.0, -1.0), (-7.0, -3.0), (0.0, -4.0), (1.0, 2.0))
+    middles = [foot.world(x, y, 11.5 + number * 0.6) for number, (x, y) in enumerate(heap)]
+    return [*shapes, *crumples(camera, middles, 5.4, 0, tint)]
+
+
+def paper_roll(camera: Camera, place: tuple[float, float], tint: Colour) -> list[Shape]:
+    """Draw the roll of wrapping paper, lying, with its end pulled out."""
+    x, y = place
+    foot = spot(camera, (x, y, 0.0))
+    return [
+        shadow(foot, 14.0, 9.0),
+        sheet(spot(camera, (x, y - 6.0, 0.0)), 21.0, 10.0, lighter(tint, 180)),
+        *lying(camera, (x - 12.0, y + 2.0, 5.0), (x + 12.0, y + 2.0, 5.0), 5.0, tint),
+    ]
+
+
+def blanks(camera: Camera, tint: Colour) -> list[Shape]:
+    """Draw the stack of flat cartons at the back of the bench."""
+    foot = spot(camera, (0.0, 62.0, 0.0))
+    shapes = [shadow(foot, 22.0, 9.0)]
     for number in range(3):
-        place = (turn + number / 3) % 1.0
-        lines.rectangle(x + 3, y - 24 + 24 * place, 64, 1.8)
-    return [
-        soft_shadow(x + 40, y + 2, 44, 9, 90),
-        body.filled(
-            linear((0, y - 26), (0, y + 4), lighter(PAPER, 450), PAPER, darker(PAPER, 380)), darker(PAPER, 450)
-        ),
-        lines.filled(lighter(PAPER, 560)),
-        Path().ellipse(x + 67, y - 11, 7, 14).filled(lighter(PAPER, 350), darker(PAPER, 400)),
-        Path().ellipse(x + 67, y - 11, 3, 6).filled(colour("#d9c3a0"), colour("#6d5436")),
-    ]
+        shapes += block(foot.moved(0.6 * (number % 2), 0.0, 1.5 * number), 38.0, 15.0, 1.5, mix(tint, darker(tint), 120))
+    return shapes
 
 
-def sheet(x: float, y: float, wide: float, deep: float) -> list[Shape]:
-    """Draw a sheet of the paper spread on the table; (x, y) is its front left corner."""
-    at = Place(x, y).at
-    crease = Path()
-    for third in (wide / 3, 2 * wide / 3):
-        crease.line((at(third, 2), at(third, deep - 2)))
-    return [
-        polygon((at(0), at(wide), at(wide, deep), at(0, deep)), lighter(PAPER, 220), darker(PAPER, 350)),
-        crease.filled(None, lighter(PAPER, 450), 1.4),
-    ]
+def fold(camera: Camera, foot: Vector, size: float, over: float, tint: Colour) -> list[Shape]:
+    """Draw a sheet under an item, its free side turned up and over: flat at 0, over the top at 1."""
+    here = spot(camera, foot)
+    at, half = here.at, 9.0 * size
+    reach = half + 7.0 - (half + 5.0) * over
+    high = 17.0 * size * over * (1.6 - 0.6 * over)
+    flap = polygon((at(half * 0.6, -half, 0.4), at(half * 0.6, half, 0.4), at(reach, half * 0.9, high), at(reach, -half * 0.9, high)),
+                   lighter(tint, 260), darker(tint, 380), 1.0)
+    return [flap]
 
 
-def blanks(x: float, y: float, kraft: Colour) -> list[Shape]:
-    """Draw a stack of flat cartons, tied."""
-    shapes = [soft_shadow(x + 40, y - 14, 50, 28, 80)]
-    for number in range(4):
-        at = Place(x + number % 2, y - 6 * number).at
-        edge = (at(0), at(62), at(62, 0, 5), at(0, 0, 5))
-        top = (at(0, 0, 5), at(62, 0, 5), at(62, 84, 5), at(0, 84, 5))
-        shapes.append(polygon(edge, darker(kraft, 350), darker(kraft, 600), 0.8))
-        shapes.append(polygon(top, lighter(kraft, 150), darker(kraft, 450), 1.0))
-    at = Place(x + 1, y - 18).at
-    strap = (at(26, 0, 5), at(33, 0, 5), at(33, 84, 5), at(26, 84, 5))
-    return [*shapes, polygon(strap, colour("#f4f0e4"), darker(kraft, 450), 0.8)]
+_LUMPS = ((-0.3, 0.3), (0.05, 0.34), (0.32, 0.28), (-0.18, 0.02), (0.2, 0.0), (-0.32, -0.28), (0.02, -0.3), (0.33, -0.26))
 
 
-def fold(foot: Point, size: float, over: float) -> list[Shape]:
-    """Draw the paper's free side, turned up and over an item: flat to the right at 0, over the top at 1."""
-    x, y = foot
-    tip = size * (1.35 - 1.7 * over), -size * 1.15 * over * (2.2 - 1.2 * over)
-    root = Path().polygon(
-        (
-            (x + size * 0.45, y + size * 0.22),
-            (x + size * 0.62, y - size * 0.3),
-            (x + tip[0] + size * 0.12, y + tip[1] - size * 0.3),
-            (x + tip[0], y + tip[1] + size * 0.3),
-        )
-    )
-    return [root.filled(lighter(PAPER, 330 - int(200 * over)), darker(PAPER, 400), 1.5)]
+def fill_at(wide: float, deep: float, number: int) -> tuple[float, float]:
+    """Return where crumple `number` lies in a box of that size."""
+    x, y = _LUMPS[number % 8]
+    return x * wide, y * deep
+
+
+def paper_balls(camera: Camera, middles: Sequence[Vector], turn: int, tint: Colour) -> list[Shape]:
+    """Draw crumples of void fill as a hand carries them, the first one below the others."""
+    return crumples(camera, middles, 6.2, turn, tint)

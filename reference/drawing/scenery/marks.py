@@ -1,26 +1,21 @@
-"""Signs of an order's attributes: each at least 30 px wide at 336, told apart by colour and by shape, never by text.
+"""Signs of an order's attributes, printed as stickers: 20 px wide at 336, told apart by shape, never by colour or text.
 
-    glass     fragile: a cyan diamond with a wine glass      bolt   express: a red disc with a lightning bolt
-    cluster   several items: three lime discs                bow    gift: a magenta parcel with a white ribbon
-    arrows    oversized: a violet double arrow
+    glass     fragile: a wine glass on a diamond           bolt   express: a lightning bolt on a disc
+    cluster   insured, or several items: three discs       bow    gift: a parcel with a ribbon
+    arrows    oversized: a double arrow
 
-Slip and cards show a sign, an empty slot, or (attribute unknown or painted out) a blank that tells nothing.
+A surface shows a sign, an empty slot, or (attribute unknown or painted out) a blank that tells nothing.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
-from reference.drawing.scenery.shapes import Colour, Path, Point, Shape, colour, darker, polygon
+from reference.drawing.shapes import Colour, Path, Point, Shape, colour, darker, lighter, polygon
 
-_WHITE = colour("#ffffff")
-COLOURS = {
-    "glass": colour("#10b6d2"),
-    "cluster": colour("#a4d307"),
-    "arrows": colour("#7d2fd0"),
-    "bolt": colour("#e5231f"),
-    "bow": colour("#f23aa6"),
-}
+_WHITE = colour("#fbf8f0")
+HALF = 10.5
+"""Half the width of a sign in pixels at 336."""
 
 
 def _points(x: float, y: float, half: float, *corners: Point) -> list[Point]:
@@ -66,7 +61,7 @@ def _arrows(x: float, y: float, half: float, ink: Colour) -> list[Shape]:
 def _bolt(x: float, y: float, half: float, ink: Colour) -> list[Shape]:
     bolt = ((0.2, -0.74), (-0.5, 0.12), (-0.06, 0.12), (-0.2, 0.74), (0.5, -0.16), (0.06, -0.16))
     disc = Path().ellipse(x, y, half)
-    return [disc.filled(ink, darker(ink)), polygon(_points(x, y, half, *bolt), colour("#fff3a8"))]
+    return [disc.filled(ink, darker(ink)), polygon(_points(x, y, half, *bolt), _WHITE)]
 
 
 def _bow(x: float, y: float, half: float, ink: Colour) -> list[Shape]:
@@ -87,16 +82,16 @@ _SIGNS: dict[str, Callable[[float, float, float, Colour], list[Shape]]] = {
 }
 
 
-def sign(mark: str, x: float, y: float, half: float) -> list[Shape]:
+def sign(mark: str, x: float, y: float, half: float, ink: Colour) -> list[Shape]:
     """Draw the sign around (x, y), 2 x half wide."""
-    return _SIGNS[mark](x, y, half, COLOURS[mark])
+    return _SIGNS[mark](x, y, half, ink)
 
 
-def slot(mark: str, shown: bool | None, x: float, y: float, half: float) -> list[Shape]:
+def slot(mark: str, shown: bool | None, x: float, y: float, half: float, ink: Colour) -> list[Shape]:
     """Draw the place for a sign: the sign, an empty frame, or a blank patch where the attribute is not known."""
     if shown:
-        return sign(mark, x, y, half)
+        return sign(mark, x, y, half, ink)
     if shown is None:
-        return [Path().rounded(x - half, y - half, 2 * half, 2 * half, 4).filled(colour("#b9b2a6"))]
-    frame = Path().rounded(x - half * 0.8, y - half * 0.8, half * 1.6, half * 1.6, 4)
-    return [frame.filled(colour("#ece7dc"), colour("#d2cabb"), 1.5)]
+        return [Path().rounded(x - half, y - half, 2 * half, 2 * half, 3).filled(colour("#b9b2a6"))]
+    frame = Path().rounded(x - half * 0.85, y - half * 0.85, half * 1.7, half * 1.7, 3)
+    return [frame.filled(None, lighter(ink, 700), 1.0)]

@@ -1,8 +1,8 @@
-"""Drawing as data: filled and stroked paths, colours, gradients, easing, and the station's oblique projection.
+"""Drawing as data: filled and stroked paths, colours, gradients, easing.
 
 Coordinates are pixels of a 336 x 336 picture, x to the right and y down, as IEEE doubles made with + - * / and sqrt
-only, so that they are equal on every processor; the renderer snaps them to 1/64 pixel. Things that stand on the table
-are built in a `Place`: x to the right, y away from the viewer, z up.
+only, so that they are equal on every processor; the renderer snaps them to 1/64 pixel. What stands on the bench is
+built in centimetres and seen through a `camera`.
 """
 
 from __future__ import annotations
@@ -45,24 +45,6 @@ class Shape(NamedTuple):
     points: tuple[float, ...]
     fill: Colour | Gradient | None
     stroke: Stroke | None = None
-
-
-class Place(NamedTuple):
-    """Position of a thing: the picture's point of its front left bottom corner, and its scale."""
-
-    x: float
-    y: float
-    scale: float = 1.0
-
-    def at(self, x: float, y: float = 0.0, z: float = 0.0) -> Point:
-        """Return the point of the picture at (x, y, z) of the thing, in oblique projection."""
-        scale = self.scale
-        return self.x + scale * (x + 0.24 * y), self.y - scale * (0.62 * y + 0.80 * z)
-
-    def moved(self, x: float, y: float = 0.0, z: float = 0.0) -> Place:
-        """Return the place at (x, y, z) of this one, of the same scale."""
-        across, down = self.at(x, y, z)
-        return Place(across, down, self.scale)
 
 
 class Path:
@@ -192,6 +174,7 @@ def colour(text: str, alpha: int = 255) -> Colour:
     return value >> 16, value >> 8 & 255, value & 255, alpha
 
 
+@lru_cache(maxsize=8192)
 def mix(one: Colour, other: Colour, per_mille: int) -> Colour:
     """Return a colour with `per_mille` of the other in it, in integers."""
     red, green, blue, alpha = (

@@ -1,0 +1,101 @@
+"""Motion like people's: cycles of uneven length, pauses, fumbles, and a moment of hesitation when work changes.
+
+All of it is drawn from the clip's seed and the number of the run, and depends on the time since the run began: never
+on when it will end.
+"""
+
+from __future__ import annotations
+
+import random
+from typing import NamedTuple
+
+from reference.drawing.camera import Vector
+from reference.drawing.shapes import clamp, smooth
+from reference.drawing.solids import over
+
+_LEAST, _MOST = 300, 1000  # ms of hesitation
+_KEY = 0x51AB3F0C
+
+
+class Beat(NamedTuple):
+    """Moment of a cycle: its number, the shares of its parts that are over, and whether the grip slips in it."""
+
+    number: int
+    reach: float  # to what is taken
+    carry: float  # with it, to where it goes
+    place: float  # setting it down
+    back: float
+
+
+class Aside(NamedTuple):
+    """Something that the other hand takes up meanwhile: which one, and the share of it that is over."""
+
+    choice: float
+    share: float
+
+
+class Rhythm:
+    """Timing of one run: how long it hesitates, and the cycles that follow, each with its own pace."""
+
+    def __init__(self, seed: int, number: int, period: int):
+        draw = random.Random((seed ^ _KEY) * 64 + number).random
+        self.hesitation = _LEAST + int((_MOST - _LEAST) * draw() * draw())
+        self.astray = draw() < 0.5  # the hand goes to the wrong thing first
+        self.aside = draw()
+        self._draw, self._period = draw, period
+        self._idle = random.Random((seed ^ ~_KEY) * 64 + number).random
+        self._asides: list[tuple[float, float]] = []
+        self._ends: list[int] = []
+        self._fumbles: list[bool] = []
+
+    def worked(self, ms: int) -> int:
+        """Return the ms of work, without the hesitation at the beginning."""
+        return max(0, ms - self.hesitation)
+
+    def settled(self, ms: int) -> float:
+        """Return how far the hands have come from what they did before: 0 at the beginning of the run, then 1."""
+        return smooth(ms / 260)
+
+    def started(self, ms: int) -> float:
+        """Return how far the hands have come from hesitating to the work."""
+        return smooth((ms - self.hesitation) / 280)
+
+    def lifting(self, work: int) -> Aside | None:
+        """Return what the other hand takes up at this moment of the work, if anything: once in a few seconds, seldom."""
+        window, ms = divmod(work, 4000)
+        while len(self._asides) <= window:
+            self._asides.append((self._idle(), self._idle()))
+        wish, begin = self._asides[window]
+        start = 600 + int(1400 * begin)
+        if wish >= 0.4 or not start <= ms < start + 1800:
+            return None
+        return Aside(wish / 0.4, (ms - start) / 1800)
+
+    def beat(self, ms: int) -> Beat:
+        """Return the moment of the cycle at `ms` of work."""
+        while not self._ends or self._ends[-1] <= ms:
+            long = int(self._period * (0.75 + 0.55 * self._draw()))
+            self._ends.append((self._ends[-1] if self._ends else 0) + long)
+            self._fumbles.append(self._draw() < 0.18)
+        number = next(place for place, end in enumerate(self._ends) if ms < end)
+        begin = self._ends[number - 1] if number else 0
+        share = (ms - begin) / (self._ends[number] - begin)
+        reach = clamp(share / 0.30)
+        if self._fumbles[number]:  # the grip slips: the hand comes near, draws back, comes again
+            reach = 1.6 * reach if reach < 0.5 else 0.8 - 1.2 * (reach - 0.5) if reach < 0.7 else 0.56 + 1.467 * (reach - 0.7)
+        return Beat(
+            number,
+            smooth(reach),
+            smooth((share - 0.36) / 0.30),
+            smooth((share - 0.68) / 0.10),
+            smooth((share - 0.82) / 0.18),
+        )
+
+
+def path(start: Vector, source: Vector, target: Vector, beat: Beat, rise: float = 9.0) -> Vector:
+    """Return where the hand is: from `start` to the source, with the thing to the target, and back."""
+    if beat.back > 0.0:
+        return over(target, start, beat.back, rise * 0.6)
+    if beat.carry > 0.0:
+        return over(source, target, beat.carry, rise)
+    return over(start, source, beat.reach, rise * 0.6)
