@@ -11,27 +11,45 @@ from collections.abc import Sequence
 from reference.drawing.look import SessionLook
 from reference.drawing.scenery.marks import HALF, slot
 from reference.drawing.scenery.room import board_feet
-from reference.drawing.shapes import Colour, Path, Point, Shape, colour, darker, lighter, polygon
+from reference.drawing.shapes import SIDE, Colour, Path, Point, Shape, colour, darker, lighter, polygon
 
 Sign = tuple[str, bool | None]  # an attribute's mark, and whether the order has it (None: not to be known)
 
 _FOOT = 11.0  # cm from the bench's top to a board's lower edge
+_WIDEST = 36.0  # pixels from the middle of a board to the next one's, at least
+_HIGHEST = 68.0  # pixels of the highest board
 _CASE, _DARK, _LIT = colour("#3a3f44"), colour("#59636a"), colour("#eef1ec")
 _CARD = colour("#f7f4ea")
 
 
 def places(look: SessionLook) -> dict[str, Point]:
     """Return the pixel of the middle of each board's lower edge: "slip 1", "slip 2", "tote", "screen", "cards"."""
-    feet = list(board_feet(look.camera))
+    feet = [look.camera.at(*foot, _FOOT) for foot in board_feet(look.camera)]
+    feet = [_inside(foot) for pair in (feet[:2], feet[2:]) for foot in _apart(*pair)]
     found: dict[str, Point] = {}
     for name in look.boards:
         if name == "slips":
             one, other = feet.pop(0), feet.pop(0)
-            found["slip 1"], found["slip 2"] = (look.camera.at(*foot, _FOOT) for foot in (one, other))
-            found["tote"] = look.camera.at((one[0] + other[0]) / 2, (one[1] + other[1]) / 2, 0.0)
+            found["slip 1"], found["slip 2"] = one, other
+            found["tote"] = (one[0] + other[0]) / 2, (one[1] + other[1]) / 2 + 15.0
         else:
-            found[name] = look.camera.at(*feet.pop(0), _FOOT)
+            found[name] = feet.pop(0)
     return found
+
+
+def _apart(one: Point, other: Point) -> tuple[Point, Point]:
+    """Return the feet of two neighbours moved so far apart that neither board hides the other."""
+    (x, y), (x2, y2) = one, other
+    middle, half = (x + x2) / 2, max(abs(x2 - x) / 2, _WIDEST / 2)
+    middle = min(max(middle, half + 20.0), SIDE - half - 20.0)
+    side = 1.0 if x2 >= x else -1.0
+    return (middle - side * half, y), (middle + side * half, y2)
+
+
+def _inside(at: Point) -> Point:
+    """Return the foot of a board moved so that the board lies in the picture."""
+    x, y = at
+    return min(max(x, 20.0), SIDE - 20.0), max(y, _HIGHEST)
 
 
 def rail(look: SessionLook) -> Shape:

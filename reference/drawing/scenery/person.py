@@ -16,6 +16,7 @@ from reference.drawing.solids import RING, ball, between, distance, hull
 
 LEFT, RIGHT = -1.0, 1.0
 _UPPER = 31.0  # length of upper arm and of forearm, in cm
+_SWAY = 12.0  # cm to either side
 _WRIST = 5.5  # from wrist to palm
 _PALE, _DARK = colour("#f4f1e8"), colour("#26292d")
 
@@ -53,7 +54,7 @@ def shoulder(camera: Camera, person: Person, side: float, sway: float) -> Vector
 def sway_of(hands: Iterable[Hand]) -> float:
     """Return how far the worker leans to the right (cm), after the hands."""
     places = [hand.at[0] for hand in hands]
-    return 0.45 * sum(places) / len(places)
+    return min(max(0.45 * sum(places) / len(places), -_SWAY), _SWAY)
 
 
 def arm(

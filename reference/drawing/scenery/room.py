@@ -60,5 +60,7 @@ def board_feet(camera: Camera) -> tuple[tuple[float, float], ...]:
         return (68.0, -12.0), (68.0, 13.0), (68.0, 54.0), (68.0, 79.0)
     if camera.side == "right":
         return (-68.0, -12.0), (-68.0, 13.0), (-68.0, 54.0), (-68.0, 79.0)
-    y = -5.0 if camera.side == "far" else 71.0
+    if camera.side == "far":
+        return (-62.0, -6.0), (-45.0, -6.0), (45.0, -6.0), (62.0, -6.0)
+    y = 71.0
     return (-57.0, y), (-40.0, y), (40.0, y), (57.0, y)
