@@ -31,7 +31,7 @@ class Lookup(NamedTuple):
     """Where each pixel of a picture looks: the upper left one of four pixels, flat [n], and their weights [4, n]."""
 
     place: NDArray[np.intp]
-    weights: tuple[Words, Words, Words, Words]
+    weights: tuple[Words, ...]
 
 
 def lens(strength: int, seed: int, size: int) -> Film:
