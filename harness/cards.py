@@ -5,6 +5,7 @@ alone is free: texts, numbers, booleans, lists and tables of them that say how t
 written by `write_entry`.
 
 An entry of one file holds `predictions.jsonl`; an entry of a method holds `runs/1.jsonl` to `runs/K.jsonl`, never both.
+Beside `predictions.jsonl` may lie `clean.jsonl`: answers to the same clips drawn clean, for the transfer gap alone.
 """
 
 from __future__ import annotations
@@ -26,6 +27,8 @@ from reference.toml import read_toml
 from reference.truth.sample import TEXT
 
 CARD, PREDICTIONS, TRAINING, CLIP_MAP = "card.toml", "predictions.jsonl", "training.json", "clip_map.json"
+CLEAN = "clean.jsonl"
+"""Answers to the same clips drawn as `clean`, in the format of the predictions."""
 RUNS = "runs"
 """Folder of an entry that holds its method's runs."""
 RUN_FILE = re.compile(r"([1-9][0-9]{0,3})\.jsonl")
@@ -37,6 +40,7 @@ ENTRIES = Path("submissions")
 """Folder of the working directory whose entries are known by their names."""
 NO_NAMES = ("", "-")  # nothing, and standard input
 KINDS = ("model", "baseline", "reference")
+SUMS = ("predictions_sha256", "clip_map_sha256", "clean_sha256")
 FILE_NAME = r"(?!\.\.?$)[^/\\\x00-\x1f]+"
 ENTRY_NAME = re.compile(r"[^\W_](?:[\w.+-]*[\w+-])?")
 """Names of entries that are safe as a folder's name: letters and digits of any script, and . _ + - inside."""
@@ -75,6 +79,7 @@ class Card:
     sample: str = ""  # SESSIONS/SEED of a sample of the split that the harness drew
     clip_map: str = ""
     clip_map_sha256: str = ""
+    clean_sha256: str = ""  # of clean.jsonl, where the entry has one
     run: dict[str, Any] = field(default_factory=dict)
 
     def ingestion(self, folder: Path) -> dict[str, Any]:
@@ -131,7 +136,7 @@ def _check(raw: dict[str, Any], path: Path) -> Card:
     card = Card(**raw)
     if not card.name or not card.name.isprintable():
         raise UsageError(f"{path}: name = {_cut(repr(card.name))}, expected printable text")
-    digests: dict[str, Any] = {name: raw[name] for name in ("predictions_sha256", "clip_map_sha256") if name in raw}
+    digests: dict[str, Any] = {name: raw[name] for name in SUMS if name in raw}
     if card.runs_sha256:
         digests = {f"runs_sha256[{i}]": digest for i, digest in enumerate(card.runs_sha256)} | digests
         digests.pop("predictions_sha256")
@@ -152,6 +157,8 @@ def _check(raw: dict[str, Any], path: Path) -> Card:
         raise UsageError(f"{path}: sample = {_cut(repr(card.sample))}, expected SESSIONS/SEED")
     if bool(card.clip_map) != bool(card.clip_map_sha256):
         raise UsageError(f"{path}: clip_map and clip_map_sha256 belong together")
+    if card.clean_sha256 and card.runs_sha256:
+        raise UsageError(f"{path}: has clean_sha256 and runs_sha256; answers to clean pictures belong to a single file")
     if fault := fault_in(card.run, "run"):
         raise UsageError(f"{path}: {fault}")
     if card.uses_truth and card.kind != "reference":
@@ -255,6 +262,22 @@ def stated_sum(card: Card, predictions: Path) -> str | None:
         return card.predictions_sha256 if predictions.name == card.predictions else None
     found = RUN_FILE.fullmatch(predictions.name)
     return dict(enumerate(card.runs_sha256, start=1)).get(int(found[1])) if found else None
+
+
+def clean_answers_of(predictions: Path) -> tuple[Path, str] | None:
+    """Return clean.jsonl beside an entry's predictions and the sum that the card states of it; None where it has none.
+
+    Also None without a card that can be read, and for a file that is not the one that the card is of.
+    """
+    folder = folder_of(predictions)
+    if not (folder / CARD).is_file():
+        return None
+    with contextlib.suppress(UsageError):
+        card = read_card(folder)
+        if card.clean_sha256 and stated_sum(card, predictions) is not None:
+            pinned(predictions, card.predictions_sha256)
+            return folder / CLEAN, card.clean_sha256
+    return None
 
 
 def pinned(path: Path, digest: str) -> Path:

@@ -183,6 +183,14 @@ class ClipFacts:
         chosen = np.searchsorted(rows["session_index"], self.sessions["session_index"].astype(int))
         return np.asarray(rows["timeline"])[chosen]
 
+    def set_aside(self) -> None:
+        """Keep what is right about these clips, for `pairs` of the facts of another file that are made next."""
+        self.truth.connection.execute(sql(__package__, "compared"))
+
+    def pairs(self) -> Columns:
+        """Return the clips that these facts and those set aside both answer (sql/pairs.sql): column -> [P]."""
+        return self._fetch("pairs")
+
     def clips(self) -> pandas.DataFrame:
         """Return the facts with labels instead of codes, a row a clip, in session and time order."""
         return self.truth.connection.execute(sql(__package__, "clips")).df()

@@ -92,7 +92,17 @@ def transfer_gap(record: dict[str, Any]) -> Section:
         return section(False, "this split does not have both clean and shifted domains")
     named = [(label, found[label]) for label in ("seen", "unseen") if found[label] and found[label]["gap"] is not None]
     parts = " and ".join(f"{row['gap']:+.3f}{_ends(row)} on {label} domains" for label, row in named)
-    return section(True, f"against clean, the score changes by {parts}; {_which_differ(found)}", **found)
+    against = "clean"
+    if found.get("paired"):
+        against = f"the same clips drawn clean ({plural(found['pairs'], 'pair')})"
+    text = f"against {against}, the score changes by {parts}; {_which_differ(found)}{_unpaired(found)}"
+    return section(True, text, **found)
+
+
+def _unpaired(found: dict[str, Any]) -> str:
+    """Return which domains have no pairs although others have, in words."""
+    alone = [row["domain"] for row in found["gaps"] if not row["paired"]] if found.get("paired") else []
+    return f"; without pairs, against other clips: {in_words(alone)}" if alone else ""
 
 
 def _ends(row: dict[str, Any]) -> str:

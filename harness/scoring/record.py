@@ -18,6 +18,7 @@ from harness.metrics_table import FURTHER, METRICS
 from harness.rules import Weights
 from harness.scoring import audit, failure_modes, metrics, slices
 from harness.scoring.metrics import Totals, float_or_none
+from harness.scoring.transfer import gaps
 from reference.task import saturation_note
 
 if TYPE_CHECKING:
@@ -73,9 +74,9 @@ def measure(facts: ClipFacts, weights: Weights) -> dict[str, Any]:
 def transfer(facts: ClipFacts, cells: slices.Cells, weights: Weights) -> dict[str, Any] | None:
     """Return the gap of each domain to the clean one, or None where the split does not hold both."""
     domains = cells.get("domain", {})
-    if slices.CLEAN not in domains or len(domains) < 2:
+    if gaps.CLEAN not in domains or len(domains) < 2:
         return None
-    return slices.transfer(domains, facts.timelines(), facts.unseen_domains(), weights)
+    return gaps.transfer(domains, facts.timelines(), facts.unseen_domains(), weights)
 
 
 def headline(

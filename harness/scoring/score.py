@@ -18,6 +18,7 @@ from harness import disclosure
 from harness.cards import (
     CARD,
     Card,
+    clean_answers_of,
     entry_folder,
     folder_of,
     pinned,
@@ -33,7 +34,7 @@ from harness.ingestion.rows import NAME, is_path, write_rows
 from harness.ingestion.submission_file import STDIN, SubmissionFile, open_submission, shown_name
 from harness.own_answers import refuse_own_answers
 from harness.scoring.clip_facts import ClipFacts, make_clip_facts
-from harness.scoring.known_failures import known_failures
+from harness.scoring.known_failures import known_failures, transfer_gap
 from harness.scoring.methods.mean import score_of_method
 from harness.scoring.record import FORMAT, measure, to_bytes
 from harness.scoring.request import Request
@@ -42,6 +43,7 @@ from harness.scoring.rounding import rounding_of
 from harness.scoring.score_cache import ANSWERS, RECORD, key
 from harness.scoring.signature import check_name, signature, with_name
 from harness.scoring.training_record import read_training_record
+from harness.scoring.transfer.paired import CleanAnswers, paired_gaps
 from harness.sealed.attempts import attempt, session_sums
 from harness.sealed.entrants import attempts_of
 from harness.usage.card import with_card
@@ -100,7 +102,11 @@ def score(
         stack.enter_context(_notes_on_refusal(said))
         scratch = stack.enter_context(cache.scratch())
         source = stack.enter_context(_open(submission, scratch, request))
-        truth = opened or stack.enter_context(request.open((source.path,), (scratch,)))
+        found = clean_answers_of(Path(submission)) if is_path(submission) and str(submission) != STDIN else None
+        clean = found and CleanAnswers(*found, stack.enter_context(cache.scratch()))
+        folders = (scratch, *([clean.scratch] if clean else []))
+        truth = opened or stack.enter_context(request.open((source.path,), folders))
+        clean = None if truth.sealed and not request.organiser else clean  # there is no drawing a sealed split clean
         commitment = None if request.organiser else truth.sealed  # of a sealed split, which needs a redacted record
         if commitment:
             seal = _seal_of(truth, request)
@@ -108,11 +114,11 @@ def score(
             attempts_of(str(entrant), seal)  # before the work; the attempt itself is taken after it
         elif entrant is not None:
             raise UsageError(_no_entrant(truth, request))
-        entry = key(_dependencies(source, truth, request, training_record))
+        entry = key(_dependencies(source, truth, request, training_record) | {"clean": clean and clean.sha256})
         folder = cache.find(entry)
         if folder is None:
             with write_errors(cache.folder):
-                _score_into(scratch, source, truth, request, training_record)
+                _score_into(scratch, source, truth, request, training_record, clean)
             folder = cache.keep(scratch, entry)
     record = json.loads((folder / RECORD).read_bytes())
     if is_path(submission):
@@ -257,7 +263,12 @@ def _open(submission: str | Path | Rows, scratch: Path, request: Request) -> Ite
 
 
 def _score_into(
-    scratch: Path, source: SubmissionFile, truth: Truth, request: Request, training: dict[str, Any] | None
+    scratch: Path,
+    source: SubmissionFile,
+    truth: Truth,
+    request: Request,
+    training: dict[str, Any] | None,
+    clean: CleanAnswers | None,
 ) -> None:
     """Write the record and the checked answers of a submission into an empty folder."""
     ingestion = ingest(truth, source, **request.ingestion())
@@ -266,6 +277,11 @@ def _score_into(
     facts.write_answers(scratch / ANSWERS)
     record = _record(ingestion, facts, request, training)
     record["submission"]["rounding"] = rounding_of(facts, request)
+    if clean:
+        record["signature"] = signature(ingestion, truth, request, training, clean.sha256)
+    if clean and record["transfer"] is not None:
+        record["transfer"] = paired_gaps(record["transfer"], facts, clean, request)
+        record["sections"]["transfer_gap"] = transfer_gap(record)
     (scratch / RECORD).write_bytes(to_bytes(record))
 
 

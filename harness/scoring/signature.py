@@ -16,8 +16,13 @@ SEED = 0
 DIVIDER = "|"
 
 
-def signature(ingestion: Ingestion, truth: Truth, request: Request, training: dict[str, Any] | None) -> str:
-    """Return the signature of a scoring: world, truth, split, rules, weights, submission, and the other choices."""
+def signature(
+    ingestion: Ingestion, truth: Truth, request: Request, training: dict[str, Any] | None, clean: str = ""
+) -> str:
+    """Return the signature of a scoring: world, truth, split, rules, weights, submission, and the other choices.
+
+    `clean`: the sum of the answers to clean pictures, where there are some.
+    """
     parts = [
         f"world:{truth.world}",
         f"truth:{truth.digest[:16]}",
@@ -36,6 +41,8 @@ def signature(ingestion: Ingestion, truth: Truth, request: Request, training: di
     parts += [f"{key}:{value}" for key, value in request.reading().items() if value not in (None, False)]
     if training is not None:
         parts.append(f"training:{hashlib.sha256(json.dumps(training, sort_keys=True).encode()).hexdigest()[:8]}")
+    if clean:
+        parts.append(f"clean:{clean[:16]}")
     if truth.public:
         parts.append("truth is public")
     return DIVIDER.join(parts)

@@ -5,8 +5,6 @@ values of OCA, tIoU@0.5, AA@1 and the composite. A cell with fewer than 5 sessio
 cell with at least 8 sessions and 20 clips is tested against the rest of the split, by t on the CR3 difference; the 95%
 interval of the difference is that of the same t. All tests of one model form one Holm family. A session is a cell too,
 with value and n; none is tested.
-
-The transfer gap is the score on a domain minus that on the clean one. Its tests are a Holm family of their own.
 """
 
 from __future__ import annotations
@@ -33,8 +31,6 @@ MIN_TESTED_SESSIONS = 8
 MAX_LEVELS = 500
 """A dimension with more levels (workers of an imported world, say) is left out of the record."""
 
-CLEAN = "clean"
-"""Name of the domain that the others are measured against."""
 CUTS = ("mid", "boundary", "dense")
 DIMENSIONS = (
     "operation", "next_operation", "cut", "next_visible", "dense", "script", "session_kind", "domain", "worker",
@@ -171,74 +167,3 @@ def _add_tests(metrics: dict, difference: np.ndarray, replicates: np.ndarray, se
         if p is not None:
             low, high = float(difference[i] - half[i]), float(difference[i] + half[i])
             metrics[name] |= {"difference_low": low, "difference_high": high}
-
-
-def transfer(
-    domains: dict[str, np.ndarray], timelines: np.ndarray, unseen: frozenset[str], weights: Weights
-) -> dict[str, Any] | None:
-    """Return the gap in score of each domain to the clean one, and of the seen and the unseen ones together.
-
-    `domains`: level -> sums [G, 5]; `timelines` [G]: equal numbers where two sessions hold the same clips; `unseen`:
-    domains that the training split does not hold. Each gap has an interval and a raw p from 5 sessions and 20 clips on
-    either side; `p_adjusted` is Holm's over the `m` domains that are tested. None without clean and another domain.
-    """
-    if CLEAN not in domains or len(domains) < 2:
-        return None
-    clean = domains[CLEAN]
-    cluster = _clusters(domains, timelines)
-    others = {level: sums for level, sums in domains.items() if level != CLEAN}
-    gaps: list[dict[str, Any]] = [
-        {"domain": level, "seen_in_training": level not in unseen} | _gap(sums, clean, cluster, weights)
-        for level, sums in others.items()
-    ]
-    tested = [gap for gap in gaps if gap["p"] is not None]
-    for gap, adjusted in zip(tested, statistics.holm([gap["p"] for gap in tested]), strict=True):
-        gap["p_adjusted"] = float(adjusted)
-    together: dict[str, Any] = {}
-    for name, seen in (("seen", True), ("unseen", False)):
-        parts = [sums for level, sums in others.items() if (level not in unseen) is seen]
-        whole = _gap(np.sum(parts, axis=0), clean, cluster, weights) if parts else None
-        together[name] = whole and {key: whole[key] for key in ("gap", "low", "high", "n")}
-    value = float_or_none(values(clean.sum(axis=0), weights)[-1])
-    return {"clean": value, "m": len(tested), "gaps": gaps, **together}
-
-
-def _clusters(domains: dict[str, np.ndarray], timelines: np.ndarray) -> np.ndarray | None:
-    """Return a number for each session [G], equal where two domains hold the same clips; None where no two do."""
-    found, numbers = np.unique(timelines, return_inverse=True)
-    # Where one domain holds the same clips twice there is no telling which belongs to which, so nothing is paired.
-    repeated = any(np.bincount(numbers[sums[:, 0] > 0]).max(initial=0) > 1 for sums in domains.values())
-    return None if repeated or len(found) == len(timelines) else numbers
-
-
-def _gap(sums: np.ndarray, clean: np.ndarray, cluster: np.ndarray | None, weights: Weights) -> dict[str, Any]:
-    """Return the score on `sums` [G, 5] minus that on `clean`, with interval and raw p over clusters of sessions."""
-    there = (sums[:, 0] > 0) | (clean[:, 0] > 0)
-    mine, other = sums[there], clean[there]
-    if cluster is not None:
-        numbers = np.unique(cluster[there], return_inverse=True)[1]
-        mine, other = _by_cluster(mine, numbers), _by_cluster(other, numbers)
-    score, base = (values(part.sum(axis=0), weights)[-1] for part in (mine, other))
-    row: dict[str, Any] = {
-        "n": int(sums[:, 0].sum()),
-        "sessions": int((sums[:, 0] > 0).sum()),
-        "score": float_or_none(score),
-        "gap": float_or_none(score - base),
-        **dict.fromkeys(("low", "high", "p", "p_adjusted")),
-        "paired": bool((mine[:, 0] > 0).all() and (other[:, 0] > 0).all()),
-    }
-    # As for a slice and the rest: the side with fewer sessions gives the degrees of freedom.
-    fewer = int(min((part[:, 0] > 0).sum() for part in (mine, other)))
-    if fewer < MIN_SESSIONS or min(mine[:, 0].sum(), other[:, 0].sum()) < MIN_CLIPS:
-        return row
-    without = [values(part.sum(axis=0) - part, weights)[..., -1] for part in (mine, other)]
-    replicates = without[0] - without[1]
-    row["p"] = statistics.t_test_p(score - base, replicates, fewer)
-    if row["p"] is not None:
-        half = statistics.t_quantile(0.975, fewer - 1) * float(statistics.jackknife_se(score - base, replicates))
-        row |= {"low": float(score - base - half), "high": float(score - base + half)}
-    return row
-
-
-def _by_cluster(sums: np.ndarray, cluster: np.ndarray) -> np.ndarray:
-    return np.stack([np.bincount(cluster, column) for column in sums.T], axis=1)

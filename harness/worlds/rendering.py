@@ -124,7 +124,8 @@ def summary_lines(rendering: dict[str, Any]) -> list[str]:
         f"  {rendering['list']}: clip id, paths, frame indices and times, prompt; a line a clip",
     ]
     if rendering["left_out"]:
-        lines.append(f"  left out, because they lie outside the video: {plural(rendering['left_out'], 'clip')}")
+        why = "they lie outside the video" if rendering["scored"] else "drawn so they would show what is hidden in them"
+        lines.append(f"  left out, because {why}: {plural(rendering['left_out'], 'clip')}")
     if rendering["truth"]:
         lines.append(f"  {rendering['truth']}: their truth, to learn from")
     elif rendering["whole"]:

@@ -45,9 +45,9 @@ def render_frames(
     painter.forget()
     film = effects.film(state, seed, size)
     frames = np.empty((len(indices), size, size, 3), np.uint8)
-    takes = np.empty((len(film.exposures), size, size, 3), np.uint8)
+    takes = np.empty((effects.MOST_TAKES, size, size, 3), np.uint8)
     for frame, index in zip(frames, indices, strict=True):
-        for take, late in zip(takes, film.exposures, strict=True):
+        for take, late in zip(takes, film.exposures(index), strict=False):
             painter.paint(stage.scene(index, late), take)
         frame[:] = film.develop(takes, index)
     return frames

@@ -60,7 +60,7 @@ class RenderSummary:
     folder: Path
     clips: int = 0
     rendered: int = 0  # the others were there already
-    left_out: int = 0  # clips that a recording does not cover
+    left_out: int = 0  # clips that a recording does not cover, or that show more when drawn in another domain
     bytes: int = 0
     files: list[dict[str, Any]] = field(default_factory=list)
 

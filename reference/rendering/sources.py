@@ -66,10 +66,16 @@ class Source(Protocol):
         """Return the small luma of all 125 frames, [125, h, w], for samplers."""
 
 
+def shows_more(world: World, as_domain: str) -> frozenset[str]:
+    """Return the domains whose clips show more when they are drawn in another one, because something hides there."""
+    return frozenset(name for name, domain in world.domains.items() if domain.occluders and name != as_domain)
+
+
 class Scenes:
     """Clips of a synthetic world's split. `as_domain` draws every clip in that domain instead of its own.
 
-    Raises RenderError for a domain or surface that the world does not have.
+    A domain that `shows_more` then is left out unless `domains` names it. Raises RenderError for a domain or surface
+    that the world does not have.
     """
 
     def __init__(
@@ -95,14 +101,19 @@ class Scenes:
         for surface in paint_out:
             if surface not in SURFACES:
                 raise RenderError(f"{surface!r} cannot be painted out; {', '.join(SURFACES)} can")
-        self.sessions = [index for index in range(world.split(split).sessions * scale) if self._has_domain(index)]
+        self.without = shows_more(world, as_domain) if as_domain and not domains else frozenset()
+        every = range(world.split(split).sessions * scale)
+        self.sessions = [index for index in every if self._has_domain(index)]
         self.expected = len(self.sessions) * world.split(split).clips
-        self.left_out = 0
+        self.left_out = (len(every) - len(self.sessions)) * world.split(split).clips if self.without else 0
         if not self.sessions:
             raise RenderError(f"split {split} has no session in {', '.join(domains)}")
 
     def _has_domain(self, index: int) -> bool:
-        return not self.domains or timeline(self.definition, self.split, index).domain in self.domains
+        if not self.domains and not self.without:
+            return True
+        domain = timeline(self.definition, self.split, index).domain
+        return domain in self.domains if self.domains else domain not in self.without
 
     def jobs(self) -> Iterator[Job]:
         world = self.definition

@@ -44,7 +44,11 @@ from reference.task import DEFAULT_FRAMES, DEFAULT_SAMPLER, DEFAULT_SIZE
     "--image", type=click.Choice(["jpg", "webp"]), default="jpg", show_default=True, help="Write pictures of this kind."
 )
 @options.option("--domains", metavar="A,B", help="Render only the sessions of these domains.")
-@options.option("--as-domain", metavar="X", help="Draw all clips in domain X; for paired tables, never scored.")
+@options.option(
+    "--as-domain",
+    metavar="X",
+    help="Draw all clips in domain X, but for those with occluders unless --domains names them; never scored.",
+)
 @options.option("--paint-out", metavar="A,B", help="Blank slip, items or table; for ablations, never scored.")
 @options.option("--limit", type=click.IntRange(1), metavar="N", help="Render the first N clips only.")
 @options.workers

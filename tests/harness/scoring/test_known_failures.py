@@ -12,8 +12,9 @@ import harness
 from harness.errors import UsageError
 from harness.resources import schema
 from harness.rules import Weights
-from harness.scoring import known_failures, slices
+from harness.scoring import known_failures
 from harness.scoring.training_record import read_training_record
+from harness.scoring.transfer import gaps
 from tests.support import hand
 
 
@@ -100,7 +101,7 @@ def domain(sessions, n, right):
 
 
 def gaps_of(domains, unseen=frozenset(), timelines=range(12)):
-    found = slices.transfer(domains, np.array(timelines), unseen, Weights())
+    found = gaps.transfer(domains, np.array(timelines), unseen, Weights())
     return known_failures.transfer_gap({"transfer": found})
 
 

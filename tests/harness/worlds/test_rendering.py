@@ -20,6 +20,8 @@ LINES = [
     ({"rendered": 23}, 0, "tiny / test: 24 clips as frames, 1.2 MB (1 was there already)", "resumed at the last clip"),
     ({"rendered": 4}, 0, "tiny / test: 24 clips as frames, 1.2 MB (20 were there already)", "resumed"),
     ({"left_out": 1}, 2, "  left out, because they lie outside the video: 1 clip", "a short recording"),
+    ({"left_out": 160, "scored": False, "whole": False}, 2,
+     "  left out, because drawn so they would show what is hidden in them: 160 clips", "--as-domain"),
     ({"whole": False}, -1, "  a part of the split: a score counts the clips that have no answer as wrong", "--limit"),
     ({"truth": "out/truth.jsonl"}, -1, "  out/truth.jsonl: their truth, to learn from", "an open split"),
     ({"scored": False, "whole": False}, -1,

@@ -221,6 +221,15 @@ def test_as_domain_draws_the_same_clips_elsewhere_and_marks_them(tmp_path):
     assert json.loads((tmp_path / "own" / "render.json").read_text())["scored"] is True
 
 
+def test_as_domain_leaves_out_what_would_show_more(test_clips, tmp_path):
+    """Drawn clean, a clip of occlusion would show what hides in its own pictures; drawn as occlusion it hides."""
+    done = render(small(as_domain="clean", limit=None, frames=1, size=16), tmp_path / "out", draw=paint)
+    expected = {clip.clip_id for clip in test_clips if clip.domain != "occlusion"}
+    assert {row["clip_id"] for row in rows(tmp_path / "out")} == expected
+    assert done.left_out == len(test_clips) - len(expected) > 0
+    assert render(small(as_domain="occlusion"), tmp_path / "hidden", draw=paint).left_out == 0
+
+
 def test_samplers_that_look(tmp_path):
     render(small(sampler="motion", limit=2), tmp_path / "out", draw=paint)
     render(small(sampler="motion", limit=2, form="video"), tmp_path / "video", draw=paint)
