@@ -22,7 +22,7 @@ from harness.baselines.probe_model import reduce
 LEVELS = 6
 CELL = (np.arange(256) * LEVELS // 256).astype(np.uint8)
 """Cell of each value of a channel; 36 red + 6 green + blue is below 256, so bytes hold the colour."""
-TREES, LEAVES, RATE = 40, 15, 0.15
+TREES, LEAVES, RATE = 80, 15, 0.1
 THUMBNAIL_SIDE = 16
 
 
