@@ -3,7 +3,8 @@
 # make test         runs the whole suite.
 # make proof        tries what strangers send, kill and edit, in 20 minutes; make gates simulates the statistics at full
 #                   size; make bench renews the speed tables.
-# make submissions  makes the committed baselines again; with FRAMES=DIR (renderings DIR/train, DIR/test) the probe too.
+# make submissions  makes the committed baselines again; with FRAMES=DIR those on frames too (renderings of 8 frames in
+#                   DIR/train and DIR/test, of 16 in DIR-16/train and DIR-16/test, all of 168 x 168).
 # make sample       renews the committed page, its score records and its screenshots.
 # make kaggle USERNAME=you [EARLIER=you/kernel]
 #                   puts the checked dataset and notebook to upload into build/kaggle (it fetches 140 MB).

@@ -1,1 +1,1 @@
-"""Reference models as ordinary submissions: constants, priors, the oracle, and a small classifier on frames (probe)."""
+"""Reference models as ordinary submissions: constants, priors, the oracle, and small models that look at frames."""

@@ -45,6 +45,22 @@ BASELINES = {
     )
 }
 
+ON_FRAMES = {
+    baseline.name: baseline
+    for baseline in (
+        Baseline("histogram", "baseline", "boosted trees on the colours of 8 frames, trained on the train split"),
+        Baseline(
+            "thumbnail", "baseline", "a linear classifier on 8 frames of 16 x 16 pixels, trained on the train split"
+        ),
+        Baseline("probe", "baseline", "a small classifier on 8 frames of 168 x 168, trained on the train split"),
+        Baseline("probe-16", "baseline", "a small classifier on 16 frames of 168 x 168, trained on the train split"),
+        Baseline(
+            "last-frame", "baseline", "the probe's classifier on the last frame alone, trained on the train split"
+        ),
+    )
+}
+"""Models on frames, which learn before they answer (`on_frames`)."""
+
 
 def answers(truth: Truth, name: str, seed: int = 0, *, later: bool = False) -> Iterator[dict[str, Any]]:
     """Yield the prediction lines of a baseline for every clip of the truth's split, ordered by clip_id.

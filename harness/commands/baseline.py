@@ -12,8 +12,8 @@ from harness.commands.printing import say
 from harness.errors import UsageError
 from harness.formatting import count
 
-PROBE = "probe"
-NAMES = ("constant", "whole-clip", "random", PROBE, "transition-prior", "oracle", "truth-copy")
+ON_FRAMES = ("histogram", "thumbnail", "probe", "probe-16", "last-frame")
+NAMES = ("constant", "whole-clip", "random", *ON_FRAMES, "transition-prior", "oracle", "truth-copy")
 
 
 @click.command("baseline", cls=options.Command)
@@ -22,13 +22,13 @@ NAMES = ("constant", "whole-clip", "random", PROBE, "transition-prior", "oracle"
     "-o", "--output", "path", required=True, metavar="FILE", help="Write the answers to FILE (- is standard output)."
 )
 @options.option(
-    "--seed", default=0, show_default=True, metavar="N", help="Use this seed; only `random` and `probe` have one."
+    "--seed", default=0, show_default=True, metavar="N", help="Use this seed; `random` has one, and models on frames."
 )
 @options.path_option(
-    "--frames", folder=True, help="Show `probe` the renderings DIR/train and DIR/SPLIT; it needs them."
+    "--frames", folder=True, help="Show a model on frames the renderings DIR/train and DIR/SPLIT; it needs them."
 )
 @options.option(
-    "--next-operations", is_flag=True, help="Also name the second and third next operation; `probe` names none."
+    "--next-operations", is_flag=True, help="Also name the second and third next operation; models on frames name none."
 )
 @options.truth
 @options.organiser
@@ -39,22 +39,28 @@ def command(name: str, path: str, frames: Path | None, world: str, split: str, *
     constant          majority operation, best constant segment, majority next
     whole-clip        the same with the whole clip as the segment
     random            uniformly random answers
-    probe             a small classifier on frames alone, trained on DIR/train
+    histogram         boosted trees on the colours of 8 frames
+    thumbnail         a linear classifier on 8 frames of 16 x 16 pixels
+    probe             a small classifier on 8 frames
+    probe-16          the same on 16 frames (--frames 16 in both renderings)
+    last-frame        the same on the last frame alone
     transition-prior  true operation, its usual successor (uses the truth)
     oracle            the best answer given what is visible (uses the truth)
     truth-copy        the truth itself, for tests
+
+    Models on frames (histogram to last-frame) see pictures alone. They learn from the rendering DIR/train, for minutes.
 
     \b
     Example:
       harness baseline constant -o constant.jsonl
     """
     _keep_foreign(path)
-    if name == PROBE:
-        from harness.baselines.probe import probe
+    if name in ON_FRAMES:
+        from harness.baselines.on_frames import write_answers
 
         if frames is None:
-            raise UsageError("probe looks at pictures: --frames DIR, with the renderings DIR/train and DIR/SPLIT")
-        n = probe(frames, path, split=split, seed=choices["seed"])
+            raise UsageError(f"{name} looks at pictures: --frames DIR, with the renderings DIR/train and DIR/SPLIT")
+        n = write_answers(name, frames, path, split=split, seed=choices["seed"])
     else:
         from harness.baselines.write import write_baseline
 

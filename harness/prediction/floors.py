@@ -11,7 +11,7 @@ import random
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
-from harness.baselines.write import BASELINES, Baseline, line, random_answer
+from harness.baselines.write import BASELINES, ON_FRAMES, Baseline, line, random_answer
 from harness.errors import UsageError
 from harness.prediction.predictor import Question, Reply
 from reference.resources import sql
@@ -114,8 +114,8 @@ class Floor:
 def load(name: str, options: Mapping[str, str]) -> Floor:
     """Return the predictor of `baseline:NAME`, with `--option seed=N`. Raises UsageError."""
     floors = [known for known, baseline in BASELINES.items() if baseline.kind == "baseline"]
-    if name == "probe":
-        raise UsageError("the probe learns before it answers: harness baseline probe --frames DIR -o FILE")
+    if name in ON_FRAMES:
+        raise UsageError(f"{name} learns before it answers: harness baseline {name} --frames DIR -o FILE")
     if name not in BASELINES:
         raise UsageError(f"no baseline {name!r}; there are {', '.join(floors)}")
     if name not in floors:

@@ -21,7 +21,7 @@ from typing import NamedTuple
 import numpy as np
 
 from harness.baselines import probe_model
-from harness.baselines.probe_model import Probe
+from harness.baselines.frame_model import FrameModel
 from reference.process.frame_limits import ClipState, frame_limit, transitions
 from reference.process.split import session_states
 from reference.process.world import World, load_world
@@ -87,7 +87,7 @@ def _clip(world: World, split: str, found: ClipState) -> dict[str, tuple[np.ndar
     return {name: (pictures[np.searchsorted(wanted, indices)], indices) for name, indices in chosen.items()}
 
 
-def measure(clips: Sequence[ClipState], drawn: Drawn, trained: Probe, usual: dict[str, str]) -> Figures:
+def measure(clips: Sequence[ClipState], drawn: Drawn, trained: FrameModel, usual: dict[str, str]) -> Figures:
     taken = dict(zip((clip.clip_id for clip, _ in clips), drawn.indices.tolist(), strict=True))
     far = [gap for clip, state in clips for gap in distances(transitions(state), taken[clip.clip_id])]
     limit = frame_limit(clips, lambda found: taken[found[0].clip_id])["all"]

@@ -23,7 +23,7 @@ import numpy as np
 
 from harness import statistics
 from harness.baselines import probe_model
-from harness.baselines.probe_model import LABELS, Answers, Probe
+from harness.baselines.frame_model import LABELS, Answers, FrameModel
 from reference.process.frame_limits import ClipState, Limit, frame_limit, overlaps
 from reference.process.priors import fit
 from reference.task import OPERATIONS, Clip, Segment
@@ -153,12 +153,12 @@ def demands(plain: Judged, painted: Judged) -> list[Demand]:
     ]
 
 
-def learn(world: str, draw: Draw) -> tuple[Probe, dict[str, str]]:
+def learn(world: str, draw: Draw) -> tuple[FrameModel, dict[str, str]]:
     clips = [clip for clip, _ in states(world, "train")]
     return probe_model.train(draw(world, "train").pictures, [truth(clip) for clip in clips]), usual_successors(clips)
 
 
-def answer(trained: Probe, usual: dict[str, str], world: str, split: str, draw: Draw, **options) -> Judged:
+def answer(trained: FrameModel, usual: dict[str, str], world: str, split: str, draw: Draw, **options) -> Judged:
     drawn = draw(world, split, **options)
     return judge(states(world, split), trained.predict(drawn.pictures, drawn.indices), usual)
 

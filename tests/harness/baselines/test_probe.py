@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from harness.baselines import probe_model
-from harness.baselines.probe_model import LABELS, SIDE, Target
+from harness.baselines.frame_model import LABELS, Target
+from harness.baselines.probe_model import SIDE
 from reference.process.frame_limits import frame_limit
 from reference.task import DEFAULT_INDICES
 from tests.gates import samplers, shown, validity
