@@ -69,8 +69,8 @@ def _second_worker(state: VisibleState, look: SessionLook, draw: NextRandom) -> 
         first, second = seen_from(away, 7.0, 12.0 + 5.0 * move), seen_from(away * 0.5 + 8.0, -12.0, 9.0)
         held = spot(camera, (first[0], first[1], first[2] - 7.0), 0.3)
         return (
-            *arm(camera, other, 0, RIGHT, Hand(first), seen_from(-24.0, 20.0, 34.0)),
-            *arm(camera, other, 0, LEFT, Hand(second), seen_from(-24.0, -20.0, 34.0)),
+            *arm(camera, other, 0, RIGHT, Hand(first), seen_from(-62.0, 24.0, 34.0)),
+            *arm(camera, other, 0, LEFT, Hand(second), seen_from(-62.0, -24.0, 34.0)),
             Layer(held.depth() - 3.0, block(held, 12.0, 9.0, 5.0, lighter(kraft, 200))),
         )
 
