@@ -11,8 +11,8 @@ import hmac
 import random
 
 _WORD = 1 << 64
-SESSION_BITS = 256
-"""Bits of a render seed that are the clip's own."""
+CLIP_BITS = 256
+"""Bits of a render seed that are the clip's own; those above are the session's."""
 
 
 def digest(key: bytes, *parts: object) -> bytes:
@@ -38,7 +38,17 @@ def clip_id(key: bytes, session: str, index: int) -> str:
 def render_seed(key: bytes, session: str, index: int) -> int:
     """Return the seed of a clip's pictures, the only randomness that a renderer gets beside the VisibleState.
 
-    Its lower SESSION_BITS are the clip's own; those above are the session's, equal for all its clips.
+    Its lower CLIP_BITS are the clip's own; those above are the session's, equal for all its clips.
     """
     own = int.from_bytes(digest(key, "render", session, index), "big")
-    return int.from_bytes(digest(key, "render", session)[:8], "big") << SESSION_BITS | own
+    return int.from_bytes(digest(key, "render", session)[:8], "big") << CLIP_BITS | own
+
+
+def session_seed(seed: int) -> int:
+    """Return the part of a render seed that all clips of a session share."""
+    return seed >> CLIP_BITS
+
+
+def clip_seed(seed: int) -> int:
+    """Return the part of a render seed that is the clip's own."""
+    return seed & ((1 << CLIP_BITS) - 1)

@@ -66,11 +66,11 @@ class Stand(NamedTuple):
 
 _SIDES = 7.0
 _STANDS = {
-    "worker": Stand(36, 72.0, 10.0, 0.85),
+    "worker": Stand(36, 88.0, 10.0, 0.85),
     "overhead": Stand(24, 72.0, 46.0, 0.5),
-    "far": Stand(16, 84.0, 8.0, 0.5),
-    "left": Stand(12, 72.0, 6.0, 0.6),
-    "right": Stand(12, 72.0, 6.0, 0.6),
+    "far": Stand(16, 96.0, 8.0, 0.5),
+    "left": Stand(12, 88.0, 6.0, 0.6),
+    "right": Stand(12, 88.0, 6.0, 0.6),
 }
 
 

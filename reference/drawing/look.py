@@ -16,15 +16,8 @@ from reference.drawing.shapes import Colour, colour, darker, mix
 T = TypeVar("T")
 NextRandom = Callable[[], float]
 
-PAINTS = tuple(
-    map(
-        colour,
-        (
-            "#b9483d", "#d07a35", "#d9b13c", "#6f9450", "#3f8f86", "#4a78a8",
-            "#6a5f9e", "#a05a86", "#8a6a4c", "#5b646c", "#9aa3a6", "#2f3439",
-        ),
-    )
-)  # fmt: skip
+_PAINTS = "b9483d d07a35 d9b13c 6f9450 3f8f86 4a78a8 6a5f9e a05a86 8a6a4c 5b646c 9aa3a6 2f3439"
+PAINTS = tuple(colour(f"#{text}") for text in _PAINTS.split())
 """Colours of goods, crates, tools, mugs and sleeves alike."""
 PAPERS = tuple(map(colour, ("#c19a68", "#ad8556", "#ece6d8", "#dcd5c4", "#b4aea2", "#cdb48c", "#9fb0b8", "#d8c0b4")))
 """Colours of cartons, wrapping paper, void fill and slips alike."""

@@ -31,7 +31,7 @@ from reference.drawing.shapes import Shape
 from reference.drawing.solids import between, spot
 from reference.process.visible import VisibleState
 from reference.process.world import IDLE, World
-from reference.randomness import SESSION_BITS
+from reference.randomness import clip_seed, session_seed
 from reference.task import CLIP_FRAMES, FRAME_MS
 
 Shown = tuple[str, int]
@@ -72,8 +72,8 @@ class Stage:
         if unknown := self.hidden - set(PAINT_OUT):
             raise ValueError(f"cannot paint out {', '.join(sorted(unknown))}; there are {', '.join(PAINT_OUT)}")
         self.world = world
-        self.look = session_look(seed >> SESSION_BITS)
-        self.seed = seed & ((1 << SESSION_BITS) - 1)
+        self.look = session_look(session_seed(seed))
+        self.seed = clip_seed(seed)
         draw = random.Random(self.seed).random
         self.carton = _carton(self.look, draw)
         self.stripes, self.tempo = _worker(world, state.worker)
@@ -89,7 +89,7 @@ class Stage:
         if not 0 <= index < CLIP_FRAMES:
             raise ValueError(f"a clip has frames 0 to {CLIP_FRAMES - 1}, not {index}")
         number = self._run_at(index)
-        moment = self._moment(number, self._ms(number, index, earlier_ms))
+        moment = self.moment(index, earlier_ms)
         layers = [*moment.layers, *self.extras.moving(max(0, index * FRAME_MS - earlier_ms))]
         camera, who, sway = self.look.camera, self.look.person, person.sway_of(moment.hands)
         layers += person.body(camera, who, sway)
@@ -99,6 +99,11 @@ class Stage:
         moving = (*(shape for layer in layers for shape in layer.shapes), *self.extras.front)
         still = self._ground, self._things_on_bench(number, moment.held), self._boards_at(number, index)
         return Scene(still, moving)
+
+    def moment(self, index: int, earlier_ms: int = 0) -> Moment:
+        """Return what the hands do in frame `index`, or that many ms before it."""
+        number = self._run_at(index)
+        return self._moment(number, self._ms(number, index, earlier_ms))
 
     def _ms(self, number: int, index: int, earlier_ms: int) -> int:
         """Return the ms since the run began, at the worker's tempo."""
@@ -157,9 +162,7 @@ class Stage:
             settled = rhythm.settled(ms)
             points = [between(hand.at, point, settled) for hand, point in zip(come, points, strict=True)]
         started = rhythm.started(ms)
-        found = [
-            hand._replace(at=between(point, hand.at, started)) for hand, point in zip(hands, points, strict=True)
-        ]
+        found = [hand._replace(at=between(point, hand.at, started)) for hand, point in zip(hands, points, strict=True)]
         return found[0], found[1]
 
     def _lift(self, setting: Setting, hands: Hands, tool: str, share: float) -> tuple[Hands, list[Layer]]:
@@ -207,7 +210,7 @@ class Stage:
     def _draw_boards(self, order: int, result: str, shown: frozenset[Shown]) -> list[Shape]:
         look, at = self.look, boards.places(self.look)
         return [
-            boards.rail(look),
+            boards.poles(look),
             *boards.screen(look, at["screen"], result, self._on_screen(order, shown)),
             *boards.cards(look, at["cards"], self._signs(order, "items", "table")),
             *self._slips(order, shown),

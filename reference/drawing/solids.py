@@ -51,13 +51,13 @@ class Spot(NamedTuple):
 
     def at(self, x: float, y: float, z: float = 0.0) -> Point:
         """Return the pixel of a point of the thing."""
-        return self.camera.at(
-            self.x + self.cos * x - self.sin * y, self.y + self.sin * x + self.cos * y, self.z + z
-        )
+        return self.camera.at(self.x + self.cos * x - self.sin * y, self.y + self.sin * x + self.cos * y, self.z + z)
 
     def moved(self, x: float, y: float, z: float = 0.0) -> Spot:
         """Return the frame of a part, turned like the thing."""
-        return self._replace(x=self.x + self.cos * x - self.sin * y, y=self.y + self.sin * x + self.cos * y, z=self.z + z)
+        return self._replace(
+            x=self.x + self.cos * x - self.sin * y, y=self.y + self.sin * x + self.cos * y, z=self.z + z
+        )
 
     def depth(self) -> float:
         """Return how far the foot lies from the eye."""
@@ -134,7 +134,11 @@ def ball(camera: Camera, middle: Vector, radius: float, tint: Colour) -> Shape:
     x, y = camera.at(*middle)
     size = radius * camera.scale(*middle)
     stops = ((0.0, lighter(tint, 200)), (0.6, tint), (1.0, darker(tint, 200)))
-    return Path().ellipse(x, y, size).filled(Gradient("radial", x, y - size * 0.3, size * 1.25, 0.0, stops), darker(tint, 420), 0.9)
+    return (
+        Path()
+        .ellipse(x, y, size)
+        .filled(Gradient("radial", x, y - size * 0.3, size * 1.25, 0.0, stops), darker(tint, 420), 0.9)
+    )
 
 
 _CRUMPLE = ((9, 7, 10, 8, 9, 7, 10), (8, 10, 7, 9, 10, 8, 9), (10, 8, 9, 7, 8, 10, 9), (7, 9, 8, 10, 9, 10, 7))

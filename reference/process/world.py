@@ -18,7 +18,6 @@ The world key is the public seed (UTF-8), or the secret of a sealed split: `data
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache

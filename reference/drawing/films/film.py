@@ -20,8 +20,6 @@ Develop = Callable[[Pixels, int], Pixels]  # takes [k, h, w, 3], frame index -> 
 NextRandom = Callable[[], float]
 
 MOST_TAKES = 4
-CLIP_BITS = 256
-"""Bits of the render seed that are the clip's own; those above are the session's."""
 
 _KEY = 0x9E3779B97F4A7C15F39CC0605CEDC834  # sets these draws apart from the scene's
 
@@ -44,11 +42,6 @@ class Film:
 
     exposures: Callable[[int], tuple[int, ...]] = _now
     develop: Develop = _plain
-
-
-def session_seed(seed: int) -> int:
-    """Return the part of a render seed that all clips of a session share."""
-    return seed >> CLIP_BITS
 
 
 def draws(seed: int) -> NextRandom:

@@ -12,7 +12,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from reference.drawing.films.film import Film, Pixels, draws, session_seed
+from reference.drawing.films.film import Film, Pixels, draws
+from reference.randomness import session_seed
 
 Floats = NDArray[np.float64]
 Words = NDArray[np.uint64]

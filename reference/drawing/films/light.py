@@ -7,7 +7,8 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from reference.drawing.films.film import Film, Pixels, draws, session_seed
+from reference.drawing.films.film import Film, Pixels, draws
+from reference.randomness import session_seed
 
 LAMPS = ((1060, 900, 640), (720, 900, 1080), (980, 1000, 700), (820, 780, 900))  # per mille of red, green, blue
 DARKEST = 0.30

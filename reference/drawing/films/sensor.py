@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from reference.drawing.films.film import Film, Pixels, draws, session_seed
+from reference.drawing.films.film import Film, Pixels, draws
+from reference.randomness import session_seed
 
 _WORD = (1 << 64) - 1
 BLOTCH, ROW = 4, 2

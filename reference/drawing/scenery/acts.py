@@ -117,9 +117,13 @@ def _inner_packing_hands(setting: Setting, work: int, beat: Beat) -> Hands:
 def _inner_packing(setting: Setting, work: int, beat: Beat, main: Hand) -> list[Layer]:
     done = min(8, 2 * beat.number + (2 if beat.place == 1.0 else 0))
     layers = [items_out(setting), open_box(setting, contents(setting, None, done, _stuffed(setting)))]
-    if 0.9 < beat.reach and beat.place < 1.0:
+    if beat.reach > 0.9 and beat.place < 1.0:
         x, y, z = main.at
-        layers.append(_near_hand(setting, main.at, goods.paper_balls(setting.camera, [(x, y, z - GRIP)], beat.number, setting.look.fill)))
+        layers.append(
+            _near_hand(
+                setting, main.at, goods.paper_balls(setting.camera, [(x, y, z - GRIP)], beat.number, setting.look.fill)
+            )
+        )
     return layers
 
 
@@ -198,7 +202,7 @@ def _put_items(setting: Setting, work: int, beat: Beat, main: Hand) -> list[Laye
         layers = [open_box(setting, content)]
     else:
         layers = [items_out(setting, range(max(placed, pieces if bench.items_out else 0))), *standing_box(setting)]
-    if beat.number < pieces and 0.9 < beat.reach and beat.place <= 0.5:
+    if beat.number < pieces and beat.reach > 0.9 and beat.place <= 0.5:
         layers.append(_carried(setting, main, beat.number % pieces, False))
     return layers
 
@@ -207,9 +211,7 @@ def _carried(setting: Setting, main: Hand, number: int, wrapped: bool) -> Layer:
     """Draw the item that hangs from the hand."""
     x, y, z = main.at
     foot = x, y, max(0.0, z - 10.0 * setting.goods.size)
-    return Layer(
-        setting.camera.depth(x, y, z) - 1.0, goods.item(setting.camera, foot, setting.goods, number, wrapped)
-    )
+    return Layer(setting.camera.depth(x, y, z) - 1.0, goods.item(setting.camera, foot, setting.goods, number, wrapped))
 
 
 # Pack
@@ -255,7 +257,7 @@ def _folded(beat: Beat) -> float:
 def _wrap_hands(setting: Setting, work: int, beat: Beat) -> Hands:
     if not setting.bench.items_out:
         return _gift_hands(setting, work, beat)
-    x, y, z = _wrap_spot(setting, beat)
+    x, y, _ = _wrap_spot(setting, beat)
     size, share = setting.goods.size, _folded(beat)
     side = setting.main
     main = x + side * (16.0 - 14.0 * share) * size, y - 3.0, 3.0 + 13.0 * share * size

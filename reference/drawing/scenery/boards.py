@@ -15,7 +15,8 @@ from reference.drawing.shapes import SIDE, Colour, Path, Point, Shape, colour, d
 
 Sign = tuple[str, bool | None]  # an attribute's mark, and whether the order has it (None: not to be known)
 
-_FOOT = 11.0  # cm from the bench's top to a board's lower edge
+_FOOT = {"worker": 20.0, "overhead": 13.0, "far": 36.0, "left": 24.0, "right": 24.0}
+"""Height of a board's lower edge above the bench in cm: no arm comes before it, seen from that side."""
 _WIDEST = 36.0  # pixels from the middle of a board to the next one's, at least
 _HIGHEST = 68.0  # pixels of the highest board
 _CASE, _DARK, _LIT = colour("#3a3f44"), colour("#59636a"), colour("#eef1ec")
@@ -24,7 +25,7 @@ _CARD = colour("#f7f4ea")
 
 def places(look: SessionLook) -> dict[str, Point]:
     """Return the pixel of the middle of each board's lower edge: "slip 1", "slip 2", "tote", "screen", "cards"."""
-    feet = [look.camera.at(*foot, _FOOT) for foot in board_feet(look.camera)]
+    feet = [look.camera.at(*foot, _FOOT[look.camera.side]) for foot in board_feet(look.camera)]
     feet = [_inside(foot) for pair in (feet[:2], feet[2:]) for foot in _apart(*pair)]
     found: dict[str, Point] = {}
     for name in look.boards:
@@ -52,16 +53,15 @@ def _inside(at: Point) -> Point:
     return min(max(x, 20.0), SIDE - 20.0), max(y, _HIGHEST)
 
 
-def rail(look: SessionLook) -> Shape:
-    """Draw the bar that the boards are fixed to."""
-    feet = board_feet(look.camera)
-    ends = [look.camera.at(*foot, _FOOT - 2.0) for foot in (feet[0], feet[-1])]
-    return Path().capsule(*ends, 2.2).filled(darker(look.bench, 420), darker(look.bench, 600), 0.8)
-
-
-def _stand(look: SessionLook, at: Point, width: float = 3.0) -> Shape:
-    x, y = at
-    return Path().rectangle(x - width / 2, y - 2, width, 16).filled(darker(look.bench, 520))
+def poles(look: SessionLook) -> Shape:
+    """Draw the poles that carry the boards."""
+    path, at = Path(), places(look)
+    feet = iter(board_feet(look.camera))
+    for name in look.boards:
+        for board in ("slip 1", "slip 2") if name == "slips" else (name,):
+            x, y = at[board]
+            path.band((x, y - 2.0), look.camera.at(*next(feet), 0.0), 1.6, 1.6)
+    return path.filled(darker(look.bench, 520))
 
 
 def _dots(at: Point, count: int, ink: Colour, radius: float = 3.4) -> Shape:
@@ -78,7 +78,7 @@ def slip(look: SessionLook, at: Point, number: int, signs: Sequence[Sign] | None
     wide, high = 31.0, 18.0 + 23.0 * max(2, len(signs or ()))
     top = y - high
     paper = Path().rounded(x - wide / 2, top, wide, high, 2)
-    shapes = [_stand(look, at), Path().rounded(x - wide / 2 + 2, top + 2, wide, high, 2).filled((30, 24, 20, 60))]
+    shapes = [Path().rounded(x - wide / 2 + 2, top + 2, wide, high, 2).filled((30, 24, 20, 60))]
     if signs is None:
         back = darker(look.paper, 160)
         return [*shapes, paper.filled(back, darker(back, 350), 1.0), _dots((x, top + 8), number, darker(back, 520))]
@@ -116,7 +116,6 @@ def cards(look: SessionLook, at: Point, signs: Sequence[Sign]) -> list[Shape]:
     high = step * len(signs) + 6
     holder = darker(look.bench, 330)
     shapes = [
-        _stand(look, at),
         Path().rounded(x - 16, y - high, 32, high, 2).filled(holder, darker(holder, 400), 1.0),
     ]
     for number, (mark, shown) in enumerate(signs):
@@ -133,7 +132,6 @@ def screen(look: SessionLook, at: Point, result: str, signs: Sequence[Sign]) -> 
     left, top = x - wide / 2, y - 36.0
     lit = bool(signs) or result != "off"
     shapes = [
-        _stand(look, at, 5.0),
         Path().rounded(left, top, wide, 36, 4).filled(_CASE, darker(_CASE, 500), 1.0),
         Path().rounded(left + 3, top + 3, wide - 6, 28, 2).filled(_LIT if lit else _DARK),
         Path().ellipse(x, top + 33.2, 1.1).filled(_LIT),
@@ -155,8 +153,14 @@ def cover(at: Point, wide: float, high: float, cloth: Colour) -> list[Shape]:
     x, y = at
     w = wide / 2 + 5
     rim = (
-        (x - w * 0.6, y - high - 9), (x, y - high - 12), (x + w * 0.6, y - high - 9), (x + w, y - high * 0.5),
-        (x + w * 1.05, y + 12), (x, y + 16), (x - w * 1.05, y + 12), (x - w, y - high * 0.5),
+        (x - w * 0.6, y - high - 9),
+        (x, y - high - 12),
+        (x + w * 0.6, y - high - 9),
+        (x + w, y - high * 0.5),
+        (x + w * 1.05, y + 12),
+        (x, y + 16),
+        (x - w * 1.05, y + 12),
+        (x - w, y - high * 0.5),
     )
     folds = Path()
     for share in (-0.45, 0.05, 0.5):

@@ -92,9 +92,7 @@ def _flap(box: Carton, number: int, angle: float) -> Shape:
 def _near(box: Carton) -> list[bool]:
     """Return for each wall whether its outside is seen."""
     low, top = box.corners(0.0), box.corners(box.high)
-    return [
-        faces_camera(box.foot.camera, (low[one], low[other], top[other], top[one])) for one, other, _, _ in _SIDES
-    ]
+    return [faces_camera(box.foot.camera, (low[one], low[other], top[other], top[one])) for one, other, _, _ in _SIDES]
 
 
 def far_side(box: Carton, flaps: Flaps) -> list[Shape]:
@@ -181,14 +179,23 @@ def bottom_up(box: Carton, marks: frozenset[str]) -> list[Shape]:
     near = _near(box)
     shapes = [
         shadow(box.foot, box.wide * 0.8, box.deep * 0.95),
-        skirt.filled(darker(box.kraft, 150), darker(box.kraft, 450), 1.0),
+        skirt.filled(darker(box.kraft, 220), darker(box.kraft, 560), 1.2),
         *_walls(box, box.kraft, near),
-        _lid(box, darker(box.kraft, 160)),
+        _lid(box, darker(box.kraft, 330)),
+        _bottom_print(box),
         seam(box, box.kraft),
     ]
     if near[0]:
         shapes.append(_print(box, True))
     return [*shapes, *(strip(box, 1.0) if "tape" in marks else [])]
+
+
+def _bottom_print(box: Carton) -> Shape:
+    """Draw the frame and the cross that are printed on a carton's bottom."""
+    w, d, z = box.wide * 0.42, box.deep * 0.38, box.high + 0.1
+    path = Path().polygon([box.at(x, y, z) for x, y in ((-w, -d), (w, -d), (w, d), (-w, d))])
+    path.line((box.at(-w, -d, z), box.at(w, d, z))).line((box.at(-w, d, z), box.at(w, -d, z)))
+    return path.filled(None, darker(box.kraft, 620), 2.0)
 
 
 def _lid(box: Carton, tint: Colour) -> Shape:
@@ -206,7 +213,7 @@ def _band(box: Carton, corners: tuple[Vector, ...], tint: Colour) -> Shape:
 
 
 def strip(box: Carton, share: float, side: float = -1.0) -> list[Shape]:
-    """Draw tape over the seam up to `share`, from the left (`side` -1) or the right; a whole one folds down the ends."""
+    """Draw tape over the seam up to `share`, from the left (`side` -1) or the right, folded down over its ends."""
     w, half, z = box.wide / 2, 2.6, box.high + 0.1
     begin, end = side * w, side * w - side * box.wide * share
     tint = faded(box.tape, 225)

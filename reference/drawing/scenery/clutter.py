@@ -13,8 +13,20 @@ from reference.drawing.scenery.person import Layer
 from reference.drawing.shapes import SIDE, Colour, Path, Shape, darker, lerp, lighter, linear, polygon
 from reference.drawing.solids import Spot, block, cylinder, shadow, sheet, spot
 
-_PLACES = ((-34.0, 13.0), (34.0, 13.0), (-36.0, 30.0), (36.0, 30.0), (-34.0, 47.0), (34.0, 48.0), (-14.0, 57.0), (15.0, 58.0),
-           (-46.0, 65.0), (46.0, 65.0), (57.0, 31.0), (0.0, 8.0))  # fmt: skip
+_PLACES = (
+    (-34.0, 13.0),
+    (34.0, 13.0),
+    (-36.0, 30.0),
+    (36.0, 30.0),
+    (-34.0, 47.0),
+    (34.0, 48.0),
+    (-14.0, 57.0),
+    (15.0, 58.0),
+    (-46.0, 65.0),
+    (46.0, 65.0),
+    (57.0, 31.0),
+    (0.0, 8.0),
+)
 NextRandom = Callable[[], float]
 
 
@@ -36,7 +48,11 @@ def _pen_cup(foot: Spot, tint: Colour) -> list[Shape]:
 
 
 def _binder(foot: Spot, tint: Colour) -> list[Shape]:
-    return [shadow(foot, 11.0, 9.0), *block(foot, 17.0, 13.0, 3.0, tint), sheet(foot, 8.0, 5.0, lighter(tint, 650), 3.1)]
+    return [
+        shadow(foot, 11.0, 9.0),
+        *block(foot, 17.0, 13.0, 3.0, tint),
+        sheet(foot, 8.0, 5.0, lighter(tint, 650), 3.1),
+    ]
 
 
 def _notes(foot: Spot, tint: Colour) -> list[Shape]:
@@ -57,7 +73,9 @@ def _ruler(foot: Spot, tint: Colour) -> list[Shape]:
     marks = Path()
     for number in range(8):
         x = -11.0 + 3.0 * number
-        marks.polygon((foot.at(x, 0.2, 0.5), foot.at(x + 0.4, 0.2, 0.5), foot.at(x + 0.4, 1.6, 0.5), foot.at(x, 1.6, 0.5)))
+        marks.polygon(
+            (foot.at(x, 0.2, 0.5), foot.at(x + 0.4, 0.2, 0.5), foot.at(x + 0.4, 1.6, 0.5), foot.at(x, 1.6, 0.5))
+        )
     return [sheet(foot, 26.0, 3.6, lighter(tint, 480)), marks.filled(darker(tint, 500))]
 
 

@@ -134,7 +134,9 @@ def crate(camera: Camera, place: tuple[float, float], tint: Colour, goods: Goods
     shapes += [polygon(wall, darker(tint, 380), line, 0.9) for wall, near in zip(walls, seen, strict=True) if not near]
     if goods is not None:
         small = goods._replace(large=False)
-        places = [(foot.world(x, y, 2.0), number) for number, (x, y) in enumerate(((-7.0, 3.0), (6.0, 4.0), (0.0, -4.0)))]
+        places = [
+            (foot.world(x, y, 2.0), number) for number, (x, y) in enumerate(((-7.0, 3.0), (6.0, 4.0), (0.0, -4.0)))
+        ]
         for point, number in sorted(places[: max(2, goods.pieces)], key=lambda one: -camera.depth(*one[0])):
             shapes += item(camera, point, small, number)
     for number, (wall, near) in enumerate(zip(walls, seen, strict=True)):
@@ -145,7 +147,12 @@ def crate(camera: Camera, place: tuple[float, float], tint: Colour, goods: Goods
             up = ((x4 * 0.6 + x3 * 0.4), (y4 * 0.6 + y3 * 0.4)), ((x4 * 0.4 + x3 * 0.6), (y4 * 0.4 + y3 * 0.6))
             grip = [
                 (one[0] + (other[0] - one[0]) * share, one[1] + (other[1] - one[1]) * share)
-                for one, other, share in ((left, up[0], 0.6), (right, up[1], 0.6), (right, up[1], 0.8), (left, up[0], 0.8))
+                for one, other, share in (
+                    (left, up[0], 0.6),
+                    (right, up[1], 0.6),
+                    (right, up[1], 0.8),
+                    (left, up[0], 0.8),
+                )
             ]
             shapes.append(polygon(grip, darker(tint, 600)))
     return shapes
@@ -177,7 +184,9 @@ def blanks(camera: Camera, tint: Colour) -> list[Shape]:
     foot = spot(camera, (0.0, 62.0, 0.0))
     shapes = [shadow(foot, 22.0, 9.0)]
     for number in range(3):
-        shapes += block(foot.moved(0.6 * (number % 2), 0.0, 1.5 * number), 38.0, 15.0, 1.5, mix(tint, darker(tint), 120))
+        shapes += block(
+            foot.moved(0.6 * (number % 2), 0.0, 1.5 * number), 38.0, 15.0, 1.5, mix(tint, darker(tint), 120)
+        )
     return shapes
 
 
@@ -187,12 +196,30 @@ def fold(camera: Camera, foot: Vector, size: float, over: float, tint: Colour) -
     at, half = here.at, 9.0 * size
     reach = half + 7.0 - (half + 5.0) * over
     high = 17.0 * size * over * (1.6 - 0.6 * over)
-    flap = polygon((at(half * 0.6, -half, 0.4), at(half * 0.6, half, 0.4), at(reach, half * 0.9, high), at(reach, -half * 0.9, high)),
-                   lighter(tint, 260), darker(tint, 380), 1.0)
+    flap = polygon(
+        (
+            at(half * 0.6, -half, 0.4),
+            at(half * 0.6, half, 0.4),
+            at(reach, half * 0.9, high),
+            at(reach, -half * 0.9, high),
+        ),
+        lighter(tint, 260),
+        darker(tint, 380),
+        1.0,
+    )
     return [flap]
 
 
-_LUMPS = ((-0.3, 0.3), (0.05, 0.34), (0.32, 0.28), (-0.18, 0.02), (0.2, 0.0), (-0.32, -0.28), (0.02, -0.3), (0.33, -0.26))
+_LUMPS = (
+    (-0.3, 0.3),
+    (0.05, 0.34),
+    (0.32, 0.28),
+    (-0.18, 0.02),
+    (0.2, 0.0),
+    (-0.32, -0.28),
+    (0.02, -0.3),
+    (0.33, -0.26),
+)
 
 
 def fill_at(wide: float, deep: float, number: int) -> tuple[float, float]:

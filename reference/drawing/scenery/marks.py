@@ -14,7 +14,7 @@ from collections.abc import Callable
 from reference.drawing.shapes import Colour, Path, Point, Shape, colour, darker, lighter, polygon
 
 _WHITE = colour("#fbf8f0")
-HALF = 10.5
+HALF = 11.0
 """Half the width of a sign in pixels at 336."""
 
 

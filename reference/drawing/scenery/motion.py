@@ -61,7 +61,7 @@ class Rhythm:
         return smooth((ms - self.hesitation) / 280)
 
     def lifting(self, work: int) -> Aside | None:
-        """Return what the other hand takes up at this moment of the work, if anything: once in a few seconds, seldom."""
+        """Return what the other hand takes up at this moment of the work, if anything."""
         window, ms = divmod(work, 4000)
         while len(self._asides) <= window:
             self._asides.append((self._idle(), self._idle()))
@@ -82,7 +82,13 @@ class Rhythm:
         share = (ms - begin) / (self._ends[number] - begin)
         reach = clamp(share / 0.30)
         if self._fumbles[number]:  # the grip slips: the hand comes near, draws back, comes again
-            reach = 1.6 * reach if reach < 0.5 else 0.8 - 1.2 * (reach - 0.5) if reach < 0.7 else 0.56 + 1.467 * (reach - 0.7)
+            reach = (
+                1.6 * reach
+                if reach < 0.5
+                else 0.8 - 1.2 * (reach - 0.5)
+                if reach < 0.7
+                else 0.56 + 1.467 * (reach - 0.7)
+            )
         return Beat(
             number,
             smooth(reach),

@@ -57,9 +57,7 @@ def sway_of(hands: Iterable[Hand]) -> float:
     return min(max(0.45 * sum(places) / len(places), -_SWAY), _SWAY)
 
 
-def arm(
-    camera: Camera, person: Person, stripes: int, side: float, hand: Hand, begin: Vector
-) -> list[Layer]:
+def arm(camera: Camera, person: Person, stripes: int, side: float, hand: Hand, begin: Vector) -> list[Layer]:
     """Draw one arm and its hand, from the shoulder at `begin`.
 
     `side` tells where elbow and thumb are: the elbow outside, the thumb inside.

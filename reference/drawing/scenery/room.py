@@ -57,9 +57,9 @@ def _corners(inset: float) -> tuple[tuple[float, float], ...]:
 def board_feet(camera: Camera) -> tuple[tuple[float, float], ...]:
     """Return four places for boards on the bench's edge, opposite to where the camera stands."""
     if camera.side == "left":
-        return (68.0, -12.0), (68.0, 13.0), (68.0, 54.0), (68.0, 79.0)
+        return (68.0, 13.0), (68.0, 34.0), (68.0, 58.0), (68.0, 79.0)
     if camera.side == "right":
-        return (-68.0, -12.0), (-68.0, 13.0), (-68.0, 54.0), (-68.0, 79.0)
+        return (-68.0, 13.0), (-68.0, 34.0), (-68.0, 58.0), (-68.0, 79.0)
     if camera.side == "far":
         return (-62.0, -6.0), (-45.0, -6.0), (45.0, -6.0), (62.0, -6.0)
     y = 71.0

@@ -57,12 +57,23 @@ def clipboard(foot: Spot, ticks: int, tint: Colour) -> list[Shape]:
     rows, marks = Path(), Path()
     for number in range(4):
         y = d - 4.5 - 3.6 * number
-        rows.polygon((at(-w + 4.4, y), at(w - 1.6 - number % 2 * 3, y), at(w - 1.6 - number % 2 * 3, y + 1.1), at(-w + 4.4, y + 1.1)))
+        rows.polygon(
+            (
+                at(-w + 4.4, y),
+                at(w - 1.6 - number % 2 * 3, y),
+                at(w - 1.6 - number % 2 * 3, y + 1.1),
+                at(-w + 4.4, y + 1.1),
+            )
+        )
         if number < ticks:
             marks.line((at(-w + 1.2, y + 1.0), at(-w + 2.0, y - 0.2), at(-w + 3.6, y + 2.2)))
     board = polygon((at(-w, -d), at(w, -d), at(w, d), at(-w, d)), tint, darker(tint, 450), 1.2)
-    paper = polygon((at(-w + 0.8, -d + 0.8), at(w - 0.8, -d + 0.8), at(w - 0.8, d - 1.8), at(-w + 0.8, d - 1.8)), _WHITE)
-    clip = polygon((at(-2.8, d - 1.8), at(2.8, d - 1.8), at(2.8, d + 0.8), at(-2.8, d + 0.8)), _STEEL, darker(_STEEL, 400), 0.8)
+    paper = polygon(
+        (at(-w + 0.8, -d + 0.8), at(w - 0.8, -d + 0.8), at(w - 0.8, d - 1.8), at(-w + 0.8, d - 1.8)), _WHITE
+    )
+    clip = polygon(
+        (at(-2.8, d - 1.8), at(2.8, d - 1.8), at(2.8, d + 0.8), at(-2.8, d + 0.8)), _STEEL, darker(_STEEL, 400), 0.8
+    )
     shapes = [board, paper, rows.filled(colour("#9aa0a3")), clip]
     return [*shapes, marks.filled(None, colour("#3d4a45"), 1.6)] if ticks else shapes
 
@@ -101,7 +112,10 @@ def resting(
     if tool == "tape gun":
         return [shadow(foot, 9.0, 6.0), *tape_gun(camera, (x - 6.0, y, 1.2 + up), (1.0, 0.15, 0.0), tint, roll)]
     if tool == "scanner":
-        return [shadow(foot, 8.0, 5.0), *scanner(camera, (x - 4.0, y + 2.0, 2.2 + up), (x + 6.0, y - 3.0, 1.6 + up), tint)]
+        return [
+            shadow(foot, 8.0, 5.0),
+            *scanner(camera, (x - 4.0, y + 2.0, 2.2 + up), (x + 6.0, y - 3.0, 1.6 + up), tint),
+        ]
     if tool == "clipboard":
         return clipboard(foot.moved(0.0, 0.0, 0.4), 0, tint)
     if tool == "mug":

@@ -12,9 +12,9 @@ import pytest
 
 from reference.drawing import effects
 from reference.drawing.effects import MOST_TAKES
-from reference.drawing.films.film import CLIP_BITS, session_seed
 from reference.drawing.films.lens import INSIDE
 from reference.process.visible import ShownRun, VisibleState
+from reference.randomness import CLIP_BITS, session_seed
 from reference.task import CLIP_FRAMES, FRAME_MS
 from tests.support import ROOT
 
