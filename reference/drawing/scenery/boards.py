@@ -18,6 +18,7 @@ Sign = tuple[str, bool | None]  # an attribute's mark, and whether the order has
 _FOOT = {"worker": 20.0, "overhead": 13.0, "far": 36.0, "left": 24.0, "right": 24.0}
 """Height of a board's lower edge above the bench in cm: no arm comes before it, seen from that side."""
 _WIDEST = 36.0  # pixels from the middle of a board to the next one's, at least
+_MARGIN = 20.0  # pixels from the picture's side to the middle of a board, at least
 _HIGHEST = 68.0  # pixels of the highest board
 _CASE, _DARK, _LIT = colour("#3a3f44"), colour("#59636a"), colour("#eef1ec")
 _CARD = colour("#f7f4ea")
@@ -25,8 +26,7 @@ _CARD = colour("#f7f4ea")
 
 def places(look: SessionLook) -> dict[str, Point]:
     """Return the pixel of the middle of each board's lower edge: "slip 1", "slip 2", "tote", "screen", "cards"."""
-    feet = [look.camera.at(*foot, _FOOT[look.camera.side]) for foot in board_feet(look.camera)]
-    feet = [_inside(foot) for pair in (feet[:2], feet[2:]) for foot in _apart(*pair)]
+    feet = _apart([look.camera.at(*foot, _FOOT[look.camera.side]) for foot in board_feet(look.camera)])
     found: dict[str, Point] = {}
     for name in look.boards:
         if name == "slips":
@@ -38,19 +38,18 @@ def places(look: SessionLook) -> dict[str, Point]:
     return found
 
 
-def _apart(one: Point, other: Point) -> tuple[Point, Point]:
-    """Return the feet of two neighbours moved so far apart that neither board hides the other."""
-    (x, y), (x2, y2) = one, other
-    middle, half = (x + x2) / 2, max(abs(x2 - x) / 2, _WIDEST / 2)
-    middle = min(max(middle, half + 20.0), SIDE - half - 20.0)
-    side = 1.0 if x2 >= x else -1.0
-    return (middle - side * half, y), (middle + side * half, y2)
-
-
-def _inside(at: Point) -> Point:
-    """Return the foot of a board moved so that the board lies in the picture."""
-    x, y = at
-    return min(max(x, 20.0), SIDE - 20.0), max(y, _HIGHEST)
+def _apart(feet: Sequence[Point]) -> list[Point]:
+    """Return the feet moved so far that each board lies in the picture and hides no other."""
+    order = sorted(range(len(feet)), key=lambda place: feet[place])
+    found = list(feet)
+    least, most = _MARGIN, SIDE - _MARGIN
+    for place in order:
+        x = max(feet[place][0], least)
+        found[place], least = (x, max(feet[place][1], _HIGHEST)), x + _WIDEST
+    for place in reversed(order):
+        x = min(found[place][0], most)
+        found[place], most = (x, found[place][1]), x - _WIDEST
+    return found
 
 
 def poles(look: SessionLook) -> Shape:

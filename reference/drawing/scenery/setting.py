@@ -80,8 +80,10 @@ def contents(setting: Setting, packed: int | None = None, fill: int = 0, level: 
 
 def item_in_box(setting: Setting, number: int) -> Vector:
     """Return where item `number` stands in the box."""
-    share = (-0.24, 0.24, 0.0)[number] if setting.pieces > 1 else 0.0
-    return setting.carton.world(share * setting.carton.wide, (0.1, -0.08, 0.0)[number] * setting.carton.deep, 2.0)
+    carton = setting.carton
+    across = (-0.24, 0.24, 0.0)[number] if setting.pieces > 1 else 0.0
+    high = max(2.0, carton.high - 3.0 - 10.5 * setting.goods.size)  # so high that they are seen over the rim
+    return carton.world(across * carton.wide, (0.1, -0.08, 0.0)[number] * carton.deep, high)
 
 
 def crumples(setting: Setting, count: int, level: float) -> list[Shape]:
