@@ -165,7 +165,7 @@ def _tape(setting: Setting, work: int, beat: Beat, main: Hand) -> list[Layer]:
     mouth = x - 17.0 * _HANDLE[0] * side, y - 17.0 * _HANDLE[1], z - 5.5
     look = setting.look
     gun = tools.tape_gun(setting.camera, mouth, (_HANDLE[0] * side, *_HANDLE[1:]), look.tools["tape gun"], look.tape)
-    return [items_out(setting), box_layer(setting, shapes), _near_hand(setting, main.at, gun)]
+    return [items_out(setting), box_layer(setting, shapes), Layer(setting.camera.depth(*main.at) - 8.0, gun)]
 
 
 # Put Items
@@ -354,7 +354,7 @@ def _scanned(setting: Setting, work: int) -> tuple[Vector, Vector, Vector]:
 
 def _final_check_hands(setting: Setting, work: int, beat: Beat) -> Hands:
     _, _, (x, y, z) = _scanned(setting, work)
-    main = Hand((x + setting.main * 4.0, y - 4.0, z), "grip", (x, y, z - 6.0))
+    main = Hand((x + setting.main * 3.0, y - 9.0, z), "grip", (x, y, z - 4.0))
     return main, Hand((-setting.main * 27.0, 6.0, 11.0), "grip")
 
 
@@ -362,8 +362,7 @@ def _final_check(setting: Setting, work: int, beat: Beat, main: Hand) -> list[La
     camera, look = setting.camera, setting.look
     left, right, _ = _scanned(setting, work)
     x, y, z = main.at
-    window = x - setting.main * 4.0, y + 4.0, z - 1.0
-    back = x + setting.main * 3.0, y - 5.0, z - 3.0
+    window, back = (x - setting.main * 3.0, y + 9.0, z - 2.0), (x, y - 2.0, z - 1.0)
     shapes = tools.beam(camera.at(*window), camera.at(*left), camera.at(*right)) if work > 0 else []
     shapes += tools.scanner(camera, window, back, look.tools["scanner"])
     board = spot(camera, (-setting.main * 27.0, 12.0, 10.0), 0.12 * setting.main)
@@ -371,8 +370,8 @@ def _final_check(setting: Setting, work: int, beat: Beat, main: Hand) -> list[La
     return [
         items_out(setting),
         *standing_box(setting),
-        Layer(camera.depth(board.x, board.y, board.z), tools.clipboard(board, ticks, look.tools["clipboard"])),
-        _near_hand(setting, main.at, shapes),
+        Layer(camera.depth(board.x, board.y, board.z) + 2.0, tools.clipboard(board, ticks, look.tools["clipboard"])),
+        Layer(camera.depth(*main.at) - 6.0, shapes),
     ]
 
 

@@ -39,9 +39,9 @@ def scanner(camera: Camera, window: Vector, back: Vector, tint: Colour) -> list[
     x, y = front
     body = (x + (grip[0] - x) * 0.3, y + (grip[1] - y) * 0.3)
     return [
-        Path().capsule(body, grip, 1.9 * scale, 1.5 * scale).filled(darker(tint, 260), line, 1.0),
-        Path().capsule(front, body, 2.9 * scale, 2.7 * scale).filled(tint, line, 1.0),
-        Path().ellipse(*front, 2.0 * scale, 1.7 * scale).filled(colour("#7d1f24"), line, 0.8),
+        Path().capsule(body, grip, 2.0 * scale, 1.6 * scale).filled(darker(tint, 260), line, 1.0),
+        Path().capsule(front, body, 3.4 * scale, 3.0 * scale).filled(tint, line, 1.0),
+        Path().ellipse(*front, 2.3 * scale, 1.9 * scale).filled(colour("#c2363a"), line, 0.8),
     ]
 
 
