@@ -89,6 +89,7 @@ def draw_look(seed: int) -> SessionLook:
         main=-1.0 if draw() < 0.25 else 1.0,
         bare=0.25 + 0.35 * draw(),
     )
+    papers = shuffled(PAPERS, draw)  # two kinds of paper lie on a bench, never of one colour
     places = dict(zip(BIG_THINGS, shuffled(SIDE_PLACES, draw), strict=True))
     places |= dict(zip(SMALL_THINGS, shuffled(SMALL_PLACES, draw), strict=True))
     return SessionLook(
@@ -99,8 +100,8 @@ def draw_look(seed: int) -> SessionLook:
         kraft=_tone(pick(PAPERS, draw()), draw),
         tape=pick(TAPES, draw()),
         printed=draw() < 0.4,
-        paper=_tone(pick(PAPERS, draw()), draw),
-        fill=_tone(pick(PAPERS, draw()), draw),
+        paper=_tone(papers[0], draw),
+        fill=_tone(papers[1], draw),
         goods=(pick(PAINTS, draw()), pick(PAINTS, draw()), pick(PAINTS, draw())),
         crate=_tone(pick(PAINTS, draw()), draw),
         tools={name: _tone(pick(PAINTS, draw()), draw) for name in SMALL_THINGS},

@@ -94,11 +94,20 @@ class Stage:
         camera, who, sway = self.look.camera, self.look.person, person.sway_of(moment.hands)
         layers += person.body(camera, who, sway)
         for side, hand in zip((-who.main, who.main), reversed(moment.hands), strict=True):
-            layers += person.arm(camera, who, self.stripes, side, hand, person.shoulder(camera, who, side, sway))
+            begin = person.shoulder(camera, who, side, sway)
+            layers += self._before_box(hand, person.arm(camera, who, self.stripes, side, hand, begin))
         layers.sort(key=lambda layer: -layer.depth)
         moving = (*(shape for layer in layers for shape in layer.shapes), *self.extras.front)
         still = self._ground, self._things_on_bench(number, moment.held), self._boards_at(number, index)
         return Scene(still, moving)
+
+    def _before_box(self, hand: Hand, layers: list[Layer]) -> list[Layer]:
+        """Return an arm's layers with a hand above the rim before the box, so that no flap hides it."""
+        if hand.at[2] < self.carton.high - 1.0:
+            return layers
+        *limb, palm = layers
+        depth = self.look.camera.depth(*self.carton.world(0.0, 0.0, 8.0))
+        return [*limb, palm._replace(depth=min(palm.depth, depth - 3.0))]
 
     def moment(self, index: int, earlier_ms: int = 0) -> Moment:
         """Return what the hands do in frame `index`, or that many ms before it."""

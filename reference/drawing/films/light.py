@@ -11,7 +11,7 @@ from reference.drawing.films.film import Film, Pixels, draws
 from reference.randomness import session_seed
 
 LAMPS = ((1060, 900, 640), (720, 900, 1080), (980, 1000, 700), (820, 780, 900))  # per mille of red, green, blue
-DARKEST = 0.30
+DARKEST = 0.40
 """Share of the light that is left in the darkest corner."""
 
 
@@ -30,8 +30,8 @@ def _gain(strength: int, session: int, size: int) -> NDArray[np.uint16]:
     """Return what each channel of each pixel is multiplied by, in 1/128."""
     draw = draws(session)
     lamp = LAMPS[int(draw() * len(LAMPS))]
-    dim = strength * (0.10 + 0.24 * draw()) / 1000
-    falloff = strength * (0.20 + 0.40 * draw()) / 1000
+    dim = strength * (0.08 + 0.22 * draw()) / 1000
+    falloff = strength * (0.15 + 0.35 * draw()) / 1000
     across, down = draw() * 2 - 1, draw() * 2 - 1
     ramp = (np.arange(size) + 0.5) / size - 0.5
     shade = 1.0 - dim - falloff * (0.5 + (across * ramp[None, :] + down * ramp[:, None]) / 2)

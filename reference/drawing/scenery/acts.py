@@ -32,7 +32,7 @@ from reference.drawing.scenery.setting import (
     standing_box,
 )
 from reference.drawing.shapes import clamp, phase, smooth, swing
-from reference.drawing.solids import between, over, sheet, spot
+from reference.drawing.solids import block, over, sheet, spot
 
 Hands = tuple[Hand, Hand]  # the one that works, and the other
 GRIP = 3.0  # cm from a thing's middle to the palm that holds it
@@ -184,8 +184,6 @@ def _put_items_hands(setting: Setting, work: int, beat: Beat) -> Hands:
     source, target = setting.at("crate", 16.0), _put_items_target(setting, beat.number)
     start = over(source, target, 0.4, 6.0)
     at = path(start, source, target, beat)
-    if beat.number >= setting.pieces:  # all are out: the hand sorts what is in the crate
-        at = between(source, (source[0], source[1] + 6.0, source[2] - 2.0), swing(beat.carry))
     other = _hold(setting) if into_box else Hand((target[0] * 0.55, target[1] - 6.0, 5.0), "flat")
     return Hand(at), other
 
@@ -202,9 +200,16 @@ def _put_items(setting: Setting, work: int, beat: Beat, main: Hand) -> list[Laye
         layers = [open_box(setting, content)]
     else:
         layers = [items_out(setting, range(max(placed, pieces if bench.items_out else 0))), *standing_box(setting)]
-    if beat.number < pieces and beat.reach > 0.9 and beat.place <= 0.5:
-        layers.append(_carried(setting, main, beat.number % pieces, False))
+    if beat.reach > 0.9 and beat.place <= 0.5:
+        layers.append(_carried(setting, main, beat.number, False) if beat.number < pieces else _small(setting, main))
     return layers
+
+
+def _small(setting: Setting, main: Hand) -> Layer:
+    """Draw a small part that hangs from the hand: accessories are carried when all items have been."""
+    x, y, z = main.at
+    foot = spot(setting.camera, (x, y, max(0.0, z - 6.0)), 0.3)
+    return Layer(setting.camera.depth(x, y, z) - 1.0, block(foot, 7.0, 5.0, 5.0, setting.goods.tints[2]))
 
 
 def _carried(setting: Setting, main: Hand, number: int, wrapped: bool) -> Layer:
@@ -219,15 +224,11 @@ def _carried(setting: Setting, main: Hand, number: int, wrapped: bool) -> Layer:
 
 def _pack_hands(setting: Setting, work: int, beat: Beat) -> Hands:
     carton, things = setting.carton, setting.goods
-    number = min(beat.number, setting.pieces - 1)
-    x, y, z = goods.lying_at(setting.look.places["items"], things, number)
+    x, y, z = goods.lying_at(setting.look.places["items"], things, beat.number % setting.pieces)
     source = x, y, z + 10.0 * things.size
     inside = item_in_box(setting, beat.number % setting.pieces)
     high = max(carton.high + 2.0, inside[2] + 9.0 * things.size)
     target = inside[0], inside[1], high
-    if beat.number >= setting.pieces:  # all are in: one is lifted and set again until it fits
-        at = target[0], target[1], target[2] + 7.0 * swing(beat.carry)
-        return Hand(at), _hold(setting)
     at = path(over(source, target, 0.5, 8.0), source, target, beat, 13.0)
     return Hand(at), _hold(setting)
 
@@ -237,8 +238,8 @@ def _pack(setting: Setting, work: int, beat: Beat, main: Hand) -> list[Layer]:
     taken = min(pieces, beat.number + (1 if beat.reach > 0.9 else 0))
     packed = min(pieces, beat.number + (1 if beat.place > 0.5 else 0))
     layers = [items_out(setting, range(taken, pieces)), open_box(setting, contents(setting, packed))]
-    if beat.number < pieces and taken > packed:
-        layers.append(_carried(setting, main, beat.number, wrapped))
+    if beat.reach > 0.9 and beat.place <= 0.5:
+        layers.append(_carried(setting, main, beat.number, wrapped) if beat.number < pieces else _small(setting, main))
     return layers
 
 
