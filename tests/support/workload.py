@@ -10,6 +10,7 @@ HEAVY = (
     "tests/finetune/",
     "tests/harness/askers/test_command.py",
     "tests/harness/askers/test_function.py",
+    "tests/harness/baselines/test_on_frames.py",
     "tests/harness/baselines/test_probe.py",
     "tests/harness/commands/test_cli.py::test_examples_of_help_work",
     "tests/harness/comparison/test_sealed_leaderboard.py",
