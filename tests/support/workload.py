@@ -12,6 +12,7 @@ HEAVY = (
     "tests/harness/askers/test_function.py",
     "tests/harness/baselines/test_on_frames.py",
     "tests/harness/baselines/test_probe.py",
+    "tests/harness/baselines/test_sight.py",
     "tests/harness/commands/test_cli.py::test_examples_of_help_work",
     "tests/harness/comparison/test_sealed_leaderboard.py",
     "tests/harness/prediction/",
