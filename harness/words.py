@@ -57,9 +57,10 @@ TERMS = (
     ),
     Word(
         "baseline",
-        "A baseline is an entry that knows the training split only, or nothing: `constant`, `whole-clip`, "
-        "`random`, `probe`.",
-        "It is ranked like a model. `harness baseline` writes the answers of baselines and of reference rows.",
+        "A baseline is an entry that knows the training split only, or nothing: `constant`, `whole-clip`, `random`.",
+        "Small models that learn from its pictures are baselines too: `histogram`, `thumbnail`, `probe`, "
+        "`probe-16`, `last-frame`. A baseline is ranked like a model. `harness baseline` writes the answers of "
+        "baselines and of reference rows.",
     ),
     Word(
         "card",

@@ -132,28 +132,33 @@ def train(
     """
     from threadpoolctl import threadpool_limits
 
+    # made first, since a limit holds for libraries that are loaded
+    classifiers = design.recogniser(seed), design.anticipator(seed)
     with threadpool_limits(1):  # small matrices: threads cost more than they bring, and change the last bits
         small = [design.shrink(frames) for frames in clips]
         shown = [DEFAULT_INDICES] * len(small) if indices is None else indices
         targets = [Target.of(truth, chosen) for truth, chosen in zip(truths, shown, strict=True)]
-        return _train(design, small, targets, seed, say)
+        return _train(design, small, targets, *classifiers, np.random.default_rng(seed), say)
 
 
 def _train(
-    design: Design, small: Sequence[Shrunk], targets: Sequence[Target], seed: int, say: Callable[[str], None]
+    design: Design,
+    small: Sequence[Shrunk],
+    targets: Sequence[Target],
+    recogniser: Any,
+    anticipator: Any,
+    random: np.random.Generator,
+    say: Callable[[str], None],
 ) -> FrameModel:
-    random = np.random.default_rng(seed)
     say("computing the features of the training frames")
     features = design.learn(small, random)
     turns = [[features(turn) for turn in _turns(design, frames, random)] for frames in small]
     say("learning to recognise operations")
-    recogniser = design.recogniser(seed)
     _fit(recogniser, turns, [target.operations() for target in targets])
     seen = [_probabilities(recogniser, first).argmax(axis=1) for first, *_ in turns]
     follows = [target.followers(labels) for target, labels in zip(targets, seen, strict=True)]
     context = [[_in_context(turn, labels) for turn in clip] for clip, labels in zip(turns, seen, strict=True)]
     say("learning what comes next")
-    anticipator = design.anticipator(seed)
     _fit(anticipator, context, follows)
     return FrameModel(design.shrink, features, recogniser, anticipator, _seen_after(seen, targets))
 

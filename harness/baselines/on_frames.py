@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -110,30 +110,23 @@ class _Rendering(NamedTuple):
     def open(cls, folder: Path, name: str) -> _Rendering:
         """Open a whole rendering with the frames of a baseline. Raises UsageError for any other folder."""
         baseline = FRAME_BASELINES[name]
-        choices = f"--split {folder.name}" + (
-            f" --frames {baseline.rendered}" if baseline.rendered != DEFAULT_FRAMES else ""
-        )
+        choices = f"--split {folder.name} --frames {baseline.rendered}"
         if not (folder / INDEX).is_file():
             raise UsageError(f"{folder}: holds no whole rendering; harness world render -o {folder} {choices}")
         rows = _read_rows(folder / CLIPS)
-        places = [_places(row["indices"], baseline.indices) for row in rows]
-        if None in places:
+        if any(not set(baseline.indices) <= set(row["indices"]) for row in rows):
             wanted = ", ".join(map(str, baseline.indices))
             elsewhere = f"frames-{baseline.rendered}/{folder.name}"
             raise UsageError(
                 f"{folder}: lacks frames that {name} looks at ({wanted}); harness world render -o {elsewhere} {choices}"
             )
+        places = [[row["indices"].index(index) for index in baseline.indices] for row in rows]
         clip_ids = [row["clip_id"] for row in rows]
         return cls(Clips(folder, trusted=True), clip_ids, [baseline.indices] * len(rows), places)
 
     def frames(self) -> Iterator[Any]:
         """Yield the pictures of each clip, [n, h, w, 3]."""
         return (self.clips[number]["frames"][places] for number, places in enumerate(self.places))
-
-
-def _places(rendered: Sequence[int], wanted: Sequence[int]) -> list[int] | None:
-    """Return where the wanted frames stand among the rendered ones, None where one is missing."""
-    return [rendered.index(index) for index in wanted] if set(wanted) <= set(rendered) else None
 
 
 def _read_rows(path: Path) -> list[dict[str, Any]]:

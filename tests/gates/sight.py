@@ -106,6 +106,11 @@ class Paired(NamedTuple):
     high: float
     p: float
 
+    @property
+    def interval(self) -> str:
+        """Return the interval as text; nothing where there are too few sessions."""
+        return "-" if np.isnan(self.low) else f"[{self.low:.3f}, {self.high:.3f}]"
+
 
 def compare(one: np.ndarray, other: np.ndarray, session: np.ndarray, unit: int = 1) -> Paired:
     """Return one minus other, integers [n] in `unit`-ths, with the harness's statistics over sessions."""
@@ -137,7 +142,7 @@ class Demand(NamedTuple):
 
     def row(self) -> tuple[str, ...]:
         found = f"{self.found:.1e}" if 0 < self.found < 5e-4 else f"{self.found:.3f}"
-        return self.text, found, f"{self.sign} {self.bound:g}", "yes" if self.holds else "**no**"
+        return self.text, found, f"{self.sign} {self.bound:.2f}", "yes" if self.holds else "**no**"
 
 
 class Floors(NamedTuple):
@@ -268,9 +273,9 @@ def _domain_table(unseen: Domain) -> str:
         for fact in ("operation", "score"):
             gap = unseen.gap(fact, among)
             shares = (unseen.clean.mean(fact, among), unseen.own.mean(fact, among), gap.value)
-            row += [*(f"{share:.3f}" for share in shares), f"[{gap.low:.3f}, {gap.high:.3f}]"]
+            row += [*(f"{share:.3f}" for share in shares), gap.interval]
         rows.append(row)
-    header = ("domain", "clips", "OCA clean", "OCA", "difference", "", "score clean", "score", "difference", "")
+    header = ("domain", "clips", "OCA clean", "OCA", "difference", "95%", "score clean", "score", "difference", "95%")
     return table(header, rows)
 
 
@@ -280,10 +285,10 @@ def _order_table(order: Facts, other: Facts, cost: Paired) -> str:
     row = (
         f"{len(whole):,}",
         *(f"{value:.4f}" for value in values),
-        f"[{cost.low:.4f}, {cost.high:.4f}]",
+        cost.interval,
         f"{cost.p:.1e}",
     )
-    return table(("clips", "in order", "shuffled", "difference", "", "p"), [row])
+    return table(("clips", "in order", "shuffled", "difference", "95%", "p"), [row])
 
 
 def main() -> int:

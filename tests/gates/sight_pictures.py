@@ -27,7 +27,7 @@ from reference.randomness import render_seed
 from reference.task import Clip
 
 FOLDER = Path(os.environ.get("SIGHT", Path(__file__).parents[2] / "build" / "sight"))
-CODE = ("reference.drawing.frame", "reference.process.split", "harness.baselines.on_frames")
+CODE = ("reference.drawing.frame", "reference.process.split", "harness.baselines.floor_models")
 SIZE = 168
 MIDDLE = ()
 """In place of indices: the one frame nearest to the middle of the true segment."""
