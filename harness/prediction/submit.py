@@ -97,7 +97,7 @@ def submit(
         checked = [_score_or_check(one, request, training, truth) for one in runs or [path]]
         digests, scored = [digest for digest, _ in checked], checked[0][1]
         facts: dict[str, Any] = {"world": truth.world, "split": truth.split, **truth.pin}
-        write_clean = clean_path and _checked_copy(clean_path, request, sealed=bool(truth.sealed))
+        write_clean = _checked_copy(clean_path, request, sealed=bool(truth.sealed)) if clean_path else None
     card = Card(
         name=name,
         kind=kind,
