@@ -295,15 +295,22 @@ def write_entry(
     write: Callable[[Path], object],
     training: Mapping[str, Any] | None = None,
     clip_map: ClipMap | None = None,
+    write_clean: Callable[[Path], object] | None = None,
 ) -> Card:
     """Write an entry: predictions by calling `write` with a path, training record, clip map, and the card with sums.
 
-    Each appears whole or not at all, and the card comes last: with it the entry is whole. Returns the card. A training
-    record or clip map that an earlier entry left in the folder is removed where this one has none.
+    `write_clean` writes the answers to clean pictures. Each file appears whole or not at all, and the card comes last:
+    with it the entry is whole. Returns the card. A training record, clip map or clean.jsonl that an earlier entry left
+    in the folder is removed where this one has none.
     """
     path = folder / card.predictions
     write_atomically(path, write)
     _remove_runs(folder, 0)
+    card = replace(card, clean_sha256="")
+    if write_clean is None:
+        (folder / CLEAN).unlink(missing_ok=True)
+    else:
+        card = _with_clean(folder, card, write_clean)
     return _finish_entry(folder, replace(card, predictions_sha256=sha256(path)), training, clip_map)
 
 
@@ -323,9 +330,23 @@ def write_method(
     for path, write in zip(files, writes, strict=True):
         write_atomically(path, write)
     _remove_runs(folder, len(files))
-    (folder / PREDICTIONS).unlink(missing_ok=True)
+    for name in (PREDICTIONS, CLEAN):
+        (folder / name).unlink(missing_ok=True)
     card = replace(card, predictions=PREDICTIONS, predictions_sha256="", runs_sha256=[sha256(path) for path in files])
     return _finish_entry(folder, card, training, clip_map)
+
+
+def add_clean_answers(folder: Path, run: Mapping[str, Any], write: Callable[[Path], object]) -> Card:
+    """Add clean.jsonl to an entry that is whole, and how it was made to `run.clean` of the card; return the card."""
+    card = read_card(folder)
+    card = _with_clean(folder, replace(card, run={**card.run, "clean": dict(run)}), write)
+    write_card(folder, card)
+    return card
+
+
+def _with_clean(folder: Path, card: Card, write: Callable[[Path], object]) -> Card:
+    write_atomically(folder / CLEAN, write)
+    return replace(card, clean_sha256=sha256(folder / CLEAN))
 
 
 def _remove_runs(folder: Path, above: int) -> None:

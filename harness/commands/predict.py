@@ -144,6 +144,12 @@ asking = options.apply(
     help="Show the model this rendering of the split, or DIR/SPLIT, instead of one made for the model.",
 )
 @options.option(
+    "--as-domain",
+    type=click.Choice(["clean"]),
+    help="Ask about the clips drawn clean, but for those of occlusion, and add the answers as clean.jsonl to the entry "
+    "in DIR: they pair its transfer gap, and feed nothing else.",
+)
+@options.option(
     "--clips",
     type=click.Path(path_type=Path),
     metavar="PATH",
@@ -259,11 +265,12 @@ def command(
 
         say()
         request = {name: choices[name] for name in ("world", "split", "truth")}
-        if choices["limit"]:
+        if choices["limit"] and not made.as_domain:
             say(f"Scored on the answered part alone, {plural(made.answered, 'clip')} (--rules drop-missing):")
             request["rules"] = "drop-missing"
-        record = score.score(made.path, **request).record
-        print_score(record, terminal.console(), str(made.path))
+        path = made.path.parent if made.as_domain else made.path
+        record = score.score(path, **request).record
+        print_score(record, terminal.console(), str(path))
 
 
 def _repeat(model: str, folder: Path, repeats: int, *, score_it: bool, **choices: Any) -> None:

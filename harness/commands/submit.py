@@ -26,6 +26,11 @@ from harness.commands.printing import say
 )
 @options.option("--description", metavar="TEXT", help="Say on the card what made the answers.")
 @options.path_option("--training", help="Copy this training record, or none; by default training.json beside FILE.")
+@options.path_option(
+    "--clean",
+    help="Copy these answers to the same clips drawn clean, which pair the transfer gap and feed nothing else; by "
+    "default those that the card beside FILE names.",
+)
 @options.option("--replace", is_flag=True, help="Replace the entry that has this name.")
 @options.truth
 @options.card_ingestion

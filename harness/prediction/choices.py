@@ -10,6 +10,7 @@ from typing import Any, cast
 
 from harness.errors import UsageError, check_choices
 from harness.ingestion.rows import kind_of
+from harness.scoring.transfer.gaps import CLEAN
 from reference.home import cache_home
 from reference.task import DEFAULT_SPLIT, DEFAULT_WORLD
 from reference.truth.store import Truth, open_clips
@@ -38,6 +39,7 @@ class Choices:
     world: str = DEFAULT_WORLD
     split: str = DEFAULT_SPLIT
     frames: Path | None = None  # a rendering of the split, instead of one made for the model
+    as_domain: str | None = None  # "clean": the clips drawn clean, whose answers join an entry that is whole
     clips: Path | None = None  # own videos, pictures, or the clips.jsonl of a rendering, instead of a split
     labels: Path | Sequence[str] | Mapping[str, str] | None = None  # operations of own clips; by default the world's
     clips_fps: float | None = None  # pictures a second of own folders of pictures
@@ -67,6 +69,10 @@ class Choices:
             raise UsageError(f"sample_seed={self.sample_seed!r}: expected an integer from 0 on")
         if self.sample is not None and (self.limit is not None or self.clips is not None):
             raise UsageError("sample draws whole sessions of a split: leave limit and clips out")
+        if self.as_domain is not None and self.as_domain != CLEAN:
+            raise UsageError(f"as_domain={self.as_domain!r}: the gap is against clips drawn {CLEAN}, and no others")
+        if self.as_domain is not None and self.clips is not None:
+            raise UsageError("--as-domain is about the clips of a split: --clips are shown as they are")
         if not _is_amount(self.deadline) or self.deadline <= 0:
             raise UsageError(f"deadline={self.deadline!r}: expected seconds above 0")
         if self.price is not None and not (len(self.price) == 2 and all(map(_is_amount, self.price))):

@@ -10,7 +10,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from harness.cards import Card, write_entry
+from harness.cards import Card, add_clean_answers, read_card, write_entry
+from harness.errors import UsageError
 from harness.ingestion.lines.fields import SOURCES
 from harness.own_answers import write_own_answers
 from harness.prediction.asker import is_asker
@@ -37,6 +38,29 @@ def write(run: Run, lines: Lines, agreed: Mapping[str, Any] | None, unanswered: 
         truth["sample"] = run.split.sample
         card = Card(**_facts(run, lines, asked) | truth)
         write_entry(run.folder, card, lambda path: path.write_bytes(content), run.facts.training)
+
+
+def need_entry(run: Run) -> None:
+    """Raise UsageError where a folder holds no whole entry of this model and split that clean answers could join."""
+    folder = run.folder.parent
+    card = read_card(folder)
+    if card.runs_sha256:
+        raise UsageError(f"{folder}: holds the runs of a method, and answers to clean pictures belong to a single file")
+    split = {"world": run.split.world, "split": run.split.name, "sample": run.split.sample, **run.split.pin}
+    if other := [name for name, value in split.items() if getattr(card, name) != value]:
+        raise UsageError(f"{folder}: the entry there is of another {', '.join(other)}")
+    facts = _facts(run, [], {})
+    if card.model != facts.get("model", "") or card.run.get("predictor") != facts["run"].get("predictor"):
+        raise UsageError(f"{folder}: the entry there is of another model, or the model has changed since")
+    if card.clean_sha256 and not run.choices.fresh:
+        raise UsageError(f"{folder}: holds answers to clean pictures already; --fresh replaces them")
+
+
+def write_clean(run: Run, lines: Lines, agreed: Mapping[str, Any] | None, unanswered: Mapping[str, int]) -> None:
+    """Add the answers to clean pictures to the entry above the run's folder, and how they were made to its card."""
+    content = "".join(json.dumps(line) + "\n" for line in lines).encode()
+    made = _facts(run, lines, {"agreed": agreed, "unanswered": unanswered})["run"]
+    add_clean_answers(run.folder.parent, made, lambda path: path.write_bytes(content))
 
 
 def _facts(run: Run, lines: Lines, asked: Mapping[str, Any]) -> dict[str, Any]:
@@ -103,7 +127,8 @@ def _command(run: Run) -> str:
     words += ["--clips-fps", f"{choices.clips_fps:g}"] if choices.clips_fps else []
     words += ["--labels", _named(choices.labels)] if choices.labels else ["--world", choices.world]
     words += [] if run.own else ["--split", choices.split]
-    words += ["-o", str(run.output)]
+    words += ["-o", str(run.output.parent if choices.as_domain else run.output)]
+    words += ["--as-domain", choices.as_domain] if choices.as_domain else []
     words += [] if is_asker(run.predictor) else ["--batch-size", str(run.batch_size)]
     words += ["--frames", str(choices.frames)] if choices.frames else []
     words += ["--sample", str(choices.sample)] if choices.sample else []

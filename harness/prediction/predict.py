@@ -14,12 +14,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from harness.cards import PREDICTIONS
+from harness.cards import CARD, CLEAN, PREDICTIONS
 from harness.errors import HarnessError, IncompleteError, UsageError
 from harness.formatting import plural
 from harness.ingestion.lines.fields import SOURCES
@@ -62,6 +62,7 @@ class Prediction(NamedTuple):
     published: bool = False  # the truth is with the organiser, to whom the entry is sent
     unanswered: dict[str, int] = {}  # clips that were given up, by the kind of failure  # noqa: RUF012
     sample: Sample | None = None  # the sessions that were drawn of the split
+    as_domain: str | None = None  # the clips were drawn so, and the answers joined an entry
     own: OwnQuestions | None = None  # about clips of the user's own, which no score judges
     operations: dict[str, int] = {}  # answers of own clips by operation, the most frequent first  # noqa: RUF012
 
@@ -83,7 +84,9 @@ def predict(
     fields, a text, or a Reply. `wants`: the pictures that a function is shown, by default none; `card`: what its card
     says, as of a Predictor. `choices`: fields of `harness.prediction.choices.Choices`, such as `split="validation"`,
     `frames=FOLDER` or `limit=100`. With `clips`, and `labels` or `world`, the clips are the user's own: no truth is
-    known, and answers.json stands in the card's place.
+    known, and answers.json stands in the card's place. With `as_domain="clean"` the clips are drawn clean, and the
+    answers join the entry of the same model in `output` as clean.jsonl: they pair its transfer gap, and feed nothing
+    else.
 
     Raises UsageError, and HarnessError where the model fails: its earlier answers are kept, and the same call resumes
     if the model has a card; without one nothing says that it is the same model.
@@ -93,9 +96,11 @@ def predict(
     chosen = replace(chosen, say=lambda text: say(mask.message(text)))
     try:
         with no_silent_exit(), closing(ModelCode()) as code:
-            _check_folder(folder, chosen)
+            folder = _checked_folder(folder, chosen)
             _warn_of_secrets(model, replace(chosen, say=lambda text: say(mask.text(text))), mask)
             run = prepare(model, folder, chosen, code, mask, wants, card)
+            if chosen.as_domain:
+                entry.need_entry(run)
             with journals.journal(run.folder, identity(run), fresh=chosen.fresh) as journal:
                 unanswered = unanswered_by_kind(_ask(run, journal))
                 if unanswered and not chosen.give_up:
@@ -103,8 +108,11 @@ def predict(
                 _check_shown(run.own, journal)
                 lines = [journal.lines[clip_id] for clip_id in run.split.floors.clips if clip_id in journal.lines]
                 journal.check_before_finishing()
-                entry.write(run, lines, journal.agreed, unanswered)
+                write = entry.write_clean if chosen.as_domain else entry.write
+                write(run, lines, journal.agreed, unanswered)
                 journals.close(run.folder)
+            if chosen.as_domain:
+                _remove_empty(run.folder)
             return _outcome(run, lines, unanswered)
     except HarnessError as error:
         _hide_secrets(error, mask)
@@ -177,20 +185,26 @@ def summary_lines(prediction: Prediction) -> list[str]:
     model, repaired, fallback = prediction.sources.values()
     lines = [
         f"{prediction.answered:,} of {plural(prediction.expected, 'clip')} of {prediction.world} / {prediction.split} "
-        f"{_of_sample(prediction.sample)}answered in {prediction.path}",
+        f"{_of_sample(prediction.sample)}{_drawn(prediction)}answered in {prediction.path}",
         f"  {model:,} as the model said it, {repaired:,} repaired, {fallback:,} fallback"
         + (f" ({prediction.kept:,} with the operation that it said)" if prediction.kept else ""),
     ]
     if prediction.unanswered:
         kinds = ", ".join(f"{kind} {number:,}" for kind, number in prediction.unanswered.items())
         lines.append(f"  {plural(sum(prediction.unanswered.values()), 'clip')} given up: {kinds}")
-    if prediction.answered < prediction.expected:
+    if prediction.as_domain:
+        lines.append("  they pair the transfer gap of the entry, and feed nothing else")
+    elif prediction.answered < prediction.expected:
         blind = prediction.without_pictures
         why = f", {blind:,} of them without pictures" if blind else ""
         lines.append(
             f"  {prediction.expected - prediction.answered:,} have no answer{why}: a score counts them as wrong"
         )
     return lines
+
+
+def _drawn(prediction: Prediction) -> str:
+    return f"drawn as {prediction.as_domain} " if prediction.as_domain else ""
 
 
 def _of_sample(sample: Sample | None) -> str:
@@ -224,13 +238,27 @@ def _own_summary_lines(prediction: Prediction, own: OwnQuestions) -> list[str]:
     return lines
 
 
-def _check_folder(folder: Path, choices: Choices) -> None:
-    """Raise UsageError at once for a folder that could hold no entry, or holds one."""
+def _checked_folder(folder: Path, choices: Choices) -> Path:
+    """Return the folder of a run: the entry's, or one in it for answers to clean pictures.
+
+    Raises UsageError at once for a folder that could hold no entry, or holds one, or for clean pictures none.
+    """
     name = folder.resolve().name
     if not name.isprintable() or not name:
         raise UsageError(f"{folder}: expected the name of a folder, printable, which will be the entry's name")
+    if choices.as_domain:
+        if not (folder / CARD).is_file():
+            raise UsageError(f"{folder}: holds no entry yet; first the same command without --as-domain")
+        return folder / choices.as_domain
     if not choices.fresh:
         journals.refuse_finished(folder)
+    return folder
+
+
+def _remove_empty(folder: Path) -> None:
+    """Remove a folder in which nothing was left; attempts.jsonl keeps it."""
+    with suppress(OSError):
+        folder.rmdir()
 
 
 def _warn_of_secrets(model: Any, choices: Choices, mask: Mask) -> None:
@@ -260,10 +288,11 @@ def _hide_secrets(error: HarnessError, mask: Mask) -> None:
 def _outcome(run: Run, lines: Sequence[Mapping[str, Any]], unanswered: Mapping[str, int]) -> Prediction:
     sources = Counter(line["source"] for line in lines)
     fallbacks = [line["raw_output"] for line in lines if line["source"] == FALLBACK]
-    expected = len(run.split.floors.clips)
+    clean = run.choices.as_domain is not None
+    expected = len(run.questions.clips if clean else run.split.floors.clips)
     operations = Counter(line["dominant_operation"] or NO_OPERATION for line in lines)
     return Prediction(
-        path=run.output / PREDICTIONS,
+        path=run.output.parent / CLEAN if clean else run.output / PREDICTIONS,
         world=run.split.world,
         split=run.split.name,
         answered=len(lines),
@@ -276,5 +305,6 @@ def _outcome(run: Run, lines: Sequence[Mapping[str, Any]], unanswered: Mapping[s
         sample=Sample.of(run.split.sample) if run.split.sample else None,
         unanswered=dict(unanswered),
         own=run.own,
+        as_domain=run.choices.as_domain,
         operations=dict(operations.most_common()) if run.own else {},
     )

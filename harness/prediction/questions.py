@@ -32,12 +32,15 @@ from reference.pool import in_order
 from reference.rendering.lists import read_description
 from reference.rendering.render_split import description, source_of
 from reference.rendering.request import Request
+from reference.rendering.sources import shows_more
+from reference.resources import sql
 from reference.training.datasets import Clips
+from reference.truth.catalog import locate
 from reference.truth.sealed import CLIPS, COMMITMENT, INDEX, RENDERING
 from reference.truth.store import Truth
 
 AHEAD = 2
-PINNED = ("form", "frames", "sampler", "size", "image", "video", "video_start_ms")
+PINNED = ("form", "frames", "sampler", "size", "image", "video", "video_start_ms", "as_domain")
 """Fields of a rendering's request that decide what a clip looks like, not which there are (`limit`, `domains`)."""
 
 Batch = Sequence[str]
@@ -90,7 +93,8 @@ class Blind:
 class Pictures:
     """Questions with the pictures of a rendering, whose clips must be among `known`.
 
-    Files from elsewhere (`trusted` false) are decoded in a sandbox.
+    Files from elsewhere (`trusted` false) are decoded in a sandbox. Lines that are marked as drawn in another domain
+    are refused unless `pictures` says so of all.
     """
 
     def __init__(self, folder: Path, pictures: dict[str, Any], known: Collection[str], *, trusted: bool):
@@ -100,7 +104,7 @@ class Pictures:
             self._clips = Clips(folder.absolute(), trusted=trusted)
         except RenderError as error:  # before anything is asked: the folder that was named is the fault
             raise UsageError(str(error)) from None
-        self._places = _places(folder, self._clips)
+        self._places = _places(folder, self._clips, as_judged="as_domain" not in pictures)
         self.clips = tuple(self._places)
         if strange := set(self.clips).difference(known):
             raise UsageError(f"{folder}: shows clips that are not of the split: {min(strange)!r}")
@@ -122,12 +126,14 @@ class Pictures:
             raise UsageError(f"{self._folder}: clip {clip_id} cannot be read ({error.strerror or error})") from None
 
 
-def open_rendering(folder: Path, truth: Truth, known: Collection[str], wants: Wants) -> Pictures:
+def open_rendering(
+    folder: Path, truth: Truth, known: Collection[str], wants: Wants, as_domain: str | None = None
+) -> Pictures:
     """Return the rendering in `folder`, or in the folder there that is named after the split. Raises UsageError."""
     if not (folder / RENDERING).is_file() and (folder / truth.split / RENDERING).is_file():
         folder /= truth.split
     details = _read_description(folder)
-    _check_split(folder, details, truth)
+    _check_split(folder, details, truth, as_domain)
     _check_wants(folder, details["request"], wants, rendered_elsewhere=not truth.answered)
     return Pictures(folder, _pins(details), known, trusted=False)
 
@@ -154,7 +160,8 @@ class DrawnLater:
     """Questions about a split whose pictures are drawn when they are needed: a few to try, then all that are asked."""
 
     def __init__(self, truth: Truth, known: tuple[str, ...], wants: Wants, choices: Choices):
-        request = Request(world=choices.world, split=truth.split, **wants._asdict())
+        shown = {"as_domain": choices.as_domain, **wants._asdict()}
+        request = Request(world=choices.world, split=truth.split, **shown)
         self._details = description(request, source_of(request, home=choices.home))
         self._what, self._wants, self._choices = (truth.world, truth.split), wants, choices
         self._all: Pictures | None = None
@@ -190,7 +197,8 @@ class DrawnLater:
                 f"rendering {world} / {split} into {folder} ({wants.frames} frames a clip, {wants.sampler}, "
                 f"{wants.size} x {wants.size})"
             )
-            pictures = {"split": split, "limit": limit, **wants._asdict()}
+            shown = {"as_domain": self._choices.as_domain, **wants._asdict()}
+            pictures = {"split": split, "limit": limit, **shown}
             render(self._choices.world, folder, workers=self._choices.workers, home=self._choices.home, **pictures)
         return Pictures(folder, self.pictures, self._known, trusted=True)
 
@@ -203,6 +211,18 @@ def make_rendering(truth: Truth, known: tuple[str, ...], wants: Wants, choices: 
             f"{truth.world} --video FILE -o DIR, then --frames DIR"
         )
     return DrawnLater(truth, known, wants, choices)
+
+
+def clips_drawn(truth: Truth, clips: tuple[str, ...], choices: Choices) -> tuple[str, ...]:
+    """Return the clips that can be asked about as they are drawn: in another domain not those that show more there."""
+    if choices.as_domain is None:
+        return clips
+    process = locate(choices.world, choices.home).process
+    if process is None or truth.sealed:
+        raise UsageError(f"{truth.world}: nothing can draw its clips in another domain; leave --as-domain out")
+    rows = truth.connection.execute(sql(__package__, "drawn"), [sorted(shows_more(process, choices.as_domain))])
+    drawn = {clip_id for (clip_id,) in rows.fetchall()}
+    return tuple(clip_id for clip_id in clips if clip_id in drawn)
 
 
 def is_whole(folder: Path) -> bool:
@@ -265,8 +285,8 @@ def _pins(details: dict[str, Any]) -> dict[str, Any]:
     return pinned | {key: str(details.get(key)) for key in ("world_digest", "code")}
 
 
-def _check_split(folder: Path, details: dict[str, Any], truth: Truth) -> None:
-    """Raise UsageError for pictures of another split, or of this one as it is not judged."""
+def _check_split(folder: Path, details: dict[str, Any], truth: Truth, as_domain: str | None) -> None:
+    """Raise UsageError for pictures of another split, or of this one as it is not judged or not asked for."""
     request = details["request"]
     world, split = request.get("world"), request.get("split")
     if (world, split) != (truth.world, truth.split):
@@ -276,7 +296,9 @@ def _check_split(folder: Path, details: dict[str, Any], truth: Truth) -> None:
     # a truth's world digest ends with its scale (x10) or seal (:...), which a rendering's does not
     if re.split("[:x]", truth.meta["world_digest"])[0] != details["world_digest"]:
         raise UsageError(f"{folder}: shows another version of {truth.world}; render it again")
-    if request.get("as_domain") or request.get("paint_out"):
+    if as_domain is not None and (request.get("as_domain") != as_domain or request.get("paint_out")):
+        raise UsageError(f"{folder}: was not drawn with --as-domain {as_domain}, as was asked for")
+    if as_domain is None and (request.get("as_domain") or request.get("paint_out")):
         raise UsageError(f"{folder}: was drawn in another domain or painted out, a split is not judged on that")
 
 
@@ -295,9 +317,12 @@ def _check_wants(folder: Path, request: dict[str, Any], wants: Wants, *, rendere
         )
 
 
-def _places(folder: Path, clips: Clips) -> dict[str, int]:
-    """Return clip id -> line of clips.jsonl, from 0. Raises UsageError for a line that is marked as altered."""
+def _places(folder: Path, clips: Clips, *, as_judged: bool) -> dict[str, int]:
+    """Return clip id -> line of clips.jsonl, from 0.
+
+    Raises UsageError for a line that is marked as altered, where the pictures should be those that are judged.
+    """
     for number, row in enumerate(clips.rows, 1):
-        if row.altered:
+        if row.altered and as_judged:
             raise UsageError(f"{folder / CLIPS}:{number}: an altered picture, a split is not judged on that")
     return {row.clip_id: place for place, row in enumerate(clips.rows)}

@@ -20,7 +20,7 @@ from harness.prediction.models import AsyncFunction, Function, find, name_of, to
 from harness.prediction.own_clips.labels import labels_of_world, read_labels
 from harness.prediction.own_clips.questions import OwnQuestions, open_clips
 from harness.prediction.predictor import Predictor, Wants
-from harness.prediction.questions import Blind, Questions, Sampled, make_rendering, open_rendering
+from harness.prediction.questions import Blind, Questions, Sampled, clips_drawn, make_rendering, open_rendering
 from harness.prediction.replies import Reader
 from reference.files import sha256
 from reference.home import cache_home, user_key
@@ -127,7 +127,7 @@ def prepare(
     else:
         with choices.open() as truth:
             split = Split.of(truth)
-            questions = _questions(name, facts.wants, truth, split.floors.clips, choices)
+            questions = _questions(name, facts.wants, truth, clips_drawn(truth, split.floors.clips, choices), choices)
             if choices.sample:
                 split = Split.of(take_sample(truth, Sample(choices.sample, choices.sample_seed)))
                 questions = Sampled(questions, frozenset(split.floors.clips))
@@ -163,11 +163,13 @@ def _check_way(model: str, predictor: Predictor | Asker, choices: Choices) -> No
 def _questions(model: str, wants: Wants | None, truth: Truth, clips: tuple[str, ...], choices: Choices) -> Questions:
     if wants is None and choices.frames:
         raise UsageError(f"{model} looks at no pictures: leave --frames out")
+    if wants is None and choices.as_domain:
+        raise UsageError(f"{model} looks at no pictures: it answers alike in every domain, leave --as-domain out")
     if wants is None:
         return Blind(clips)
     published = locate(choices.world, choices.home).published
     if folder := choices.frames or (published.folder if published else None):
-        return open_rendering(folder, truth, clips, wants)
+        return open_rendering(folder, truth, clips, wants, choices.as_domain)
     return make_rendering(truth, clips, wants, choices)
 
 

@@ -2,6 +2,8 @@
 
     harness.submit("mine.jsonl", name="my-vlm")          # submissions/my-vlm/{card.toml, predictions.jsonl}
 
+    harness.submit("mine.jsonl", name="my-vlm", clean="c.jsonl")    # with answers to the same clips drawn clean
+
     harness.submit("trained/", name="my-vlm")        # trained/runs/1.jsonl to K.jsonl: the runs of a method
 
 The file is copied as it is, in any format that `harness score` reads, and the card says how it is read. A file that
@@ -14,6 +16,7 @@ import contextlib
 import os
 import re
 import shutil
+from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -26,6 +29,7 @@ from harness.cards import (
     PREDICTIONS,
     READING,
     Card,
+    clean_answers_of,
     prediction_file,
     read_card,
     write_entry,
@@ -70,9 +74,11 @@ def submit(
 
     `file` may be a folder with runs/1.jsonl to runs/K.jsonl, the runs of a method.
 
-    `choices`: fields of a Request that a card can hold, and where the truth is: `CHOICES`. `replace`: an entry of that
-    name may exist. Raises SubmissionError, as `score` does, and UsageError; then nothing is written.
+    `choices`: fields of a Request that a card can hold, and where the truth is: `CHOICES`; and `clean`, a file of
+    answers to the same clips drawn clean, by default the one that the card beside `file` names. `replace`: an entry of
+    that name may exist. Raises SubmissionError, as `score` does, and UsageError; then nothing is written.
     """
+    clean = choices.pop("clean", None)
     request = _request(choices)
     entry = Path(folder) / _checked_name(name)
     if kind not in KINDS:
@@ -82,6 +88,7 @@ def submit(
     runs = method_files(file)
     path = runs[0] if runs else Path(prediction_file(file))
     predictions = PREDICTIONS if runs else _predictions_name(path, entry)
+    clean_path = _clean_path(clean, path, is_method=bool(runs))
     old = _old_predictions(entry, path, predictions, replace=replace)
     request, _ = as_its_card_says(path, request)
     mask = Mask(environment=True)
@@ -90,6 +97,7 @@ def submit(
         checked = [_score_or_check(one, request, training, truth) for one in runs or [path]]
         digests, scored = [digest for digest, _ in checked], checked[0][1]
         facts: dict[str, Any] = {"world": truth.world, "split": truth.split, **truth.pin}
+        write_clean = _checked_copy(clean_path, request, sealed=bool(truth.sealed)) if clean_path else None
     card = Card(
         name=name,
         kind=kind,
@@ -105,7 +113,9 @@ def submit(
         card = write_method(entry, card, writes, record, request.clip_map)
         scored = score(entry, training=training, request=request) if scored else None
     else:
-        card = write_entry(entry, card, partial(_copy, path, digests[0]), record, request.clip_map)
+        copy = partial(_copy, path, digests[0])
+        card = write_entry(entry, card, copy, record, request.clip_map, write_clean)
+        scored = score(entry, training=training, request=request) if scored and write_clean else scored
     if old is not None:
         old.unlink(missing_ok=True)
     return Submission(entry, card, scored)
@@ -176,6 +186,26 @@ def _score_or_check(
     if found.shortfall:
         raise SubmissionError(found.shortfall)
     return found.sha256, None
+
+
+def _clean_path(clean: str | Path | None, path: Path, *, is_method: bool) -> Path | None:
+    """Return the file of answers to clean pictures that was named, or that the card beside the predictions names."""
+    if clean is not None and is_method:
+        raise UsageError("answers to clean pictures belong to a single file: an entry of runs has none")
+    if clean is not None:
+        return Path(clean)
+    found = None if is_method else clean_answers_of(path)
+    return found[0] if found else None
+
+
+def _checked_copy(path: Path, request: Request, *, sealed: bool) -> Callable[[Path], None]:
+    """Return a function that copies answers to clean pictures, which are checked first as predictions are."""
+    if sealed:
+        raise UsageError(f"{shown_name(path)}: nobody can draw a sealed split clean; leave --clean out")
+    found = validate(path, request=request)
+    if found.total and not request.lenient:
+        raise found.refusal()
+    return partial(_copy, path, found.sha256)
 
 
 def _copy(path: Path, digest: str, copy: Path) -> None:

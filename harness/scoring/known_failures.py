@@ -3,7 +3,7 @@
 - boundary confusion: errors in frames, and whether they are above 10 frames
 - sequence memorised: AA@1 on off-script against on-script clips
 - out of memory: predicted against measured memory, from the training record
-- transfer gap: shifted domains against the clean one
+- transfer gap: shifted domains against the clean one, or against the same clips drawn clean
 - JSON breakdown: unreadable, invalid, repaired and fallback answers
 - latency: p50, p95, share above 10 s
 """

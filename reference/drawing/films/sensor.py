@@ -41,7 +41,8 @@ def motion_blur(strength: int, seed: int, size: int) -> Film:
     """Return the film of a long exposure with a shaking hand: four takes, moved along one line in eight steps."""
     draw = draws(seed)
     reach = 16 * strength * size // (1000 * 336)
-    across, down = int((draw() * 2 - 1) * reach), int((draw() * 2 - 1) * reach)
+    far, aside = int((0.6 + 0.4 * draw()) * reach), int((draw() * 2 - 1) * reach)
+    across, down = (far, aside) if draw() < 0.5 else (aside, far)
     exposures = tuple(300 * strength // 1000 * take // 3 for take in range(4))
 
     def develop(takes: Pixels, index: int) -> Pixels:

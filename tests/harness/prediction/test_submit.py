@@ -14,7 +14,7 @@ from dataclasses import replace
 import pytest
 
 import harness
-from harness.cards import predictions_of, read_card, write_card
+from harness.cards import CLEAN, predictions_of, read_card, write_card
 from harness.comparison.board_text import skipped_lines
 from harness.errors import SubmissionError, UsageError
 from harness.ingestion.submission_file import split_ending
@@ -64,6 +64,23 @@ def test_an_entry_is_the_file_a_card_and_its_score(place):
     shown = board()
     assert [row["name"] for row in shown["entries"]] == ["my-vlm"] and not shown["skipped"]
     assert shown["entries"][0]["metrics"] == made.score.record["metrics"]
+
+
+def test_answers_to_clean_pictures_are_checked_copied_and_kept(place, rows):
+    """Kept where the entry is made anew of its own file, and gone with another file that has none."""
+    (place / "c.jsonl").write_text((place / "right.jsonl").read_text())
+    made = submit("right.jsonl", "twice", clean="c.jsonl")
+    assert (made.folder / CLEAN).read_bytes() == (place / "c.jsonl").read_bytes()
+    assert made.card.clean_sha256 == read_card(made.folder).clean_sha256
+    assert f"clean:{made.card.clean_sha256[:16]}" in made.score.record["signature"]
+    again = submit(made.folder / "predictions.jsonl", "twice", replace=True)
+    assert again.card.clean_sha256 == made.card.clean_sha256 and (again.folder / CLEAN).exists()
+    other = submit("right.jsonl", "twice", replace=True)
+    assert not other.card.clean_sha256 and not (other.folder / CLEAN).exists()
+    (place / "c.jsonl").write_text("{}\n")
+    with pytest.raises(SubmissionError, match=r"c\.jsonl"):
+        submit("right.jsonl", "refused", clean="c.jsonl")
+    assert not (place / "submissions" / "refused").exists()
 
 
 def to_csv(lines):

@@ -9,13 +9,16 @@ import json
 import os
 import re
 import shutil
+from dataclasses import replace
 
 import pytest
 
+from harness.cards import CLEAN, read_card, write_card
 from harness.errors import UsageError
 from harness.report import recipe, verify, write
 from harness.scoring.request import Request
 from harness.version import __version__
+from reference.files import sha256
 from tests.harness.report.test_data import board
 from tests.proof import pages_and_renderings
 from tests.support import hand
@@ -305,3 +308,27 @@ def test_mutated_pages_and_renderings_end_in_an_answer_or_a_refusal():
     """The small part of tests.proof.pages_and_renderings."""
     rows = pages_and_renderings.run(seed=1, scale=0.01)
     assert [(row["tried"], row["crashes"]) for row in rows] == [(5, 0), (5, 0)]
+
+
+def test_answers_to_clean_pictures_are_followed(tmp_path):
+    """The page says that the gap is paired; without the answers, or with others, it is not the page."""
+    rows = [
+        hand.clip(session, index, domain=("clean", "glare")[session % 2]) for session in range(10) for index in range(4)
+    ]
+    digest = hand.world("verify-clean", rows, tmp_path, tmp_path / "home")
+    own = [hand.right(row, next_operation="Pack" if row["domain"] == "glare" else "Label") for row in rows]
+    place = hand.entry(tmp_path / "all" / "eye", "eye", own, "verify-clean", digest)
+    plain = read_card(place)
+    request = Request(world="verify-clean", home=tmp_path / "home")
+
+    def differs(clean, page):
+        write_card(place, replace(plain, clean_sha256=sha256(hand.write(place / CLEAN, clean))))
+        if not page.exists():
+            write.leaderboard_page(tmp_path / "all", page, request=request)
+        return verify.verify(page, tmp_path / "all", request).difference
+
+    clean, page = [hand.right(row) for row in rows], tmp_path / "page.html"
+    assert differs(clean, page) is None
+    said = "against the same clips drawn clean (20 pairs), the score changes by -0.400 (95% "
+    assert said in page.read_text(encoding="utf-8")
+    assert "Where is it worse?" in str(differs(clean[:-1], page))

@@ -46,11 +46,12 @@ def flat(value: int) -> np.ndarray:
 def sums() -> list[str]:
     """One digest for each film and session."""
     return [
-        hashlib.sha256(b"".join(film(domain, session).develop(takes(), index).tobytes() for index in (0, 61, 124)))
-        .hexdigest()
+        hashlib.sha256(
+            b"".join(film(domain, session).develop(takes(), index).tobytes() for index in (0, 61, 124))
+        ).hexdigest()
         for domain in ALL_FILMS
         for session in range(4)
-    ]  # fmt: skip
+    ]
 
 
 def test_another_process_develops_the_same_bytes():
@@ -88,10 +89,13 @@ def test_the_sensor_is_one_of_three_a_session():
     for session in range(24):
         seen = [film("sensor", session, clip).develop(takes(), 5) for clip in (1, 2)]
         kinds = [
-            {kind for kind in ("noise", "motion-blur", "compression")
-             if (film(kind, session, clip).develop(takes(), 5) == picture).all()}
+            {
+                kind
+                for kind in ("noise", "motion-blur", "compression")
+                if (film(kind, session, clip).develop(takes(), 5) == picture).all()
+            }
             for clip, picture in zip((1, 2), seen, strict=True)
-        ]  # fmt: skip
+        ]
         assert kinds[0] == kinds[1] and len(kinds[0]) == 1
         found |= kinds[0]
     assert len(found) == 3
