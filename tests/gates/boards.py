@@ -35,7 +35,7 @@ SIZES, PICKED_AMONG = (2, 5, 10, 30), (5, 10, 30, 100)
 ALLOWED, COVERED = 0.06, 0.95
 DIFFERENCE, DISCORDANT, CORRELATION = 0.03, 0.25, 0.03
 POWER = {(24, 60): 0.24, (72, 20): 0.41, (288, 20): 0.95}
-"""Sessions and clips in each -> power that the splits of warehouse-v1 were chosen for."""
+"""Sessions and clips in each -> power that the splits of warehouse-v2 were chosen for."""
 OFF = 0.03
 
 

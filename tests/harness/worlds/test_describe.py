@@ -12,7 +12,7 @@ from reference.truth.store import open_truth
 
 @pytest.fixture(scope="module")
 def info() -> dict:
-    return describe.describe("warehouse-v1", "test")
+    return describe.describe("warehouse-v2", "test")
 
 
 def test_figures_of_the_default_world(info):
@@ -32,11 +32,11 @@ def test_figures_of_the_default_world(info):
 
 @pytest.mark.parametrize("split", ["train", "test"])
 def test_dense_share_of_what_models_learn_and_are_judged_on(split):
-    assert 0.40 <= describe.describe("warehouse-v1", split)["dense"] <= 0.50
+    assert 0.40 <= describe.describe("warehouse-v2", split)["dense"] <= 0.50
 
 
 def test_figures_counted_from_the_clips(info):
-    clips = list(build_split(load_world("warehouse-v1"), "test"))
+    clips = list(build_split(load_world("warehouse-v2"), "test"))
     hidden = [clip for clip in clips if not clip.next_visible]
     assert info["n"] == len(clips)
     assert info["n_hidden"] == len(hidden)

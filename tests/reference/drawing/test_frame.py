@@ -32,7 +32,7 @@ from reference.drawing.contact_sheet import contact_sheet
 from reference.drawing.frame import render_frames
 
 PICTURES = GOLD / "pictures.json"
-WORLD = load_world("warehouse-v1")
+WORLD = load_world("warehouse-v2")
 DOMAINS = tuple(WORLD.domains)
 PLAIN = (False, False, False, False, False)
 MIXED = (True, False, True, True, False)

@@ -16,7 +16,7 @@ from reference.process.visible import ShownRun, VisibleState
 from reference.process.world import load_world, parse_world
 from tests.support import ROOT
 
-WORLD = load_world("warehouse-v1")
+WORLD = load_world("warehouse-v2")
 WORLDS = (WORLD, load_world("canonical-v1"))
 PLAIN = (False, False, False, False, False)
 SEED = 20261

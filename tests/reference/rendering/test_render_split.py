@@ -74,7 +74,7 @@ def tree(folder: Path) -> dict[str, str]:
 
 @pytest.fixture(scope="module")
 def test_clips() -> list:
-    world = load_world("warehouse-v1")
+    world = load_world("warehouse-v2")
     return [clip for index in range(72) for clip, _ in session_states(world, "test", index)]
 
 
@@ -96,7 +96,7 @@ def test_the_lists_of_a_test_split(test_clips, tmp_path, form):
 @pytest.mark.parametrize("form", FORMS)
 def test_train_comes_with_its_truth_by_session(tmp_path, form):
     render(small(form=form, split="train", limit=45), tmp_path / "out", draw=paint)
-    world = load_world("warehouse-v1")
+    world = load_world("warehouse-v2")
     expected = [clip for index in range(3) for clip, _ in session_states(world, "train", index)][:45]
     listed, truth = rows(tmp_path / "out"), rows(tmp_path / "out", "truth.jsonl")
     ids = [clip.clip_id for clip in expected]
@@ -110,7 +110,7 @@ def test_train_comes_with_its_truth_by_session(tmp_path, form):
 
 def test_frames_are_the_pictures_that_were_drawn(tmp_path):
     render(small(limit=2, frames=3), tmp_path / "out", draw=paint)
-    source = Scenes(load_world("warehouse-v1"), "test", draw=paint)
+    source = Scenes(load_world("warehouse-v2"), "test", draw=paint)
     jobs = {job.clip_id: job for job in source.jobs()}
     for row in rows(tmp_path / "out"):
         assert row["frames"] == [f"frames/{row['clip_id']}/{index:03d}.jpg" for index in (0, 62, 124)]
@@ -241,14 +241,14 @@ REFUSED = [
     ({"form": "film"}, "no form 'film'; there are frames, video, shards"),
     ({"sampler": "best"}, "no sampler 'best'"),
     ({"image": "png"}, "no image 'png'; there are jpg, webp"),
-    ({"domains": ("fog",)}, "world warehouse-v1 has no domain 'fog'; it has clean, "),
-    ({"as_domain": "fog"}, "world warehouse-v1 has no domain 'fog'"),
+    ({"domains": ("fog",)}, "world warehouse-v2 has no domain 'fog'; it has clean, "),
+    ({"as_domain": "fog"}, "world warehouse-v2 has no domain 'fog'"),
     ({"paint_out": ("table", "worker")}, "'worker' cannot be painted out; slip, items, table can"),
-    ({"split": "exam"}, "world warehouse-v1 has no split 'exam'"),
+    ({"split": "exam"}, "world warehouse-v2 has no split 'exam'"),
     ({"split": "train", "domains": ("noise",)}, "split train has no session in noise"),
-    ({"world": "nowhere"}, "no world 'nowhere'; there are canonical-v1, warehouse-v1, warehouse-v2, or give the path"),
+    ({"world": "nowhere"}, "no world 'nowhere'; there are canonical-v1, warehouse-v2, or give the path"),
     ({"video": "x.mp4"}, "a video needs its start"),
-    ({"video": "x.mp4", "video_start_ms": 5}, "world warehouse-v1 draws its own pictures"),
+    ({"video": "x.mp4", "video_start_ms": 5}, "world warehouse-v2 draws its own pictures"),
     ({"video": "x.mp4", "video_start_ms": 5, "domains": ("clean",)}, "a recording has no domains"),
 ]
 
@@ -286,7 +286,7 @@ def test_nothing_of_this_machine_is_in_the_files(tmp_path):
 def test_a_world_with_a_secret_key(tmp_path):
     """Sealed splits: other clips, other ids, and nothing of the key in what is published."""
     secret = bytes(range(32))
-    world = replace(load_world("warehouse-v1"), key=secret)
+    world = replace(load_world("warehouse-v2"), key=secret)
     render(small(), tmp_path / "out", source=Scenes(world, "test", draw=paint))
     render(small(), tmp_path / "public", draw=paint)
     sealed, public = ({row["clip_id"] for row in rows(tmp_path / name)} for name in ("out", "public"))
@@ -306,7 +306,7 @@ def test_a_rendered_truth_is_the_exported_one(tmp_path):
     """A script that reads the one reads the other: equal keys and values, clip by clip, in files and in shards."""
     from harness.worlds import describe
 
-    describe.export("warehouse-v1", "validation", tmp_path / "export.jsonl")
+    describe.export("warehouse-v2", "validation", tmp_path / "export.jsonl")
     exported = {row["clip_id"]: row for row in rows(tmp_path, "export.jsonl")}
     for form in ("frames", "shards"):
         render(small(form=form, split="validation", limit=25), tmp_path / form, draw=paint)
