@@ -165,10 +165,10 @@ def test_a_card_chooses_no_world_but_one_that_is_listed(world, run, place, rows,
 
 
 def test_the_ids_that_are_listed_by_default_are_those_that_a_score_expects(run, place):
-    assert "1,440 clips of warehouse-v2 / test" in run("world", "export", "--ids", "-o", "clips.jsonl")[1]
+    assert "2,880 clips of warehouse-v2 / test" in run("world", "export", "--ids", "-o", "clips.jsonl")[1]
     abstain = dict.fromkeys(("dominant_operation", "temporal_segment", "next_operation"))
     clips = [json.loads(line) | abstain for line in (place / "clips.jsonl").read_text().splitlines()]
-    assert (found := harness.validate(clips)).total == 0 and found.rows == found.clips == 1440
+    assert (found := harness.validate(clips)).total == 0 and found.rows == found.clips == 2880
     assert "/ train in" in run("world", "export", "-o", "truth.jsonl")[1]
     assert (
         "480 clips of warehouse-v2 / validation"

@@ -431,7 +431,7 @@ def test_the_answer_comes_first(run):
         "Mend first: ",
         "\nmetric ",
         "\nfloor: ",
-        "\ncoverage 100.00%, 1,440 of 1,440 clips: 0 missing",
+        "\ncoverage 100.00%, 2,880 of 2,880 clips: 0 missing",
     ]
     parts += ["\nWhat to mend", " modes more with ", "\naudit: 9 checks, nothing flagged\n", "\n--full: ", "\nworld:"]
     assert [short.index(part) for part in parts] == sorted(short.index(part) for part in parts)
