@@ -42,7 +42,7 @@ SUMS = Path(__file__).parent / "runs" / "ablation-sums.json"
 """Right answers of each arm, seed, rendering and metric, session by session; written by every run."""
 SEEDS = (0, 1, 2)
 CLIPS = 1000
-SHIFTED = "camera"
+SHIFTED = "lens"
 """A domain in neither training nor validation: the one that costs a twin without augmentation most."""
 ADAPTED = 200
 """Clips in SHIFTED that the arm `adapted` is trained on."""

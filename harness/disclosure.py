@@ -6,7 +6,7 @@ not clearly better (harness/sealed). The organiser, who holds the secret, sees e
 (`--organiser`).
 
 A file has a score only from LEAST_ANSWERED on. A file of one answer would tell by 0.001 whether it is right, since one
-of 1,440 clips is 0.0007; from nine tenths on a score is a sum over nearly all clips. A model that fails on a few clips
+of 2,880 clips is 0.0003; from nine tenths on a score is a sum over nearly all clips. A model that fails on a few clips
 is still scored. An answer has labels that a clip can have, and a segment. This stops files that leave clips out, and no
 more: whoever gives wrong answers on purpose to all clips but one still learns whether that one is right.
 """

@@ -31,7 +31,7 @@ def count(value: int | None) -> str:
 
 
 def size(row: dict[str, Any]) -> str:
-    """Return the size of a split, `n` and `sessions` of a row, as "1,440 clips in 72 sessions"."""
+    """Return the size of a split, `n` and `sessions` of a row, as "2,880 clips in 144 sessions"."""
     return f"{plural(row['n'], 'clip')} in {plural(row['sessions'], 'session')}"
 
 
@@ -74,7 +74,7 @@ def rank_range(row: dict[str, Any]) -> str:
 
 
 def plural(count: int, noun: str) -> str:
-    """Return a count with its noun: "1 clip", "1,440 clips"."""
+    """Return a count with its noun: "1 clip", "2,880 clips"."""
     return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 

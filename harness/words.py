@@ -96,8 +96,10 @@ TERMS = (
     ),
     Word(
         "domain",
-        "A domain is the way in which a session is drawn: clean, light, clutter, occlusion, second-worker, "
-        "camera, noise, motion-blur or compression.",
+        "A domain is the condition under which a session is recorded: clean, light (another lamp), clutter (things lie "
+        "about), occlusion (something stands in front), sensor (noise, motion blur or compression of the camera), "
+        "second-worker (somebody reaches into the scene), lens (a distorting lens), glare (light falls into the lens) or "
+        "stutter (frames are dropped and repeated).",
         "A session has one domain. The last four occur in no training split and are called unseen.",
         on_page=True,
     ),

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import NamedTuple
 
-DEFAULT_WORLD, DEFAULT_SPLIT = "warehouse-v1", "test"
+DEFAULT_WORLD, DEFAULT_SPLIT = "warehouse-v2", "test"
 """World and split of every command and function that names none."""
 
 OPEN_SPLITS = ("train", "validation")

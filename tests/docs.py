@@ -226,7 +226,7 @@ GENERATED: dict[str, tuple[str, Callable[[], str]]] = {
 }
 """Marker -> the file that holds it, and what belongs there."""
 
-WORLD_CARDS = ("warehouse-v1", "warehouse-v2", "canonical-v1")
+WORLD_CARDS = ("warehouse-v2", "canonical-v1")
 
 
 def world_card(name: str) -> tuple[Path, str]:

@@ -21,7 +21,7 @@ export OMP_WAIT_POLICY=PASSIVE HF_HUB_OFFLINE=1 TOKENIZERS_PARALLELISM=false
 
 # Draw the frames that a model sees, 8 of 125. Existing ones are kept.
 for split in train validation test; do
-  harness world render warehouse-v1 --split "$split" --size "$SIZE" -o "$WORK/frames-$SIZE/$split"
+  harness world render warehouse-v2 --split "$split" --size "$SIZE" -o "$WORK/frames-$SIZE/$split"
 done
 
 # Train; the same command resumes a killed run.

@@ -23,7 +23,7 @@ INPUT="${HARNESS_INPUT:-/kaggle/input}"        # read only: wheels, model, an ea
 PLACE=/kaggle; [ -d "$INPUT" ] || PLACE="$PWD/build/t4"
 WORK="${HARNESS_WORK:-$PLACE/working}"         # the output, which Kaggle saves
 SCRATCH="${HARNESS_SCRATCH:-$PLACE/temp}"      # deleted after the session: 2 GB of frames, 0.5 GB of packages
-WORLD="${HARNESS_WORLD:-warehouse-v1}"
+WORLD="${HARNESS_WORLD:-warehouse-v2}"
 SIZE="${HARNESS_SIZE:-336}"                    # side of a frame; train and predict refuse other sizes
 LIMIT="${HARNESS_LIMIT:-}"                     # clips of each split; empty is all
 HOURS="${HARNESS_HOURS:-10}"                   # of training; the answers may take one of the other 2

@@ -196,7 +196,7 @@ def world_names() -> tuple[str, ...]:
 
 
 def scaled_name(name: str, scale: int) -> str:
-    """Return the name of a world with `scale` times its sessions, such as warehouse-v1-x4."""
+    """Return the name of a world with `scale` times its sessions, such as warehouse-v2-x4."""
     return name if scale == 1 else f"{name}-x{scale}"
 
 

@@ -24,7 +24,7 @@ FEW_CLIPS = 64
 """Up to this many clips nothing is announced: they are there before a sentence is read."""
 
 WINDOW, SAMPLE, VIDEO_EVERY = 180, 9, 40
-"""Clips that the sample is taken from, and its size: of warehouse-v1 one clip of each of nine sessions in nine domains,
+"""Clips that the sample is taken from, and its size: of warehouse-v2 one clip of each of nine sessions in nine domains,
 of which some take ten times the bytes of others. Of videos, which take longer, at most one in so many clips."""
 
 

@@ -1,6 +1,6 @@
 """Names of worlds: `locate` resolves one, once, to the Origin that answers truth, process and seal.
 
-Names: a world that ships (`warehouse-v1`), the path of a world file, either with `-xN` behind it (the same world with N
+Names: a world that ships (`warehouse-v2`), the path of a world file, either with `-xN` behind it (the same world with N
 times the sessions, of which the first are the unscaled split's), a world that was imported or sealed on this machine,
 or the published folder of a sealed split. No other module parses a name.
 """

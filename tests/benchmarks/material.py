@@ -14,7 +14,7 @@ from reference.truth import database, store
 from reference.truth.catalog import locate
 from tests.benchmarks.bench import Place, Run, run
 
-WORLD, SPLIT, CLIPS = "warehouse-v1", "test", 1440
+WORLD, SPLIT, CLIPS = "warehouse-v2", "test", 2880
 
 
 def sql(name: str) -> str:

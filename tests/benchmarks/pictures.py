@@ -52,7 +52,7 @@ def spent(work: Callable[[], object], clock: Callable[[], float]) -> float:
 
 def one_process(folder: Path, turns: int = 15) -> list[list[str]]:
     """Measure drawing, encoding and sampling of single clips; return rows of medians."""
-    source = Scenes(load_world("warehouse-v1"), "test", domains=("clean",))
+    source = Scenes(load_world("warehouse-v2"), "test", domains=("clean",))
     jobs = sorted(source.jobs(), key=lambda job: job.clip_id)[:turns]
     path = folder / "clip.mp4"
     found: dict[str, list[float]] = {}

@@ -25,8 +25,8 @@ class Size(NamedTuple):
 
 WHAT = ("without pictures", "written from stored scores", "leaderboard usable", "all panels there")
 LIMITS = ("2 MB", "10 s", "1 s", "2 s")
-SIZES = (Size(10, "warehouse-v1", "test-large", 5_760), Size(50, "warehouse-v1", "test", 1_440))
-QUICK = (Size(3, "warehouse-v1", "test", 1_440),)
+SIZES = (Size(10, "warehouse-v2", "test-large", 5_760), Size(50, "warehouse-v2", "test", 2_880))
+QUICK = (Size(3, "warehouse-v2", "test", 2_880),)
 
 
 def measure(place: Place, sizes: tuple[Size, ...], repetitions: int) -> Benchmark:

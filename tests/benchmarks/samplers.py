@@ -68,7 +68,7 @@ def main() -> None:
     parser.add_argument("--clips", type=int, default=180)
     parser.add_argument("--split", default="test")
     asked = parser.parse_args()
-    source = Scenes(load_world("warehouse-v1"), asked.split)
+    source = Scenes(load_world("warehouse-v2"), asked.split)
     jobs = list(chosen(source, asked.clips))
     spent, far = timed(source, jobs[:TIMED]), measured(source, jobs)
     uniform = median(spent["uniform"])

@@ -147,7 +147,7 @@ def test_from_a_run_to_a_scored_entry(run, frames, tmp_path):
     assert card.run["predictor"]["config"]["steps"] == 120 and len(card.run["predictor"]["trained_sha256"]) == 64
     assert json.loads((entry / "training.json").read_text())["steps"] == 120
     score = harness.score(entry / "predictions.jsonl")
-    assert score.record["coverage"] == pytest.approx(24 / 1440)
+    assert score.record["coverage"] == pytest.approx(24 / 2880)
     assert score.record["sections"]["out_of_memory"]["applies"]
 
 
@@ -251,7 +251,7 @@ def test_a_folder_without_a_model_is_refused(tmp_path):
 def test_training_continues_in_another_style(run, frames, tmp_path):
     """From the adapter of one run, on clips drawn differently: its loss there falls below that of the first run."""
     style = tmp_path / "style"
-    render(Request(split="train", size=84, limit=16, as_domain="camera"), style / "other", workers=1)
+    render(Request(split="train", size=84, limit=16, as_domain="lens"), style / "other", workers=1)
     config = replace(learned(run)[0].config, train=str(style / "other"), validation=str(style / "other"), steps=20)
     train(config, tmp_path / "adapted", start=run / "best")
     rows = [row for row in read_log(tmp_path / "adapted" / "log.jsonl") if "loss" in row]

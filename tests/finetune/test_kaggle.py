@@ -312,7 +312,7 @@ def test_a_session_leaves_answers_score_page_and_adapter(sessions):
         assert (working / file).stat().st_size > 0, file
     score = json.loads((working / "score.json").read_text())
     assert score["submission"]["sources"] == {"model": 16, "repaired": 0, "fallback": 0}
-    assert "16 of 1,440 clips" in printed
+    assert "16 of 2,880 clips" in printed
 
 
 def test_frames_and_packages_are_not_in_the_output(sessions):

@@ -1,6 +1,6 @@
 """How often is an answer from the frames alone suspected of knowing more, and how often is a leak found?
 
-In each of 200 worlds (other seeds of warehouse-v1) three answers are honest: the oracle, the usual successor of the
+In each of 200 worlds (other seeds of warehouse-v2) three answers are honest: the oracle, the usual successor of the
 operation, and that of operation and look. A fourth is the second prior with a share of the hidden clips answered from
 the truth. `harness.scoring.audit.knows_more` judges each from the same sums as a submission.
 
@@ -41,7 +41,7 @@ class Row(NamedTuple):
 
 def suspicions(worlds: int = WORLDS, sessions: int = SESSIONS, clips: int = CLIPS, leaks: Sequence[float] = ()):
     """Return a Row for each honest answer, then for each share of hidden answers taken from the truth."""
-    world = load_world("warehouse-v1")
+    world = load_world("warehouse-v2")
     usual = fit(list(build_split(world, "train")), OPERATIONS)
     split = Split("small", sessions, clips, world.splits["test"].domains)
     found: dict[str, list[dict]] = {}

@@ -34,8 +34,8 @@ BASE, SHARED, LUCK = 0.8, 0.25, 0.1
 SIZES, PICKED_AMONG = (2, 5, 10, 30), (5, 10, 30, 100)
 ALLOWED, COVERED = 0.06, 0.95
 DIFFERENCE, DISCORDANT, CORRELATION = 0.03, 0.25, 0.03
-POWER = {(24, 60): 0.24, (72, 20): 0.41, (288, 20): 0.95}
-"""Sessions and clips in each -> power that the splits of warehouse-v1 were chosen for."""
+POWER = {(24, 60): 0.24, (72, 20): 0.41, (144, 20): 0.71, (288, 20): 0.95}
+"""Sessions and clips in each -> power that the splits were chosen for."""
 OFF = 0.03
 
 

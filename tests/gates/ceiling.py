@@ -55,7 +55,7 @@ def compare(clips: list[Clip]) -> tuple[str, bool]:
     return table(header, rows), all(abs(part.gap) <= allowed for _, part, allowed in parts)
 
 
-def run_gate(world: str = "warehouse-v1", split: str = "test", scale: int = 50, workers: int = 1) -> Gate:
+def run_gate(world: str = "warehouse-v2", split: str = "test", scale: int = 50, workers: int = 1) -> Gate:
     clips = list(build_split(load_world(world), split, scale=scale, workers=workers))
     everywhere, holds = compare(clips)
     hidden, hidden_holds = compare([clip for clip in clips if not clip.next_visible])
@@ -69,7 +69,7 @@ def run_gate(world: str = "warehouse-v1", split: str = "test", scale: int = 50, 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--world", default="warehouse-v1")
+    parser.add_argument("--world", default="warehouse-v2")
     parser.add_argument("--split", default="test")
     parser.add_argument("--scale", type=int, default=50)
     parser.add_argument("--workers", type=int, default=2)

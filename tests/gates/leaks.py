@@ -30,8 +30,6 @@ from tests.gates.gate import Gate, percent, table
 SEED, SHUFFLES, LEVEL, PLANTED = 20_262, 9_999, 0.01, 10
 ITERATIONS = 100
 CLIPS_OF_ONE_ORDER = 10
-PASSING = "warehouse-v2"
-"""World whose cues pass, in windows of which the place must tell nothing."""
 
 TARGETS: dict[str, Callable[[Clip], int]] = {
     "operation": lambda clip: OPERATIONS.index(clip.dominant_operation),
@@ -198,7 +196,7 @@ def leaks(findings: Sequence[Finding]) -> np.ndarray:
     return holm([finding.p for finding in findings]) <= LEVEL
 
 
-def run_gate(world: str = "warehouse-v1", shuffles: int = SHUFFLES) -> Gate:
+def run_gate(world: str = "warehouse-v2", shuffles: int = SHUFFLES) -> Gate:
     train, test = load(world, "train"), load(world, "test")
     real, planned = search(train, test, shuffles), control(train, test, shuffles)
     open_ = search(load(world, "train", withheld), load(world, "test", withheld), shuffles)
@@ -208,12 +206,12 @@ def run_gate(world: str = "warehouse-v1", shuffles: int = SHUFFLES) -> Gate:
         f"shuffled test labels, mean of {shuffles:,}. Demanded: no adjusted p (Holm over the ten) of at most "
         f"{LEVEL:g}; for the control, a planted feature that gives away {percent(1 / PLANTED)} of the answers, all of "
         "them. Reported: what session, clip number and time would tell if they were published for test too. "
-        f"Demanded as well: the places of the windows in which the cues of {PASSING} pass tell nothing, on clips that "
+        "Demanded as well: the places of the windows in which the cues pass tell nothing, on clips that "
         "show one order."
     )
-    passing = search(windows(PASSING, "train"), windows(PASSING, "test"), shuffles)
+    passing = search(windows(world, "train"), windows(world, "test"), shuffles)
     tables = ["Published:", _table(real), "Control:", _table(planned), "Withheld:", _table(open_)]
-    tables += [f"Windows of {PASSING}:", _table(passing)]
+    tables += ["Windows:", _table(passing)]
     holds = not leaks(real).any() and not leaks(passing).any() and bool(leaks(planned).all())
     return Gate("Leaks", text, tables, holds)
 

@@ -103,7 +103,7 @@ def sound(drawn: Drawn) -> bool:
     return bool(inside and indices.shape[1] == FRAMES and (np.diff(indices, axis=1) > 0).all())
 
 
-def run_gate(world: str = "warehouse-v1", split: str = "test", workers: int = 1) -> Gate:
+def run_gate(world: str = "warehouse-v2", split: str = "test", workers: int = 1) -> Gate:
     trained, usual = validity.learn(world, partial(shown.draw, workers=workers))
     clips, drawn = shown.states(world, split), draw(world, split, workers=workers)
     found = {name: measure(clips, pictures, trained, usual) for name, pictures in drawn.items()}
@@ -122,7 +122,7 @@ def _row(figures: Figures) -> Iterator[str]:
     return iter((*(f"{frames:.1f}" for frames in far), *(f"{share:.3f}" for share in shares)))
 
 
-def choice_ms(world: str = "warehouse-v1", split: str = "test", sessions: int = 2) -> dict[str, float]:
+def choice_ms(world: str = "warehouse-v2", split: str = "test", sessions: int = 2) -> dict[str, float]:
     """Return the median time of a choice on one core, from the small luma of all frames."""
     from reference.drawing.frame import render_frames
 

@@ -165,14 +165,14 @@ def answer(trained: FrameModel, usual: dict[str, str], world: str, split: str, d
 
 def run_gate(workers: int = 1, draw: Draw = draw) -> Gate:
     draw = partial(draw, workers=workers)
-    trained, usual = learn("warehouse-v1", draw)
-    ask = partial(answer, trained, usual, "warehouse-v1", draw=draw)
+    trained, usual = learn("warehouse-v2", draw)
+    ask = partial(answer, trained, usual, "warehouse-v2", draw=draw)
     plain = {split: ask(split=split) for split in SPLITS}
     painted = {split: ask(split=split, paint_out=MARKS) for split in SPLITS}
     found = [demands(plain[split], painted[split]) for split in SPLITS]
     text = (
         "A small probe on frames alone (`probe_model.py`, eight uniform frames), trained on the train split of "
-        "warehouse-v1. Demanded: the first table, each line on test or, where test does not decide, on test-large. "
+        "warehouse-v2. Demanded: the first table, each line on test or, where test does not decide, on test-large. "
         "*Limit*: what a perfect recogniser of those eight frames gets. *Own prior*: the usual successor of the "
         "operation answered. Domains that training has not seen are bold."
     )

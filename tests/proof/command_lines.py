@@ -42,7 +42,7 @@ WORDS = (
     "=b", "oca=1", "oca=nan,tiou50=0.3,aa1=0.4", "score=x", "score>=", "score=1e400", "-", "--", "..", ".", "missing",
     "missing.jsonl", "missing/x.html", "folder", "folder/", "file.jsonl", "file.jsonl/x", "file.jsonl/", "empty",
     "binary", "good.jsonl", "good.csv", "good.parquet", "broken.jsonl", "deep.json", "tiny.toml", "broken.toml",
-    "page.html", "submissions", "warehouse-v1", "warehouse-v1-x0", "warehouse-v1-x2", "tiny.toml-x3", "test", "train",
+    "page.html", "submissions", "warehouse-v2", "warehouse-v2-x0", "warehouse-v2-x2", "tiny.toml-x3", "test", "train",
     "constant", "oracle", "own", "standard", "drop-missing", "standard,drop-missing", "text", "json", "clean",
     "clean,", "2031-05-06T08:00:00Z", "0kB", "1e3kB", "999999999999GB", "openpack", "identity", "module:name",
     "baseline:constant", "baseline:nobody", "os:system",
@@ -129,7 +129,7 @@ def command_line(command: tuple[tuple[str, ...], click.Command], draw: random.Ra
     if "render" in words:
         line += ["--limit", "1"]
     if not DRAWN.isdisjoint(words):
-        line = [*words, *("tiny.toml" if "warehouse-v1" in word else word for word in line[len(words) :])]
+        line = [*words, *("tiny.toml" if "warehouse-v2" in word else word for word in line[len(words) :])]
     return [*line, draw.choice(WORDS)] if draw.random() < 0.03 else line
 
 

@@ -18,7 +18,6 @@ from harness.baselines.write import answers
 from harness.rules import AA40
 from harness.sealed import ladder
 from harness.worlds import sealing
-from reference.process.world import world_file
 from reference.task import OPERATIONS
 from reference.truth.store import open_truth
 from tests.proof.table import Row, main, row, tries
@@ -65,14 +64,7 @@ def scored(seed: int, files: int) -> Row:
 
 def small_sealed(folder: Path) -> str:
     """Seal ten sessions of eight clips, list one entrant without a cap that counts, and return the split's name."""
-    text = world_file("warehouse-v1").decode()
-    text = text[: text.index("[digests]")].replace('name = "warehouse-v1"', 'name = "tiny"')
-    for before, after in (
-        ("sessions = 72\nclips = 20", "sessions = 10\nclips = 8"),
-        ("sessions = 288", "sessions = 10"),
-    ):
-        text = text.replace(before, after)
-    (folder / "tiny.toml").write_text(text)
+    (folder / "tiny.toml").write_text(hand.tiny_world(sessions=10, clips=8))
     sealing.seal(str(folder / "tiny.toml"), folder / "out", folder / "secret.json", home=folder, workers=1, size=16)
     (folder / "entrants.toml").write_text("[climber]\nattempts_per_day = 100000\n")
     return "tiny-sealed"

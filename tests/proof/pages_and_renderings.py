@@ -147,7 +147,7 @@ def _recipe(recipe: dict[str, Any], elsewhere: Path, draw: random.Random) -> dic
         return recipe | {"reading": recipe["reading"] | {name: value}}
     if draw.random() < 0.2:
         name = draw.choice(("world", "split", "baseline", "rules", "name", "title"))
-        other = ("../x", "/dev/stdin", "warehouse-v1-x99999", "warehouse-v1", str(elsewhere), "constant", "a" * 300)
+        other = ("../x", "/dev/stdin", "warehouse-v2-x99999", "warehouse-v2", str(elsewhere), "constant", "a" * 300)
         return recipe | {name: draw.choice(other)}
     for _ in range(draw.choice((1, 1, 2, 3))):
         changed = mutate_value(recipe, draw)

@@ -57,7 +57,7 @@ OUTSIDE = (
     "reference/drawing/effects.py",
     "reference/drawing/scenery/goods.py",
     "finetune/train.py",
-    "reference/worlds/warehouse-v1.md",
+    "reference/worlds/warehouse-v2.md",
 )
 
 

@@ -97,7 +97,7 @@ def prepare(folder: Path, clips: int) -> Place:
     With one connection the requests come in the order of the clips, which tells whose pictures each one holds.
     """
     sessions = max(2, -(-clips // A_SESSION))
-    text = hand.tiny_world().replace("sessions = 6\nclips = 4", f"sessions = {sessions}\nclips = {A_SESSION}")
+    text = hand.tiny_world(sessions, A_SESSION)
     (folder / WORLD).write_text(text.replace('name = "tiny"', 'name = "many"'), encoding="utf-8")
     drawn = ["world", "render", WORLD, "--size", str(SIZE), "-o", "pictures", "--workers", str(WORKERS)]
     log, rendered = folder.with_name("honest.jsonl"), folder / "render.out"

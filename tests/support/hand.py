@@ -17,6 +17,7 @@ from typing import Any
 
 from harness.cards import Card, write_card
 from reference.process.world import world_file
+from reference.task import DEFAULT_WORLD
 from reference.truth.imported import import_world
 from reference.truth.store import open_truth
 
@@ -83,9 +84,20 @@ def harness_command(*words: str | Path, home: Path, **options: Any) -> subproces
     return subprocess.run(command, capture_output=True, text=True, timeout=120, env=env, **options)
 
 
-def tiny_world():
-    """The default world's file, under another name: six sessions of four clips to judge on, ten to learn from."""
-    text = world_file("warehouse-v1").decode()
-    text = text[: text.index("[digests]")].replace('name = "warehouse-v1"', 'name = "tiny"')
-    text = text.replace("sessions = 72\nclips = 20", "sessions = 6\nclips = 4")
+def tiny_world(sessions: int = 6, clips: int = 4) -> str:
+    """The default world's file, under another name: so many sessions to judge on, and ten to learn from."""
+    text = _unpinned(DEFAULT_WORLD, "tiny")
+    text = text.replace("sessions = 144\nclips = 20", f"sessions = {sessions}\nclips = {clips}")
     return text.replace("sessions = 288", "sessions = 10")
+
+
+def steady_world() -> str:
+    """The default world's file, under another name, in which slip and screen show their signs all the time."""
+    head, _, rest = _unpinned(DEFAULT_WORLD, "steady").partition("[surfaces]")
+    return head + rest[rest.index("[workers]") :]
+
+
+def _unpinned(world: str, name: str) -> str:
+    """Return a world's file under another name, without its digests."""
+    text = world_file(world).decode()
+    return text[: text.index("[digests]")].replace(f'name = "{world}"', f'name = "{name}"')

@@ -22,7 +22,7 @@ from harness.baselines.write import answers
 from reference.truth.store import open_truth
 from tests.support import hand
 
-WORLD, SPLIT = "warehouse-v1", "test"
+WORLD, SPLIT = "warehouse-v2", "test"
 LABELS = ("Box Setup", "Inner Packing", "Tape", "Put Items", "Pack", "Wrap", "Label", "Final Check", "Idle")
 ARGUMENTS = (
     "--no-sandbox",
@@ -59,7 +59,7 @@ KINDS = (
 
 
 def entries(folder: Path, count: int, home: Path, raw: bool = True, split: str = SPLIT) -> Path:
-    """That many entries for warehouse-v1, called model-0 and so on; `raw`: the first says what it said."""
+    """That many entries for warehouse-v2, called model-0 and so on; `raw`: the first says what it said."""
     with open_truth(WORLD, split, home=home) as truth:
         oracle, prior = (list(answers(truth, name)) for name in ("oracle", "transition-prior"))
         digest = truth.digest

@@ -36,7 +36,9 @@ class Process:
 
     @classmethod
     def of(cls, name: str) -> Process:
-        return cls(tomllib.loads((WORLDS / f"{name}.toml").read_text(encoding="utf-8")))
+        """Return the process of a world that ships, or of the file at a path."""
+        file = WORLDS / (name if name.endswith(".toml") else f"{name}.toml")
+        return cls(tomllib.loads(file.read_text(encoding="utf-8")))
 
     @cached_property
     def names(self) -> list[str]:

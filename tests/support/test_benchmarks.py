@@ -14,10 +14,10 @@ from tests.benchmarks.bench import Benchmark, Claim, Place, Run, in_turn, run, t
 
 def test_a_copied_split_opens_and_holds_each_clip_twice(tmp_path):
     place = Place(tmp_path)
-    with open_truth("warehouse-v1", "test", home=place.home) as base:
+    with open_truth("warehouse-v2", "test", home=place.home) as base:
         n, sessions = base.n, base.sessions
     material.multiply(place, 1, 2)
-    with open_truth("warehouse-v1-x2", "test", home=place.home) as twice:
+    with open_truth("warehouse-v2-x2", "test", home=place.home) as twice:
         assert (twice.n, twice.sessions) == (2 * n, 2 * sessions)
         for column, number in (("clip_id", n), ("session", sessions), ("session_index", sessions)):
             counted = twice.connection.execute(f"SELECT count(DISTINCT {column}) FROM truth.clips").fetchone()
@@ -26,7 +26,7 @@ def test_a_copied_split_opens_and_holds_each_clip_twice(tmp_path):
 
 def test_a_submission_holds_a_line_for_every_clip(tmp_path):
     place = Place(tmp_path)
-    with open_truth("warehouse-v1", "test", home=place.home) as truth:
+    with open_truth("warehouse-v2", "test", home=place.home) as truth:
         file = material.submission(place, 1)
         lines = duckdb.execute("SELECT * FROM read_json(?, format = 'newline_delimited')", [str(file)]).df()
         assert len(lines) == truth.n == lines["clip_id"].nunique()

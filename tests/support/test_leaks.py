@@ -13,7 +13,7 @@ SHUFFLES, ITERATIONS = 999, 25
 
 @pytest.fixture(scope="module")
 def splits() -> tuple[Split, Split]:
-    return leaks.load("warehouse-v1", "train", sessions=96), leaks.load("warehouse-v1", "test")
+    return leaks.load("warehouse-v2", "train", sessions=96), leaks.load("warehouse-v2", "test", sessions=72)
 
 
 def test_no_leak(splits):
@@ -28,7 +28,7 @@ def test_what_is_given_away_is_found(splits):
 
 
 def test_the_place_of_a_window_is_no_leak():
-    train, test = leaks.windows(leaks.PASSING, "train", sessions=96), leaks.windows(leaks.PASSING, "test", sessions=72)
+    train, test = (leaks.windows("warehouse-v2", split, sessions=count) for split, count in (("train", 96), ("test", 72)))
     assert len(test.clips) > 400 and len(set(test.features[:, 0].tolist())) > 100
     assert not leaks.leaks(leaks.search(train, test, SHUFFLES, ITERATIONS)).any()
 

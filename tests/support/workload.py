@@ -49,7 +49,7 @@ HEAVY = (
     "tests/harness/scoring/test_oracle.py::test_agreement[half-known",
     "tests/harness/scoring/test_oracle.py::test_agreement[many-labels",
     "tests/harness/scoring/test_oracle.py::test_agreement[singles",
-    "tests/harness/scoring/test_oracle.py::test_agreement[warehouse-v1",
+    "tests/harness/scoring/test_oracle.py::test_agreement[warehouse-v2",
     "tests/harness/scoring/test_oracle.py::test_floors_and_prior_leave_the_session_out",
     "tests/harness/scoring/test_oracle.py::test_scikit_learn_agrees",
     "tests/harness/scoring/test_score.py::test_no_byte_depends_on_threads_locale_time_zone_or_hash_seed",

@@ -26,7 +26,7 @@ def command() -> None:
     \b
     Example:
       harness world list
-      harness world info warehouse-v1
+      harness world info warehouse-v2
     """
 
 

@@ -34,8 +34,8 @@ def build(world: str, splits: tuple[str, ...], scale: int, truth: Path | None, p
 
     \b
     Example:
-      harness world build warehouse-v1 --split test
-      harness world build warehouse-v1 --split test --scale 10
+      harness world build warehouse-v2 --split test
+      harness world build warehouse-v2 --split test --scale 10
     """
     from harness.worlds import describe
 
@@ -125,8 +125,8 @@ def export(world: str, split: str | None, path: Path, ids: bool, **choices: Any)
 
     \b
     Example:
-      harness world export warehouse-v1 --split train -o train.jsonl
-      harness world export warehouse-v1 --ids -o clips.jsonl
+      harness world export warehouse-v2 --split train -o train.jsonl
+      harness world export warehouse-v2 --ids -o clips.jsonl
     """
     from harness.worlds import describe
 

@@ -76,7 +76,7 @@ def render(world: str, folder: Path, output: str, **choices: Any) -> None:
 
     \b
     Example:
-      harness world render warehouse-v1 --limit 8 -o clips
+      harness world render warehouse-v2 --limit 8 -o clips
       harness world render --split train --as shards --limit 40 -o shards
     """
     from harness.worlds import rendering

@@ -44,8 +44,8 @@ def seal(world: str, secret_file: Path, folder: Path, **choices: Any) -> None:
 
     \b
     Example:
-      harness world seal warehouse-v1 --secret secret.json -o sealed/
-      harness score predictions.jsonl --world warehouse-v1-sealed --as alice
+      harness world seal warehouse-v2 --secret secret.json -o sealed/
+      harness score predictions.jsonl --world warehouse-v2-sealed --as alice
     """
     from harness.sealed.entrants import entrants_file, table
     from harness.worlds import sealing
@@ -71,7 +71,7 @@ def reveal(name: str, path: Path | None) -> None:
 
     \b
     Example:
-      harness world reveal warehouse-v1-sealed -o sealed/reveal.json
+      harness world reveal warehouse-v2-sealed -o sealed/reveal.json
     """
     from harness.worlds import sealing
 

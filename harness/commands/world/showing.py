@@ -48,7 +48,7 @@ def info(world: str, split: str, truth: Path | None, organiser: bool, output: st
 
     \b
     Example:
-      harness world info warehouse-v1 --split test-large
+      harness world info warehouse-v2 --split test-large
     """
     from harness.worlds import describe
 
@@ -91,8 +91,8 @@ def preview(world: str, path: Path | None, clips: tuple[str, ...], count: int, *
 
     \b
     Example:
-      harness world preview warehouse-v1
-      harness world preview warehouse-v1 --split train --blind -o guess.png
+      harness world preview warehouse-v2
+      harness world preview warehouse-v2 --split train --blind -o guess.png
     """
     from harness.worlds import rendering
 
@@ -109,7 +109,7 @@ def card(world: str) -> None:
 
     \b
     Example:
-      harness world card warehouse-v1 > warehouse-v1.md
+      harness world card warehouse-v2 > warehouse-v2.md
     """
     from harness.worlds import data_card
 

@@ -111,8 +111,8 @@ TRAIN, TEST = 25, 9
 
 @pytest.fixture(scope="module")
 def trained():
-    clips = shown.states("warehouse-v1", "train", TRAIN)
-    drawn = shown.draw("warehouse-v1", "train", sessions=TRAIN, **SMALL)
+    clips = shown.states("warehouse-v2", "train", TRAIN)
+    drawn = shown.draw("warehouse-v2", "train", sessions=TRAIN, **SMALL)
     found = probe_model.train(drawn.pictures, [shown.truth(clip) for clip, _ in clips], drawn.indices)
     return found, validity.usual_successors([clip for clip, _ in clips])
 
@@ -121,14 +121,14 @@ def trained():
 def asked():
     """Draw the test split's first sessions, as they are and with the marks painted out."""
     return {
-        painted: shown.draw("warehouse-v1", "test", sessions=TEST, paint_out=painted, **SMALL)
+        painted: shown.draw("warehouse-v2", "test", sessions=TEST, paint_out=painted, **SMALL)
         for painted in ((), shown.MARKS)
     }
 
 
 @pytest.fixture(scope="module")
 def judged(trained, asked):
-    clips = shown.states("warehouse-v1", "test", TEST)
+    clips = shown.states("warehouse-v2", "test", TEST)
     model, usual = trained
     return {painted: validity.judge(clips, model.predict(*drawn), usual) for painted, drawn in asked.items()}
 
@@ -171,9 +171,9 @@ def test_a_clip_is_answered_by_itself(trained, asked):
 
 def test_every_sampler_is_measured_on_its_own_frames(trained):
     """The uniform sampler's pictures of one session are those drawn without a sampler."""
-    clips, drawn = shown.states("warehouse-v1", "test", 1), samplers.draw("warehouse-v1", "test", sessions=1)
+    clips, drawn = shown.states("warehouse-v2", "test", 1), samplers.draw("warehouse-v2", "test", sessions=1)
     assert all(samplers.sound(found) for found in drawn.values())
-    assert (drawn["uniform"].pictures == shown.draw("warehouse-v1", "test", sessions=1).pictures).all()
+    assert (drawn["uniform"].pictures == shown.draw("warehouse-v2", "test", sessions=1).pictures).all()
     figures = {name: samplers.measure(clips, found, *trained) for name, found in drawn.items()}
     for found in figures.values():
         assert 0 <= found.distance <= found.distance_90 < 125

@@ -95,7 +95,7 @@ MISTYPED = [
     (("SCORE", "x.jsonl"), "Did you mean 'score'?"),
     (("world", "infoo"), "Did you mean 'info'?"),
     (("score", "x.jsonl", "--wrold", WORLD), "Did you mean '--world'?"),
-    (("world", "info", "warehouse-1"), "did you mean warehouse-v1?"),
+    (("world", "info", "warehouse-1"), "did you mean warehouse-v2?"),
     (("world", "info", WORLD.upper()), f"did you mean {WORLD}?"),
     (("score", "my-vml"), "my-vml: No such file or directory; did you mean submissions/my-vlm/?"),
     (("compare", "my_vlm", "constant"), "did you mean submissions/my-vlm/?"),
@@ -141,8 +141,8 @@ def test_a_page_of_an_entry_is_verified(run, entry):
 def test_a_world_that_is_typed_counts_more_than_the_card_and_the_difference_is_said(command, run, entry):
     """Also where it is the default one, which would be taken without a card."""
     others = ["constant"] if command == "compare" else []
-    code, out, err = run(command, "my-vlm", *others, "--world", "warehouse-v1")
-    note = f"the card.toml beside it is for {WORLD} / test; it is read for warehouse-v1 / test, as was chosen"
+    code, out, err = run(command, "my-vlm", *others, "--world", "warehouse-v2")
+    note = f"the card.toml beside it is for {WORLD} / test; it is read for warehouse-v2 / test, as was chosen"
     assert code == 2 and note in " ".join((out + err).split())
 
 
@@ -150,12 +150,12 @@ def test_a_world_that_python_chooses_counts_more_than_the_card(entry):
     assert harness.score("my-vlm").record["world"] == WORLD
     assert harness.score(str(entry), request=Request()).record["world"] == WORLD
     with pytest.raises(SubmissionError, match=f"is for {WORLD} / test"):
-        harness.score("my-vlm", world="warehouse-v1")
+        harness.score("my-vlm", world="warehouse-v2")
     with pytest.raises(SubmissionError, match=f"is for {WORLD} / test"):
-        harness.score("my-vlm", request=Request(split="validation"), world="warehouse-v1")
+        harness.score("my-vlm", request=Request(split="validation"), world="warehouse-v2")
 
 
-@pytest.mark.parametrize("world", ["elsewhere", "../../etc/world.toml", "warehouse-v1-x99999"])
+@pytest.mark.parametrize("world", ["elsewhere", "../../etc/world.toml", "warehouse-v2-x99999"])
 def test_a_card_chooses_no_world_but_one_that_is_listed(world, run, place, rows, digest):
     """A stranger's card leads to no file, and to no truth that fills the disk."""
     hand.entry(place / "theirs", "theirs", map(hand.right, rows), world, digest)
@@ -165,13 +165,13 @@ def test_a_card_chooses_no_world_but_one_that_is_listed(world, run, place, rows,
 
 
 def test_the_ids_that_are_listed_by_default_are_those_that_a_score_expects(run, place):
-    assert "1,440 clips of warehouse-v1 / test" in run("world", "export", "--ids", "-o", "clips.jsonl")[1]
+    assert "2,880 clips of warehouse-v2 / test" in run("world", "export", "--ids", "-o", "clips.jsonl")[1]
     abstain = dict.fromkeys(("dominant_operation", "temporal_segment", "next_operation"))
     clips = [json.loads(line) | abstain for line in (place / "clips.jsonl").read_text().splitlines()]
-    assert (found := harness.validate(clips)).total == 0 and found.rows == found.clips == 1440
+    assert (found := harness.validate(clips)).total == 0 and found.rows == found.clips == 2880
     assert "/ train in" in run("world", "export", "-o", "truth.jsonl")[1]
     assert (
-        "480 clips of warehouse-v1 / validation"
+        "480 clips of warehouse-v2 / validation"
         in run("world", "export", "--ids", "--split", "validation", "-o", "clips.jsonl")[1]
     )
 

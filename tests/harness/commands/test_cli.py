@@ -129,12 +129,12 @@ def examples():
     return [(line, 1 if line == failing else 0) for line in order(found)]
 
 
-SEALED, ENDPOINT = "warehouse-v1-sealed", "http://localhost:8000/v1"
+SEALED, ENDPOINT = "warehouse-v2-sealed", "http://localhost:8000/v1"
 SMALLER = (
     ("--split test --scale 10", "--split validation --scale 2"),
-    ("world render warehouse-v1", "world render warehouse-v1 --limit 2 --size 32"),
-    ("world seal warehouse-v1", f"world seal tiny.toml --name {SEALED} --size 32 --workers 1"),
-    (" > warehouse-v1.md", ""),
+    ("world render warehouse-v2", "world render warehouse-v2 --limit 2 --size 32"),
+    ("world seal warehouse-v2", f"world seal tiny.toml --name {SEALED} --size 32 --workers 1"),
+    (" > warehouse-v2.md", ""),
 )
 """What an example is cut down to, and the shell's part of it. Large worlds are left to their own tests."""
 
@@ -351,19 +351,19 @@ REFUSED = [
 WORLDS = [
     (["world", "info", "atlantis"], "atlantis", "an unknown world"),
     (["world", "info", "../../etc/passwd"], "passwd", "a path"),
-    (["world", "info", "warehouse-v1", "--split", "exam"], "exam", "an unknown split"),
+    (["world", "info", "warehouse-v2", "--split", "exam"], "exam", "an unknown split"),
     (["world", "build", "atlantis"], "atlantis", "an unknown world"),
-    (["world", "build", "warehouse-v1", "--scale", "0"], "--scale", "no sessions"),
+    (["world", "build", "warehouse-v2", "--scale", "0"], "--scale", "no sessions"),
     (["world", "import", "nowhere.csv"], "nowhere.csv", "a missing file"),
     (["world", "import", "bad.jsonl"], "bad.jsonl:1", "no truth"),
     (["world", "import", OPENPACK, "--name", "../../x"], "../../x", "a name that leads out"),
     (["world", "import", OPENPACK, "--name", "y", "--map", "klingon"], "klingon", "an unknown map"),
     (
-        ["world", "export", "warehouse-v1", "--split", "test", "-o", "t.jsonl"],
+        ["world", "export", "warehouse-v2", "--split", "test", "-o", "t.jsonl"],
         "--include-test",
         "truth of a test split",
     ),
-    (["world", "export", "warehouse-v1", "--split", "validation", "-o", "t.xlsx"], ".jsonl", "an unknown extension"),
+    (["world", "export", "warehouse-v2", "--split", "validation", "-o", "t.xlsx"], ".jsonl", "an unknown extension"),
     (["world", "lists"], "No such command 'lists'", "a misspelt command"),
     (["schema", "everything"], "'everything' is not one of", "an unknown schema"),
     (["words", "roof"], "'roof' is no word of the glossary", "an unknown word"),
@@ -415,7 +415,7 @@ def test_lenient_scores_list_the_bad_lines(run, folder):
 
 def test_unknown_world(run):
     result = run("score", "right.jsonl", "--world", "atlantis")
-    assert result.code == 2 and "atlantis" in result.err and "warehouse-v1" in result.err
+    assert result.code == 2 and "atlantis" in result.err and "warehouse-v2" in result.err
 
 
 # What is printed first
@@ -431,7 +431,7 @@ def test_the_answer_comes_first(run):
         "Mend first: ",
         "\nmetric ",
         "\nfloor: ",
-        "\ncoverage 100.00%, 1,440 of 1,440 clips: 0 missing",
+        "\ncoverage 100.00%, 2,880 of 2,880 clips: 0 missing",
     ]
     parts += ["\nWhat to mend", " modes more with ", "\naudit: 9 checks, nothing flagged\n", "\n--full: ", "\nworld:"]
     assert [short.index(part) for part in parts] == sorted(short.index(part) for part in parts)
@@ -698,7 +698,7 @@ finally:
 def test_module_and_script_are_one_command(tmp_path):
     script = Path(sys.executable).parent / "harness"
     module = process(tmp_path, "world", "list")
-    assert module.returncode == 0 and "warehouse-v1" in module.stdout
+    assert module.returncode == 0 and "warehouse-v2" in module.stdout
     if script.exists():
         env = os.environ | {"COLUMNS": "80", "HARNESS_HOME": str(tmp_path)}
         done = subprocess.run([script, "world", "list"], capture_output=True, text=True, check=True, env=env)

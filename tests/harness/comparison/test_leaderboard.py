@@ -178,7 +178,7 @@ def test_a_card_says_how_its_file_is_read(board):
 def test_entries_of_another_split_are_left_out_and_counted(board):
     board.add("here")
     board.add("other split", split="validation")
-    hand.entry(board.folder / "other world", "other world", board.lines(), "warehouse-v1", board.digest)
+    hand.entry(board.folder / "other world", "other world", board.lines(), "warehouse-v2", board.digest)
     shown = board.show()
     assert ([row["name"] for row in shown["entries"]], shown["elsewhere"], shown["broken"]) == (["here"], 2, [])
 

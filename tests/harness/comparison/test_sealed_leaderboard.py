@@ -19,23 +19,17 @@ from harness.report.watch import watch
 from harness.rules import Weights
 from harness.scoring.request import Request
 from harness.worlds import sealing
-from reference.process.world import world_file
 from reference.truth.store import open_truth
 from tests.support import hand
 
 NAME, SPLIT = "tiny-sealed", "test"
-SMALLER = (("sessions = 72\nclips = 20", "sessions = 10\nclips = 8"), ("sessions = 288", "sessions = 10"))
 
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory):
     """Return HARNESS_HOME of the organiser of a small sealed split, with small pictures."""
     folder = tmp_path_factory.mktemp("sealed")
-    text = world_file("warehouse-v1").decode()
-    text = text[: text.index("[digests]")].replace('name = "warehouse-v1"', 'name = "tiny"')
-    for before, after in SMALLER:
-        text = text.replace(before, after)
-    (folder / "tiny.toml").write_text(text)
+    (folder / "tiny.toml").write_text(hand.tiny_world(sessions=10, clips=8))
     sealing.seal(str(folder / "tiny.toml"), folder / "out", folder / "secret.json", home=folder, workers=1, size=16)
     names = ("first", "climber", "counted", "counted too", "<b>shown</b>", "mine", "few", "enough", "x")
     listed = [*names, *(f"few {file.__name__}" for file in TOO_FEW)]

@@ -18,7 +18,7 @@ from reference.truth.sample import Sample
 from tests.support import hand
 
 SESSIONS, CLIPS = 24, 5
-DOMAINS = ("clean", "noise", "camera")
+DOMAINS = ("clean", "lens", "glare")
 
 
 @pytest.fixture(scope="module")

@@ -304,7 +304,7 @@ def test_keyboard_alone(open_page):
     press("/")
     assert focused(opened) == "clip-search"
     opened.page.keyboard.type("occlusion")
-    assert listed(opened).startswith("160 of ")
+    assert listed(opened).startswith("320 of ")
     press("Enter")
     assert focused(opened) == "clip-list"
     press("ArrowDown")
@@ -314,7 +314,7 @@ def test_keyboard_alone(open_page):
     assert focused(opened) == "clip-list"
     opened.page.focus("#clip-search")
     press("Escape")
-    assert listed(opened).startswith("1,440 of ") and focused(opened) == "clip-list"
+    assert listed(opened).startswith("2,880 of ") and focused(opened) == "clip-list"
 
 
 def focused(opened):
@@ -325,7 +325,7 @@ def test_numbers_are_traced_by_keyboard(open_page):
     opened = open_page(3)
     opened.page.focus('#board td[data-trace][tabindex="0"]')
     shown = opened.page.inner_text("#trace")
-    assert "95%" in shown and "n 1,440 in 72 sessions" in shown and "harness score" in shown
+    assert "95%" in shown and "n 2,880 in 144 sessions" in shown and "harness score" in shown
     opened.page.keyboard.press("ArrowRight")
     assert opened.page.inner_text("#trace") != shown and "OCA" in opened.page.inner_text("#trace")
     opened.page.keyboard.press("ArrowDown")
@@ -361,7 +361,7 @@ def test_the_matrix_by_keyboard(open_page):
     for key in ("ArrowRight", "ArrowDown", "ArrowRight"):
         opened.page.keyboard.press(key)
     text = opened.page.inner_text("#matrix-readout")
-    assert "(3 of 1,440)" in text
+    assert "(3 of 2,880)" in text
     clip = text.split("clip ")[1].split(" ")[0]
     opened.page.keyboard.press("Enter")
     assert opened.page.inner_text("#clip-detail h3") == clip

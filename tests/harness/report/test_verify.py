@@ -224,8 +224,8 @@ def test_a_baseline_outside_of_the_submissions_is_not_read(made, tmp_path):
 
 def test_a_world_of_another_size_is_not_built(made, tmp_path):
     """A page could name a world a hundred thousand times as large, which would take days to make."""
-    page = repack(text_of(made), set_at("recipe", "world", value="warehouse-v1-x99999"))
-    assert check(page, made, tmp_path) == "the page holds 60 clips, warehouse-v1-x99999 / test has 143,998,560"
+    page = repack(text_of(made), set_at("recipe", "world", value="warehouse-v2-x99999"))
+    assert check(page, made, tmp_path) == "the page holds 60 clips, warehouse-v2-x99999 / test has 287,997,120"
 
 
 def test_a_command_that_does_more_than_score_is_a_difference(made, tmp_path):

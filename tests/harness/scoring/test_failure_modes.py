@@ -141,7 +141,7 @@ SCRIPT = [
 @pytest.fixture(scope="module")
 def scripted():
     """Return (off script, right line, usual successor of the operation) of each validation clip."""
-    with open_truth("warehouse-v1", "validation") as truth:
+    with open_truth("warehouse-v2", "validation") as truth:
         rows = truth.connection.execute("""SELECT clip_id, dominant_operation, start_frame, end_frame, next_operation,
             off_script FROM truth.clips ORDER BY clip_id""").fetchall()
         names = truth.operations

@@ -199,7 +199,7 @@ def truth_of(home):
     return cache(lambda world, split: oracle_truth(world, split, home))
 
 
-SYNTHETIC = ("warehouse-v1", "validation")
+SYNTHETIC = ("warehouse-v2", "validation")
 ALL_RULES = "inclusive-ends,drop-missing,drop-degenerate,one-frame-degenerate"
 CASES = [
     ("standard", ("plain", "test"), {}, "everything at once"),

@@ -70,7 +70,7 @@ def plain(folder):
 
 @pytest.fixture(scope="module")
 def synthetic(folder):
-    return Bench(folder, "warehouse-v1", "validation")
+    return Bench(folder, "warehouse-v2", "validation")
 
 
 def values(record):
@@ -262,8 +262,8 @@ def test_model_only_counts_fallback_answers_as_wrong(plain):
 def test_a_reference_scores_what_the_record_calls_floor_prior_and_ceiling(synthetic, folder):
     def scored(name):
         path = folder / f"{name}.jsonl"
-        harness.write_baseline(name, path, world="warehouse-v1", split="validation", home=folder)
-        return harness.score(path, world="warehouse-v1", split="validation", home=folder).record["metrics"]
+        harness.write_baseline(name, path, world="warehouse-v2", split="validation", home=folder)
+        return harness.score(path, world="warehouse-v2", split="validation", home=folder).record["metrics"]
 
     constant, prior, oracle_answers = (scored(name) for name in ("constant", "transition-prior", "oracle"))
     for name in HEADLINE:
@@ -306,7 +306,7 @@ SCORE = """
 import functools, sys, duckdb, harness
 threads, file, home, output = sys.argv[1:]
 duckdb.connect = functools.partial(duckdb.connect, config={"threads": int(threads)})
-harness.score(file, world="warehouse-v1", split="validation", home=home).write(output)
+harness.score(file, world="warehouse-v2", split="validation", home=home).write(output)
 """
 
 
@@ -393,4 +393,4 @@ def test_the_signature_pins_what_the_numbers_depend_on(plain, folder, tmp_path):
 
 def test_a_public_world_says_so_in_the_signature(plain, synthetic):
     said = {bench.world: "truth is public" in bench.score(bench.perfect()).signature for bench in (plain, synthetic)}
-    assert said == {"plain": False, "warehouse-v1": True}
+    assert said == {"plain": False, "warehouse-v2": True}

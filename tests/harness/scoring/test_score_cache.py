@@ -325,5 +325,5 @@ def test_read_only_folder(place, tmp_path):
 
 def test_a_home_that_cannot_be_made(place):
     _, file = place
-    done = hand.harness_command("score", file(1), "--world", "warehouse-v1", home="/proc/nowhere")
+    done = hand.harness_command("score", file(1), "--world", "warehouse-v2", home="/proc/nowhere")
     assert done.returncode == 2 and done.stderr.startswith("harness: ") and "Traceback" not in done.stderr

@@ -141,7 +141,7 @@ def test_a_missing_list_says_where_it_belongs(home, listed):
 
 
 def test_as_is_for_sealed_splits(tmp_path):
-    with pytest.raises(UsageError, match="warehouse-v1 is none"):
+    with pytest.raises(UsageError, match="warehouse-v2 is none"):
         harness.score(hand.write(tmp_path / "x.jsonl", []), entrant="alice", lenient=True)
 
 

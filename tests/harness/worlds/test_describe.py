@@ -12,31 +12,31 @@ from reference.truth.store import open_truth
 
 @pytest.fixture(scope="module")
 def info() -> dict:
-    return describe.describe("warehouse-v1", "test")
+    return describe.describe("warehouse-v2", "test")
 
 
 def test_figures_of_the_default_world(info):
     """The bounds inside which anticipation can be measured on this split."""
     hidden, everywhere = info["metrics"]["aa1_hidden"], info["metrics"]["aa1"]
-    assert 0.40 <= hidden["prior"] <= 0.65
-    assert hidden["prior"] + 0.15 <= hidden["ceiling"] < 0.95
-    assert 0.45 <= everywhere["prior"] <= 0.65
+    assert 0.35 <= hidden["prior"] <= 0.45
+    assert hidden["prior"] + 0.40 <= hidden["ceiling"] < 0.95
+    assert 0.40 <= everywhere["prior"] <= 0.50
     assert info["metrics"]["oca"]["floor"] < 0.35
     assert info["metrics"]["tiou50"]["floor"] <= 0.75
     assert info["next_hidden"] >= 0.40
     assert 0.40 <= info["dense"] <= 0.50
     operations = {row["level"]: row["clips"] for row in info["distributions"]["operation"]}
     assert len(operations) == 9 and min(operations.values()) >= 0.02 * info["n"]
-    assert {row["sessions"] for row in info["distributions"]["domain"]} == {8}
+    assert {row["sessions"] for row in info["distributions"]["domain"]} == {16}
 
 
 @pytest.mark.parametrize("split", ["train", "test"])
 def test_dense_share_of_what_models_learn_and_are_judged_on(split):
-    assert 0.40 <= describe.describe("warehouse-v1", split)["dense"] <= 0.50
+    assert 0.40 <= describe.describe("warehouse-v2", split)["dense"] <= 0.50
 
 
 def test_figures_counted_from_the_clips(info):
-    clips = list(build_split(load_world("warehouse-v1"), "test"))
+    clips = list(build_split(load_world("warehouse-v2"), "test"))
     hidden = [clip for clip in clips if not clip.next_visible]
     assert info["n"] == len(clips)
     assert info["n_hidden"] == len(hidden)

@@ -38,6 +38,6 @@ def test_names_are_a_list_or_a_text_with_commas(tmp_path):
     """Both reach the check of the world's domains; a number does not."""
     for names in (["nowhere", " "], "nowhere,", ("nowhere",)):
         with pytest.raises(RenderError, match="has no domain 'nowhere'"):
-            render("warehouse-v1", tmp_path / "out", domains=names)
+            render("warehouse-v2", tmp_path / "out", domains=names)
     with pytest.raises(UsageError, match="domains: expected names"):
-        render("warehouse-v1", tmp_path / "out", domains=[1])
+        render("warehouse-v2", tmp_path / "out", domains=[1])

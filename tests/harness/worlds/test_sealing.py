@@ -379,7 +379,7 @@ def test_a_damaged_registration_hides_no_other_world(organiser, tmp_path):
     assert (
         "remove it and seal bad again" in notes["bad"]
         and "import worse again" in notes["worse"]
-        and notes["warehouse-v1"] == ""
+        and notes["warehouse-v2"] == ""
     )
 
 

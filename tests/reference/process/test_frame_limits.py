@@ -11,7 +11,7 @@ from reference.process.split import session_states
 from reference.process.world import load_world
 from reference.task import CLIP_FRAMES, DEFAULT_INDICES, Segment
 
-WORLD = load_world("warehouse-v1")
+WORLD = load_world("warehouse-v2")
 EVERY = range(CLIP_FRAMES)
 
 RECONSTRUCTED = [

@@ -12,8 +12,8 @@ from reference.process.world import load_world
 from reference.task import OPERATIONS
 from tests.support.process_oracle import Process, usual
 
-WORLD = load_world("warehouse-v1")
-PROCESS = Process.of("warehouse-v1")
+WORLD = load_world("warehouse-v2")
+PROCESS = Process.of("warehouse-v2")
 
 
 @pytest.fixture(scope="module")

@@ -58,6 +58,6 @@ def test_the_sentence():
     request = Request(split="train")
     said = announcement(request, 2, Estimate(5760, 46080, 2_040_000_000, 340.0, 9), 91_300_000_000)
     assert said.startswith(
-        "warehouse-v1 / train: 5,760 clips as frames, 46,080 pictures of 336 x 336: about 2.0 GB and "
+        "warehouse-v2 / train: 5,760 clips as frames, 46,080 pictures of 336 x 336: about 2.0 GB and "
     )
     assert said.endswith(" with 2 workers, judged by 9 of the clips; 91.3 GB are free there")

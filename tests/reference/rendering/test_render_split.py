@@ -51,7 +51,7 @@ def paint(world, state, seed, indices, size, paint_out=()) -> np.ndarray:
     for frame, index in zip(frames, indices, strict=True):
         at = index * (size - size // 4) // 124
         frame[at : at + size // 4, at : at + size // 4] = (220, 60, 30)
-        frame[: size // 8] = 255 if state.domain == "noise" else 0
+        frame[: size // 8] = 255 if state.domain == "lens" else 0
     return frames
 
 
@@ -74,8 +74,8 @@ def tree(folder: Path) -> dict[str, str]:
 
 @pytest.fixture(scope="module")
 def test_clips() -> list:
-    world = load_world("warehouse-v1")
-    return [clip for index in range(72) for clip, _ in session_states(world, "test", index)]
+    world = load_world("warehouse-v2")
+    return [clip for index in range(144) for clip, _ in session_states(world, "test", index)]
 
 
 @pytest.mark.parametrize("form", FORMS)
@@ -96,7 +96,7 @@ def test_the_lists_of_a_test_split(test_clips, tmp_path, form):
 @pytest.mark.parametrize("form", FORMS)
 def test_train_comes_with_its_truth_by_session(tmp_path, form):
     render(small(form=form, split="train", limit=45), tmp_path / "out", draw=paint)
-    world = load_world("warehouse-v1")
+    world = load_world("warehouse-v2")
     expected = [clip for index in range(3) for clip, _ in session_states(world, "train", index)][:45]
     listed, truth = rows(tmp_path / "out"), rows(tmp_path / "out", "truth.jsonl")
     ids = [clip.clip_id for clip in expected]
@@ -110,7 +110,7 @@ def test_train_comes_with_its_truth_by_session(tmp_path, form):
 
 def test_frames_are_the_pictures_that_were_drawn(tmp_path):
     render(small(limit=2, frames=3), tmp_path / "out", draw=paint)
-    source = Scenes(load_world("warehouse-v1"), "test", draw=paint)
+    source = Scenes(load_world("warehouse-v2"), "test", draw=paint)
     jobs = {job.clip_id: job for job in source.jobs()}
     for row in rows(tmp_path / "out"):
         assert row["frames"] == [f"frames/{row['clip_id']}/{index:03d}.jpg" for index in (0, 62, 124)]
@@ -198,9 +198,9 @@ def test_damaged_files_are_made_again(tmp_path, form, pattern, again):
 
 
 def test_domains_are_a_filter(test_clips, tmp_path):
-    render(small(domains=("noise", "camera"), limit=None, frames=1, size=16), tmp_path / "out", draw=paint)
-    expected = {clip.clip_id for clip in test_clips if clip.domain in ("noise", "camera")}
-    assert {row["clip_id"] for row in rows(tmp_path / "out")} == expected and len(expected) == 16 * 20
+    render(small(domains=("lens", "glare"), limit=None, frames=1, size=16), tmp_path / "out", draw=paint)
+    expected = {clip.clip_id for clip in test_clips if clip.domain in ("lens", "glare")}
+    assert {row["clip_id"] for row in rows(tmp_path / "out")} == expected and len(expected) == 32 * 20
 
 
 def test_as_domain_draws_the_same_clips_elsewhere_and_marks_them(tmp_path):
@@ -210,11 +210,13 @@ def test_as_domain_draws_the_same_clips_elsewhere_and_marks_them(tmp_path):
         seen.append((state, paint_out))
         return paint(world, state, seed, indices, size)
 
-    render(small(as_domain="noise", paint_out=("slip",), domains=("occlusion",)), tmp_path / "out", draw=watch)
+    render(small(as_domain="lens", paint_out=("slip",), domains=("occlusion",)), tmp_path / "out", draw=watch)
     listed = rows(tmp_path / "out")
-    assert {(row["as_domain"], tuple(row["paint_out"])) for row in listed} == {("noise", ("slip",))}
-    assert {(state.domain, state.occluded, surfaces) for state, surfaces in seen} == {("noise", (), ("slip",))}
-    assert all(None not in order for state, _ in seen for order in state.orders), "what an occluder hid is there"
+    assert {(row["as_domain"], tuple(row["paint_out"])) for row in listed} == {("lens", ("slip",))}
+    assert {(state.domain, state.occluded, surfaces) for state, surfaces in seen} == {("lens", (), ("slip",))}
+    items = [place for place, sign in enumerate(load_world("warehouse-v2").attributes) if sign.shown_by == "items"]
+    known = [state.orders[run.order][place] for state, _ in seen for run in state.runs for place in items]
+    assert known and None not in known, "what an occluder hid is there"
     render(small(domains=("occlusion",)), tmp_path / "own", draw=paint)
     assert [row["clip_id"] for row in rows(tmp_path / "own")] == [row["clip_id"] for row in listed]
     assert json.loads((tmp_path / "out" / "render.json").read_text())["scored"] is False
@@ -250,14 +252,14 @@ REFUSED = [
     ({"form": "film"}, "no form 'film'; there are frames, video, shards"),
     ({"sampler": "best"}, "no sampler 'best'"),
     ({"image": "png"}, "no image 'png'; there are jpg, webp"),
-    ({"domains": ("fog",)}, "world warehouse-v1 has no domain 'fog'; it has clean, "),
-    ({"as_domain": "fog"}, "world warehouse-v1 has no domain 'fog'"),
+    ({"domains": ("fog",)}, "world warehouse-v2 has no domain 'fog'; it has clean, "),
+    ({"as_domain": "fog"}, "world warehouse-v2 has no domain 'fog'"),
     ({"paint_out": ("table", "worker")}, "'worker' cannot be painted out; slip, items, table can"),
-    ({"split": "exam"}, "world warehouse-v1 has no split 'exam'"),
-    ({"split": "train", "domains": ("noise",)}, "split train has no session in noise"),
-    ({"world": "nowhere"}, "no world 'nowhere'; there are canonical-v1, warehouse-v1, warehouse-v2, or give the path"),
+    ({"split": "exam"}, "world warehouse-v2 has no split 'exam'"),
+    ({"split": "train", "domains": ("lens",)}, "split train has no session in lens"),
+    ({"world": "nowhere"}, "no world 'nowhere'; there are canonical-v1, warehouse-v2, or give the path"),
     ({"video": "x.mp4"}, "a video needs its start"),
-    ({"video": "x.mp4", "video_start_ms": 5}, "world warehouse-v1 draws its own pictures"),
+    ({"video": "x.mp4", "video_start_ms": 5}, "world warehouse-v2 draws its own pictures"),
     ({"video": "x.mp4", "video_start_ms": 5, "domains": ("clean",)}, "a recording has no domains"),
 ]
 
@@ -271,7 +273,7 @@ def test_refused_requests_leave_no_folder(tmp_path, changes, message):
 
 def test_refused_folders(tmp_path):
     with pytest.raises(RenderError, match=r"test: is named after a split"):
-        render(small(as_domain="noise"), tmp_path / "test", draw=paint)
+        render(small(as_domain="lens"), tmp_path / "test", draw=paint)
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "thesis.txt").write_text("precious")
     with pytest.raises(RenderError, match="mine: is not empty and holds no rendering"):
@@ -295,7 +297,7 @@ def test_nothing_of_this_machine_is_in_the_files(tmp_path):
 def test_a_world_with_a_secret_key(tmp_path):
     """Sealed splits: other clips, other ids, and nothing of the key in what is published."""
     secret = bytes(range(32))
-    world = replace(load_world("warehouse-v1"), key=secret)
+    world = replace(load_world("warehouse-v2"), key=secret)
     render(small(), tmp_path / "out", source=Scenes(world, "test", draw=paint))
     render(small(), tmp_path / "public", draw=paint)
     sealed, public = ({row["clip_id"] for row in rows(tmp_path / name)} for name in ("out", "public"))
@@ -315,7 +317,7 @@ def test_a_rendered_truth_is_the_exported_one(tmp_path):
     """A script that reads the one reads the other: equal keys and values, clip by clip, in files and in shards."""
     from harness.worlds import describe
 
-    describe.export("warehouse-v1", "validation", tmp_path / "export.jsonl")
+    describe.export("warehouse-v2", "validation", tmp_path / "export.jsonl")
     exported = {row["clip_id"]: row for row in rows(tmp_path, "export.jsonl")}
     for form in ("frames", "shards"):
         render(small(form=form, split="validation", limit=25), tmp_path / form, draw=paint)

@@ -14,7 +14,7 @@ from reference.training.hard_negatives import hard_negatives, until_segment_ends
 
 @pytest.fixture(scope="module")
 def world():
-    return load_world("warehouse-v1")
+    return load_world("warehouse-v2")
 
 
 @pytest.fixture(scope="module")

@@ -65,7 +65,7 @@ def test_a_name_is_resolved_to_all_that_is_asked_of_it(name, kind, scale, sealed
 
 
 def test_names_and_unknown_names(here):
-    assert names(here) == ["canonical-v1", "warehouse-v1", "warehouse-v2", "mine", "secret"]
+    assert names(here) == ["canonical-v1", "warehouse-v2", "mine", "secret"]
     with pytest.raises(WorldError, match=r"no world 'nowhere'; there are canonical-v1, .*; imported: mine"):
         locate("nowhere", here)
     for name in ("canonical-v1-x0", "-x2", "canonical-v1-x2-x2"):

@@ -48,10 +48,10 @@ def written(path: Path, *rows: dict) -> Path:
 def test_round_trip(extension, home, tmp_path):
     """All that does not need a process comes back: same rows, same order, in every format."""
     path = tmp_path / f"validation.{extension}"
-    assert describe.export("warehouse-v1", "validation", path) == 480
+    assert describe.export("warehouse-v2", "validation", path) == 480
     made = import_world([path], home, name=f"round-{extension}")
     assert (made.clips, made.sessions) == (480, 24)
-    with open_truth("warehouse-v1", "validation") as before, open_truth(made.name) as after:
+    with open_truth("warehouse-v2", "validation") as before, open_truth(made.name) as after:
         assert before.connection.execute(KEPT).fetchall() == after.connection.execute(KEPT).fetchall()
         assert after.connection.execute(
             "SELECT count(ceiling_ppm), count(oracle_next) FROM truth.clips"
@@ -61,10 +61,10 @@ def test_round_trip(extension, home, tmp_path):
 
 def test_json_lines_have_the_shape_of_a_prediction_and_of_a_rendering(tmp_path):
     """One shape of truth: a rendering's truth.jsonl and the export say the same of a clip, with the same keys."""
-    path, world = tmp_path / "train.jsonl", load_world("warehouse-v1")
-    describe.export("warehouse-v1", "validation", path)
+    path, world = tmp_path / "train.jsonl", load_world("warehouse-v2")
+    describe.export("warehouse-v2", "validation", path)
     exported = [json.loads(line) for line in path.read_text().splitlines()]
-    content = locate("warehouse-v1").content("validation")
+    content = locate("warehouse-v2").content("validation")
     fit = fit_of(content)
     expected = [truth_row(clip, fit(clip), content.operations) for clip in build_split(world, "validation")]
     assert exported == expected
@@ -111,7 +111,7 @@ def test_segments_are_read_in_both_shapes(segment, message, why, tmp_path):
 
 def test_parquet_with_an_object_for_the_segment(tmp_path):
     path, home = tmp_path / "x.parquet", tmp_path / "home"
-    describe.export("warehouse-v1", "validation", tmp_path / "x.jsonl")
+    describe.export("warehouse-v2", "validation", tmp_path / "x.jsonl")
     with duckdb.connect() as connection:
         source, target = tmp_path / "x.jsonl", path
         connection.execute(f"COPY (SELECT * FROM read_json('{source}')) TO '{target}' (FORMAT parquet)")
@@ -120,7 +120,7 @@ def test_parquet_with_an_object_for_the_segment(tmp_path):
 
 def test_export_again_is_the_same_file(home, tmp_path):
     first, second = tmp_path / "first.jsonl", tmp_path / "second.jsonl"
-    describe.export("warehouse-v1", "validation", first)
+    describe.export("warehouse-v2", "validation", first)
     import_world([first], home, name="again")
     describe.export("again", "test", second, include_test=True)
     lost = ("domain_seen", "randomised", "off_script", "ceiling", "oracle_next", "prior_next", "look")
@@ -135,14 +135,14 @@ def test_export_again_is_the_same_file(home, tmp_path):
 def test_test_truth_leaves_only_when_asked(tmp_path):
     from harness.errors import UsageError
 
-    assert describe.export_ids("warehouse-v1", "test", tmp_path / "ids.jsonl") == 1440
+    assert describe.export_ids("warehouse-v2", "test", tmp_path / "ids.jsonl") == 2880
     rows = [json.loads(line) for line in (tmp_path / "ids.jsonl").read_text().splitlines()]
-    assert len({row["clip_id"] for row in rows}) == 1440 and all(set(row) == {"clip_id"} for row in rows)
+    assert len({row["clip_id"] for row in rows}) == 2880 and all(set(row) == {"clip_id"} for row in rows)
     assert rows == sorted(rows, key=lambda row: row["clip_id"]), "an order that says nothing of sessions"
     with pytest.raises(UsageError, match="--include-test"):
-        describe.export("warehouse-v1", "test", tmp_path / "t.jsonl")
+        describe.export("warehouse-v2", "test", tmp_path / "t.jsonl")
     with pytest.raises(UsageError, match="--include-test"):
-        describe.export("warehouse-v1", "test-large", tmp_path / "t.jsonl")
+        describe.export("warehouse-v2", "test-large", tmp_path / "t.jsonl")
 
 
 def test_export_by_extension(tmp_path):
@@ -631,8 +631,8 @@ def test_parquet_columns_of_other_types_are_named(columns, message, why, tmp_pat
 
 
 NAMES = [
-    ("shipped", "warehouse-v1", "no shipped name"),
-    ("a scaled world", "warehouse-v1-x2", "no shipped name, also with -xN behind it"),
+    ("shipped", "warehouse-v2", "no shipped name"),
+    ("a scaled world", "warehouse-v2-x2", "no shipped name, also with -xN behind it"),
     ("a scaled world of no scale", "canonical-v1-x07", "also with -xN behind it"),
     ("a way out", "../../x", "cannot name an imported world"),
     ("quotes", "a'; DROP TABLE clips", "cannot name an imported world"),
@@ -665,7 +665,7 @@ def test_replacing_is_asked_for(tmp_path):
     assert import_world([path], home, replace=True).clips == 2
     with open_truth("x", home=home) as truth:
         assert truth.n == 2
-    assert names(home) == ["canonical-v1", "warehouse-v1", "warehouse-v2", "x"]
+    assert names(home) == ["canonical-v1", "warehouse-v2", "x"]
 
 
 def test_kept_file_that_was_altered_is_refused(tmp_path):

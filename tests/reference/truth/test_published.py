@@ -137,8 +137,8 @@ def test_a_pipe_is_no_file(name, folder):
 
 def test_a_shipped_world_comes_before_a_folder_of_its_name(folder, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    folder.rename("warehouse-v1")
-    assert locate("warehouse-v1").kind == "synthetic" and locate(Path("./warehouse-v1").absolute()).kind == "published"
+    folder.rename("warehouse-v2")
+    assert locate("warehouse-v2").kind == "synthetic" and locate(Path("./warehouse-v2").absolute()).kind == "published"
 
 
 def test_what_else_could_have_been_named(tmp_path):

@@ -28,7 +28,7 @@ from reference.truth.store import open_truth
 SPLITS = ("train", "validation", "test", "test-large")
 
 
-@pytest.mark.parametrize("world", ["warehouse-v1", "canonical-v1"])
+@pytest.mark.parametrize("world", ["warehouse-v2", "canonical-v1"])
 def test_every_split_is_pinned_and_built_as_pinned(world, home):
     assert set(load_world(world).digests) == set(SPLITS)
     for split in SPLITS:
@@ -41,7 +41,7 @@ def test_every_split_is_pinned_and_built_as_pinned(world, home):
 def test_another_digest_than_the_pinned_one_is_refused(home, tmp_path):
     origin = locate("canonical-v1", home)
     changed = Origin(**{**origin.__dict__, "pinned": {"validation": "0" * 64}})
-    with pytest.raises(TruthError, match=r"world canonical-v1, split validation: .* digest 37de4cdc55976d6c"):
+    with pytest.raises(TruthError, match=r"world canonical-v1, split validation: .* digest 5d4b210123a9115d"):
         store.build_truth(changed, "validation", tmp_path / "x.duckdb", key=b"k" * 32)
     assert list(tmp_path.iterdir()) == [], "nothing half-made is left"
 
@@ -152,7 +152,7 @@ def test_another_users_database_is_refused(copy, tmp_path):
 
 ASKED = [
     ("another split", {"split": "test"}, "holds split validation, expected test"),
-    ("another world", {"world": "warehouse-v1"}, "holds world canonical-v1, expected warehouse-v1"),
+    ("another world", {"world": "warehouse-v2"}, "holds world canonical-v1, expected warehouse-v2"),
     ("no such split", {"split": "tset"}, "has no split 'tset'; it has train, validation, test, test-large"),
 ]
 
@@ -165,7 +165,7 @@ def test_not_what_was_asked_for(why, asked, message, copy):
 
 
 def test_unknown_world(home):
-    with pytest.raises(WorldError, match="no world 'warehouse-v9'; there are canonical-v1, warehouse-v1"):
+    with pytest.raises(WorldError, match="no world 'warehouse-v9'; there are canonical-v1, warehouse-v2"):
         open_truth("warehouse-v9")
 
 
@@ -377,4 +377,4 @@ def test_folders_in_which_no_database_can_be_kept_are_named(name, tmp_path):
         folder = tmp_path / name
         folder.mkdir(exist_ok=True)
         with pytest.raises(TruthError, match=r"choose another|HARNESS_HOME names another"):
-            open_truth("warehouse-v1", **{choice: folder})
+            open_truth("warehouse-v2", **{choice: folder})

@@ -62,7 +62,7 @@ def test_other_files_are_refused(tmp_path):
 
 
 def test_of_a_world():
-    found = labels_of_world("warehouse-v1")
+    found = labels_of_world("warehouse-v2")
     assert found.operations == OPERATIONS and found.meanings == MEANINGS
 
 
