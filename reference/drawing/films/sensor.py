@@ -9,8 +9,8 @@ from reference.drawing.films.film import Film, Pixels, draws
 from reference.randomness import session_seed
 
 _WORD = (1 << 64) - 1
-BLOTCH, ROW = 4, 2
-"""Side of a blotch of noise and height of its rows, in pixels. Finer grain makes files three times as large."""
+BLOTCHES, ROWS = 84, 168
+"""Blotches of noise along a side of a picture, and its uneven rows. Finer grain makes files three times as large."""
 
 
 def sensor(strength: int, seed: int, size: int) -> Film:
@@ -21,7 +21,8 @@ def sensor(strength: int, seed: int, size: int) -> Film:
 
 def noise(strength: int, seed: int, size: int) -> Film:
     """Return the film of a small sensor in the dark: blotches of wrong colour, rows brighter or darker than others."""
-    cells, rows = -(-size // BLOTCH), -(-size // ROW)
+    wide, high = max(1, size // BLOTCHES), max(1, size // ROWS)
+    cells, rows = -(-size // wide), -(-size // high)
     count = 3 * cells * cells + rows
 
     def develop(takes: Pixels, index: int) -> Pixels:
@@ -29,8 +30,8 @@ def noise(strength: int, seed: int, size: int) -> Film:
         grain = words.view(np.uint8)[: 2 * count].reshape(2, count).astype(np.int32)
         drawn = (grain[0] + grain[1] - 255) * strength // 1000  # the sum of two bytes: peaked at 0
         blotches = (drawn[rows:].reshape(cells, cells, 3) * 40 >> 8).astype(np.int16)
-        wrong = blotches.repeat(BLOTCH, 0).repeat(BLOTCH, 1)[:size, :size]
-        wrong += (drawn[:rows] * 40 >> 8).astype(np.int16).repeat(ROW)[:size, None, None]
+        wrong = blotches.repeat(wide, 0).repeat(wide, 1)[:size, :size]
+        wrong += (drawn[:rows] * 40 >> 8).astype(np.int16).repeat(high)[:size, None, None]
         wrong += takes[0]
         return np.clip(wrong, 0, 255).astype(np.uint8)
 
