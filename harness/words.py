@@ -98,8 +98,8 @@ TERMS = (
         "domain",
         "A domain is the condition under which a session is recorded: clean, light (another lamp), clutter (things lie "
         "about), occlusion (something stands in front), sensor (noise, motion blur or compression of the camera), "
-        "second-worker (somebody reaches into the scene), lens (a distorting lens), glare (light falls into the lens) or "
-        "stutter (frames are dropped and repeated).",
+        "second-worker (somebody reaches into the scene), lens (a distorting lens), glare (light falls into the lens) "
+        "or stutter (frames are dropped and repeated).",
         "A session has one domain. The last four occur in no training split and are called unseen.",
         on_page=True,
     ),

@@ -119,7 +119,7 @@ class Occluder:
 
 @dataclass(frozen=True)
 class Domain:
-    """Condition under which sessions are recorded: light, noise, camera, ..."""
+    """Condition under which sessions are recorded: clean, clutter, glare, ..."""
 
     name: str
     strength: int  # per mille of what the renderer can do

@@ -28,7 +28,7 @@ def test_what_is_given_away_is_found(splits):
 
 
 def test_the_place_of_a_window_is_no_leak():
-    train, test = (leaks.windows("warehouse-v2", split, sessions=count) for split, count in (("train", 96), ("test", 72)))
+    train, test = leaks.windows("warehouse-v2", "train", 96), leaks.windows("warehouse-v2", "test", 72)
     assert len(test.clips) > 400 and len(set(test.features[:, 0].tolist())) > 100
     assert not leaks.leaks(leaks.search(train, test, SHUFFLES, ITERATIONS)).any()
 

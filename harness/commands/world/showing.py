@@ -109,7 +109,7 @@ def card(world: str) -> None:
 
     \b
     Example:
-      harness world card warehouse-v2 > warehouse-v2.md
+      harness world card canonical-v1 > canonical-v1.md
     """
     from harness.worlds import data_card
 

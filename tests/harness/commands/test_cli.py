@@ -134,7 +134,7 @@ SMALLER = (
     ("--split test --scale 10", "--split validation --scale 2"),
     ("world render warehouse-v2", "world render warehouse-v2 --limit 2 --size 32"),
     ("world seal warehouse-v2", f"world seal tiny.toml --name {SEALED} --size 32 --workers 1"),
-    (" > warehouse-v2.md", ""),
+    (" > canonical-v1.md", ""),
 )
 """What an example is cut down to, and the shell's part of it. Large worlds are left to their own tests."""
 

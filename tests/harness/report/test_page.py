@@ -288,7 +288,7 @@ def test_every_slice_filters_as_many_clips_as_it_says(open_page):
 def test_only_what_is_seen_is_drawn(open_page):
     opened = open_page(10)
     opened.page.locator("#clip-list").evaluate("one => one.scrollTop = one.scrollHeight")
-    opened.page.wait_for_selector('.clip[data-at="1439"]')
+    opened.page.wait_for_selector('.clip[data-at="2879"]')
     assert opened.page.locator(".clip").count() < 30
 
 

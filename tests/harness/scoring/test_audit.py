@@ -199,8 +199,8 @@ BASELINES = [
 
 @pytest.mark.parametrize(("name", "expected"), BASELINES, ids=[case[0] for case in BASELINES])
 def test_whole_submissions(name, expected, tmp_path):
-    """transition-prior answers one segment of the training split everywhere, so that shows too; what constant answers as
-    next operation is the usual successor of the operation that it answers.
+    """transition-prior answers one segment of the training split everywhere, so that shows too. The next operation
+    that constant answers is the usual successor of the operation that it answers.
     """
     path = tmp_path / "answers.jsonl"
     write_baseline(name, path, split="validation")
