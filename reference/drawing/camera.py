@@ -66,11 +66,11 @@ class Stand(NamedTuple):
 
 _SIDES = 7.0
 _STANDS = {
-    "worker": Stand(36, 88.0, 10.0, 0.85),
-    "overhead": Stand(24, 72.0, 46.0, 0.5),
-    "far": Stand(16, 96.0, 8.0, 0.5),
-    "left": Stand(12, 88.0, 6.0, 0.6),
-    "right": Stand(12, 88.0, 6.0, 0.6),
+    "worker": Stand(80, 88.0, 10.0, 0.85),
+    "overhead": Stand(8, 72.0, 46.0, 0.5),
+    "far": Stand(4, 96.0, 8.0, 0.5),
+    "left": Stand(4, 88.0, 6.0, 0.6),
+    "right": Stand(4, 88.0, 6.0, 0.6),
 }
 
 
@@ -105,14 +105,14 @@ def draw_camera(draw: NextRandom) -> Camera:
     side = weighted([(name, stand.weight) for name, stand in _STANDS.items()], draw())
     across, along, high, far = draw() * 2 - 1, draw() * 2 - 1, draw(), draw()
     towards: Vector = {
-        "worker": (0.34 * across, -1.0, 1.15 + 0.75 * high),
-        "overhead": (0.05 * across, -0.22 - 0.08 * along, 1.0),
-        "far": (0.40 * across, 1.0, 1.0 + 0.5 * high),
-        "left": (-1.0, -0.25 + 0.35 * along, 1.0 + 0.5 * high),
-        "right": (1.0, -0.25 + 0.35 * along, 1.0 + 0.5 * high),
+        "worker": (0.10 * across, -1.0, 1.45 + 0.2 * high),
+        "overhead": (0.03 * across, -0.20 - 0.05 * along, 1.0),
+        "far": (0.20 * across, 1.0, 1.1 + 0.3 * high),
+        "left": (-1.0, -0.25 + 0.15 * along, 1.1 + 0.3 * high),
+        "right": (1.0, -0.25 + 0.15 * along, 1.1 + 0.3 * high),
     }[side]
-    camera = look_at(side, towards, 165.0 + 60.0 * far, draw() < 0.5)
-    return camera._replace(left=camera.left + 4.0 * (draw() * 2 - 1), top=camera.top + 3.0 * (draw() * 2 - 1))
+    camera = look_at(side, towards, 180.0 + 20.0 * far, draw() < 0.05)
+    return camera._replace(left=camera.left + 2.0 * (draw() * 2 - 1), top=camera.top + 2.0 * (draw() * 2 - 1))
 
 
 def weighted(choices: Iterable[tuple[str, int]], share: float) -> str:

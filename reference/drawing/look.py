@@ -10,7 +10,7 @@ import random
 from collections.abc import Callable, Sequence
 from typing import NamedTuple, TypeVar
 
-from reference.drawing.camera import Camera, draw_camera
+from reference.drawing.camera import Camera, draw_camera, weighted
 from reference.drawing.shapes import Colour, colour, darker, mix
 
 T = TypeVar("T")
@@ -19,24 +19,53 @@ NextRandom = Callable[[], float]
 _PAINTS = "b9483d d07a35 d9b13c 6f9450 3f8f86 4a78a8 6a5f9e a05a86 8a6a4c 5b646c 9aa3a6 2f3439"
 PAINTS = tuple(colour(f"#{text}") for text in _PAINTS.split())
 """Colours of goods, crates, tools, mugs and sleeves alike."""
+_CLOTH = colour("#6f7478")  # all work clothes have something of it
 PAPERS = tuple(map(colour, ("#c19a68", "#ad8556", "#ece6d8", "#dcd5c4", "#b4aea2", "#cdb48c", "#9fb0b8", "#d8c0b4")))
 """Colours of cartons, wrapping paper, void fill and slips alike."""
 TAPES = tuple(map(colour, ("#a5723f", "#c59a62", "#efe9da", "#d8d2c2", "#8c6a45")))
-BENCHES = tuple(map(colour, ("#d8bd93", "#c4a57a", "#b7bbbd", "#9fa6aa", "#e4e0d6", "#a98b6a", "#8f9a94", "#cfc6b4")))
-FLOORS = tuple(map(colour, ("#8d9193", "#a39c90", "#77808a", "#b0aba2", "#6d726f", "#9a8f86")))
+BENCHES = tuple(map(colour, ("#d8bd93", "#cdb088", "#c3c6c7", "#b9bfc1", "#d9d5ca", "#c2a67f", "#b3bbb4", "#cfc6b4")))
+FLOORS = tuple(map(colour, ("#8d9193", "#a39c90", "#868d95", "#a5a198", "#858a87", "#9a8f86")))
 SKINS = tuple(map(colour, ("#f0c8a8", "#e0ac82", "#c98d63", "#a8714b", "#7d4f35", "#593725")))
 HAIRS = tuple(map(colour, ("#2a211c", "#4a3424", "#7a5636", "#b08a56", "#8f8d8a", "#1c1a1a", "#6d3a22")))
 GLOVES = tuple(map(colour, ("#3c4248", "#d9d5cb", "#5f7f97", "#c98a3c", "#7d8f62")))
 
-SIDE_PLACES = ((-50.0, 15.0), (-50.0, 47.0), (50.0, 15.0), (50.0, 47.0))
-BIG_THINGS = ("crate", "roll", "fill", "items")
-SMALL_PLACES = ((-31.0, 63.0), (31.0, 63.0), (-26.0, 4.0), (26.0, 4.0), (-55.0, 31.0))
+_CORNERS = ((-50.0, 15.0), (-50.0, 47.0), (50.0, 15.0), (50.0, 47.0))
+_GAPS = ((-31.0, 63.0), (31.0, 63.0), (-26.0, 4.0), (26.0, 4.0), (-55.0, 31.0))
 SMALL_THINGS = ("printer", "tape gun", "scanner", "clipboard", "mug")
-BOARDS = (
-    ("slips", "screen", "cards"),
-    ("slips", "cards", "screen"),
-    ("cards", "screen", "slips"),
-    ("screen", "cards", "slips"),
+
+
+class Station(NamedTuple):
+    """Way in which a bench is set out: what stands at its corners, what in the gaps, and the boards at its edge."""
+
+    weight: int
+    corners: tuple[str, ...]
+    gaps: tuple[str, ...]
+    boards: tuple[str, ...]
+
+    def places(self) -> dict[str, tuple[float, float]]:
+        """Return the place of each thing."""
+        return dict(zip(self.corners + self.gaps, _CORNERS + _GAPS, strict=True))
+
+
+STATIONS = (
+    Station(
+        60,
+        ("items", "roll", "crate", "fill"),
+        ("printer", "tape gun", "scanner", "clipboard", "mug"),
+        ("slips", "screen", "cards"),
+    ),
+    Station(
+        25,
+        ("items", "fill", "crate", "roll"),
+        ("tape gun", "printer", "mug", "scanner", "clipboard"),
+        ("cards", "screen", "slips"),
+    ),
+    Station(
+        15,
+        ("roll", "items", "fill", "crate"),
+        ("printer", "mug", "clipboard", "tape gun", "scanner"),
+        ("screen", "cards", "slips"),
+    ),
 )
 
 
@@ -81,17 +110,16 @@ def draw_look(seed: int) -> SessionLook:
     camera = draw_camera(draw)
     person = Person(
         skin=pick(SKINS, draw()),
-        sleeve=_tone(pick(PAINTS, draw()), draw),
+        sleeve=mix(_tone(pick(PAINTS, draw()), draw), _CLOTH, 600),
         apron=_tone(pick(PAINTS, draw()), draw),
         hair=pick(HAIRS, draw()),
         glove=pick(GLOVES, draw()) if draw() < 0.35 else None,
         build=0.9 + 0.22 * draw(),
-        main=-1.0 if draw() < 0.25 else 1.0,
+        main=-1.0 if draw() < 0.15 else 1.0,
         bare=0.25 + 0.35 * draw(),
     )
     papers = shuffled(PAPERS, draw)  # two kinds of paper lie on a bench, never of one colour
-    places = dict(zip(BIG_THINGS, shuffled(SIDE_PLACES, draw), strict=True))
-    places |= dict(zip(SMALL_THINGS, shuffled(SMALL_PLACES, draw), strict=True))
+    station = STATIONS[int(weighted([(str(number), each.weight) for number, each in enumerate(STATIONS)], draw()))]
     return SessionLook(
         camera=camera,
         person=person,
@@ -106,8 +134,8 @@ def draw_look(seed: int) -> SessionLook:
         crate=_tone(pick(PAINTS, draw()), draw),
         tools={name: _tone(pick(PAINTS, draw()), draw) for name in SMALL_THINGS},
         ink=darker(pick(PAINTS, draw()), 450),
-        places=places,
-        boards=pick(BOARDS, draw()),
+        places=station.places(),
+        boards=station.boards,
         box=(36.0 + 10.0 * draw(), 26.0 + 8.0 * draw(), 18.0 + 8.0 * draw()),
         turn=0.11 * (draw() * 2 - 1),
     )

@@ -37,7 +37,7 @@ PARTIAL = ".partial"
 SIDES = 16, 2048
 """Least and greatest side of a rendered picture, in pixels; no greater one is decoded."""
 IMAGES: dict[str, dict[str, Any]] = {
-    "jpg": {"format": "JPEG", "quality": 90, "subsampling": "4:4:4"},  # marks differ by colour, down to 84 x 84
+    "jpg": {"format": "JPEG", "quality": 90, "subsampling": "4:2:0"},
     "webp": {"format": "WEBP", "quality": 80, "method": 4},
 }
 

@@ -9,7 +9,7 @@ from reference.drawing.films.film import Film, Pixels, draws
 from reference.randomness import session_seed
 
 _WORD = (1 << 64) - 1
-BLOTCHES, ROWS = 84, 168
+BLOTCHES, ROWS = 42, 84
 """Blotches of noise along a side of a picture, and its uneven rows. Finer grain makes files three times as large."""
 
 
@@ -29,9 +29,9 @@ def noise(strength: int, seed: int, size: int) -> Film:
         words = np.random.Philox(key=(seed & _WORD) ^ index).random_raw((2 * count + 7) // 8)
         grain = words.view(np.uint8)[: 2 * count].reshape(2, count).astype(np.int32)
         drawn = (grain[0] + grain[1] - 255) * strength // 1000  # the sum of two bytes: peaked at 0
-        blotches = (drawn[rows:].reshape(cells, cells, 3) * 40 >> 8).astype(np.int16)
+        blotches = (drawn[rows:].reshape(cells, cells, 3) * 30 >> 8).astype(np.int16)
         wrong = blotches.repeat(wide, 0).repeat(wide, 1)[:size, :size]
-        wrong += (drawn[:rows] * 40 >> 8).astype(np.int16).repeat(high)[:size, None, None]
+        wrong += (drawn[:rows] * 30 >> 8).astype(np.int16).repeat(high)[:size, None, None]
         wrong += takes[0]
         return np.clip(wrong, 0, 255).astype(np.uint8)
 
@@ -41,10 +41,10 @@ def noise(strength: int, seed: int, size: int) -> Film:
 def motion_blur(strength: int, seed: int, size: int) -> Film:
     """Return the film of a long exposure with a shaking hand: four takes, moved along one line in eight steps."""
     draw = draws(seed)
-    reach = 16 * strength * size // (1000 * 336)
+    reach = 10 * strength * size // (1000 * 336)
     far, aside = int((0.6 + 0.4 * draw()) * reach), int((draw() * 2 - 1) * reach)
     across, down = (far, aside) if draw() < 0.5 else (aside, far)
-    exposures = tuple(300 * strength // 1000 * take // 3 for take in range(4))
+    exposures = tuple(240 * strength // 1000 * take // 3 for take in range(4))
 
     def develop(takes: Pixels, index: int) -> Pixels:
         total = np.zeros(takes.shape[1:], np.uint16)
@@ -76,7 +76,7 @@ _Plane = NDArray[np.int16]
 def compression(strength: int, seed: int, size: int) -> Film:
     """Return the film of a codec: 8 x 8 blocks of luma and halved chroma, coarse after a Walsh-Hadamard transform."""
     full = -(-size // 16) * 16
-    bits = _bits(1100 * strength // 1000)
+    bits = _bits(420 * strength // 1000)
 
     def develop(takes: Pixels, index: int) -> Pixels:
         picture = np.pad(takes[0], ((0, full - size), (0, full - size), (0, 0)), "edge") if full > size else takes[0]
