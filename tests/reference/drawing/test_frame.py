@@ -31,6 +31,7 @@ pytest.importorskip("thorvg_python", reason="pictures need the `video` extra")
 
 from reference.drawing.contact_sheet import contact_sheet
 from reference.drawing.frame import _painter, render_frames
+from reference.drawing.reading_sheet import frames_to_read, reading_sheets
 from reference.drawing.scene import Scene, session_look
 from reference.drawing.scenery.marks import sign
 from reference.drawing.shapes import Path
@@ -287,6 +288,19 @@ def test_contact_sheet():
     )
     assert (np.asarray(sheet)[6:90, 96:180] == frames[0]).all()
     assert (np.asarray(sheet)[:90] == np.asarray(blind)[:90]).all() and sheet.tobytes() != blind.tobytes()
+
+
+def test_reading_sheets_hold_every_window():
+    """16 frames in order, first and last among them, and a frame of each window."""
+    for clip, state in itertools.islice(session_states(WORLD, "test", 1), 6):
+        chosen = frames_to_read(state)
+        assert len(set(chosen)) == 16 and chosen == sorted(chosen) and chosen[-1] <= 124
+        for window in state.windows:
+            assert any(window.start_frame <= index < window.end_frame for index in chosen)
+    one, other = reading_sheets(WORLD, clip, state, 84)
+    assert one.size == other.size == (4 * 88, 2 * (84 + 14 + 4))
+    frame = render_frames(WORLD, state, render_seed(WORLD.key, clip.session, clip.clip_index), chosen[8:9], 84)[0]
+    assert (np.asarray(other)[14 : 14 + 84, :84] == frame).all()
 
 
 if __name__ == "__main__":
