@@ -17,7 +17,7 @@ NextRandom = Callable[[], float]
 
 NEAR = 20.0  # nothing is drawn closer to the eye than this, in cm
 AIM: Vector = (0.0, 31.0, 6.0)  # the middle of the work
-FRAMED: tuple[Vector, ...] = tuple((x, y, 0.0) for x in (-67.0, 67.0) for y in (-5.0, 72.0))
+FRAMED: tuple[Vector, ...] = tuple((x, y, 0.0) for x in (-61.0, 61.0) for y in (-5.0, 72.0))
 """Corners of what every picture shows: the bench with its edges."""
 
 
@@ -66,11 +66,11 @@ class Stand(NamedTuple):
 
 _SIDES = 7.0
 _STANDS = {
-    "worker": Stand(80, 88.0, 10.0, 0.85),
-    "overhead": Stand(8, 72.0, 46.0, 0.5),
+    "worker": Stand(84, 88.0, 10.0, 0.85),
+    "overhead": Stand(6, 72.0, 46.0, 0.5),
     "far": Stand(4, 96.0, 8.0, 0.5),
-    "left": Stand(4, 88.0, 6.0, 0.6),
-    "right": Stand(4, 88.0, 6.0, 0.6),
+    "left": Stand(3, 88.0, 6.0, 0.6),
+    "right": Stand(3, 88.0, 6.0, 0.6),
 }
 
 
@@ -111,7 +111,7 @@ def draw_camera(draw: NextRandom) -> Camera:
         "left": (-1.0, -0.25 + 0.15 * along, 1.1 + 0.3 * high),
         "right": (1.0, -0.25 + 0.15 * along, 1.1 + 0.3 * high),
     }[side]
-    camera = look_at(side, towards, 180.0 + 20.0 * far, draw() < 0.05)
+    camera = look_at(side, towards, 180.0 + 20.0 * far, draw() < 0.03)
     return camera._replace(left=camera.left + 2.0 * (draw() * 2 - 1), top=camera.top + 2.0 * (draw() * 2 - 1))
 
 

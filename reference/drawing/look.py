@@ -19,11 +19,11 @@ NextRandom = Callable[[], float]
 _PAINTS = "b9483d d07a35 d9b13c 6f9450 3f8f86 4a78a8 6a5f9e a05a86 8a6a4c 5b646c 9aa3a6 2f3439"
 PAINTS = tuple(colour(f"#{text}") for text in _PAINTS.split())
 """Colours of goods, crates, tools, mugs and sleeves alike."""
-_CLOTH = colour("#6f7478")  # all work clothes have something of it
-PAPERS = tuple(map(colour, ("#c19a68", "#ad8556", "#ece6d8", "#dcd5c4", "#b4aea2", "#cdb48c", "#9fb0b8", "#d8c0b4")))
+_CLOTH = colour("#4c545b")  # all work clothes have something of it
+PAPERS = tuple(map(colour, ("#c19a68", "#b58f60", "#d9d2c2", "#d0c8b6", "#b4aea2", "#c8ae86", "#a9b6bc", "#ccb5a9")))
 """Colours of cartons, wrapping paper, void fill and slips alike."""
 TAPES = tuple(map(colour, ("#a5723f", "#c59a62", "#efe9da", "#d8d2c2", "#8c6a45")))
-BENCHES = tuple(map(colour, ("#d8bd93", "#cdb088", "#c3c6c7", "#b9bfc1", "#d9d5ca", "#c2a67f", "#b3bbb4", "#cfc6b4")))
+BENCHES = tuple(map(colour, ("#dcc7a2", "#d6bd95", "#cfd2d3", "#c8cdcf", "#e0dcd2", "#d0b892", "#c6cec7", "#d6cebd")))
 FLOORS = tuple(map(colour, ("#8d9193", "#a39c90", "#868d95", "#a5a198", "#858a87", "#9a8f86")))
 SKINS = tuple(map(colour, ("#f0c8a8", "#e0ac82", "#c98d63", "#a8714b", "#7d4f35", "#593725")))
 HAIRS = tuple(map(colour, ("#2a211c", "#4a3424", "#7a5636", "#b08a56", "#8f8d8a", "#1c1a1a", "#6d3a22")))
@@ -49,19 +49,19 @@ class Station(NamedTuple):
 
 STATIONS = (
     Station(
-        60,
+        70,
         ("items", "roll", "crate", "fill"),
         ("printer", "tape gun", "scanner", "clipboard", "mug"),
         ("slips", "screen", "cards"),
     ),
     Station(
-        25,
+        20,
         ("items", "fill", "crate", "roll"),
         ("tape gun", "printer", "mug", "scanner", "clipboard"),
         ("cards", "screen", "slips"),
     ),
     Station(
-        15,
+        10,
         ("roll", "items", "fill", "crate"),
         ("printer", "mug", "clipboard", "tape gun", "scanner"),
         ("screen", "cards", "slips"),
@@ -115,8 +115,8 @@ def draw_look(seed: int) -> SessionLook:
         hair=pick(HAIRS, draw()),
         glove=pick(GLOVES, draw()) if draw() < 0.35 else None,
         build=0.9 + 0.22 * draw(),
-        main=-1.0 if draw() < 0.15 else 1.0,
-        bare=0.25 + 0.35 * draw(),
+        main=-1.0 if draw() < 0.1 else 1.0,
+        bare=0.12 + 0.2 * draw(),
     )
     papers = shuffled(PAPERS, draw)  # two kinds of paper lie on a bench, never of one colour
     station = STATIONS[int(weighted([(str(number), each.weight) for number, each in enumerate(STATIONS)], draw()))]

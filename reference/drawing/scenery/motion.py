@@ -67,9 +67,9 @@ class Rhythm:
             self._asides.append((self._idle(), self._idle()))
         wish, begin = self._asides[window]
         start = 600 + int(1400 * begin)
-        if wish >= 0.4 or not start <= ms < start + 1800:
+        if wish >= 0.25 or not start <= ms < start + 1800:
             return None
-        return Aside(wish / 0.4, (ms - start) / 1800)
+        return Aside(wish / 0.25, (ms - start) / 1800)
 
     def beat(self, ms: int) -> Beat:
         """Return the moment of the cycle at `ms` of work."""

@@ -68,7 +68,7 @@ def arm(camera: Camera, person: Person, stripes: int, side: float, hand: Hand, b
     points = [camera.at(*point) for point in (begin, elbow, wrist)]
     sizes = [camera.scale(*point) * person.build for point in (begin, elbow, wrist)]
     middle = between(elbow, wrist, 0.6)
-    size = camera.scale(*hand.at) * person.build / 2.6  # the hand is built 26 px wide at a scale of 1
+    size = camera.scale(*hand.at) * person.build / 2.3  # the hand is built 26 px wide at a scale of 1
     palm = camera.at(*hand.at)
     along = unit(palm[0] - points[2][0], palm[1] - points[2][1])
     if hand.towards is not None:
@@ -84,7 +84,7 @@ def arm(camera: Camera, person: Person, stripes: int, side: float, hand: Hand, b
 def _limb(points: list[Point], sizes: list[float], person: Person, stripes: int) -> list[Shape]:
     """Draw upper arm, forearm and sleeve between the pixels of shoulder, elbow and wrist."""
     begin, elbow, wrist = points
-    top, bend, end = (radius * size for radius, size in zip((7.0, 5.2, 3.3), sizes, strict=True))
+    top, bend, end = (radius * size for radius, size in zip((7.6, 5.8, 3.8), sizes, strict=True))
     cuff = lerp(elbow, wrist, 1.0 - person.bare)
     at_cuff = bend + (end - bend) * (1.0 - person.bare) + 0.9
     skin = person.skin
