@@ -105,7 +105,7 @@ def draw_camera(draw: NextRandom) -> Camera:
     side = weighted([(name, stand.weight) for name, stand in _STANDS.items()], draw())
     across, along, high, far = draw() * 2 - 1, draw() * 2 - 1, draw(), draw()
     towards: Vector = {
-        "worker": (0.10 * across, -1.0, 1.45 + 0.2 * high),
+        "worker": (0.07 * across, -1.0, 1.5 + 0.14 * high),
         "overhead": (0.03 * across, -0.20 - 0.05 * along, 1.0),
         "far": (0.20 * across, 1.0, 1.1 + 0.3 * high),
         "left": (-1.0, -0.25 + 0.15 * along, 1.1 + 0.3 * high),

@@ -49,19 +49,19 @@ class Station(NamedTuple):
 
 STATIONS = (
     Station(
-        70,
+        80,
         ("items", "roll", "crate", "fill"),
         ("printer", "tape gun", "scanner", "clipboard", "mug"),
         ("slips", "screen", "cards"),
     ),
     Station(
-        20,
+        14,
         ("items", "fill", "crate", "roll"),
         ("tape gun", "printer", "mug", "scanner", "clipboard"),
         ("cards", "screen", "slips"),
     ),
     Station(
-        10,
+        6,
         ("roll", "items", "fill", "crate"),
         ("printer", "mug", "clipboard", "tape gun", "scanner"),
         ("screen", "cards", "slips"),
@@ -115,7 +115,7 @@ def draw_look(seed: int) -> SessionLook:
         hair=pick(HAIRS, draw()),
         glove=pick(GLOVES, draw()) if draw() < 0.35 else None,
         build=0.9 + 0.22 * draw(),
-        main=-1.0 if draw() < 0.1 else 1.0,
+        main=-1.0 if draw() < 0.06 else 1.0,
         bare=0.12 + 0.2 * draw(),
     )
     papers = shuffled(PAPERS, draw)  # two kinds of paper lie on a bench, never of one colour
@@ -158,4 +158,4 @@ def shuffled(choices: Sequence[T], draw: NextRandom) -> list[T]:
 def _tone(paint: Colour, draw: NextRandom) -> Colour:
     """Return the paint a little lighter, darker or greyer."""
     target = pick(((255, 250, 240, 255), (40, 34, 32, 255), (128, 128, 126, 255)), draw())
-    return mix(paint, target, int(180 * draw()))
+    return mix(paint, target, int(120 * draw()))
