@@ -20,7 +20,7 @@ from finetune import config as configs
 from finetune.constrained import Grammar
 from finetune.data import Collator, Example
 from finetune.evaluate import BATCH
-from finetune.generate import Generation, generate
+from finetune.generate import Generation, answer_grammar, generate
 from finetune.model import FACTS, ensure_base, load_model, read_operations
 from harness.cards import TRAINING
 from harness.errors import UsageError
@@ -108,8 +108,7 @@ class Finetuned:
         """Grammar of constrained decoding, None if it is switched off."""
         if self.options["constrain"] == "no":
             return None
-        width = self.answerer.inner.lm_head.weight.shape[0]
-        return Grammar(self.collator.tokenizer, self.collator.labels, width)
+        return answer_grammar(self.answerer, self.collator)
 
     def ask(self, questions: Sequence[Question], operations: Sequence[str]) -> list[Reply]:
         """Answer questions. Raises UsageError if the model knows labels that the world does not."""
