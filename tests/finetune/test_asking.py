@@ -1,21 +1,29 @@
-"""Asking under a grammar: the answers of decoding step by step, in as many calls as there are choices."""
+"""Asking: under a grammar as decoding step by step, in as many calls as there are choices; adapters folded in."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
 
+from finetune import config as configs
+from finetune import predictor
 from finetune.base_models import BASES
+from finetune.config import Config
 from finetune.data import Collator
 from finetune.generate import answer_grammar, constrained_answers
-from finetune.model import Answerer, load_model, random_model, tiny_tokenizer
+from finetune.merge import fold_adapters
+from finetune.model import DTYPES, FACTS, Answerer, ensure_base, load_model, random_model, tiny_tokenizer
+from finetune.predictor import load
+from harness.errors import UsageError
 from reference.task import OPERATIONS
 from tests.support import step_by_step
-from tests.support.finetune_material import TWIN, example, words_tokenizer
+from tests.support.finetune_material import QLORA, TWIN, example, words_tokenizer
 
 MOST_CALLS = 12
 MODELS = [*((base, tiny_tokenizer) for base in BASES), (TWIN.base, words_tokenizer)]
@@ -57,3 +65,57 @@ def test_answers_are_those_of_decoding_step_by_step(model, rows):
         assert logs == pytest.approx([token.log for token in row], abs=1e-5)
     assert len(calls) == max(sum(token.choices > 1 for token in row) for row in expected) <= MOST_CALLS
     assert len(before) == max(map(len, expected))
+
+
+def adapted(config: Config, folder: Path, *, by: float) -> tuple[Answerer, Collator]:
+    """A model with adapters, which begin as zero, moved by `by`."""
+    answerer, tokenizer = load_model(config, ensure_base(config, folder / "base", OPERATIONS), OPERATIONS, "cpu")
+    torch.manual_seed(1)
+    with torch.no_grad():
+        for parameter in answerer.eval().trainable().values():
+            parameter.add_(by * torch.randn_like(parameter))
+    return answerer, Collator(config, tokenizer, OPERATIONS)
+
+
+def read(answerer: Answerer, collator: Collator) -> torch.Tensor:
+    with torch.no_grad(), answerer.autocast():
+        return answerer.states(collator([example(0), example(1, frames=4)]))
+
+
+@pytest.mark.parametrize(
+    ("quantise", "compute", "by", "allowed"),
+    [
+        (True, "fp32", 0.0, 0.0),  # the unpacked weights are those that the trained form multiplies
+        (True, "fp32", 0.05, 3e-5),
+        (False, "fp32", 0.05, 3e-5),
+        (True, "fp16", 0.05, 0.05),  # of states up to 4, which fp16 itself moves by .3: adapters are rounded elsewhere
+    ],
+)
+def test_folded_adapters_give_the_states_of_the_trained_form(tmp_path, quantise, compute, by, allowed):
+    config = replace(QLORA, quantise=quantise, compute=compute, checkpointing=False)
+    answerer, collator = adapted(config, tmp_path, by=by)
+    trained = read(answerer, collator)
+    fold_adapters(answerer, DTYPES[compute])
+    layers = {type(layer).__name__ for layer in answerer.backbone.model.language_model.layers.modules()}
+    assert "Linear" in layers and not {"Linear4bit", "Dropout"} & layers, "no adapter is left"
+    assert (read(answerer, collator) - trained).abs().max() <= allowed
+
+
+def test_weights_are_held_unpacked_where_memory_allows_and_the_card_says_so(tmp_path, monkeypatch):
+    config = replace(QLORA, compute="fp32", checkpointing=False, weights=str(tmp_path / "base"))
+    ensure_base(replace(config, weights=""), tmp_path / "base", OPERATIONS)
+    answerer, _ = adapted(config, tmp_path, by=0.05)
+    answerer.save(tmp_path / "best")
+    (tmp_path / "best" / FACTS).write_text(json.dumps({"operations": OPERATIONS}))
+    configs.write(config, tmp_path)
+    roomy, asked = load(str(tmp_path), {}), load(str(tmp_path), {"hold": "4bit"})
+    monkeypatch.setattr(predictor, "_free_bytes", lambda device: predictor.ASKING_BYTES)
+    scarce = load(str(tmp_path), {})
+    held = [model.card["run"]["options"]["hold"] for model in (roomy, asked, scarce)]
+    assert held == ["fp16", "4bit", "4bit"]
+    assert roomy.card["run"]["parameters"] == asked.card["run"]["parameters"]
+    examples = [example(0), example(1)]
+    assert [one.text for one in roomy.reply(examples)] == [one.text for one in asked.reply(examples)]
+    configs.write(replace(config, quantise=False), tmp_path)
+    with pytest.raises(UsageError, match=r"hold=fp16: .* was not trained on 4-bit weights"):
+        load(str(tmp_path), {"hold": "fp16"})
