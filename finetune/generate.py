@@ -73,12 +73,32 @@ def generate(
     was_training = answerer.training
     answerer.eval()
     batch = {name: value.to(answerer.device) for name, value in collator.prompt_batch(examples).items()}
-    with answerer.autocast():
-        answers = constrained_answers(answerer, batch, grammar) if grammar else free_answers(answerer, batch)
-        heads = _head_answers(answerer, collator, answers)
-    answerer.train(was_training)
+    try:
+        with answerer.autocast():
+            answers = constrained_answers(answerer, batch, grammar) if grammar else free_answers(answerer, batch)
+            heads = _head_answers(answerer, collator, answers)
+    finally:
+        answerer.train(was_training)
     generations = (_to_generation(collator.tokenizer, *row) for row in zip(answers.tokens, answers.logs, strict=True))
     return [generation._replace(**head) for generation, head in zip(generations, heads, strict=True)]
+
+
+def generate_in_halves(
+    answerer: Answerer, collator: Collator, examples: Sequence[Example], grammar: Grammar | None
+) -> list[Generation]:
+    """Return what `generate` does; out of memory, half of the clips at a time, and so on down to one."""
+    try:
+        return generate(answerer, collator, examples, grammar)
+    except torch.OutOfMemoryError:
+        if len(examples) == 1:
+            raise
+    # Outside of the handler: there the traceback would keep the failed pass's memory alive.
+    half = len(examples) // 2
+    return [
+        generation
+        for part in (examples[:half], examples[half:])
+        for generation in generate_in_halves(answerer, collator, part, grammar)
+    ]
 
 
 def free_answers(answerer: Answerer, batch: dict[str, torch.Tensor]) -> Answers:

@@ -22,7 +22,7 @@ from finetune import config as configs
 from finetune.constrained import Grammar
 from finetune.data import Collator, Example
 from finetune.evaluate import BATCH
-from finetune.generate import Generation, answer_grammar, generate
+from finetune.generate import Generation, answer_grammar, generate_in_halves
 from finetune.merge import fold_adapters
 from finetune.model import DTYPES, FACTS, Answerer, ensure_base, load_model, read_operations
 from harness.cards import TRAINING
@@ -133,15 +133,9 @@ class Finetuned:
         return self.reply([Example(one.clip_id, one.frames, one.indices, one.prompt) for one in questions])
 
     def reply(self, examples: Sequence[Example]) -> list[Reply]:
-        """Answer examples; out of memory, in halves."""
-        try:
-            return [self._to_reply(one) for one in generate(self.answerer, self.collator, examples, self.grammar)]
-        except torch.OutOfMemoryError:
-            if len(examples) == 1:
-                raise
-        # Outside of the handler: there the traceback would keep the failed pass's memory alive.
-        half = len(examples) // 2
-        return self.reply(examples[:half]) + self.reply(examples[half:])
+        """Answer examples."""
+        generations = generate_in_halves(self.answerer, self.collator, examples, self.grammar)
+        return [self._to_reply(one) for one in generations]
 
     def _to_reply(self, generation: Generation) -> Reply:
         confidence, next_confidence = (

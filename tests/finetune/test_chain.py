@@ -15,7 +15,6 @@ import torch
 from click.testing import CliRunner
 
 import harness
-from finetune import predictor
 from finetune.data import ClipDataset
 from finetune.generate import Generation, generate
 from finetune.predictor import Finetuned, load
@@ -217,7 +216,7 @@ def test_out_of_memory_a_batch_is_answered_in_halves(run, monkeypatch):
             raise torch.OutOfMemoryError("CUDA out of memory")
         return generate(answerer, collator, some, grammar)
 
-    monkeypatch.setattr(predictor, "generate", scarce)
+    monkeypatch.setattr("finetune.generate.generate", scarce)
     assert [one.text for one in model.reply(examples)] == [one.text for one in whole]
     assert asked == [5, 2, 3, 1, 2]
 
