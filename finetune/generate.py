@@ -79,7 +79,7 @@ def generate(
             heads = _head_answers(answerer, collator, answers)
     finally:
         answerer.train(was_training)
-    generations = (_to_generation(collator.tokenizer, *row) for row in zip(answers.tokens, answers.logs, strict=True))
+    generations = (to_generation(collator.tokenizer, *row) for row in zip(answers.tokens, answers.logs, strict=True))
     return [generation._replace(**head) for generation, head in zip(generations, heads, strict=True)]
 
 
@@ -236,7 +236,7 @@ def best_segment(start: torch.Tensor, last: torch.Tensor) -> tuple[int, int]:
     return place // len(start), place % len(start) + 1
 
 
-def _to_generation(tokenizer: Any, ids: Sequence[int], logs: Sequence[float]) -> Generation:
+def to_generation(tokenizer: Any, ids: Sequence[int], logs: Sequence[float]) -> Generation:
     """Return the text of generated tokens up to their end, with the confidences of its labels."""
     end = tokenizer.convert_tokens_to_ids("<|im_end|>")
     answer = list(ids[: ids.index(end)]) if end in ids else list(ids)

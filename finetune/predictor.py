@@ -19,7 +19,6 @@ from typing import Any
 import torch
 
 from finetune import config as configs
-from finetune.constrained import Grammar
 from finetune.data import Collator, Example
 from finetune.evaluate import BATCH
 from finetune.generate import Generation, answer_grammar, generate_in_halves
@@ -60,6 +59,8 @@ class Finetuned:
         self._hold()
         self.answerer.eval()
         self.collator, self.words = Collator(self.config, tokenizer, self.labels), Vocabulary(self.labels)
+        held = self.options["constrain"] == "yes"
+        self.grammar = answer_grammar(self.answerer, self.collator) if held else None
         for head in ("segment", "next"):
             if self.options[head] == "head" and {"next": "following"}.get(head, head) not in self.answerer.heads:
                 raise UsageError(f"{run}: has no head for {head}; it was trained without one")
@@ -118,13 +119,6 @@ class Finetuned:
         record = self.training or {}
         names = ("device", "steps", "best_update", "wall_s", "predicted_peak_gib", "measured_peak_gib", "oom_events")
         return {name: record[name] for name in names if record.get(name) is not None}
-
-    @cached_property
-    def grammar(self) -> Grammar | None:
-        """Grammar of constrained decoding, None if it is switched off."""
-        if self.options["constrain"] == "no":
-            return None
-        return answer_grammar(self.answerer, self.collator)
 
     def ask(self, questions: Sequence[Question], operations: Sequence[str]) -> list[Reply]:
         """Answer questions. Raises UsageError if the model knows labels that the world does not."""

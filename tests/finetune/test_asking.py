@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -16,7 +17,7 @@ from finetune import predictor
 from finetune.base_models import BASES
 from finetune.config import Config
 from finetune.data import Collator
-from finetune.generate import answer_grammar, constrained_answers
+from finetune.generate import answer_grammar, constrained_answers, to_generation
 from finetune.merge import fold_adapters
 from finetune.model import DTYPES, FACTS, Answerer, ensure_base, load_model, random_model, tiny_tokenizer
 from finetune.predictor import load
@@ -65,6 +66,30 @@ def test_answers_are_those_of_decoding_step_by_step(model, rows):
         assert logs == pytest.approx([token.log for token in row], abs=1e-5)
     assert len(calls) == max(sum(token.choices > 1 for token in row) for row in expected) <= MOST_CALLS
     assert len(before) == max(map(len, expected))
+
+
+@pytest.mark.parametrize("dropped", [0, 1])
+def test_a_confidence_is_that_of_the_tokens_that_overlap_the_label(model, dropped):
+    """Behind characters of several tokens too, whole or cut."""
+    tokenizer = model[1].tokenizer
+    before, label, after = '€ 😀 "dominant_operation": "', "Inner Packing", '", "next_operation": "nothing'
+    coded = tokenizer(before + label + after, return_offsets_mapping=True, add_special_tokens=False)
+    span = len(before), len(before + label)
+    logs = [-0.01 * place for place in range(len(coded["input_ids"]))]
+    inside = [
+        log for log, (low, high) in zip(logs, coded["offset_mapping"], strict=True) if low < span[1] and span[0] < high
+    ]
+    found = to_generation(tokenizer, coded["input_ids"][dropped:], logs[dropped:])
+    assert found.confidence == pytest.approx(math.exp(sum(inside))) and found.next_confidence is None
+    assert found.text.endswith(label + after)
+
+
+def test_tokens_that_begin_no_answer_are_refused(model):
+    grammar = answer_grammar(*model)
+    opening = grammar.step(()).forced
+    with pytest.raises(ValueError, match="begin no answer"):
+        grammar.step((*opening, grammar.end))
+    assert grammar.step(()).forced == opening
 
 
 def adapted(config: Config, folder: Path, *, by: float) -> tuple[Answerer, Collator]:

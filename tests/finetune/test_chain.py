@@ -16,6 +16,7 @@ from click.testing import CliRunner
 
 import harness
 from finetune.data import ClipDataset
+from finetune.evaluate import evaluate
 from finetune.generate import Generation, generate
 from finetune.predictor import Finetuned, load
 from finetune.run_log import read_log
@@ -219,6 +220,22 @@ def test_out_of_memory_a_batch_is_answered_in_halves(run, monkeypatch):
     monkeypatch.setattr("finetune.generate.generate", scarce)
     assert [one.text for one in model.reply(examples)] == [one.text for one in whole]
     assert asked == [5, 2, 3, 1, 2]
+
+
+def test_an_evaluation_asks_under_the_grammar_and_a_sample_freely(run, tmp_path, monkeypatch):
+    """All clips as prediction asks them, and some more of them freely, for the share of valid answers."""
+    model, _ = learned(run)
+    clips, asked = ClipDataset(model.config.validation, model.config, training=False), []
+
+    def noted(answerer, collator, some, grammar):
+        asked.append((len(some), grammar is not None))
+        return generate(answerer, collator, some, grammar)
+
+    monkeypatch.setattr("finetune.generate.generate", noted)
+    monkeypatch.setattr("finetune.evaluate.FREE_CLIPS", 3)
+    values = evaluate(model.answerer, model.collator, clips, tmp_path)
+    assert asked == [(CLIPS, True), (3, False)]
+    assert values["score"] == pytest.approx(1.0) and values["valid"] == 1.0
 
 
 @pytest.mark.parametrize("text", ['{"dominant_operation": "Tape", "next_operation": "Pack"}', "[1]", "{"])
