@@ -254,7 +254,7 @@ def to_generation(tokenizer: Any, ids: Sequence[int], logs: Sequence[float]) -> 
 
 def _bytes_of(token: str) -> bytes:
     """Return the bytes of a token as the vocabulary has it; special tokens stand there as themselves."""
-    return bytes(map(BYTES.get, token)) if BYTES.keys() >= set(token) else token.encode()
+    return bytes(BYTES[each] for each in token) if BYTES.keys() >= set(token) else token.encode()
 
 
 def _probability(span: tuple[int, int], places: Sequence[tuple[int, int]], logs: Sequence[float]) -> float:
