@@ -41,7 +41,9 @@ def fold_adapters(answerer: Answerer, dtype: torch.dtype) -> None:
 
     model = answerer.inner
     for name in [name for name, module in model.named_modules() if isinstance(module, LoraLayer)]:
-        model.set_submodule(name, _folded_layer(model.get_submodule(name), dtype))
+        layer: Any = model.get_submodule(name)
+        model.set_submodule(name, _folded_layer(layer, dtype))
+        del layer.get_base_layer().weight  # who else knows the layer must not keep its weights in memory
     answerer.backbone = model
 
 

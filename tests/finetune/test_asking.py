@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import math
+import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -120,7 +122,10 @@ def test_folded_adapters_give_the_states_of_the_trained_form(tmp_path, quantise,
     config = replace(QLORA, quantise=quantise, compute=compute, checkpointing=False)
     answerer, collator = adapted(config, tmp_path, by=by)
     trained = read(answerer, collator)
+    packed = [weakref.ref(one) for one in answerer.parameters() if one.dtype == torch.uint8]
     fold_adapters(answerer, DTYPES[compute])
+    gc.collect()
+    assert bool(packed) == quantise and not any(one() is not None for one in packed), "no packed weight is left"
     layers = {type(layer).__name__ for layer in answerer.backbone.model.language_model.layers.modules()}
     assert "Linear" in layers and not {"Linear4bit", "Dropout"} & layers, "no adapter is left"
     assert (read(answerer, collator) - trained).abs().max() <= allowed
