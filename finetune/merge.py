@@ -8,6 +8,7 @@ family needs. Tokenizer, processor settings of the base's folder, and heads are 
 from __future__ import annotations
 
 import shutil
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from typing import Any
 import click
 import torch
 from torch import nn
+from torch.nn import functional
 
 from finetune import config as configs
 from finetune import fail
@@ -59,8 +61,26 @@ def _folded_layer(layer: Any, dtype: torch.dtype) -> nn.Linear:
     total = weight.float() + sum(layer.get_delta_weight(name).float() for name in layer.active_adapters)
     folded = nn.Linear(base.in_features, base.out_features, bias=False, device="meta")
     folded.weight = nn.Parameter(total.to(dtype), requires_grad=False)
-    folded.bias = base.bias
+    if base.bias is not None:
+        folded.bias = nn.Parameter(base.bias.to(dtype), requires_grad=False)
     return folded.train(layer.training)
+
+
+def fuse_norms(answerer: Answerer, dtype: torch.dtype) -> None:
+    """Compute the norms of the language layers in one operator each, rounded to `dtype` once for all that read them.
+
+    Values stay what they were: in fp32 from fp32 states, and under autocast every layer behind a norm would round them.
+    """
+    for layer in answerer.inner.model.language_model.layers:
+        for norm in (layer.input_layernorm, layer.post_attention_layernorm):
+            norm.forward = _fused_norm(norm, dtype)
+
+
+def _fused_norm(norm: Any, dtype: torch.dtype) -> Callable[[torch.Tensor], torch.Tensor]:
+    def forward(states: torch.Tensor) -> torch.Tensor:
+        return functional.rms_norm(states, norm.weight.shape, norm.weight, norm.variance_epsilon).to(dtype)
+
+    return forward
 
 
 def merge(run: Path, folder: Path, weights: str | None = None) -> None:

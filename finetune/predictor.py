@@ -22,7 +22,7 @@ from finetune import config as configs
 from finetune.data import Collator, Example
 from finetune.evaluate import BATCH
 from finetune.generate import Generation, answer_grammar, generate_in_halves
-from finetune.merge import fold_adapters
+from finetune.merge import fold_adapters, fuse_norms
 from finetune.model import DTYPES, FACTS, Answerer, ensure_base, load_model, read_operations
 from harness.cards import TRAINING
 from harness.errors import UsageError
@@ -72,7 +72,9 @@ class Finetuned:
         elif "hold" in self.options:
             raise UsageError(f"--option hold={self.options['hold']}: {self.run} was not trained on 4-bit weights")
         if self.config.adapter == "lora" and self.options.get("hold") != "4bit":
-            fold_adapters(self.answerer, DTYPES[self.config.compute])
+            dtype = DTYPES[self.config.compute]
+            fold_adapters(self.answerer, dtype)
+            fuse_norms(self.answerer, dtype)
 
     @property
     def wants(self) -> Wants:

@@ -20,7 +20,7 @@ from finetune.base_models import BASES
 from finetune.config import Config
 from finetune.data import Collator
 from finetune.generate import answer_grammar, constrained_answers, to_generation
-from finetune.merge import fold_adapters
+from finetune.merge import fold_adapters, fuse_norms
 from finetune.model import DTYPES, FACTS, Answerer, ensure_base, load_model, random_model, tiny_tokenizer
 from finetune.predictor import load
 from harness.errors import UsageError
@@ -128,7 +128,10 @@ def test_folded_adapters_give_the_states_of_the_trained_form(tmp_path, quantise,
     assert bool(packed) == quantise and not any(one() is not None for one in packed), "no packed weight is left"
     layers = {type(layer).__name__ for layer in answerer.backbone.model.language_model.layers.modules()}
     assert "Linear" in layers and not {"Linear4bit", "Dropout"} & layers, "no adapter is left"
-    assert (read(answerer, collator) - trained).abs().max() <= allowed
+    folded = read(answerer, collator)
+    assert (folded - trained).abs().max() <= allowed
+    fuse_norms(answerer, DTYPES[compute])
+    torch.testing.assert_close(read(answerer, collator), folded, rtol=0, atol=1e-6)
 
 
 def test_weights_are_held_unpacked_where_memory_allows_and_the_card_says_so(tmp_path, monkeypatch):
