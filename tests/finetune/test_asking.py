@@ -6,8 +6,6 @@ import gc
 import json
 import math
 import weakref
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -26,9 +24,8 @@ from finetune.predictor import load
 from harness.errors import UsageError
 from reference.task import OPERATIONS
 from tests.support import step_by_step
-from tests.support.finetune_material import QLORA, TWIN, example, words_tokenizer
+from tests.support.finetune_material import MOST_CALLS, QLORA, TWIN, counted, example, words_tokenizer
 
-MOST_CALLS = 12
 MODELS = [*((base, tiny_tokenizer) for base in BASES), (TWIN.base, words_tokenizer)]
 
 
@@ -40,17 +37,6 @@ def model(request, tmp_path_factory):
     random_model(config, tokenizer(config, folder, OPERATIONS)).save_pretrained(folder)
     answerer, loaded = load_model(config, folder, OPERATIONS, "cpu")
     return answerer.eval(), Collator(config, loaded, OPERATIONS)
-
-
-@contextmanager
-def counted(answerer: Answerer) -> Iterator[list[int]]:
-    """Yield a list to which every call of the language model adds the number of tokens that it read in a row."""
-    calls: list[int] = []
-    hook = answerer.inner.model.language_model.register_forward_hook(
-        lambda module, inputs, output: calls.append(output.last_hidden_state.shape[1])
-    )
-    yield calls
-    hook.remove()
 
 
 @pytest.mark.parametrize("rows", [1, 16])

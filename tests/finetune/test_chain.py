@@ -24,10 +24,11 @@ from finetune.train import train
 from harness.cards import read_card
 from harness.cli import cli
 from harness.errors import UsageError
+from harness.prediction.predictor import Question
 from reference.rendering.render_split import render
 from reference.rendering.request import Request
-from reference.task import CLIP_FRAMES
-from tests.support.finetune_material import SIDE, TWIN, placed, renderings
+from reference.task import CLIP_FRAMES, OPERATIONS
+from tests.support.finetune_material import SIDE, TWIN, counted, placed, renderings
 from tests.support.serving import served
 
 CLIPS = 8
@@ -204,6 +205,17 @@ def test_a_run_answers_where_its_base_lies_elsewhere(run, tmp_path):
         load(str(here), {})
     moved, example = load(str(here), {"weights": str(tmp_path / "base"), "threads": "1"}), learned(run)[1].example(0)
     assert moved.reply([example])[0].text == learned(run)[0].reply([example])[0].text
+
+
+def test_a_run_is_asked_for_choices_alone(run):
+    """By `harness predict` and `harness serve`, which ask it like this: a token each would be twice as many calls."""
+    model, judging = learned(run)
+    examples = [judging.example(number) for number in range(2 * CLIPS)]
+    questions = [Question(one.clip_id, one.frames, one.indices, np.zeros(8), one.prompt) for one in examples]
+    with counted(model.answerer) as calls:
+        replies = model.ask(questions, OPERATIONS)
+    assert [reply.text for reply in replies] == [one.target.text for one in examples]
+    assert len(calls) <= 8
 
 
 def test_out_of_memory_a_batch_is_answered_in_halves(run, monkeypatch):

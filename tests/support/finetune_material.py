@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from finetune import config as configs
 from finetune.base_models import SPECIALS
 from finetune.config import Config
 from finetune.data import Example, Target
+from finetune.model import Answerer
 from finetune.tokens import answer_text
 from reference.rendering.prompt import task_prompt
 from reference.rendering.render_split import render
@@ -43,6 +45,8 @@ QLORA = replace(
     lr=1e-3,
 )
 """What runs on the T4, but for the size and the paging."""
+MOST_CALLS = 12
+"""Calls of the language model that an answer may take: two labels, two numbers, and what is between is forced."""
 
 
 def rendering(folder: Path, split: str, clips: int, *, form: str = "frames") -> Path:
@@ -95,3 +99,14 @@ def words_tokenizer(config: Config, folder: Path, operations: Sequence[str]) -> 
     )
     tokenizer.save_pretrained(folder)
     return tokenizer
+
+
+@contextmanager
+def counted(answerer: Answerer) -> Iterator[list[int]]:
+    """Yield a list to which every call of the language model adds the number of tokens that it read in a row."""
+    calls: list[int] = []
+    hook = answerer.inner.model.language_model.register_forward_hook(
+        lambda module, inputs, output: calls.append(output.last_hidden_state.shape[1])
+    )
+    yield calls
+    hook.remove()
