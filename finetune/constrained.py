@@ -1,7 +1,8 @@
 """Constrained decoding: allow only valid JSON answers with known labels and 0 <= start < end <= 125.
 
 A JSON schema cannot express start < end, so the answers are one regular expression that lists, for each start, the ends
-that may follow it.
+that may follow it. Most tokens of an answer follow from those before them: about 30 of Qwen's 39, and no model needs to
+be asked for them.
 """
 
 from __future__ import annotations
@@ -9,15 +10,17 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Sequence
-from functools import cache
-from typing import Any
+from functools import cache, lru_cache
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from finetune.tokens import answer_text
 from reference.task import CLIP_FRAMES
+
+STATES = 1 << 16
+"""States of an answer whose forced tokens are remembered: some 300 bytes each."""
 
 
 def answer_regex(labels: Sequence[str]) -> str:
@@ -34,52 +37,60 @@ def _alternatives(low: int, high: int) -> str:
     return f"({'|'.join(map(str, range(low, high + 1)))})"
 
 
+class Step(NamedTuple):
+    """Continuation of an answer: tokens that the grammar forces, then a choice.
+
+    `mask` [width] is true for the tokens among which the model chooses, and lies on the model's device; None where the
+    answer is whole after `forced`.
+    """
+
+    forced: tuple[int, ...]
+    mask: torch.Tensor | None
+
+
 class Grammar:
     """Compiled grammar of answers for a tokenizer.
 
-    `width` is the width of the logits, which may exceed the vocabulary's.
+    `width` is the width of the logits, which may exceed the vocabulary's; `device` is where they are computed.
     """
 
-    def __init__(self, tokenizer: Any, labels: Sequence[str], width: int):
+    def __init__(self, tokenizer: Any, labels: Sequence[str], width: int, device: torch.device | str = "cpu"):
         from llguidance import LLMatcher
         from llguidance.hf import from_tokenizer
 
         self.end = tokenizer.convert_tokens_to_ids("<|im_end|>")
-        self._tokenizer = from_tokenizer(tokenizer, n_vocab=width, eos_token=self.end)
-        self._grammar = LLMatcher.grammar_from_regex(answer_regex(labels))
-        self.width = width
+        self.width, self.device = width, device
+        grammar = LLMatcher.grammar_from_regex(answer_regex(labels))
+        self._start = LLMatcher(from_tokenizer(tokenizer, n_vocab=width, eos_token=self.end), grammar)
+        self._masks: dict[bytes, torch.Tensor] = {}
+        self.step = lru_cache(STATES)(self._step)
 
-    def matchers(self, rows: int) -> list[Any]:
-        """Return a matcher in its initial state for each row."""
-        from llguidance import LLMatcher
+    def _step(self, tokens: tuple[int, ...]) -> Step:
+        """Return what follows the first tokens of an answer. Raises ValueError for tokens that begin none."""
+        matcher = self._start.deep_copy()
+        if not matcher.consume_tokens(list(tokens)):
+            raise ValueError(f"tokens {tokens} begin no answer")
+        forced: list[int] = []
+        while not matcher.is_stopped():
+            run = matcher.compute_ff_tokens()
+            if not run:
+                bits = matcher.compute_bitmask()
+                run = _set_bits(bits)
+                if len(run) > 1:
+                    return Step(tuple(forced), self._mask(bits, run))
+            matcher.consume_tokens(run)
+            forced += run
+        return Step((*forced, self.end), None)
 
-        return [LLMatcher(self._tokenizer, self._grammar) for _ in range(rows)]
+    def _mask(self, bits: bytes, allowed: list[int]) -> torch.Tensor:
+        """Return the mask of the allowed tokens; states that allow the same share one."""
+        if bits not in self._masks:
+            mask = torch.zeros(self.width, dtype=torch.bool)
+            mask[allowed] = True
+            self._masks[bits] = mask.to(self.device)
+        return self._masks[bits]
 
 
-class Constraint:
-    """Logits processor for one generation of a batch: sets tokens that the grammar forbids to minus infinity."""
-
-    def __init__(self, grammar: Grammar, rows: int):
-        self.grammar, self.matchers, self.started = grammar, grammar.matchers(rows), False
-
-    def __call__(self, ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
-        rows = [
-            self._allowed_tokens(matcher, int(last)) for matcher, last in zip(self.matchers, ids[:, -1], strict=True)
-        ]
-        self.started = True
-        return scores.masked_fill(~torch.from_numpy(np.stack(rows)).to(scores.device), -torch.inf)
-
-    def _allowed_tokens(self, matcher: Any, last: int) -> NDArray[np.bool_]:
-        """Return a mask [width] of the tokens that may follow `last` in one row."""
-        # At the first call `last` is the prompt's last token, which is none of the answer's. A row whose answer is
-        # whole waits for the longer ones of its batch: it is stopped, consumes nothing, and may repeat the end alone.
-        if self.started and not matcher.is_stopped():
-            matcher.consume_token(last)
-        allowed = np.zeros(self.grammar.width, bool)
-        if matcher.is_stopped():
-            allowed[self.grammar.end] = True
-        else:
-            # llguidance's own torch kernel would be compiled at its first call, which takes seconds and a compiler.
-            bias = np.frombuffer(matcher.compute_logit_bias(), np.uint8)[: self.grammar.width]
-            allowed[: len(bias)] = bias != 0
-        return allowed
+def _set_bits(bits: bytes) -> list[int]:
+    """Return the numbers of the bits that are 1, the lowest of each byte first."""
+    return np.unpackbits(np.frombuffer(bits, np.uint8), bitorder="little").nonzero()[0].tolist()

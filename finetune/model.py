@@ -97,14 +97,18 @@ class Answerer(nn.Module):
         return torch.autocast(self.device.type, DTYPES[self.config.compute])
 
     def states(self, batch: Mapping[str, Any]) -> torch.Tensor:
-        """Return the last hidden states [b, length, hidden]. A batch may hold a frozen tower's output as `vision`."""
+        """Return the last hidden states [b, length, hidden]."""
+        return self.read(batch).last_hidden_state
+
+    def read(self, batch: Mapping[str, Any], *, use_cache: bool = False) -> Any:
+        """Return the inner model's output for a batch, which may hold a frozen tower's output as `vision`."""
         inputs = {name: batch[name] for name in INPUTS if name in batch}
         if self.frozen_vision:
             # Gradient checkpointing makes inputs require gradients, the frozen tower's too. The tower therefore runs
             # apart: otherwise it would be recomputed and differentiated for nothing.
             inputs["mm_encoder_outputs"] = batch["vision"] if "vision" in batch else self.vision_features(inputs)
             del inputs["pixel_values_videos" if "pixel_values_videos" in inputs else "pixel_values"]
-        return self.inner.model(**inputs, use_cache=False).last_hidden_state
+        return self.inner.model(**inputs, use_cache=use_cache)
 
     @torch.no_grad()
     def vision_features(self, inputs: Mapping[str, torch.Tensor]) -> dict[str, Any]:

@@ -2,12 +2,14 @@
 
 Options (`--option key=value`): `constrain` (yes; no allows any text), `segment` and `next` (text; head takes them from
 the run's heads), `weights` (folder of the base model, if it is not where the run had it), `threads` (of the CPU),
-`batch` (clips per batch; out of memory, a batch is asked again in halves).
+`batch` (clips per batch; out of memory, a batch is asked again in halves), `hold` (of a run on 4-bit weights: fp16
+unpacks them into its compute type and adds the adapters, 4bit asks the trained form; by default what memory allows).
 """
 
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from functools import cached_property
@@ -17,11 +19,11 @@ from typing import Any
 import torch
 
 from finetune import config as configs
-from finetune.constrained import Grammar
 from finetune.data import Collator, Example
 from finetune.evaluate import BATCH
-from finetune.generate import Generation, generate
-from finetune.model import FACTS, ensure_base, load_model, read_operations
+from finetune.generate import Generation, answer_grammar, generate_in_halves
+from finetune.merge import fold_adapters, fuse_norms
+from finetune.model import DTYPES, FACTS, Answerer, ensure_base, load_model, read_operations
 from harness.cards import TRAINING
 from harness.errors import UsageError
 from harness.ingestion.lines.model_text import read_answer
@@ -30,6 +32,9 @@ from harness.prediction.predictor import Question, Reply, Wants
 from reference.outside_files import read_object
 
 OPTIONS = {"constrain": ("yes", "no"), "segment": ("text", "head"), "next": ("text", "head")}
+HOLD = ("fp16", "4bit")
+ASKING_BYTES = 3 << 30
+"""Memory for asking the 3B about 16 clips, most of it in the vision tower: reasoned, not measured."""
 
 
 class Finetuned:
@@ -50,11 +55,26 @@ class Finetuned:
         base = ensure_base(self.config, run / "base", self.labels)
         self.answerer, tokenizer = load_model(self.config, base, self.labels, self.device)
         self.answerer.restore(self.best)
+        self.parameters = sum(_count(one) for one in self.answerer.parameters())
+        self._hold()
         self.answerer.eval()
         self.collator, self.words = Collator(self.config, tokenizer, self.labels), Vocabulary(self.labels)
+        held = self.options["constrain"] == "yes"
+        self.grammar = answer_grammar(self.answerer, self.collator) if held else None
         for head in ("segment", "next"):
             if self.options[head] == "head" and {"next": "following"}.get(head, head) not in self.answerer.heads:
                 raise UsageError(f"{run}: has no head for {head}; it was trained without one")
+
+    def _hold(self) -> None:
+        """Fold the adapters into the weights, unless those are to stay in 4 bits; put the choice on the card."""
+        if self.config.quantise:
+            self.options.setdefault("hold", "fp16" if _unpacked_fits(self.answerer) else "4bit")
+        elif "hold" in self.options:
+            raise UsageError(f"--option hold={self.options['hold']}: {self.run} was not trained on 4-bit weights")
+        if self.config.adapter == "lora" and self.options.get("hold") != "4bit":
+            dtype = DTYPES[self.config.compute]
+            fold_adapters(self.answerer, dtype)
+            fuse_norms(self.answerer, dtype)
 
     @property
     def wants(self) -> Wants:
@@ -69,9 +89,8 @@ class Finetuned:
     @cached_property
     def card(self) -> dict[str, Any]:
         """Facts that decide the answers, for the entry's card."""
-        parameters = sum(one.numel() for one in self.answerer.parameters())
         tuned = "QLoRA" if self.config.quantise else {"lora": "LoRA", "full": "trained whole"}[self.config.adapter]
-        shape = "" if self.config.weights else f" shape of {parameters / 1e6:.1f} M random parameters"
+        shape = "" if self.config.weights else f" shape of {self.parameters / 1e6:.1f} M random parameters"
         return {
             "kind": "model",
             "model": f"{self.config.base}{shape}",
@@ -80,7 +99,7 @@ class Finetuned:
                 "options": self.options,
                 "trained_sha256": weights_sha256(self.best),
                 "base_sha256": weights_sha256(self._base),
-                "parameters": parameters,
+                "parameters": self.parameters,
                 "config": asdict(self.config),
                 "training": self._training_summary,
             },
@@ -103,14 +122,6 @@ class Finetuned:
         names = ("device", "steps", "best_update", "wall_s", "predicted_peak_gib", "measured_peak_gib", "oom_events")
         return {name: record[name] for name in names if record.get(name) is not None}
 
-    @cached_property
-    def grammar(self) -> Grammar | None:
-        """Grammar of constrained decoding, None if it is switched off."""
-        if self.options["constrain"] == "no":
-            return None
-        width = self.answerer.inner.lm_head.weight.shape[0]
-        return Grammar(self.collator.tokenizer, self.collator.labels, width)
-
     def ask(self, questions: Sequence[Question], operations: Sequence[str]) -> list[Reply]:
         """Answer questions. Raises UsageError if the model knows labels that the world does not."""
         if unknown := set(self.labels) - set(operations):
@@ -118,15 +129,9 @@ class Finetuned:
         return self.reply([Example(one.clip_id, one.frames, one.indices, one.prompt) for one in questions])
 
     def reply(self, examples: Sequence[Example]) -> list[Reply]:
-        """Answer examples; out of memory, in halves."""
-        try:
-            return [self._to_reply(one) for one in generate(self.answerer, self.collator, examples, self.grammar)]
-        except torch.OutOfMemoryError:
-            if len(examples) == 1:
-                raise
-        # Outside of the handler: there the traceback would keep the failed pass's memory alive.
-        half = len(examples) // 2
-        return self.reply(examples[:half]) + self.reply(examples[half:])
+        """Answer examples."""
+        generations = generate_in_halves(self.answerer, self.collator, examples, self.grammar)
+        return [self._to_reply(one) for one in generations]
 
     def _to_reply(self, generation: Generation) -> Reply:
         confidence, next_confidence = (
@@ -157,6 +162,30 @@ def load(rest: str, options: Mapping[str, str]) -> Finetuned:
     return Finetuned(Path(rest), options)
 
 
+def _count(parameter: torch.Tensor) -> int:
+    """Return the number of weights; a byte of a quantised matrix holds two."""
+    return parameter.numel() * (2 if parameter.dtype == torch.uint8 else 1)
+
+
+def _unpacked_fits(answerer: Answerer) -> bool:
+    """Return True if a model's 4-bit weights can be unpacked, and memory for asking is left."""
+    size = DTYPES[answerer.config.compute].itemsize
+    packed = sum(one.numel() for one in answerer.parameters() if one.dtype == torch.uint8)
+    return packed * (2 * size - 1) + ASKING_BYTES <= _free_bytes(answerer.device)
+
+
+def _free_bytes(device: torch.device) -> int:
+    """Return the free memory of a device; of the host, what it could free at once counts."""
+    if device.type == "cuda":
+        cached = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
+        return torch.cuda.mem_get_info(device)[0] + cached
+    table = Path("/proc/meminfo")
+    if not table.is_file():
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_AVPHYS_PAGES")
+    rows = dict(line.split(":") for line in table.read_text(encoding="ascii").splitlines())
+    return int(rows["MemAvailable"].split()[0]) << 10
+
+
 def weights_sha256(folder: Path) -> str:
     """Return the SHA-256 of a folder's safetensors, in the order of their paths."""
     digest = hashlib.sha256()
@@ -168,10 +197,10 @@ def weights_sha256(folder: Path) -> str:
 
 def _validate_options(options: Mapping[str, str]) -> dict[str, str]:
     """Return the options with their defaults. Raises UsageError for unknown ones and values out of range."""
-    known = {*OPTIONS, "weights", "threads", "batch"}
+    known = {*OPTIONS, "hold", "weights", "threads", "batch"}
     if unknown := sorted(set(options) - known):
         raise UsageError(f"--option {', '.join(unknown)}: unknown; there are {', '.join(sorted(known))}")
-    for name, allowed in OPTIONS.items():
+    for name, allowed in (OPTIONS | {"hold": HOLD}).items():
         if options.get(name, allowed[0]) not in allowed:
             raise UsageError(f"--option {name}={options[name]}: expected one of {', '.join(allowed)}")
     for name in ("threads", "batch"):

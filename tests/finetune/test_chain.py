@@ -15,8 +15,8 @@ import torch
 from click.testing import CliRunner
 
 import harness
-from finetune import predictor
 from finetune.data import ClipDataset
+from finetune.evaluate import evaluate
 from finetune.generate import Generation, generate
 from finetune.predictor import Finetuned, load
 from finetune.run_log import read_log
@@ -24,10 +24,11 @@ from finetune.train import train
 from harness.cards import read_card
 from harness.cli import cli
 from harness.errors import UsageError
+from harness.prediction.predictor import Question
 from reference.rendering.render_split import render
 from reference.rendering.request import Request
-from reference.task import CLIP_FRAMES
-from tests.support.finetune_material import SIDE, TWIN, placed, renderings
+from reference.task import CLIP_FRAMES, OPERATIONS
+from tests.support.finetune_material import SIDE, TWIN, counted, placed, renderings
 from tests.support.serving import served
 
 CLIPS = 8
@@ -206,6 +207,17 @@ def test_a_run_answers_where_its_base_lies_elsewhere(run, tmp_path):
     assert moved.reply([example])[0].text == learned(run)[0].reply([example])[0].text
 
 
+def test_a_run_is_asked_for_choices_alone(run):
+    """By `harness predict` and `harness serve`, which ask it like this: a token each would be twice as many calls."""
+    model, judging = learned(run)
+    examples = [judging.example(number) for number in range(2 * CLIPS)]
+    questions = [Question(one.clip_id, one.frames, one.indices, np.zeros(8), one.prompt) for one in examples]
+    with counted(model.answerer) as calls:
+        replies = model.ask(questions, OPERATIONS)
+    assert [reply.text for reply in replies] == [one.target.text for one in examples]
+    assert len(calls) <= 8
+
+
 def test_out_of_memory_a_batch_is_answered_in_halves(run, monkeypatch):
     model, judging = learned(run)
     examples, asked = [judging.example(number) for number in range(5)], []
@@ -217,9 +229,25 @@ def test_out_of_memory_a_batch_is_answered_in_halves(run, monkeypatch):
             raise torch.OutOfMemoryError("CUDA out of memory")
         return generate(answerer, collator, some, grammar)
 
-    monkeypatch.setattr(predictor, "generate", scarce)
+    monkeypatch.setattr("finetune.generate.generate", scarce)
     assert [one.text for one in model.reply(examples)] == [one.text for one in whole]
     assert asked == [5, 2, 3, 1, 2]
+
+
+def test_an_evaluation_asks_under_the_grammar_and_a_sample_freely(run, tmp_path, monkeypatch):
+    """All clips as prediction asks them, and some more of them freely, for the share of valid answers."""
+    model, _ = learned(run)
+    clips, asked = ClipDataset(model.config.validation, model.config, training=False), []
+
+    def noted(answerer, collator, some, grammar):
+        asked.append((len(some), grammar is not None))
+        return generate(answerer, collator, some, grammar)
+
+    monkeypatch.setattr("finetune.generate.generate", noted)
+    monkeypatch.setattr("finetune.evaluate.FREE_CLIPS", 3)
+    values = evaluate(model.answerer, model.collator, clips, tmp_path)
+    assert asked == [(CLIPS, True), (3, False)]
+    assert values["score"] == pytest.approx(1.0) and values["valid"] == 1.0
 
 
 @pytest.mark.parametrize("text", ['{"dominant_operation": "Tape", "next_operation": "Pack"}', "[1]", "{"])
