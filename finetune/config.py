@@ -41,6 +41,7 @@ class Config:
     compute: str = _("fp16", "fp16, bf16 or fp32; the T4 has no bf16")
     init_std: float = _(0.1, "standard deviation of random weights; at the usual 0.02 three runs stayed at chance")
     checkpointing: bool = _(True, "recompute activations in the backward pass; 3 B parameters in 15 GB need it")
+    plain: bool = _(False, "compute as transformers and PEFT do: slower, the reference of what is computed otherwise")
     # Inputs and answers
     world: str = _(DEFAULT_WORLD, "world of the renderings")
     train: str = _("frames/train", "folder of a rendering with truth.jsonl, in any form")

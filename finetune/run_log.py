@@ -43,14 +43,14 @@ class Log:
     def update(self, losses: Sequence[Losses], norm: float, lr: float) -> None:
         """Append the line of an update: its losses per token, the gradient's norm, rates, memory."""
         state = self.state
-        tokens, labels = (sum(getattr(one, name) for one in losses) for name in ("tokens", "label_tokens"))
+        tokens, labels = (float(sum(getattr(one, name) for one in losses)) for name in ("tokens", "label_tokens"))
         passed = time.monotonic() - self.begun
         rate = (state.step - self.first_step) * self.config.clips_per_update / passed
         row = {
             "step": state.step,
             "update": state.updates,
-            "loss": sum(one.plain for one in losses) / max(1, tokens),
-            "label_loss": sum(one.labels for one in losses) / max(1, labels),
+            "loss": float(sum(one.plain for one in losses)) / max(1, tokens),
+            "label_loss": float(sum(one.labels for one in losses)) / max(1, labels),
             "norm": norm,
             "lr": lr,
             "clips_s": rate,
