@@ -29,6 +29,7 @@ from finetune.config import Config
 from finetune.data import IGNORED, SYSTEM
 from finetune.layers.attention import set_attention
 from finetune.layers.geometry import lay_out, tower_geometry
+from finetune.layers.projections import Adapters
 from finetune.patches import patch_values
 from finetune.tokens import load_tokenizer, special_ids, train_tokenizer
 from harness.errors import UsageError
@@ -86,6 +87,9 @@ class Answerer(nn.Module):
             nn.init.normal_(head.weight, std=0.02)
         self.frozen_vision = config.adapter == "lora"
         self._geometries: dict[Any, dict[str, Any]] = {}
+        self.adapters: Adapters | None = None
+        if config.adapter == "lora" and not config.plain:
+            self.adapters = Adapters(backbone, DTYPES[config.compute], config.dropout)
 
     @property
     def inner(self) -> Any:
@@ -187,6 +191,8 @@ class Answerer(nn.Module):
         the total by the update's answer weight gets the mean over tokens plus the mean over clips.
         """
         batch = self.laid_out(batch)
+        if self.adapters and self.training:
+            self.adapters.begin_pass(batch.get("seeds", range(len(batch["input_ids"]))), batch["input_ids"].shape[1])
         with self.autocast():
             states = self.states(batch)
             answers = states.flatten(0, 1).index_select(0, batch["answered"])

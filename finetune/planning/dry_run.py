@@ -22,8 +22,9 @@ from torch import nn
 from finetune.base_models import SPECIALS, Base, find_base
 from finetune.config import Config
 from finetune.data import IGNORED, Collator, Example, Target
+from finetune.layers.unpacking import SimulatedLinear4bit
 from finetune.model import DTYPES, LORA_LAYERS, Answerer, prepare, tiny_shape, tiny_tokenizer
-from finetune.planning.operators import Tally, add, unpack
+from finetune.planning.operators import Tally, add
 from finetune.planning.tensor_memory import Traced, repeat_clip, strip_data, trace_update, trace_vision
 from finetune.tokens import load_tokenizer
 from reference.rendering.prompt import task_prompt
@@ -116,27 +117,6 @@ def make_blueprint(config: Config, *, tiny: bool, folder: Path | None = None) ->
     with tempfile.TemporaryDirectory() as scratch:
         tokenizer = tiny_tokenizer(config, Path(scratch), operations)
     return Blueprint(config, base, True, tiny_shape(config, tokenizer), tokenizer, operations)
-
-
-class SimulatedLinear4bit(nn.Linear):
-    """Linear layer with the memory of a Linear4bit: every use makes the weight anew in the compute type."""
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        product = _DequantisedProduct.apply(x.to(self.weight.dtype), self.weight, self.bias)
-        return product.to(x.dtype).clone()  # as PEFT does
-
-
-class _DequantisedProduct(torch.autograd.Function):
-    """Product with a weight that is not saved for the backward pass, but dequantised a second time there."""
-
-    @staticmethod
-    def forward(ctx: Any, x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None) -> torch.Tensor:
-        ctx.weight = weight
-        return nn.functional.linear(x, unpack(weight), None if bias is None else bias.to(x.dtype))
-
-    @staticmethod
-    def backward(ctx: Any, *grads: torch.Tensor) -> Any:
-        return grads[0] @ unpack(ctx.weight), None, None
 
 
 def _with_layers(shape: Any, layers: int, depth: int, whole: int = 2) -> Any:

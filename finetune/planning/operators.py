@@ -13,6 +13,8 @@ from typing import Any, NamedTuple
 import torch
 from torch.utils._pytree import tree_leaves
 
+from finetune.layers import unpacking
+
 aten = torch.ops.aten
 ATTENTION = {
     aten._scaled_dot_product_flash_attention_for_cpu.default: 2,
@@ -37,18 +39,7 @@ NO_LAUNCH = {
 }
 
 
-@torch.library.custom_op("finetune::unpack", mutates_args=())
-def unpack(weight: torch.Tensor) -> torch.Tensor:
-    """Stand for unpacking a 4-bit weight, given in the type that it is unpacked to."""
-    return weight.clone()
-
-
-@unpack.register_fake
-def _(weight: torch.Tensor) -> torch.Tensor:
-    return torch.empty_like(weight)
-
-
-UNPACK = torch.ops.finetune.unpack.default
+UNPACK = unpacking.unpack_operator._opoverload
 PACKED = 0.516
 """Bytes of a parameter in nf4 with double quantisation."""
 
