@@ -219,9 +219,10 @@ class Collator:
     def __call__(self, examples: Sequence[Example]) -> dict[str, Any]:
         """Return a training batch of b rows, padded on the right.
 
-        Beside the model's inputs: `frames` [n, h, w, 3] of all clips, in bytes; `labels` [b, length], IGNORED outside the answer; `inside`, true on the tokens of the
-        two operations; `weights` of the loss; `last` [b], position of the prompt's last token; `segment` [b, 2], start
-        and last frame; `following` [b, 3], label numbers, IGNORED where unknown.
+        Beside the model's inputs: `frames` [n, h, w, 3] of all clips, in bytes; `labels` [b, length], IGNORED outside
+        the answer; `inside`, true on the tokens of the two operations; `weights` of the loss; `last` [b], position of
+        the prompt's last token; `segment` [b, 2], start and last frame; `following` [b, 3], label numbers, IGNORED
+        where unknown.
         """
         grids = self._grids(examples)
         prompts = self._encode_prompts(examples, grids)

@@ -30,6 +30,7 @@ from finetune.data import IGNORED, SYSTEM
 from finetune.layers.attention import set_attention
 from finetune.layers.geometry import lay_out, tower_geometry
 from finetune.layers.projections import Adapters
+from finetune.layers.vision_cache import Writer
 from finetune.patches import patch_values
 from finetune.tokens import load_tokenizer, special_ids, train_tokenizer
 from harness.errors import UsageError
@@ -50,7 +51,7 @@ ADAPTER, MODEL, HEADS, FACTS = "adapter", "model.safetensors", "heads.safetensor
 
 
 class Losses(NamedTuple):
-    """Losses summed over a batch, on its device: `total` is weighted and minimised, the others are logged, unweighted."""
+    """Losses summed over a batch, on its device: `total` is weighted and minimised, the others are unweighted."""
 
     total: torch.Tensor
     plain: torch.Tensor  # cross entropy of all answer tokens
@@ -87,6 +88,7 @@ class Answerer(nn.Module):
             nn.init.normal_(head.weight, std=0.02)
         self.frozen_vision = config.adapter == "lora"
         self._geometries: dict[Any, dict[str, Any]] = {}
+        self.writer: Writer | None = None
         self.adapters: Adapters | None = None
         if config.adapter == "lora" and not config.plain:
             self.adapters = Adapters(backbone, DTYPES[config.compute], config.dropout)
@@ -168,7 +170,27 @@ class Answerer(nn.Module):
         return {"vision": outputs}
 
     def see(self, batch: Mapping[str, Any]) -> Seen:
-        """Return the vision tower's output for a batch's frames; without gradients if the tower is frozen."""
+        """Return the vision tower's output for a batch, without gradients if the tower is frozen.
+
+        A batch may hold kept `features` in place of its frames; what is computed for the others is kept.
+        """
+        if "features" in batch:
+            return self._split(batch["features"])
+        seen = self._see(batch)
+        if self.writer is None or "digests" not in batch:
+            return seen
+        joined = torch.cat([seen.features, *seen.deep], dim=-1)
+        kept = joined.half()
+        self.writer.write(batch["digests"], kept, len(kept) // len(batch["digests"]))
+        # Kept or computed, a clip is the same: numbers that fp16 holds are rounded to it, larger ones keep no clip.
+        return self._split(torch.where(kept.isfinite(), kept.to(joined.dtype), joined))
+
+    def _split(self, joined: torch.Tensor) -> Seen:
+        """Return features [tokens, width], in which deep ones stand behind the others, as the tower's output."""
+        features, *deep = joined.split(self.inner.config.text_config.hidden_size, dim=-1)
+        return Seen(features, tuple(deep))
+
+    def _see(self, batch: Mapping[str, Any]) -> Seen:
         visual = self.inner.model.visual
         grid = batch["video_grid_thw" if "video_grid_thw" in batch else "image_grid_thw"].cpu()
         key = (grid.numpy().tobytes(), self.device)
@@ -354,9 +376,8 @@ def _compute_without_waiting(backbone: Any) -> None:
 
     def embed(patches: torch.Tensor) -> torch.Tensor:
         # The convolution's stride is its size, so it is this product, which is several times faster on a CPU.
-        return functional.linear(
-            patches.to(embedding.proj.weight.dtype), embedding.proj.weight.flatten(1), embedding.proj.bias
-        )
+        weight = embedding.proj.weight
+        return functional.linear(patches.to(weight.dtype), weight.flatten(1), embedding.proj.bias)
 
     embedding.forward = embed
     backbone.model.language_model._deepstack_process = _add_at_places

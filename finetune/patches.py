@@ -77,7 +77,7 @@ def _pixel_scale(
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Return factor and offset [3] that turn bytes into a base's pixel values; kept on the device."""
     scale, shift = 1 / (255 * np.array(std)), np.array(mean) / np.array(std)
-    return tuple(torch.from_numpy(one.astype(np.float32)).to(device) for one in (scale, shift))  # type: ignore[return-value]
+    return tuple(torch.from_numpy(one.astype(np.float32)).to(device) for one in (scale, shift))
 
 
 def count_tokens(grid: tuple[int, int, int], base: Base) -> int:

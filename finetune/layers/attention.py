@@ -46,7 +46,7 @@ def attend_in_windows(
     scaling: float,
     **options: Any,
 ) -> tuple[torch.Tensor, None]:
-    """Return attention within each window, [1, patches, heads, size], from query, key and value [1, heads, patches, size].
+    """Return attention within each window, [1, patches, heads, size], of parts [1, heads, patches, size].
 
     `cu_seq_lens_q` [windows + 1] are the places where windows begin and end; on the host, or reading them waits.
     """
@@ -69,7 +69,7 @@ def _attend_batch(parts: Sequence[torch.Tensor], length: int, scaling: float) ->
 def _places_by_length(
     lengths: tuple[int, ...], device: torch.device
 ) -> tuple[list[tuple[int, torch.Tensor]], torch.Tensor]:
-    """Return each window length with the places of its patches, and the places of all patches in their joined outputs."""
+    """Return each window length with its patches' places, and the places of all patches in the joined outputs."""
     each = torch.tensor(lengths)
     of_patch = each.repeat_interleave(each)
     groups = [(length, (of_patch == length).nonzero().flatten()) for length in sorted(set(lengths))]

@@ -7,6 +7,7 @@ token types and grids are known on the host, so all of it is known there before 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -88,7 +89,7 @@ def _row_positions(
     """Return the positions [3, n] of one row's tokens."""
     borders = [0, *(np.flatnonzero(np.diff(kinds)) + 1).tolist(), len(kinds)]
     parts, begin = [], 0
-    for first, end in zip(borders, borders[1:], strict=False):
+    for first, end in pairwise(borders):
         kind = int(kinds[first])
         if kind == 0:
             parts.append(np.tile(np.arange(begin, begin + end - first), (3, 1)))

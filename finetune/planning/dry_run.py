@@ -17,7 +17,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-from torch import nn
 
 from finetune.base_models import SPECIALS, Base, find_base
 from finetune.config import Config
@@ -39,7 +38,7 @@ PIECES = re.compile(
 NO_ACTIVATION = ("steps", "optimizer", "lr", "warmup", "weight_decay", "beta2", "clip_norm", "train", "validation",
                  "weights", "evaluate_every", "evaluate_clips", "checkpoint_every", "patience", "threads", "seed",
                  "alpha", "clips", "max_skipped", "keep", "label_weight", "init_std", "randomised",
-                 "hard_negatives")  # fmt: skip
+                 "hard_negatives", "workers", "cache_gb", "scratch")  # fmt: skip
 """Fields that change no activation."""
 CHANGES_WEIGHTS = ("base", "world", "frames", "adapter", "rank", "quantise", "compute", "temporal_head", "steps_head")
 """Fields that change a weight; the twin's tokenizer, and so its embedding, depends on the frames of its prompts."""
@@ -149,7 +148,9 @@ class PassTrace(NamedTuple):
 
 
 def activation_bytes(config: Config, *, tiny: bool, folder: Path | None = None, whole: bool = False) -> int:
-    """Return the peak bytes above the weights in a pass: with gradients for a twin, without them at published size.
+    """Return the peak bytes above the weights in a pass: of a twin with what is kept from pass to pass.
+
+    That are gradients and the adapters in the compute type, which at published size are parts of their own.
 
     `whole`: trace all layers at published size, too, which takes longer.
     """
@@ -177,7 +178,7 @@ def _trace(config: Config, tiny: bool, folder: Path | None, whole: bool) -> Pass
 
     if blueprint.tiny or whole:
         answerer = strip_data(blueprint.build(blueprint.shape))
-        gradients = 0 if blueprint.tiny else _gradient_bytes(answerer)
+        gradients = 0 if blueprint.tiny else _kept_bytes(answerer)
         traced = trace_update(answerer, batch, accumulating=accumulating)
         return PassTrace(traced.peak_bytes - gradients, Counter(), traced.tally)
     layers, depth = blueprint.shape.text_config.num_hidden_layers, blueprint.shape.vision_config.depth
@@ -188,7 +189,7 @@ def _trace(config: Config, tiny: bool, folder: Path | None, whole: bool) -> Pass
 
     def traced_without_gradients(answerer: Answerer) -> Traced:
         peak, tally = trace_update(answerer, batch, accumulating=True)
-        return Traced(peak - _gradient_bytes(answerer), tally)
+        return Traced(peak - _kept_bytes(answerer), tally)
 
     # With checkpointing a layer keeps its input alone, without it all that its backward pass needs; either way the next
     # layer adds as much as the last one. A frozen tower keeps nothing, so its peak does not grow with its depth, and
@@ -213,8 +214,10 @@ def _trace(config: Config, tiny: bool, folder: Path | None, whole: bool) -> Pass
     return PassTrace(max(vision.peak_bytes, peak), vision.tally, rest)
 
 
-def _gradient_bytes(answerer: Answerer) -> int:
-    return sum(parameter.nbytes for parameter in answerer.trainable().values())
+def _kept_bytes(answerer: Answerer) -> int:
+    """Return the bytes of gradients and of adapters in the compute type, which are parts of a plan of their own."""
+    gradients = sum(parameter.nbytes for parameter in answerer.trainable().values())
+    return gradients + (sum(cast.nbytes for cast in answerer.adapters.casts) if answerer.adapters else 0)
 
 
 class ClipSize(NamedTuple):
