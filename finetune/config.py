@@ -93,6 +93,11 @@ class Config:
         """Clips of an update, over all passes and processes."""
         return self.batch * self.accumulation or UPDATE_CLIPS
 
+    @property
+    def keeps_vision(self) -> bool:
+        """True if what the vision tower says of a clip never changes and is kept."""
+        return self.adapter == "lora" and not self.augment and not self.plain and self.cache_gb > 0
+
 
 CHOICES: dict[str, tuple[str, ...]] = {
     "adapter": ("lora", "full"),

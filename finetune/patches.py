@@ -58,26 +58,28 @@ def patch_values(frames: torch.Tensor, base: Base, *, as_video: bool) -> torch.T
     Frames of several clips follow each other; those of a video are whole pairs.
     """
     patch, merge = base.vision["patch_size"], base.vision["spatial_merge_size"]
-    scale, shift = _pixel_scale(base.mean, base.std, frames.device)
-    pixels = frames * scale - shift
     # The tower's first convolution spans two frames, so an image is doubled.
-    pairs = pixels.unflatten(0, (-1, 2)) if as_video else pixels[:, None].expand(-1, 2, -1, -1, -1)
+    pairs = frames.unflatten(0, (-1, 2)) if as_video else frames[:, None].expand(-1, 2, -1, -1, -1)
     times, _, height, width, _ = pairs.shape
     # Axes: 0 pair, 1 frame of the pair, 2 block row, 3 patch row in its block, 4 pixel row, 5 block column, 6 patch
     # column in its block, 7 pixel column, 8 channel. A block of merge x merge patches becomes one token, so its patches
     # come one after another; inside a patch the order is channel, frame, row, column, that of the convolution.
     rows, columns = height // (patch * merge), width // (patch * merge)
     blocks = pairs.reshape(times, 2, rows, merge, patch, columns, merge, patch, 3)
-    return blocks.permute(0, 2, 5, 3, 6, 8, 1, 4, 7).reshape(times * rows * columns * merge * merge, -1)
+    # Bytes are moved, a quarter of what their values take.
+    moved = blocks.permute(0, 2, 5, 3, 6, 8, 1, 4, 7).reshape(-1, 3, 2 * patch * patch)
+    scale, shift = _pixel_scale(base.mean, base.std, frames.device)
+    return (moved * scale).sub_(shift).flatten(1)
 
 
 @lru_cache
 def _pixel_scale(
     mean: tuple[float, ...], std: tuple[float, ...], device: torch.device
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return factor and offset [3] that turn bytes into a base's pixel values; kept on the device."""
+    """Return factor and offset [3, 1] that turn bytes into a base's pixel values; kept on the device."""
     scale, shift = 1 / (255 * np.array(std)), np.array(mean) / np.array(std)
-    return tuple(torch.from_numpy(one.astype(np.float32)).to(device) for one in (scale, shift))
+    first, second = (torch.from_numpy(one.astype(np.float32)[:, None]).to(device) for one in (scale, shift))
+    return first, second
 
 
 def count_tokens(grid: tuple[int, int, int], base: Base) -> int:

@@ -197,7 +197,7 @@ def _open_cache(config: Config, answerer: Answerer) -> VisionCache | None:
 
     What is computed from now on is kept too.
     """
-    if not answerer.frozen_vision or config.augment or config.plain or not config.cache_gb:
+    if not config.keeps_vision:
         return None
     key = tower_key(answerer.inner.model.visual, config.base, config.compute, str(config.as_video))
     cache = VisionCache(cache_folder(config), key, int(config.cache_gb * 1e9))

@@ -140,10 +140,7 @@ def kept_share(plan: MemoryPlan) -> float:
 
 def cache_bytes(plan: MemoryPlan) -> int:
     """Return the bytes of what a frozen tower says of all training clips; 0 where nothing is kept."""
-    config = plan.config
-    if config.adapter != "lora" or config.augment or config.plain or not config.cache_gb:
-        return 0
-    return training_clips(plan) * plan.clip.feature_bytes
+    return training_clips(plan) * plan.clip.feature_bytes if plan.config.keeps_vision else 0
 
 
 def training_clips(plan: MemoryPlan) -> int:
