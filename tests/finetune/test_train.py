@@ -224,15 +224,24 @@ def train_few(config: Config, folder: Path, batch: int) -> State:
 
 
 def test_a_batch_that_is_left_open_is_decided_once(frames, tmp_path):
-    """It is written to the run's config, and a resumed run keeps it, though another would fit now."""
+    """By the plan and a first pass, which holds 3 clips here; it is written to the run's config and kept at resume."""
+    forward = training.Answerer.forward
+
+    def scarce(self, batch, *rest):
+        if len(batch["input_ids"]) > 3:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return forward(self, batch, *rest)
+
     config = placed(SMALL, frames, steps=1, batch=0, accumulation=0, clips=8)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(training, "_validate", lambda *arguments: None)
+        patch.setattr(training, "estimate_peak_gib", lambda *arguments, **options: 1.0)
+        patch.setattr(training.Answerer, "forward", scarce)
         patch.setattr(training, "plan_memory", lambda *arguments, **_: SimpleNamespace(config=SimpleNamespace(batch=5)))
         train(config, tmp_path)
         patch.setattr(training, "plan_memory", None)
         state = train(replace(config, steps=2), tmp_path)
-    assert (state.batch, configs.read(tmp_path / configs.NAME).batch, state.clips) == (5, 5, 64)
+    assert (state.batch, configs.read(tmp_path / configs.NAME).batch, state.clips, state.ooms) == (3, 3, 64, [])
 
 
 def test_a_run_corrects_its_plan(frames, tmp_path, capsys, monkeypatch):
