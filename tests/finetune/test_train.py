@@ -20,7 +20,7 @@ from finetune import config as configs
 from finetune import train as training
 from finetune.checkpoint import State, newest_checkpoint
 from finetune.config import Config
-from finetune.run_log import Log, read_log
+from finetune.run_log import Log, read_log, used_memory_gib
 from finetune.train import TrainingError, learning_rate, train
 from tests.support.finetune_material import QLORA, ROOT, TWIN, placed, renderings
 
@@ -318,6 +318,14 @@ def test_a_run_can_begin_with_the_weights_of_another(frames, tmp_path):
 def test_the_learning_rate_rises_and_falls(update, expected, why):
     config = replace(TWIN, steps=200, warmup=0.05, lr=1.0)
     assert learning_rate(config, update) == pytest.approx(expected), why
+
+
+def test_memory_on_a_shared_card_is_the_process_own(monkeypatch):
+    """What torch has reserved at its peak and the plan's share for CUDA's context, whatever else is on the card."""
+    monkeypatch.setattr("torch.cuda.is_available", lambda: True)
+    monkeypatch.setattr("torch.cuda.max_memory_reserved", lambda: 5 * 2**30)
+    monkeypatch.setattr("torch.cuda.mem_get_info", lambda: (0, 80 * 2**30))
+    assert used_memory_gib() == pytest.approx(5.6)
 
 
 def test_a_torn_log_is_repaired(tmp_path):
