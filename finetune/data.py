@@ -7,7 +7,6 @@ generation; nothing is ever truncated.
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -112,15 +111,6 @@ class ClipDataset:
             if negative in numbers:
                 paired.append(numbers[negative])
         return paired[: len(self)]
-
-
-def clip_digests(examples: Sequence[Example]) -> torch.Tensor:
-    """Return the digests [b, 16] of clips' frames, in bytes: what a frozen tower says of equal frames is equal."""
-    digests = [
-        hashlib.blake2b(np.ascontiguousarray(one.frames).data, digest_size=16, key=repr(one.frames.shape).encode())
-        for one in examples
-    ]
-    return torch.from_numpy(np.stack([np.frombuffer(one.digest(), np.uint8) for one in digests]))
 
 
 def check_apart(train: ClipDataset, validation: ClipDataset) -> None:
@@ -263,8 +253,7 @@ class Collator:
         clips = [patchify(example.frames, self.base, as_video=self.config.as_video) for example in examples]
         values = torch.from_numpy(np.concatenate([clip.values for clip in clips]))
         batch = self._pad(self._encode_prompts(examples, grids), left=True) | self._grid_inputs(examples, grids)
-        batch["pixel_values_videos" if self.config.as_video else "pixel_values"] = values
-        return batch | ({"digests": clip_digests(examples)} if self.config.keeps_vision else {})
+        return batch | {"pixel_values_videos" if self.config.as_video else "pixel_values": values}
 
     def answer_weight(self, examples: Sequence[Example]) -> float:
         """Return the sum of the answer tokens' weights, by which an update's loss is divided."""

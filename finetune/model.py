@@ -17,7 +17,6 @@ import os
 import shutil
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any, NamedTuple
 
 import torch
@@ -128,26 +127,9 @@ class Answerer(nn.Module):
         if self.frozen_vision:
             # Gradient checkpointing makes inputs require gradients, the frozen tower's too. The tower therefore runs
             # apart: otherwise it would be recomputed and differentiated for nothing.
-            inputs["mm_encoder_outputs"] = batch.get("vision") or self._kept_or_computed(batch, inputs)
+            inputs["mm_encoder_outputs"] = batch["vision"] if "vision" in batch else self.vision_features(inputs)
             inputs.pop("pixel_values_videos", inputs.pop("pixel_values", None))
         return self.inner.model(**inputs, use_cache=use_cache)
-
-    def _kept_or_computed(self, batch: Mapping[str, Any], inputs: Mapping[str, torch.Tensor]) -> dict[str, Any]:
-        """Return the vision tower's output for a batch from the cache of a run, or compute and keep it."""
-        if self.writer is None or "digests" not in batch:
-            return self.vision_features(inputs)
-        digests = batch["digests"].cpu()
-        kept = self.writer.cache.read([one.tobytes() for one in digests.numpy()])
-        if kept is not None:
-            seen = self._split(torch.from_numpy(kept).to(self.device))
-            output = SimpleNamespace(pooler_output=[seen.features], deepstack_features=[[one] for one in seen.deep])
-            return {"video" if "video_grid_thw" in batch else "image": output}
-        found = self.vision_features(inputs)
-        for output in found.values():
-            deep = [torch.cat(one) for one in getattr(output, "deepstack_features", ())]
-            joined = torch.cat([torch.cat(output.pooler_output), *deep], dim=-1)
-            self.writer.write(digests, joined.half(), len(joined) // len(digests))
-        return found
 
     @torch.no_grad()
     def vision_features(self, inputs: Mapping[str, torch.Tensor]) -> dict[str, Any]:

@@ -13,11 +13,12 @@ from dataclasses import dataclass
 from multiprocessing import get_context
 from typing import Any, NamedTuple
 
+import numpy as np
 import torch
 
-from finetune.data import ClipDataset, Collator, clip_digests
+from finetune.data import ClipDataset, Collator
 from finetune.layers.geometry import ON_HOST, lay_out
-from finetune.layers.vision_cache import VisionCache
+from finetune.layers.vision_cache import VisionCache, clip_digest
 from reference.pool import end_with_parent
 
 UPDATES_AHEAD = 2
@@ -43,8 +44,9 @@ class PassReader:
         batch = self.collator(examples)
         batch |= lay_out(batch, self.collator.base, self.shape)
         if self.cache is not None:
-            batch["digests"] = clip_digests(examples)
-            features = self.cache.read([one.tobytes() for one in batch["digests"].numpy()])
+            digests = [clip_digest(example.frames) for example in examples]
+            batch["digests"] = torch.from_numpy(np.stack([np.frombuffer(one, np.uint8) for one in digests]))
+            features = self.cache.read(digests)
             if features is not None:
                 del batch["frames"]
                 batch["features"] = torch.from_numpy(features)

@@ -87,7 +87,8 @@ def train(
     base, kind = ensure_base(config, run / "base", operations), accelerator.device.type
     answerer, tokenizer = load_model(config, base, operations, accelerator.device)
     device = device_key(torch.cuda.get_device_name()) if kind == "cuda" else "cpu"
-    if not config.batch:
+    open_batch = not config.batch
+    if open_batch:
         batch = plan_memory(config, device, folder=base).config.batch
         config = replace(config, batch=min(batch, -(-config.clips_per_update // accelerator.num_processes)))
     answerer.config = config
@@ -111,7 +112,7 @@ def train(
     )
     answerer.train()
     with ahead:
-        if checkpoint is None and kind == "cuda":
+        if open_batch:
             config = replace(config, batch=_probe(answerer, ahead, scaler, accelerator, state))
         if accelerator.is_main_process:
             configs.write(config, run)
@@ -144,7 +145,7 @@ def train(
             pace.end()
             if pace.due:
                 hours = fit_hours or max_hours
-                left = None if hours is None else hours - (time.monotonic() - begun) / 3600
+                left = None if hours is None else max(0.0, hours - (time.monotonic() - begun) / 3600)
                 config = _correct(config, state, log, pace, left, fit_hours is not None)
             if state.skipped > config.max_skipped:
                 raise TrainingError(f"{state.skipped} updates in a row had {_infinity(measured, config)}")

@@ -40,6 +40,12 @@ def cache_folder(config: Config) -> Path:
     return (Path(config.scratch) if config.scratch else cache_home()) / "vision"
 
 
+def clip_digest(frames: NDArray[np.uint8]) -> bytes:
+    """Return the digest of a clip's frames [n, h, w, 3]."""
+    shape = repr(frames.shape).encode()
+    return hashlib.blake2b(np.ascontiguousarray(frames).data, digest_size=DIGEST, key=shape[:64]).digest()
+
+
 def tower_key(visual: torch.nn.Module, *facts: str) -> str:
     """Return the name of a tower: of VERSION, its weights, and facts such as the compute type."""
     digest = hashlib.blake2b(repr((VERSION, *facts)).encode(), digest_size=DIGEST)

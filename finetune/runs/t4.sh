@@ -22,7 +22,7 @@ set -euo pipefail
 INPUT="${HARNESS_INPUT:-/kaggle/input}"        # read only: wheels, model, an earlier output
 PLACE=/kaggle; [ -d "$INPUT" ] || PLACE="$PWD/build/t4"
 WORK="${HARNESS_WORK:-$PLACE/working}"         # the output, which Kaggle saves
-SCRATCH="${HARNESS_SCRATCH:-$PLACE/temp}"      # deleted after the session: 2 GB of frames, 0.5 GB of packages
+SCRATCH="${HARNESS_SCRATCH:-$PLACE/temp}"      # deleted after the session: GB of frames 2, packages 0.5, kept features 14
 WORLD="${HARNESS_WORLD:-warehouse-v2}"
 SIZE="${HARNESS_SIZE:-336}"                    # side of a frame; train and predict refuse other sizes
 LIMIT="${HARNESS_LIMIT:-}"                     # clips of each split; empty is all
@@ -98,7 +98,7 @@ done
 # the language model are 30 million parameters: 0.3 GiB with gradients and 8-bit Adam. Activations, recomputed in the
 # backward pass, take the rest. Logits are computed for answer tokens only; those of all tokens would take 3 GiB more.
 WEIGHTS="$(weights)"
-python -m finetune.plan "$(config)" --device "$DEVICE" ${WEIGHTS:+--set weights="$WEIGHTS"}
+python -m finetune.plan "$(config)" --device "$DEVICE" --set scratch="$SCRATCH" ${WEIGHTS:+--set weights="$WEIGHTS"}
 
 # %% Train
 # 540 updates of 32 clips: three times the training split. Training stops in time, with a checkpoint and an evaluated
@@ -107,6 +107,9 @@ python -m finetune.plan "$(config)" --device "$DEVICE" ${WEIGHTS:+--set weights=
 #
 # Two T4s compute half of every update each, and both evaluate: everything but the evaluations takes half the time. If
 # memory runs out nevertheless, the batch is halved, the number of passes doubled, and the log says so.
+#
+# The vision tower is frozen: what it says of a clip is kept in the scratch folder, 13.6 GB for all of them, and read in the
+# second and third epoch.
 EARLIER="$({ find -L "$INPUT" -path '*/run/checkpoints/*/state.json' -printf '%h\n' 2>/dev/null || true; } |
     sed -E 's:(.*)/:\1 :' | sort -k 2 | tail -n 1)"   # folder and number of the newest checkpoint
 if [ -n "$EARLIER" ] && [ ! -e "$RUN" ]; then
@@ -120,7 +123,7 @@ WEIGHTS="$(weights)"
 GPUS="$({ nvidia-smi --list-gpus || true; } 2>/dev/null | wc -l)"
 LAUNCH=(python -m)
 if [ "$GPUS" -gt 1 ]; then LAUNCH=(python -m torch.distributed.run --standalone --nproc_per_node "$GPUS" -m --); fi
-"${LAUNCH[@]}" finetune.train "$(config)" --run "$RUN" --frames "$FRAMES" --max-hours "$HOURS" \
+"${LAUNCH[@]}" finetune.train "$(config)" --set scratch="$SCRATCH" --run "$RUN" --frames "$FRAMES" --max-hours "$HOURS" \
     ${WEIGHTS:+--set weights="$WEIGHTS"}
 
 # %% Answer the test split

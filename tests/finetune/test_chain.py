@@ -290,7 +290,7 @@ def test_training_continues_in_another_style(run, frames, tmp_path):
 def test_augmented_clips_are_read_ahead_and_the_run_is_the_same_every_time(frames, tmp_path):
     config = placed(TWIN, frames, steps=2, batch=2, augment=True, clips=8, evaluate_clips=4, threads=1)
     losses = []
-    for name in ("one", "two"):
-        train(config, tmp_path / name)
+    for name, workers in (("one", 0), ("two", 1)):  # read in a thread, and in a process
+        train(replace(config, workers=workers), tmp_path / name)
         losses.append([row["loss"] for row in read_log(tmp_path / name / "log.jsonl") if "loss" in row])
     assert losses[0] == losses[1]

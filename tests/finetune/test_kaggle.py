@@ -252,6 +252,7 @@ checkpoint_every = 1
 evaluate_every = 1
 evaluate_clips = 2
 threads = 1
+workers = 0
 """
 PROXIES = ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY")
 NO_NETWORK = {"PIP_NO_INDEX": "1", "HF_HUB_OFFLINE": "1"} | dict.fromkeys(PROXIES, "http://127.0.0.1:9")

@@ -149,6 +149,9 @@ def test_few_layers_and_clips_predict_all():
     config = replace(Config(), batch=6, size=112)
     whole = activation_bytes(config, tiny=False, whole=True)
     assert activation_bytes(config, tiny=False) == pytest.approx(whole, rel=0.01)
+    few, every = (trace_pass(one, tiny=False, whole=one is config) for one in (replace(config, batch=2), config))
+    assert launches(few.tally) == pytest.approx(launches(every.tally), rel=0.001)
+    assert launches(few.tally, "attention") == launches(every.tally, "attention")
 
 
 def test_the_default_run_fits_a_t4():

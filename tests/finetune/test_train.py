@@ -20,7 +20,7 @@ from finetune import config as configs
 from finetune import train as training
 from finetune.checkpoint import State, newest_checkpoint
 from finetune.config import Config
-from finetune.run_log import Log, read_log
+from finetune.run_log import Log, read_log, used_memory_gib
 from finetune.train import TrainingError, learning_rate, train
 from tests.support.finetune_material import QLORA, ROOT, TWIN, placed, renderings
 
@@ -224,15 +224,24 @@ def train_few(config: Config, folder: Path, batch: int) -> State:
 
 
 def test_a_batch_that_is_left_open_is_decided_once(frames, tmp_path):
-    """It is written to the run's config, and a resumed run keeps it, though another would fit now."""
+    """By the plan and a first pass, which holds 3 clips here; it is written to the run's config and kept at resume."""
+    forward = training.Answerer.forward
+
+    def scarce(self, batch, *rest):
+        if len(batch["input_ids"]) > 3:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return forward(self, batch, *rest)
+
     config = placed(SMALL, frames, steps=1, batch=0, accumulation=0, clips=8)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(training, "_validate", lambda *arguments: None)
+        patch.setattr(training, "estimate_peak_gib", lambda *arguments, **options: 1.0)
+        patch.setattr(training.Answerer, "forward", scarce)
         patch.setattr(training, "plan_memory", lambda *arguments, **_: SimpleNamespace(config=SimpleNamespace(batch=5)))
         train(config, tmp_path)
         patch.setattr(training, "plan_memory", None)
         state = train(replace(config, steps=2), tmp_path)
-    assert (state.batch, configs.read(tmp_path / configs.NAME).batch, state.clips) == (5, 5, 64)
+    assert (state.batch, configs.read(tmp_path / configs.NAME).batch, state.clips, state.ooms) == (3, 3, 64, [])
 
 
 def test_a_run_corrects_its_plan(frames, tmp_path, capsys, monkeypatch):
@@ -309,6 +318,14 @@ def test_a_run_can_begin_with_the_weights_of_another(frames, tmp_path):
 def test_the_learning_rate_rises_and_falls(update, expected, why):
     config = replace(TWIN, steps=200, warmup=0.05, lr=1.0)
     assert learning_rate(config, update) == pytest.approx(expected), why
+
+
+def test_memory_on_a_shared_card_is_the_process_own(monkeypatch):
+    """What torch has reserved at its peak and the plan's share for CUDA's context, whatever else is on the card."""
+    monkeypatch.setattr("torch.cuda.is_available", lambda: True)
+    monkeypatch.setattr("torch.cuda.max_memory_reserved", lambda: 5 * 2**30)
+    monkeypatch.setattr("torch.cuda.mem_get_info", lambda: (0, 80 * 2**30))
+    assert used_memory_gib() == pytest.approx(5.6)
 
 
 def test_a_torn_log_is_repaired(tmp_path):
