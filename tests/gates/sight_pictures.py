@@ -21,6 +21,7 @@ from harness.baselines.on_frames import FRAME_BASELINES
 from reference.code_digest import code_digest
 from reference.files import write_atomically
 from reference.pool import in_processes
+from reference.process.frame_limits import ClipState
 from reference.process.split import session_states, timeline
 from reference.process.world import load_world
 from reference.randomness import render_seed
@@ -128,3 +129,9 @@ def read(drawing: Drawing, view: str) -> Drawn:
     found = [row for number in drawing.numbers() for row in pickle.loads(drawing.file(number).read_bytes())]
     clips = [clip for clip, _ in found]
     return Drawn(clips, [frames_of(view, clip) for clip in clips], [kept[view] for _, kept in found])
+
+
+def states(drawing: Drawing) -> list[ClipState]:
+    """Return clips and states of the sessions of a drawing, hidden or not, in their own domains."""
+    world = load_world(drawing.world)
+    return [found for number in drawing.numbers() for found in session_states(world, drawing.split, number)]

@@ -25,14 +25,12 @@ import numpy as np
 from harness.baselines.frame_model import Answers
 from reference.process.frame_limits import ClipState, Limit, frame_limit
 from reference.process.priors import Fit, fit
-from reference.process.split import session_states
-from reference.process.world import load_world
 from reference.task import DEFAULT_WORLD, OPERATIONS, Clip
 from tests.gates import exchange, readers
 from tests.gates.exchange import Shown
 from tests.gates.gate import Gate, table
 from tests.gates.sight import MILLION, Demand, Facts, Paired, compare, facts, is_hidden, learn, sessions_of
-from tests.gates.sight_pictures import Drawing, Drawn, draw, read
+from tests.gates.sight_pictures import Drawing, Drawn, draw, read, states
 
 PROBES = ("probe", "probe-16")
 MARKS = ("slip", "items", "table")
@@ -147,9 +145,9 @@ def run_gate(world: str = DEFAULT_WORLD, sessions: int | None = None, workers: i
         f"Is the answer in the pictures of {world}? Shown by readers of sheets (16 frames of 336 pixels, the frames at "
         "which signs face the camera among them), and by exchanging each fact of the visible state: in one of the "
         f"frames that show it, at least {exchange.PIXELS} pixels must change by more than {exchange.APART} of 255. The "
-        f"probes are trained on train{part}, with pictures of 168 x 168. *Floor*: the constant answer of training. *Own "
-        "prior*: the usual successor of the operation answered. *Limit*: what a perfect recogniser of the same frames "
-        "gets. Domains that training has not seen are bold."
+        f"probes are trained on train{part}, with pictures of 168 x 168. *Floor*: the constant answer of training. "
+        "*Own prior*: the usual successor of the operation answered. *Limit*: what a perfect recogniser of the same "
+        "frames gets. Domains that training has not seen are bold."
     )
     tables = [
         table(("", "found", "asked", "kept"), (demand.row() for demand in found)),
@@ -162,21 +160,14 @@ def run_gate(world: str = DEFAULT_WORLD, sessions: int | None = None, workers: i
         "Signs painted out by the renderer; the difference is painted out minus as is:",
         _painted_table(asked),
         "The probe by domain:",
-        domain_table(asked["probe"].plain, _states(world, sessions)),
+        domain_table(asked["probe"].plain, states(Drawing(world, "test", sessions=sessions))),
         "The probe on canonical-v1, where what comes next follows from what is done:",
         domain_table(
-            ask("probe", "canonical-v1", sessions, workers, painted=False).plain, _states("canonical-v1", sessions)
+            ask("probe", "canonical-v1", sessions, workers, painted=False).plain,
+            states(Drawing("canonical-v1", "test", sessions=sessions)),
         ),
     ]
     return Gate("Validity", text, tables, all(demand.holds for demand in found))
-
-
-def _states(world: str, sessions: int | None) -> list[ClipState]:
-    """Return clips and states of the test split, or of its first sessions."""
-    definition = load_world(world)
-    whole = definition.split("test").sessions
-    numbers = range(whole if sessions is None else min(whole, sessions))
-    return [found for number in numbers for found in session_states(definition, "test", number)]
 
 
 def _shown_table(shown: dict[str, Shown]) -> str:
