@@ -13,7 +13,7 @@ import numpy as np
 
 from reference.process.split import build_split
 from reference.process.world import load_world
-from reference.task import Clip
+from reference.task import OPERATIONS, Clip
 from tests.gates.gate import table
 from tests.gates.sight import MILLION, Demand, state_prior
 from tests.support import ROOT
@@ -58,8 +58,6 @@ def measure(train: list[Clip], clips: list[Clip], answers: dict[str, dict[str, s
 
 def _chance(clip: Clip, label: str) -> float:
     """Return the exact probability of a next operation; 0 for what is no operation."""
-    from reference.task import OPERATIONS
-
     return clip.next_ppm[OPERATIONS.index(label)] / MILLION if label in OPERATIONS else 0.0
 
 
