@@ -189,11 +189,13 @@ def gate_section(title: str, start: str) -> str:
 
 
 def gate_demands(title: str) -> str:
-    """Return the first table of a section of the page that `make gates` writes: what is demanded, and what was found."""
+    """Return the first table of a section of the page that `make gates` writes: demands, and what was found."""
     page = (ROOT / "tests" / "gates" / "README.md").read_text(encoding="utf-8")
     section = page.partition(f"\n## {title}\n")[2].partition("\n## ")[0]
     table = re.search(r"(?:^\|.*\n)+", section, re.MULTILINE)
-    return table[0] if table else f"Not measured yet with the pictures of this world: `python -m tests.gates {title}`.\n"
+    return (
+        table[0] if table else f"Not measured yet with the pictures of this world: `python -m tests.gates {title}`.\n"
+    )
 
 
 def gate_tables() -> str:
