@@ -188,6 +188,16 @@ def gate_section(title: str, start: str) -> str:
     return section[section.index(f"\n{start}") + 1 :].rstrip("\n") + "\n"
 
 
+def gate_demands(title: str) -> str:
+    """Return the first table of a section of the page that `make gates` writes: demands, and what was found."""
+    page = (ROOT / "tests" / "gates" / "README.md").read_text(encoding="utf-8")
+    section = page.partition(f"\n## {title}\n")[2].partition("\n## ")[0]
+    table = re.search(r"(?:^\|.*\n)+", section, re.MULTILINE)
+    return (
+        table[0] if table else f"Not measured yet with the pictures of this world: `python -m tests.gates {title}`.\n"
+    )
+
+
 def gate_tables() -> str:
     """Return the coverage of the interval gate, a row for sessions alike and a column for a p, and that with domains.
 
@@ -222,6 +232,8 @@ GENERATED: dict[str, tuple[str, Callable[[], str]]] = {
     "words": ("docs/words.md", glossary),
     "coverage": ("docs/intervals.md", gate_tables),
     "boards": ("docs/intervals.md", partial(gate_section, "Boards and pairs", 'False "below"')),
+    "sight": ("docs/worlds.md", partial(gate_demands, "Sight")),
+    "validity": ("docs/worlds.md", partial(gate_demands, "Validity")),
     "foresight": ("docs/worlds.md", partial(gate_section, "Foresight", "|")),
 }
 """Marker -> the file that holds it, and what belongs there."""

@@ -150,7 +150,7 @@ def import_world(
     `sessions`: `train` and `validation`, the names of these splits' sessions or patterns such as `U01*`; the others are
     `test`.
 
-    `operation_map` turns OpenPack ids into labels: `openpack` (the default), `ten-labels`, `identity`, or the path of a
+    `operation_map` turns OpenPack ids into labels: `identity` (the default), `openpack`, `ten-labels`, or the path of a
     TOML file.
     `fps` and `clip_frames` say how files of truth count frames, where that is not 125 frames a clip at 25 fps. Raises
     WorldError with file and line where a file is unusable, and for a name that is taken unless `replace`.

@@ -12,9 +12,10 @@ A session is named after its user and session ids, `U0209-S0500`; older files wr
 U0209. All times are integer milliseconds, rounded down, from the start of the session's first event; that start itself
 is in Unix time. Rows may be in any order, but must not overlap.
 
-A map turns an operation's id into a label. It is data: maps/openpack.toml, whose labels are true of what OpenPack
-names, maps/ten-labels.toml, which has all ten labels of the task and no other, a file like these, or "identity" (the
-operations' own names, all of them different labels; the label of an id without a name is its digits).
+A map turns an operation's id into a label. By default it is "identity": the operations' own names, all of them
+different labels; the label of an id without a name is its digits. Others are data: maps/openpack.toml, which takes
+labels of the task where they are true of what OpenPack names, maps/ten-labels.toml, which has all ten labels of the
+task and no other, or a file like these.
 
 Source: Yoshimura et al., "OpenPack: A Large-scale Dataset for Recognizing Packaging Works in IoT-enabled Logistic
 Environments", PerCom 2024; layouts as openpack-toolkit reads them.
@@ -38,9 +39,9 @@ from reference.resources import text
 from reference.task import OPERATIONS, UNKNOWN, Run, normalise_label
 from reference.toml import parse_toml
 
-DEFAULT_MAP = "openpack"
-SHIPPED_MAPS = (DEFAULT_MAP, "ten-labels")
 IDENTITY = "identity"
+DEFAULT_MAP = IDENTITY
+SHIPPED_MAPS = ("openpack", "ten-labels")
 NULL, NULL_MEANING = "Null", "none of the other operations"
 SECOND_MS = 1000
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -184,8 +185,9 @@ def meanings(operation_map: OperationMap) -> dict[str, str]:
 
 
 def _names() -> dict[int, str]:
-    """Return OpenPack's name of each operation: the first alias of its id in the shipped map."""
-    table = parse_toml(_shipped_map(DEFAULT_MAP).encode(), DEFAULT_MAP, WorldError)
+    """Return OpenPack's name of each operation: the first alias of its id in the first shipped map."""
+    name = SHIPPED_MAPS[0]
+    table = parse_toml(_shipped_map(name).encode(), name, WorldError)
     return {operation_id: name for name, operation_id in reversed(table["aliases"].items())}
 
 

@@ -6,8 +6,8 @@ train, in the domains seen there, on pictures of 168 x 168:
 1. Operation named from one frame, the one nearest to the middle of the true segment: histogram and thumbnail, on test.
 2. The baselines as they are, on test.
 3. Unseen domains against the same clips drawn clean, by the probe. Interval over sessions (CR3, t(G-1)).
-1. Operation named from one frame, the one nearest to the middle of the true segment, by histogram and thumbnail.
-   same pictures in another order. Sign flip over sessions.
+4. What follows, answered by probe-16 on the hidden clips of test-large from pictures in order, and from the same
+   pictures in another order. Sign flip over sessions.
 
 Run from the repository root: `python -m tests.gates.sight [--sessions 40] [--world NAME] [--workers 2]`; `--sessions`:
 the first ones of each split alone, which takes minutes. Exit code 1 where the gate does not hold.

@@ -21,6 +21,7 @@ from harness.baselines.on_frames import FRAME_BASELINES
 from reference.code_digest import code_digest
 from reference.files import write_atomically
 from reference.pool import in_processes
+from reference.process.frame_limits import ClipState
 from reference.process.split import session_states, timeline
 from reference.process.world import load_world
 from reference.randomness import render_seed
@@ -42,7 +43,7 @@ VIEWS: dict[str, tuple[Design, tuple[int, ...]]] = {
 class Drawing(NamedTuple):
     """Clips to draw: of the first sessions of a split, or of all; `hidden`: those whose next operation is not visible.
 
-    `as_clean`: the sessions of unseen domains alone, drawn in the clean one.
+    `as_clean`: the sessions of unseen domains alone, drawn in the clean one. `paint_out`: surfaces painted over.
     """
 
     world: str
@@ -51,6 +52,7 @@ class Drawing(NamedTuple):
     sessions: int | None = None
     hidden: bool = False
     as_clean: bool = False
+    paint_out: tuple[str, ...] = ()
 
     def numbers(self) -> list[int]:
         """Return the numbers of the sessions."""
@@ -66,6 +68,7 @@ class Drawing(NamedTuple):
     def file(self, number: int) -> Path:
         """Return the file of a session."""
         name = f"{self.world}-{self.split}" + "-hidden" * self.hidden + "-as-clean" * self.as_clean
+        name += "".join(f"-no-{surface}" for surface in self.paint_out)
         return FOLDER / code_digest(*CODE)[:16] / name / f"{number:04}.pickle"
 
 
@@ -112,7 +115,8 @@ def _clips(drawing: Drawing, number: int) -> Iterator[tuple[Clip, Mapping[str, n
         if not (drawing.hidden and clip.next_visible):
             chosen = {view: frames_of(view, clip) for view in drawing.views}
             wanted = sorted(set().union(*chosen.values()))
-            pictures = render_frames(world, state, render_seed(world.key, clip.session, clip.clip_index), wanted, SIZE)
+            seed = render_seed(world.key, clip.session, clip.clip_index)
+            pictures = render_frames(world, state, seed, wanted, SIZE, drawing.paint_out)
             yield clip, {view: _keep(view, pictures[np.searchsorted(wanted, chosen[view])]) for view in chosen}
 
 
@@ -125,3 +129,9 @@ def read(drawing: Drawing, view: str) -> Drawn:
     found = [row for number in drawing.numbers() for row in pickle.loads(drawing.file(number).read_bytes())]
     clips = [clip for clip, _ in found]
     return Drawn(clips, [frames_of(view, clip) for clip in clips], [kept[view] for _, kept in found])
+
+
+def states(drawing: Drawing) -> list[ClipState]:
+    """Return clips and states of the sessions of a drawing, hidden or not, in their own domains."""
+    world = load_world(drawing.world)
+    return [found for number in drawing.numbers() for found in session_states(world, drawing.split, number)]

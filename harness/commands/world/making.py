@@ -58,7 +58,7 @@ def build(world: str, splits: tuple[str, ...], scale: int, truth: Path | None, p
     "--map",
     "operation_map",
     metavar="MAP",
-    help="Translate OpenPack ids to labels by MAP: openpack (default), ten-labels, identity, or a TOML file.",
+    help="Translate OpenPack ids to labels by MAP: identity (default), openpack, ten-labels, or a TOML file.",
 )
 @options.option("--fps", type=float, metavar="RATE", help="Convert frames of the truth from this frame rate to 25.")
 @options.option(

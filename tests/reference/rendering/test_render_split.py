@@ -400,7 +400,7 @@ def number_of(picture: np.ndarray) -> int:
 @pytest.fixture(scope="module")
 def openpack(home, tmp_path_factory) -> str:
     path = annotated(tmp_path_factory.mktemp("openpack") / "annotations.csv", "U0901", ZERO)
-    return import_world([path], home, name="recorded").name
+    return import_world([path], home, name="recorded", operation_map="openpack").name
 
 
 def annotated(path: Path, user: str, at: datetime) -> Path:

@@ -700,18 +700,26 @@ U0001,S0100,1,600,Attach Box Label,2022-03-29 14:00:23.000000+09:00,2022-03-29 1
 U0001,S0100,2,300,Assemble Box,2022-03-29 14:00:30.000000+09:00,2022-03-29 14:00:40.000000+09:00
 """
 PAIRS = {("Box Setup", "Put Items"), ("Put Items", "Tape"), ("Tape", "Label"), ("Label", "Box Setup")}
+OWN_NAMES = {
+    ("Assemble Box", "Insert Items"),
+    ("Insert Items", "Close Box"),
+    ("Close Box", "Attach Box Label"),
+    ("Attach Box Label", "Assemble Box"),
+}
 
 
-def test_annotations_become_a_scored_world(tmp_path):
+@pytest.mark.parametrize(("operation_map", "pairs"), [(None, OWN_NAMES), ("openpack", PAIRS)])
+def test_annotations_become_a_scored_world(operation_map, pairs, tmp_path):
+    """By default operations keep the names that OpenPack gives them."""
     home, path = tmp_path / "home", tmp_path / "operations.csv"
     path.write_text(ANNOTATIONS)
-    made = import_world([path], home, name="packing")
+    made = import_world([path], home, name="packing", operation_map=operation_map)
     with open_truth("packing", home=home) as truth:
         rows = truth.connection.execute("""SELECT d.operation, x.operation, session FROM truth.clips c
             JOIN truth.operations d ON d.code = c.dominant_operation
             JOIN truth.operations x ON x.code = c.next_operation""").fetchall()
     assert made.clips == len(rows) > 0
-    assert {pair[:2] for pair in rows} <= PAIRS and {pair[2] for pair in rows} == {"U0001-S0100"}
+    assert {pair[:2] for pair in rows} <= pairs and {pair[2] for pair in rows} == {"U0001-S0100"}
 
 
 def test_map_is_kept_with_the_world(tmp_path):
@@ -732,7 +740,7 @@ def test_annotation_errors_name_the_users_file(tmp_path):
     path = tmp_path / "operations.csv"
     path.write_text(ANNOTATIONS.replace("500,Close", "555,Close"))
     with pytest.raises(WorldError, match=r"^operations\.csv:4: operation 555 has no label"):
-        import_world([path], tmp_path / "home")
+        import_world([path], tmp_path / "home", operation_map="openpack")
 
 
 def quoted(text: str) -> str:

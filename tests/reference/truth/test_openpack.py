@@ -85,7 +85,7 @@ def write(folder: Path, text: str, name: str = "file.csv") -> Path:
 
 @pytest.mark.parametrize(("why", "text", "runs", "offset"), LAYOUTS, ids=[case[0] for case in LAYOUTS])
 def test_runs_by_hand(tmp_path, why, text, runs, offset):
-    sessions = read_sessions(write(tmp_path, text))
+    sessions = read_sessions(write(tmp_path, text), load_map("openpack"))
     assert list(sessions) == ["U0901-S0100"]
     events, start_ms = sessions["U0901-S0100"]
     assert sessions["U0901-S0100"].runs == [Run(*run) for run in runs], why
@@ -93,13 +93,13 @@ def test_runs_by_hand(tmp_path, why, text, runs, offset):
 
 
 def test_events_keep_id_and_box(tmp_path):
-    events, _ = read_sessions(str(write(tmp_path, OPERATIONS_FILE)))["U0901-S0100"]
+    events, _ = read_sessions(str(write(tmp_path, OPERATIONS_FILE)), load_map("openpack"))["U0901-S0100"]
     assert events[1] == Event("Put Items", 3000, 4500, 400, "1")
     assert [(event.id, event.box) for event in events[5:]] == [(800, "1"), (200, "2"), (700, "2"), (700, "2")]
 
 
 def test_seconds_of_one_operation_are_one_event_within_a_box(tmp_path):
-    events, _ = read_sessions(write(tmp_path, one_hz([100] * 14)))["U0901-S0100"]
+    events, _ = read_sessions(write(tmp_path, one_hz([100] * 14)), load_map("openpack"))["U0901-S0100"]
     assert events == (Event("Put Items", 0, 13000, 100, "1"), Event("Put Items", 13000, 14000, 100, "2"))
 
 
@@ -166,7 +166,7 @@ BROKEN = [
 @pytest.mark.parametrize(("why", "text", "message"), BROKEN, ids=[case[0] for case in BROKEN])
 def test_broken_files_are_refused_with_their_line(tmp_path, why, text, message):
     with pytest.raises(WorldError, match=r"file\.csv" + message):
-        read_sessions(write(tmp_path, text))
+        read_sessions(write(tmp_path, text), load_map("openpack"))
 
 
 def test_unreadable_files(tmp_path):
@@ -196,7 +196,7 @@ TEN_LABELS = TRUE_LABELS | {200: "Inner Packing", 900: "Pack", 1000: "Wrap"}
 
 def test_shipped_maps():
     """An operation that none of the ten labels is true of keeps its own name, unless one asks for the ten labels."""
-    assert load_map().labels == load_map("openpack").labels == TRUE_LABELS
+    assert load_map("openpack").labels == TRUE_LABELS
     assert load_map("ten-labels").labels == TEN_LABELS
 
 
@@ -209,7 +209,7 @@ def test_descriptions_of_labels_are_openpacks_own_words(tmp_path):
         "Final Check": "Scan Label",
         "Idle": "none of the other operations",
     }
-    assert meanings(load_map()) == expected, "a label that is OpenPack's own name says it already"
+    assert meanings(load_map("openpack")) == expected, "a label that is OpenPack's own name says it already"
     others = {"Inner Packing": "Relocate Item Label", "Pack": "Put on Back Table", "Wrap": "Fill out Order"}
     assert meanings(load_map("ten-labels")) == expected | others
     assert meanings(load_map("identity")) == {"Null": "none of the other operations"}
@@ -218,7 +218,8 @@ def test_descriptions_of_labels_are_openpacks_own_words(tmp_path):
 
 
 def test_identity_keeps_operations_apart(tmp_path):
-    identity = load_map("identity")
+    identity = load_map()
+    assert identity == load_map("identity"), "the default"
     sessions = read_sessions(write(tmp_path, OPERATIONS_FILE.replace(",500,", ",550,")), identity)
     operations = [run.operation for run in sessions["U0901-S0100"].runs]
     assert operations[:4] == ["Picking", "Insert Items", "Assemble Box", "550"], "no name: the id itself"
