@@ -58,7 +58,7 @@ class Camera(NamedTuple):
 class Stand(NamedTuple):
     """Way in which a camera is set up: how often, and the room it leaves round the bench, in pixels."""
 
-    weight: int
+    weight: float
     above: float  # signs stand there, or the worker
     below: float
     low: float  # share of the free height that is above the bench
@@ -66,11 +66,11 @@ class Stand(NamedTuple):
 
 _SIDES = 7.0
 _STANDS = {
-    "worker": Stand(84, 88.0, 10.0, 0.85),
-    "overhead": Stand(6, 72.0, 46.0, 0.5),
-    "far": Stand(4, 96.0, 8.0, 0.5),
-    "left": Stand(3, 88.0, 6.0, 0.6),
-    "right": Stand(3, 88.0, 6.0, 0.6),
+    "worker": Stand(88, 88.0, 10.0, 0.85),
+    "overhead": Stand(4, 72.0, 46.0, 0.5),
+    "far": Stand(3, 96.0, 8.0, 0.5),
+    "left": Stand(2.5, 88.0, 6.0, 0.6),
+    "right": Stand(2.5, 88.0, 6.0, 0.6),
 }
 
 
@@ -115,7 +115,7 @@ def draw_camera(draw: NextRandom) -> Camera:
     return camera._replace(left=camera.left + 2.0 * (draw() * 2 - 1), top=camera.top + 2.0 * (draw() * 2 - 1))
 
 
-def weighted(choices: Iterable[tuple[str, int]], share: float) -> str:
+def weighted(choices: Iterable[tuple[str, float]], share: float) -> str:
     """Return the choice at that share of the weights' sum."""
     listed = list(choices)
     ticket = share * sum(weight for _, weight in listed)

@@ -49,19 +49,19 @@ class Station(NamedTuple):
 
 STATIONS = (
     Station(
-        80,
+        85,
         ("items", "roll", "crate", "fill"),
         ("printer", "tape gun", "scanner", "clipboard", "mug"),
         ("slips", "screen", "cards"),
     ),
     Station(
-        14,
+        10,
         ("items", "fill", "crate", "roll"),
         ("tape gun", "printer", "mug", "scanner", "clipboard"),
         ("cards", "screen", "slips"),
     ),
     Station(
-        6,
+        5,
         ("roll", "items", "fill", "crate"),
         ("printer", "mug", "clipboard", "tape gun", "scanner"),
         ("screen", "cards", "slips"),
@@ -110,10 +110,10 @@ def draw_look(seed: int) -> SessionLook:
     camera = draw_camera(draw)
     person = Person(
         skin=pick(SKINS, draw()),
-        sleeve=mix(_tone(pick(PAINTS, draw()), draw), _CLOTH, 600),
+        sleeve=mix(_tone(pick(PAINTS, draw()), draw), _CLOTH, 750),
         apron=_tone(pick(PAINTS, draw()), draw),
         hair=pick(HAIRS, draw()),
-        glove=pick(GLOVES, draw()) if draw() < 0.35 else None,
+        glove=pick(GLOVES, draw()) if draw() < 0.25 else None,
         build=0.9 + 0.22 * draw(),
         main=-1.0 if draw() < 0.06 else 1.0,
         bare=0.12 + 0.2 * draw(),
