@@ -131,7 +131,13 @@ def examples():
 
 SEALED, ENDPOINT = "warehouse-v2-sealed", "http://localhost:8000/v1"
 SMALLER = (
-    ("--split test --scale 10", "--split validation --scale 2"),
+    ("warehouse-v2 --split test --scale 10", "tiny.toml --split validation --scale 2"),
+    ("--split test-large", "--split validation"),
+    ("world build warehouse-v2 --split test", "world build tiny.toml --split test"),
+    ("export warehouse-v2 --split train", "export tiny.toml --split train"),
+    ("card canonical-v1", "card tiny.toml"),
+    ("--as shards --limit 40", "--as shards --limit 4"),
+    ("--budget 1MB", "--budget 100kB"),
     ("world render warehouse-v2", "world render warehouse-v2 --limit 2 --size 32"),
     ("world seal warehouse-v2", f"world seal tiny.toml --name {SEALED} --size 32 --workers 1"),
     (" > canonical-v1.md", ""),
