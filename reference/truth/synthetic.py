@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 from dataclasses import replace
+from functools import lru_cache
 
 from reference.process.ceiling import script
 from reference.process.priors import Fit, fit
-from reference.process.split import build_split
+from reference.process.split import build_split, labelled_clips
 from reference.process.world import World, scaled_name
 from reference.task import MEANINGS
 from reference.truth.origin import Content, Origin
@@ -49,6 +50,7 @@ def synthetic_content(world: World, split: str, scale: int) -> Content:
     )
 
 
+@lru_cache(maxsize=8)
 def public_fit(world: World) -> Fit:
     """Return floors and transitions of the public, unscaled train split."""
-    return fit(list(build_split(replace(world, key=world.seed.encode()), "train")), world.operations)
+    return fit(list(labelled_clips(replace(world, key=world.seed.encode()), "train")), world.operations)

@@ -19,7 +19,7 @@ import numpy as np
 
 from harness.scoring.audit import knows_more
 from reference.process.priors import fit
-from reference.process.split import build_split
+from reference.process.split import build_split, labelled_clips
 from reference.process.world import Split, World, load_world
 from reference.task import OPERATIONS, Clip
 from tests.gates.gate import Gate, percent, table
@@ -42,7 +42,7 @@ class Row(NamedTuple):
 def suspicions(worlds: int = WORLDS, sessions: int = SESSIONS, clips: int = CLIPS, leaks: Sequence[float] = ()):
     """Return a Row for each honest answer, then for each share of hidden answers taken from the truth."""
     world = load_world("warehouse-v2")
-    usual = fit(list(build_split(world, "train")), OPERATIONS)
+    usual = fit(list(labelled_clips(world, "train")), OPERATIONS)
     split = Split("small", sessions, clips, world.splits["test"].domains)
     found: dict[str, list[dict]] = {}
     for seed in range(worlds):

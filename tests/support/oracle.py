@@ -832,12 +832,13 @@ def calibration(facts: Facts, key: str, right: str) -> dict[str, Any] | None:
     bins: dict[int, list] = {}
     for confidence, hit in pairs:
         bins.setdefault(min(int(confidence * 15), 14), []).append((confidence, hit))
+    risks = {confidence: risk(pairs, confidence) for confidence, _ in pairs}
     gaps = {i: abs(mean(h for _, h in members) - mean(c for c, _ in members)) for i, members in bins.items()}
     return {
         "n": len(pairs),
         "ece": sum(Fraction(len(bins[i]), len(pairs)) * gap for i, gap in gaps.items()),
         "brier": estimate(lambda facts: mean((f[key] - bool(f[right])) ** 2 for f in facts), sure),
-        "risk_coverage_area": mean(risk(pairs, confidence)[1] for confidence, _ in pairs),
+        "risk_coverage_area": mean(risks[confidence][1] for confidence, _ in pairs),
         "bins": [
             {
                 "low": Fraction(i, 15),
@@ -847,7 +848,7 @@ def calibration(facts: Facts, key: str, right: str) -> dict[str, Any] | None:
             }
             for i in sorted(bins)
         ],
-        "curve": {risk(pairs, confidence) for confidence, _ in pairs},
+        "curve": set(risks.values()),
     }
 
 

@@ -49,7 +49,7 @@ KINDS = (
     Kind(0.80, 18, 0.42),
     Kind(0.55, 34, 0.12, 0.985),
     Kind(0.92, 9, 0.60),
-    Kind(0.82, 17, 0.48),  # foresees better than the first, and sees worse
+    Kind(0.82, 17, 0.56),  # foresees better than the first, and sees worse
     Kind(0.70, 25, 0.30),
     Kind(0.60, 30, 0.20),
     Kind(0.90, 12, 0.50),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import partial
 
 import duckdb
+import pytest
 
 from reference.truth.store import open_truth
 from tests.benchmarks import material
@@ -12,8 +13,12 @@ from tests.benchmarks.__main__ import measure, page
 from tests.benchmarks.bench import Benchmark, Claim, Place, Run, in_turn, run, table
 
 
-def test_a_copied_split_opens_and_holds_each_clip_twice(tmp_path):
-    place = Place(tmp_path)
+@pytest.fixture(scope="module")
+def place(tmp_path_factory):
+    return Place(tmp_path_factory.mktemp("place"))
+
+
+def test_a_copied_split_opens_and_holds_each_clip_twice(place):
     with open_truth("warehouse-v2", "test", home=place.home) as base:
         n, sessions = base.n, base.sessions
     material.multiply(place, 1, 2)
@@ -24,8 +29,7 @@ def test_a_copied_split_opens_and_holds_each_clip_twice(tmp_path):
             assert counted == (2 * number,)
 
 
-def test_a_submission_holds_a_line_for_every_clip(tmp_path):
-    place = Place(tmp_path)
+def test_a_submission_holds_a_line_for_every_clip(place):
     with open_truth("warehouse-v2", "test", home=place.home) as truth:
         file = material.submission(place, 1)
         lines = duckdb.execute("SELECT * FROM read_json(?, format = 'newline_delimited')", [str(file)]).df()

@@ -55,7 +55,7 @@ HEAVY = (
     "tests/harness/scoring/test_score.py::test_no_byte_depends_on_threads_locale_time_zone_or_hash_seed",
     "tests/harness/scoring/test_score.py::test_the_signature_pins_what_the_numbers_depend_on",
     "tests/harness/scoring/test_score_cache.py::test_full_disk",
-    "tests/harness/scoring/test_score_cache.py::test_killed_at_fifty_random_moments",
+    "tests/harness/scoring/test_score_cache.py::test_killed_at_twenty_random_moments",
     "tests/harness/scoring/test_score_cache.py::test_twelve_processes_at_once_lose_nothing",
     "tests/reference/test_code_digest.py",
     "tests/reference/truth/test_imported.py",

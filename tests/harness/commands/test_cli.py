@@ -131,7 +131,13 @@ def examples():
 
 SEALED, ENDPOINT = "warehouse-v2-sealed", "http://localhost:8000/v1"
 SMALLER = (
-    ("--split test --scale 10", "--split validation --scale 2"),
+    ("warehouse-v2 --split test --scale 10", "tiny.toml --split validation --scale 2"),
+    ("--split test-large", "--split validation"),
+    ("world build warehouse-v2 --split test", "world build tiny.toml --split test"),
+    ("export warehouse-v2 --split train", "export tiny.toml --split train"),
+    ("card canonical-v1", "card tiny.toml"),
+    ("--as shards --limit 40", "--as shards --limit 4"),
+    ("--budget 1MB", "--budget 100kB"),
     ("world render warehouse-v2", "world render warehouse-v2 --limit 2 --size 32"),
     ("world seal warehouse-v2", f"world seal tiny.toml --name {SEALED} --size 32 --workers 1"),
     (" > canonical-v1.md", ""),
@@ -764,21 +770,23 @@ def test_columns_that_say_nothing_are_80(value, run, monkeypatch):
     assert run("leaderboard", "board", "--world", WORLD).out == expected
 
 
-@pytest.mark.parametrize("columns", [1, 20, 33, 40, 50, 64])
-def test_narrow_tables_cut_no_number(columns, run, monkeypatch):
-    """Columns are left out from the right and named; the names of the entries stay, and no number is cut."""
-    commands = [
-        ["leaderboard", "board"],
-        ["score", "right.jsonl", "--full"],
-        ["compare", "right.jsonl", "wrong.jsonl"],
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["leaderboard", "board", "--world", WORLD],
+        ["score", "right.jsonl", "--full", "--world", WORLD],
+        ["compare", "right.jsonl", "wrong.jsonl", "--world", WORLD],
         ["world", "info", WORLD],
-    ]
-    for words in commands:
-        where = [] if words[0] == "world" else ["--world", WORLD]
-        monkeypatch.setenv("COLUMNS", "200")
-        whole = set(re.findall(r"[\d.,+-]*\d[\d.,+-]*", run(*words, *where).out))
+    ],
+    ids=lambda words: words[0],
+)
+def test_narrow_tables_cut_no_number(words, run, monkeypatch):
+    """Columns are left out from the right and named; the names of the entries stay, and no number is cut."""
+    monkeypatch.setenv("COLUMNS", "200")
+    whole = set(re.findall(r"[\d.,+-]*\d[\d.,+-]*", run(*words).out))
+    for columns in (1, 20, 33, 40, 50, 64):
         monkeypatch.setenv("COLUMNS", str(columns))
-        narrow = run(*words, *where).out
+        narrow = run(*words).out
         rows = [line for line in narrow.splitlines() if re.search(r"  +[\[\d+-]", line)]
         numbers = {number for line in rows for number in re.findall(r"[\d.,+-]*\d[\d.,+-]*", line)}
         assert numbers <= whole, (words, numbers - whole)

@@ -12,7 +12,7 @@ import pytest
 from harness.cli import main
 from harness.commands.options import json_text
 from harness.formatting import printable
-from tests.support import ROOT, hand
+from tests.support import hand
 
 PWN = "\x1b]0;pwn\x07"
 """Changes the title of a terminal's window."""
@@ -159,8 +159,8 @@ def test_files_of_pages_boards_and_worlds(run, world, tmp_path):
     for old in ('"right"', '"planted"'):
         (tmp_path / "odd.html").write_text(page.replace(old, json.dumps(PWN)))
         run("verify", "odd.html", "--submissions", "board")
-    world_file = (ROOT / "reference" / "worlds" / "canonical-v1.toml").read_text()
-    (tmp_path / "odd.toml").write_text(world_file.replace('"canonical-v1"', '"\\u001b]0;pwn\\u0007"'))
+    world_file = hand.tiny_world()
+    (tmp_path / "odd.toml").write_text(world_file.replace('"tiny"', '"\\u001b]0;pwn\\u0007"'))
     (tmp_path / "key.toml").write_text(world_file + '\n["\\u001b]0;pwn\\u0007"]\nx = 1\n')
     for name in ("odd.toml", "key.toml"):
         run("world", "build", name)

@@ -31,12 +31,15 @@ def started():
 
 @pytest.fixture(scope="module")
 def boards(tmp_path_factory, home, started):
-    """Write pages by number of entries: leaderboards of three and of ten models, a report, a comparison."""
+    """Write pages by number of entries: leaderboards of three and of ten models, a report, a comparison.
+
+    The ten are on a sixth of the clips.
+    """
     folder = tmp_path_factory.mktemp("pages")
     made = {}
-    for count in (3, 10):
-        entries = pages.entries(folder / f"of-{count}", count, home)
-        gathered = gather.gather_leaderboard(entries, Request())
+    for count, split in ((3, "test"), (10, "validation")):
+        entries = pages.entries(folder / f"of-{count}", count, home, split=split)
+        gathered = gather.gather_leaderboard(entries, Request(split=split))
         write.write(gathered, folder / f"{count}.html")
         made[count] = folder / f"{count}.html", gathered
     one = gather.gather_report(folder / "of-3" / "model-0" / "predictions.jsonl", Request())
@@ -286,7 +289,7 @@ def test_every_slice_filters_as_many_clips_as_it_says(open_page):
 
 
 def test_only_what_is_seen_is_drawn(open_page):
-    opened = open_page(10)
+    opened = open_page(3)
     opened.page.locator("#clip-list").evaluate("one => one.scrollTop = one.scrollHeight")
     opened.page.wait_for_selector('.clip[data-at="2879"]')
     assert opened.page.locator(".clip").count() < 30

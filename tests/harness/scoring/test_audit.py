@@ -1,5 +1,5 @@
 """Tests of the audit: each flag raised, and not raised, by numbers worked out on paper; then whole submissions; then
-answers from the frames alone on 200 worlds, which must hardly ever be suspected.
+answers from the frames alone on 25 worlds, of which none may be suspected.
 """
 
 from __future__ import annotations
@@ -226,8 +226,8 @@ def test_one_confidence_and_the_examples_segment(tmp_path):
 
 
 def test_answers_from_the_frames_are_hardly_ever_suspected():
-    """200 worlds from 200 seeds: oracle and both priors are flagged in at most 1%; `make gates` has larger splits."""
-    assert max(row.flagged for row in gate.suspicions(worlds=200, sessions=8, clips=10)) <= 2
+    """Oracle and both priors are flagged in at most 1% of worlds: of 25, in none. `make gates` has 200, and larger."""
+    assert max(row.flagged for row in gate.suspicions(worlds=25, sessions=8, clips=10)) == 0
 
 
 ENTRIES = ["constant", "oracle", "probe", "qwen-tiny", "random", "transition-prior", "whole-clip"]

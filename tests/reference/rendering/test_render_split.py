@@ -27,7 +27,7 @@ pytest.importorskip("PIL", reason="Pillow is not installed")
 import av
 
 from reference.errors import HarnessError, RenderError
-from reference.process.split import session_states
+from reference.process.split import build_split, session_states
 from reference.process.world import load_world
 from reference.rendering.artifacts import image_bytes, image_pixels
 from reference.rendering.prompt import task_prompt
@@ -74,8 +74,7 @@ def tree(folder: Path) -> dict[str, str]:
 
 @pytest.fixture(scope="module")
 def test_clips() -> list:
-    world = load_world("warehouse-v2")
-    return [clip for index in range(144) for clip, _ in session_states(world, "test", index)]
+    return list(build_split(load_world("warehouse-v2"), "test"))
 
 
 @pytest.mark.parametrize("form", FORMS)
@@ -223,12 +222,14 @@ def test_as_domain_draws_the_same_clips_elsewhere_and_marks_them(tmp_path):
     assert json.loads((tmp_path / "own" / "render.json").read_text())["scored"] is True
 
 
-def test_as_domain_leaves_out_what_would_show_more(test_clips, tmp_path):
+def test_as_domain_leaves_out_what_would_show_more(tmp_path):
     """Drawn clean, a clip of occlusion would show what hides in its own pictures; drawn as occlusion it hides."""
-    done = render(small(as_domain="clean", limit=None, frames=1, size=16), tmp_path / "out", draw=paint)
-    expected = {clip.clip_id for clip in test_clips if clip.domain != "occlusion"}
+    clips = list(build_split(load_world("warehouse-v2"), "validation"))
+    request = small(split="validation", as_domain="clean", limit=None, frames=1, size=16)
+    done = render(request, tmp_path / "out", draw=paint)
+    expected = {clip.clip_id for clip in clips if clip.domain != "occlusion"}
     assert {row["clip_id"] for row in rows(tmp_path / "out")} == expected
-    assert done.left_out == len(test_clips) - len(expected) > 0
+    assert done.left_out == len(clips) - len(expected) > 0
     assert render(small(as_domain="occlusion"), tmp_path / "hidden", draw=paint).left_out == 0
 
 
@@ -351,12 +352,12 @@ def test_unreadable_pictures():
 @pytest.mark.skipif(find_spec("reference.drawing.frame") is None, reason="the renderer is not there")
 def test_the_command_line(tmp_path):
     """Real pictures, one and two workers: the same bytes."""
-    command = [sys.executable, "-m", "harness", "world", "render", "--limit", "20", "--size", "84", "--format", "json"]
+    command = [sys.executable, "-m", "harness", "world", "render", "--limit", "8", "--size", "84", "--format", "json"]
     for workers in ("1", "2"):
         run = subprocess.run([*command, "-o", tmp_path / workers, "--workers", workers], capture_output=True, text=True)
         assert run.returncode == 0, run.stderr
         made = json.loads(run.stdout)
-        assert (made["clips"], made["rendered"], made["truth"], made["scored"]) == (20, 20, None, True)
+        assert (made["clips"], made["rendered"], made["truth"], made["scored"]) == (8, 8, None, True)
     assert tree(tmp_path / "1") == tree(tmp_path / "2")
 
 
