@@ -33,8 +33,14 @@ def test_every_fact_is_exchanged_alone(shown):
             assert fact.other != state and fact.frames and set(fact.frames) <= set(range(CLIP_FRAMES))
         kinds |= {fact.kind for fact in found}
     assert kinds == {
-        "sign, slip", "sign, items", "sign, screen", "operation", "look of the box", "worker", "which slip counts",
-    }  # fmt: skip
+        "sign, slip",
+        "sign, items",
+        "sign, screen",
+        "operation",
+        "look of the box",
+        "worker",
+        "which slip counts",
+    }
 
 
 def test_a_passing_sign_shows_in_its_window_and_nowhere_else(shown):
