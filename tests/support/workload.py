@@ -68,22 +68,31 @@ HEAVY = (
 )
 
 LONGEST = (
-    "tests/harness/report/test_page.py",
     "tests/finetune/test_train.py",
     "tests/finetune/test_chain.py",
+    "tests/harness/report/test_page.py",
     "tests/finetune/test_kaggle.py",
-    "tests/finetune/test_plan.py",
     "tests/harness/commands/test_cli.py",
     "tests/finetune/test_model.py",
+    "tests/finetune/test_plan.py",
+    "tests/test_docs.py",
+    "tests/harness/report/test_verify.py",
     "tests/harness/scoring/test_oracle.py",
+    "tests/reference/rendering/test_render_split.py",
+    "tests/harness/commands/test_control_characters.py",
+    "tests/harness/worlds/test_sealing.py",
+    "tests/harness/prediction/test_predict.py",
+    "tests/harness/scoring/test_score_cache.py",
+    "tests/harness/scoring/test_score.py",
+    "tests/reference/truth/test_store.py",
+    "tests/harness/comparison/test_sealed_leaderboard.py",
     "tests/harness/askers/test_command.py",
     "tests/harness/askers/test_function.py",
-    "tests/harness/baselines/test_probe.py",
-    "tests/harness/scoring/test_score.py",
-    "tests/harness/report/test_verify.py",
-    "tests/test_docs.py",
+    "tests/harness/commands/test_advice.py",
+    "tests/harness/comparison/test_strangers.py",
+    "tests/harness/comparison/test_pairwise.py",
 )
-"""Files that take more than 15 s, longest first: a long one that begins last leaves the other workers idle."""
+"""Files that take more than 10 s, longest first: a long one that begins last leaves the other workers idle."""
 
 
 def is_heavy(node: str) -> bool:

@@ -12,7 +12,7 @@ import pytest
 from reference.process.ceiling import script
 from reference.process.cutter import label_clip
 from reference.process.sessions import Session, quantile, timeline
-from reference.process.split import build_split
+from reference.process.split import build_split, labelled_clips
 from reference.process.world import load_world
 from reference.task import OPERATIONS, Clip
 
@@ -51,6 +51,15 @@ GOLDEN = [
 def test_bits_are_stable(world, split, expected):
     """The first 200 rows, ceilings included: equal on every machine and Python, or the world is another one."""
     assert rows_digest(islice(build_split(load_world(world), split), 200)) == expected
+
+
+def test_labelled_clips_are_the_splits_own(held_out):
+    """What a fit reads is equal, and a fit is all that they are for."""
+    for clip, labelled in zip(held_out, labelled_clips(WAREHOUSE, "test"), strict=True):
+        assert (labelled.clip_id, labelled.start_ms, labelled.look) == (clip.clip_id, clip.start_ms, clip.look)
+        assert labelled.dominant_operation == clip.dominant_operation
+        assert labelled.temporal_segment == clip.temporal_segment
+        assert labelled.next_operations == clip.next_operations and labelled.ceiling is None
 
 
 def test_process_count_and_scale_change_no_row(held_out):
