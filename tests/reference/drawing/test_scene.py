@@ -242,9 +242,13 @@ def test_the_look_is_independent_of_habit_and_of_what_is_judged():
             follows = Counter(clip.next_operation for clip in clips).most_common(1)[0][0]
             habit = next(worker.habit for worker in WORLD.workers if worker.name == first.worker)
             facts = {
-                "worker": first.worker, "habit": habit, "domain": first.domain, "operation": common, "next": follows,
+                "worker": first.worker,
+                "habit": habit,
+                "domain": first.domain,
+                "operation": common,
+                "next": follows,
                 "off script": sum(clip.off_script for clip in clips) > len(clips) / 2,
-            }  # fmt: skip
+            }
             for name, value in facts.items():
                 judged.setdefault(name, []).append(value)
             for name, trait in LOOKS.items():
