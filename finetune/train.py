@@ -38,7 +38,7 @@ from finetune.layers.vision_cache import VisionCache, Writer, cache_folder, towe
 from finetune.model import Answerer, Losses, ensure_base, load_model
 from finetune.planning.correction import Pace, correction_text, hours_left, steps_within
 from finetune.planning.devices import GIB, device_key
-from finetune.planning.hours import planned_update_s
+from finetune.planning.hours import planned_durations
 from finetune.planning.memory_plan import estimate_peak_gib, plan_memory
 from finetune.planning.tensor_memory import MemoryTracker
 from finetune.read_ahead import PassReader, ReadAhead, Update, to_device
@@ -118,7 +118,8 @@ def train(
             configs.write(config, run)
             if checkpoint is None:
                 state.predicted_gib = estimate_peak_gib(config, device, folder=base)
-                state.planned_update_s = planned_update_s(config, device, folder=base)
+                if (planned := planned_durations(config, device, folder=base)) is not None:
+                    state.planned_update_s, state.planned_evaluation_s = planned.update, planned.evaluation
         if fit_hours is not None and state.fitted_steps:
             config = replace(config, steps=state.fitted_steps)
         log, pace = Log(run, state, config, quiet=not accelerator.is_main_process), Pace()
@@ -147,6 +148,8 @@ def train(
                 hours = fit_hours or max_hours
                 left = None if hours is None else max(0.0, hours - (time.monotonic() - begun) / 3600)
                 config = _correct(config, state, log, pace, left, fit_hours is not None)
+                # Processes must agree on when to end, and their clocks differ.
+                config = replace(config, steps=broadcast_object_list([config.steps])[0])
             if state.skipped > config.max_skipped:
                 raise TrainingError(f"{state.skipped} updates in a row had {_infinity(measured, config)}")
             last = state.updates >= config.steps

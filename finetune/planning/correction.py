@@ -18,7 +18,7 @@ class Pace:
 
     def __init__(self) -> None:
         self.updates = 0
-        self.seconds = self.evaluation = 0.0
+        self.seconds = 0.0
         self._begun = time.monotonic()
 
     def begin(self) -> None:
@@ -42,15 +42,16 @@ class Pace:
         return self.seconds / max(1, self.updates - 1)
 
 
-def hours_left(config: Config, state: State, update_s: float, evaluation_s: float = 0.0) -> float:
-    """Return the hours that a run still takes, its evaluations included."""
+def hours_left(config: Config, state: State, update_s: float) -> float:
+    """Return the hours that a run still takes, its evaluations as planned."""
     left = config.steps - state.updates
     evaluations = -(-left // config.evaluate_every) if config.evaluate_every else 1
-    return (left * update_s + evaluations * evaluation_s) / 3600
+    return (left * update_s + evaluations * state.planned_evaluation_s) / 3600
 
 
-def steps_within(config: Config, state: State, hours: float, update_s: float, evaluation_s: float = 0.0) -> int:
-    """Return the most updates with which a run ends within `hours` from now."""
+def steps_within(config: Config, state: State, hours: float, update_s: float) -> int:
+    """Return the most updates with which a run ends within `hours` from now, one more at least."""
+    evaluation_s = state.planned_evaluation_s
     each = update_s + (evaluation_s / config.evaluate_every if config.evaluate_every else 0.0)
     return min(config.steps, state.updates + max(1, int((hours * 3600 - evaluation_s) / each)))
 

@@ -102,11 +102,11 @@ def estimate_durations(plan: MemoryPlan, launch_s: float = LAUNCH_S) -> Duration
     )
 
 
-def planned_update_s(config: Config, device: str, **options: Any) -> float | None:
-    """Return the seconds of an update on one of DEVICES; None where its rates are not known."""
+def planned_durations(config: Config, device: str, **options: Any) -> Durations | None:
+    """Return the durations of a run on one of DEVICES; None where its rates are not known."""
     if config.compute not in DEVICES[device].tflops:
         return None
-    return estimate_durations(plan_memory(config, device, **options)).update
+    return estimate_durations(plan_memory(config, device, **options))
 
 
 def _evaluation_seconds(plan: MemoryPlan, kernels: float, vision: float, launch_s: float) -> float:

@@ -248,7 +248,8 @@ def test_a_run_corrects_its_plan(frames, tmp_path, capsys, monkeypatch):
     """After its third update here: seconds an update and memory beside the planned ones, and the end by the clock."""
     monkeypatch.setattr("finetune.planning.correction.AFTER", 3)
     monkeypatch.setattr(training, "_validate", lambda *arguments: None)
-    monkeypatch.setattr(training, "planned_update_s", lambda *arguments, **_: 0.25)
+    planned = SimpleNamespace(update=0.25, evaluation=1.0)
+    monkeypatch.setattr(training, "planned_durations", lambda *arguments, **_: planned)
     config = placed(SMALL, frames, steps=400, batch=2, clips=4)
     state = train(config, tmp_path, fit_hours=0.0005)
     said = capsys.readouterr().err
