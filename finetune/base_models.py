@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from harness.errors import UsageError
+from reference.task import DEFAULT_SIZE
 
 SPECIALS = {
     "<|endoftext|>": 151643, "<|im_start|>": 151644, "<|im_end|>": 151645, "<|vision_start|>": 151652,
@@ -35,6 +36,7 @@ class Base:
     mean: tuple[float, ...] = CLIP_MEAN
     std: tuple[float, ...] = CLIP_STD
     seconds_in_positions: bool = False  # positions scale with second_per_grid_ts
+    size: int = DEFAULT_SIZE  # side of a frame in pixels, where a config names none
     pairs_apart: bool = False  # each pair of frames has a placeholder of its own, with its time as text
 
     def model_class(self) -> Any:
@@ -173,6 +175,7 @@ BASES = {
             },
             mean=HALF,
             std=HALF,
+            size=352,
             pairs_apart=True,
         ),
     )

@@ -7,18 +7,22 @@ the twin are in finetune/runs/cpu.toml.
 from __future__ import annotations
 
 import json
+import math
 import tomllib
 from collections.abc import Sequence
 from dataclasses import Field, asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
+from finetune.base_models import BASES
 from harness.errors import UsageError
 from reference.files import write_text
 from reference.task import DEFAULT_FRAMES, DEFAULT_SAMPLER, DEFAULT_SIZE, DEFAULT_WORLD
 from reference.toml import read_toml
 
 NAME = "config.toml"
+UPDATE_CLIPS = 32
+"""Clips of an update where a config does not name the passes."""
 
 
 def _(default: Any, why: str) -> Any:
@@ -41,12 +45,13 @@ class Config:
     compute: str = _("fp16", "fp16, bf16 or fp32; the T4 has no bf16")
     init_std: float = _(0.1, "standard deviation of random weights; at the usual 0.02 three runs stayed at chance")
     checkpointing: bool = _(True, "recompute activations in the backward pass; 3 B parameters in 15 GB need it")
+    plain: bool = _(False, "compute as transformers and PEFT do: slower, the reference of what is computed otherwise")
     # Inputs and answers
     world: str = _(DEFAULT_WORLD, "world of the renderings")
     train: str = _("frames/train", "folder of a rendering with truth.jsonl, in any form")
     validation: str = _("frames/validation", "likewise; early stopping and the choice of the best model use it")
     frames: int = _(DEFAULT_FRAMES, "per clip; `harness predict` renders as many, and the renderings must have them")
-    size: int = _(DEFAULT_SIZE, "side of a frame in pixels; a multiple of patch x merge")
+    size: int = _(DEFAULT_SIZE, "side of a frame in pixels; a multiple of patch x merge; of a Qwen3-VL it is 352")
     sampler: str = _(DEFAULT_SAMPLER, "uniform, motion, entropy or boundary")
     as_video: bool = _(True, "frames in pairs, as one video: half the tokens of single images")
     prompt: str = _("full", "full: the prompt of clips.jsonl; short: one line, for a model that knows no text")
@@ -60,8 +65,8 @@ class Config:
     label_weight: float = _(1.0, "of the operations' tokens in the loss, which decide the score; 5 for random weights")
     temporal_head: float = _(0.0, "weight of a head for start and end, on the prompt's last state; 0: no head")
     steps_head: float = _(0.0, "weight of a head for the next 3 operations, on the same state; 0: no head")
-    batch: int = _(2, "clips per forward pass; halved when memory runs out")
-    accumulation: int = _(16, "passes per update, which has batch x accumulation clips")
+    batch: int = _(0, "clips per forward pass; 0: as many as plan and a first pass allow; halved when memory runs out")
+    accumulation: int = _(0, "passes per update, which has batch x accumulation clips; 0: as many as make 32 clips")
     steps: int = _(540, "updates; 540 x 32 clips is three times the training split")
     optimizer: str = _("paged_adamw_8bit", "or adamw_8bit, adamw; paged: state moves to the host when the GPU is full")
     lr: float = _(2e-4, "peak learning rate; usual for LoRA")
@@ -70,6 +75,10 @@ class Config:
     beta2: float = _(0.99, "of Adam: short runs need a shorter memory than .999")
     clip_norm: float = _(1.0, "largest gradient norm; longer gradients are scaled to it")
     max_skipped: int = _(20, "updates in a row with infinite gradients before the run stops")
+    # Machine
+    workers: int = _(2, "processes that read and collate clips ahead; 0: a thread of the training process")
+    cache_gb: float = _(16.0, "of disk for what a frozen vision tower says of each clip; 0: computed in every epoch")
+    scratch: str = _("", "folder for it; empty: one below the harness's folder for derived files")
     # Checkpoints and evaluation
     seed: int = _(0, "data order, dropout, augmentation and random weights are functions of it and the step")
     checkpoint_every: int = _(30, "updates between checkpoints; about 20 minutes on a T4")
@@ -82,7 +91,7 @@ class Config:
     @property
     def clips_per_update(self) -> int:
         """Clips of an update, over all passes and processes."""
-        return self.batch * self.accumulation
+        return self.batch * self.accumulation or UPDATE_CLIPS
 
 
 CHOICES: dict[str, tuple[str, ...]] = {
@@ -97,8 +106,6 @@ POSITIVE = (
     "alpha",
     "frames",
     "size",
-    "batch",
-    "accumulation",
     "steps",
     "lr",
     "clip_norm",
@@ -107,7 +114,9 @@ POSITIVE = (
     "keep",
     "evaluate_clips",
     "max_skipped",
+    "label_weight",
 )
+SHARES = {"dropout": "from 0 to below 1", "beta2": "from 0 to below 1", "warmup": "from 0 to 1"}
 
 
 def read(path: Path, /, **changes: str) -> Config:
@@ -121,6 +130,8 @@ def read(path: Path, /, **changes: str) -> Config:
 def validate(raw: dict[str, Any], where: str) -> Config:
     """Return the config of a table of values; `where` begins the message of a UsageError."""
     known: dict[str, Field] = {entry.name: entry for entry in fields(Config)}
+    if raw.get("base") in BASES and "size" not in raw:
+        raw = raw | {"size": BASES[raw["base"]].size}
     if unknown := sorted(set(raw) - set(known)):
         raise UsageError(f"{where}: unknown keys {', '.join(unknown)} (python -m finetune.plan --fields)")
     values = {name: _check_type(name, value, str(known[name].type), where) for name, value in raw.items()}
@@ -131,6 +142,10 @@ def validate(raw: dict[str, Any], where: str) -> Config:
     for name in POSITIVE:
         if not getattr(config, name) > 0:
             raise UsageError(f"{where}: {name} = {getattr(config, name)!r}, expected more than 0")
+    for name, entry in known.items():
+        _check_number(name, getattr(config, name), str(entry.type), where)
+    if config.accumulation and not config.batch:
+        raise UsageError(f"{where}: accumulation = {config.accumulation} counts passes, so batch must be given too")
     if config.quantise and config.adapter == "full":
         raise UsageError(f'{where}: quantised weights cannot be trained: quantise = false, or adapter = "lora"')
     return config
@@ -138,7 +153,10 @@ def validate(raw: dict[str, Any], where: str) -> Config:
 
 def override(config: Config, /, **changes: str) -> Config:
     """Return the config with other values, given as text in TOML's form or bare."""
-    return validate(asdict(config) | {name: _parse_value(text) for name, text in changes.items()}, "the command line")
+    values = asdict(config)
+    if "base" in changes and config.base in BASES and config.size == BASES[config.base].size:
+        del values["size"]  # another base has another size of its own
+    return validate(values | {name: _parse_value(text) for name, text in changes.items()}, "the command line")
 
 
 def parse_changes(texts: Sequence[str]) -> dict[str, str]:
@@ -175,6 +193,16 @@ def _check_type(name: str, value: Any, kind: str, where: str) -> Any:
     if type(value).__name__ != kind:
         raise UsageError(f"{where}: {name} = {value!r}, expected {kind}")
     return value
+
+
+def _check_number(name: str, value: Any, kind: str, where: str) -> None:
+    """Raise UsageError for a number that no run can use: not finite, negative, or a share that is none."""
+    if kind == "float" and not math.isfinite(value):
+        raise UsageError(f"{where}: {name} = {value!r}, expected a finite number")
+    if kind in ("int", "float") and value < 0:
+        raise UsageError(f"{where}: {name} = {value!r}, expected 0 or more")
+    if name in SHARES and not (value < 1 or (value == 1 and name == "warmup")):
+        raise UsageError(f"{where}: {name} = {value!r}, expected a share {SHARES[name]}")
 
 
 def _parse_value(text: str) -> Any:

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from finetune.base_models import Base, find_base
 from finetune.config import Config
-from finetune.patches import Patches, count_tokens, patchify
+from finetune.patches import count_tokens, patch_grid, patchify, whole_pairs
 from finetune.tokens import answer_text, special_ids
 from harness.errors import UsageError
 from reference.errors import RenderError
@@ -219,18 +219,21 @@ class Collator:
     def __call__(self, examples: Sequence[Example]) -> dict[str, Any]:
         """Return a training batch of b rows, padded on the right.
 
-        Beside the model's inputs: `labels` [b, length], IGNORED outside the answer; `inside`, true on the tokens of the
-        two operations; `weights` of the loss; `last` [b], position of the prompt's last token; `segment` [b, 2], start
-        and last frame; `following` [b, 3], label numbers, IGNORED where unknown.
+        Beside the model's inputs: `frames` [n, h, w, 3] of all clips, in bytes; `labels` [b, length], IGNORED outside
+        the answer; `inside`, true on the tokens of the two operations; `weights` of the loss; `last` [b], position of
+        the prompt's last token; `segment` [b, 2], start and last frame; `following` [b, 3], label numbers, IGNORED
+        where unknown.
         """
-        patches = self._patchify(examples)
-        prompts = self._encode_prompts(examples, patches)
+        grids = self._grids(examples)
+        prompts = self._encode_prompts(examples, grids)
         targets = [example.target for example in examples]
         if None in targets:
             raise ValueError("a training batch needs the target of every clip")
         answers = [self._encode_answer(target) for target in targets if target]
         rows = [prompt + ids for prompt, (ids, _) in zip(prompts, answers, strict=True)]
-        batch = self._pad(rows, left=False) | self._vision_inputs(examples, patches)
+        batch = self._pad(rows, left=False) | self._grid_inputs(examples, grids)
+        shown = [whole_pairs(example.frames, as_video=self.config.as_video) for example in examples]
+        batch["frames"] = torch.from_numpy(np.concatenate(shown))
         batch["labels"], batch["inside"] = (
             torch.full_like(batch["input_ids"], IGNORED),
             torch.zeros_like(batch["input_ids"], dtype=torch.bool),
@@ -246,8 +249,11 @@ class Collator:
 
     def prompt_batch(self, examples: Sequence[Example]) -> dict[str, Any]:
         """Return a batch for generation: prompts alone, padded on the left."""
-        patches = self._patchify(examples)
-        return self._pad(self._encode_prompts(examples, patches), left=True) | self._vision_inputs(examples, patches)
+        grids = self._grids(examples)
+        clips = [patchify(example.frames, self.base, as_video=self.config.as_video) for example in examples]
+        values = torch.from_numpy(np.concatenate([clip.values for clip in clips]))
+        batch = self._pad(self._encode_prompts(examples, grids), left=True) | self._grid_inputs(examples, grids)
+        return batch | {"pixel_values_videos" if self.config.as_video else "pixel_values": values}
 
     def answer_weight(self, examples: Sequence[Example]) -> float:
         """Return the sum of the answer tokens' weights, by which an update's loss is divided."""
@@ -288,11 +294,13 @@ class Collator:
         numbers = [self.labels.index(label) if label in self.labels else IGNORED for label in target.following[:3]]
         return numbers + [IGNORED] * (3 - len(numbers))
 
-    def _patchify(self, examples: Sequence[Example]) -> list[Patches]:
-        return [patchify(example.frames, self.base, as_video=self.config.as_video) for example in examples]
+    def _grids(self, examples: Sequence[Example]) -> list[list[tuple[int, int, int]]]:
+        return [patch_grid(example.frames, self.base, as_video=self.config.as_video) for example in examples]
 
-    def _encode_prompts(self, examples: Sequence[Example], patches: Sequence[Patches]) -> list[list[int]]:
-        questions = [self.question(example, one.grid) for example, one in zip(examples, patches, strict=True)]
+    def _encode_prompts(
+        self, examples: Sequence[Example], grids: Sequence[Sequence[tuple[int, int, int]]]
+    ) -> list[list[int]]:
+        questions = [self.question(example, grid) for example, grid in zip(examples, grids, strict=True)]
         return [self.tokenizer(text, add_special_tokens=False)["input_ids"] for text in questions]
 
     def _pad(self, rows: Sequence[list[int]], *, left: bool) -> dict[str, Any]:
@@ -312,13 +320,14 @@ class Collator:
         kinds = (ids == self.ids["<|image_pad|>"]) + 2 * (ids == self.ids["<|video_pad|>"])
         return {"input_ids": ids, "attention_mask": mask, "mm_token_type_ids": kinds.int()}
 
-    def _vision_inputs(self, examples: Sequence[Example], patches: Sequence[Patches]) -> dict[str, Any]:
-        """Return the patches of all clips in one tensor, their grids, and the seconds between pairs."""
-        values = torch.from_numpy(np.concatenate([one.values for one in patches]))
-        grid = torch.tensor([one for each in patches for one in each.grid])
+    def _grid_inputs(
+        self, examples: Sequence[Example], grids: Sequence[Sequence[tuple[int, int, int]]]
+    ) -> dict[str, torch.Tensor]:
+        """Return the grids of all clips' patches, and the seconds between pairs."""
+        grid = torch.tensor([one for each in grids for one in each])
         if not self.config.as_video:
-            return {"pixel_values": values, "image_grid_thw": grid}
-        batch = {"pixel_values_videos": values, "video_grid_thw": grid}
+            return {"image_grid_thw": grid}
+        batch = {"video_grid_thw": grid}
         if self.base.seconds_in_positions:
             batch["second_per_grid_ts"] = torch.tensor([_pair_seconds(example.indices) for example in examples])
         return batch

@@ -27,6 +27,11 @@ from torch.nn import functional
 from finetune.base_models import find_base
 from finetune.config import Config
 from finetune.data import IGNORED, SYSTEM
+from finetune.layers.attention import set_attention
+from finetune.layers.geometry import lay_out, tower_geometry
+from finetune.layers.projections import Adapters
+from finetune.layers.vision_cache import Writer
+from finetune.patches import patch_values
 from finetune.tokens import load_tokenizer, special_ids, train_tokenizer
 from harness.errors import UsageError
 from reference.outside_files import read_object
@@ -46,14 +51,21 @@ ADAPTER, MODEL, HEADS, FACTS = "adapter", "model.safetensors", "heads.safetensor
 
 
 class Losses(NamedTuple):
-    """Losses summed over a batch: `total` is weighted and minimised, the others are unweighted and logged."""
+    """Losses summed over a batch, on its device: `total` is weighted and minimised, the others are unweighted."""
 
     total: torch.Tensor
-    plain: float  # cross entropy of all answer tokens
-    labels: float  # of those inside the two labels
+    plain: torch.Tensor  # cross entropy of all answer tokens
+    labels: torch.Tensor  # of those inside the two labels
+    label_tokens: torch.Tensor
     tokens: int
-    label_tokens: int
     clips: int
+
+
+class Seen(NamedTuple):
+    """Output of the vision tower for a batch: `features` [tokens, hidden]; `deep`, likewise, of Qwen3-VL's layers."""
+
+    features: torch.Tensor
+    deep: tuple[torch.Tensor, ...] = ()
 
 
 class Answerer(nn.Module):
@@ -64,7 +76,7 @@ class Answerer(nn.Module):
 
     def __init__(self, backbone: nn.Module, config: Config, labels: int):
         super().__init__()
-        self.backbone, self.config = backbone, config
+        self.backbone, self.config, self.base = backbone, config, find_base(config.base)
         hidden = backbone.config.text_config.hidden_size
         self.heads = nn.ModuleDict()
         if config.temporal_head:
@@ -75,6 +87,11 @@ class Answerer(nn.Module):
             nn.init.zeros_(head.bias)
             nn.init.normal_(head.weight, std=0.02)
         self.frozen_vision = config.adapter == "lora"
+        self._geometries: dict[Any, dict[str, Any]] = {}
+        self.writer: Writer | None = None
+        self.adapters: Adapters | None = None
+        if config.adapter == "lora" and not config.plain:
+            self.adapters = Adapters(backbone, DTYPES[config.compute], config.dropout)
 
     @property
     def inner(self) -> Any:
@@ -98,16 +115,20 @@ class Answerer(nn.Module):
 
     def states(self, batch: Mapping[str, Any]) -> torch.Tensor:
         """Return the last hidden states [b, length, hidden]."""
+        if self._without_waiting(batch):
+            return self._states(self.laid_out(batch))
         return self.read(batch).last_hidden_state
 
     def read(self, batch: Mapping[str, Any], *, use_cache: bool = False) -> Any:
-        """Return the inner model's output for a batch, which may hold a frozen tower's output as `vision`."""
-        inputs = {name: batch[name] for name in INPUTS if name in batch}
+        """Return the inner model's output for a batch, computed as transformers does; it may hold `vision`."""
+        inputs = {name: batch[name].to(self.device) for name in INPUTS if name in batch}
+        if "frames" in batch and "vision" not in batch:
+            inputs["pixel_values_videos" if self.config.as_video else "pixel_values"] = self._pixels(batch)
         if self.frozen_vision:
             # Gradient checkpointing makes inputs require gradients, the frozen tower's too. The tower therefore runs
             # apart: otherwise it would be recomputed and differentiated for nothing.
             inputs["mm_encoder_outputs"] = batch["vision"] if "vision" in batch else self.vision_features(inputs)
-            del inputs["pixel_values_videos" if "pixel_values_videos" in inputs else "pixel_values"]
+            inputs.pop("pixel_values_videos", inputs.pop("pixel_values", None))
         return self.inner.model(**inputs, use_cache=use_cache)
 
     @torch.no_grad()
@@ -119,30 +140,103 @@ class Answerer(nn.Module):
             return {"video": model.get_video_features(*grids, return_dict=True)}
         return {"image": model.get_image_features(inputs["pixel_values"], inputs["image_grid_thw"], return_dict=True)}
 
+    def _without_waiting(self, batch: Mapping[str, Any]) -> bool:
+        """Return True for a batch whose pass needs no number from the device: known tokens, padded on the right."""
+        return not self.config.plain and "mm_token_type_ids" in batch and bool(batch["attention_mask"][:, 0].all())
+
+    def _states(self, batch: Mapping[str, Any]) -> torch.Tensor:
+        """Return the states of a batch as transformers computes them, with all that is known on the host given."""
+        model = self.inner.model
+        embedded = model.get_input_embeddings()(batch["input_ids"])
+        seen = batch["seen"] if "seen" in batch else self.see(batch)
+        flat = embedded.flatten(0, 1).index_copy(0, batch["places"], seen.features.to(embedded.dtype))
+        deep = {"visual_pos_masks": batch["places"], "deepstack_visual_embeds": seen.deep} if seen.deep else {}
+        return model.language_model(
+            inputs_embeds=flat.unflatten(0, embedded.shape[:2]),
+            position_ids=batch["positions"],
+            use_cache=False,
+            **deep,
+        ).last_hidden_state
+
+    def seen(self, batch: Mapping[str, Any]) -> dict[str, Any]:
+        """Return what a batch may hold in place of its frames: the output of a frozen vision tower."""
+        if not self.config.plain:
+            return {"seen": self.see(batch)}
+        grid = "video_grid_thw" if "video_grid_thw" in batch else "image_grid_thw"
+        inputs = {"pixel_values_videos" if "video" in grid else "pixel_values": self._pixels(batch), grid: batch[grid]}
+        outputs = self.vision_features(inputs)
+        for output in outputs.values():
+            output.last_hidden_state = None  # the states before the merger, which nothing reads
+        return {"vision": outputs}
+
+    def see(self, batch: Mapping[str, Any]) -> Seen:
+        """Return the vision tower's output for a batch, without gradients if the tower is frozen.
+
+        A batch may hold kept `features` in place of its frames; what is computed for the others is kept.
+        """
+        if "features" in batch:
+            return self._split(batch["features"])
+        seen = self._see(batch)
+        if self.writer is None or "digests" not in batch:
+            return seen
+        joined = torch.cat([seen.features, *seen.deep], dim=-1)
+        kept = joined.half()
+        self.writer.write(batch["digests"], kept, len(kept) // len(batch["digests"]))
+        # Kept or computed, a clip is the same: numbers that fp16 holds are rounded to it, larger ones keep no clip.
+        return self._split(torch.where(kept.isfinite(), kept.to(joined.dtype), joined))
+
+    def _split(self, joined: torch.Tensor) -> Seen:
+        """Return features [tokens, width], in which deep ones stand behind the others, as the tower's output."""
+        features, *deep = joined.split(self.inner.config.text_config.hidden_size, dim=-1)
+        return Seen(features, tuple(deep))
+
+    def _see(self, batch: Mapping[str, Any]) -> Seen:
+        visual = self.inner.model.visual
+        grid = batch["video_grid_thw" if "video_grid_thw" in batch else "image_grid_thw"].cpu()
+        key = (grid.numpy().tobytes(), self.device)
+        if key not in self._geometries:
+            self._geometries = {key: tower_geometry(visual, grid, self.device)}
+        with torch.set_grad_enabled(torch.is_grad_enabled() and not self.frozen_vision):
+            output = visual(self._pixels(batch).to(visual.dtype), grid_thw=grid, **self._geometries[key])
+        return Seen(output.pooler_output, tuple(getattr(output, "deepstack_features", ())))
+
+    def _pixels(self, batch: Mapping[str, torch.Tensor]) -> torch.Tensor:
+        """Return the patches of a batch: its own, or those of its frames."""
+        if "frames" in batch:
+            return patch_values(batch["frames"], self.base, as_video=self.config.as_video)
+        return batch["pixel_values_videos" if "pixel_values_videos" in batch else "pixel_values"]
+
     def forward(self, batch: Mapping[str, Any], clips_weight: float = 1.0) -> Losses:
         """Return the losses of a batch.
 
         `clips_weight` is the weight of a clip's head losses in units of an answer token's weight: a caller that divides
         the total by the update's answer weight gets the mean over tokens plus the mean over clips.
         """
+        batch = self.laid_out(batch)
+        if self.adapters and self.training:
+            self.adapters.begin_pass(batch.get("seeds", range(len(batch["input_ids"]))), batch["input_ids"].shape[1])
         with self.autocast():
             states = self.states(batch)
-            # The state at a position predicts the token after it: labels are shifted by one.
-            answered = batch["labels"][:, 1:] != IGNORED
-            logits = self.inner.lm_head(states[:, :-1][answered].to(self.inner.lm_head.weight.dtype))
-        targets, weights = batch["labels"][:, 1:][answered], batch["weights"][:, 1:][answered]
-        each = functional.cross_entropy(logits.float(), targets, reduction="none")
-        answer = (each * weights).sum()
-        heads = self._head_losses(states, batch)
-        plain, inside = each.detach(), batch["inside"][:, 1:][answered]
+            answers = states.flatten(0, 1).index_select(0, batch["answered"])
+            logits = self.inner.lm_head(answers.to(self.inner.lm_head.weight.dtype))
+        each = functional.cross_entropy(logits.float(), batch["targets"], reduction="none")
+        answer = (each * batch["target_weights"]).sum()
+        plain, inside = each.detach(), batch["target_inside"].float()
         return Losses(
-            total=answer + clips_weight * heads,
-            plain=float(plain.sum()),
-            labels=float(plain[inside].sum()),
-            tokens=len(targets),
-            label_tokens=int(inside.sum()),
+            total=answer + clips_weight * self._head_losses(states, batch),
+            plain=plain.sum(),
+            labels=(plain * inside).sum(),
+            label_tokens=inside.sum(),
+            tokens=len(each),
             clips=len(states),
         )
+
+    def laid_out(self, batch: Mapping[str, Any]) -> dict[str, Any]:
+        """Return a batch with what is known of it on the host, on the model's device; see layers.geometry."""
+        if "answered" in batch or "positions" in batch:
+            return dict(batch)
+        found = lay_out(batch, self.base, self.inner.config)
+        return {**batch, **{name: value.to(self.device) for name, value in found.items()}}
 
     def _head_losses(self, states: torch.Tensor, batch: Mapping[str, torch.Tensor]) -> torch.Tensor:
         """Return the heads' cross entropies, each the mean of its 2 or 3 answers, summed over the clips."""
@@ -261,6 +355,9 @@ def _greedy_settings(ids: dict[str, int]) -> Any:
 
 def prepare(config: Config, backbone: Any, labels: int) -> Answerer:
     """Return a base model ready to train: frozen and with adapters (or whole), in the right precisions, with heads."""
+    set_attention(backbone, plain=config.plain)
+    if not config.plain:
+        _compute_without_waiting(backbone)
     if config.adapter == "lora":
         backbone = _add_adapters(config, backbone)
     if config.compute != "fp32":
@@ -271,6 +368,27 @@ def prepare(config: Config, backbone: Any, labels: int) -> Answerer:
         backbone.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
     torch.manual_seed(config.seed)
     return Answerer(backbone, config, labels)
+
+
+def _compute_without_waiting(backbone: Any) -> None:
+    """Replace two steps of a base: patches are embedded by a product, and deep features added at given places."""
+    embedding = backbone.model.visual.patch_embed
+
+    def embed(patches: torch.Tensor) -> torch.Tensor:
+        # The convolution's stride is its size, so it is this product, which is several times faster on a CPU.
+        weight = embedding.proj.weight
+        return functional.linear(patches.to(weight.dtype), weight.flatten(1), embedding.proj.bias)
+
+    embedding.forward = embed
+    backbone.model.language_model._deepstack_process = _add_at_places
+
+
+def _add_at_places(states: torch.Tensor, places: torch.Tensor, features: torch.Tensor) -> torch.Tensor:
+    """Return states [b, length, hidden] with features [n, hidden] added at places [n], or where a mask [b, length] is."""
+    if places.dtype == torch.bool:
+        places = places.flatten().nonzero().flatten()
+    flat = states.flatten(0, 1).index_add(0, places, features.to(states.dtype))
+    return flat.unflatten(0, states.shape[:2])
 
 
 def _load_backbone(config: Config, base: Path, device: str | torch.device) -> Any:

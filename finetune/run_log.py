@@ -7,14 +7,14 @@ import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 
 from finetune.checkpoint import State
 from finetune.config import Config
-from finetune.model import Losses
 from finetune.planning.devices import GIB
+from finetune.planning.memory_plan import CONTEXT_BYTES
 from harness.cards import TRAINING
 from harness.formatting import plural
 from harness.metrics_table import BY_KEY
@@ -23,6 +23,18 @@ from reference.files import write_atomically, write_text
 
 LOG = "log.jsonl"
 PRINT_EVERY_S = 10.0
+
+
+class Measured(NamedTuple):
+    """Numbers of an update: the gradient's norm before clipping, and losses summed over its clips, as in Losses."""
+
+    norm: float
+    total: float
+    plain: float
+    labels: float
+    label_tokens: float
+    tokens: int
+    clips: int
 
 
 class Log:
@@ -40,21 +52,20 @@ class Log:
             text = "".join(json.dumps(row) + "\n" for row in kept)
             write_text(self.path, text)
 
-    def update(self, losses: Sequence[Losses], norm: float, lr: float) -> None:
+    def update(self, measured: Measured, lr: float) -> None:
         """Append the line of an update: its losses per token, the gradient's norm, rates, memory."""
         state = self.state
-        tokens, labels = (sum(getattr(one, name) for one in losses) for name in ("tokens", "label_tokens"))
         passed = time.monotonic() - self.begun
         rate = (state.step - self.first_step) * self.config.clips_per_update / passed
         row = {
             "step": state.step,
             "update": state.updates,
-            "loss": sum(one.plain for one in losses) / max(1, tokens),
-            "label_loss": sum(one.labels for one in losses) / max(1, labels),
-            "norm": norm,
+            "loss": measured.plain / max(1, measured.tokens),
+            "label_loss": measured.labels / max(1, measured.label_tokens),
+            "norm": measured.norm,
             "lr": lr,
             "clips_s": rate,
-            "tokens_s": rate * tokens / max(1, sum(one.clips for one in losses)),
+            "tokens_s": rate * measured.tokens / max(1, measured.clips),
             "seconds": state.seconds,
             "batch": state.batch,
             "memory_gib": used_memory_gib(),
@@ -97,14 +108,13 @@ def read_log(path: Path) -> list[dict[str, Any]]:
 
 
 def used_memory_gib() -> float:
-    """Return the GPU memory in use, in GiB, as the plan counts it: with context, torch's cache, and other processes.
+    """Return the memory of this process in GiB, as the plan counts it, at its peak so far.
 
-    Without a GPU, the peak resident memory of this process. `memory_allocated` would leave out context and cache, which
-    a run must fit as well; the cache is not returned after a peak, so a later reading still shows it.
+    On a GPU what torch has reserved, whatever other processes hold there, and the plan's share for CUDA's context;
+    `memory_allocated` would leave out the cache, which a run must fit as well. Without one, the resident memory.
     """
     if torch.cuda.is_available():
-        free, whole = torch.cuda.mem_get_info()
-        return (whole - free) / GIB
+        return (torch.cuda.max_memory_reserved() + CONTEXT_BYTES) / GIB
     import resource
 
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1 << 20)

@@ -18,9 +18,9 @@ import contextlib
 import math
 import tempfile
 import time
-from collections.abc import Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import click
 import torch
@@ -32,20 +32,21 @@ from finetune import config as configs
 from finetune import fail
 from finetune.checkpoint import State, load_checkpoint, newest_checkpoint, save_best, save_checkpoint
 from finetune.config import Config
-from finetune.data import ClipDataset, Collator, Example, check_apart
+from finetune.data import ClipDataset, Collator, check_apart
 from finetune.evaluate import evaluate
+from finetune.layers.vision_cache import VisionCache, Writer, cache_folder, tower_key
 from finetune.model import Answerer, Losses, ensure_base, load_model
 from finetune.planning.devices import GIB, device_key
-from finetune.planning.memory_plan import estimate_peak_gib
+from finetune.planning.memory_plan import estimate_peak_gib, plan_memory
 from finetune.planning.tensor_memory import MemoryTracker
-from finetune.read_ahead import read_ahead
-from finetune.run_log import Log, used_memory_gib, write_record
+from finetune.read_ahead import PassReader, ReadAhead, Update, to_device
+from finetune.run_log import Log, Measured, used_memory_gib, write_record
 from harness.errors import HarnessError
 
 TRACKED_UPDATES = 2
 """Updates whose memory is tracked on the CPU: the second one has the optimizer's state beside its activations."""
 FREE_TO_CHANGE = ("steps", "patience", "keep", "checkpoint_every", "evaluate_every", "threads", "train", "validation",
-                  "weights")  # fmt: skip
+                  "weights", "workers", "cache_gb", "scratch")  # fmt: skip
 """Fields that may differ when a run is resumed."""
 
 
@@ -67,77 +68,123 @@ def train(config: Config, run: Path, *, start: Path | None = None, max_hours: fl
     validation_clips = ClipDataset(config.validation, config, training=False)
     check_apart(train_clips, validation_clips)
     operations = train_clips.operations
+    config = _decided(config, run)
     if accelerator.is_main_process:
         run.mkdir(parents=True, exist_ok=True)
-        _write_config(config, run)
+        _refuse_another(config, run)
         ensure_base(config, run / "base", operations)
     accelerator.wait_for_everyone()
     base, kind = ensure_base(config, run / "base", operations), accelerator.device.type
     answerer, tokenizer = load_model(config, base, operations, accelerator.device)
+    device = device_key(torch.cuda.get_device_name()) if kind == "cuda" else "cpu"
+    if not config.batch:
+        batch = plan_memory(config, device, folder=base).config.batch
+        config = replace(config, batch=min(batch, -(-config.clips_per_update // accelerator.num_processes)))
+    answerer.config = config
     collator = Collator(config, tokenizer, operations)
     optimizer = make_optimizer(config, answerer)
     scaler = torch.amp.GradScaler(kind, enabled=config.compute == "fp16")
     state = State(batch=config.batch)
     if (checkpoint := newest_checkpoint(run)) is not None:
         state = load_checkpoint(checkpoint, answerer, optimizer, scaler)
-    else:
-        if accelerator.is_main_process:
-            device = device_key(torch.cuda.get_device_name()) if kind == "cuda" else "cpu"
-            state.predicted_gib = estimate_peak_gib(config, device, folder=base)
-        if start is not None:
-            answerer.restore(start)
-    log = Log(run, state, config, quiet=not accelerator.is_main_process)
-    seconds_before, first_step = state.seconds, state.step
-    updates = read_ahead(
-        train_clips,
+    elif start is not None:
+        answerer.restore(start)
+    cache = _open_cache(config, answerer)
+    reader = PassReader(train_clips, collator, answerer.inner.config, cache)
+    ahead = ReadAhead(
+        reader,
         seed=config.seed,
         clips_per_update=config.clips_per_update,
-        first_step=first_step,
         rank=accelerator.process_index,
         processes=accelerator.num_processes,
+        workers=config.workers,
     )
-    tracker = MemoryTracker(*answerer.parameters(), *answerer.buffers(), *tree_leaves(optimizer.state_dict()))
-
     answerer.train()
-    if kind == "cuda":
-        torch.cuda.empty_cache()  # what loading allocated and freed is not part of the peak
-    while state.updates < config.steps and not (config.patience and state.stale >= config.patience):
-        examples = next(updates)
-        for group in optimizer.param_groups:
-            group["lr"] = learning_rate(config, state.updates)
-        # A seed per step and process, not one per run: a resumed run draws the same dropout as an uncut one. The primes
-        # keep the seeds of neighbouring steps, processes and runs apart.
-        torch.manual_seed(config.seed * 1_000_003 + state.step * 31 + accelerator.process_index)
-        with tracker if kind == "cpu" and state.step < first_step + TRACKED_UPDATES else contextlib.nullcontext():
-            losses = backward(answerer, collator, examples, scaler, accelerator, state, log)
-            norm = optimizer_step(answerer, optimizer, scaler, config, state)
-        state.peak_gib = max(state.peak_gib, tracker.peak_bytes / GIB if kind == "cpu" else used_memory_gib())
-        state.step += 1
-        state.clips += config.clips_per_update
-        state.seconds = seconds_before + time.monotonic() - begun
-        log.update(losses, norm, optimizer.param_groups[0]["lr"])
-        if state.skipped > config.max_skipped:
-            raise TrainingError(f"{state.skipped} updates in a row had {_infinity(losses, config)}")
-        last = state.updates >= config.steps
-        due = config.evaluate_every and state.updates % config.evaluate_every == 0
-        stopping = max_hours is not None and _any_process(accelerator, time.monotonic() - begun > max_hours * 3600)
-        # A skipped update repeats the number of the one before it, which was evaluated if that was due.
-        evaluating = not state.skipped and (last or bool(due) or (stopping and not state.best_update))
-        if evaluating:
-            _validate(answerer, collator, validation_clips, run, state, log, accelerator)
-        if accelerator.is_main_process and (evaluating or stopping or state.step % config.checkpoint_every == 0):
-            save_checkpoint(run, state, answerer, optimizer, scaler, keep=config.keep)
-        if stopping and not last:
-            place = f"update {state.updates} of {config.steps}"
-            log.say(f"stopped after {max_hours:g} hours at {place}; the same command resumes")
-            break
+    with ahead:
+        if checkpoint is None and kind == "cuda":
+            config = replace(config, batch=_probe(answerer, ahead, scaler, accelerator, state))
+        if accelerator.is_main_process:
+            configs.write(config, run)
+            if checkpoint is None:
+                state.predicted_gib = estimate_peak_gib(config, device, folder=base)
+        log = Log(run, state, config, quiet=not accelerator.is_main_process)
+        seconds_before, first_step = state.seconds, state.step
+        tracker = MemoryTracker(*answerer.parameters(), *answerer.buffers(), *tree_leaves(optimizer.state_dict()))
+        if kind == "cuda":
+            torch.cuda.empty_cache()  # what loading allocated and freed is not part of the peak
+            torch.cuda.reset_peak_memory_stats()
+        while state.updates < config.steps and not (config.patience and state.stale >= config.patience):
+            for group in optimizer.param_groups:
+                group["lr"] = learning_rate(config, state.updates)
+            # A seed per step and process, not one per run: a resumed run draws the same dropout as an uncut one, on the
+            # plain path; elsewhere it is drawn for each clip.
+            torch.manual_seed(config.seed * 1_000_003 + state.step * 31 + accelerator.process_index)
+            with tracker if kind == "cpu" and state.step < first_step + TRACKED_UPDATES else contextlib.nullcontext():
+                sums = backward(answerer, ahead, scaler, accelerator, state, log)
+                measured = optimizer_step(answerer, optimizer, scaler, sums, state)
+            state.peak_gib = max(state.peak_gib, tracker.peak_bytes / GIB if kind == "cpu" else used_memory_gib())
+            state.step += 1
+            state.clips += config.clips_per_update
+            state.seconds = seconds_before + time.monotonic() - begun
+            log.update(measured, optimizer.param_groups[0]["lr"])
+            if state.skipped > config.max_skipped:
+                raise TrainingError(f"{state.skipped} updates in a row had {_infinity(measured, config)}")
+            last = state.updates >= config.steps
+            due = config.evaluate_every and state.updates % config.evaluate_every == 0
+            stopping = max_hours is not None and _any_process(accelerator, time.monotonic() - begun > max_hours * 3600)
+            # A skipped update repeats the number of the one before it, which was evaluated if that was due.
+            evaluating = not state.skipped and (last or bool(due) or (stopping and not state.best_update))
+            if evaluating:
+                _validate(answerer, collator, validation_clips, run, state, log, accelerator)
+            if accelerator.is_main_process and (evaluating or stopping or state.step % config.checkpoint_every == 0):
+                save_checkpoint(run, state, answerer, optimizer, scaler, keep=config.keep)
+            if stopping and not last:
+                place = f"update {state.updates} of {config.steps}"
+                log.say(f"stopped after {max_hours:g} hours at {place}; the same command resumes")
+                break
+    if answerer.writer is not None:
+        answerer.writer.close()
     if accelerator.is_main_process:
         write_record(run, config, state, answerer.device)
     return state
 
 
-def _write_config(config: Config, run: Path) -> None:
-    """Write RUN/config.toml. Raises TrainingError if the folder holds a checkpoint of another config."""
+def _decided(config: Config, run: Path) -> Config:
+    """Return the config with the batch that an earlier start of the run decided for, if it leaves that open."""
+    if config.batch or newest_checkpoint(run) is None or not (run / configs.NAME).is_file():
+        return config
+    return replace(config, batch=configs.read(run / configs.NAME).batch)
+
+
+def _open_cache(config: Config, answerer: Answerer) -> VisionCache | None:
+    """Return the kept output of a frozen tower, None where the tower learns or frames are augmented.
+
+    What is computed from now on is kept too.
+    """
+    if not answerer.frozen_vision or config.augment or config.plain or not config.cache_gb:
+        return None
+    key = tower_key(answerer.inner.model.visual, config.base, config.compute, str(config.as_video))
+    cache = VisionCache(cache_folder(config), key, int(config.cache_gb * 1e9))
+    answerer.writer = Writer(cache)
+    return cache
+
+
+def _probe(
+    answerer: Answerer, ahead: ReadAhead, scaler: torch.amp.GradScaler, accelerator: Accelerator, state: State
+) -> int:
+    """Run the passes of the first update once, with smaller batches until they fit; return the batch."""
+    while run_passes(answerer, ahead.update(0, state.batch), scaler, state.batch, 1.0, 1.0) is None:
+        answerer.zero_grad(set_to_none=True)
+        state.batch = max(1, state.batch * 3 // 4)
+        torch.cuda.empty_cache()
+    answerer.zero_grad(set_to_none=True)
+    if accelerator.num_processes > 1:
+        state.batch = int(accelerator.gather(torch.tensor([state.batch], device=answerer.device)).min())
+    return state.batch
+
+
+def _refuse_another(config: Config, run: Path) -> None:
+    """Raise TrainingError if the folder holds a checkpoint of another config."""
     if (run / configs.NAME).is_file():
         before = asdict(configs.read(run / configs.NAME))
         differing = [
@@ -145,30 +192,33 @@ def _write_config(config: Config, run: Path) -> None:
         ]
         if differing and newest_checkpoint(run) is not None:
             raise TrainingError(f"{run}: holds a run with another {', '.join(differing)}; take another folder")
-    configs.write(config, run)
 
 
 def backward(
     answerer: Answerer,
-    collator: Collator,
-    examples: Sequence[Example],
+    ahead: ReadAhead,
     scaler: torch.amp.GradScaler,
     accelerator: Accelerator,
     state: State,
     log: Log,
-) -> list[Losses]:
-    """Compute the gradients of one update, summed over passes and processes; return the losses of each pass.
+) -> Sums:
+    """Compute the gradients of one update, summed over passes and processes; return its losses.
 
     Out of memory, the batch is halved for good and the update computed again from its start. Other processes follow
     with the next update.
     """
-    local = torch.tensor([collator.answer_weight(examples), len(examples)], device=answerer.device)
-    weight, clips = accelerator.reduce(local, "sum").tolist()
-    while (losses := run_passes(answerer, collator, examples, scaler, state.batch, weight, clips)) is None:
+    update = ahead.update(state.step, state.batch)
+    weight: Any = update.weight
+    clips: Any = update.clips
+    if accelerator.num_processes > 1:
+        local = torch.tensor([update.weight, update.clips], device=answerer.device)
+        weight, clips = accelerator.reduce(local, "sum").unbind()
+    while (sums := run_passes(answerer, update, scaler, state.batch, weight, clips)) is None:
         # Gradients of the passes before the failed one are dropped, and dropout starts from the update's seed again.
         answerer.zero_grad(set_to_none=True)
         torch.manual_seed(torch.initial_seed())
         lower_batch(state, log, state.batch // 2)
+        update = ahead.update(state.step, state.batch)
         if answerer.device.type == "cuda":
             torch.cuda.empty_cache()
     if accelerator.num_processes > 1:
@@ -178,37 +228,47 @@ def backward(
         smallest = int(accelerator.gather(torch.tensor([state.batch], device=answerer.device)).min())
         if smallest < state.batch:
             lower_batch(state, log, smallest)
-    return losses
+    return sums
+
+
+class Sums(NamedTuple):
+    """Losses of an update: `numbers` [4] on the device are total, plain, labels and label tokens; see Losses."""
+
+    numbers: torch.Tensor
+    tokens: int
+    clips: int
 
 
 def run_passes(
-    answerer: Answerer,
-    collator: Collator,
-    examples: Sequence[Example],
-    scaler: torch.amp.GradScaler,
-    size: int,
-    weight: float,
-    clips: float,
-) -> list[Losses] | None:
-    """Run all forward and backward passes of an update, `size` clips each; None if memory did not suffice.
+    answerer: Answerer, update: Update, scaler: torch.amp.GradScaler, size: int, weight: Any, clips: Any
+) -> Sums | None:
+    """Run all forward and backward passes of an update, in passes of `size` clips; None if memory did not suffice.
 
     `weight` and `clips` are the answer weight and the clips of the whole update, over all processes. Memory of a failed
-    pass is freed only after this function returns, because the traceback keeps it alive.
+    pass is freed only after this function returns, because the traceback keeps it alive. Nothing in here waits for the
+    card.
     """
-    losses = []
+    sums: Sums | None = None
     try:
-        for begin in range(0, len(examples), size):
-            batch = collator(examples[begin : begin + size])
-            found = answerer({name: value.to(answerer.device) for name, value in batch.items()}, weight / clips)
+        for batch in update.passes:
+            found = answerer(to_device(batch, answerer.device), weight / clips)
             # Divided by the answer weight of the whole update: passes with short answers weigh less, and neither the
             # batch nor the number of processes changes the gradient.
             scaler.scale(found.total / weight).backward()
-            losses.append(found._replace(total=found.total.detach()))
+            sums = _sum_losses(sums, found)
     except torch.OutOfMemoryError:
         if size == 1:
             raise
         return None
-    return losses
+    return sums
+
+
+def _sum_losses(sums: Sums | None, found: Losses) -> Sums:
+    """Return the losses of an update's passes so far, with those of the newest."""
+    numbers = torch.stack([found.total.detach().float(), found.plain, found.labels, found.label_tokens])
+    if sums is None:
+        return Sums(numbers, found.tokens, found.clips)
+    return Sums(sums.numbers + numbers, sums.tokens + found.tokens, sums.clips + found.clips)
 
 
 def lower_batch(state: State, log: Log, batch: int) -> None:
@@ -219,26 +279,31 @@ def lower_batch(state: State, log: Log, batch: int) -> None:
 
 
 def optimizer_step(
-    answerer: Answerer, optimizer: torch.optim.Optimizer, scaler: torch.amp.GradScaler, config: Config, state: State
-) -> float:
-    """Take one optimizer step, unless a gradient is infinite; return the gradient's norm before clipping."""
+    answerer: Answerer, optimizer: torch.optim.Optimizer, scaler: torch.amp.GradScaler, sums: Sums, state: State
+) -> Measured:
+    """Take one optimizer step, unless a gradient is infinite; return the update's losses and its norm before clipping.
+
+    The card is waited for twice: for these numbers, and by a scaler that asks whether it found an infinity.
+    """
     # Clipping needs gradients in their own scale. An infinite one shows in the norm, and unscale_ has noted it too:
     # scaler.step then skips the optimizer and scaler.update lowers the scale. A disabled scaler would step regardless.
     scaler.unscale_(optimizer)
-    norm = float(torch.nn.utils.clip_grad_norm_(answerer.trainable().values(), config.clip_norm))
-    if scaler.is_enabled() or math.isfinite(norm):
+    norm = torch.nn.utils.clip_grad_norm_(answerer.trainable().values(), answerer.config.clip_norm)
+    norm_value, *losses = torch.cat([norm.float().reshape(1), sums.numbers]).tolist()
+    measured = Measured(norm_value, *losses, tokens=sums.tokens, clips=sums.clips)
+    finite = math.isfinite(measured.norm)
+    if scaler.is_enabled() or finite:
         scaler.step(optimizer)
     scaler.update()
     optimizer.zero_grad(set_to_none=True)
     # A skipped update moves on in the data, so that the same clips do not fail for ever, but not in the schedule.
-    finite = math.isfinite(norm)
     state.updates, state.skipped = (state.updates + 1, 0) if finite else (state.updates, state.skipped + 1)
-    return norm
+    return measured
 
 
-def _infinity(losses: Sequence[Losses], config: Config) -> str:
+def _infinity(measured: Measured, config: Config) -> str:
     """Name what was infinite, loss or gradients, and a remedy."""
-    if all(math.isfinite(one.total) for one in losses):
+    if math.isfinite(measured.total):
         return "infinite gradients: lower lr, or use fp32"
     return f"an infinite loss: a number of the forward pass does not fit {config.compute}; use another compute type"
 
@@ -296,6 +361,8 @@ def _validate(
 
 def _any_process(accelerator: Accelerator, here: bool) -> bool:
     """Return True if `here` is true in any process; the others would wait for ever for one that stops alone."""
+    if accelerator.num_processes == 1:
+        return here
     return bool(accelerator.reduce(torch.tensor(float(here), device=accelerator.device), "sum") > 0)
 
 

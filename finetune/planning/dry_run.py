@@ -17,13 +17,14 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-from torch import nn
 
 from finetune.base_models import SPECIALS, Base, find_base
 from finetune.config import Config
 from finetune.data import IGNORED, Collator, Example, Target
-from finetune.model import DTYPES, LORA_LAYERS, PIXELS, Answerer, prepare, tiny_shape, tiny_tokenizer
-from finetune.planning.tensor_memory import repeat_clip, strip_data, update_peak, vision_peak
+from finetune.layers.unpacking import SimulatedLinear4bit
+from finetune.model import DTYPES, LORA_LAYERS, Answerer, prepare, tiny_shape, tiny_tokenizer
+from finetune.planning.operators import Tally, add
+from finetune.planning.tensor_memory import Traced, repeat_clip, strip_data, trace_update, trace_vision
 from finetune.tokens import load_tokenizer
 from reference.rendering.prompt import task_prompt
 from reference.task import CLIP_FRAMES, UNKNOWN
@@ -37,7 +38,7 @@ PIECES = re.compile(
 NO_ACTIVATION = ("steps", "optimizer", "lr", "warmup", "weight_decay", "beta2", "clip_norm", "train", "validation",
                  "weights", "evaluate_every", "evaluate_clips", "checkpoint_every", "patience", "threads", "seed",
                  "alpha", "clips", "max_skipped", "keep", "label_weight", "init_std", "randomised",
-                 "hard_negatives")  # fmt: skip
+                 "hard_negatives", "workers", "cache_gb", "scratch")  # fmt: skip
 """Fields that change no activation."""
 CHANGES_WEIGHTS = ("base", "world", "frames", "adapter", "rank", "quantise", "compute", "temporal_head", "steps_head")
 """Fields that change a weight; the twin's tokenizer, and so its embedding, depends on the frames of its prompts."""
@@ -117,56 +118,58 @@ def make_blueprint(config: Config, *, tiny: bool, folder: Path | None = None) ->
     return Blueprint(config, base, True, tiny_shape(config, tokenizer), tokenizer, operations)
 
 
-class SimulatedLinear4bit(nn.Linear):
-    """Linear layer with the memory of a Linear4bit: every use makes the weight anew in the compute type."""
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        product = _DequantisedProduct.apply(x.to(self.weight.dtype), self.weight, self.bias)
-        return product.to(x.dtype).clone()  # as PEFT does
-
-
-class _DequantisedProduct(torch.autograd.Function):
-    """Product with a weight that is not saved for the backward pass, but dequantised a second time there."""
-
-    @staticmethod
-    def forward(ctx: Any, x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None) -> torch.Tensor:
-        ctx.weight = weight
-        return nn.functional.linear(x, torch.empty_like(weight), None if bias is None else bias.to(x.dtype))
-
-    @staticmethod
-    def backward(ctx: Any, *grads: torch.Tensor) -> Any:
-        return grads[0] @ torch.empty_like(ctx.weight), None, None
-
-
-def _with_layers(shape: Any, layers: int, depth: int) -> Any:
-    """Return a shape with so many layers in the language model and in the vision tower."""
+def _with_layers(shape: Any, layers: int, depth: int, whole: int = 2) -> Any:
+    """Return a shape with so many layers in the language model and in the vision tower, `whole` of these unwindowed."""
     shape = copy.deepcopy(shape)
     shape.text_config.num_hidden_layers = layers
     if getattr(shape.text_config, "layer_types", None):
         shape.text_config.layer_types = shape.text_config.layer_types[:layers]
     shape.vision_config.depth = depth
-    for name, value in (("fullatt_block_indexes", [0, 1]), ("deepstack_visual_indexes", list(range(FEW)))):
+    for name, value in (("fullatt_block_indexes", list(range(whole))), ("deepstack_visual_indexes", list(range(FEW)))):
         if hasattr(shape.vision_config, name):
             setattr(shape.vision_config, name, value)
     return shape
 
 
+class PassTrace(NamedTuple):
+    """A pass without data: its peak in bytes above the weights, and the operators that it launches.
+
+    `vision` is the part of a frozen tower, `rest` the others; of a tower that learns all is `rest`.
+    """
+
+    peak_bytes: int
+    vision: Tally
+    rest: Tally
+
+    @property
+    def tally(self) -> Tally:
+        """All operators of the pass."""
+        return add(self.vision, self.rest)
+
+
 def activation_bytes(config: Config, *, tiny: bool, folder: Path | None = None, whole: bool = False) -> int:
-    """Return the peak bytes above the weights in a pass: with gradients for a twin, without them at published size.
+    """Return the peak bytes above the weights in a pass: of a twin with what is kept from pass to pass.
+
+    That are gradients and the adapters in the compute type, which at published size are parts of their own.
 
     `whole`: trace all layers at published size, too, which takes longer.
     """
+    if tiny or whole or config.batch <= PADDED:
+        return trace_pass(config, tiny=tiny, folder=folder, whole=whole).peak_bytes
+    traced = trace_pass(replace(config, batch=PADDED), tiny=tiny, folder=folder)
+    return traced.peak_bytes * config.batch // PADDED
+
+
+def trace_pass(config: Config, *, tiny: bool, folder: Path | None = None, whole: bool = False) -> PassTrace:
+    """Return the trace of a forward and backward pass of a config's batch; options as in `activation_bytes`."""
     default = Config()
     same = {name: getattr(default, name) for name in NO_ACTIVATION} | {"accumulation": min(2, config.accumulation)}
-    config = replace(config, **same)
-    if tiny or whole or config.batch <= PADDED:
-        return _peak(config, tiny, folder, whole)
-    return _peak(replace(config, batch=PADDED), tiny, folder, whole) * config.batch // PADDED
+    return _trace(replace(config, **same), tiny, folder, whole)
 
 
 @lru_cache
-def _peak(config: Config, tiny: bool, folder: Path | None, whole: bool) -> int:
-    """Return activation_bytes of a config whose other fields have their defaults."""
+def _trace(config: Config, tiny: bool, folder: Path | None, whole: bool) -> PassTrace:
+    """Return trace_pass of a config whose other fields have their defaults."""
     blueprint = make_blueprint(config, tiny=tiny, folder=folder)
     batch: dict[str, Any] = repeat_clip(blueprint.example_batch(), config.batch)
     # At published size the gradients are a part of the plan of their own; they must exist from the beginning, so that
@@ -175,31 +178,46 @@ def _peak(config: Config, tiny: bool, folder: Path | None, whole: bool) -> int:
 
     if blueprint.tiny or whole:
         answerer = strip_data(blueprint.build(blueprint.shape))
-        gradients = 0 if blueprint.tiny else _gradient_bytes(answerer)
-        return update_peak(answerer, batch, accumulating=accumulating) - gradients
+        gradients = 0 if blueprint.tiny else _kept_bytes(answerer)
+        traced = trace_update(answerer, batch, accumulating=accumulating)
+        return PassTrace(traced.peak_bytes - gradients, Counter(), traced.tally)
     layers, depth = blueprint.shape.text_config.num_hidden_layers, blueprint.shape.vision_config.depth
 
-    def shallow(more_layers: int = 0, more_depth: int = 0) -> Answerer:
-        return strip_data(blueprint.build(_with_layers(blueprint.shape, FEW + more_layers, FEW + more_depth)))
+    def shallow(more_layers: int = 0, more_depth: int = 0, whole: int = 2) -> Answerer:
+        shape = _with_layers(blueprint.shape, FEW + more_layers, FEW + more_depth, whole)
+        return strip_data(blueprint.build(shape))
 
-    def traced_bytes(answerer: Answerer) -> int:
-        return update_peak(answerer, batch, accumulating=True) - _gradient_bytes(answerer)
+    def traced_without_gradients(answerer: Answerer) -> Traced:
+        peak, tally = trace_update(answerer, batch, accumulating=True)
+        return Traced(peak - _kept_bytes(answerer), tally)
 
     # With checkpointing a layer keeps its input alone, without it all that its backward pass needs; either way the next
     # layer adds as much as the last one. A frozen tower keeps nothing, so its peak does not grow with its depth, and
     # what it outputs is given to the language model as an input.
-    answerer, vision = shallow(), 0
+    answerer, vision = shallow(), Traced(0, Counter())
     if config.adapter == "lora":
-        vision, batch["vision"] = vision_peak(answerer, batch)
-    few = traced_bytes(answerer)
-    peak = few + (layers - FEW) * (traced_bytes(shallow(more_layers=1)) - few)
+        original = batch
+        vision, batch = trace_vision(answerer, original)
+        # Blocks that attend to whole frames come first here: the number of either kind is that of the whole tower.
+        unwindowed = len(getattr(blueprint.shape.vision_config, "fullatt_block_indexes", range(2)))
+        windowed, _ = trace_vision(shallow(more_depth=1), original)
+        full, _ = trace_vision(shallow(more_depth=1, whole=3), original)
+        towers = add(vision.tally, add(windowed.tally, vision.tally, -1), depth - FEW - (unwindowed - 2))
+        vision = Traced(vision.peak_bytes, add(towers, add(full.tally, vision.tally, -1), unwindowed - 2))
+    few, more = traced_without_gradients(answerer), traced_without_gradients(shallow(more_layers=1))
+    peak = few.peak_bytes + (layers - FEW) * (more.peak_bytes - few.peak_bytes)
+    rest = add(few.tally, add(more.tally, few.tally, -1), layers - FEW)
     if config.adapter == "full":
-        peak += (depth - FEW) * (traced_bytes(shallow(more_depth=1)) - few)
-    return max(vision, peak)
+        deeper = traced_without_gradients(shallow(more_depth=1))
+        peak += (depth - FEW) * (deeper.peak_bytes - few.peak_bytes)
+        rest = add(rest, add(deeper.tally, few.tally, -1), depth - FEW)
+    return PassTrace(max(vision.peak_bytes, peak), vision.tally, rest)
 
 
-def _gradient_bytes(answerer: Answerer) -> int:
-    return sum(parameter.nbytes for parameter in answerer.trainable().values())
+def _kept_bytes(answerer: Answerer) -> int:
+    """Return the bytes of gradients and of adapters in the compute type, which are parts of a plan of their own."""
+    gradients = sum(parameter.nbytes for parameter in answerer.trainable().values())
+    return gradients + (sum(cast.nbytes for cast in answerer.adapters.casts) if answerer.adapters else 0)
 
 
 class ClipSize(NamedTuple):
@@ -219,12 +237,12 @@ def clip_size(config: Config, *, tiny: bool, folder: Path | None = None) -> Clip
     """Return the sizes of a clip with the longest of answers."""
     blueprint = make_blueprint(config, tiny=tiny, folder=folder)
     batch, text, vision = blueprint.example_batch(), blueprint.shape.text_config, blueprint.base.vision
-    pixels = next(batch[name] for name in PIXELS[::2] if name in batch)
+    grid = batch["video_grid_thw" if config.as_video else "image_grid_thw"]
     return ClipSize(
         tokens=batch["input_ids"].shape[1],
         vision_tokens=int((batch["mm_token_type_ids"] > 0).sum()),
         answer=int((batch["labels"] != IGNORED).sum()),
-        patches=len(pixels),
+        patches=int(grid.prod(-1).sum()),
         grid=vision["patch_size"] * vision["spatial_merge_size"],
         hidden=text.hidden_size,
         layers=text.num_hidden_layers,

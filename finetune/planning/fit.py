@@ -6,23 +6,14 @@ from collections.abc import Iterator
 
 from finetune.config import Config
 from finetune.planning.devices import GIB
-from finetune.planning.memory_plan import MemoryPlan
+from finetune.planning.memory_plan import MAX_BATCH, MemoryPlan, largest_batch
 
-MAX_BATCH, MAX_SIZE = 64, 1008
-"""Limits of the search."""
+__all__ = ["MAX_BATCH", "largest_batch", "largest_size", "ways_to_fit"]
+MAX_SIZE = 1008
+"""Limit of the search for the largest frames."""
 SAFE = 0.95
 """Share of the device below which a linear forecast needs no check."""
 Changes = dict[str, object]
-
-
-def largest_batch(plan: MemoryPlan) -> int:
-    """Return the most clips per pass that fit, MAX_BATCH at most; 0 if not even one does."""
-    # Bytes grow linearly with the clips: two plans give a guess, and only plans near it are made.
-    two, four = (plan.replan(batch=batch).peak_bytes for batch in (2, 4))
-    batch = min(MAX_BATCH, 3 + int((plan.device.usable_gib * GIB - two) / max(1, (four - two) / 2)))
-    while batch > 0 and not plan.replan(batch=batch).fits:
-        batch -= 1
-    return max(0, batch)
 
 
 def largest_size(plan: MemoryPlan) -> int:

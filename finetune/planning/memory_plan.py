@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from finetune.config import Config
+from finetune.model import DTYPES
 from finetune.planning.devices import DEVICES, GIB, Device
 from finetune.planning.dry_run import ClipSize, Weights, activation_bytes, clip_size, make_blueprint, model_weights
 from harness.errors import UsageError
@@ -22,6 +23,8 @@ CONTEXT_BYTES = int(0.6 * GIB)
 """CUDA context with its libraries' kernels."""
 FRAGMENTATION = 0.1
 """Share of the other parts."""
+MAX_BATCH = 64
+"""Limit of the search for the largest batch."""
 
 
 @dataclass(frozen=True)
@@ -62,7 +65,8 @@ def plan_memory(
     """Return the memory plan of a config on one of DEVICES.
 
     `folder` holds the base's config.json and tokenizer; by default it is the config's `weights`. `tiny` plans the
-    twin's shape; by default as this module's header says. Raises UsageError for an unknown device.
+    twin's shape; by default as this module's header says. A config that names no batch is planned with the largest that
+    fits, at most an update's clips. Raises UsageError for an unknown device.
     """
     if device not in DEVICES:
         raise UsageError(f"no device {device!r}; there are {', '.join(DEVICES)}")
@@ -70,7 +74,21 @@ def plan_memory(
         folder = Path(config.weights)
     if tiny is None:
         tiny = not config.weights and (device == "cpu" or config.adapter == "full")
-    return _plan(config, DEVICES[device], make_blueprint(config, tiny=tiny, folder=folder).tiny, folder)
+    small = make_blueprint(config, tiny=tiny, folder=folder).tiny
+    plan = _plan(replace(config, batch=config.batch or 1), DEVICES[device], small, folder)
+    if config.batch:
+        return plan
+    return plan.replan(batch=max(1, min(config.clips_per_update, largest_batch(plan))))
+
+
+def largest_batch(plan: MemoryPlan) -> int:
+    """Return the most clips per pass that fit, MAX_BATCH at most; 0 if not even one does."""
+    # Bytes grow linearly with the clips: two plans give a guess, and only plans near it are made.
+    two, four = (plan.replan(batch=batch).peak_bytes for batch in (2, 4))
+    batch = min(MAX_BATCH, 3 + int((plan.device.usable_gib * GIB - two) / max(1, (four - two) / 2)))
+    while batch > 0 and not plan.replan(batch=batch).fits:
+        batch -= 1
+    return max(0, batch)
 
 
 def estimate_peak_gib(config: Config, device: str = "t4", **options: object) -> float:
@@ -84,7 +102,12 @@ def _plan(config: Config, device: Device, tiny: bool, folder: Path | None) -> Me
     # A twin's activations are traced together with its gradients, which are then a part of their own. Buffers of the
     # optimizer's step replace the activations, which are freed by then: the larger of the two counts.
     activations = activation_bytes(config, tiny=tiny, folder=folder) - (gradients if tiny else 0)
-    parts = dict(weights.bytes) | {
+    parts = dict(weights.bytes)
+    if config.adapter == "lora" and not config.plain and not tiny:
+        parts[f"adapters cast to {config.compute}"] = (
+            weights.bytes["adapters, fp32"] * DTYPES[config.compute].itemsize // 4
+        )
+    parts |= {
         "gradients, fp32": gradients,
         f"optimizer state, {config.optimizer}": _state_bytes(config, weights),
         "activations": max(activations, _step_bytes(config, device, weights)),

@@ -4,7 +4,7 @@
 views count once. It sees what torch sees, not what a kernel allocates for itself. On the CPU it agrees with torch's own
 allocator profile.
 
-`update_peak` runs the training code itself, `Answerer.forward` and the backward pass, on tensors that have a shape, a
+`trace_update` runs the training code itself, `Answerer.forward` and the backward pass, on tensors that have a shape, a
 type and a device but no data (torch's FakeTensor), so autocast, checkpointing and the choice of kernels are those of a
 run. Bookkeeping tensors (token ids, masks, grids) stay real, because positions and windows are computed from them.
 """
@@ -13,15 +13,17 @@ from __future__ import annotations
 
 import contextlib
 import weakref
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch._subclasses.fake_tensor import FakeTensor, FakeTensorMode
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
-from finetune.model import PIXELS, Answerer
+from finetune.model import Answerer
+from finetune.planning.operators import Tally, operator_of
 
 FAKE = FakeTensorMode(allow_non_fake_inputs=True)
 aten = torch.ops.aten
@@ -63,7 +65,14 @@ class MemoryTracker(TorchDispatchMode):
 
 
 class FakeTensorTracker(MemoryTracker):
-    """Tracker for tensors without data: reading a value yields 0, and real masks are resolved to positions."""
+    """Tracker for tensors without data: reading a value yields 0, and real masks are resolved to positions.
+
+    `tally` counts the operators that launch work.
+    """
+
+    def __init__(self, *held: torch.Tensor):
+        super().__init__(*held)
+        self.tally: Tally = Counter()
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         if func is torch.ops.prim.device.default and isinstance(args[0], FakeTensor):
@@ -74,7 +83,21 @@ class FakeTensorTracker(MemoryTracker):
             # A fake tensor indexed by a mask has a size that depends on data, which FakeTensor refuses. The masks are
             # real here: replaced by the positions that they select, they give a size that is known.
             args = (args[0], [place for index in args[1] for place in _positions(index)], *args[2:])
-        return super().__torch_dispatch__(func, types, args, kwargs)
+        result = super().__torch_dispatch__(func, types, args, kwargs)
+        # What is computed from real tensors alone is bookkeeping of the host.
+        leaves = tree_leaves((args, kwargs, result))
+        if any(isinstance(leaf, FakeTensor) for leaf in leaves) and (
+            found := operator_of(func, (args, kwargs), result)
+        ):
+            self.tally[found] += 1
+        return result
+
+
+class Traced(NamedTuple):
+    """What a pass without data says: its peak in bytes above the parameters, and the operators that it launches."""
+
+    peak_bytes: int
+    tally: Tally
 
 
 def _positions(index: torch.Tensor | None) -> Sequence[torch.Tensor | None]:
@@ -106,22 +129,22 @@ def _empty(tensor: torch.Tensor) -> torch.Tensor:
 
 
 def repeat_clip(batch: Mapping[str, torch.Tensor], clips: int) -> dict[str, torch.Tensor]:
-    """Return a batch of one clip repeated, its pixels without data; of several rows one is padded, as in real ones."""
+    """Return a batch of one clip repeated, its frames without data; of several rows one is padded, as in real ones."""
     repeated = {}
     for name, value in batch.items():
-        if name in PIXELS[::2]:
+        if name == "frames":
             with FAKE:
-                repeated[name] = torch.empty(len(value) * clips, value.shape[1])
+                repeated[name] = torch.empty(len(value) * clips, *value.shape[1:], dtype=value.dtype)
         else:
             repeated[name] = value.repeat(clips, *[1] * (value.ndim - 1))
     if clips > 1:
-        # Padding costs an attention mask [b, 1, length, length]; a batch without takes the cheaper causal path.
+        # To the plain path padding costs an attention mask [b, 1, length, length].
         repeated["attention_mask"][0, -1] = 0
     return repeated
 
 
-def update_peak(answerer: Answerer, batch: Mapping[str, Any], *, accumulating: bool) -> int:
-    """Return the peak bytes above the parameters in a forward and backward pass, inputs and gradients included.
+def trace_update(answerer: Answerer, batch: Mapping[str, Any], *, accumulating: bool) -> Traced:
+    """Trace a forward and backward pass; inputs and gradients are part of the peak.
 
     `accumulating`: gradients of an earlier pass exist from the beginning.
     """
@@ -132,23 +155,19 @@ def update_peak(answerer: Answerer, batch: Mapping[str, Any], *, accumulating: b
     with _tracker_above_weights(answerer, batch) as tracker:
         tracker.count(parameter.grad for parameter in trainable)
         answerer(batch).total.backward()
-    return tracker.peak_bytes
+    return Traced(tracker.peak_bytes, tracker.tally)
 
 
-def vision_peak(answerer: Answerer, batch: Mapping[str, torch.Tensor]) -> tuple[int, dict[str, Any]]:
-    """Return the peak bytes above the parameters in a frozen vision tower's forward pass, and its output."""
+def trace_vision(answerer: Answerer, batch: Mapping[str, torch.Tensor]) -> tuple[Traced, dict[str, Any]]:
+    """Trace a frozen vision tower's forward pass; return also the batch with its output in place of the frames."""
     with _tracker_above_weights(answerer, batch) as tracker, answerer.autocast():
-        features = answerer.vision_features(batch)
-    return tracker.peak_bytes, {kind: _without_states(output) for kind, output in features.items()}
-
-
-def _without_states(output: Any) -> Any:
-    """Return a tower's output without the states before the merger, which are freed before the backward pass."""
-    return type(output)(**{name: value for name, value in output.items() if name != "last_hidden_state"})
+        seen = answerer.seen(batch)
+    traced = Traced(tracker.peak_bytes, tracker.tally)
+    return traced, {name: value for name, value in batch.items() if name != "frames"} | seen
 
 
 @contextlib.contextmanager
-def _tracker_above_weights(answerer: Answerer, batch: Mapping[str, Any]) -> Iterator[MemoryTracker]:
+def _tracker_above_weights(answerer: Answerer, batch: Mapping[str, Any]) -> Iterator[FakeTensorTracker]:
     """Track a batch and what is computed from it; parameters and buffers count as 0."""
     with FakeTensorTracker(*answerer.parameters(), *answerer.buffers()) as tracker:
         tracker.live_bytes = tracker.peak_bytes = 0

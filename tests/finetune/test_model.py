@@ -293,7 +293,7 @@ def test_output_of_the_last_vision_blocks_may_exceed_the_range_of_fp16(base, bas
     config = replace(QLORA, base=base, quantise=False, size=64 if "Qwen3" in base else 84)
     wide, collator = loaded(replace(config, compute="fp32"), bases)
     half, _ = loaded(config, bases)
-    batch = collator([example(0, side=config.size)])
+    batch = collator.prompt_batch([example(0, side=config.size)])
     seen = []
     for answerer in (wide, half):
         mlp = answerer.inner.model.visual.blocks[-1].mlp

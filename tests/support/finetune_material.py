@@ -26,7 +26,12 @@ from tests.support import ROOT
 
 SIDE = 84
 TWIN = replace(
-    configs.read(ROOT / "finetune" / "runs" / "cpu.toml"), size=SIDE, checkpoint_every=1, evaluate_every=0, patience=0
+    configs.read(ROOT / "finetune" / "runs" / "cpu.toml"),
+    size=SIDE,
+    checkpoint_every=1,
+    evaluate_every=0,
+    patience=0,
+    workers=0,
 )
 """The twin's config, as runs/cpu.sh has it, for runs of a few updates."""
 QLORA = replace(
