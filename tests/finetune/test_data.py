@@ -13,8 +13,9 @@ import torch
 from finetune import config as configs
 from finetune.base_models import BASES, find_base
 from finetune.config import Config
-from finetune.constrained import Constraint, Grammar, answer_regex
+from finetune.constrained import Grammar, answer_regex
 from finetune.data import IGNORED, SYSTEM, ClipDataset, Collator, check_apart, label_spans
+from finetune.generate import Row
 from finetune.model import ensure_base
 from finetune.patches import count_tokens, patchify
 from finetune.planning.dry_run import make_blueprint
@@ -187,14 +188,14 @@ def test_the_grammar_allows_every_answer_and_no_other():
 def test_constrained_noise_is_always_a_valid_answer(tokenizer):
     """Greedy over random logits, 16 rows: a model that knows nothing still answers within the rules."""
     width = len(tokenizer) + 3  # logits may be wider than the vocabulary
-    constraint = Constraint(Grammar(tokenizer, LABELS, width), 16)
-    random = torch.Generator().manual_seed(0)
-    ids = torch.zeros((16, 1), dtype=torch.long)
-    for _ in range(40):
-        scores = constraint(ids, torch.randn(16, width, generator=random))
-        ids = torch.cat([ids, scores.argmax(-1, keepdim=True)], dim=1)
-    for row in ids[:, 1:].tolist():
-        answer = json.loads(tokenizer.decode(row[: row.index(tokenizer.eos_token_id)]))
+    grammar, random = Grammar(tokenizer, LABELS, width), torch.Generator().manual_seed(0)
+    for row in [Row(grammar) for _ in range(16)]:
+        while not row.whole:
+            scores = torch.randn(width, generator=random).masked_fill(~row.mask, -torch.inf)
+            row.choose(int(scores.argmax()), 0.0)
+        *tokens, end = row.tokens
+        answer = json.loads(tokenizer.decode(tokens))
+        assert end == tokenizer.eos_token_id
         segment = answer["temporal_segment"]
         assert 0 <= segment["start_frame"] < segment["end_frame"] <= CLIP_FRAMES
         assert {answer["dominant_operation"], answer["next_operation"]} <= set(LABELS)
