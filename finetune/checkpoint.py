@@ -41,6 +41,9 @@ class State:
     ooms: list[dict[str, int]] = field(default_factory=list)
     peak_gib: float = 0.0  # on the CPU: of the first updates of a start only
     predicted_gib: float | None = None
+    planned_update_s: float | None = None
+    measured_update_s: float | None = None  # of the newest start
+    fitted_steps: int | None = None  # updates with which the run ends within its hours, if it was asked to fit them
 
 
 def save_checkpoint(

@@ -139,11 +139,11 @@ def validate(raw: dict[str, Any], where: str) -> Config:
     for name, allowed in CHOICES.items():
         if getattr(config, name) not in allowed:
             raise UsageError(f"{where}: {name} = {getattr(config, name)!r}, expected one of {', '.join(allowed)}")
+    for name, entry in known.items():
+        _check_number(name, getattr(config, name), str(entry.type), where)
     for name in POSITIVE:
         if not getattr(config, name) > 0:
             raise UsageError(f"{where}: {name} = {getattr(config, name)!r}, expected more than 0")
-    for name, entry in known.items():
-        _check_number(name, getattr(config, name), str(entry.type), where)
     if config.accumulation and not config.batch:
         raise UsageError(f"{where}: accumulation = {config.accumulation} counts passes, so batch must be given too")
     if config.quantise and config.adapter == "full":

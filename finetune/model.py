@@ -391,7 +391,7 @@ def _compute_without_waiting(backbone: Any) -> None:
 
 
 def _add_at_places(states: torch.Tensor, places: torch.Tensor, features: torch.Tensor) -> torch.Tensor:
-    """Return states [b, length, hidden] with features [n, hidden] added at places [n], or where a mask is true."""
+    """Return states [b, length, hidden] with features [n, hidden] added at places [n], or at those of a mask."""
     if places.dtype == torch.bool:
         places = places.flatten().nonzero().flatten()
     flat = states.flatten(0, 1).index_add(0, places, features.to(states.dtype))

@@ -35,6 +35,9 @@ def main(config: Path | None, device: str, changes: tuple[str, ...], list_fields
         print("\n".join(field_lines()))
         return
     # Here, because torch and transformers take seconds, which --help and --fields do not need.
+    import torch
+
+    from finetune.planning.hours import LAUNCH_S, measure_launch_s
     from finetune.planning.memory_plan import plan_memory
     from finetune.planning.report import report
 
@@ -44,7 +47,7 @@ def main(config: Path | None, device: str, changes: tuple[str, ...], list_fields
         overrides = configs.parse_changes(changes)
         settings = configs.read(config, **overrides) if config else configs.override(Config(), **overrides)
         plan = plan_memory(settings, device)
-        print(report(plan))
+        print(report(plan, measure_launch_s(settings) if torch.cuda.is_available() else LAUNCH_S))
     except HarnessError as error:
         fail(error)
     if not plan.fits:

@@ -137,6 +137,8 @@ def write_record(run: Path, config: Config, state: State, device: torch.device) 
         "ooms": state.ooms,
         "predicted_peak_gib": None if state.predicted_gib is None else round(state.predicted_gib, 3),
         "measured_peak_gib": round(state.peak_gib, 3),
+        "planned_update_s": _rounded(state.planned_update_s),
+        "measured_update_s": _rounded(state.measured_update_s),
         "clips_s": round(losses[-1]["clips_s"], 2),
         "final_loss": round(losses[-1]["loss"], 4),
         "final_label_loss": round(losses[-1]["label_loss"], 4),
@@ -147,6 +149,10 @@ def write_record(run: Path, config: Config, state: State, device: torch.device) 
     lines = ",\n".join(f" {json.dumps(key)}: {json.dumps(value)}" for key, value in record.items())
     write_text(run / TRAINING, f"{{\n{lines}\n}}\n")
     write_atomically(run / "loss.png", lambda path: draw_loss(rows, path))
+
+
+def _rounded(value: float | None) -> float | None:
+    return None if value is None else round(value, 4)
 
 
 def _round(values: dict[str, float]) -> dict[str, float]:

@@ -36,7 +36,9 @@ from finetune.data import ClipDataset, Collator, check_apart
 from finetune.evaluate import evaluate
 from finetune.layers.vision_cache import VisionCache, Writer, cache_folder, tower_key
 from finetune.model import Answerer, Losses, ensure_base, load_model
+from finetune.planning.correction import Pace, correction_text, hours_left, steps_within
 from finetune.planning.devices import GIB, device_key
+from finetune.planning.hours import planned_update_s
 from finetune.planning.memory_plan import estimate_peak_gib, plan_memory
 from finetune.planning.tensor_memory import MemoryTracker
 from finetune.read_ahead import PassReader, ReadAhead, Update, to_device
@@ -54,10 +56,18 @@ class TrainingError(HarnessError):
     """Error of a run that cannot continue."""
 
 
-def train(config: Config, run: Path, *, start: Path | None = None, max_hours: float | None = None) -> State:
+def train(
+    config: Config,
+    run: Path,
+    *,
+    start: Path | None = None,
+    max_hours: float | None = None,
+    fit_hours: float | None = None,
+) -> State:
     """Train until the step limit or `max_hours`; resumes from the newest checkpoint in `run`.
 
-    `start` is the folder of a trained adapter (or weights) that a new run begins with. Returns the final state. Raises
+    `start` is the folder of a trained adapter (or weights) that a new run begins with. With `fit_hours` the number of
+    updates is lowered, once their pace is known, to end within these hours. Returns the final state. Raises
     TrainingError if `run` holds a run of another config or if too many updates in a row are not finite.
     """
     begun = time.monotonic()
@@ -107,13 +117,17 @@ def train(config: Config, run: Path, *, start: Path | None = None, max_hours: fl
             configs.write(config, run)
             if checkpoint is None:
                 state.predicted_gib = estimate_peak_gib(config, device, folder=base)
-        log = Log(run, state, config, quiet=not accelerator.is_main_process)
+                state.planned_update_s = planned_update_s(config, device, folder=base)
+        if fit_hours is not None and state.fitted_steps:
+            config = replace(config, steps=state.fitted_steps)
+        log, pace = Log(run, state, config, quiet=not accelerator.is_main_process), Pace()
         seconds_before, first_step = state.seconds, state.step
         tracker = MemoryTracker(*answerer.parameters(), *answerer.buffers(), *tree_leaves(optimizer.state_dict()))
         if kind == "cuda":
             torch.cuda.empty_cache()  # what loading allocated and freed is not part of the peak
             torch.cuda.reset_peak_memory_stats()
         while state.updates < config.steps and not (config.patience and state.stale >= config.patience):
+            pace.begin()
             for group in optimizer.param_groups:
                 group["lr"] = learning_rate(config, state.updates)
             # A seed per step and process, not one per run: a resumed run draws the same dropout as an uncut one, on the
@@ -127,6 +141,11 @@ def train(config: Config, run: Path, *, start: Path | None = None, max_hours: fl
             state.clips += config.clips_per_update
             state.seconds = seconds_before + time.monotonic() - begun
             log.update(measured, optimizer.param_groups[0]["lr"])
+            pace.end()
+            if pace.due:
+                hours = fit_hours or max_hours
+                left = None if hours is None else hours - (time.monotonic() - begun) / 3600
+                config = _correct(config, state, log, pace, left, fit_hours is not None)
             if state.skipped > config.max_skipped:
                 raise TrainingError(f"{state.skipped} updates in a row had {_infinity(measured, config)}")
             last = state.updates >= config.steps
@@ -147,6 +166,23 @@ def train(config: Config, run: Path, *, start: Path | None = None, max_hours: fl
     if accelerator.is_main_process:
         write_record(run, config, state, answerer.device)
     return state
+
+
+def _correct(config: Config, state: State, log: Log, pace: Pace, hours: float | None, fit: bool) -> Config:
+    """Compare a run with its plan, and say (or make, if it is to fit) the change that ends it `hours` from now."""
+    state.measured_update_s = pace.update_s
+    left = hours_left(config, state, pace.update_s)
+    log.say(correction_text(config, state, left))
+    if hours is None or left <= hours:
+        return config
+    steps = steps_within(config, state, hours, pace.update_s)
+    if not fit:
+        log.say(f"that is more than {hours:.1f} h: steps={steps} fits, and --fit-hours makes it so")
+        return config
+    log.say(f"that is more than {hours:.1f} h: {steps} updates from here on")
+    state.fitted_steps = steps
+    log.config = replace(config, steps=steps)
+    return log.config
 
 
 def _decided(config: Config, run: Path) -> Config:
@@ -289,8 +325,8 @@ def optimizer_step(
     # scaler.step then skips the optimizer and scaler.update lowers the scale. A disabled scaler would step regardless.
     scaler.unscale_(optimizer)
     norm = torch.nn.utils.clip_grad_norm_(answerer.trainable().values(), answerer.config.clip_norm)
-    norm_value, *losses = torch.cat([norm.float().reshape(1), sums.numbers]).tolist()
-    measured = Measured(norm_value, *losses, tokens=sums.tokens, clips=sums.clips)
+    norm_value, total, plain, labels, inside = torch.cat([norm.float().reshape(1), sums.numbers]).tolist()
+    measured = Measured(norm_value, total, plain, labels, inside, sums.tokens, sums.clips)
     finite = math.isfinite(measured.norm)
     if scaler.is_enabled() or finite:
         scaler.step(optimizer)
@@ -374,14 +410,9 @@ def _any_process(accelerator: Accelerator, here: bool) -> bool:
 @click.option("--set", "changes", multiple=True, metavar="KEY=VALUE", help="Override a value of the file.")
 @click.option("--from", "start", type=click.Path(path_type=Path, file_okay=False), help="Begin with this adapter.")
 @click.option("--max-hours", type=float, help="Stop in time, with a checkpoint; the same command resumes.")
+@click.option("--fit-hours", type=float, help="Lower the number of updates, once their pace is known, to end in time.")
 def main(
-    config: Path,
-    run: Path,
-    frames: Path | None,
-    world: str | None,
-    changes: tuple[str, ...],
-    start: Path | None,
-    max_hours: float | None,
+    config: Path, run: Path, frames: Path | None, world: str | None, changes: tuple[str, ...], **choices: Any
 ) -> None:
     """Train as CONFIG says, resuming from the newest checkpoint in RUN."""
     try:
@@ -390,7 +421,7 @@ def main(
             settings = replace(settings, world=world)
         if frames is not None:
             settings = configs.relative_to(settings, frames)
-        train(settings, run, start=start, max_hours=max_hours)
+        train(settings, run, **choices)
     except HarnessError as error:
         fail(error)
 

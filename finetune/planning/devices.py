@@ -10,13 +10,24 @@ GIB = 1 << 30
 
 
 class Device(NamedTuple):
-    """Device of a run; `tflops` are peaks of matrix products by compute type, none for the CPU."""
+    """Device of a run; `tflops` are peaks of matrix products by compute type, none for the CPU.
+
+    The shares of the peaks are those that an H100 reached in this project's own passes. A T4 throttles at 70 W; that it
+    reaches the same shares is assumed.
+    """
 
     name: str
     usable_gib: float  # what torch can allocate
     tflops: dict[str, float]
     bandwidth: float  # GB/s
     pattern: str  # in the name that CUDA gives it
+    product_share: float = 0.6
+    memory_share: float = 0.8
+
+    @property
+    def half(self) -> str:
+        """Compute type of 16 bits whose rate is known."""
+        return "fp16" if "fp16" in self.tflops else "bf16"
 
 
 DEVICES = {

@@ -22,6 +22,7 @@ from finetune.base_models import SPECIALS, Base, find_base
 from finetune.config import Config
 from finetune.data import IGNORED, Collator, Example, Target
 from finetune.layers.unpacking import SimulatedLinear4bit
+from finetune.layers.vision_cache import clip_bytes
 from finetune.model import DTYPES, LORA_LAYERS, Answerer, prepare, tiny_shape, tiny_tokenizer
 from finetune.planning.operators import Tally, add
 from finetune.planning.tensor_memory import Traced, repeat_clip, strip_data, trace_update, trace_vision
@@ -231,6 +232,8 @@ class ClipSize(NamedTuple):
     hidden: int  # of the language model, as the next two
     layers: int
     vocabulary: int
+    feature_bytes: int  # of the vision tower's output in fp16, deep features included
+    split: int  # clips of the world's training split, 0 if it is not known
 
 
 def clip_size(config: Config, *, tiny: bool, folder: Path | None = None) -> ClipSize:
@@ -238,15 +241,20 @@ def clip_size(config: Config, *, tiny: bool, folder: Path | None = None) -> Clip
     blueprint = make_blueprint(config, tiny=tiny, folder=folder)
     batch, text, vision = blueprint.example_batch(), blueprint.shape.text_config, blueprint.base.vision
     grid = batch["video_grid_thw" if config.as_video else "image_grid_thw"]
+    vision_tokens = int((batch["mm_token_type_ids"] > 0).sum())
+    deep = len(getattr(blueprint.shape.vision_config, "deepstack_visual_indexes", ()))
+    process = locate(config.world).process
     return ClipSize(
         tokens=batch["input_ids"].shape[1],
-        vision_tokens=int((batch["mm_token_type_ids"] > 0).sum()),
+        vision_tokens=vision_tokens,
         answer=int((batch["labels"] != IGNORED).sum()),
         patches=int(grid.prod(-1).sum()),
         grid=vision["patch_size"] * vision["spatial_merge_size"],
         hidden=text.hidden_size,
         layers=text.num_hidden_layers,
         vocabulary=text.vocab_size,
+        feature_bytes=clip_bytes(vision_tokens, text.hidden_size * (1 + deep)),
+        split=0 if process is None else process.split("train").sessions * process.split("train").clips,
     )
 
 

@@ -1,106 +1,182 @@
-"""Duration of a run, reasoned from its operations, not measured on a GPU.
+"""Duration of a run, from the operators of a pass that is traced without data.
 
-Matrix products run at 25 to 45% of a device's peak, what training of this kind reaches on small batches. A 4-bit weight
-is read, written out in 16 bits and read again for every use. A generated token waits for all weights once and for some
-30 kernels a layer.
+A kernel takes as long as its operations at the rate that the device reaches, or as its bytes at the bandwidth that it
+reaches, whichever is longer, and never less than KERNEL_S. A pass takes as long as its kernels, or as the host takes to
+launch its operators. Both are fitted to one H100 (GPU.md): the shares of `Device` and the launch costs below reproduce
+the seconds in kernels to 5%, the wall to 25% at batch 4 to 12, and to 40% at batch 2, where two measurements differ by
+more than that. On other devices they are assumed.
+
+The trace runs on a CPU's kernels. Assumed is that attention on a GPU is one fused kernel with the same operations, and
+that weights in 4 bits are unpacked by kernels that read them once and write them once.
 """
 
 from __future__ import annotations
 
-from typing import NamedTuple
+import tempfile
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, NamedTuple
 
-from finetune.evaluate import BATCH
-from finetune.generate import MAX_TOKENS
-from finetune.planning.devices import Device
-from finetune.planning.memory_plan import MemoryPlan
+from finetune.base_models import BASES
+from finetune.config import Config
+from finetune.evaluate import BATCH, FREE_CLIPS
+from finetune.layers.geometry import ON_HOST, lay_out
+from finetune.model import ensure_base, load_model
+from finetune.planning.devices import DEVICES, Device
+from finetune.planning.dry_run import PassTrace, make_blueprint, trace_pass
+from finetune.planning.memory_plan import MemoryPlan, plan_memory
+from finetune.planning.operators import Tally, launches
 
-PEAK_SHARE = (0.45, 0.25)
-LAUNCH_S = (8e-6, 20e-6)
-KERNELS = 30
-
-
-class Work(NamedTuple):
-    """Operations and memory traffic of a run."""
-
-    flops: float  # of a clip's update
-    prompt_flops: float  # of a clip's prompt, forward
-    weight_bytes: float  # moved when all weights are used once
-    passes: int  # over the weights in a pass of an update
-    layers: int
-    answer: int  # tokens
-
-
-class Range(NamedTuple):
-    """Range from the fast to the slow assumption."""
-
-    low: float
-    high: float
-
-    def times(self, factor: float) -> Range:
-        """Multiply both ends."""
-        return Range(self.low * factor, self.high * factor)
-
-    def plus(self, other: Range) -> Range:
-        """Add the ends of two ranges."""
-        return Range(self.low + other.low, self.high + other.high)
+KERNEL_S = 2e-6
+"""Shortest time of a kernel."""
+ATTENTION_SHARE = 0.5
+"""Rate of attention, as a share of the rate of products."""
+LAUNCH_S, ATTENTION_LAUNCH_S = 38e-6, 150e-6
+"""Cost of an operator on the host, with its Python, autograd and autocast; attention is several kernels."""
+ANSWER_CALLS, CALL_KERNELS = 12, 107
+"""Calls of the model an answer that is held to the grammar, at most, and operators a layer of each, adapters beside."""
+STEP_BYTES = 30
+"""Bytes that an optimizer's step moves for each parameter that learns: gradients, state, weights; read and written."""
 
 
 class Durations(NamedTuple):
-    """Seconds of an update and of an evaluation, and the number of evaluations in a run."""
+    """Seconds of a run's parts on a device."""
 
-    update: Range
-    evaluation: Range
+    kernels: float  # of a pass
+    launching: float  # of a pass, on the host
+    vision: float  # kernels of a frozen tower in a pass, which kept clips save
+    passes: float  # an update
+    step: float  # of the optimizer
+    evaluation: float
     evaluations: int
 
+    @property
+    def update(self) -> float:
+        """Seconds of an update whose clips are all computed."""
+        return self.passes * max(self.kernels, self.launching) + self.step
 
-def count_work(plan: MemoryPlan) -> Work:
-    """Return the operations of products with weights and of the language model's attention."""
-    config, clip = plan.config, plan.clip
-    parameters = {
-        kind: sum(count for name, count in plan.counts.items() if name.startswith(kind))
-        for kind in ("language layers", "vision tower", "embedding")
-    }
-    # Two operations per weight and token (multiply, add); attention is 2 x 2 x tokens^2 x hidden per layer. That of the
-    # vision tower is small beside it.
-    language = 2 * clip.tokens * parameters["language layers"] + 4 * clip.tokens**2 * clip.hidden * clip.layers
-    # MLPs of the tower that compute in fp32 count as the fp16 operations that would take as long.
-    wide = plan.counts.get("vision tower, fp32", 0) if (config.adapter, config.compute) == ("lora", "fp16") else 0
-    rates = plan.device.tflops
-    vision = 2 * clip.patches * (parameters["vision tower"] + wide * (rates["fp16"] / rates["fp32"] - 1))
-    # In units of a forward pass: forward 1, gradients of the inputs 1, of the weights 1 if they learn, and 1 for what
-    # checkpointing computes again. A frozen tower runs forward alone.
-    again = int(config.checkpointing)
-    passes, vision_passes = (2 + again, 1) if config.adapter == "lora" else (3 + again, 3 + again)
-    return Work(
-        flops=int(passes * language + vision_passes * vision + 6 * clip.answer * parameters["embedding"]),
-        prompt_flops=language + vision,
-        weight_bytes=parameters["language layers"] * (4.5 if config.quantise else 2),
-        passes=passes,
-        layers=clip.layers,
-        answer=clip.answer,
+    def update_with_kept(self, share: float) -> float:
+        """Seconds of an update of which a share of the clips is kept."""
+        kernels = self.kernels - share * self.vision
+        return self.passes * max(kernels, self.launching) + self.step
+
+
+def kernel_seconds(tally: Tally, device: Device) -> float:
+    """Return the seconds of a pass's kernels on a device."""
+    total = 0.0
+    for operator, count in tally.items():
+        rate = device.tflops["fp32" if operator.bits > 16 else device.half] * 1e12 * device.product_share
+        if operator.kind == "attention":
+            rate *= ATTENTION_SHARE
+        seconds = max(operator.flops / rate, operator.bytes / (device.bandwidth * 1e9 * device.memory_share), KERNEL_S)
+        total += count * seconds
+    return total
+
+
+def launch_seconds(tally: Tally, each: float = LAUNCH_S) -> float:
+    """Return the seconds in which the host launches a pass; `each` is the cost of an operator that is no attention."""
+    attention = launches(tally, "attention")
+    return each * (launches(tally) - attention + attention * ATTENTION_LAUNCH_S / LAUNCH_S)
+
+
+def pass_trace(plan: MemoryPlan) -> PassTrace:
+    """Return the trace of a plan's pass."""
+    return trace_pass(plan.config, tiny=plan.tiny, folder=plan.folder)
+
+
+def estimate_durations(plan: MemoryPlan, launch_s: float = LAUNCH_S) -> Durations:
+    """Return the durations of a run on the plan's device; `launch_s` is the cost of an operator on its host."""
+    config, device, traced = plan.config, plan.device, pass_trace(plan)
+    tally = traced.tally
+    learning = plan.parts["gradients, fp32"] / 4
+    kernels, vision = kernel_seconds(tally, device), kernel_seconds(traced.vision, device)
+    return Durations(
+        kernels=kernels,
+        launching=launch_seconds(tally, launch_s),
+        vision=vision,
+        passes=config.clips_per_update / config.batch,
+        step=learning * STEP_BYTES / (device.bandwidth * 1e9 * device.memory_share),
+        evaluation=_evaluation_seconds(plan, kernels, vision, launch_s),
+        evaluations=-(-config.steps // config.evaluate_every) if config.evaluate_every else 1,
     )
 
 
-def estimate_durations(plan: MemoryPlan) -> Durations:
-    """Return the durations of a run on the plan's device."""
-    config, work = plan.config, count_work(plan)
-    update = update_seconds(work, plan.device, config.compute, config.batch, config.accumulation)
-    evaluation = generation_seconds(work, plan.device, config.compute, config.evaluate_clips)
-    count = -(-config.steps // config.evaluate_every) if config.evaluate_every else 1
-    return Durations(update, evaluation, count)
+def planned_update_s(config: Config, device: str, **options: Any) -> float | None:
+    """Return the seconds of an update on one of DEVICES; None where its rates are not known."""
+    if config.compute not in DEVICES[device].tflops:
+        return None
+    return estimate_durations(plan_memory(config, device, **options)).update
 
 
-def update_seconds(work: Work, device: Device, compute: str, batch: int, accumulation: int) -> Range:
-    """Return the seconds of an update of `accumulation` passes of `batch` clips."""
-    products = [work.flops * batch / (share * device.tflops[compute] * 1e12) for share in PEAK_SHARE]
-    moves = work.weight_bytes * work.passes / (device.bandwidth * 1e9)
-    return Range(products[0] + moves, products[1] + moves).times(accumulation)
+def _evaluation_seconds(plan: MemoryPlan, kernels: float, vision: float, launch_s: float) -> float:
+    """Return the seconds of an evaluation: prompts forward, and the calls of each batch; free answers take one a token."""
+    config, device = plan.config, plan.device
+    # A pass is forward, forward again with checkpointing, and a backward pass of about the same length.
+    prompts = vision + (kernels - vision) / (2 + config.checkpointing)
+    weights = sum(size for name, size in plan.parts.items() if name.startswith("language layers"))
+    read = weights / (device.bandwidth * 1e9 * device.memory_share)
+    call = max(read, launch_s * CALL_KERNELS * plan.clip.layers)
+    free = min(FREE_CLIPS, config.evaluate_clips)
+    calls = sum(
+        -(-clips // BATCH["cuda"]) * each
+        for clips, each in ((config.evaluate_clips, ANSWER_CALLS), (free, plan.clip.answer))
+    )
+    return (config.evaluate_clips + free) / config.batch * prompts + calls * call
 
 
-def generation_seconds(work: Work, device: Device, compute: str, clips: int) -> Range:
-    """Return the seconds of `clips` generated answers: of the usual length, or MAX_TOKENS before the end is learned."""
-    read, tokens = work.weight_bytes / (device.bandwidth * 1e9), (work.answer, MAX_TOKENS)
-    prompts = [work.prompt_flops * clips / (share * device.tflops[compute] * 1e12) for share in PEAK_SHARE]
-    batches = -(-clips // BATCH["cuda"])
-    waits = [batches * tokens[k] * (read + LAUNCH_S[k] * KERNELS * work.layers) for k in range(2)]
-    return Range(prompts[0] + waits[0], prompts[1] + waits[1])
+def run_hours(plan: MemoryPlan, durations: Durations) -> float:
+    """Return the hours of a run with its evaluations; where clips are kept, only the first epoch computes them."""
+    config = plan.config
+    kept = kept_share(plan)
+    updates = durations.update_with_kept(kept) * config.steps
+    return (updates + durations.evaluations * durations.evaluation) / 3600
+
+
+def kept_share(plan: MemoryPlan) -> float:
+    """Return the share of a run's clips that the cache of a frozen tower gives, if its bytes suffice."""
+    need = cache_bytes(plan)
+    if not need:
+        return 0.0
+    seen, split = plan.config.steps * plan.config.clips_per_update, training_clips(plan)
+    return max(0.0, 1 - split / seen) * min(1.0, plan.config.cache_gb * 1e9 / need)
+
+
+def cache_bytes(plan: MemoryPlan) -> int:
+    """Return the bytes of what a frozen tower says of all training clips; 0 where nothing is kept."""
+    config = plan.config
+    if config.adapter != "lora" or config.augment or config.plain or not config.cache_gb:
+        return 0
+    return training_clips(plan) * plan.clip.feature_bytes
+
+
+def training_clips(plan: MemoryPlan) -> int:
+    """Return the number of training clips: the config's, else those of its world's split; 0 if neither says."""
+    return plan.config.clips or plan.clip.split
+
+
+def measure_launch_s(config: Config, device: str = "cuda") -> float:
+    """Return the cost of an operator on this machine's host, from a second of the twin's passes on its card.
+
+    The twin runs the same code, and its kernels are so short that launching them is all that takes time.
+    """
+    side = 4 * BASES[config.base].vision["patch_size"] * BASES[config.base].vision["spatial_merge_size"]
+    config = replace(config, weights="", size=side, batch=1, accumulation=1)
+    traced = trace_pass(config, tiny=True)
+    blueprint = make_blueprint(config, tiny=True)
+    with tempfile.TemporaryDirectory() as folder:
+        base = ensure_base(config, Path(folder) / "base", blueprint.operations)
+        answerer, _ = load_model(config, base, blueprint.operations, device)
+    host = blueprint.example_batch()
+    host |= lay_out(host, answerer.base, answerer.inner.config)
+    batch = {name: value if name in ON_HOST else value.to(device) for name, value in host.items()}
+    answerer.train()
+    begun, count = time.monotonic(), -1
+    while count < 0 or time.monotonic() - begun < 1:
+        numbers = answerer(dict(batch)).total
+        numbers.backward()
+        float(numbers.detach())  # waits for the card
+        count += 1
+        if count == 0:
+            begun = time.monotonic()  # the first pass warms up
+    return (time.monotonic() - begun) / (count * launches(traced.tally))

@@ -78,7 +78,9 @@ def plan_memory(
     plan = _plan(replace(config, batch=config.batch or 1), DEVICES[device], small, folder)
     if config.batch:
         return plan
-    return plan.replan(batch=max(1, min(config.clips_per_update, largest_batch(plan))))
+    most = max(1, min(config.clips_per_update, largest_batch(plan)))
+    passes = -(-config.clips_per_update // most)
+    return plan.replan(batch=-(-config.clips_per_update // passes))  # of equal passes
 
 
 def largest_batch(plan: MemoryPlan) -> int:

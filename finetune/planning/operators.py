@@ -68,7 +68,7 @@ def operator_of(func: Any, args: Sequence[Any], result: Any) -> Operator | None:
     if func is UNPACK:
         read = int(PACKED * inputs[0].numel())
     kind = "attention" if func in ATTENTION else "product" if func in PRODUCTS else "memory"
-    bits = 8 * max((one.element_size() for one in inputs), default=4)
+    bits = 8 * (outputs[0].element_size() if outputs else 4)
     return Operator(str(func), kind, bits, count_flops(func, inputs, outputs), read + written)
 
 

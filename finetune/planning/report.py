@@ -4,14 +4,24 @@ from __future__ import annotations
 
 import textwrap
 
+from finetune.layers.vision_cache import cache_folder, free_bytes
 from finetune.planning.devices import GIB
 from finetune.planning.fit import MAX_BATCH, MAX_SIZE, largest_batch, largest_size, ways_to_fit
-from finetune.planning.hours import Range, count_work, estimate_durations
+from finetune.planning.hours import (
+    LAUNCH_S,
+    cache_bytes,
+    estimate_durations,
+    kept_share,
+    pass_trace,
+    run_hours,
+    training_clips,
+)
 from finetune.planning.memory_plan import MemoryPlan
+from finetune.planning.operators import launches
 
 
-def report(plan: MemoryPlan) -> str:
-    """Return the text that `python -m finetune.plan` prints."""
+def report(plan: MemoryPlan, launch_s: float = LAUNCH_S) -> str:
+    """Return the text that `python -m finetune.plan` prints; `launch_s` is the cost of an operator on the host."""
     lines = [*_run_lines(plan), "", *_part_lines(plan), "", *_activation_lines(plan)]
     if not plan.fits:
         return "\n".join([*lines, "", *_refusal_lines(plan)])
@@ -22,7 +32,7 @@ def report(plan: MemoryPlan) -> str:
         f"Largest batch at {plan.config.size} px: {batch}{' or more' * (batch == MAX_BATCH)}. Largest frames at batch "
         f"{plan.config.batch}: {size} px{' or more' * (size > MAX_SIZE - plan.clip.grid)}."
     )
-    return "\n".join([*lines, "", *duration_lines(plan)])
+    return "\n".join([*lines, "", *duration_lines(plan, launch_s)])
 
 
 def _run_lines(plan: MemoryPlan) -> list[str]:
@@ -36,7 +46,7 @@ def _run_lines(plan: MemoryPlan) -> list[str]:
     return [
         f"Memory plan for {plan.device.name}",
         f"  {config.base}, {shape}",
-        f"  {method}, {config.compute}, batch {config.batch} x {config.accumulation} passes",
+        f"  {method}, {config.compute}, batch {config.batch} x {-(-config.clips_per_update // config.batch)} passes",
         f"  {config.frames} frames of {config.size} px as {kind}: {clip.tokens:,} tokens per clip,",
         f"  of which {clip.vision_tokens:,} are vision and {clip.answer} the answer",
     ]
@@ -65,24 +75,44 @@ def _activation_lines(plan: MemoryPlan) -> list[str]:
     )
 
 
-def duration_lines(plan: MemoryPlan) -> list[str]:
+def duration_lines(plan: MemoryPlan, launch_s: float = LAUNCH_S) -> list[str]:
     """Return seconds of an update and an evaluation, hours of a run, and what they are based on."""
     if plan.config.compute not in plan.device.tflops:
         return wrap(f"No duration: {plan.device.name} does not compute in {plan.config.compute}.")
-    update, evaluation, count = estimate_durations(plan)
-    updates, evaluations = update.times(plan.config.steps / 3600), evaluation.times(count / 3600)
-    peak, compute = plan.device.tflops[plan.config.compute], plan.config.compute
+    config, found = plan.config, estimate_durations(plan, launch_s)
+    host = "as on the host of that H100" if launch_s == LAUNCH_S else "as measured on this machine"
+    lines = wrap(
+        f"A pass of {config.batch} clips launches {launches(pass_trace(plan).tally):,} operators, in "
+        f"{found.launching:.1f} s, and computes for {found.kernels:.1f} s. An update takes {found.update:.1f} s, an "
+        f"evaluation of {config.evaluate_clips} clips {found.evaluation:.0f} s. The whole run, "
+        f"{config.steps} updates and {found.evaluations} evaluations, takes {run_hours(plan, found):.1f} h."
+    )
     return [
-        f"An update takes {_range_text(update)} s, {plan.config.steps} updates {_range_text(updates)} h.",
-        f"An evaluation of {plan.config.evaluate_clips} clips takes {_range_text(evaluation)} s, {count} evaluations "
-        f"{_range_text(evaluations)} h.",
-        f"The whole run takes {_range_text(updates.plus(evaluations))} h.",
+        *lines,
+        *_cache_lines(plan),
         *wrap(
-            f"Reasoned, not measured on a GPU: {count_work(plan).flops / 1e12:.1f} TFLOP per clip, forward "
-            f"{'twice' if plan.config.checkpointing else 'once'} and backward, at 25 to 45% of {peak:g} TFLOP/s "
-            f"({compute})" + (", and unpacking of the 4-bit weights" if plan.config.quantise else "") + "."
+            "From the operators of a pass without data, at the shares of the peaks that an H100 reached "
+            f"({plan.device.product_share:.0%} of the products', {plan.device.memory_share:.0%} of the memory's), and "
+            f"{launch_s * 1e6:.0f} us an operator on the host, {host}. On an H100 such sums were within 5% of the time "
+            "in kernels and 25% of the wall; on other devices they are reasoned, not measured."
         ),
     ]
+
+
+def _cache_lines(plan: MemoryPlan) -> list[str]:
+    """Return what is kept of a frozen tower, and whether there is room; nothing where nothing is kept."""
+    need, config = cache_bytes(plan), plan.config
+    if not need:
+        return []
+    text = (
+        f"The frozen tower's output is kept: {plan.clip.feature_bytes / 1e6:.2f} MB a clip, {need / 1e9:.1f} GB for "
+        f"{training_clips(plan):,} training clips, of {config.cache_gb:g} GB (cache_gb). {kept_share(plan):.0%} of the "
+        "clips of all updates are read."
+    )
+    room = min(config.cache_gb * 1e9, free_bytes(cache_folder(config)))
+    if room < need:
+        text += f" {cache_folder(config)} has room for {room / 1e9:.1f} GB: the other clips are computed."
+    return wrap(text)
 
 
 def _refusal_lines(plan: MemoryPlan) -> list[str]:
@@ -95,11 +125,6 @@ def _refusal_lines(plan: MemoryPlan) -> list[str]:
         sets = " ".join(f"--set {name}={str(value).lower()}" for name, value in changes.items())
         lines += wrap(f"{sets}   {other.peak_gib:.1f} GiB", "  ", "      ")
     return lines
-
-
-def _range_text(value: Range) -> str:
-    digits = 0 if value.low >= 10 else 1
-    return f"{value.low:.{digits}f} to {value.high:.{digits}f}"
 
 
 def wrap(text: str, first: str = "", later: str = "") -> list[str]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from functools import cache
 
 import pytest
 import torch
@@ -14,8 +13,6 @@ from finetune.data import Collator
 from finetune.layers.attention import attend_in_windows
 from finetune.layers.geometry import token_positions
 from finetune.model import ensure_base, load_model
-from finetune.planning.dry_run import PassTrace, trace_pass
-from finetune.planning.operators import launches
 from reference.task import OPERATIONS
 from tests.support.finetune_material import QLORA, TWIN, example
 
@@ -36,12 +33,6 @@ def both_ways(config: Config, bases) -> list:
         answerer, tokenizer = load_model(replace(config, plain=plain), bases(config), OPERATIONS, "cpu")
         made.append(answerer)
     return [*made, Collator(config, tokenizer, OPERATIONS)]
-
-
-@cache
-def traced(batch: int, plain: bool = False) -> PassTrace:
-    """A pass of the published 3B on clips of 336 px, without data."""
-    return trace_pass(replace(Config(), batch=batch, plain=plain), tiny=False)
 
 
 LENGTHS = [((16, 16, 16), "windows of one length"), ((16, 8, 8, 4, 16, 4), "and of several"), ((7,), "one window")]
@@ -83,23 +74,6 @@ def test_loss_and_gradients_are_those_of_the_plain_path(base, as_video, bases):
 
 
 GRIDS = ("image_grid_thw", "video_grid_thw", "second_per_grid_ts")
-
-
-@pytest.mark.parametrize("clips", [2, 8])
-def test_a_pass_calls_attention_once_a_layer(clips):
-    """32 calls in the vision tower, its four layers that see whole frames included; 2 a layer in the language model."""
-    assert launches(traced(clips).vision, "attention") == 32
-    assert launches(traced(clips).rest, "attention") == 36 * 3, "forward, again for the backward pass, backward"
-
-
-@pytest.mark.parametrize(("clips", "most"), [(2, 12_000), (8, 13_200)])
-def test_a_pass_launches_few_operators(clips, most):
-    """Views, detachments and queries are not counted; the plain path launches 19,625 and 25,769."""
-    assert launches(traced(clips).tally) <= most
-
-
-def test_the_plain_path_calls_attention_once_a_window():
-    assert launches(traced(2, plain=True).vision, "attention") == 2048
 
 
 ADAPTED = [

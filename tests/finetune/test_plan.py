@@ -14,15 +14,18 @@ import torch
 from click.testing import CliRunner
 from torch.profiler import ProfilerActivity, profile
 
+from finetune import config as configs
 from finetune.base_models import BASES
 from finetune.config import Config
 from finetune.data import Collator, Target
 from finetune.model import ensure_base, load_model
 from finetune.plan import main
-from finetune.planning.devices import GIB, device_key
-from finetune.planning.dry_run import activation_bytes, make_blueprint, model_weights
+from finetune.planning.devices import DEVICES, GIB, device_key
+from finetune.planning.dry_run import PassTrace, activation_bytes, make_blueprint, model_weights, trace_pass
 from finetune.planning.fit import largest_batch, ways_to_fit
+from finetune.planning.hours import kernel_seconds, launch_seconds
 from finetune.planning.memory_plan import plan_memory
+from finetune.planning.operators import launches
 from finetune.planning.report import duration_lines
 from finetune.planning.tensor_memory import MemoryTracker
 from finetune.train import make_optimizer, train
@@ -157,6 +160,83 @@ def test_the_default_run_fits_a_t4():
     assert plan.parts["gradients, fp32"] == plan.parts["adapters, fp32"] == 4 * 29_933_568
 
 
+def traced(batch: int, plain: bool = False) -> PassTrace:
+    """A pass of the published 3B on clips of 336 px, without data."""
+    return trace_pass(replace(Config(), batch=batch, accumulation=16, plain=plain), tiny=False)
+
+
+@pytest.mark.parametrize(("clips", "most"), [(2, 12_000), (8, 13_200)])
+def test_a_pass_launches_few_operators(clips, most):
+    """Views, detachments and queries are not counted; the plain path launches 19,625 and 25,769.
+
+    Attention is called once a layer: 32 times in the vision tower, its four layers that see whole frames included, and
+    in the language model forward, again for the backward pass, and backward.
+    """
+    assert launches(traced(clips).tally) <= most
+    assert launches(traced(clips).vision, "attention") == 32
+    assert launches(traced(clips).rest, "attention") == 36 * 3
+
+
+def test_the_plain_path_calls_attention_once_a_window():
+    assert [launches(traced(clips, plain=True).vision, "attention") for clips in (2, 8)] == [2048, 8192]
+
+
+KERNELS = [(2, 0.34, 0.36), (8, 1.25, 1.32)]
+"""Clips a pass, seconds in kernels on an H100, with the kernels that a T4 has; the plain path, fp16, 336 px."""
+
+
+@pytest.mark.parametrize(("clips", "measured", "with_t4_kernels"), KERNELS)
+def test_planned_seconds_in_kernels_are_those_of_an_h100(clips, measured, with_t4_kernels):
+    planned = kernel_seconds(traced(clips, plain=True).tally, DEVICES["h100"])
+    assert planned == pytest.approx(measured, rel=0.1) == pytest.approx(with_t4_kernels, rel=0.2)
+
+
+WALL = [(2, 0.92, 0.4), (2, 1.47, 0.4), (4, 4 * 0.37, 0.25), (8, 8 * 0.24, 0.25), (12, 12 * 0.23, 0.25)]
+"""Clips a pass, its seconds on an H100, tolerance. Two measurements of batch 2 differ by 1.6."""
+
+
+@pytest.mark.parametrize(("clips", "measured", "tolerance"), WALL)
+def test_planned_seconds_of_a_pass_are_those_of_an_h100(clips, measured, tolerance):
+    """Both parts grow with the clips: launches by 1,024 calls of attention a clip, kernels by their bytes."""
+    few, many = (traced(number, plain=True).tally for number in (2, 8))
+    kernels, launching = (
+        [seconds(few) + (clips - 2) / 6 * (seconds(many) - seconds(few))]
+        for seconds in (lambda tally: kernel_seconds(tally, DEVICES["h100"]), launch_seconds)
+    )
+    assert max(*kernels, *launching) == pytest.approx(measured, rel=tolerance)
+
+
+def test_a_t4_needs_hours_as_reasoned_from_an_h100():
+    """For the plain path 1.6 to 2.2 s a clip were reasoned from the kernels of an H100, of which each is slower."""
+    planned = kernel_seconds(traced(8, plain=True).tally, DEVICES["t4"]) / 8
+    assert planned == pytest.approx(1.9, rel=0.2)
+
+
+def test_a_run_without_a_batch_takes_as_many_clips_as_fit_in_equal_passes():
+    plan = plan_memory(Config())
+    assert plan.fits and plan.config.clips_per_update == 32
+    assert plan.config.batch in (32, 16, 11, 8) and not plan.replan(batch=18).fits
+
+
+@pytest.mark.parametrize("base", BASES)
+def test_every_base_has_a_size_that_it_accepts(base):
+    config = configs.override(Config(), base=base)
+    grid = BASES[base].vision["patch_size"] * BASES[base].vision["spatial_merge_size"]
+    assert config.size % grid == 0 and configs.override(config, size="224", base=QWEN2).size == 224
+
+
+QWEN2 = "Qwen/Qwen2-VL-2B-Instruct"
+
+
+def test_room_for_what_a_frozen_tower_says_is_planned(monkeypatch):
+    """2.36 MB a clip; a place with less room is named."""
+    plan = plan_memory(replace(Config(), batch=2, accumulation=16))
+    assert plan.clip.feature_bytes == pytest.approx(2 * 576 * 2048, rel=1e-3)
+    monkeypatch.setattr("finetune.planning.report.free_bytes", lambda _: 3e9)
+    assert "has room for 3.0 GB" in " ".join(duration_lines(plan))
+    assert "is kept" not in " ".join(duration_lines(replace(plan, config=replace(plan.config, augment=True))))
+
+
 def test_eight_bits_and_checkpointing_save_what_they_should():
     plan = plan_memory(Config())
     full = plan.replan(optimizer="adamw", checkpointing=False)
@@ -183,7 +263,8 @@ def test_a_run_that_cannot_fit_is_refused_with_three_changes_that_help():
             assert changes["batch"] * changes["accumulation"] >= HUGE.clips_per_update
 
 
-def test_the_readme_shows_what_the_command_prints():
+def test_the_readme_shows_what_the_command_prints(monkeypatch):
+    monkeypatch.setattr("finetune.planning.report.free_bytes", lambda _: 1 << 40)
     readme = (ROOT / "finetune" / "README.md").read_text(encoding="utf-8")
     done = CliRunner().invoke(main, [])
     assert done.exit_code == 0 and f"```\n{done.stdout.strip()}\n```" in readme
@@ -247,6 +328,15 @@ def test_a_training_record_holds_what_was_predicted_and_what_was_counted(tmp_pat
         ("path=1", "unknown keys path"),
         ("=1", "unknown keys"),
         ("steps=x", "expected int"),
+        ("warmup=2", "expected a share from 0 to 1"),
+        ("lr=inf", "expected a finite number"),
+        ("dropout=1.5", "expected a share from 0 to below 1"),
+        ("dropout=1", "expected a share from 0 to below 1"),
+        ("beta2=1.0", "expected a share from 0 to below 1"),
+        ("weight_decay=-1", "expected 0 or more"),
+        ("clips=-1", "expected 0 or more"),
+        ("clip_norm=nan", "expected a finite number"),
+        ("accumulation=4", "so batch must be given too"),
     ],
 )
 def test_a_change_that_is_none_is_named(change, message):

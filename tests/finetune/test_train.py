@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import math
+import re
 import subprocess
 import sys
 from dataclasses import asdict, replace
 from pathlib import Path
 from random import Random
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -47,6 +49,7 @@ from finetune import checkpoint, config, train
 from finetune.model import Answerer
 forward = Answerer.forward
 train.estimate_peak_gib = lambda *arguments, **options: None  # planning runs forward too; these are passes of updates
+train._validate = lambda *arguments: None  # an untrained model's answers are long, and no part of what is compared
 
 def run(folder, kill_at):
     passes = 0
@@ -195,6 +198,58 @@ def test_two_processes_take_the_step_of_one(frames, tmp_path):
     together, alone = parameters(tmp_path / "two"), parameters(tmp_path / "one")
     worst = max(float((together[name] - alone[name]).abs().max()) for name in alone if name.startswith("parameter/"))
     assert worst < 1e-6
+
+
+def test_the_loss_does_not_depend_on_the_batch(frames, tmp_path):
+    """Without dropout: adapters, 8 clips an update in passes of 8, 3 and 1."""
+    changes = {"quantise": False, "compute": "fp32", "checkpointing": False, "optimizer": "adamw", "clips": 8}
+    config = placed(replace(QLORA, **changes), frames, steps=2, threads=1, evaluate_clips=1, cache_gb=0.0)
+    losses = []
+    for batch in (8, 3, 1):
+        folder = tmp_path / str(batch)
+        # Passes of three do not divide eight: an update has its clips whatever the batch.
+        state = train_few(replace(config, batch=8, accumulation=1), folder, batch)
+        assert state.clips == 16
+        losses.append([row["loss"] for row in read_log(folder / "log.jsonl") if "loss" in row])
+    assert losses[1] == pytest.approx(losses[0], rel=1e-5) and losses[2] == pytest.approx(losses[0], rel=1e-5)
+
+
+def train_few(config: Config, folder: Path, batch: int) -> State:
+    """Train in passes of so many clips, whatever the config says of an update."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(training, "estimate_peak_gib", lambda *arguments, **options: 1.0)
+        patch.setattr(training, "_validate", lambda *arguments: None)
+        patch.setattr(training, "State", lambda batch_size=batch, **_: State(batch=batch_size))
+        return train(config, folder)
+
+
+def test_a_batch_that_is_left_open_is_decided_once(frames, tmp_path):
+    """It is written to the run's config, and a resumed run keeps it, though another would fit now."""
+    config = placed(SMALL, frames, steps=1, batch=0, accumulation=0, clips=8)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(training, "_validate", lambda *arguments: None)
+        patch.setattr(training, "plan_memory", lambda *arguments, **_: SimpleNamespace(config=SimpleNamespace(batch=5)))
+        train(config, tmp_path)
+        patch.setattr(training, "plan_memory", None)
+        state = train(replace(config, steps=2), tmp_path)
+    assert (state.batch, configs.read(tmp_path / configs.NAME).batch, state.clips) == (5, 5, 64)
+
+
+def test_a_run_corrects_its_plan(frames, tmp_path, capsys, monkeypatch):
+    """After its third update here: seconds an update and memory beside the planned ones, and the end by the clock."""
+    monkeypatch.setattr("finetune.planning.correction.AFTER", 3)
+    monkeypatch.setattr(training, "_validate", lambda *arguments: None)
+    monkeypatch.setattr(training, "planned_update_s", lambda *arguments, **_: 0.25)
+    config = placed(SMALL, frames, steps=400, batch=2, clips=4)
+    state = train(config, tmp_path, fit_hours=0.0005)
+    said = capsys.readouterr().err
+    assert re.search(
+        r"3/400: an update takes \d+\.\d\d s \(planned 0\.25\), memory .* GiB \(planned .*\); .* left, until", said
+    )
+    assert re.search(r"more than 0\.0 h: \d+ updates from here on", said)
+    assert 3 < state.updates == state.fitted_steps < 400
+    record = json.loads((tmp_path / "training.json").read_text())
+    assert record["planned_update_s"] == 0.25 and record["measured_update_s"] > 0
 
 
 def scaled(by: float, monkeypatch) -> None:
