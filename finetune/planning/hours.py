@@ -110,7 +110,7 @@ def planned_update_s(config: Config, device: str, **options: Any) -> float | Non
 
 
 def _evaluation_seconds(plan: MemoryPlan, kernels: float, vision: float, launch_s: float) -> float:
-    """Return the seconds of an evaluation: prompts forward, and the calls of each batch; free answers take one a token."""
+    """Return the seconds of an evaluation: prompts forward, and each batch's calls; free answers take one a token."""
     config, device = plan.config, plan.device
     # A pass is forward, forward again with checkpointing, and a backward pass of about the same length.
     prompts = vision + (kernels - vision) / (2 + config.checkpointing)
