@@ -17,6 +17,7 @@ from transformers.convert_slow_tokenizer import bytes_to_unicode
 
 from finetune.constrained import Grammar
 from finetune.data import Collator, Example, label_spans
+from finetune.layers.geometry import ON_HOST
 from finetune.model import INPUTS, Answerer
 
 MAX_TOKENS = 96
@@ -72,7 +73,10 @@ def generate(
     """Return the model's answer to each clip, constrained if there is a grammar."""
     was_training = answerer.training
     answerer.eval()
-    batch = {name: value.to(answerer.device) for name, value in collator.prompt_batch(examples).items()}
+    batch = collator.prompt_batch(examples)
+    if answerer.writer is not None:
+        batch |= answerer.writer.cache.look_up([example.frames for example in examples])
+    batch = {name: value if name in ON_HOST else value.to(answerer.device) for name, value in batch.items()}
     try:
         with answerer.autocast():
             answers = constrained_answers(answerer, batch, grammar) if grammar else free_answers(answerer, batch)
@@ -106,7 +110,7 @@ def free_answers(answerer: Answerer, batch: dict[str, torch.Tensor]) -> Answers:
     states = answerer.states(batch)[:, -1] if answerer.heads else None
     probabilities = GreedyProbabilities()
     sequences = answerer.backbone.generate(
-        **{name: batch[name] for name in INPUTS if name in batch},
+        **{name: batch[name].to(answerer.device) for name in INPUTS if name in batch},
         max_new_tokens=MAX_TOKENS,
         logits_processor=LogitsProcessorList([probabilities]),
         use_cache=True,
@@ -168,44 +172,46 @@ class Reader:
     """
 
     def __init__(self, answerer: Answerer, batch: dict[str, torch.Tensor]):
-        self.answerer, self.batch, self.filled = answerer, batch, batch["attention_mask"]
+        self.answerer, self.batch = answerer, batch
+        self.filled = batch["attention_mask"].to(answerer.device)
         self.cache: Any = None
         self.prompt_states: torch.Tensor | None = None
 
     def read(self, pieces: Sequence[Sequence[int]]) -> torch.Tensor:
         """Return the scores [b, width] of the tokens that may follow, in fp32; a row without a piece has any."""
         length = max(map(len, pieces))
-        filled = [[0] * (length - len(piece)) + [1] * len(piece) for piece in pieces]
-        ids = [[0] * (length - len(piece)) + [*piece] for piece in pieces]
-        device, inner = self.filled.device, self.answerer.inner
-        self.filled = torch.cat([self.filled, torch.tensor(filled, device=device)], dim=1)
-        read = self._continue if self.cache else self._begin
-        output = read(torch.tensor(ids, device=device))
+        filled = torch.tensor([[0] * (length - len(piece)) + [1] * len(piece) for piece in pieces])
+        ids = torch.tensor([[0] * (length - len(piece)) + [*piece] for piece in pieces])
+        self.filled = torch.cat([self.filled, filled.to(self.filled.device)], dim=1)
+        output = (self._continue if self.cache else self._begin)(ids.to(self.filled.device), filled)
         self.cache = output.past_key_values
-        return inner.lm_head(output.last_hidden_state[:, -1].to(inner.lm_head.weight.dtype)).float()
+        head = self.answerer.inner.lm_head
+        return head(output.last_hidden_state[:, -1].to(head.weight.dtype)).float()
 
-    def _begin(self, ids: torch.Tensor) -> Any:
+    def _begin(self, ids: torch.Tensor, filled: torch.Tensor) -> Any:
         """Read the prompts and what follows them; keep the states of the prompts' last tokens."""
-        prompts, kinds = self.batch["input_ids"], self.batch["mm_token_type_ids"]
+        prompts, mask, kinds = (self.batch[name] for name in ("input_ids", "attention_mask", "mm_token_type_ids"))
         longer = {
             "input_ids": torch.cat([prompts, ids], dim=1),
-            "attention_mask": self.filled,
-            "mm_token_type_ids": torch.cat([kinds, torch.zeros_like(ids, dtype=kinds.dtype)], dim=1),
+            "attention_mask": torch.cat([mask, filled], dim=1),
+            "mm_token_type_ids": torch.cat([kinds, torch.zeros_like(filled, dtype=kinds.dtype)], dim=1),
         }
-        output = self.answerer.read(self.batch | longer, use_cache=True)
+        batch = self.answerer.laid_out(self.batch | longer)
+        output = self.answerer.read(batch, use_cache=True)
+        # Text goes on after the largest position so far: frames have fewer positions than tokens.
+        self.next = batch["positions"].amax(dim=(0, 2))[:, None] + 1
         self.prompt_states = output.last_hidden_state[:, prompts.shape[1] - 1]
         return output
 
-    def _continue(self, ids: torch.Tensor) -> Any:
+    def _continue(self, ids: torch.Tensor, filled: torch.Tensor) -> Any:
         """Read tokens after what the cache holds."""
-        model = self.answerer.inner.model
-        # Text has the same position in time, height and width. It goes on after the frames, whose positions are fewer
-        # than their tokens: rope_deltas [b, 1] is the difference.
-        positions = (self.filled.cumsum(-1) - 1)[:, -ids.shape[1] :] + model.rope_deltas
-        return model.language_model(
+        counted = filled.to(ids.device).cumsum(-1)
+        positions = self.next + counted - 1
+        self.next = self.next + counted[:, -1:]
+        return self.answerer.inner.model.language_model(
             input_ids=ids,
             attention_mask=self.filled,
-            position_ids=positions.expand(3, -1, -1),
+            position_ids=positions.expand(3, -1, -1),  # text has one position in time, height and width
             past_key_values=self.cache,
             use_cache=True,
         )

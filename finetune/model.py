@@ -116,11 +116,18 @@ class Answerer(nn.Module):
     def states(self, batch: Mapping[str, Any]) -> torch.Tensor:
         """Return the last hidden states [b, length, hidden]."""
         if self._without_waiting(batch):
-            return self._states(self.laid_out(batch))
+            return self._read(self.laid_out(batch), use_cache=False).last_hidden_state
         return self.read(batch).last_hidden_state
 
     def read(self, batch: Mapping[str, Any], *, use_cache: bool = False) -> Any:
-        """Return the inner model's output for a batch, computed as transformers does; it may hold `vision`."""
+        """Return the inner model's output for a batch, on whichever side its rows are padded."""
+        if self.config.plain or "mm_token_type_ids" not in batch:
+            return self._read_plainly(batch, use_cache=use_cache)
+        mask = batch["attention_mask"].to(self.device)
+        return self._read(self.laid_out(batch), attention_mask=mask, use_cache=use_cache)
+
+    def _read_plainly(self, batch: Mapping[str, Any], *, use_cache: bool) -> Any:
+        """Return the output for a batch as transformers computes it; the batch may hold `vision`."""
         inputs = {name: batch[name].to(self.device) for name in INPUTS if name in batch}
         if "frames" in batch and "vision" not in batch:
             inputs["pixel_values_videos" if self.config.as_video else "pixel_values"] = self._pixels(batch)
@@ -144,8 +151,8 @@ class Answerer(nn.Module):
         """Return True for a batch whose pass needs no number from the device: known tokens, padded on the right."""
         return not self.config.plain and "mm_token_type_ids" in batch and bool(batch["attention_mask"][:, 0].all())
 
-    def _states(self, batch: Mapping[str, Any]) -> torch.Tensor:
-        """Return the states of a batch as transformers computes them, with all that is known on the host given."""
+    def _read(self, batch: Mapping[str, Any], **options: Any) -> Any:
+        """Return the output for a batch as transformers computes it, with all that is known on the host given."""
         model = self.inner.model
         embedded = model.get_input_embeddings()(batch["input_ids"])
         seen = batch["seen"] if "seen" in batch else self.see(batch)
@@ -154,9 +161,9 @@ class Answerer(nn.Module):
         return model.language_model(
             inputs_embeds=flat.unflatten(0, embedded.shape[:2]),
             position_ids=batch["positions"],
-            use_cache=False,
             **deep,
-        ).last_hidden_state
+            **options,
+        )
 
     def seen(self, batch: Mapping[str, Any]) -> dict[str, Any]:
         """Return what a batch may hold in place of its frames: the output of a frozen vision tower."""

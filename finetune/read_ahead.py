@@ -13,12 +13,11 @@ from dataclasses import dataclass
 from multiprocessing import get_context
 from typing import Any, NamedTuple
 
-import numpy as np
 import torch
 
 from finetune.data import ClipDataset, Collator
 from finetune.layers.geometry import ON_HOST, lay_out
-from finetune.layers.vision_cache import VisionCache, clip_digest
+from finetune.layers.vision_cache import VisionCache
 from reference.pool import end_with_parent
 
 UPDATES_AHEAD = 2
@@ -44,12 +43,9 @@ class PassReader:
         batch = self.collator(examples)
         batch |= lay_out(batch, self.collator.base, self.shape)
         if self.cache is not None:
-            digests = [clip_digest(example.frames) for example in examples]
-            batch["digests"] = torch.from_numpy(np.stack([np.frombuffer(one, np.uint8) for one in digests]))
-            features = self.cache.read(digests)
-            if features is not None:
+            batch |= self.cache.look_up([example.frames for example in examples])
+            if "features" in batch:
                 del batch["frames"]
-                batch["features"] = torch.from_numpy(features)
         arrays: dict[str, Any] = {name: value.numpy() for name, value in batch.items()}
         return arrays | {"seeds": [seed for _, _, seed in places]}, float(batch["target_weights"].sum())
 

@@ -93,6 +93,13 @@ class VisionCache:
                 return None
         return np.concatenate(found)
 
+    def look_up(self, clips: Sequence[NDArray[np.uint8]]) -> dict[str, torch.Tensor]:
+        """Return the `digests` [clips, DIGEST] of clips' frames and, where all of them are kept, their `features`."""
+        digests = [clip_digest(frames) for frames in clips]
+        found = {"digests": torch.from_numpy(np.stack([np.frombuffer(one, np.uint8) for one in digests]))}
+        features = self.read(digests)
+        return found if features is None else found | {"features": torch.from_numpy(features)}
+
     def write(self, digest: bytes, features: NDArray[np.float16]) -> bool:
         """Write a clip's features; return False, and write nothing, if they are not finite or there is no room."""
         path = self.path(digest)

@@ -20,7 +20,7 @@ from typing import Any, NamedTuple
 
 from finetune.base_models import BASES
 from finetune.config import Config
-from finetune.evaluate import BATCH
+from finetune.evaluate import BATCH, FREE_CLIPS
 from finetune.layers.geometry import ON_HOST, lay_out
 from finetune.model import ensure_base, load_model
 from finetune.planning.devices import DEVICES, Device
@@ -34,8 +34,8 @@ ATTENTION_SHARE = 0.5
 """Rate of attention, as a share of the rate of products."""
 LAUNCH_S, ATTENTION_LAUNCH_S = 38e-6, 150e-6
 """Cost of an operator on the host, with its Python, autograd and autocast; attention is several kernels."""
-ANSWER_CALLS, CALL_KERNELS = 12, 30
-"""Calls of the model an answer that is held to the grammar, and operators a layer of each."""
+ANSWER_CALLS, CALL_KERNELS = 12, 107
+"""Calls of the model an answer that is held to the grammar, at most, and operators a layer of each, adapters beside."""
 STEP_BYTES = 30
 """Bytes that an optimizer's step moves for each parameter that learns: gradients, state, weights; read and written."""
 
@@ -117,8 +117,12 @@ def _evaluation_seconds(plan: MemoryPlan, kernels: float, vision: float, launch_
     weights = sum(size for name, size in plan.parts.items() if name.startswith("language layers"))
     read = weights / (device.bandwidth * 1e9 * device.memory_share)
     call = max(read, launch_s * CALL_KERNELS * plan.clip.layers)
-    batches = -(-config.evaluate_clips // BATCH["cuda"])
-    return config.evaluate_clips / config.batch * prompts + batches * ANSWER_CALLS * call
+    free = min(FREE_CLIPS, config.evaluate_clips)
+    calls = sum(
+        -(-clips // BATCH["cuda"]) * each
+        for clips, each in ((config.evaluate_clips, ANSWER_CALLS), (free, plan.clip.answer))
+    )
+    return (config.evaluate_clips + free) / config.batch * prompts + calls * call
 
 
 def run_hours(plan: MemoryPlan, durations: Durations) -> float:
