@@ -19,7 +19,6 @@ from itertools import islice
 from typing import NamedTuple
 
 import numpy as np
-from tests.gates.shown import states
 
 from harness.statistics import jackknife_se, minimum_detectable
 from reference.process.ceiling import next_distribution
@@ -28,6 +27,7 @@ from reference.process.visible import ShownRun, seen_in
 from reference.process.world import World, load_world
 from reference.task import Clip
 from tests.gates.gate import Gate, table
+from tests.gates.sight_pictures import states
 from tests.support.process_oracle import Process
 
 WORLD = "warehouse-v2"

@@ -34,6 +34,7 @@ FULL = GOOD | {
     "sample": '"12/0"',
     "clip_map": '"clip_map.json"',
     "clip_map_sha256": f'"{"2" * 64}"',
+    "clean_sha256": f'"{"3" * 64}"',
     "run": '{steps = 3, rate = 2e-4, layers = ["q", "v"], lora = {r = 16}}',
 }
 SEALED = {key: value for key, value in GOOD.items() if key != "truth_digest"} | {"commitment": f'"{"c" * 64}"'}
