@@ -27,7 +27,7 @@ from reference.process.visible import ShownRun, seen_in
 from reference.process.world import World, load_world
 from reference.task import Clip
 from tests.gates.gate import Gate, table
-from tests.gates.sight_pictures import states
+from tests.gates.sight_pictures import Drawing, states
 from tests.support.process_oracle import Process
 
 WORLD = "warehouse-v2"
@@ -61,7 +61,7 @@ class Split(NamedTuple):
 
 
 def hidden(world: World, split: str) -> Split:
-    kept = [pair for pair in states(world.name, split) if not pair[0].next_visible]
+    kept = [pair for pair in states(Drawing(world.name, split)) if not pair[0].next_visible]
     sessions = np.array([int(clip.session.rsplit("-", 1)[1]) for clip, _ in kept])
     return Split(kept, sessions, [next_distribution(world, state) for _, state in kept])
 
@@ -73,7 +73,7 @@ def segment_run(clip: Clip, state: object) -> ShownRun:
 def measure(name: str, *, readers: bool = True) -> Figures:
     """Return the figures of a world; without `readers` nothing is trained."""
     world = load_world(name)
-    train, test = states(name, "train"), hidden(world, "test")
+    train, test = states(Drawing(name, "train")), hidden(world, "test")
     following: dict[object, Counter[str]] = defaultdict(Counter)
     for clip, state in train:
         run = segment_run(clip, state)
@@ -154,7 +154,7 @@ class Agreement(NamedTuple):
 def agreement(name: str, clips: int) -> Agreement:
     """Compare distributions and frame limits with the oracle's, on hidden clips of test, then of train."""
     world, oracle = load_world(name), Process.of(name)
-    splits = (states(name, split) for split in ("test", "validation", "train"))
+    splits = (states(Drawing(name, split)) for split in ("test", "validation", "train"))
     hidden_clips = (pair for pairs in splits for pair in pairs if not pair[0].next_visible)
     pairs = list(islice(hidden_clips, clips))
     far = near = 0.0
