@@ -179,7 +179,7 @@ def test_a_clip_is_answered_by_itself(trained, asked):
         assert (one == other[::-1]).all()
 
 
-def test_every_sampler_is_measured_on_its_own_frames(world, trained):
+def test_every_sampler_is_measured_on_its_own_frames(trained):
     """The uniform sampler's pictures of one session are those drawn without a sampler."""
     shown, found = states(Drawing(DEFAULT_WORLD, "test", sessions=1)), samplers.draw(DEFAULT_WORLD, "test", sessions=1)
     assert all(samplers.sound(each) for each in found.values())
