@@ -196,7 +196,7 @@ def score_folder(folder: Path, request: Request) -> tuple[list[Entry], Unranked]
 
 def _other_sessions(card: Card) -> str:
     """Return why an entry has no row among entries about other sessions of the split."""
-    return f"a sample ({card.sample}); harness compare takes the common sessions" if card.sample else "the whole split"
+    return f"a sample ({card.sample}), which compare takes" if card.sample else "the whole split"
 
 
 def _no_entries(folder: Path) -> dict[Path, str]:

@@ -77,7 +77,7 @@ def test_a_kill_while_writing_tears_nothing(tmp_path):
             signal.signal(signal.SIGALRM, lambda *_: os.kill(os.getpid(), signal.SIGKILL))
             signal.setitimer(signal.ITIMER_REAL, 0.005 * (turn + 1))
             for number in range(1 << 20):
-                cache.write(digest(turn * 7 + number % 200), features)
+                cache.write(digest((turn * 7 + number % 200) % 256), features)
                 if number % 200 == 199:
                     shutil.rmtree(cache.folder, ignore_errors=True)
         assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == -signal.SIGKILL

@@ -281,7 +281,7 @@ def test_the_committed_board():
 
 
 def test_what_is_said_of_the_twin():
-    """submissions/qwen-tiny is above the constant answer, and does not anticipate: the prior knows more than it does."""
+    """submissions/qwen-tiny is above the constant answer, and does not anticipate: the prior knows more."""
     hidden = {}
     for other in ("constant", "transition-prior"):
         shown = harness.compare(SUBMISSIONS / "qwen-tiny", SUBMISSIONS / other)["pairs"][0]

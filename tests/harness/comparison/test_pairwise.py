@@ -271,4 +271,4 @@ def test_an_entry_is_an_operand(why, operand, monkeypatch):
     monkeypatch.chdir(ROOT)
     pair = harness.compare(operand, "transition-prior")["pairs"][0]
     assert (pair["a"], pair["b"]) == ("probe", "transition-prior"), why
-    assert pair["verdict"]["kind"] == "better"
+    assert pair["verdict"]["kind"] == "worse"
