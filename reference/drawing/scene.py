@@ -12,7 +12,7 @@ changes, so that it is drawn once. `moving` lies over them.
 from __future__ import annotations
 
 import random
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -270,7 +270,7 @@ class Stage:
         return Setting(self.look, self.carton, self.benches[number], things, rhythm)
 
 
-def _carton(look: SessionLook, draw) -> Carton:
+def _carton(look: SessionLook, draw: Callable[[], float]) -> Carton:
     """Return the box of a clip: the session's size, turned and moved a little."""
     turn = look.turn + 0.05 * (draw() * 2 - 1)
     foot = spot(look.camera, (3.0 * (draw() * 2 - 1), 33.0 + 2.0 * (draw() * 2 - 1), 0.0), turn)

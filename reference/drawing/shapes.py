@@ -151,16 +151,6 @@ def polygon(
     return Path().polygon(corners).filled(fill, line, width)
 
 
-def soft_shadow(x: float, y: float, across: float, down: float, strength: int = 70) -> Shape:
-    """Draw a contact shadow: dark in the middle, nothing at the rim."""
-    stops = ((0.0, (40, 26, 16, strength)), (0.55, (40, 26, 16, strength * 6 // 10)), (1.0, (40, 26, 16, 0)))
-    # The gradient is round; a flat shadow is a stack of three shrinking ellipses instead.
-    if down * 2 > across:
-        return Path().ellipse(x, y, across, down).filled(Gradient("radial", x, y, across, 0.0, stops))
-    path = Path().ellipse(x, y, across, down)
-    return path.filled((40, 26, 16, strength // 2))
-
-
 def linear(start: Point, end: Point, *colours: Colour) -> Gradient:
     """Return a gradient of evenly spaced colours from one point to another."""
     last = len(colours) - 1

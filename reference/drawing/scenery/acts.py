@@ -31,7 +31,7 @@ from reference.drawing.scenery.setting import (
     open_box,
     standing_box,
 )
-from reference.drawing.shapes import clamp, phase, smooth, swing
+from reference.drawing.shapes import Shape, clamp, phase, smooth, swing
 from reference.drawing.solids import block, over, sheet, spot
 
 Hands = tuple[Hand, Hand]  # the one that works, and the other
@@ -58,7 +58,8 @@ def _hold(setting: Setting, high: float = 1.5) -> Hand:
     return Hand(carton.world(-setting.main * (carton.wide / 2 - 3.0), -carton.deep * 0.12, carton.high + high), "flat")
 
 
-def _near_hand(setting: Setting, point: Vector, shapes: list) -> Layer:
+def _near_hand(setting: Setting, point: Vector, shapes: list[Shape]) -> Layer:
+    """Return what a hand holds as a layer just before it."""
     return Layer(setting.camera.depth(*point) - 2.0, shapes)
 
 

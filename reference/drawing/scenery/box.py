@@ -28,7 +28,6 @@ _WHITE, _BLACK = colour("#fbfaf6"), colour("#23262a")
 
 Flaps = tuple[float, float, float, float]  # front, right, back, left
 OPEN: Flaps = (2.6, 2.4, 2.3, 2.4)
-SHUT: Flaps = (0.0, 0.0, 0.0, 0.0)
 
 
 class Carton(NamedTuple):

@@ -14,6 +14,8 @@ from reference.drawing.shapes import clamp, smooth
 from reference.drawing.solids import over
 
 _LEAST, _MOST = 300, 1000  # ms of hesitation
+_SLIPS = 0.18  # share of cycles in which the grip slips
+_LIFTS, _WINDOW, _LIFT = 0.25, 4000, 1800  # share of windows of so many ms in which a tool is lifted, and for how long
 _KEY = 0x51AB3F0C
 
 
@@ -62,33 +64,27 @@ class Rhythm:
 
     def lifting(self, work: int) -> Aside | None:
         """Return what the other hand takes up at this moment of the work, if anything."""
-        window, ms = divmod(work, 4000)
+        window, ms = divmod(work, _WINDOW)
         while len(self._asides) <= window:
             self._asides.append((self._idle(), self._idle()))
         wish, begin = self._asides[window]
         start = 600 + int(1400 * begin)
-        if wish >= 0.25 or not start <= ms < start + 1800:
+        if wish >= _LIFTS or not start <= ms < start + _LIFT:
             return None
-        return Aside(wish / 0.25, (ms - start) / 1800)
+        return Aside(wish / _LIFTS, (ms - start) / _LIFT)
 
     def beat(self, ms: int) -> Beat:
         """Return the moment of the cycle at `ms` of work."""
         while not self._ends or self._ends[-1] <= ms:
             long = int(self._period * (0.75 + 0.55 * self._draw()))
             self._ends.append((self._ends[-1] if self._ends else 0) + long)
-            self._fumbles.append(self._draw() < 0.18)
+            self._fumbles.append(self._draw() < _SLIPS)
         number = next(place for place, end in enumerate(self._ends) if ms < end)
         begin = self._ends[number - 1] if number else 0
         share = (ms - begin) / (self._ends[number] - begin)
         reach = clamp(share / 0.30)
-        if self._fumbles[number]:  # the grip slips: the hand comes near, draws back, comes again
-            reach = (
-                1.6 * reach
-                if reach < 0.5
-                else 0.8 - 1.2 * (reach - 0.5)
-                if reach < 0.7
-                else 0.56 + 1.467 * (reach - 0.7)
-            )
+        if self._fumbles[number]:
+            reach = _slipping(reach)
         return Beat(
             number,
             smooth(reach),
@@ -96,6 +92,13 @@ class Rhythm:
             smooth((share - 0.68) / 0.10),
             smooth((share - 0.82) / 0.18),
         )
+
+
+def _slipping(reach: float) -> float:
+    """Return the way to a thing when the grip slips: the hand comes near, draws back, comes again."""
+    if reach < 0.5:
+        return 1.6 * reach
+    return 0.8 - 1.2 * (reach - 0.5) if reach < 0.7 else 0.56 + 1.467 * (reach - 0.7)
 
 
 def path(start: Vector, source: Vector, target: Vector, beat: Beat, rise: float = 9.0) -> Vector:
