@@ -1,8 +1,8 @@
 """Scene -> pixels, with ThorVG. Equal state, seed and size give equal bytes in every process and on every processor.
 
 Points are scaled to the picture in doubles, snapped to 1/64 pixel, and handed over as floats. The ground is drawn once
-a clip and what lies on the bench once for as long as it lies so; both are copied under each frame. Pixel effects of a
-domain are integer arithmetic (`effects`).
+a session, and what lies on the bench once for as long as it lies so; both are copied under each frame. Pixel effects of
+a domain are integer arithmetic (`effects`).
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import ctypes
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -42,7 +43,6 @@ def render_frames(
     """
     stage = Stage(world, state, seed, paint_out)
     painter = _painter(size)
-    painter.forget()
     film = effects.film(state, seed, size)
     frames = np.empty((len(indices), size, size, 3), np.uint8)
     takes = np.empty((effects.MOST_TAKES, size, size, 3), np.uint8)
@@ -68,11 +68,7 @@ class Painter:
         self._canvas = self._lib.tvg_swcanvas_create(0)
         self._target = np.zeros((size, size, 4), np.uint8)
         self._lib.tvg_swcanvas_set_target(self._canvas, self._target.ctypes.data, size, size, size, 0)
-        self.forget()
-
-    def forget(self) -> None:
-        """Drop the layers of the clip before."""
-        self._kept: list[tuple[object, Pixels]] = []
+        self._kept: list[tuple[object, Pixels]] = []  # the layers that lie still, and the picture up to each
 
     def paint(self, scene: Scene, out: Pixels) -> None:
         """Draw a scene into `out`, RGB [size, size, 3]; what lies below the first layer that changed is kept."""
@@ -106,7 +102,7 @@ class Painter:
 
     def _scaled_points(self, shapes: tuple[Shape, ...]) -> NDArray[np.float32]:
         """Return all points [n, 2] in pixels of the picture, snapped."""
-        flat = np.array([value for shape in shapes for value in shape.points])
+        flat = np.fromiter(chain.from_iterable(shape.points for shape in shapes), np.float64)
         return (np.floor(flat * (self._zoom * _FINE) + 0.5) / _FINE).astype(np.float32).reshape(-1, 2)
 
     def _style(self, paint: int, shape: Shape) -> None:

@@ -63,6 +63,13 @@ def session_look(seed: int) -> SessionLook:
     return draw_look(seed)
 
 
+@lru_cache(maxsize=64)
+def session_ground(seed: int) -> tuple[Shape, ...]:
+    """Return floor and bench of a session: one object, so that they are drawn once for all its clips."""
+    look = session_look(seed)
+    return (*room.floor(look), *room.bench(look))
+
+
 class Stage:
     """All scenes of one clip. Raises ValueError for a surface that cannot be painted out."""
 
@@ -80,7 +87,7 @@ class Stage:
         self.extras = domains.extras(state, self.look, draw)
         self.benches = benches(world, state.runs)
         self._settings = [self._setting(number) for number in range(len(state.runs))]
-        self._ground = (*room.floor(self.look), *room.bench(self.look))
+        self._ground = session_ground(session_seed(seed))
         self._things: dict[tuple[Goods, frozenset[str]], tuple[Shape, ...]] = {}
         self._boards: dict[tuple[int, str, frozenset[Shown]], tuple[Shape, ...]] = {}
 

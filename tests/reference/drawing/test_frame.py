@@ -225,7 +225,6 @@ def test_marks_differ_by_their_form_alone():
 def slip_with(mark: str, look) -> np.ndarray:
     out = np.empty((336, 336, 3), np.uint8)
     ground = Path().rectangle(0, 0, 336, 336).filled((250, 248, 240, 255))
-    _painter(336).forget()
     _painter(336).paint(Scene(((ground,),), tuple(sign(mark, 100, 100, 10.5, look.ink))), out)
     return out.astype(int)
 
