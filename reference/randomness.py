@@ -9,7 +9,10 @@ from __future__ import annotations
 
 import hmac
 import random
+from collections.abc import Callable
 
+NextRandom = Callable[[], float]
+"""Source of numbers in [0, 1), such as the `random` of a stream."""
 _WORD = 1 << 64
 CLIP_BITS = 256
 """Bits of a render seed that are the clip's own; those above are the session's."""

@@ -6,14 +6,14 @@ with + - * / and sqrt, so that a point falls on the same pixel on every processo
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from math import sqrt
 from typing import NamedTuple
 
 from reference.drawing.shapes import SIDE, Point
+from reference.randomness import NextRandom
 
 Vector = tuple[float, float, float]
-NextRandom = Callable[[], float]
 
 NEAR = 20.0  # nothing is drawn closer to the eye than this, in cm
 AIM: Vector = (0.0, 31.0, 6.0)  # the middle of the work

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from reference.drawing.films import sensor
 from reference.drawing.films.film import MOST_TAKES, Film
 from reference.drawing.films.glare import glare
 from reference.drawing.films.lens import lens
 from reference.drawing.films.light import light
+from reference.drawing.films.sensor import sensor
 from reference.drawing.films.stutter import stutter
 from reference.process.visible import VisibleState
 
@@ -16,13 +16,10 @@ __all__ = ["MOST_TAKES", "film"]
 
 _FILMS: dict[str, Callable[[int, int, int], Film]] = {
     "light": light,
-    "sensor": sensor.sensor,
+    "sensor": sensor,
     "lens": lens,
     "glare": glare,
     "stutter": stutter,
-    "noise": sensor.noise,
-    "motion-blur": sensor.motion_blur,
-    "compression": sensor.compression,
 }
 
 

@@ -7,14 +7,14 @@ tape, paper, tools and clothes take theirs from lists that overlap. Who works is
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple, TypeVar
 
 from reference.drawing.camera import Camera, draw_camera, weighted
 from reference.drawing.shapes import Colour, colour, darker, mix
+from reference.randomness import NextRandom
 
 T = TypeVar("T")
-NextRandom = Callable[[], float]
 
 _PAINTS = "b9483d d07a35 d9b13c 6f9450 3f8f86 4a78a8 6a5f9e a05a86 8a6a4c 5b646c 9aa3a6 2f3439"
 PAINTS = tuple(colour(f"#{text}") for text in _PAINTS.split())

@@ -12,7 +12,7 @@ changes, so that it is drawn once. `moving` lies over them.
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -31,7 +31,7 @@ from reference.drawing.shapes import Shape
 from reference.drawing.solids import between, spot
 from reference.process.visible import VisibleState
 from reference.process.world import IDLE, World
-from reference.randomness import clip_seed, session_seed
+from reference.randomness import NextRandom, clip_seed, session_seed
 from reference.task import CLIP_FRAMES, FRAME_MS
 
 Shown = tuple[str, int]
@@ -148,12 +148,12 @@ class Stage:
         beat = rhythm.beat(work)
         hands = act.hands(setting, work, beat)
         held = act.tools if work else frozenset()
-        if run.operation == IDLE and work and rhythm.aside < 0.5:
+        if run.operation == IDLE and work and rhythm.drinks:
             held = frozenset({"mug"})
         lifted: list[Layer] = []
         if act.free and (aside := rhythm.lifting(work)):
             tool = _LIFTED[int(aside.choice * len(_LIFTED))]
-            hands, lifted = self._lift(setting, hands, tool, aside.share)
+            hands, lifted = self._lift(hands, tool, aside.share)
             held = held | {tool}
         hands = self._blend(number, hands, ms)
         layers = [*act.things(setting, work, beat, hands[0]), *lifted] if work else act.before(setting)
@@ -163,25 +163,25 @@ class Stage:
         """Return hands that come from what they did before, over the hesitation, to the work."""
         setting = self._settings[number]
         rhythm = setting.rhythm
-        if ms >= rhythm.hesitation + 280:
+        started = rhythm.started(ms)
+        if started == 1.0:
             return hands
         main = setting.main
         astray = self.look.places[_LIFTED[int(rhythm.aside * 2.999)]]
         hover: Vector = (*astray, 7.0) if rhythm.astray else (main * 12.0, 10.0, 19.0)
         points = [hover, setting.rest(-main)]
-        if number and ms < 260:
+        settled = rhythm.settled(ms)
+        if number and settled < 1.0:
             last = self.state.runs[number - 1].end_frame - 1
             before = ACTS[self.state.runs[number - 1].operation]
             other = self._settings[number - 1]
             late = other.rhythm.worked(self._ms(number - 1, last, 0))
             come = before.hands(other, late, other.rhythm.beat(late))
-            settled = rhythm.settled(ms)
             points = [between(hand.at, point, settled) for hand, point in zip(come, points, strict=True)]
-        started = rhythm.started(ms)
         found = [hand._replace(at=between(point, hand.at, started)) for hand, point in zip(hands, points, strict=True)]
         return found[0], found[1]
 
-    def _lift(self, setting: Setting, hands: Hands, tool: str, share: float) -> tuple[Hands, list[Layer]]:
+    def _lift(self, hands: Hands, tool: str, share: float) -> tuple[Hands, list[Layer]]:
         """Return the hands with the other one at a tool that it lifts and lays down, and the tool."""
         camera, look = self.look.camera, self.look
         x, y = look.places[tool]
@@ -277,7 +277,7 @@ class Stage:
         return Setting(self.look, self.carton, self.benches[number], things, rhythm)
 
 
-def _carton(look: SessionLook, draw: Callable[[], float]) -> Carton:
+def _carton(look: SessionLook, draw: NextRandom) -> Carton:
     """Return the box of a clip: the session's size, turned and moved a little."""
     turn = look.turn + 0.05 * (draw() * 2 - 1)
     foot = spot(look.camera, (3.0 * (draw() * 2 - 1), 33.0 + 2.0 * (draw() * 2 - 1), 0.0), turn)

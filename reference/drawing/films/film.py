@@ -15,9 +15,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from reference.randomness import NextRandom
+
 Pixels = NDArray[np.uint8]
 Develop = Callable[[Pixels, int], Pixels]  # takes [k, h, w, 3], frame index -> [h, w, 3]
-NextRandom = Callable[[], float]
 
 MOST_TAKES = 4
 

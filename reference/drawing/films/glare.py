@@ -11,8 +11,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from reference.drawing.films.film import Film, NextRandom, Pixels, draws
-from reference.randomness import session_seed
+from reference.drawing.films.film import Film, Pixels, draws
+from reference.randomness import NextRandom, session_seed
 from reference.task import CLIP_FRAMES
 
 Floats = NDArray[np.float64]

@@ -383,7 +383,7 @@ def _final_check(setting: Setting, work: int, beat: Beat, main: Hand) -> list[La
 def _idle_hands(setting: Setting, work: int, beat: Beat) -> Hands:
     side = setting.main
     lift = 8.0 * swing(clamp(phase(work, 3600) * 2.0 - 0.5))
-    if setting.rhythm.aside < 0.5:
+    if setting.rhythm.drinks:
         return Hand((side * 13.0, 6.0 - lift, 8.0 + lift)), Hand((-side * 19.0, 4.0, 3.0), "flat")
     touch = 3.0 * swing(phase(work, 800))
     return Hand((side * 9.0, 5.0, 12.0 + 0.4 * touch), "point", (side * 2.0, 10.0, 12.0)), Hand((-side * 4.0, 4.0, 9.0))
@@ -392,7 +392,7 @@ def _idle_hands(setting: Setting, work: int, beat: Beat) -> Hands:
 def _idle(setting: Setting, work: int, beat: Beat, main: Hand) -> list[Layer]:
     camera, side = setting.camera, setting.main
     x, y, z = main.at
-    if setting.rhythm.aside < 0.5:
+    if setting.rhythm.drinks:
         held = tools.mug(camera, (x - side * 5.0, y + 4.0, z - 4.0), setting.look.tools["mug"])
     else:
         held = tools.phone(camera, (-side * 1.0, 10.0, 10.5))

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from reference.drawing.camera import Camera
 from reference.drawing.look import SessionLook
 from reference.drawing.scenery.marks import HALF, slot
-from reference.drawing.scenery.room import board_feet
 from reference.drawing.shapes import SIDE, Colour, Path, Point, Shape, colour, darker, lighter, polygon
 
 Sign = tuple[str, bool | None]  # an attribute's mark, and whether the order has it (None: not to be known)
@@ -24,9 +24,21 @@ _CASE, _DARK, _LIT = colour("#3a3f44"), colour("#59636a"), colour("#eef1ec")
 _CARD = colour("#f7f4ea")
 
 
+def feet_of(camera: Camera) -> tuple[tuple[float, float], ...]:
+    """Return four places for boards on the bench's edge, opposite to where the camera stands."""
+    if camera.side == "left":
+        return (68.0, 13.0), (68.0, 34.0), (68.0, 58.0), (68.0, 79.0)
+    if camera.side == "right":
+        return (-68.0, 13.0), (-68.0, 34.0), (-68.0, 58.0), (-68.0, 79.0)
+    if camera.side == "far":
+        return (-62.0, -6.0), (-45.0, -6.0), (45.0, -6.0), (62.0, -6.0)
+    y = 71.0
+    return (-57.0, y), (-40.0, y), (40.0, y), (57.0, y)
+
+
 def places(look: SessionLook) -> dict[str, Point]:
     """Return the pixel of the middle of each board's lower edge: "slip 1", "slip 2", "tote", "screen", "cards"."""
-    feet = _apart([look.camera.at(*foot, _FOOT[look.camera.side]) for foot in board_feet(look.camera)])
+    feet = _apart([look.camera.at(*foot, _FOOT[look.camera.side]) for foot in feet_of(look.camera)])
     found: dict[str, Point] = {}
     for name in look.boards:
         if name == "slips":
@@ -55,7 +67,7 @@ def _apart(feet: Sequence[Point]) -> list[Point]:
 def poles(look: SessionLook) -> Shape:
     """Draw the poles that carry the boards."""
     path, at = Path(), places(look)
-    feet = iter(board_feet(look.camera))
+    feet = iter(feet_of(look.camera))
     for name in look.boards:
         for board in ("slip 1", "slip 2") if name == "slips" else (name,):
             x, y = at[board]

@@ -12,6 +12,7 @@ from reference.drawing.look import PAINTS, PAPERS, pick, shuffled
 from reference.drawing.scenery.person import Layer
 from reference.drawing.shapes import SIDE, Colour, Path, Shape, darker, lerp, lighter, linear, polygon
 from reference.drawing.solids import Spot, block, cylinder, shadow, sheet, spot
+from reference.randomness import NextRandom
 
 _PLACES = (
     (-34.0, 13.0),
@@ -27,7 +28,6 @@ _PLACES = (
     (57.0, 31.0),
     (0.0, 8.0),
 )
-NextRandom = Callable[[], float]
 
 
 def objects(camera: Camera, strength: int, draw: NextRandom) -> list[Layer]:

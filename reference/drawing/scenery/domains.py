@@ -16,8 +16,7 @@ from reference.drawing.scenery.person import LEFT, RIGHT, Hand, Layer, arm
 from reference.drawing.shapes import Shape, colour, darker, lighter, phase, swing
 from reference.drawing.solids import block, spot
 from reference.process.visible import VisibleState
-
-NextRandom = Callable[[], float]
+from reference.randomness import NextRandom
 
 
 def _nothing(ms: int) -> tuple[Layer, ...]:

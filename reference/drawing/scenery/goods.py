@@ -101,11 +101,9 @@ def _bundle(here: Spot, size: float, paper: Colour) -> list[Shape]:
         ((x, y + scale), (x - 4 * scale, y - 3.4 * scale), (x, y - 1.6 * scale), (x + 4 * scale, y - 3.6 * scale))
     )
     lower, upper = circle(here, 6.0 * size), circle(here, 4.6 * size, 9.0 * size)
-    body = Path().blob([*(lower[place] for place in (0, 2, 4, 6)), *(lower[place] for place in (8, 10))])
     folds = Path().line((here.at(0, 0, 10.5 * size), lower[8])).line((here.at(0, 0, 10.5 * size), lower[10]))
     return [
         *crumples(camera, [here.world(0, 0, 5.0 * size)], 7.2 * size, 1, paper),
-        body.filled(None),
         Path().blob(upper).filled(lighter(paper, 160), darker(paper, 330), 0.8),
         folds.filled(None, darker(paper, 260), 0.9),
         tuft.filled(lighter(paper, 230), darker(paper, 380), 0.8),

@@ -14,6 +14,7 @@ from reference.drawing.shapes import clamp, smooth
 from reference.drawing.solids import over
 
 _LEAST, _MOST = 300, 1000  # ms of hesitation
+_SETTLING, _STARTING = 260, 280  # ms in which hands leave what they did before, and come to the work
 _SLIPS = 0.18  # share of cycles in which the grip slips
 _LIFTS, _WINDOW, _LIFT = 0.25, 4000, 1800  # share of windows of so many ms in which a tool is lifted, and for how long
 _KEY = 0x51AB3F0C
@@ -50,17 +51,22 @@ class Rhythm:
         self._ends: list[int] = []
         self._fumbles: list[bool] = []
 
+    @property
+    def drinks(self) -> bool:
+        """Return whether an idle worker holds the mug; else it is a phone."""
+        return self.aside < 0.5
+
     def worked(self, ms: int) -> int:
         """Return the ms of work, without the hesitation at the beginning."""
         return max(0, ms - self.hesitation)
 
     def settled(self, ms: int) -> float:
         """Return how far the hands have come from what they did before: 0 at the beginning of the run, then 1."""
-        return smooth(ms / 260)
+        return smooth(ms / _SETTLING)
 
     def started(self, ms: int) -> float:
         """Return how far the hands have come from hesitating to the work."""
-        return smooth((ms - self.hesitation) / 280)
+        return smooth((ms - self.hesitation) / _STARTING)
 
     def lifting(self, work: int) -> Aside | None:
         """Return what the other hand takes up at this moment of the work, if anything."""

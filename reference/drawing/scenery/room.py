@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from reference.drawing.camera import Camera
 from reference.drawing.look import SessionLook
 from reference.drawing.shapes import SIDE, Path, Shape, darker, faded, lighter, linear, polygon
 from reference.drawing.solids import block, spot
@@ -52,15 +51,3 @@ def bench(look: SessionLook) -> list[Shape]:
 def _corners(inset: float) -> tuple[tuple[float, float], ...]:
     w = WIDE / 2 - inset
     return (-w, FRONT + inset), (w, FRONT + inset), (w, BACK - inset), (-w, BACK - inset)
-
-
-def board_feet(camera: Camera) -> tuple[tuple[float, float], ...]:
-    """Return four places for boards on the bench's edge, opposite to where the camera stands."""
-    if camera.side == "left":
-        return (68.0, 13.0), (68.0, 34.0), (68.0, 58.0), (68.0, 79.0)
-    if camera.side == "right":
-        return (-68.0, 13.0), (-68.0, 34.0), (-68.0, 58.0), (-68.0, 79.0)
-    if camera.side == "far":
-        return (-62.0, -6.0), (-45.0, -6.0), (45.0, -6.0), (62.0, -6.0)
-    y = 71.0
-    return (-57.0, y), (-40.0, y), (40.0, y), (57.0, y)

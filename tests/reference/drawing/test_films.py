@@ -12,6 +12,7 @@ import pytest
 
 from reference.drawing import effects
 from reference.drawing.effects import MOST_TAKES
+from reference.drawing.films import sensor
 from reference.drawing.films.lens import INSIDE
 from reference.process.visible import ShownRun, VisibleState
 from reference.randomness import CLIP_BITS, session_seed
@@ -19,12 +20,16 @@ from reference.task import CLIP_FRAMES, FRAME_MS
 from tests.support import ROOT
 
 FILMS = ("light", "sensor", "lens", "glare", "stutter")
-ALL_FILMS = (*FILMS, "noise", "motion-blur", "compression")
+KINDS = {"noise": sensor.noise, "motion-blur": sensor.motion_blur, "compression": sensor.compression}
+"""What a sensor can do, one of them a session."""
+ALL_FILMS = (*FILMS, *KINDS)
 SIZE = 84
 
 
 def film(domain: str, session: int = 0, clip: int = 0, strength: int = 1000, size: int = SIZE):
-    """Film of a clip; sessions and clips are numbered."""
+    """Film of a clip, or of one kind of sensor; sessions and clips are numbered."""
+    if domain in KINDS:
+        return KINDS[domain](strength, seed_of(session, clip), size)
     state = VisibleState((ShownRun("Pack", "pack", 0, 0, 125),), ((),), 0, "ana", domain, strength, (), None)
     return effects.film(state, seed_of(session, clip), size)
 
@@ -89,11 +94,7 @@ def test_the_sensor_is_one_of_three_a_session():
     for session in range(24):
         seen = [film("sensor", session, clip).develop(takes(), 5) for clip in (1, 2)]
         kinds = [
-            {
-                kind
-                for kind in ("noise", "motion-blur", "compression")
-                if (film(kind, session, clip).develop(takes(), 5) == picture).all()
-            }
+            {kind for kind in KINDS if (film(kind, session, clip).develop(takes(), 5) == picture).all()}
             for clip, picture in zip((1, 2), seen, strict=True)
         ]
         assert kinds[0] == kinds[1] and len(kinds[0]) == 1
