@@ -48,12 +48,15 @@ class Base:
             raise UsageError(f"transformers {transformers.__version__} has no {name}: {self.id} needs a newer one")
         return getattr(transformers, name)
 
-    def config(self, *, tiny: bool, ids: dict[str, int] | None = None, **text: Any) -> Any:
-        """Return the transformers config, with `ids` of the special tokens and further keys of the text part."""
+    def config(self, *, tiny: bool, width: int = 1, ids: dict[str, int] | None = None, **text: Any) -> Any:
+        """Return the transformers config, with `ids` of the special tokens and further keys of the text part.
+
+        `width`: the twin's states are so many times as wide, with as many times the heads.
+        """
         ids = ids or SPECIALS
         return self.model_class().config_class(
-            text_config=(self.tiny_text if tiny else self.text) | text,
-            vision_config=self.tiny_vision if tiny else self.vision,
+            text_config=(_widened(self.tiny_text, width) if tiny else self.text) | text,
+            vision_config=_widened(self.tiny_vision, width) if tiny else self.vision,
             tie_word_embeddings=True,
             image_token_id=ids["<|image_pad|>"],
             video_token_id=ids["<|video_pad|>"],
@@ -67,6 +70,21 @@ def _rope(theta: float, *section: int, **more: Any) -> dict[str, Any]:
     return {"rope_parameters": {"rope_type": "default", "rope_theta": theta, "mrope_section": list(section), **more}}
 
 
+def _widened(shape: dict[str, Any], width: int) -> dict[str, Any]:
+    """Return a shape whose states are `width` times as wide; a head's dimensions, which positions turn, stay."""
+    return shape | {key: shape[key] * width for key in WIDTHS if key in shape}
+
+
+WIDTHS = (
+    "hidden_size",
+    "intermediate_size",
+    "num_attention_heads",
+    "num_key_value_heads",
+    "embed_dim",
+    "num_heads",
+    "out_hidden_size",
+)
+"""Keys of a shape that are sizes of its states, or numbers of its heads."""
 QWEN_PATCHES = {"patch_size": 14, "spatial_merge_size": 2, "temporal_patch_size": 2}
 TINY_TEXT = {
     "hidden_size": 128, "intermediate_size": 384, "num_hidden_layers": 3, "num_attention_heads": 4,

@@ -37,6 +37,7 @@ class Config:
     # Model
     base: str = _("Qwen/Qwen2.5-VL-3B-Instruct", "id in finetune.base_models; this generation has no 2B")
     weights: str = _("", "folder of the base's safetensors and tokenizer; empty: random weights of the tiny shape")
+    width: int = _(1, "of random weights: states so many times as wide as the tiny shape's, with as many more heads")
     adapter: str = _("lora", "lora: adapters on the language model's linear layers; full: everything, from random")
     rank: int = _(16, "of the LoRA matrices; 29.9 M parameters on the 3B")
     alpha: int = _(32, "LoRA scale is alpha / rank")
@@ -107,6 +108,7 @@ CHOICES: dict[str, tuple[str, ...]] = {
     "optimizer": ("adamw", "adamw_8bit", "paged_adamw_8bit"),
 }
 POSITIVE = (
+    "width",
     "rank",
     "alpha",
     "frames",

@@ -330,6 +330,7 @@ def tiny_shape(config: Config, tokenizer: Any) -> Any:
     ids = special_ids(tokenizer)
     shape = find_base(config.base).config(
         tiny=True,
+        width=config.width,
         ids=ids,
         vocab_size=len(tokenizer),
         initializer_range=config.init_std,
