@@ -1,10 +1,11 @@
 """Ablations: `python -m finetune.ablations WORK [ARM ...]` trains small twins that differ in one thing, and compares.
 
 Every arm is trained with the same seeds and scored by the harness on the validation split and on the same clips drawn
-in a domain that no training clip has (SHIFTED). An arm is a method and its seeds are its runs: it is paired with `base`
-as `harness compare` pairs two methods, so that the spread of the trainings is part of the error. Holm's adjustment is
-over the arms. Arms that change only how an adapter is asked train nothing. `WORK/table.md` holds the result, and
-SUMS, in the repository, the right answers of each seed and session, from which every difference can be made again.
+in a domain that no training clip has (SHIFTED). An arm is a method and its seeds are its runs: it is paired with
+another arm, most with `base`, as `harness compare` pairs two methods, so that the spread of the trainings is part of
+the error. Holm's adjustment is over the arms. Arms that change only how a model is asked train nothing.
+`WORK/table.md` holds the result, and SUMS, in the repository, the right answers of each seed and session, from which
+every difference can be made again.
 """
 
 from __future__ import annotations
@@ -12,8 +13,10 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
 from multiprocessing import get_context
@@ -40,7 +43,7 @@ from reference.rendering.request import Request
 CONFIG = Path(__file__).parent / "runs" / "ablation.toml"
 SUMS = Path(__file__).parent / "runs" / "ablation-sums.json"
 """Right answers of each arm, seed, rendering and metric, session by session; written by every run."""
-SEEDS = (0, 1, 2)
+SEEDS = (0, 1, 2, 3, 4)
 CLIPS = 1000
 SHIFTED = "lens"
 """A domain in neither training nor validation: the one that costs a twin without augmentation most."""
@@ -48,6 +51,8 @@ ADAPTED = 200
 """Clips in SHIFTED that the arm `adapted` is trained on."""
 COLUMNS = ("score", "oca", "tiou50", "aa1_hidden")
 """Metrics of the table, keys of METRICS."""
+ADAPTER_STEPS = 150
+ADAPTERS: dict[str, Any] = {"adapter": "lora", "steps": ADAPTER_STEPS, "checkpoint_every": ADAPTER_STEPS}
 TESTED = (("validation", "score"), ("validation", "aa1_hidden"), (SHIFTED, "score"))
 """Rendering and metric of each paired difference."""
 
@@ -60,7 +65,9 @@ class Arm:
     changes: dict[str, Any] = field(default_factory=dict)
     of: str = ""
     options: dict[str, str] = field(default_factory=dict)
-    start: str = ""  # arm whose adapters training begins with
+    start: str = ""  # arm whose weights training begins with
+    merged: str = ""  # arm whose model is the base of this one, which trains adapters beside its language layers
+    against: str = "base"  # arm that it is compared with
 
 
 ARMS = {
@@ -79,6 +86,13 @@ ARMS = {
     "motion": Arm("frames with much motion", {"sampler": "motion"}),
     "entropy": Arm("frames of high entropy", {"sampler": "entropy"}),
     "boundary": Arm("frames around suspected boundaries", {"sampler": "boundary"}),
+    "wide": Arm("states twice as wide, with twice the heads", {"width": 2}),
+    "adapters": Arm(
+        f"adapters on base, {ADAPTER_STEPS} updates, the frozen tower's output kept", ADAPTERS, merged="base"
+    ),
+    "adapters-computed": Arm(
+        "the same, the tower computed in every pass", ADAPTERS | {"cache_gb": 0.0}, merged="base", against="adapters"
+    ),
     "adapted": Arm(
         f"base, then {ADAPTED} clips in `{SHIFTED}`", {"train": f"train-{SHIFTED}", "steps": 100}, start="base"
     ),
@@ -87,8 +101,16 @@ ARMS = {
 
 def arm_config(work: Path, arm: str, seed: int) -> Config:
     """Return the config of an arm, with its renderings below `work`."""
-    config = replace(configs.read(CONFIG), seed=seed, **ARMS[ARMS[arm].of or arm].changes)
+    trained = ARMS[ARMS[arm].of or arm]
+    config = replace(configs.read(CONFIG), seed=seed, **trained.changes)
+    if trained.merged:
+        config = replace(config, weights=str(merged_folder(work, trained.merged, seed)))
     return configs.relative_to(config, frames_folder(work, config))
+
+
+def merged_folder(work: Path, arm: str, seed: int) -> Path:
+    """Return the folder of an arm's model as a base for others."""
+    return work / "merged" / f"{arm}-{seed}"
 
 
 def frames_folder(work: Path, config: Config) -> Path:
@@ -115,8 +137,24 @@ def train_arm(work: Path, arm: str, seed: int) -> Path:
     run = work / "runs" / f"{ARMS[arm].of or arm}-{seed}"
     if not (run / TRAINING).is_file():
         start = train_arm(work, ARMS[arm].start, seed) / "best" if ARMS[arm].start else None
+        if ARMS[arm].merged:
+            merge_arm(work, ARMS[arm].merged, seed)
         train(arm_config(work, arm, seed), run, start=start)
     return run
+
+
+def merge_arm(work: Path, arm: str, seed: int) -> None:
+    """Write an arm's model where others find it as their base, whole or not at all."""
+    from finetune.merge import merge
+
+    folder = merged_folder(work, arm, seed)
+    if folder.exists():
+        return
+    scratch = folder.with_name(f".{folder.name}-{os.getpid()}")
+    merge(train_arm(work, arm, seed), scratch)
+    with suppress(OSError):  # another process was first
+        scratch.rename(folder)
+    shutil.rmtree(scratch, ignore_errors=True)
 
 
 def score_arm(work: Path, arm: str, seed: int, rendering: str) -> tuple[harness.Score, list[str]]:
@@ -162,10 +200,11 @@ def table(work: Path, arms: Sequence[str]) -> str:
         "what differs",
         *(BY_KEY[key].title for key in COLUMNS),
         "valid",
-        "score - base",
-        f"{BY_KEY['aa1_hidden'].title} - base",
+        "less",
+        "score, difference",
+        f"{BY_KEY['aa1_hidden'].title}, difference",
         f"score in `{SHIFTED}`",
-        "less base there",
+        "difference there",
         "min",
     ]
     lines = [head, ["---"] * len(head), *rows(work, arms)]
@@ -173,7 +212,7 @@ def table(work: Path, arms: Sequence[str]) -> str:
 
 
 def rows(work: Path, arms: Sequence[str]) -> Iterator[list[str]]:
-    """Yield each arm's means over the seeds, and its paired differences to `base`, adjusted over the arms."""
+    """Yield each arm's means over the seeds, and its paired differences to another, adjusted over the arms."""
     results = {arm: [run_arm(work, arm, seed) for seed in SEEDS] for arm in ("base", *arms)}
     tests = {(arm, *tested): paired_difference(work, arm, *tested) for arm in arms for tested in TESTED}
     for tested in TESTED:
@@ -190,6 +229,7 @@ def rows(work: Path, arms: Sequence[str]) -> Iterator[list[str]]:
             ARMS[arm].claim,
             *(f"{value:.3f}" for value in values),
             f"{valid:.1%}",
+            ARMS[arm].against if arm != "base" else "",
             *here,
             f"{shifted:.3f}",
             there,
@@ -198,8 +238,11 @@ def rows(work: Path, arms: Sequence[str]) -> Iterator[list[str]]:
 
 
 def paired_difference(work: Path, arm: str, rendering: str, metric: str) -> dict[str, Any]:
-    """Return `difference` (arm minus base, methods whose runs are the seeds), its interval `low` to `high`, and `p`."""
-    arms = [arm, "base"]
+    """Return `difference` between methods whose runs are the seeds, its interval `low` to `high`, and `p`.
+
+    It is the arm minus the one that it is compared with.
+    """
+    arms = [arm, ARMS[arm].against]
     test = paired_test(pair_scores([_method(work, one, rendering) for one in arms], arms), metric, 0, 1)
     return {key: test[key] for key in ("difference", "low", "high", "p")}
 
@@ -247,11 +290,12 @@ def _difference_cell(test: dict[str, Any] | None) -> str:
 @click.option("--workers", default=2, show_default=True, help="Trainings at a time, one thread each.")
 def main(work: Path, arms: tuple[str, ...], workers: int) -> None:
     """Train and compare ARMS (all by default) in WORK; an interrupted comparison resumes."""
-    chosen = [arm for arm in arms or ARMS if arm != "base"]
+    wanted = {name for arm in arms or ARMS for name in (arm, ARMS[arm].against)}
+    chosen = [arm for arm in ARMS if arm in wanted and arm != "base"]
     for arm in ("base", *chosen):
         draw(work, arm_config(work, arm, 0))
     # Arms that build on another's run wait for it.
-    dependent = {arm for arm in chosen if ARMS[arm].of or ARMS[arm].start}
+    dependent = {arm for arm in chosen if ARMS[arm].of or ARMS[arm].start or ARMS[arm].merged}
     first = [(arm, seed) for seed in SEEDS for arm in ("base", *chosen) if arm not in dependent]
     second = [(arm, seed) for seed in SEEDS for arm in chosen if arm in dependent]
     with ProcessPoolExecutor(workers, get_context("spawn"), end_with_parent) as pool:

@@ -58,9 +58,10 @@ def test_the_table_marks_significant_differences(work):
     lines = table(work, ["augment"]).splitlines()
     head, _, *rows = ([cell.strip() for cell in line.split("|")[1:-1]] for line in lines)
     first, row = (dict(zip(head, cells, strict=True)) for cells in rows)
-    assert row["arm"] == "augment" and first["score - base"] == "" and row["min"] == "2.5"
-    assert row["score - base"].startswith("**+0.") and row["less base there"] == "+0.000 [+0.000, +0.000]"
-    gap = float(row["score - base"].split()[0][2:])
+    assert row["arm"] == "augment" and row["less"] == "base" and row["min"] == "3.5"
+    assert first["less"] == first["score, difference"] == ""
+    assert row["score, difference"].startswith("**+0.") and row["difference there"] == "+0.000 [+0.000, +0.000]"
+    gap = float(row["score, difference"].split()[0][2:])
     assert float(row["score"]) - float(first["score"]) == pytest.approx(gap, abs=2e-3)
     assert row[f"score in `{SHIFTED}`"] == first[f"score in `{SHIFTED}`"]
 
@@ -72,5 +73,6 @@ def test_an_arm_differs_from_base_in_its_changes_alone(arm, tmp_path):
     config = arm_config(tmp_path, arm, 0)
     changed = {name for name in vars(base) if getattr(base, name) != getattr(config, name)} - {"train", "validation"}
     expected = ARMS[of.of].changes if of.of else of.changes
-    assert changed == set(expected) - {"train"} and (arm == "base") == (not of.changes and not of.options)
+    assert changed == (set(expected) - {"train"}) | ({"weights"} if of.merged else set())
+    assert (arm == "base") == (not of.changes and not of.options)
     assert not (of.changes and of.options) and ablations.CONFIG.is_file()
