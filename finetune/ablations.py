@@ -1,6 +1,7 @@
-"""Ablations: `python -m finetune.ablations WORK [ARM ...]` trains small twins that differ in one thing, and compares.
+"""Ablations: `python -m finetune.ablations WORK [ARM ...]` trains a twin further in ways that differ in one thing.
 
-Every arm is trained with the same seeds and scored by the harness on the validation split and on the same clips drawn
+The twin is trained once (START), since random weights recognise nothing in the few minutes that an arm has. Every arm
+continues it with the same seeds and is scored by the harness on the validation split and on the same clips drawn
 in a domain that no training clip has (SHIFTED). An arm is a method and its seeds are its runs: it is paired with
 another arm, most with `base`, as `harness compare` pairs two methods, so that the spread of the trainings is part of
 the error. Holm's adjustment is over the arms. Arms that change only how a model is asked train nothing.
@@ -16,7 +17,6 @@ import re
 import shutil
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
 from multiprocessing import get_context
@@ -41,18 +41,16 @@ from reference.rendering.render_split import render
 from reference.rendering.request import Request
 
 CONFIG = Path(__file__).parent / "runs" / "ablation.toml"
+START = Path(__file__).parent / "runs" / "ablation-start.toml"
 SUMS = Path(__file__).parent / "runs" / "ablation-sums.json"
 """Right answers of each arm, seed, rendering and metric, session by session; written by every run."""
 SEEDS = (0, 1, 2, 3, 4)
-CLIPS = 1000
 SHIFTED = "lens"
 """A domain in neither training nor validation: the one that costs a twin without augmentation most."""
 ADAPTED = 200
 """Clips in SHIFTED that the arm `adapted` is trained on."""
 COLUMNS = ("score", "oca", "tiou50", "aa1_hidden")
 """Metrics of the table, keys of METRICS."""
-ADAPTER_STEPS = 150
-ADAPTERS: dict[str, Any] = {"adapter": "lora", "steps": ADAPTER_STEPS, "checkpoint_every": ADAPTER_STEPS}
 TESTED = (("validation", "score"), ("validation", "aa1_hidden"), (SHIFTED, "score"))
 """Rendering and metric of each paired difference."""
 
@@ -65,13 +63,12 @@ class Arm:
     changes: dict[str, Any] = field(default_factory=dict)
     of: str = ""
     options: dict[str, str] = field(default_factory=dict)
-    start: str = ""  # arm whose weights training begins with
-    merged: str = ""  # arm whose model is the base of this one, which trains adapters beside its language layers
+    after: str = ""  # arm that it continues, in place of the twin
     against: str = "base"  # arm that it is compared with
 
 
 ARMS = {
-    "base": Arm("the twin as it is"),
+    "base": Arm("the twin, trained further"),
     "no-off-script": Arm("without the sessions drawn from the flattened grammar", {"randomised": False}),
     "hard-negatives": Arm("each clip beside a look-alike", {"hard_negatives": True}),
     "augment": Arm("crop, colour and noise", {"augment": True}),
@@ -87,30 +84,21 @@ ARMS = {
     "entropy": Arm("frames of high entropy", {"sampler": "entropy"}),
     "boundary": Arm("frames around suspected boundaries", {"sampler": "boundary"}),
     "wide": Arm("states twice as wide, with twice the heads", {"width": 2}),
-    "adapters": Arm(
-        f"adapters on base, {ADAPTER_STEPS} updates, the frozen tower's output kept", ADAPTERS, merged="base"
-    ),
+    "adapters": Arm("adapters on the twin alone, the frozen tower's output kept", {"adapter": "lora"}),
     "adapters-computed": Arm(
-        "the same, the tower computed in every pass", ADAPTERS | {"cache_gb": 0.0}, merged="base", against="adapters"
+        "the same, the tower computed in every pass", {"adapter": "lora", "cache_gb": 0.0}, against="adapters"
     ),
     "adapted": Arm(
-        f"base, then {ADAPTED} clips in `{SHIFTED}`", {"train": f"train-{SHIFTED}", "steps": 100}, start="base"
+        f"base, then {ADAPTED} clips in `{SHIFTED}`", {"train": f"train-{SHIFTED}", "steps": 50}, after="base"
     ),
 }
 
 
 def arm_config(work: Path, arm: str, seed: int) -> Config:
     """Return the config of an arm, with its renderings below `work`."""
-    trained = ARMS[ARMS[arm].of or arm]
-    config = replace(configs.read(CONFIG), seed=seed, **trained.changes)
-    if trained.merged:
-        config = replace(config, weights=str(merged_folder(work, trained.merged, seed)))
+    changes = ARMS[ARMS[arm].of or arm].changes
+    config = replace(configs.read(CONFIG), seed=seed, weights=str(merged_twin(work)), **changes)
     return configs.relative_to(config, frames_folder(work, config))
-
-
-def merged_folder(work: Path, arm: str, seed: int) -> Path:
-    """Return the folder of an arm's model as a base for others."""
-    return work / "merged" / f"{arm}-{seed}"
 
 
 def frames_folder(work: Path, config: Config) -> Path:
@@ -118,16 +106,43 @@ def frames_folder(work: Path, config: Config) -> Path:
     return work / f"frames-{config.sampler}-{config.frames}x{config.size}"
 
 
+def twin_run(work: Path) -> Path:
+    """Return the run of the twin that every arm continues."""
+    return work / "twin"
+
+
+def merged_twin(work: Path) -> Path:
+    """Return the folder of the twin's weights and tokenizer, the base of every arm."""
+    return work / "twin-merged"
+
+
 def draw(work: Path, config: Config) -> None:
     """Render what a config needs; existing renderings are kept."""
     request = Request(frames=config.frames, size=config.size, sampler=config.sampler)
     folder = frames_folder(work, config)
     workers = os.cpu_count() or 1
-    render(replace(request, split="train", limit=CLIPS), folder / "train", workers=workers)
+    render(replace(request, split="train"), folder / "train", workers=workers)
     if config.train == str(folder / f"train-{SHIFTED}"):
         render(replace(request, split="train", as_domain=SHIFTED, limit=ADAPTED), Path(config.train), workers=workers)
     render(replace(request, split="validation"), folder / "validation", workers=workers)
     render(replace(request, split="validation", as_domain=SHIFTED), folder / SHIFTED, workers=workers)
+
+
+def train_twin(work: Path) -> None:
+    """Train the twin that every arm continues, unless it is there, and write it as the arms' base."""
+    from finetune.merge import merge
+    from finetune.train import train
+
+    if not (twin_run(work) / TRAINING).is_file():
+        config = configs.read(START)
+        draw(work, config)
+        train(configs.relative_to(config, frames_folder(work, config)), twin_run(work))
+    if not (merged_twin(work) / "config.json").is_file():
+        scratch = work / ".twin-merged"
+        shutil.rmtree(scratch, ignore_errors=True)
+        merge(twin_run(work), scratch)
+        shutil.rmtree(merged_twin(work), ignore_errors=True)
+        scratch.rename(merged_twin(work))
 
 
 def train_arm(work: Path, arm: str, seed: int) -> Path:
@@ -136,25 +151,9 @@ def train_arm(work: Path, arm: str, seed: int) -> Path:
 
     run = work / "runs" / f"{ARMS[arm].of or arm}-{seed}"
     if not (run / TRAINING).is_file():
-        start = train_arm(work, ARMS[arm].start, seed) / "best" if ARMS[arm].start else None
-        if ARMS[arm].merged:
-            merge_arm(work, ARMS[arm].merged, seed)
+        start = train_arm(work, ARMS[arm].after, seed) / "best" if ARMS[arm].after else None
         train(arm_config(work, arm, seed), run, start=start)
     return run
-
-
-def merge_arm(work: Path, arm: str, seed: int) -> None:
-    """Write an arm's model where others find it as their base, whole or not at all."""
-    from finetune.merge import merge
-
-    folder = merged_folder(work, arm, seed)
-    if folder.exists():
-        return
-    scratch = folder.with_name(f".{folder.name}-{os.getpid()}")
-    merge(train_arm(work, arm, seed), scratch)
-    with suppress(OSError):  # another process was first
-        scratch.rename(folder)
-    shutil.rmtree(scratch, ignore_errors=True)
 
 
 def score_arm(work: Path, arm: str, seed: int, rendering: str) -> tuple[harness.Score, list[str]]:
@@ -289,13 +288,14 @@ def _difference_cell(test: dict[str, Any] | None) -> str:
 @click.argument("arms", nargs=-1, type=click.Choice(list(ARMS)))
 @click.option("--workers", default=2, show_default=True, help="Trainings at a time, one thread each.")
 def main(work: Path, arms: tuple[str, ...], workers: int) -> None:
-    """Train and compare ARMS (all by default) in WORK; an interrupted comparison resumes."""
+    """Train the twin and ARMS (all by default) in WORK, and compare them; an interrupted comparison resumes."""
     wanted = {name for arm in arms or ARMS for name in (arm, ARMS[arm].against)}
     chosen = [arm for arm in ARMS if arm in wanted and arm != "base"]
+    train_twin(work)
     for arm in ("base", *chosen):
         draw(work, arm_config(work, arm, 0))
     # Arms that build on another's run wait for it.
-    dependent = {arm for arm in chosen if ARMS[arm].of or ARMS[arm].start or ARMS[arm].merged}
+    dependent = {arm for arm in chosen if ARMS[arm].of or ARMS[arm].after}
     first = [(arm, seed) for seed in SEEDS for arm in ("base", *chosen) if arm not in dependent]
     second = [(arm, seed) for seed in SEEDS for arm in chosen if arm in dependent]
     with ProcessPoolExecutor(workers, get_context("spawn"), end_with_parent) as pool:

@@ -73,6 +73,6 @@ def test_an_arm_differs_from_base_in_its_changes_alone(arm, tmp_path):
     config = arm_config(tmp_path, arm, 0)
     changed = {name for name in vars(base) if getattr(base, name) != getattr(config, name)} - {"train", "validation"}
     expected = ARMS[of.of].changes if of.of else of.changes
-    assert changed == (set(expected) - {"train"}) | ({"weights"} if of.merged else set())
+    assert changed == set(expected) - {"train"}
     assert (arm == "base") == (not of.changes and not of.options)
     assert not (of.changes and of.options) and ablations.CONFIG.is_file()
