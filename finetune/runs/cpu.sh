@@ -15,20 +15,21 @@ if [ "${1:-}" = --long ]; then
   CONFIG=finetune/runs/cpu-long.toml ENTRY=submissions/qwen-tiny
 fi
 RUN="$WORK/$(basename "$CONFIG" .toml)"
-SIZE=$(sed -n 's/^size = //p' "$CONFIG")
+SIZE=$(sed -n 's/^size = //p' "$CONFIG") COUNT=$(sed -n 's/^frames = //p' "$CONFIG")
+FRAMES="$WORK/frames-${COUNT}x$SIZE"
 # A core that waits must not spin: two busy-waiting threads beside another process are 15 times slower than one.
 export OMP_WAIT_POLICY=PASSIVE HF_HUB_OFFLINE=1 TOKENIZERS_PARALLELISM=false
 
-# Draw the frames that a model sees, 8 of 125. Existing ones are kept.
+# Draw the frames that a model sees, 8 or 16 of 125. Existing ones are kept.
 for split in train validation test; do
-  harness world render warehouse-v2 --split "$split" --size "$SIZE" -o "$WORK/frames-$SIZE/$split"
+  harness world render warehouse-v2 --split "$split" --size "$SIZE" --frames "$COUNT" -o "$FRAMES/$split"
 done
 
 # Train; the same command resumes a killed run.
-python -m finetune.train "$CONFIG" --run "$RUN" --frames "$WORK/frames-$SIZE"
+python -m finetune.train "$CONFIG" --run "$RUN" --frames "$FRAMES"
 
 # Answer the test split and score the answers. Constrained decoding makes every answer valid.
-harness predict --model "finetune:$RUN" --frames "$WORK/frames-$SIZE/test" -o "$ENTRY" --fresh
+harness predict --model "finetune:$RUN" --frames "$FRAMES/test" -o "$ENTRY" --fresh
 
 # Compare it with a model that has memorised the order of operations: is its anticipation better?
 harness compare "$ENTRY" transition-prior
