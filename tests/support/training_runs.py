@@ -55,7 +55,7 @@ def drive(config: Config, *runs: str) -> list[tuple[int, bool]]:
     done = subprocess.run(
         [sys.executable, "-c", DRIVER, str(folder / configs.NAME), *runs],
         cwd=ROOT,
-        timeout=300,
+        timeout=600,
         capture_output=True,
         text=True,
     )
