@@ -15,7 +15,8 @@ BIN := .venv/bin
 STAMP := .venv/.installed
 HARNESS := $(BIN)/harness
 # Whole files go to workers, the longest first (tests/support/workload.py): a worker for each core, two at most.
-TESTS := $(BIN)/python -m pytest -n auto --maxprocesses 2 --dist loadfile --no-loadscope-reorder
+# Commands are started some hundred times: their modules are compiled once, also where the environment asks for that not.
+TESTS := PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -n auto --maxprocesses 2 --dist loadfile --no-loadscope-reorder
 
 .PHONY: demo test check browser proof gates bench submissions sample kaggle clean
 

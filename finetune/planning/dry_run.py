@@ -163,9 +163,14 @@ def activation_bytes(config: Config, *, tiny: bool, folder: Path | None = None, 
 
 def trace_pass(config: Config, *, tiny: bool, folder: Path | None = None, whole: bool = False) -> PassTrace:
     """Return the trace of a forward and backward pass of a config's batch; options as in `activation_bytes`."""
+    return _trace(_activating(config, accumulation=min(2, config.accumulation)), tiny, folder, whole)
+
+
+def _activating(config: Config, **changes: object) -> Config:
+    """Return a config with the default in every field that changes no activation, and with these changes."""
     default = Config()
-    same = {name: getattr(default, name) for name in NO_ACTIVATION} | {"accumulation": min(2, config.accumulation)}
-    return _trace(replace(config, **same), tiny, folder, whole)
+    same = {name: getattr(default, name) for name in NO_ACTIVATION}
+    return replace(config, **(same | changes))
 
 
 @lru_cache
@@ -238,6 +243,12 @@ class ClipSize(NamedTuple):
 
 def clip_size(config: Config, *, tiny: bool, folder: Path | None = None) -> ClipSize:
     """Return the sizes of a clip with the longest of answers."""
+    return _clip_size(_activating(config, batch=1, accumulation=1), tiny, folder)
+
+
+@lru_cache
+def _clip_size(config: Config, tiny: bool, folder: Path | None) -> ClipSize:
+    """Return clip_size of a config whose other fields have their defaults."""
     blueprint = make_blueprint(config, tiny=tiny, folder=folder)
     batch, text, vision = blueprint.example_batch(), blueprint.shape.text_config, blueprint.base.vision
     grid = batch["video_grid_thw" if config.as_video else "image_grid_thw"]

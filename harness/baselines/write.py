@@ -132,11 +132,16 @@ def write_baseline(
     the Request that they change. Raises UsageError for an unknown baseline, and for one that would tell a sealed truth.
     """
     request = Request.of(request, **choices)
-    uses_truth = name in BASELINES and BASELINES[name].kind == "reference"
-    if uses_truth:
-        disclosure.refuse(request.world, f"the answers of {name}", organiser=request.organiser, home=request.home)
-    with request.open(answers=uses_truth) as truth:
+    with request.open(answers=uses_truth(name, request)) as truth:
         return write_lines(path, answers(truth, name, seed, later=next_operations))
+
+
+def uses_truth(name: str, request: Request) -> bool:
+    """Return whether a baseline answers from the truth. Raises UsageError where that would tell a sealed one."""
+    if name not in BASELINES or BASELINES[name].kind != "reference":
+        return False
+    disclosure.refuse(request.world, f"the answers of {name}", organiser=request.organiser, home=request.home)
+    return True
 
 
 def write_lines(path: str | Path, rows: Iterable[dict[str, Any]]) -> int:

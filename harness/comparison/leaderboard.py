@@ -86,6 +86,7 @@ class ScoredEntries:
     ranked: list[Entry]
     references: list[Entry]
     baseline: str
+    baseline_score: Score
     facts: dict[str, Any]  # SHARED: world, split, rules and so on
     paired: PairedClips
     unranked: Unranked
@@ -126,12 +127,19 @@ def score_and_pair(
 
 
 def pair_entries(
-    entries: list[Entry], request: Request, baseline: str, unranked: Unranked | None = None
+    entries: list[Entry],
+    request: Request,
+    baseline: str,
+    unranked: Unranked | None = None,
+    known: Score | None = None,
 ) -> ScoredEntries:
-    """Put scored entries into the order of a board and align their answers, and the baseline's, by clip."""
+    """Put scored entries into the order of a board and align their answers, and the baseline's, by clip.
+
+    `known`: the baseline's score, for where it is no entry; by default it is scored here.
+    """
     ranked = sorted((e for e in entries if e.card.kind != "reference"), key=_order)
     references = sorted((e for e in entries if e.card.kind == "reference"), key=_order)
-    baseline, baseline_score = _baseline_score(entries, baseline, request)
+    baseline, baseline_score = _baseline_score(entries, baseline, request, known)
     scores, names = ([e.score for e in ranked + references], [e.name for e in ranked + references])
     if baseline not in names:
         scores, names = [*scores, baseline_score], [*names, baseline]
@@ -139,6 +147,7 @@ def pair_entries(
         ranked=ranked,
         references=references,
         baseline=baseline,
+        baseline_score=baseline_score,
         facts={key: baseline_score.record[key] for key in SHARED},
         paired=pair_scores(scores, names),
         unranked=unranked or Unranked(),
@@ -310,11 +319,13 @@ def _with_distinct_names(entries: list[Entry]) -> list[Entry]:
     ]
 
 
-def _baseline_score(entries: list[Entry], baseline: str, request: Request) -> tuple[str, Score]:
+def _baseline_score(entries: list[Entry], baseline: str, request: Request, known: Score | None) -> tuple[str, Score]:
     """Return name and score of the entry called `baseline`, else of the baseline or file of that name."""
     for entry in entries:
         if baseline == entry.name or (baseline == entry.card.name and baseline not in BASELINES):
             return entry.name, entry.score
+    if known is not None:
+        return baseline, known
     if baseline not in BASELINES and not Path(baseline).exists():
         raise UsageError(f"--baseline {shown_name(baseline)!r}: no entry, and none of {', '.join(BASELINES)}")
     return baseline, score_operand(baseline, request)

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from harness import disclosure, statistics
-from harness.baselines.write import BASELINES, write_baseline
+from harness.baselines.write import BASELINES, answers, uses_truth, write_lines
 from harness.cards import PREDICTIONS, RUN_FILE, RUNS, entry_folder, predictions_of, read_card
 from harness.comparison.paired import PAIRED_METRICS, PairedClips, need_every_clip, pair_scores, whole_truth
 from harness.errors import UsageError
@@ -115,10 +115,12 @@ def score_operand(submission: str | Path | Rows, request: Request, training: str
         return score(submission, training=training, request=request, **one_world)
     with scratch(cache_home(request.home)) as folder:
         path = folder / f"{name}.jsonl"
-        write_baseline(name, path, request=request)
         as_given = {name: getattr(Request(), name) for name in INGESTION}
         canonical = replace(request, **as_given)
-        return score(path, request=canonical)
+        uses_truth(name, request)
+        with canonical.open_for_many([path]) as truth:  # for the answers and for their score
+            write_lines(path, answers(truth, name))
+            return score(path, request=canonical, opened=truth)
 
 
 def compare_pairs(

@@ -161,8 +161,9 @@ def _assemble(
     kind: str, title: str, field: ScoredEntries, request: Request, folder: Path | None, margin: float = MARGIN
 ) -> Gathered:
     entries = [*field.entries, *_missing_references(field, request)]
-    field = leaderboard.pair_entries(entries, request, field.baseline, field.unranked)
-    floor = _score_of(FLOOR, field.entries) or score_operand(FLOOR, request)
+    field = leaderboard.pair_entries(entries, request, field.baseline, field.unranked, known=field.baseline_score)
+    floor = field.baseline_score if field.baseline == FLOOR else _score_of(FLOOR, field.entries)
+    floor = floor or score_operand(FLOOR, request)
     split = load(request, [*(entry.score for entry in field.entries), floor])
     constant = split.answers.pop()
     return Gathered(

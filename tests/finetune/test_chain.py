@@ -31,12 +31,13 @@ from reference.task import CLIP_FRAMES, OPERATIONS
 from tests.support.finetune_material import SIDE, TWIN, counted, placed, renderings
 from tests.support.serving import served
 
-CLIPS = 8
+CLIPS, LIMIT, UPDATES = 8, 160, 120
+"""Training clips that are learned by heart, of so many that are drawn, in so many updates."""
 
 
 @pytest.fixture(scope="module")
 def frames(tmp_path_factory):
-    return renderings(tmp_path_factory.mktemp("frames"), train=160, validation=8, test=24)
+    return renderings(tmp_path_factory.mktemp("frames"), train=LIMIT, validation=8, test=12)
 
 
 @pytest.fixture(scope="module")
@@ -46,7 +47,7 @@ def both_ways(frames, tmp_path_factory):
     shutil.copytree(source / "frames", folder / "frames")
     (folder / "render.json").write_bytes((source / "render.json").read_bytes())
     for name in ("clips.jsonl", "truth.jsonl"):
-        rows = [json.loads(line) for line in (source / name).open()][:: 160 // CLIPS]
+        rows = [json.loads(line) for line in (source / name).open()][:: LIMIT // CLIPS]
         text = "".join(json.dumps(row) + "\n" for one in rows for row in (one, backwards(one)))
         (folder / name).write_text(text)
     return folder
@@ -64,7 +65,8 @@ def backwards(row: dict) -> dict:
 @pytest.fixture(scope="module")
 def run(frames, both_ways, tmp_path_factory):
     """A twin that has learned eight clips forwards and backwards by heart, with a head for the segment."""
-    config = replace(TWIN, steps=120, batch=8, lr=2e-3, evaluate_clips=CLIPS, temporal_head=0.5, threads=1)
+    config = replace(TWIN, steps=UPDATES, checkpoint_every=UPDATES, batch=8, lr=2e-3, evaluate_clips=CLIPS)
+    config = replace(config, temporal_head=0.5, threads=1)
     folder = tmp_path_factory.mktemp("run")
     train(replace(config, train=str(both_ways), validation=str(frames / "train")), folder)
     return folder
@@ -76,11 +78,16 @@ def learned(run: Path) -> tuple[Finetuned, ClipDataset]:
 
 
 def test_sixteen_clips_are_learned_by_heart(run):
-    """The loss goes to nothing, and every answer comes out as it was taught, token by token."""
+    """The loss goes to nothing, and every answer comes out as it was taught, token by token.
+
+    At first nothing is known: the loss is about the log of the vocabulary, with wide logits. `make proof` has the loss
+    on more clips than can be learned by heart.
+    """
     model, learning = learned(run)
     examples = [learning.example(number) for number in range(len(learning))]
     assert [reply.text for reply in model.reply(examples)] == [one.target.text for one in examples]
     record = json.loads((run / "training.json").read_text())
+    assert 6.0 < record["loss"][0][1] < 10.0
     assert len(examples) == 2 * CLIPS and record["final_loss"] < 0.05 and record["validation"][-1]["valid"] == 1.0
     assert (run / "loss.png").read_bytes().startswith(b"\x89PNG")
 
@@ -111,20 +118,6 @@ def overlap(target, segment) -> float:
     return shared / (end - start + target.end - target.start - shared)
 
 
-def test_the_loss_of_a_fixed_seed_lies_in_its_band(frames, tmp_path):
-    """60 updates on 160 clips. Above the band: broken. Below it: the answer leaks into the question."""
-    config = placed(TWIN, frames, steps=60, evaluate_clips=8, threads=1)
-    train(config, tmp_path)
-    rows = [row for row in read_log(tmp_path / "log.jsonl") if "loss" in row]
-    first, last = rows[0]["loss"], np.mean([row["label_loss"] for row in rows[-10:]])
-    assert 6.0 < first < 10.0, "nothing known: about the log of the vocabulary, and wide logits"
-    assert BAND[0] < last < BAND[1]
-
-
-BAND = (1.2, 2.2)
-"""Nine labels known by their frequency alone cost 2.1 nats."""
-
-
 def test_from_a_run_to_a_scored_entry(run, frames, tmp_path):
     """`harness predict --model finetune:RUN`: the entry is complete, scored, and its card names config and weights."""
     entry = tmp_path / "entry"
@@ -142,13 +135,13 @@ def test_from_a_run_to_a_scored_entry(run, frames, tmp_path):
     done = CliRunner().invoke(cli, command, catch_exceptions=False)
     assert done.exit_code == 0, done.output
     lines = [json.loads(line) for line in (entry / "predictions.jsonl").open()]
-    assert len(lines) == 24 and {line["source"] for line in lines} == {"model"}
+    assert len(lines) == 12 and {line["source"] for line in lines} == {"model"}
     assert all(0 <= line["confidence"] <= 1 and line["latency_ms"] > 0 and line["raw_output"] for line in lines)
     card = read_card(entry)
-    assert card.run["predictor"]["config"]["steps"] == 120 and len(card.run["predictor"]["trained_sha256"]) == 64
-    assert json.loads((entry / "training.json").read_text())["steps"] == 120
+    assert card.run["predictor"]["config"]["steps"] == UPDATES and len(card.run["predictor"]["trained_sha256"]) == 64
+    assert json.loads((entry / "training.json").read_text())["steps"] == UPDATES
     score = harness.score(entry / "predictions.jsonl")
-    assert score.record["coverage"] == pytest.approx(24 / 2880)
+    assert score.record["coverage"] == pytest.approx(12 / 2880)
     assert score.record["sections"]["out_of_memory"]["applies"]
 
 
@@ -161,7 +154,7 @@ def test_a_served_run_says_what_it_says_in_this_process(run, frames, tmp_path):
         with server.client() as client:
             info = client.get("/info").text
     assert str(run.parent) not in info and str(frames.parent) not in info
-    assert len(in_process) == 24
+    assert len(in_process) == 12
     names = ("clip_id", "dominant_operation", "temporal_segment", "next_operation", "raw_output")
     assert [[line[name] for name in names] for line in asked] == [[line[name] for name in names] for line in in_process]
 

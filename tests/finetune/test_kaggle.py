@@ -7,11 +7,8 @@ fp16, the paged optimizer, recomputed activations.
 from __future__ import annotations
 
 import json
-import os
 import re
-import shutil
 import subprocess
-import sys
 import tomllib
 from zipfile import ZipFile
 
@@ -20,13 +17,11 @@ from packaging.requirements import Requirement
 
 from finetune import config as configs
 from finetune.kaggle import notebook, wheelhouse
+from tests.support.kaggle import BLOCKS, LIMIT, RUNS, TITLES, layout, session, shims, updates
 from tests.test_structure import ROOT, settings
 
-RUNS = ROOT / "finetune" / "runs"
 KAGGLE = ROOT / "finetune" / "kaggle"
 SCRIPT = RUNS / "t4.sh"
-_, BLOCKS = notebook.parse(SCRIPT.read_text(encoding="utf-8"))
-TITLES = [block.title for block in BLOCKS]
 
 
 def cells(kind):
@@ -171,25 +166,6 @@ def test_the_wheel_asks_for_what_setup_cfg_does(wheel):
 
 # Steps of the script, with python and nvidia-smi played
 
-SHIM = '#!/bin/sh\nexec {} "$@"\n'
-
-
-def shims(folder, **commands):
-    folder.mkdir(exist_ok=True)
-    for name, command in commands.items():
-        (folder / name).write_text(SHIM.format(command))
-        (folder / name).chmod(0o755)
-    return f"{folder}{os.pathsep}{os.environ['PATH']}"
-
-
-def layout(folder, **more):
-    """Environment for Kaggle's folders below `folder`, without what this process was given."""
-    for name in ("input", "working"):
-        (folder / name).mkdir(exist_ok=True)
-    kept = {name: value for name, value in os.environ.items() if name != "PYTHONPATH" and name[:8] != "HARNESS_"}
-    places = {"INPUT": "input", "WORK": "working", "SCRATCH": "temp"}
-    return kept | {f"HARNESS_{name}": str(folder / place) for name, place in places.items()} | more
-
 
 def run_block(title, env):
     code = BLOCKS[0].code + "\n" + BLOCKS[TITLES.index(title)].code
@@ -242,67 +218,17 @@ def test_how_training_is_started(weights, earlier, when, gpus, launched, tmp_pat
 
 # The whole run
 
-TINY = """
-weights = ""
-size = 84
-batch = 2
-accumulation = 2
-steps = 2
-checkpoint_every = 1
-evaluate_every = 1
-evaluate_clips = 2
-threads = 1
-workers = 0
-"""
-PROXIES = ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY")
-NO_NETWORK = {"PIP_NO_INDEX": "1", "HF_HUB_OFFLINE": "1"} | dict.fromkeys(PROXIES, "http://127.0.0.1:9")
-
-
-def session(folder, wheel, home, hours, attached=None, steps=TITLES):
-    """The notebook's steps in a new kernel; returns Kaggle's working folder and what was printed."""
-    import nbclient
-    import nbformat
-
-    env = layout(folder)
-    dataset = folder / "input" / "datasets" / "me" / "warehouse-harness-wheels"
-    dataset.mkdir(parents=True)
-    shutil.copy(wheel, dataset)
-    if attached:
-        shutil.copytree(attached, folder / "input" / "notebooks" / "me" / "warehouse-harness-t4")
-        shutil.copytree(attached.parent / "temp", folder / "temp")  # what other steps make is the same again
-    base = tomllib.loads((RUNS / "t4.toml").read_text()) | tomllib.loads(TINY)
-    (folder / "tiny.toml").write_text("".join(f"{name} = {json.dumps(value)}\n" for name, value in base.items()))
-    path = shims(folder / "bin", python=sys.executable, pip=" ".join(wheelhouse.pip_command()))
-    tiny = {"TRAIN_CONFIG": str(folder / "tiny.toml"), "SIZE": "84", "LIMIT": "16", "DEVICE": "cpu", "HOURS": hours}
-    env |= {f"HARNESS_{name}": value for name, value in tiny.items()} | NO_NETWORK
-    env |= {"PATH": path, "HARNESS_HOME": str(home), "OMP_NUM_THREADS": "1"}
-    made = nbformat.read(notebook.NOTEBOOK, as_version=4)
-    for block, cell in zip(BLOCKS, [cell for cell in made.cells if cell.cell_type == "code"][1:], strict=True):
-        if block.title not in steps:
-            made.cells.remove(cell)
-    client = nbclient.NotebookClient(made, timeout=300, resources={"metadata": {"path": str(folder / "working")}})
-    client.execute(env=env)
-    printed = [output["text"] for cell in made.cells for output in cell.get("outputs", []) if "text" in output]
-    return folder / "working", "".join(printed)
-
 
 @pytest.fixture(scope="module")
-def sessions(tmp_path_factory, wheel, home):
-    """A whole one, over before the run is; and one to which its output is attached, as far as that differs."""
+def first_session(tmp_path_factory, wheel, home):
+    """Run a whole session, over before the run is; `make proof` attaches its output to a second one."""
     for name in ("nbclient", "nbformat", "ipykernel", "torch", "peft", "bitsandbytes"):
         pytest.importorskip(name)
-    first = session(tmp_path_factory.mktemp("first"), wheel, home, "0.00001")
-    steps = ("Settings", "Train")
-    return first, session(tmp_path_factory.mktemp("second"), wheel, home, "10", attached=first[0], steps=steps)
+    return session(tmp_path_factory.mktemp("first"), wheel, home, hours="0.00001")
 
 
-def updates(working):
-    rows = [json.loads(line) for line in (working / "run" / "log.jsonl").read_text().splitlines()]
-    return [row for row in rows if "loss" in row]
-
-
-def test_a_session_leaves_answers_score_page_and_adapter(sessions):
-    working, printed = sessions[0]
+def test_a_session_leaves_answers_score_page_and_adapter(first_session):
+    working, printed = first_session
     for file in (
         "submissions/qwen2.5-vl-3b/predictions.jsonl",
         "submissions/qwen2.5-vl-3b/card.toml",
@@ -312,28 +238,24 @@ def test_a_session_leaves_answers_score_page_and_adapter(sessions):
     ):
         assert (working / file).stat().st_size > 0, file
     score = json.loads((working / "score.json").read_text())
-    assert score["submission"]["sources"] == {"model": 16, "repaired": 0, "fallback": 0}
-    assert "16 of 2,880 clips" in printed
+    assert score["submission"]["sources"] == {"model": LIMIT, "repaired": 0, "fallback": 0}
+    assert f"{LIMIT} of 2,880 clips" in printed
 
 
-def test_frames_and_packages_are_not_in_the_output(sessions):
+def test_a_session_stops_in_time(first_session):
+    """After one of two updates, with all that the next session resumes from."""
+    run = first_session[0] / "run"
+    assert len(updates(first_session[0])) == 1 and json.loads((run / "training.json").read_text())["steps"] == 1
+    assert [path.name for path in (run / "checkpoints").iterdir()] == ["000001"]
+
+
+def test_frames_and_packages_are_not_in_the_output(first_session):
     """20 GB and 500 files are kept at most."""
-    for working, _ in sessions:
-        files = [path for path in working.rglob("*") if path.is_file()]
-        assert not [path for path in files if path.suffix in (".jpg", ".whl", ".py")] and len(files) < 40
+    files = [path for path in first_session[0].rglob("*") if path.is_file()]
+    assert not [path for path in files if path.suffix in (".jpg", ".whl", ".py")] and len(files) < 40
 
 
-def test_the_code_is_the_wheels(sessions):
+def test_the_code_is_the_wheels(first_session):
     """Not this checkout's, which the environment may have installed."""
-    for working, _ in sessions:
-        site = working.parent / "temp" / "site"
-        assert (site / "finetune" / "runs" / "t4.toml").is_file() and (site / "harness").is_dir()
-
-
-def test_the_next_session_resumes(sessions):
-    (first, _), (second, said) = sessions
-    assert len(updates(first)) == 1 and json.loads((first / "run" / "training.json").read_text())["steps"] == 1
-    assert "resuming from update 000001" in said
-    assert [row["update"] for row in updates(second)] == [1, 2] and updates(second)[:1] == updates(first)
-    training = json.loads((second / "run" / "training.json").read_text())
-    assert (training["steps"], training["adapter"]) == (2, "lora")
+    site = first_session[0].parent / "temp" / "site"
+    assert (site / "finetune" / "runs" / "t4.toml").is_file() and (site / "harness").is_dir()

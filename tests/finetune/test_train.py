@@ -9,7 +9,6 @@ import subprocess
 import sys
 from dataclasses import asdict, replace
 from pathlib import Path
-from random import Random
 from types import SimpleNamespace
 
 import pytest
@@ -23,6 +22,7 @@ from finetune.config import Config
 from finetune.run_log import Log, read_log, used_memory_gib
 from finetune.train import TrainingError, learning_rate, train
 from tests.support.finetune_material import QLORA, ROOT, TWIN, placed, renderings
+from tests.support.training_runs import accumulating, drive, equal, parameters
 
 SMALL = replace(TWIN, batch=4, steps=6, threads=1, evaluate_clips=2)
 
@@ -32,75 +32,23 @@ def frames(tmp_path_factory):
     return renderings(tmp_path_factory.mktemp("frames"), train=24, validation=8)
 
 
-def parameters(run: Path) -> dict[str, torch.Tensor]:
-    return load_file(newest_checkpoint(run) / "state.safetensors")
+@pytest.fixture(autouse=True)
+def updates_alone(monkeypatch):
+    """Leave out what a run does beside updates: test_plan.py has the plan, test_chain.py free answers and the curve."""
+    monkeypatch.setattr(training, "estimate_peak_gib", lambda *arguments, **options: 1.0)
+    monkeypatch.setattr("finetune.generate.MAX_TOKENS", 4)
+    monkeypatch.setattr("finetune.run_log.draw_loss", lambda rows, path: path.write_bytes(b""))
 
 
-def equal(one: Path, other: Path) -> bool:
-    first, second = parameters(one), parameters(other)
-    return first.keys() == second.keys() and all(torch.equal(first[name], second[name]) for name in first)
-
-
-DRIVER = """
-import os, signal, sys
-from pathlib import Path
-from random import Random
-from finetune import checkpoint, config, train
-from finetune.model import Answerer
-forward = Answerer.forward
-train.estimate_peak_gib = lambda *arguments, **options: None  # planning runs forward too; these are passes of updates
-train._validate = lambda *arguments: None  # an untrained model's answers are long, and no part of what is compared
-
-def run(folder, kill_at):
-    passes = 0
-    def counted(self, *arguments):
-        nonlocal passes
-        passes += 1
-        if passes == kill_at:
-            os.kill(os.getpid(), signal.SIGKILL)
-        return forward(self, *arguments)
-    Answerer.forward = counted
-    train.train(config.read(Path(sys.argv[1])), Path(folder))
-
-for asked in sys.argv[2:]:
-    folder, _, kill_at = asked.partition(":")
-    if (child := os.fork()) == 0:
-        run(folder, int(kill_at or 0))
-        os._exit(0)
-    code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-    print(code, checkpoint.newest_checkpoint(Path(folder)) is not None, flush=True)
-"""
-"""Runs one after another, each in a process of its own that is forked before torch has threads: what is imported takes
-seconds. FOLDER:N kills itself with signal 9 in its N-th forward pass."""
-
-
-def drive(config: Config, *runs: str) -> list[tuple[int, bool]]:
-    """Exit code of each run, and whether there is a checkpoint now."""
-    folder = Path(runs[0].partition(":")[0]).parent
-    configs.write(config, folder)
-    done = subprocess.run(
-        [sys.executable, "-c", DRIVER, str(folder / configs.NAME), *runs],
-        cwd=ROOT,
-        timeout=300,
-        capture_output=True,
-        text=True,
-    )
-    assert done.returncode == 0, done.stderr
-    return [(int(code), saved == "True") for code, saved in map(str.split, done.stdout.splitlines())]
-
-
-def test_a_run_killed_three_times_ends_as_the_uncut_one(frames, tmp_path):
-    """Bit for bit: kill -9 in any pass of an update, with half-done accumulation, fp16 scaling and 8-bit Adam."""
-    config = placed(QLORA, frames, steps=4, checkpoint_every=1, threads=1, dropout=0.1, evaluate_clips=1)
-    random = Random(0)
-    cut, uncut = str(tmp_path / "cut"), str(tmp_path / "uncut")
-    killed = [f"{cut}:{random.randint(2, 4)}" for _ in range(3)]
-    ends = drive(config, uncut, *killed, cut)
-    assert [code for code, _ in ends] == [0, -9, -9, -9, 0]
-    assert ends[3][1], "killed after a checkpoint, and inside an update"
-    assert equal(tmp_path / "cut", tmp_path / "uncut")
-    for name in ("cut", "uncut"):
-        assert [row["step"] for row in read_log(tmp_path / name / "log.jsonl") if "loss" in row] == [1, 2, 3, 4]
+def test_a_run_that_was_killed_ends_as_the_uncut_one(frames, tmp_path):
+    """Bit for bit: kill -9 after a checkpoint and one of two passes; `make proof` kills at random."""
+    config = accumulating(frames, steps=2)
+    cut, uncut = tmp_path / "cut", tmp_path / "uncut"
+    ends = drive(config, str(uncut), f"{cut}:4", str(cut))
+    assert ends == [(0, True), (-9, True), (0, True)]
+    assert equal(cut, uncut)
+    for run in (cut, uncut):
+        assert [row["step"] for row in read_log(run / "log.jsonl") if "loss" in row] == [1, 2]
 
 
 def test_a_run_stopped_in_time_and_resumed_ends_as_the_uncut_one(frames, tmp_path):
@@ -124,7 +72,6 @@ def test_out_of_memory_halves_the_batch(frames, tmp_path, monkeypatch):
             raise torch.OutOfMemoryError("CUDA out of memory")
         return forward(self, batch, *rest)
 
-    monkeypatch.setattr(training, "estimate_peak_gib", lambda *arguments, **options: 1.0)  # it runs forward, too
     monkeypatch.setattr(training.Answerer, "forward", scarce)
     state = train(config, tmp_path / "scarce")
     assert (state.batch, state.ooms) == (2, [{"step": 0, "batch": 2}])
@@ -156,7 +103,6 @@ def test_memory_that_does_not_hold_one_clip_is_an_error(frames, tmp_path, monkey
     def full(self, *arguments):
         raise torch.OutOfMemoryError("CUDA out of memory")
 
-    monkeypatch.setattr(training, "estimate_peak_gib", lambda *arguments, **options: 1.0)
     monkeypatch.setattr(training.Answerer, "forward", full)
     with pytest.raises(torch.OutOfMemoryError):
         train(placed(SMALL, frames), tmp_path / "run")
@@ -217,7 +163,6 @@ def test_the_loss_does_not_depend_on_the_batch(frames, tmp_path):
 def train_few(config: Config, folder: Path, batch: int) -> State:
     """Train in passes of so many clips, whatever the config says of an update."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(training, "estimate_peak_gib", lambda *arguments, **options: 1.0)
         patch.setattr(training, "_validate", lambda *arguments: None)
         patch.setattr(training, "State", lambda batch_size=batch, **_: State(batch=batch_size))
         return train(config, folder)
@@ -235,7 +180,6 @@ def test_a_batch_that_is_left_open_is_decided_once(frames, tmp_path):
     config = placed(SMALL, frames, steps=1, batch=0, accumulation=0, clips=8)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(training, "_validate", lambda *arguments: None)
-        patch.setattr(training, "estimate_peak_gib", lambda *arguments, **options: 1.0)
         patch.setattr(training.Answerer, "forward", scarce)
         patch.setattr(training, "plan_memory", lambda *arguments, **_: SimpleNamespace(config=SimpleNamespace(batch=5)))
         train(config, tmp_path)
@@ -272,7 +216,6 @@ def scaled(by: float, monkeypatch) -> None:
             found.total.register_hook(lambda gradient: gradient * math.inf)
         return found._replace(total=found.total * by)
 
-    monkeypatch.setattr(training, "estimate_peak_gib", lambda *arguments, **options: 1.0)  # it runs forward, too
     monkeypatch.setattr(training.Answerer, "forward", changed)
 
 

@@ -109,7 +109,7 @@ def test_a_target_reads_a_truth_row_and_no_more_than_it_says():
     assert (LABELS[full.previous], LABELS[full.after_that]) == ("Pack", "Idle")
 
 
-TRAIN, TEST = 12, 9
+TRAIN, TEST = 8, 6
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -297,11 +297,10 @@ def test_map_has_a_value_and_no_interval(plain):
 
 OTHER_WORLDS = [
     ("plain", {}, 2),
-    ("one thread", {}, 1),
-    ("eight threads, seeded hashes", {"PYTHONHASHSEED": "1234"}, 8),
-    ("Turkish, far east", {"LC_ALL": "tr_TR.UTF-8", "LANG": "tr_TR.UTF-8", "TZ": "Asia/Kathmandu"}, 2),
-    ("C locale, ASCII, far west", {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONHASHSEED": "0", "TZ": "America/Adak"}, 3),
-]
+    ("one thread, Turkish, far east", {"LC_ALL": "tr_TR.UTF-8", "LANG": "tr_TR.UTF-8", "TZ": "Asia/Kathmandu"}, 1),
+    ("eight threads, C locale, ASCII, seeded hashes, far west",
+     {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONHASHSEED": "1234", "TZ": "America/Adak"}, 8),
+]  # fmt: skip
 SCORE = """
 import functools, sys, duckdb, harness
 threads, file, home, output = sys.argv[1:]

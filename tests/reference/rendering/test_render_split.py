@@ -29,6 +29,7 @@ import av
 from reference.errors import HarnessError, RenderError
 from reference.process.split import build_split, session_states
 from reference.process.world import load_world
+from reference.rendering import sources
 from reference.rendering.artifacts import image_bytes, image_pixels
 from reference.rendering.prompt import task_prompt
 from reference.rendering.recordings import moment_ms
@@ -70,6 +71,20 @@ def tree(folder: Path) -> dict[str, str]:
         for path in sorted(folder.rglob("*"))
         if path.is_file()
     }
+
+
+@pytest.fixture(scope="module", autouse=True)
+def sessions_are_made_once():
+    """Keep the sessions of a split from one rendering to the next: making them takes longer than plain pictures."""
+    made: dict[tuple, list] = {}
+
+    def kept(world, split, index, as_domain=None):
+        key = world.digest, world.key, split, index, as_domain
+        return made.get(key) or made.setdefault(key, list(session_states(world, split, index, as_domain)))
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sources, "session_states", kept)
+        yield
 
 
 @pytest.fixture(scope="module")
