@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import sys
 from types import TracebackType
 from typing import NoReturn
@@ -14,6 +15,9 @@ from typing import NoReturn
 from harness.formatting import printable
 from reference.errors import HarnessError
 from reference.extras import extra_of, needs
+
+LAUNCHER = os.getppid()
+"""Process that started this one, which is asked before torch is imported: that takes seconds, in which it may end."""
 
 
 def fail(error: HarnessError) -> NoReturn:
