@@ -40,7 +40,8 @@ from finetune.planning.devices import GIB, device_key
 from finetune.planning.hours import planned_durations
 from finetune.planning.memory_plan import estimate_peak_gib, plan_memory
 from finetune.planning.tensor_memory import MemoryTracker
-from finetune.processes.endings import fail_together, watch_launcher
+from finetune.processes.endings import fail_together
+from finetune.processes.launcher import watch_launcher
 from finetune.processes.meeting import MemoryFullError, Processes, TrainingError
 from finetune.read_ahead import PassReader, ReadAhead, Update, to_device
 from finetune.run_log import Log, Measured, note_memory, used_memory_gib, write_record
