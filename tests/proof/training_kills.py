@@ -14,7 +14,6 @@ from __future__ import annotations
 import contextlib
 import os
 import random
-import shutil
 import signal
 import subprocess
 import tempfile
@@ -31,14 +30,13 @@ from safetensors.torch import load_file
 from finetune import config as configs
 from finetune.checkpoint import TENSORS, newest_checkpoint
 from finetune.run_log import read_log
-from tests.proof.kills import alive, survivors
-from tests.proof.table import Row, main, report, row, tries
+from tests.proof.table import Row, main, tries
 from tests.proof.tally import Tally
 from tests.support.finetune_material import QLORA, placed, renderings
-from tests.support.two_processes import launch
+from tests.support.two_processes import launch, marked
 
 PART = "training_kills"
-KILLS, WORKERS = 10, 2
+KILLS, WORKERS = 10, 5
 VICTIMS = ("the launcher", "the first process", "the second process")
 STEPS = 6
 PATIENCE_S = 60.0
@@ -52,10 +50,7 @@ def run(seed: int, scale: float) -> list[Row]:
     with tempfile.TemporaryDirectory() as folder, ThreadPoolExecutor(WORKERS) as pool:
         work = Path(folder)
         prepare(work, seed)
-        whole = work / "whole"
-        if finish(work, whole):
-            report(PART, f"the run that nothing interrupts fails: {said(whole)}")
-            return [row("trainings in two processes", tried=1, crashes=1)]
+        whole = pool.submit(finish, work, work / "whole")
         tallies = {victim: Tally(PART, f"trainings in two processes, {victim} killed") for victim in VICTIMS}
         lasting = dict.fromkeys(VICTIMS, 0.0)
 
@@ -63,7 +58,11 @@ def run(seed: int, scale: float) -> list[Row]:
             number, update, delay = task
             victim = VICTIMS[number % len(VICTIMS)]
             place = work / f"run-{number}"
-            return victim, kill(tallies[victim], work, place, (number % len(VICTIMS) - 1, update, delay))
+            seconds = kill(tallies[victim], work, place, (number % len(VICTIMS) - 1, update, delay))
+            found = said(work / "whole") if whole.result() else difference(place, work / "whole")
+            if found is not None:
+                tallies[victim].differs(place.name, found)
+            return victim, seconds
 
         tasks = [(number, draw.randint(-1, STEPS - 1), draw.random()) for number in range(tries(KILLS, scale))]
         for victim, seconds in pool.map(one, tasks):
@@ -86,7 +85,8 @@ def prepare(work: Path, seed: int) -> None:
 def start(work: Path, place: Path) -> subprocess.Popen[str]:
     """Start the run of a folder in two processes; what they print goes to a file beside it."""
     with place.with_suffix(".out").open("a") as output:
-        return launch("finetune.train", str(work / configs.NAME), "--run", str(place), output=output)
+        words = ("finetune.train", str(work / configs.NAME), "--run", str(place))
+        return launch(*words, output=output, mark=str(place))
 
 
 def finish(work: Path, place: Path) -> int:
@@ -109,29 +109,26 @@ def kill(tally: Tally, work: Path, place: Path, moment: tuple[int, int, float]) 
     tally.tried += 1
     launcher = start(work, place)
     while launcher.poll() is None and updates(place) < update:
-        time.sleep(0.02)
+        time.sleep(0.05)
     time.sleep(delay * (5.0 if update < 0 else 0.5))
-    victim = launcher.pid if rank < 0 else process(launcher, rank)
-    if victim is not None:
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(victim, signal.SIGKILL)
+    victim = launcher.pid if rank < 0 else process(launcher, place, rank)
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(victim, signal.SIGKILL)
     begun = time.monotonic()
-    while alive(launcher.pid) and time.monotonic() - begun < PATIENCE_S:
-        launcher.poll()
+    while (launcher.poll() is None or marked(str(place))) and time.monotonic() - begun < PATIENCE_S:
         time.sleep(0.05)
     lasted = time.monotonic() - begun
-    if survivors(launcher.pid):
-        tally.fails(name, f"is still there: {said(place)}")
-    launcher.wait()
+    for number in marked(str(place)):
+        tally.fails(name, f"process {number} is still there: {said(place)}")
+        os.kill(number, signal.SIGKILL)
+    if launcher.wait() == 0 and updates(place) < STEPS:
+        tally.fails(name, "ended as if nothing had been killed")
     if finish(work, place):
         tally.fails(name, f"is not resumed: {said(place)}")
-    elif (found := difference(place, work / "whole")) is not None:
-        tally.differs(name, found)
     for path in (place / "checkpoints").glob("*/*.safetensors"):
         readable(tally, path, load_file)
     for path in (*place.glob(".best"), *place.glob("checkpoints/.*")):
         tally.tears(name, f"{path.name} is left over")
-    shutil.rmtree(place)
     return lasted
 
 
@@ -141,19 +138,19 @@ def updates(place: Path) -> int:
     return sum("loss" in one for one in read_log(log)) if log.is_file() else -1
 
 
-def process(launcher: subprocess.Popen[str], rank: int) -> int | None:
-    """Return the process of a rank, as soon as the launcher has started it; None if it ends before."""
+def process(launcher: subprocess.Popen[str], place: Path, rank: int) -> int:
+    """Return the process of a rank, as soon as the launcher has started it; the launcher if it ends before."""
     while launcher.poll() is None:
-        for number in alive(launcher.pid):
-            with contextlib.suppress(OSError):
-                if f"RANK={rank}".encode() in Path(f"/proc/{number}/environ").read_bytes().split(b"\0"):
-                    return number
-        time.sleep(0.02)
-    return None
+        if found := [number for number, other in marked(str(place)).items() if other == rank]:
+            return found[0]
+        time.sleep(0.05)
+    return launcher.pid
 
 
 def difference(place: Path, whole: Path) -> str | None:
     """Return in what a run differs from another, None if in nothing."""
+    if newest_checkpoint(place) is None:
+        return "no checkpoint"
     tensors, expected = (load_file(newest_checkpoint(one) / TENSORS) for one in (place, whole))
     if tensors.keys() != expected.keys():
         return "other tensors"

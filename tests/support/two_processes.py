@@ -28,9 +28,12 @@ LAUNCH = [
 """Command that starts a module in two processes; without a GPU they compute on the CPU and meet by gloo."""
 
 
-def launch(*words: str, output: Any = subprocess.PIPE) -> subprocess.Popen[str]:
-    """Start a module with its arguments in two processes, in a process group of their own."""
-    environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
+def launch(*words: str, output: Any = subprocess.PIPE, mark: str = "") -> subprocess.Popen[str]:
+    """Start a module with its arguments in two processes; MARK is in the environment of launcher and processes.
+
+    The launcher puts each process into a session of its own, so that nothing else tells what belongs together.
+    """
+    environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT), "MARK": mark}
     return subprocess.Popen(
         [*LAUNCH, *words],
         cwd=ROOT,
@@ -38,8 +41,23 @@ def launch(*words: str, output: Any = subprocess.PIPE) -> subprocess.Popen[str]:
         stdout=output,
         stderr=subprocess.STDOUT,
         text=True,
-        start_new_session=True,
     )
+
+
+def marked(mark: str) -> dict[int, int | None]:
+    """Return the processes that still run with a mark, each with its rank; the launcher has none."""
+    found: dict[int, int | None] = {}
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            if (folder / "stat").read_text().rpartition(")")[2].split()[0] in "ZX":
+                continue
+            pairs = (one.partition("=") for one in (folder / "environ").read_text(errors="replace").split("\0"))
+        except OSError:
+            continue
+        values = {name: value for name, _, value in pairs}
+        if values.get("MARK") == mark:
+            found[int(folder.name)] = int(values["RANK"]) if "RANK" in values else None
+    return found
 
 
 def main(folder: Path) -> None:
