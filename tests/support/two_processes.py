@@ -85,6 +85,7 @@ def main(folder: Path) -> None:
         state = training.train(config, folder / "scarce", max_hours=0.0 if rank else 10.0)
     seen |= {"batch": state.batch, "updates": state.updates}
     training.plan_memory = lambda *arguments, **_: SimpleNamespace(config=SimpleNamespace(batch=5 + rank))
+    configs.UPDATE_CLIPS = 8
     with watched(training.Answerer, scarce(3)):
         state = training.train(replace(config, batch=0, accumulation=0, steps=1), folder / "open")
     seen["decided"] = state.batch
