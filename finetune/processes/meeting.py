@@ -98,7 +98,7 @@ class Processes:
         except torch.OutOfMemoryError:
             raise
         except RuntimeError as error:
-            reason = str(error).strip().splitlines()[0].rpartition("] ")[2][:100]  # gloo begins with a place in its code
+            reason = str(error).strip().splitlines()[0].rpartition("] ")[2][:100]  # gloo names its code first
             raise LostError(
                 f"process {self.rank} of {self.count} has lost the others ({reason}). One of them has ended; what it "
                 "printed says why. The same command resumes the run from its newest checkpoint"
