@@ -11,6 +11,7 @@ import sys
 from types import TracebackType
 from typing import NoReturn
 
+from finetune.processes.launcher import watch_launcher
 from harness.formatting import printable
 from reference.errors import HarnessError
 from reference.extras import extra_of, needs
@@ -33,6 +34,7 @@ if sys.argv[:1] == ["-m"]:
     # Run as a command (-m stands there while Python looks for the module). The modules of this package import torch at
     # their top, before a command could answer for it.
     sys.excepthook = _answer_missing_package
+    watch_launcher()
 
 # On a CPU bitsandbytes warns at import that it did not find a kernel which would be faster; nothing here depends on it.
 logging.getLogger("bitsandbytes.backends.cpu.ops").setLevel(logging.ERROR)

@@ -38,7 +38,7 @@ class State:
     best: float = -math.inf
     best_update: int = 0
     stale: int = 0  # evaluations since the best
-    ooms: list[dict[str, int]] = field(default_factory=list)
+    ooms: list[dict[str, int]] = field(default_factory=list)  # the rank of the process too, where there are several
     peak_gib: float = 0.0  # on the CPU: of the first updates of a start only
     predicted_gib: float | None = None
     planned_update_s: float | None = None
@@ -105,6 +105,11 @@ def load_checkpoint(
     optimizer.load_state_dict({"state": entries, "param_groups": optimizer.state_dict()["param_groups"]})
     scaler.load_state_dict(facts["scaler"])
     return State(**facts["state"])
+
+
+def read_state(folder: Path) -> State:
+    """Return the state of a checkpoint."""
+    return State(**json.loads((folder / NUMBERS).read_text(encoding="utf-8"))["state"])
 
 
 def newest_checkpoint(run: Path) -> Path | None:

@@ -13,6 +13,7 @@ from finetune.constrained import Grammar
 from finetune.data import ClipDataset, Collator, Example, spread
 from finetune.generate import answer_grammar, generate_in_halves
 from finetune.model import Answerer
+from finetune.processes.meeting import Processes
 from harness.metrics_table import PARTS
 from harness.prediction.floors import Floors
 from harness.prediction.predictor import Reply
@@ -29,37 +30,67 @@ FREE_CLIPS = 48
 Answer = Callable[[Sequence[Example]], Sequence[Reply]]
 
 
-def evaluate(answerer: Answerer, collator: Collator, clips: ClipDataset, run: Path) -> dict[str, float]:
+def evaluate(
+    answerer: Answerer, collator: Collator, clips: ClipDataset, run: Path, processes: Processes | None = None
+) -> dict[str, float]:
     """Return metrics of constrained answers, as prediction gives them: `score`, `oca`, `tiou50`, `aa1`, `aa1_hidden`.
 
     They are means over the evaluated clips. `valid` is the share of answers that needed neither repair nor fallback
-    among FREE_CLIPS of them, answered without the grammar.
+    among FREE_CLIPS of them, answered without the grammar. Several processes share the clips and get the same values.
     """
+    processes = processes or Processes()
     batch, held = BATCH[answerer.device.type], answer_grammar(answerer, collator)
 
     def answer(examples: Sequence[Example], grammar: Grammar | None = None) -> list[Reply]:
         return [Reply(one.text) for one in generate_in_halves(answerer, collator, examples, grammar)]
 
-    score, _ = score_answers(partial(answer, grammar=held), clips, run / "validation.jsonl", batch)
-    free = answer_lines(answer, clips, spread(list(range(len(clips))), FREE_CLIPS), batch)
+    everything = list(range(len(clips)))
+    constrained = shared_lines(partial(answer, grammar=held), clips, everything, batch, processes)
+    free = shared_lines(answer, clips, spread(everything, FREE_CLIPS), batch, processes)
+    if not processes.first:
+        return processes.from_first({})
+    score = score_lines(constrained, clips, run / "validation.jsonl")
     # The harness counts clips without an answer as wrong; here only the evaluated ones count.
     rows = score.clips.set_index("clip_id").loc[[clips.names[place] for place in clips.places]]
     values = {metric.key: float(rows[metric.right].mean()) for metric in PARTS}
     hidden = rows.loc[~rows["next_visible"].astype(bool), "next_right"]
-    return {
-        "score": sum(getattr(AA40, key) * value for key, value in values.items()),
-        **values,
-        "aa1_hidden": float(hidden.mean()) if len(hidden) else values["aa1"],
-        "valid": sum(line["source"] == "model" for line in free) / len(free),
-    }
+    return processes.from_first(
+        {
+            "score": sum(getattr(AA40, key) * value for key, value in values.items()),
+            **values,
+            "aa1_hidden": float(hidden.mean()) if len(hidden) else values["aa1"],
+            "valid": sum(line["source"] == "model" for line in free) / len(free),
+        }
+    )
 
 
 def score_answers(answer: Answer, clips: ClipDataset, path: Path, batch: int) -> tuple[Score, list[str]]:
     """Write the answers to `path` and score them on their split; return the score and the source of each answer."""
     lines = answer_lines(answer, clips, range(len(clips)), batch)
+    return score_lines(lines, clips, path), [line["source"] for line in lines]
+
+
+def score_lines(lines: Sequence[dict[str, Any]], clips: ClipDataset, path: Path) -> Score:
+    """Write the lines of a prediction file to `path`, and return their score on their split."""
     write_text(path, "".join(json.dumps(line) + "\n" for line in lines))
-    score = harness.score(path, world=clips.request["world"], split=clips.request["split"])
-    return score, [line["source"] for line in lines]
+    return harness.score(path, world=clips.request["world"], split=clips.request["split"])
+
+
+def shared_lines(
+    answer: Answer, clips: ClipDataset, numbers: Sequence[int], batch: int, processes: Processes
+) -> list[dict[str, Any]]:
+    """Return what `answer_lines` does; the processes take turns at the batches.
+
+    Batches stay whole, so that a clip is answered beside the same clips as in one process. Raises MemoryFullError in
+    every process if one cannot answer a clip.
+    """
+    begins = range(processes.rank * batch, len(numbers), processes.count * batch)
+    own = [number for begin in begins for number in numbers[begin : begin + batch]]
+    lines: list[dict[str, Any]] = []
+    with processes.within_memory("answering validation clips one by one"):
+        lines = answer_lines(answer, clips, own, batch)
+    found = {number: line for part in processes.gather(list(zip(own, lines, strict=True))) for number, line in part}
+    return [found[number] for number in numbers]
 
 
 def answer_lines(answer: Answer, clips: ClipDataset, numbers: Sequence[int], batch: int) -> list[dict[str, Any]]:

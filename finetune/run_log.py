@@ -45,7 +45,7 @@ class Log:
     """
 
     def __init__(self, run: Path, state: State, config: Config, *, quiet: bool = False):
-        self.path, self.state, self.config, self.quiet = run / LOG, state, config, quiet
+        self.run, self.path, self.state, self.config, self.quiet = run, run / LOG, state, config, quiet
         self.begun, self.printed, self.first_step = time.monotonic(), 0.0, state.step
         if not quiet:
             kept = [row for row in read_log(self.path) if row["step"] <= state.step]
@@ -92,8 +92,23 @@ class Log:
 
     def _append(self, row: dict[str, Any]) -> None:
         if not self.quiet:
-            with self.path.open("a", encoding="utf-8") as file:
-                file.write(json.dumps(row) + "\n")
+            append_row(self.run, row)
+
+
+def append_row(run: Path, row: dict[str, Any]) -> None:
+    """Append a row to the log of a run."""
+    with (run / LOG).open("a", encoding="utf-8") as file:
+        file.write(json.dumps(row) + "\n")
+
+
+def note_memory(run: Path, state: State, batch: int, rank: int | None) -> None:
+    """Put on record that memory did not suffice: the new `batch` is 0 if one clip did not fit, and the run ends.
+
+    `rank` is that of the process, None where a run has one.
+    """
+    event = {"batch": batch} if rank is None else {"batch": batch, "process": rank}
+    state.ooms.append({"step": state.step, **event})
+    append_row(run, {"step": state.step + 1, "out_of_memory": event})
 
 
 def read_log(path: Path) -> list[dict[str, Any]]:
@@ -121,7 +136,7 @@ def used_memory_gib() -> float:
 
 
 def write_record(run: Path, config: Config, state: State, device: torch.device) -> None:
-    """Write RUN/training.json in the form of `harness schema training`, and RUN/loss.png."""
+    """Write RUN/training.json in the form of `harness schema training`, and RUN/loss.png once there is a loss."""
     cpu = f"CPU, {plural(torch.get_num_threads(), 'thread')}"
     name = torch.cuda.get_device_name(device) if device.type == "cuda" else cpu
     rows = read_log(run / LOG)
@@ -139,16 +154,17 @@ def write_record(run: Path, config: Config, state: State, device: torch.device) 
         "measured_peak_gib": round(state.peak_gib, 3),
         "planned_update_s": _rounded(state.planned_update_s),
         "measured_update_s": _rounded(state.measured_update_s),
-        "clips_s": round(losses[-1]["clips_s"], 2),
-        "final_loss": round(losses[-1]["loss"], 4),
-        "final_label_loss": round(losses[-1]["label_loss"], 4),
+        "clips_s": round(losses[-1]["clips_s"], 2) if losses else None,
+        "final_loss": round(losses[-1]["loss"], 4) if losses else None,
+        "final_label_loss": round(losses[-1]["label_loss"], 4) if losses else None,
         "best_update": state.best_update,
         "validation": [{"update": row["update"], **_round(row["validation"])} for row in rows if "validation" in row],
         "loss": [[row["update"], round(row["loss"], 4)] for row in losses[:: max(1, len(losses) // 50)]],
     }
     lines = ",\n".join(f" {json.dumps(key)}: {json.dumps(value)}" for key, value in record.items())
     write_text(run / TRAINING, f"{{\n{lines}\n}}\n")
-    write_atomically(run / "loss.png", lambda path: draw_loss(rows, path))
+    if losses:
+        write_atomically(run / "loss.png", lambda path: draw_loss(rows, path))
 
 
 def _rounded(value: float | None) -> float | None:

@@ -16,21 +16,20 @@ from __future__ import annotations
 
 import contextlib
 import math
-import tempfile
 import time
+from collections.abc import Iterator
 from dataclasses import asdict, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import click
 import torch
 from accelerate import Accelerator
-from accelerate.utils import broadcast_object_list
 from torch.utils._pytree import tree_leaves
 
 from finetune import config as configs
-from finetune import fail
-from finetune.checkpoint import State, load_checkpoint, newest_checkpoint, save_best, save_checkpoint
+from finetune.checkpoint import State, load_checkpoint, newest_checkpoint, read_state, save_best, save_checkpoint
 from finetune.config import Config
 from finetune.data import ClipDataset, Collator, check_apart
 from finetune.evaluate import evaluate
@@ -41,8 +40,11 @@ from finetune.planning.devices import GIB, device_key
 from finetune.planning.hours import planned_durations
 from finetune.planning.memory_plan import estimate_peak_gib, plan_memory
 from finetune.planning.tensor_memory import MemoryTracker
+from finetune.processes.endings import fail_together
+from finetune.processes.launcher import watch_launcher
+from finetune.processes.meeting import MemoryFullError, Processes, TrainingError
 from finetune.read_ahead import PassReader, ReadAhead, Update, to_device
-from finetune.run_log import Log, Measured, used_memory_gib, write_record
+from finetune.run_log import Log, Measured, note_memory, used_memory_gib, write_record
 from harness.errors import HarnessError
 
 TRACKED_UPDATES = 2
@@ -50,10 +52,7 @@ TRACKED_UPDATES = 2
 FREE_TO_CHANGE = ("steps", "patience", "keep", "checkpoint_every", "evaluate_every", "threads", "train", "validation",
                   "weights", "workers", "cache_gb", "scratch")  # fmt: skip
 """Fields that may differ when a run is resumed."""
-
-
-class TrainingError(HarnessError):
-    """Error of a run that cannot continue."""
+ONE_CLIP = "in a pass of one clip"
 
 
 def train(
@@ -73,56 +72,66 @@ def train(
     begun = time.monotonic()
     if config.threads:
         torch.set_num_threads(config.threads)
+    watch_launcher()
     accelerator = Accelerator(cpu=not torch.cuda.is_available())
+    processes = Processes(accelerator.process_index, accelerator.num_processes)
     train_clips = ClipDataset(config.train, config)
     validation_clips = ClipDataset(config.validation, config, training=False)
     check_apart(train_clips, validation_clips)
     operations = train_clips.operations
     config = _decided(config, run)
-    if accelerator.is_main_process:
+    _refuse_another(config, run)
+    if config.clips_per_update < processes.count:
+        few = f"an update has {config.clips_per_update} clips, too few for {processes.count} processes"
+        raise TrainingError(f"{few}: start fewer, or raise batch or accumulation")
+    if processes.first:
         run.mkdir(parents=True, exist_ok=True)
-        _refuse_another(config, run)
         ensure_base(config, run / "base", operations)
-    accelerator.wait_for_everyone()
+    processes.wait()
+    checkpoint = newest_checkpoint(run)
+    state = read_state(checkpoint) if checkpoint is not None else State(batch=config.batch)
+    on_record = partial(_memory_on_record, run, config, state, accelerator.device, processes)
     base, kind = ensure_base(config, run / "base", operations), accelerator.device.type
-    answerer, tokenizer = load_model(config, base, operations, accelerator.device)
+    with on_record(), processes.within_memory("loading the model"):
+        answerer, tokenizer = load_model(config, base, operations, accelerator.device)
     device = device_key(torch.cuda.get_device_name()) if kind == "cuda" else "cpu"
     open_batch = not config.batch
     if open_batch:
         batch = plan_memory(config, device, folder=base).config.batch
-        config = replace(config, batch=min(batch, -(-config.clips_per_update // accelerator.num_processes)))
+        config = replace(config, batch=min(batch, -(-config.clips_per_update // processes.count)))
+        state.batch = config.batch
     answerer.config = config
     collator = Collator(config, tokenizer, operations)
     optimizer = make_optimizer(config, answerer)
     scaler = torch.amp.GradScaler(kind, enabled=config.compute == "fp16")
-    state = State(batch=config.batch)
-    if (checkpoint := newest_checkpoint(run)) is not None:
-        state = load_checkpoint(checkpoint, answerer, optimizer, scaler)
+    if checkpoint is not None:
+        load_checkpoint(checkpoint, answerer, optimizer, scaler)
     elif start is not None:
         answerer.restore(start)
-    cache = _open_cache(config, answerer)
+    cache = _open_cache(config, answerer, processes)
     reader = PassReader(train_clips, collator, answerer.inner.config, cache)
     ahead = ReadAhead(
         reader,
         seed=config.seed,
         clips_per_update=config.clips_per_update,
-        rank=accelerator.process_index,
-        processes=accelerator.num_processes,
+        rank=processes.rank,
+        processes=processes.count,
         workers=config.workers,
     )
     answerer.train()
-    with ahead:
+    with on_record(), ahead:
         if open_batch:
-            config = replace(config, batch=_probe(answerer, ahead, scaler, accelerator, state))
-        if accelerator.is_main_process:
+            config = replace(config, batch=_probe(answerer, ahead, scaler, processes, state))
+        if processes.first:
             configs.write(config, run)
             if checkpoint is None:
                 state.predicted_gib = estimate_peak_gib(config, device, folder=base)
                 if (planned := planned_durations(config, device, folder=base)) is not None:
-                    state.planned_update_s, state.planned_evaluation_s = planned.update, planned.evaluation
+                    state.planned_update_s = planned.update / processes.count
+                    state.planned_evaluation_s = planned.evaluation / processes.count
         if fit_hours is not None and state.fitted_steps:
             config = replace(config, steps=state.fitted_steps)
-        log, pace = Log(run, state, config, quiet=not accelerator.is_main_process), Pace()
+        log, pace = Log(run, state, config, quiet=not processes.first), Pace()
         seconds_before, first_step = state.seconds, state.step
         tracker = MemoryTracker(*answerer.parameters(), *answerer.buffers(), *tree_leaves(optimizer.state_dict()))
         if kind == "cuda":
@@ -134,10 +143,11 @@ def train(
                 group["lr"] = learning_rate(config, state.updates)
             # A seed per step and process, not one per run: a resumed run draws the same dropout as an uncut one, on the
             # plain path; elsewhere it is drawn for each clip.
-            torch.manual_seed(config.seed * 1_000_003 + state.step * 31 + accelerator.process_index)
+            torch.manual_seed(config.seed * 1_000_003 + state.step * 31 + processes.rank)
             with tracker if kind == "cpu" and state.step < first_step + TRACKED_UPDATES else contextlib.nullcontext():
-                sums = backward(answerer, ahead, scaler, accelerator, state, log)
-                measured = optimizer_step(answerer, optimizer, scaler, sums, state)
+                sums = backward(answerer, ahead, scaler, processes, state, log)
+                with processes.within_memory("in the optimizer's step"):
+                    measured = optimizer_step(answerer, optimizer, scaler, sums, state)
             state.peak_gib = max(state.peak_gib, tracker.peak_bytes / GIB if kind == "cpu" else used_memory_gib())
             state.step += 1
             state.clips += config.clips_per_update
@@ -147,19 +157,22 @@ def train(
             if pace.due:
                 hours = fit_hours or max_hours
                 left = None if hours is None else max(0.0, hours - (time.monotonic() - begun) / 3600)
-                config = _correct(config, state, log, pace, left, fit_hours is not None)
+                update_s = max(processes.gather(pace.update_s))
+                config = _correct(config, state, log, update_s, left, fit_hours is not None)
                 # Processes must agree on when to end, and their clocks differ.
-                config = replace(config, steps=broadcast_object_list([config.steps])[0])
+                config = replace(config, steps=processes.from_first(config.steps))
             if state.skipped > config.max_skipped:
                 raise TrainingError(f"{state.skipped} updates in a row had {_infinity(measured, config)}")
             last = state.updates >= config.steps
             due = config.evaluate_every and state.updates % config.evaluate_every == 0
-            stopping = max_hours is not None and _any_process(accelerator, time.monotonic() - begun > max_hours * 3600)
+            late = max_hours is not None and time.monotonic() - begun > max_hours * 3600
+            lates, peaks = zip(*processes.gather((late, state.peak_gib)), strict=True)
+            stopping, state.peak_gib = any(lates), max(peaks)
             # A skipped update repeats the number of the one before it, which was evaluated if that was due.
             evaluating = not state.skipped and (last or bool(due) or (stopping and not state.best_update))
             if evaluating:
-                _validate(answerer, collator, validation_clips, run, state, log, accelerator)
-            if accelerator.is_main_process and (evaluating or stopping or state.step % config.checkpoint_every == 0):
+                _validate(answerer, collator, validation_clips, run, state, log, processes)
+            if processes.first and (evaluating or stopping or state.step % config.checkpoint_every == 0):
                 save_checkpoint(run, state, answerer, optimizer, scaler, keep=config.keep)
             if stopping and not last:
                 place = f"update {state.updates} of {config.steps}"
@@ -167,19 +180,37 @@ def train(
                 break
     if answerer.writer is not None:
         answerer.writer.close()
-    if accelerator.is_main_process:
+    if processes.first:
         write_record(run, config, state, answerer.device)
     return state
 
 
-def _correct(config: Config, state: State, log: Log, pace: Pace, hours: float | None, fit: bool) -> Config:
-    """Compare a run with its plan, and say (or make, if it is to fit) the change that ends it `hours` from now."""
-    state.measured_update_s = pace.update_s
-    left = hours_left(config, state, pace.update_s)
+@contextlib.contextmanager
+def _memory_on_record(
+    run: Path, config: Config, state: State, device: torch.device, processes: Processes
+) -> Iterator[None]:
+    """Write the record of a run that ends in the block because memory did not suffice."""
+    try:
+        yield
+    except MemoryFullError as full:
+        if processes.first:
+            for rank in full.ranks:
+                note_memory(run, state, 0, rank if processes.count > 1 else None)
+            write_record(run, config, state, device)
+        raise
+
+
+def _correct(config: Config, state: State, log: Log, update_s: float, hours: float | None, fit: bool) -> Config:
+    """Compare a run with its plan, and say (or make, if it is to fit) the change that ends it `hours` from now.
+
+    `update_s` are the seconds of an update in the slowest process.
+    """
+    state.measured_update_s = update_s
+    left = hours_left(config, state, update_s)
     log.say(correction_text(config, state, left))
     if hours is None or left <= hours:
         return config
-    steps = steps_within(config, state, hours, pace.update_s)
+    steps = steps_within(config, state, hours, update_s)
     if not fit:
         log.say(f"that is more than {hours:.1f} h: steps={steps} fits, and --fit-hours makes it so")
         return config
@@ -196,30 +227,37 @@ def _decided(config: Config, run: Path) -> Config:
     return replace(config, batch=configs.read(run / configs.NAME).batch)
 
 
-def _open_cache(config: Config, answerer: Answerer) -> VisionCache | None:
+def _open_cache(config: Config, answerer: Answerer, processes: Processes) -> VisionCache | None:
     """Return the kept output of a frozen tower, None where the tower learns or frames are augmented.
 
-    What is computed from now on is kept too.
+    What is computed from now on is kept too, by every process for all.
     """
     if not config.keeps_vision:
         return None
     key = tower_key(answerer.inner.model.visual, config.base, config.compute, str(config.as_video))
-    cache = VisionCache(cache_folder(config), key, int(config.cache_gb * 1e9))
+    if not processes.first:
+        processes.wait()  # while the first one makes room
+    cache = VisionCache(cache_folder(config), key, int(config.cache_gb * 1e9), processes.count)
+    if processes.first:
+        processes.wait()
     answerer.writer = Writer(cache)
     return cache
 
 
 def _probe(
-    answerer: Answerer, ahead: ReadAhead, scaler: torch.amp.GradScaler, accelerator: Accelerator, state: State
+    answerer: Answerer, ahead: ReadAhead, scaler: torch.amp.GradScaler, processes: Processes, state: State
 ) -> int:
-    """Run the passes of the first update once, with smaller batches until they fit; return the batch."""
-    while run_passes(answerer, ahead.update(0, state.batch), scaler, state.batch, 1.0, 1.0) is None:
-        answerer.zero_grad(set_to_none=True)
-        state.batch = max(1, state.batch * 3 // 4)
-        torch.cuda.empty_cache()
+    """Run the passes of the first update once, with smaller batches until they fit in all processes; return the batch.
+
+    Raises MemoryFullError if one clip does not fit in one of them.
+    """
+    with processes.within_memory(ONE_CLIP):
+        while run_passes(answerer, ahead.update(0, state.batch), scaler, state.batch, 1.0, 1.0) is None:
+            answerer.zero_grad(set_to_none=True)
+            state.batch = max(1, state.batch * 3 // 4)
+            torch.cuda.empty_cache()
     answerer.zero_grad(set_to_none=True)
-    if accelerator.num_processes > 1:
-        state.batch = int(accelerator.gather(torch.tensor([state.batch], device=answerer.device)).min())
+    state.batch = min(processes.gather(state.batch))
     return state.batch
 
 
@@ -238,37 +276,40 @@ def backward(
     answerer: Answerer,
     ahead: ReadAhead,
     scaler: torch.amp.GradScaler,
-    accelerator: Accelerator,
+    processes: Processes,
     state: State,
     log: Log,
 ) -> Sums:
     """Compute the gradients of one update, summed over passes and processes; return its losses.
 
     Out of memory, the batch is halved for good and the update computed again from its start. Other processes follow
-    with the next update.
+    with the next update. Raises MemoryFullError if one clip does not fit.
     """
-    update = ahead.update(state.step, state.batch)
-    weight: Any = update.weight
-    clips: Any = update.clips
-    if accelerator.num_processes > 1:
-        local = torch.tensor([update.weight, update.clips], device=answerer.device)
-        weight, clips = accelerator.reduce(local, "sum").unbind()
-    while (sums := run_passes(answerer, update, scaler, state.batch, weight, clips)) is None:
-        # Gradients of the passes before the failed one are dropped, and dropout starts from the update's seed again.
-        answerer.zero_grad(set_to_none=True)
-        torch.manual_seed(torch.initial_seed())
-        lower_batch(state, log, state.batch // 2)
-        update = ahead.update(state.step, state.batch)
-        if answerer.device.type == "cuda":
-            torch.cuda.empty_cache()
-    if accelerator.num_processes > 1:
-        for parameter in answerer.trainable().values():
-            grad = parameter.grad if parameter.grad is not None else torch.zeros_like(parameter)
-            parameter.grad = accelerator.reduce(grad, "sum")
-        smallest = int(accelerator.gather(torch.tensor([state.batch], device=answerer.device)).min())
-        if smallest < state.batch:
-            lower_batch(state, log, smallest)
-    return sums
+    size, lowered = state.batch, list[int]()
+    update = ahead.update(state.step, size)
+    weights, clips = zip(*processes.gather((update.weight, update.clips)), strict=True)
+    with processes.within_memory(ONE_CLIP):
+        while (sums := run_passes(answerer, update, scaler, size, sum(weights), sum(clips))) is None:
+            # Gradients of the passes before the failed one are dropped; dropout starts from the update's seed again.
+            answerer.zero_grad(set_to_none=True)
+            torch.manual_seed(torch.initial_seed())
+            size //= 2
+            lowered.append(size)
+            update = ahead.update(state.step, size)
+            if answerer.device.type == "cuda":
+                torch.cuda.empty_cache()
+    reports = processes.gather((lowered, sums.tokens, sums.clips))
+    for rank, (batches, _, _) in enumerate(reports):
+        for batch in batches:
+            lower_batch(state, log, batch, rank if processes.count > 1 else None)
+    if processes.count == 1:
+        return sums
+    for parameter in answerer.trainable().values():
+        if parameter.grad is None:
+            parameter.grad = torch.zeros_like(parameter)
+        processes.add(parameter.grad)
+    processes.add(sums.numbers)
+    return Sums(sums.numbers, sum(tokens for _, tokens, _ in reports), sum(clips))
 
 
 class Sums(NamedTuple):
@@ -283,6 +324,8 @@ def run_passes(
     answerer: Answerer, update: Update, scaler: torch.amp.GradScaler, size: int, weight: Any, clips: Any
 ) -> Sums | None:
     """Run all forward and backward passes of an update, in passes of `size` clips; None if memory did not suffice.
+
+    Raises torch's OutOfMemoryError if it did not suffice for one clip.
 
     `weight` and `clips` are the answer weight and the clips of the whole update, over all processes. Memory of a failed
     pass is freed only after this function returns, because the traceback keeps it alive. Nothing in here waits for the
@@ -311,11 +354,13 @@ def _sum_losses(sums: Sums | None, found: Losses) -> Sums:
     return Sums(sums.numbers + numbers, sums.tokens + found.tokens, sums.clips + found.clips)
 
 
-def lower_batch(state: State, log: Log, batch: int) -> None:
-    """Lower the batch for the rest of the run, and put it on record."""
-    state.batch = batch
-    state.ooms.append({"step": state.step, "batch": batch})
-    log.say(f"out of memory: batch {batch} from here on")
+def lower_batch(state: State, log: Log, batch: int, rank: int | None) -> None:
+    """Lower the batch for the rest of the run, and put it on record, with the process's `rank` if there are several."""
+    state.batch = min(state.batch, batch)
+    if not log.quiet:
+        note_memory(log.run, state, batch, rank)
+    place = "" if rank is None else f" in process {rank}"
+    log.say(f"out of memory{place}: batch {batch} from here on")
 
 
 def optimizer_step(
@@ -381,29 +426,17 @@ def _validate(
     run: Path,
     state: State,
     log: Log,
-    accelerator: Accelerator,
+    processes: Processes,
 ) -> None:
-    """Evaluate on validation and save the model if it is the best so far.
-
-    All processes evaluate, and the first one's values count for all: they must agree on when to stop.
-    """
-    with tempfile.TemporaryDirectory() as elsewhere:
-        values = evaluate(answerer, collator, clips, run if accelerator.is_main_process else Path(elsewhere))
-    values = broadcast_object_list([values])[0]
+    """Evaluate on validation, each process some clips, and save the model if it is the best so far."""
+    values = evaluate(answerer, collator, clips, run, processes)
     criterion = values["score"] + values["aa1_hidden"]
     state.stale += 1
     if criterion > state.best:
         state.best, state.best_update, state.stale = criterion, state.updates, 0
-        if accelerator.is_main_process:
+        if processes.first:
             save_best(run, answerer, collator.operations, state)
     log.validation(values)
-
-
-def _any_process(accelerator: Accelerator, here: bool) -> bool:
-    """Return True if `here` is true in any process; the others would wait for ever for one that stops alone."""
-    if accelerator.num_processes == 1:
-        return here
-    return bool(accelerator.reduce(torch.tensor(float(here), device=accelerator.device), "sum") > 0)
 
 
 @click.command()
@@ -427,7 +460,7 @@ def main(
             settings = configs.relative_to(settings, frames)
         train(settings, run, **choices)
     except HarnessError as error:
-        fail(error)
+        fail_together(error)
 
 
 if __name__ == "__main__":

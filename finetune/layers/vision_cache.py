@@ -61,19 +61,22 @@ def clip_bytes(tokens: int, width: int) -> int:
 
 
 class VisionCache:
-    """Features of one tower below a folder, of `budget` bytes at most; it can be sent to other processes."""
+    """Features of one tower below a folder, of `budget` bytes at most; it can be sent to other processes.
 
-    def __init__(self, folder: Path, key: str, budget: int):
+    Each of the `writers`, processes that write at the same time, may fill its share of the room.
+    """
+
+    def __init__(self, folder: Path, key: str, budget: int, writers: int = 1):
         self.root, self.folder = folder, folder / key
         with contextlib.suppress(OSError):
             self.folder.mkdir(parents=True, exist_ok=True)
-        self.left = self._room(budget)
+        self.left = self._room(budget) // writers
 
     def _room(self, budget: int) -> int:
         """Return the bytes that may still be written; other towers' features go where a tenth of the budget is gone."""
         others = sorted((path for path in self.root.glob("*") if path.is_dir() and path != self.folder), key=_time)
         while True:
-            left = min(budget - sum(map(_size, self.root.rglob("*.npy"))), free_bytes(self.root) - RESERVE)
+            left = min(budget - _features_bytes(self.root), free_bytes(self.root) - RESERVE)
             if left >= budget // 10 or not others:
                 return max(0, left)
             shutil.rmtree(others.pop(0), ignore_errors=True)
@@ -143,6 +146,13 @@ class Writer:
     def close(self) -> None:
         """Wait until everything is written."""
         self.pool.shutdown()
+
+
+def _features_bytes(root: Path) -> int:
+    """Return the bytes of all features below a folder, in which other processes may write and delete meanwhile."""
+    return sum(
+        _size(Path(folder, name)) for folder, _, names in os.walk(root) for name in names if name.endswith(".npy")
+    )
 
 
 def _size(path: Path) -> int:

@@ -105,8 +105,8 @@ python -m finetune.plan "$(config)" --device "$DEVICE" --set scratch="$SCRATCH" 
 # model. To resume, save this version and attach its output to the next: its run is copied here first (0.5 GB). Of two
 # attached outputs the one with more updates counts.
 #
-# Two T4s compute half of every update each, and both evaluate: everything but the evaluations takes half the time. If
-# memory runs out nevertheless, the batch is halved, the number of passes doubled, and the log says so.
+# Two T4s compute half of every update and answer half of an evaluation's clips each: the run takes half the time. If
+# memory runs out nevertheless, the batch is halved, the number of passes doubled, and the log says so and on which GPU.
 #
 # The vision tower is frozen: what it says of a clip is kept in the scratch folder, 13.6 GB for all of them, and read in the
 # second and third epoch.

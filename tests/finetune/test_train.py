@@ -21,6 +21,7 @@ from finetune.checkpoint import State, newest_checkpoint
 from finetune.config import Config
 from finetune.run_log import Log, read_log, used_memory_gib
 from finetune.train import TrainingError, learning_rate, train
+from tests.support import two_processes
 from tests.support.finetune_material import QLORA, ROOT, TWIN, placed, renderings
 from tests.support.training_runs import accumulating, drive, equal, parameters
 
@@ -81,69 +82,77 @@ def test_out_of_memory_halves_the_batch(frames, tmp_path, monkeypatch):
         torch.testing.assert_close(parameters(tmp_path / "scarce")[name], value, rtol=1e-3, atol=1e-5)
 
 
-def test_a_batch_halved_in_one_process_is_halved_and_on_record_in_all(frames, tmp_path, monkeypatch):
-    """This is the first of two processes, whose memory sufficed; the other one reports a batch of 1."""
-    monkeypatch.setattr(
-        training,
-        "Accelerator",
-        type(
-            "Pair",
-            (training.Accelerator,),
-            {
-                "num_processes": 2,
-                "gather": lambda self, tensor: torch.cat([tensor, torch.ones_like(tensor)]),
-            },
-        ),
-    )
-    state = train(placed(SMALL, frames, steps=2), tmp_path)
-    assert (state.batch, state.ooms) == (1, [{"step": 0, "batch": 1}])
-
-
 def test_memory_that_does_not_hold_one_clip_is_an_error(frames, tmp_path, monkeypatch):
     def full(self, *arguments):
         raise torch.OutOfMemoryError("CUDA out of memory")
 
     monkeypatch.setattr(training.Answerer, "forward", full)
-    with pytest.raises(torch.OutOfMemoryError):
-        train(placed(SMALL, frames), tmp_path / "run")
+    with pytest.raises(TrainingError, match="out of memory, in a pass of one clip: take fewer"):
+        train(placed(SMALL, frames), tmp_path)
+    record = json.loads((tmp_path / "training.json").read_text())
+    assert (record["ooms"], record["steps"]) == ([{"step": 0, "batch": 0}], 0)
 
 
-def test_two_processes_take_the_step_of_one(frames, tmp_path):
-    """accelerate, gloo: 2 processes x 2 passes x batch 2 as 1 x 4 x 2, to 1e-6."""
-    config = placed(SMALL, frames, steps=2, batch=2, accumulation=4, lr=1e-3)
-    train(config, tmp_path / "one")
-    configs.write(config, tmp_path)
-    two = subprocess.run(
-        [
-            sys.executable,
-            "-m",
-            "accelerate.commands.launch",
-            "--cpu",
-            "--num_processes",
-            "2",
-            "--num_machines",
-            "1",
-            "--mixed_precision",
-            "no",
-            "--dynamo_backend",
-            "no",
-            "--main_process_port",
-            "0",
-            "-m",
-            "finetune.train",
-            str(tmp_path / configs.NAME),
-            "--run",
-            str(tmp_path / "two"),
-        ],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        timeout=240,
-    )
-    assert two.returncode == 0, two.stderr
-    together, alone = parameters(tmp_path / "two"), parameters(tmp_path / "one")
-    worst = max(float((together[name] - alone[name]).abs().max()) for name in alone if name.startswith("parameter/"))
+@pytest.fixture(scope="module")
+def together(frames, tmp_path_factory):
+    """Folder with the runs of tests.support.two_processes beside `one`, their first run by one process."""
+    folder = tmp_path_factory.mktemp("together")
+    changes = {"quantise": False, "compute": "fp32", "checkpointing": False, "optimizer": "adamw", "prompt": "short"}
+    config = replace(QLORA, **changes, batch=2, accumulation=4, dropout=0.1, augment=True, steps=2)
+    config = placed(config, frames, evaluate_clips=3, threads=1)
+    configs.write(config, folder)
+    launcher = two_processes.launch("tests.support.two_processes", str(folder))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("finetune.evaluate.BATCH", {"cpu": 1})
+        patch.setattr("finetune.evaluate.FREE_CLIPS", 2)
+        patch.setattr(training, "estimate_peak_gib", lambda *arguments, **options: 1.0)
+        train(config, folder / "one")
+        said = launcher.communicate(timeout=500)[0]
+        seen = [json.loads((folder / f"{rank}.json").read_text()) for rank in (0, 1)]
+        assert launcher.returncode != 0 and not any(Path(f"/proc/{one['pid']}").exists() for one in seen), said
+        train(config, folder / "killed")
+    return folder, seen
+
+
+@pytest.mark.parametrize("run", ["two", "killed"])
+def test_two_processes_take_the_step_of_one(run, together):
+    """accelerate, gloo: 2 processes x 2 passes x batch 2 as 1 x 4 x 2, to 1e-6, with dropout and augmentation.
+
+    The run whose second process was killed has ended in both, and was resumed by one.
+    """
+    folder, _ = together
+    beside, alone = parameters(folder / run), parameters(folder / "one")
+    worst = max(float((beside[name] - alone[name]).abs().max()) for name in alone if name.startswith("parameter/"))
     assert worst < 1e-6
+    rows, expected = read_log(folder / run / "log.jsonl"), read_log(folder / "one" / "log.jsonl")
+    for row, other in zip(rows, expected, strict=True):
+        for name in {"loss", "label_loss", "norm", "lr", "validation"} & other.keys():
+            assert row[name] == pytest.approx(other[name], rel=1e-5), name
+    texts = [(folder / name / "validation.jsonl").read_text() for name in (run, "one")]
+    assert texts[0] == texts[1] and texts[0].count("\n") == 3
+
+
+def test_a_batch_halved_in_one_process_is_halved_and_on_record_in_all(together):
+    """Memory of the second process holds one clip; by its clock, the time is over."""
+    folder, seen = together
+    assert [(one["batch"], one["updates"]) for one in seen] == [(1, 1)] * 2
+    record = json.loads((folder / "scarce" / "training.json").read_text())
+    assert record["ooms"] == [{"step": 0, "batch": 1, "process": 1}] and record["oom_events"] == 1
+    assert read_log(folder / "scarce" / "log.jsonl")[0] == {"step": 1, "out_of_memory": {"batch": 1, "process": 1}}
+
+
+def test_a_batch_that_is_left_open_is_the_same_in_all_processes(together):
+    """Their plans say 5 and 6, and the memory of the second one holds 3 clips."""
+    folder, seen = together
+    assert [one["decided"] for one in seen] == [3, 3] and configs.read(folder / "open" / configs.NAME).batch == 3
+
+
+def test_memory_that_does_not_suffice_in_one_process_ends_all(together):
+    folder, seen = together
+    for one in seen:
+        assert one["said"].startswith("out of memory in process 1 of 2, counted from 0, in a pass of one clip: take ")
+    record = json.loads((folder / "full" / "training.json").read_text())
+    assert record["ooms"] == [{"step": 0, "batch": 0, "process": 1}] and record["oom_events"] == 1
 
 
 def test_the_loss_does_not_depend_on_the_batch(frames, tmp_path):
@@ -194,6 +203,9 @@ def test_a_run_corrects_its_plan(frames, tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(training, "_validate", lambda *arguments: None)
     planned = SimpleNamespace(update=0.25, evaluation=1.0)
     monkeypatch.setattr(training, "planned_durations", lambda *arguments, **_: planned)
+    # The numbers of another process, which is a second an update slower.
+    slower = lambda self, value: [value, value + 1.0] if isinstance(value, float) else [value]  # noqa: E731
+    monkeypatch.setattr(training.Processes, "gather", slower)
     config = placed(SMALL, frames, steps=400, batch=2, clips=4)
     state = train(config, tmp_path, fit_hours=0.0005)
     said = capsys.readouterr().err
@@ -203,7 +215,7 @@ def test_a_run_corrects_its_plan(frames, tmp_path, capsys, monkeypatch):
     assert re.search(r"more than 0\.0 h: \d+ updates from here on", said)
     assert 3 < state.updates == state.fitted_steps < 400
     record = json.loads((tmp_path / "training.json").read_text())
-    assert record["planned_update_s"] == 0.25 and record["measured_update_s"] > 0
+    assert record["planned_update_s"] == 0.25 and record["measured_update_s"] > 1
 
 
 def scaled(by: float, monkeypatch) -> None:

@@ -54,6 +54,7 @@ def test_no_more_bytes_are_taken_than_given_and_none_where_the_place_is_full(tmp
     assert VisionCache(tmp_path / "full", "tower", 10).left <= 10
     monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=vision_cache.RESERVE + 10))
     assert VisionCache(tmp_path / "full", "tower", BYTES).left == 10
+    assert VisionCache(tmp_path / "full", "tower", BYTES, writers=2).left == 5, "a half for each of two processes"
 
 
 def test_features_of_other_towers_make_room(tmp_path):
