@@ -36,8 +36,6 @@ TIMES = ("wall_s", "latency_s")
 MEASURED = ("latency_ms", "ttft_ms", "model_ms", "wait_ms", "attempts")
 _PLACES = {name: shapes.integer(1) for name in ("first", "last", "clips")}
 _TABLE = shapes.table(_PLACES | {"clips_sha256": shapes.text(64)})
-    {name: shapes.integer(1) for name in ("first", "last", "clips")} | {"clips_sha256": shapes.text(64)}
-)
 
 
 @dataclass(frozen=True)
