@@ -24,8 +24,8 @@ from reference.machine import is_of_the_database
 
 COMMANDS = {
     "predict": "Ask a model about every clip of a split, and score its answers.",
-    "serve": "Load a model once, and answer about clips over HTTP.",
     "merge": "Merge the shards of one entry, or of one rendering.",
+    "serve": "Load a model once, and answer about clips over HTTP.",
     "submit": "Make an entry of the leaderboard of a prediction file.",
     "score": "Score a prediction file: metrics with intervals, failure modes, slices, audit.",
     "validate": "Check a prediction file and list every problem, without scoring it.",

@@ -30,9 +30,9 @@ def command(shards: tuple[Path, ...], folder: Path) -> None:
 
     \b
     Example:
-      harness predict --model baseline:constant --shard 1/2 -o shards/1
-      harness predict --model baseline:constant --shard 2/2 -o shards/2
-      harness merge shards/1 shards/2 -o merged
+      harness predict --model baseline:constant --shard 1/2 -o parts/1
+      harness predict --model baseline:constant --shard 2/2 -o parts/2
+      harness merge parts/1 parts/2 -o merged
     """
     from harness.prediction.sharding.merge import merge, summary_lines
 
