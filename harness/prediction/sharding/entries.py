@@ -33,6 +33,8 @@ RUN_OF_ONE_SHARD = ("command", "shard", "connections", "wall_s", "latency_s", "a
 MACHINE = ("python", "platform")
 """Fields of `run` that say where a shard was asked for: the merged card lists the different ones."""
 TIMES = ("wall_s", "latency_s")
+TRIED = ("estimate", "listed", "own_answers", "pictures")
+"""Fields of `run.agreed` that say what a start found out, and decide nothing about how a model is asked."""
 MEASURED = ("latency_ms", "ttft_ms", "model_ms", "wait_ms", "attempts")
 _PLACES = {name: shapes.integer(1) for name in ("first", "last", "clips")}
 _TABLE = shapes.table(_PLACES | {"clips_sha256": shapes.text(64)})
@@ -68,6 +70,8 @@ class EntryShard:
         run, training = self.card.run, self.folder / TRAINING
         own = {name: value for name, value in asdict(self.card).items() if name not in OF_ONE_SHARD}
         made = {name: value for name, value in run.items() if name not in (*RUN_OF_ONE_SHARD, *MACHINE)}
+        if isinstance(agreed := made.get("agreed"), dict):
+            made["agreed"] = {name: value for name, value in agreed.items() if name not in TRIED}
         return {
             **own,
             **made,
@@ -148,6 +152,8 @@ def _merged_run(runs: Sequence[Mapping[str, Any]], paths: Sequence[Path], output
             found[name] = max(run[name] for run in runs)
         elif name in TIMES:
             found[name] = round(latency / 1000, 3)
+        elif name == "agreed":  # an estimate is of a shard, and the run is over
+            found[name] = {key: part for key, part in value.items() if key != "estimate"}
         elif name == "answers":
             found[name] = {source: sources[source] for source in value}
         elif name in MACHINE:
