@@ -15,7 +15,7 @@ from dataclasses import asdict, dataclass, replace
 from functools import partial
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from harness.cards import CARD, CLEAN, PREDICTIONS, TRAINING, Card, pinned, read_card, write_entry
 from harness.errors import UsageError
@@ -133,32 +133,43 @@ def _join(paths: Sequence[Path], whole: Path) -> None:
                 shutil.copyfileobj(part, target)
 
 
-def _merged_run(runs: Sequence[Mapping[str, Any]], paths: Sequence[Path], output: Path) -> dict[str, Any]:
-    """Return `run` of the merged card, its fields in the order of a run in one process."""
-    found = {name: value for name, value in runs[0].items() if name not in ("shard", "unanswered", "clean")}
-    latency, sources, digest = 0.0, Counter[str](), list[str]()
+class Sums(NamedTuple):
+    """Sums over the answers of all shards: what was measured, answers by source, clips given up by kind."""
+
+    latency_ms: float
+    sources: Counter[str]
+    unanswered: Counter[str]
+
+
+def _sums(runs: Sequence[Mapping[str, Any]], paths: Sequence[Path]) -> Sums:
+    """Read the answers of all shards. Raises UsageError where they are not those of the run's clips, each once."""
+    latency, sources, clips = list[float](), Counter[str](), list[str]()
     for path, run in zip(paths, runs, strict=True):
         lines = _lines(path)
-        _check_clips(path, run, [line["clip_id"] for line in lines])
-        latency += sum(line.get("latency_ms", 0.0) for line in lines)
+        _check_number(path, run, len(lines))
+        latency += [line.get("latency_ms", 0.0) for line in lines]
         sources.update(str(line.get("source")) for line in lines)
-        digest += [line["clip_id"] for line in lines]
+        clips += [line["clip_id"] for line in lines]
     unanswered = sum((Counter(run.get("unanswered", {})) for run in runs), Counter[str]())
-    _check_all(paths, runs, digest, unanswered.total())
-    for name, value in found.items():
-        if name == "command":
-            found[name] = shlex.join(_command(value, output) or [])
-        elif name == "connections":
-            found[name] = max(run[name] for run in runs)
-        elif name in TIMES:
-            found[name] = round(latency / 1000, 3)
-        elif name == "agreed":  # an estimate is of a shard, and the run is over
-            found[name] = {key: part for key, part in value.items() if key != "estimate"}
-        elif name == "answers":
-            found[name] = {source: sources[source] for source in value}
-        elif name in MACHINE:
-            found[name] = "; ".join(dict.fromkeys(str(run.get(name)) for run in runs))
-    return found | ({"unanswered": dict(unanswered.most_common())} if unanswered else {})
+    _check_clips(paths, runs, clips, unanswered.total())
+    return Sums(sum(latency), sources, unanswered)
+
+
+def _merged_run(runs: Sequence[Mapping[str, Any]], paths: Sequence[Path], output: Path) -> dict[str, Any]:
+    """Return `run` of the merged card, its fields in the order of a run in one process."""
+    sums, first = _sums(runs, paths), runs[0]
+    changed: dict[str, Any] = {
+        "command": shlex.join(_command(first.get("command"), output) or []),
+        "connections": max(run.get("connections", 0) for run in runs),
+        **dict.fromkeys(TIMES, round(sums.latency_ms / 1000, 3)),
+        "answers": {source: sums.sources[source] for source in first["answers"]},
+        **{name: "; ".join(dict.fromkeys(str(run.get(name)) for run in runs)) for name in MACHINE},
+        # an estimate is of what a shard had to ask, and it is over
+        "agreed": {name: value for name, value in first.get("agreed", {}).items() if name != "estimate"},
+    }
+    found = {name: value for name, value in first.items() if name not in ("shard", "unanswered", "clean")}
+    found |= {name: value for name, value in changed.items() if name in found}
+    return found | ({"unanswered": dict(sums.unanswered.most_common())} if sums.unanswered else {})
 
 
 def _command(command: Any, output: Path) -> list[str] | None:
@@ -177,18 +188,21 @@ def _lines(path: Path) -> list[dict[str, Any]]:
     return [line for *_, line in json_lines(path, UsageError)]
 
 
-def _check_clips(path: Path, run: Mapping[str, Any], clips: Sequence[str]) -> None:
+def _check_number(path: Path, run: Mapping[str, Any], answers: int) -> None:
     """Raise UsageError where a shard's answers are not as many as its clips."""
     table, given_up = run["shard"], sum(run.get("unanswered", {}).values())
-    if len(clips) != table["last"] - table["first"] + 1 - given_up:
+    if answers != table["last"] - table["first"] + 1 - given_up:
         raise UsageError(
-            f"{path}: has {len(clips):,} answers, its card says clips {table['first']:,} to {table['last']:,}; make "
-            "this shard again with --fresh"
+            f"{path}: has {answers:,} answers, its card says clips {table['first']:,} to {table['last']:,}; make this "
+            "shard again with --fresh"
         )
 
 
-def _check_all(paths: Sequence[Path], runs: Sequence[Mapping[str, Any]], clips: Sequence[str], given_up: int) -> None:
-    """Raise UsageError where the shards' clips are not those of the run, each once and in their order."""
+def _check_clips(paths: Sequence[Path], runs: Sequence[Mapping[str, Any]], clips: Sequence[str], given_up: int) -> None:
+    """Raise UsageError where the shards' clips are not those of the run, each once and in their order.
+
+    Where clips were given up, their number and order alone are known.
+    """
     tables = [run["shard"] for run in runs]
     follows = all(one["last"] + 1 == two["first"] for one, two in pairwise(tables))
     ends = tables[0]["first"] == 1 and tables[-1]["last"] == tables[-1]["clips"]
