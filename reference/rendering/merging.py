@@ -10,8 +10,9 @@ import contextlib
 import os
 import shutil
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from reference.errors import RenderError
 from reference.files import locked, new_folder, write_json
@@ -25,7 +26,8 @@ from reference.truth.sealed import CLIPS, INDEX, RENDERING
 REPAIR = "the command that rendered this shard repairs it"
 
 
-class RenderedShard(NamedTuple):
+@dataclass(frozen=True)
+class RenderedShard:
     """Folder of a shard of a rendering, its description without the shard, and its index, None while unfinished."""
 
     folder: Path
