@@ -18,9 +18,6 @@ from tests.reference.rendering.test_render_split import paint, rows, small, tree
 
 CASES = {
     "frames": {"limit": 20},
-    "frames in a domain": {"limit": 20, "as_domain": "clean"},
-    "frames to learn from": {"limit": 20, "split": "train"},
-    "shards": {"limit": 130, "form": "shards", "frames": 1, "size": 16},
     "shards to learn from": {"limit": 130, "form": "shards", "frames": 1, "size": 16, "split": "train"},
 }
 

@@ -15,12 +15,14 @@ import pytest
 
 import harness
 from harness.cards import CARD, PREDICTIONS, read_card
+from harness.comparison import leaderboard
 from harness.errors import HarnessError, UsageError
 from harness.prediction.journal import PART
 from harness.prediction.predictor import Reply, Wants
 from harness.prediction.repeats import predict_repeats
 from harness.prediction.sharding import entries
 from harness.prediction.sharding.check import _shards
+from harness.scoring.request import Request
 from reference.shard import Shard
 from tests.support import hand
 
@@ -69,11 +71,8 @@ def content(folder):
 
 
 SAME = {
-    "in batches": (Model, {}),
-    "in batches of five": (lambda: Model(5), {}),
-    "the first clips": (Model, {"limit": 11}),
+    "in batches of five, with a training record": (lambda: Model(5, training={"device": "cpu", "steps": 3}), {}),
     "a sample": (Model, {"sample": 4}),
-    "with a training record": (lambda: Model(training={"device": "cpu", "steps": 3}), {}),
 }
 
 
@@ -101,14 +100,12 @@ def test_three_shards_of_a_baseline_are_one_entry(world, tmp_path, monkeypatch):
         for name in ("one", "merged")
     ]
     assert lines[0] == lines[1]
-    scores = [harness.score(tmp_path / name / "mine", world=world).record["metrics"] for name in ("one", "merged")]
-    assert scores[0] == scores[1]
 
 
 def test_pictures_are_drawn_for_the_shard_alone(world, tmp_path):
     pytest.importorskip("thorvg_python", reason="ThorVG is not installed")
     wants, said = Wants(2, 16, "uniform"), list[str]()
-    parts = in_shards(lambda: Model(wants=wants), tmp_path, world=world, workers=1, limit=12, say=said.append)
+    parts = in_shards(lambda: Model(wants=wants), tmp_path, 2, world=world, workers=1, limit=8, say=said.append)
     folders = [text.split(" into ")[1].split(" (")[0] for text in said if text.startswith("rendering")]
     listed = [[json.loads(line)["clip_id"] for line in (Path(folder) / "clips.jsonl").open()] for folder in folders]
     assert listed == [[json.loads(line)["clip_id"] for line in (part / PREDICTIONS).open()] for part in parts[::-1]]
@@ -120,12 +117,12 @@ def test_pictures_are_drawn_for_the_shard_alone(world, tmp_path):
 
 def test_clean_answers_are_merged_too(world, tmp_path):
     pytest.importorskip("thorvg_python", reason="ThorVG is not installed")
-    choices = {"world": world, "workers": 1}
+    choices = {"world": world, "workers": 1, "limit": 8}
     model = lambda: Model(wants=Wants(1, 16, "uniform"))  # noqa: E731
     harness.predict(model(), tmp_path / "one" / "mine", **choices)
     harness.predict(model(), tmp_path / "one" / "mine", **choices, as_domain="clean")
-    parts = in_shards(model, tmp_path / "shards", **choices)
-    in_shards(model, tmp_path / "shards", **choices, as_domain="clean")
+    parts = in_shards(model, tmp_path / "shards", 2, **choices)
+    in_shards(model, tmp_path / "shards", 2, **choices, as_domain="clean")
     harness.merge(*parts, output=tmp_path / "merged" / "mine")
     assert content(tmp_path / "merged" / "mine") == content(tmp_path / "one" / "mine")
 
@@ -147,11 +144,8 @@ def test_a_part_is_not_scored(world, tmp_path, parts):
         harness.compare(parts[0], parts[1], world=world)
     with pytest.raises(UsageError, match="harness merge"):
         harness.submit(parts[0] / PREDICTIONS, name="mine", folder=tmp_path, world=world)
-    board = shutil.copytree(parts[0].parent, tmp_path / "board")
-    harness.merge(*parts, output=board / "whole")
-    found = harness.leaderboard(board, world=world)
-    assert [entry["name"] for entry in found["entries"]] == ["whole"]
-    assert {each["reason"] for each in found["skipped"]} == {
+    entries, others = leaderboard.score_folder(parts[0].parent, Request(world=world))
+    assert entries == [] and {each["reason"] for each in others.skipped} == {
         f"shard {number}/3 of an entry, which harness merge joins with the others" for number in (1, 2, 3)
     }
 
