@@ -5,6 +5,7 @@
     compare           score two or more submissions and test every pair; returns a dict
     plan              say how many sessions a comparison needs; returns a dict
     predict           ask a model, or a function of one clip, about a split and write an entry; returns a Prediction
+    merge             merge the shards of an entry or of a rendering; returns a Merged
     submit            make an entry of a prediction file
     leaderboard       rank the entries of a folder; returns a dict
     leaderboard_page  write the leaderboard as an HTML page
@@ -33,6 +34,7 @@ _HOMES = {
     "compare": "harness.comparison.pairwise",
     "plan": "harness.comparison.plan",
     "predict": "harness.prediction.predict",
+    "merge": "harness.prediction.sharding.merge",
     "submit": "harness.prediction.submit",
     "leaderboard": "harness.comparison.leaderboard",
     "leaderboard_page": "harness.report.write",
@@ -65,6 +67,7 @@ if TYPE_CHECKING:
     from harness.ingestion.ingest import Ingestion
     from harness.prediction.predict import Prediction, predict
     from harness.prediction.predictor import Question, Reply, Wants
+    from harness.prediction.sharding.merge import merge
     from harness.prediction.submit import submit
     from harness.report.answers_page import answers_page
     from harness.report.write import compare_page, leaderboard_page, report_page

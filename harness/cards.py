@@ -23,6 +23,7 @@ from harness.clip_map import ClipMap, read_clip_map
 from harness.errors import UsageError, nearest
 from reference.files import sha256, write_atomically, write_json, write_text
 from reference.outside_files import open_regular
+from reference.shard import TEXT as SHARD
 from reference.toml import read_toml
 from reference.truth.sample import TEXT
 
@@ -77,6 +78,7 @@ class Card:
     lenient: bool = False
     ignore_extra: bool = False
     sample: str = ""  # SESSIONS/SEED of a sample of the split that the harness drew
+    shard: str = ""  # NUMBER/TOTAL of an entry that is asked for in shards; only the merged entry is scored
     clip_map: str = ""
     clip_map_sha256: str = ""
     clean_sha256: str = ""  # of clean.jsonl, where the entry has one
@@ -155,6 +157,8 @@ def _check(raw: dict[str, Any], path: Path) -> Card:
             raise UsageError(f"{path}: {name} = {_cut(repr(raw[name]))}, expected a file name in the same folder")
     if "sample" in raw and not TEXT.fullmatch(card.sample):
         raise UsageError(f"{path}: sample = {_cut(repr(card.sample))}, expected SESSIONS/SEED")
+    if "shard" in raw and not SHARD.fullmatch(card.shard):
+        raise UsageError(f"{path}: shard = {_cut(repr(card.shard))}, expected NUMBER/TOTAL")
     if bool(card.clip_map) != bool(card.clip_map_sha256):
         raise UsageError(f"{path}: clip_map and clip_map_sha256 belong together")
     if card.clean_sha256 and card.runs_sha256:
@@ -213,6 +217,7 @@ def runs_of(folder: Path, card: Card) -> list[Path]:
 
     Raises UsageError where a file is not the one whose sum the card states, or where the folder holds both forms.
     """
+    refuse_shard(folder, card)
     found = run_files(folder)
     if found and not card.runs_sha256:
         raise UsageError(f"{folder}: holds {RUNS}/, the card is of {card.predictions}; an entry is one of the two")
@@ -221,6 +226,15 @@ def runs_of(folder: Path, card: Card) -> list[Path]:
     if len(found) != len(card.runs_sha256):
         raise UsageError(f"{folder}: holds {len(found)} runs, the card says {len(card.runs_sha256)}")
     return [pinned(path, digest) for path, digest in zip(found, card.runs_sha256, strict=True)]
+
+
+def refuse_shard(folder: Path, card: Card) -> None:
+    """Raise UsageError for a part of an entry, which a score would take for an entry with most clips wrong."""
+    if card.shard:
+        raise UsageError(
+            f"{folder}: holds shard {card.shard} of an entry alone, and a part is not scored: harness merge DIR... -o "
+            "DIR joins all shards to the entry"
+        )
 
 
 def run_files(folder: str | Path) -> list[Path]:

@@ -24,6 +24,7 @@ from reference.machine import is_of_the_database
 
 COMMANDS = {
     "predict": "Ask a model about every clip of a split, and score its answers.",
+    "merge": "Merge the shards of one entry, or of one rendering.",
     "serve": "Load a model once, and answer about clips over HTTP.",
     "submit": "Make an entry of the leaderboard of a prediction file.",
     "score": "Score a prediction file: metrics with intervals, failure modes, slices, audit.",

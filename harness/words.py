@@ -254,6 +254,11 @@ TERMS = (
         on_page=True,
     ),
     Word(
+        "shard",
+        "A shard is part K of N of a run or a rendering, made by a process of its own.",
+        "`harness merge` joins the N shards to what one process would have made.",
+    ),
+    Word(
         "signature",
         "A signature is one line that names everything a score depends on: world, truth, split, rules, weights, "
         "submission, version.",

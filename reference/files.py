@@ -7,6 +7,7 @@ next can tell what a killed process left from what is being written, and sweeps 
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import hashlib
 import json
@@ -97,6 +98,25 @@ def scratch(parent: Path) -> Iterator[Path]:
     finally:
         shutil.rmtree(folder, ignore_errors=True)
         os.close(lock)
+
+
+@contextlib.contextmanager
+def new_folder(path: Path) -> Iterator[Path]:
+    """Yield an empty temporary folder beside `path`, which it becomes when the block ends well.
+
+    Raises FileExistsError where `path` is a file, or a folder that holds something.
+    """
+    if path.exists() and (not path.is_dir() or any(path.iterdir())):
+        raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(path))
+    target = path.absolute()
+    with scratch(target.parent) as fresh:
+        yield fresh
+        fresh.chmod(0o777 & ~_umask())
+        try:
+            fresh.rename(target)
+        except OSError as error:
+            raise _named(error, fresh, path) from None
+        sync(target.parent)
 
 
 def _locked_folder(parent: Path) -> tuple[Path, int]:

@@ -284,6 +284,14 @@ workers = option(
 )
 
 
+shard = option(
+    "--shard",
+    metavar="K/N",
+    help="Do shard K of N alone, such as 3/8; env, or env/N, takes K from a SLURM job array or an indexed Kubernetes "
+    "Job. harness merge joins the shards.",
+)
+
+
 def side(default: int, least: int = 16, most: int = 2048) -> Callable:
     """Return the option --size: the side of a picture in pixels."""
     kind = click.IntRange(least, most)

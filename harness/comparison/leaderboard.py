@@ -188,7 +188,7 @@ def score_folder(folder: Path, request: Request) -> tuple[list[Entry], Unranked]
             broken[path] = str(_reason(error))
     chosen = locate(request.world, request.home).name, request.split  # a path names a world that cards call by its name
     there = {path: card for path, card in cards.items() if (card.world, card.split) == chosen}
-    here = {path: card for path, card in there.items() if card.sample == str(request.sample or "")}
+    here = {path: card for path, card in there.items() if card.sample == str(request.sample or "") and not card.shard}
     results = _score_cards(here, request)
     entries = [entry for entry in results.values() if isinstance(entry, Entry)]
     broken |= {path: str(error) for path, error in results.items() if isinstance(error, HarnessError)}
@@ -204,7 +204,9 @@ def score_folder(folder: Path, request: Request) -> tuple[list[Entry], Unranked]
 
 
 def _other_sessions(card: Card) -> str:
-    """Return why an entry has no row among entries about other sessions of the split."""
+    """Return why an entry has no row among entries about other sessions of the split, or a shard none at all."""
+    if card.shard:
+        return f"shard {card.shard} of an entry, which harness merge joins with the others"
     return f"a sample ({card.sample}), which compare takes" if card.sample else "the whole split"
 
 

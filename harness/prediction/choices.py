@@ -12,6 +12,7 @@ from harness.errors import UsageError, check_choices
 from harness.ingestion.rows import kind_of
 from harness.scoring.transfer.gaps import CLEAN
 from reference.home import cache_home
+from reference.shard import Shard
 from reference.task import DEFAULT_SPLIT, DEFAULT_WORLD
 from reference.truth.store import Truth, open_clips
 
@@ -46,6 +47,7 @@ class Choices:
     sample: int | None = None  # so many whole sessions, which the harness draws, in the split's place
     sample_seed: int = 0  # another one draws others
     limit: int | None = None  # only the first clips
+    shard: Shard | None = None  # of the clips that all else asks about; texts such as 3/8 and env say it too
     batch_size: int | None = None  # clips a question; by default the model's own number
     options: Mapping[str, str] = field(default_factory=dict)  # of a model that is given by name
     connections: int | None = None  # most questions at once; by default the model's own number
@@ -61,6 +63,12 @@ class Choices:
     say: Say = _silent  # takes what is worth knowing before the run ends
 
     def __post_init__(self) -> None:
+        if isinstance(self.shard, str):
+            object.__setattr__(self, "shard", Shard.of(self.shard))
+        if self.shard is not None and not isinstance(self.shard, Shard):
+            raise UsageError(f"shard={self.shard!r:.80}: expected a text such as 3/8")
+        if self.shard is not None and self.clips is not None:
+            raise UsageError("--shard is about the clips of a split: --clips are asked about in one process")
         for name in ("sample", "limit", "batch_size", "workers", "connections", "max_failures"):
             number = getattr(self, name)
             if number is not None and not (isinstance(number, int) and number >= 1 and number is not True):

@@ -35,7 +35,7 @@ def write(run: Run, lines: Lines, agreed: Mapping[str, Any] | None, unanswered: 
         write_own_answers(run.folder, facts, lambda path: path.write_bytes(content), run.facts.training)
     else:
         truth = {"world": run.split.world, "split": run.split.name, **run.split.pin, "predictions_sha256": ""}
-        truth["sample"] = run.split.sample
+        truth |= {"sample": run.split.sample, "shard": str(run.part.shard) if run.part else ""}
         card = Card(**_facts(run, lines, asked) | truth)
         write_entry(run.folder, card, lambda path: path.write_bytes(content), run.facts.training)
 
@@ -46,7 +46,14 @@ def need_entry(run: Run) -> None:
     card = read_card(folder)
     if card.runs_sha256:
         raise UsageError(f"{folder}: holds the runs of a method, and answers to clean pictures belong to a single file")
-    split = {"world": run.split.world, "split": run.split.name, "sample": run.split.sample, **run.split.pin}
+    shard = str(run.part.shard) if run.part else ""
+    split = {
+        "world": run.split.world,
+        "shard": shard,
+        "split": run.split.name,
+        "sample": run.split.sample,
+        **run.split.pin,
+    }
     if other := [name for name, value in split.items() if getattr(card, name) != value]:
         raise UsageError(f"{folder}: the entry there is of another {', '.join(other)}")
     facts = _facts(run, [], {})
@@ -102,6 +109,7 @@ def _run_table(run: Run, lines: Lines, own: Mapping[str, Any]) -> dict[str, Any]
     pictures, time = run.questions.pictures, "latency_s" if is_asker(run.predictor) else "wall_s"
     return {
         **({"command": _command(run)} if run.by_name else {}),
+        **({"shard": run.part.table} if run.part else {}),
         **({"limit": run.choices.limit} if run.choices.limit else {}),
         **({"connections": run.connections} if is_asker(run.predictor) else {"batch_size": run.batch_size}),
         **({"price": list(run.choices.price)} if run.choices.price else {}),
@@ -134,5 +142,6 @@ def _command(run: Run) -> str:
     words += ["--sample", str(choices.sample)] if choices.sample else []
     words += ["--sample-seed", str(choices.sample_seed)] if choices.sample and choices.sample_seed else []
     words += ["--limit", str(choices.limit)] if choices.limit else []
+    words += ["--shard", str(choices.shard)] if choices.shard else []
     words += [word for key, value in mask.value(choices.options).items() for word in ("--option", f"{key}={value}")]
     return shlex.join(words)

@@ -38,6 +38,7 @@ from harness.prediction.predictor import Answer, Predictor, Question, Wants
 from harness.prediction.replies import FALLBACK
 from harness.prediction.run import Run, identity, prepare
 from harness.progress import counter
+from reference.shard import Shard
 from reference.truth.sample import Sample
 
 LISTED, NAMED = 12, 5
@@ -62,6 +63,7 @@ class Prediction(NamedTuple):
     published: bool = False  # the truth is with the organiser, to whom the entry is sent
     unanswered: dict[str, int] = {}  # clips that were given up, by the kind of failure  # noqa: RUF012
     sample: Sample | None = None  # the sessions that were drawn of the split
+    shard: Shard | None = None  # the part of the split that was asked about
     as_domain: str | None = None  # the clips were drawn so, and the answers joined an entry
     own: OwnQuestions | None = None  # about clips of the user's own, which no score judges
     operations: dict[str, int] = {}  # answers of own clips by operation, the most frequent first  # noqa: RUF012
@@ -83,10 +85,10 @@ def predict(
     `model`: `NAME:REST`, a Predictor, or a function that takes a Question and returns a dict of the three answer
     fields, a text, or a Reply. `wants`: the pictures that a function is shown, by default none; `card`: what its card
     says, as of a Predictor. `choices`: fields of `harness.prediction.choices.Choices`, such as `split="validation"`,
-    `frames=FOLDER` or `limit=100`. With `clips`, and `labels` or `world`, the clips are the user's own: no truth is
-    known, and answers.json stands in the card's place. With `as_domain="clean"` the clips are drawn clean, and the
-    answers join the entry of the same model in `output` as clean.jsonl: they pair its transfer gap, and feed nothing
-    else.
+    `frames=FOLDER`, `limit=100` or `shard="3/8"`. With `clips`, and `labels` or `world`, the clips are the user's own:
+    no truth is known, and answers.json stands in the card's place. With `as_domain="clean"` the clips are drawn clean,
+    and the answers join the entry of the same model in `output` as clean.jsonl: they pair its transfer gap, and feed
+    nothing else.
 
     Raises UsageError, and HarnessError where the model fails: its earlier answers are kept, and the same call resumes
     if the model has a card; without one nothing says that it is the same model.
@@ -185,7 +187,7 @@ def summary_lines(prediction: Prediction) -> list[str]:
     model, repaired, fallback = prediction.sources.values()
     lines = [
         f"{prediction.answered:,} of {plural(prediction.expected, 'clip')} of {prediction.world} / {prediction.split} "
-        f"{_of_sample(prediction.sample)}{_drawn(prediction)}answered in {prediction.path}",
+        f"{_of_part(prediction)}{_drawn(prediction)}answered in {prediction.path}",
         f"  {model:,} as the model said it, {repaired:,} repaired, {fallback:,} fallback"
         + (f" ({prediction.kept:,} with the operation that it said)" if prediction.kept else ""),
     ]
@@ -200,6 +202,8 @@ def summary_lines(prediction: Prediction) -> list[str]:
         lines.append(
             f"  {prediction.expected - prediction.answered:,} have no answer{why}: a score counts them as wrong"
         )
+    if prediction.shard:
+        lines.append("  a part of the entry: harness merge DIR... -o DIR joins the shards once all are there")
     return lines
 
 
@@ -207,8 +211,11 @@ def _drawn(prediction: Prediction) -> str:
     return f"drawn as {prediction.as_domain} " if prediction.as_domain else ""
 
 
-def _of_sample(sample: Sample | None) -> str:
-    return f"(a sample of {plural(sample.sessions, 'session')}, seed {sample.seed}) " if sample else ""
+def _of_part(prediction: Prediction) -> str:
+    sample, shard = prediction.sample, prediction.shard
+    drawn = [f"a sample of {plural(sample.sessions, 'session')}, seed {sample.seed}"] if sample else []
+    parts = [*drawn, *([shard.words] if shard else [])]
+    return f"({', '.join(parts)}) " if parts else ""
 
 
 def _own_summary_lines(prediction: Prediction, own: OwnQuestions) -> list[str]:
@@ -289,7 +296,7 @@ def _outcome(run: Run, lines: Sequence[Mapping[str, Any]], unanswered: Mapping[s
     sources = Counter(line["source"] for line in lines)
     fallbacks = [line["raw_output"] for line in lines if line["source"] == FALLBACK]
     clean = run.choices.as_domain is not None
-    expected = len(run.questions.clips if clean else run.split.floors.clips)
+    expected = len(run.questions.clips if clean or run.part else run.split.floors.clips)
     operations = Counter(line["dominant_operation"] or NO_OPERATION for line in lines)
     return Prediction(
         path=run.output.parent / CLEAN if clean else run.output / PREDICTIONS,
@@ -297,7 +304,7 @@ def _outcome(run: Run, lines: Sequence[Mapping[str, Any]], unanswered: Mapping[s
         split=run.split.name,
         answered=len(lines),
         expected=expected,
-        without_pictures=0 if run.choices.limit else expected - len(run.questions.clips),
+        without_pictures=0 if run.choices.limit or run.part else expected - len(run.questions.clips),
         sources={name: sources[name] for name in SOURCES},
         kept=sum(run.reader.operation_in(text) is not None for text in fallbacks),
         sealed=run.split.sealed,
@@ -305,6 +312,7 @@ def _outcome(run: Run, lines: Sequence[Mapping[str, Any]], unanswered: Mapping[s
         sample=Sample.of(run.split.sample) if run.split.sample else None,
         unanswered=dict(unanswered),
         own=run.own,
+        shard=run.choices.shard,
         as_domain=run.choices.as_domain,
         operations=dict(operations.most_common()) if run.own else {},
     )

@@ -11,11 +11,12 @@ Pictures are read in a thread of their own while the model answers; a few batche
 from __future__ import annotations
 
 import contextlib
+import copy
 import hashlib
 import json
 import re
 import shutil
-from collections.abc import Collection, Generator, Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Protocol
@@ -25,7 +26,7 @@ from harness.prediction.choices import Choices
 from harness.prediction.predictor import Question, Wants, without_pictures
 from harness.worlds.rendering import render
 from reference.errors import RenderError
-from reference.files import locked
+from reference.files import locked, sha256
 from reference.home import cache_home
 from reference.outside_files import JSON_BYTES, json_lines, read_object
 from reference.pool import in_order
@@ -67,6 +68,13 @@ class Questions(Protocol):
         """Return one question for each clip id."""
 
 
+class SplitQuestions(Questions, Protocol):
+    """Clips of a split, of which some may be asked about alone."""
+
+    def only(self, clips: tuple[str, ...]) -> Questions:
+        """Return the questions about these clips; pictures that are to be drawn are drawn for them alone."""
+
+
 def spread(clips: Sequence[str], number: int) -> list[str]:
     """Return at most so many clip ids, evenly spread over all."""
     return list(dict.fromkeys(clips[len(clips) * place // number] for place in range(number) if clips))
@@ -89,15 +97,19 @@ class Blind:
     def read(self, batch: Batch) -> list[Question]:
         return list(map(without_pictures, batch))
 
+    def only(self, clips: tuple[str, ...]) -> Blind:
+        """Return the questions about these clips."""
+        return Blind(clips)
+
 
 class Pictures:
     """Questions with the pictures of a rendering, whose clips must be among `known`.
 
-    Files from elsewhere (`trusted` false) are decoded in a sandbox. Lines that are marked as drawn in another domain
-    are refused unless `pictures` says so of all.
+    Clips come in the order of `known`. Files from elsewhere (`trusted` false) are decoded in a sandbox. Lines that are
+    marked as drawn in another domain are refused unless `pictures` says so of all.
     """
 
-    def __init__(self, folder: Path, pictures: dict[str, Any], known: Collection[str], *, trusted: bool):
+    def __init__(self, folder: Path, pictures: dict[str, Any], known: Sequence[str], *, trusted: bool):
         self._folder, self.pictures = folder, pictures
         try:
             # absolute: pictures are read in a thread while the model may be in a working directory of its own
@@ -105,8 +117,8 @@ class Pictures:
         except RenderError as error:  # before anything is asked: the folder that was named is the fault
             raise UsageError(str(error)) from None
         self._places = _places(folder, self._clips, as_judged="as_domain" not in pictures)
-        self.clips = tuple(self._places)
-        if strange := set(self.clips).difference(known):
+        self.clips = tuple(clip for clip in known if clip in self._places)
+        if strange := set(self._places).difference(known):
             raise UsageError(f"{folder}: shows clips that are not of the split: {min(strange)!r}")
 
     def sample(self, number: int) -> list[Question]:
@@ -119,6 +131,12 @@ class Pictures:
         # the sample of an open split also holds its truth: the fields of a question leave it here
         return [Question(*(sample[name] for name in Question._fields)) for sample in map(self._sample, batch)]
 
+    def only(self, clips: tuple[str, ...]) -> Pictures:
+        """Return the questions about these clips."""
+        part = copy.copy(self)
+        part.clips = clips
+        return part
+
     def _sample(self, clip_id: str) -> dict[str, Any]:
         try:
             return self._clips[self._places[clip_id]]
@@ -126,34 +144,19 @@ class Pictures:
             raise UsageError(f"{self._folder}: clip {clip_id} cannot be read ({error.strerror or error})") from None
 
 
-def open_rendering(
-    folder: Path, truth: Truth, known: Collection[str], wants: Wants, as_domain: str | None = None
-) -> Pictures:
+def open_rendering(folder: Path, truth: Truth, known: Sequence[str], wants: Wants, choices: Choices) -> Pictures:
     """Return the rendering in `folder`, or in the folder there that is named after the split. Raises UsageError."""
     if not (folder / RENDERING).is_file() and (folder / truth.split / RENDERING).is_file():
         folder /= truth.split
     details = _read_description(folder)
-    _check_split(folder, details, truth, as_domain)
+    _check_split(folder, details, truth, choices.as_domain)
+    if choices.shard is not None and (shard := details["request"].get("shard")):
+        raise UsageError(
+            f"{folder}: holds shard {shard} of a rendering alone, and --shard cuts the clips of a whole one: harness "
+            "merge joins its shards; without --frames each shard draws its own pictures"
+        )
     _check_wants(folder, details["request"], wants, rendered_elsewhere=not truth.answered)
     return Pictures(folder, _pins(details), known, trusted=False)
-
-
-class Sampled:
-    """Questions about the clips of a sample, `chosen` among those of the whole split."""
-
-    def __init__(self, whole: Questions, chosen: Collection[str]):
-        self._whole = whole
-        self.pictures, self.clips = whole.pictures, tuple(clip for clip in whole.clips if clip in chosen)
-
-    def sample(self, number: int) -> list[Question]:
-        return self._whole.sample(number)
-
-    def draw(self) -> None:
-        """Draw the pictures of the whole split."""
-        self._whole.draw()
-
-    def read(self, batch: Batch) -> list[Question]:
-        return self._whole.read(batch)
 
 
 class DrawnLater:
@@ -165,18 +168,24 @@ class DrawnLater:
         self._details = description(request, source_of(request, home=choices.home))
         self._what, self._wants, self._choices = (truth.world, truth.split), wants, choices
         self._all: Pictures | None = None
-        self._known = known
+        self._known, self._is_part = known, False
         self.clips, self.pictures = known[: choices.limit], _pins(self._details)
+
+    def only(self, clips: tuple[str, ...]) -> DrawnLater:
+        """Return the questions about these clips, which alone are drawn unless the whole split is there."""
+        part = copy.copy(self)
+        part.clips, part._is_part = clips, True
+        return part
 
     def sample(self, number: int) -> list[Question]:
         """Return questions about the first clips, drawn for it unless all are there."""
         folder = _cache_folder(cache_home(self._choices.home), self._details)
-        few = self._all or (self._made(None) if is_whole(folder) else self._made(min(number, len(self.clips))))
+        few = self._all or (self._made(None) if is_whole(folder) else self._made(self.clips[:number]))
         return few.read(self.clips[:number])
 
     def draw(self) -> None:
-        """Draw the split, or as much as the user's limit says, into the cache unless it is there."""
-        self._all = self._all or self._made(self._choices.limit)
+        """Draw the clips that are asked about into the cache unless they are there."""
+        self._all = self._all or self._made(self.clips if self._is_part or self._choices.limit else None)
 
     def read(self, batch: Batch) -> list[Question]:
         """Return one question for each clip id."""
@@ -184,22 +193,24 @@ class DrawnLater:
         assert self._all is not None
         return self._all.read(batch)
 
-    def _made(self, limit: int | None) -> Pictures:
-        """Return the first clips, or all, as the model wants to see them, rendered into the cache unless they are."""
+    def _made(self, clips: tuple[str, ...] | None) -> Pictures:
+        """Return these clips, or all, as the model wants to see them, rendered into the cache unless they are."""
         wants, (world, split) = self._wants, self._what
-        folder = _cache_folder(cache_home(self._choices.home), self._details)
-        if is_whole(folder):
-            limit = None  # the whole split is there, so a part of it need not be made
-        elif limit is not None:
-            folder = folder.with_name(f"{folder.name}-{limit}")
+        folder, drawn = _cache_folder(cache_home(self._choices.home), self._details), dict[str, Any]()
+        if clips is not None and not is_whole(folder):  # where the whole split is there, no part is made
+            is_first = clips == self._known[: len(clips)]
+            part = str(len(clips)) if is_first else sha256("\n".join(clips).encode())[:12]
+            folder = folder.with_name(f"{folder.name}-{part}")
+            drawn = {"limit": len(clips)} if is_first else {"clips": clips}
         if not is_whole(folder):
             self._choices.say(
                 f"rendering {world} / {split} into {folder} ({wants.frames} frames a clip, {wants.sampler}, "
                 f"{wants.size} x {wants.size})"
             )
-            shown = {"as_domain": self._choices.as_domain, **wants._asdict()}
-            pictures = {"split": split, "limit": limit, **shown}
-            render(self._choices.world, folder, workers=self._choices.workers, home=self._choices.home, **pictures)
+            shown = {"split": split, "as_domain": self._choices.as_domain, **wants._asdict()}
+            render(
+                self._choices.world, folder, workers=self._choices.workers, home=self._choices.home, **shown, **drawn
+            )
         return Pictures(folder, self.pictures, self._known, trusted=True)
 
 

@@ -47,6 +47,8 @@ def predict_repeats(
         raise UsageError("--repeats is about the clips of a split: --clips asks once")
     if choices.get("as_domain") is not None:
         raise UsageError("answers to clean pictures belong to a single file: leave --repeats or --as-domain out")
+    if choices.get("shard") is not None:
+        raise UsageError("--shard cuts one run: leave --repeats out, and ask for the shards of each run by itself")
     if choices.get("fresh"):
         shutil.rmtree(folder / RUNS, ignore_errors=True)
     elif any((folder / name).exists() for name in (CARD, PREDICTIONS, PART)) or (

@@ -20,8 +20,9 @@ from harness.prediction.models import AsyncFunction, Function, find, name_of, to
 from harness.prediction.own_clips.labels import labels_of_world, read_labels
 from harness.prediction.own_clips.questions import OwnQuestions, open_clips
 from harness.prediction.predictor import Predictor, Wants
-from harness.prediction.questions import Blind, Questions, Sampled, clips_drawn, make_rendering, open_rendering
+from harness.prediction.questions import Blind, Questions, SplitQuestions, clips_drawn, make_rendering, open_rendering
 from harness.prediction.replies import Reader
+from harness.prediction.sharding.part import Part
 from reference.files import sha256
 from reference.home import cache_home, user_key
 from reference.truth.catalog import locate
@@ -79,6 +80,7 @@ class Run:
     split: Split
     questions: Questions
     reader: Reader
+    part: Part | None = None  # of the split's clips, where a shard asks
 
     @property
     def own(self) -> OwnQuestions | None:
@@ -121,16 +123,23 @@ def prepare(
         choices.say(f"{name} is shown no pictures, as it wants none (docs/predict.md: wants, --option frames=8)")
     _check_way(name, predictor, choices)
     questions: Questions
+    part = None
     if choices.clips is not None:
         questions = _own_questions(name, predictor, facts.wants, given, choices)
         split = Split.of_own_clips(choices.clips.name or "clips", questions)
     else:
         with choices.open() as truth:
             split = Split.of(truth)
-            questions = _questions(name, facts.wants, truth, clips_drawn(truth, split.floors.clips, choices), choices)
+            whole = _questions(name, facts.wants, truth, clips_drawn(truth, split.floors.clips, choices), choices)
+            asked = whole.clips
             if choices.sample:
                 split = Split.of(take_sample(truth, Sample(choices.sample, choices.sample_seed)))
-                questions = Sampled(questions, frozenset(split.floors.clips))
+                chosen = frozenset(split.floors.clips)
+                asked = tuple(clip for clip in asked if clip in chosen)
+            if choices.shard:
+                part = Part.of(choices.shard, asked[: choices.limit], _at_once(predictor, facts, choices))
+                asked = part.clips
+            questions = whole if asked is whole.clips else whole.only(asked)
     if isinstance(predictor, Floor) and isinstance(split.floors, Floors):
         predictor.prepare(split.floors)
     return Run(
@@ -147,7 +156,13 @@ def prepare(
         split=split,
         questions=questions,
         reader=Reader(split.floors),
+        part=part,
     )
+
+
+def _at_once(predictor: Predictor | Asker, facts: Facts, choices: Choices) -> int:
+    """Return the clips of which a shard holds a multiple: those of a batch, one where clips are asked about singly."""
+    return 1 if is_asker(predictor) else max(1, choices.batch_size or facts.at_once)
 
 
 def _check_way(model: str, predictor: Predictor | Asker, choices: Choices) -> None:
@@ -160,7 +175,9 @@ def _check_way(model: str, predictor: Predictor | Asker, choices: Choices) -> No
         raise UsageError(f"{model} is asked in batches: --batch-size says how many clips, leave --connections out")
 
 
-def _questions(model: str, wants: Wants | None, truth: Truth, clips: tuple[str, ...], choices: Choices) -> Questions:
+def _questions(
+    model: str, wants: Wants | None, truth: Truth, clips: tuple[str, ...], choices: Choices
+) -> SplitQuestions:
     if wants is None and choices.frames:
         raise UsageError(f"{model} looks at no pictures: leave --frames out")
     if wants is None and choices.as_domain:
@@ -169,7 +186,7 @@ def _questions(model: str, wants: Wants | None, truth: Truth, clips: tuple[str, 
         return Blind(clips)
     published = locate(choices.world, choices.home).published
     if folder := choices.frames or (published.folder if published else None):
-        return open_rendering(folder, truth, clips, wants, choices.as_domain)
+        return open_rendering(folder, truth, clips, wants, choices)
     return make_rendering(truth, clips, wants, choices)
 
 
@@ -208,6 +225,7 @@ def identity(run: Run) -> dict[str, Any]:
         "card": sha256(card.encode()) if run.is_identified else None,
         **(run.own.identity if run.own else _split_identity(run.split)),
         "pictures": run.questions.pictures,
+        **({"shard": run.part.identity} if run.part else {}),
         **({"training": sha256(training.encode())} if run.facts.training is not None else {}),
         **({"secrets": _keyed_digest(given, run.choices.home)} if given != shown else {}),
     }

@@ -24,6 +24,7 @@ from harness.cards import (
     pinned,
     prediction_file,
     read_card,
+    refuse_shard,
     run_files,
     runs_of,
     stated_sum,
@@ -208,6 +209,7 @@ def as_its_card_says(submission: str | Path | Rows, request: Request) -> tuple[R
         pinned(path, digest)
     except UsageError:
         return request, [f"the {CARD} beside it is of another file, so it is not followed"]
+    refuse_shard(folder, card)
     judged_on, notes = _world_of(card, folder, request)
     reading = {name: value for name, value in card.ingestion(folder).items() if value}
     followed = judged_on | {name: value for name, value in reading.items() if not request.is_chosen(name)}

@@ -19,6 +19,7 @@ from reference.rendering.estimate import Estimate
 from reference.rendering.lists import TRUTH
 from reference.rendering.recordings import moment_ms
 from reference.rendering.request import Request
+from reference.shard import Shard
 from reference.task import DEFAULT_SPLIT
 from reference.truth.catalog import locate
 from reference.truth.sealed import CLIPS
@@ -32,8 +33,8 @@ def render(
     """Render a split into `folder`, or resume there; return one object about the rendering.
 
     `choices`: fields of `reference.rendering.request.Request`; `domains` and `paint_out` are lists, or texts with
-    commas. `video`, `video_start` (the time of a recording's first frame as a text) and `session` are one value, or for
-    several recordings lists in the same order.
+    commas, `shard` is a text such as "3/8" or "env". `video`, `video_start` (the time of a recording's first frame as a
+    text) and `session` are one value, or for several recordings lists in the same order.
     """
     request = _request(str(world), **choices)
     with counter(f"{request.world} / {request.split}") as report:
@@ -52,7 +53,8 @@ def render(
         "left_out": done.left_out,
         "bytes": done.bytes,
         "scored": request.scored,
-        "whole": request.scored and not (request.limit or request.domains or done.left_out),
+        "whole": request.scored and not (request.limit or request.domains or request.shard or done.left_out),
+        "shard": request.shard,
         "list": str(Path(folder) / CLIPS),
         "truth": str(truth) if truth.exists() else None,
     }
@@ -118,15 +120,18 @@ def summary_lines(rendering: dict[str, Any]) -> list[str]:
     """Summary lines for the terminal: the files that `render` wrote, and what to do next with them."""
     world, split = rendering["world"], rendering["split"]
     clips, here = plural(rendering["clips"], "clip"), rendering["clips"] - rendering["rendered"]
+    part = f", {Shard.of(rendering['shard']).words}" if rendering["shard"] else ""
     lines = [
-        f"{world} / {split}: {clips} as {rendering['form']}, {rendering['bytes'] / 1e6:,.1f} MB"
+        f"{world} / {split}{part}: {clips} as {rendering['form']}, {rendering['bytes'] / 1e6:,.1f} MB"
         + (f" ({here:,} {'was' if here == 1 else 'were'} there already)" if here else ""),
         f"  {rendering['list']}: clip id, paths, frame indices and times, prompt; a line a clip",
     ]
     if rendering["left_out"]:
         why = "they lie outside the video" if rendering["scored"] else "drawn so they would show what is hidden in them"
         lines.append(f"  left out, because {why}: {plural(rendering['left_out'], 'clip')}")
-    if rendering["truth"]:
+    if rendering["shard"]:
+        lines.append("  a part of the rendering: harness merge DIR... -o DIR joins the shards once all are there")
+    elif rendering["truth"]:
         lines.append(f"  {rendering['truth']}: their truth, to learn from")
     elif rendering["whole"]:
         lines.append("Next: answer each line with your model, one JSON object a line with its clip_id, and score them:")
@@ -145,6 +150,7 @@ def _request(
     video: str | Path | Sequence[str | Path] | None = None,
     video_start: str | Sequence[str] | None = None,
     session: str | Sequence[str] | None = None,
+    shard: str | None = None,
     **choices: Any,
 ) -> Request:
     """Return the request, its lists, paths and times read from texts."""
@@ -155,6 +161,7 @@ def _request(
         video=_each(str, video),
         video_start_ms=_each(lambda moment: moment_ms(str(moment)), video_start),
         session=_each(str, session),
+        shard=None if shard is None else str(Shard.of(str(shard))),
         **choices,
     )
 

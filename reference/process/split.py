@@ -6,7 +6,7 @@ number of processes. `scale=N` gives N times the sessions, of which the first ar
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from functools import lru_cache
 from itertools import chain
 
@@ -17,7 +17,7 @@ from reference.process.frame_limits import labels_at, overlaps, reconstruct
 from reference.process.sessions import Session, timeline
 from reference.process.visible import VisibleState, visible
 from reference.process.world import World
-from reference.randomness import stream
+from reference.randomness import clip_id, stream
 from reference.task import DEFAULT_INDICES, Clip
 
 _CHUNK = 24  # sessions a task: a few hundred clips, so that computing them takes longer than sending them back
@@ -59,9 +59,12 @@ def _look(world: World, session: Session, chosen: Cut) -> str:
 
 
 def session_states(
-    world: World, split: str, index: int, domain: str | None = None
+    world: World, split: str, index: int, domain: str | None = None, chosen: Collection[str] | None = None
 ) -> Iterator[tuple[Clip, VisibleState]]:
-    """Yield the clips of one session, each with what its frames show; `domain` replaces the session's own."""
+    """Yield the clips of one session, or the chosen ones among them, each with what its frames show.
+
+    `domain` replaces the session's own.
+    """
     session, cuts = _cut_session(world, split, index)
     session.domain = domain or session.domain
     facts = {
@@ -70,21 +73,23 @@ def session_states(
         "worker": session.worker.name,
         "randomised": session.randomised,
     }
-    for number, chosen in enumerate(cuts):
-        state = visible(world, session, number, chosen)
-        operation, segment, run = chosen.label
-        after = sum(part.start_frame >= segment.end_frame for part in chosen.parts)
+    for number, window in enumerate(cuts):
+        if chosen is not None and clip_id(world.key, session.name, number) not in chosen:
+            continue
+        state = visible(world, session, number, window)
+        operation, segment, run = window.label
+        after = sum(part.start_frame >= segment.end_frame for part in window.parts)
         (ceiling, oracle_next, next_ppm), *later = forecasts(world, state, after)
         sampled = reconstruct(labels_at(state, DEFAULT_INDICES), DEFAULT_INDICES)
         off_script = session.runs[run + 1].operation != _cached_script(world)[operation]
         facts |= {"off_script": off_script, "ceiling": ceiling, "oracle_next": oracle_next}
-        facts |= {"look": _look(world, session, chosen), "next_ppm": next_ppm}
+        facts |= {"look": _look(world, session, window), "next_ppm": next_ppm}
         facts |= {
             "later_ceilings": tuple(each.ceiling for each in later),
             "later_oracle": tuple(each.oracle_next for each in later),
         }
         facts |= {"frames_hit": overlaps(segment, sampled.temporal_segment)}
-        yield make_clip(world.key, session.name, number, chosen, session.runs, **facts), state
+        yield make_clip(world.key, session.name, number, window, session.runs, **facts), state
 
 
 def _sessions_clips(world_split: tuple[World, str], sessions: range) -> list[Clip]:

@@ -38,10 +38,13 @@ class Estimate(NamedTuple):
     sampled: int
 
 
-def estimate(writer: Writer) -> Estimate | None:
-    """Return what a rendering will take; None where it is small. Draws a few of its clips."""
+def estimate(writer: Writer, clips: int | None = None) -> Estimate | None:
+    """Return what a rendering of so many clips will take; None where it is small. Draws a few clips of its source.
+
+    `clips`: by default as many as source and request allow.
+    """
     request, source = writer.request, writer.source
-    clips = min(source.expected, request.limit or source.expected)
+    clips = clips or min(source.expected, request.limit or source.expected)
     if clips <= FEW_CLIPS:
         return None
     jobs = list(islice(source.jobs(), min(clips, WINDOW)))

@@ -18,6 +18,7 @@ from reference.outside_files import JSON_BYTES, decode, parse_json, read_json
 from reference.rendering.artifacts import SIDES
 from reference.rendering.prompt import times_s
 from reference.rendering.shards import Sample
+from reference.shard import TEXT as SHARD
 from reference.task import CLIP_FRAMES
 from reference.truth.sealed import CLIPS, INDEX, RENDERING
 
@@ -72,6 +73,8 @@ _OPTIONAL = {
     "video": shapes.optional(shapes.one_or_more(shapes.text())),
     "video_start_ms": shapes.optional(shapes.one_or_more(shapes.integer(-(1 << 63)))),
     "session": shapes.optional(shapes.one_or_more(shapes.text())),
+    "clips": shapes.optional(shapes.text()),
+    "shard": shapes.optional(shapes.text(20, SHARD.pattern, "a number and how many, such as 3/8")),
 }
 _DESCRIPTION = shapes.table(
     {"request": shapes.table(_REQUEST, _OPTIONAL, others=True), "world_digest": shapes.text()},

@@ -11,7 +11,7 @@ video is the user's own: it is decoded in the calling process, with wider limits
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from fractions import Fraction
 from pathlib import Path
@@ -85,8 +85,13 @@ class Recording:
             raise RenderError(f"{video}: {', '.join(sorted(recorded))} fall into its time; name one with --session")
         return covered
 
-    def jobs(self) -> Iterator[Job]:
+    def names(self) -> Iterator[tuple[str, str]]:
+        return ((clip.session, clip.clip_id) for clip, *_ in self.clips)
+
+    def jobs(self, chosen: Collection[str] | None = None) -> Iterator[Job]:
         for clip, video, at in self.clips:
+            if chosen is not None and clip.clip_id not in chosen:
+                continue
             yield Job(clip.clip_id, clip.session, (video, at), self.truths.get(clip.clip_id))
 
     def frames(self, job: Job, indices: Sequence[int], size: int) -> Pixels:

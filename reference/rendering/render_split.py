@@ -21,12 +21,12 @@ from dataclasses import asdict, dataclass, field
 from importlib import metadata
 from itertools import chain, groupby, islice
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, NamedTuple
 
 from reference.code_digest import code_digest
 from reference.drawing.frame import render_frames
 from reference.errors import RenderError
-from reference.files import TEMPORARY, locked, replacement, write_json
+from reference.files import TEMPORARY, locked, replacement, sha256, write_json
 from reference.pool import in_processes
 from reference.rendering.artifacts import IMAGES, PARTIAL, SIDES
 from reference.rendering.estimate import Estimate, check_room, estimate
@@ -35,6 +35,7 @@ from reference.rendering.recordings import Recording
 from reference.rendering.request import Request
 from reference.rendering.sources import DrawFrames, Job, Scenes, Source
 from reference.rendering.writers import FORMS, Writer, WrittenFile
+from reference.shard import Shard
 from reference.task import OPEN_SPLITS
 from reference.truth.catalog import locate
 from reference.truth.sealed import CLIPS, INDEX, RENDERING
@@ -45,6 +46,8 @@ TASK_CLIPS = 8
 SHARD_CLIPS = 64
 SHARD_SESSIONS = 3
 LIBRARIES = ("av", "numpy", "pillow", "thorvg-python")
+PARTS = ("clips", "shard")
+"""Fields of a request that render.json states only where they are chosen."""
 
 Progress = Callable[[int, int], None]
 """Called with clips done and clips expected."""
@@ -89,11 +92,12 @@ def render(
         raise RenderError(
             f"{folder}: is named after a split; pictures of another domain, or painted out, need another name"
         )
-    writer = Writer(folder, request, source)
-    if announce is not None and not (folder / RENDERING).exists() and (planned := estimate(writer)) is not None:
+    writer, tasks = Writer(folder, request, source), _tasks(request, source)
+    planned = estimate(writer, tasks.clips) if announce is not None and not (folder / RENDERING).exists() else None
+    if announce is not None and planned is not None:
         announce(planned, check_room(folder, planned))
     with _exclusive(folder, description(request, source)):
-        return _write(writer, workers, progress)
+        return _write(writer, tasks, workers, progress)
 
 
 def _check(request: Request) -> None:
@@ -139,6 +143,8 @@ def description(request: Request, source: Source) -> dict[str, Any]:
     """Return the content of render.json: all that the bytes depend on, without machine paths."""
     names = [path.name for path, *_ in request.recordings]
     asked = asdict(request) | {"world": source.world, "video": names[0] if len(names) == 1 else names or None}
+    asked["clips"] = request.clips and sha256("\n".join(request.clips).encode())
+    asked = {name: value for name, value in asked.items() if name not in PARTS or value}
     return {
         "format": FORMAT,
         "scored": request.scored and request.split not in OPEN_SPLITS,
@@ -201,19 +207,19 @@ def _compare(folder: Path, description: dict[str, Any]) -> None:
         }
         for part in (present, description)
     )
-    other = [f"{key} {there.get(key)!r}, not {value!r}" for key, value in wanted.items() if there.get(key) != value]
+    keys = [*wanted, *(key for key in PARTS if key in there and key not in wanted)]
+    other = [f"{key} {there.get(key)!r}, not {wanted.get(key)!r}" for key in keys if there.get(key) != wanted.get(key)]
     if other:
         raise RenderError(f"{folder}: holds another rendering ({', '.join(other)}); choose another folder or delete it")
 
 
-def _write(writer: Writer, workers: int, progress: Progress | None) -> RenderSummary:
+def _write(writer: Writer, tasks: Tasks, workers: int, progress: Progress | None) -> RenderSummary:
     """Write all files, then the lists: clips.jsonl and truth.jsonl appear when every clip in them is there."""
     folder, request, source = writer.folder, writer.request, writer.source
-    expected = min(source.expected, request.limit or source.expected)
     summary = RenderSummary(folder, left_out=source.left_out)
     with contextlib.ExitStack() as stack:
         clips, truth = _open_lists(stack, folder, request)
-        for written in _written_files(writer, _tasks(request, source), workers):
+        for written in _written_files(writer, tasks.jobs(source), workers):
             summary.clips += len(written.rows)
             summary.rendered += len(written.rows) if written.is_new else 0
             summary.files.append(written.file)
@@ -221,11 +227,15 @@ def _write(writer: Writer, workers: int, progress: Progress | None) -> RenderSum
             if truth is not None:
                 truth.writelines(_line(row) for row in written.truths)
             if progress is not None:
-                progress(summary.clips, expected)
+                progress(summary.clips, tasks.clips)
     summary.bytes = sum(file["bytes"] for file in summary.files)
-    index = {"format": FORMAT, "clips": summary.clips, "bytes": summary.bytes, "files": summary.files}
-    write_json(folder / INDEX, index)
+    write_json(folder / INDEX, index_of(summary.clips, summary.files))
     return summary
+
+
+def index_of(clips: int, files: list[dict[str, Any]]) -> dict[str, Any]:
+    """Return the content of index.json: how many clips, and each file with its digest."""
+    return {"format": FORMAT, "clips": clips, "bytes": sum(file["bytes"] for file in files), "files": files}
 
 
 def _open_lists(stack: contextlib.ExitStack, folder: Path, request: Request) -> tuple[IO[str], IO[str] | None]:
@@ -237,21 +247,54 @@ def _open_lists(stack: contextlib.ExitStack, folder: Path, request: Request) -> 
     return files[0], files[1] if len(files) > 1 else None
 
 
-def _tasks(request: Request, source: Source) -> Iterator[list[Job]]:
-    """Yield the jobs of one file or of a few clips at a time, in the order of clips.jsonl.
+class Tasks(NamedTuple):
+    """Files of a rendering, or a few of them at a time: the clip ids of each task, in the order of clips.jsonl.
+
+    `first`: number of the first task here among those of all shards; `chosen`: its clips, None for all of the source.
+    """
+
+    lists: list[list[str]]
+    first: int
+    chosen: frozenset[str] | None
+    is_sorted: bool
+
+    @property
+    def clips(self) -> int:
+        """Return the number of clips."""
+        return sum(map(len, self.lists))
+
+    def jobs(self, source: Source) -> Iterator[tuple[int, list[Job]]]:
+        """Yield number and jobs of each task."""
+        jobs: Iterator[Job] = source.jobs(self.chosen)
+        if self.is_sorted:
+            jobs = iter(sorted(jobs, key=lambda job: job.clip_id))
+        for number, clips in enumerate(self.lists, self.first):
+            yield number, list(islice(jobs, len(clips)))
+
+
+def _tasks(request: Request, source: Source) -> Tasks:
+    """Return the tasks of a request, or those of its shard. Raises HarnessError for more shards than tasks.
 
     Open splits keep the order of their sessions; the others are sorted by clip id, which tells no session and no time.
     """
-    jobs: Iterable[Job] = source.jobs()
-    if request.split not in OPEN_SPLITS:
-        jobs = sorted(jobs, key=lambda job: job.clip_id)
-    jobs = islice(jobs, request.limit)
-    if request.form != "shards":
-        return _batched(jobs, TASK_CLIPS)
-    if request.split not in OPEN_SPLITS:
-        return _batched(jobs, SHARD_CLIPS)
-    sessions = (list(group) for _, group in groupby(jobs, key=lambda job: job.session))
-    return (list(chain.from_iterable(group)) for group in _batched(sessions, SHARD_SESSIONS))
+    is_open, wanted = request.split in OPEN_SPLITS, request.clips and frozenset(request.clips)
+    names = [(session, clip) for session, clip in source.names() if wanted is None or clip in wanted]
+    asked = (names if is_open else sorted(names, key=lambda name: name[1]))[: request.limit]
+    lists = list(_lists(request, asked))
+    what = f"{len(asked):,} clips in {len(lists):,} " + ("files" if request.form == "shards" else "groups")
+    mine = Shard.of(request.shard).cut(len(lists), what) if request.shard else range(len(lists))
+    kept = [lists[number] for number in mine]
+    is_part = wanted is not None or request.limit is not None or request.shard is not None
+    return Tasks(kept, mine.start, frozenset(chain.from_iterable(kept)) if is_part else None, not is_open)
+
+
+def _lists(request: Request, names: list[tuple[str, str]]) -> Iterator[list[str]]:
+    """Yield the clip ids of one file or of a few clips at a time."""
+    if request.form == "shards" and request.split in OPEN_SPLITS:
+        sessions = ([clip for _, clip in group] for _, group in groupby(names, key=lambda name: name[0]))
+        yield from (list(chain.from_iterable(group)) for group in _batched(sessions, SHARD_SESSIONS))
+    else:
+        yield from _batched((clip for _, clip in names), SHARD_CLIPS if request.form == "shards" else TASK_CLIPS)
 
 
 def _batched(items: Iterable[Any], n: int) -> Iterator[list[Any]]:
@@ -260,14 +303,13 @@ def _batched(items: Iterable[Any], n: int) -> Iterator[list[Any]]:
         yield batch
 
 
-def _written_files(writer: Writer, tasks: Iterator[list[Job]], workers: int) -> Iterator[WrittenFile]:
-    numbered = enumerate(tasks)
+def _written_files(writer: Writer, tasks: Iterator[tuple[int, list[Job]]], workers: int) -> Iterator[WrittenFile]:
     if workers <= 1:
-        for task in numbered:
+        for task in tasks:
             yield from writer.write(*task)
         return
     try:
-        for files in in_processes(_write_task, writer, numbered, workers, ahead=2 * workers):
+        for files in in_processes(_write_task, writer, tasks, workers, ahead=2 * workers):
             yield from files
     except BrokenProcessPool:
         raise RenderError(

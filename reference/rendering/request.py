@@ -15,7 +15,7 @@ class Request:
     """Choices of a rendering.
 
     `video`, `video_start_ms` and `session` belong to an imported world's recordings: one value for one recording, a
-    tuple for several, in the same order.
+    tuple for several, in the same order. Shards of one request merge into what it gives without `shard` (`merging`).
     """
 
     world: str = DEFAULT_WORLD
@@ -32,6 +32,8 @@ class Request:
     video: str | tuple[str, ...] | None = None
     video_start_ms: int | tuple[int, ...] | None = None
     session: str | tuple[str, ...] | None = None
+    clips: tuple[str, ...] | None = None  # these alone, in the order of the split
+    shard: str | None = None  # "3/8" of the files that all else asks for
 
     @property
     def scored(self) -> bool:

@@ -6,7 +6,7 @@ processes: it holds no open file.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
@@ -15,10 +15,10 @@ from numpy.typing import NDArray
 from reference.drawing.frame import render_frames
 from reference.errors import RenderError
 from reference.extras import needs
-from reference.process.sessions import timeline
+from reference.process.sessions import session_name, timeline
 from reference.process.split import session_states
 from reference.process.world import World, scaled_name
-from reference.randomness import render_seed
+from reference.randomness import clip_id, render_seed
 from reference.task import CLIP_FRAMES, MEANINGS, OPEN_SPLITS
 from reference.truth.synthetic import public_fit
 from reference.truth.truth_rows import truth_row
@@ -56,8 +56,11 @@ class Source(Protocol):
     expected: int
     left_out: int
 
-    def jobs(self) -> Iterator[Job]:
-        """Yield a job for each clip, by session and in time order."""
+    def names(self) -> Iterator[tuple[str, str]]:
+        """Yield session and clip id of each clip, in the order of `jobs`, without computing what it shows."""
+
+    def jobs(self, chosen: Collection[str] | None = None) -> Iterator[Job]:
+        """Yield a job for each clip, or for each of the chosen ones, by session and in time order."""
 
     def frames(self, job: Job, indices: Sequence[int], size: int) -> Pixels:
         """Return the frames of a clip at `indices`, uint8 RGB [n, size, size, 3]."""
@@ -109,17 +112,29 @@ class Scenes:
         if not self.sessions:
             raise RenderError(f"split {split} has no session in {', '.join(domains)}")
 
+    def _clips(self, index: int) -> list[str]:
+        session, clips = session_name(self.split, index), self.definition.split(self.split).clips
+        return [clip_id(self.definition.key, session, number) for number in range(clips)]
+
     def _has_domain(self, index: int) -> bool:
         if not self.domains and not self.without:
             return True
         domain = timeline(self.definition, self.split, index).domain
         return domain in self.domains if self.domains else domain not in self.without
 
-    def jobs(self) -> Iterator[Job]:
+    def names(self) -> Iterator[tuple[str, str]]:
+        for index in self.sessions:
+            session = session_name(self.split, index)
+            for clip in self._clips(index):
+                yield session, clip
+
+    def jobs(self, chosen: Collection[str] | None = None) -> Iterator[Job]:
         world = self.definition
         fit = public_fit(world) if self.split in OPEN_SPLITS else None
         for index in self.sessions:
-            for clip, state in session_states(world, self.split, index, self.as_domain):
+            if chosen is not None and not any(clip in chosen for clip in self._clips(index)):
+                continue
+            for clip, state in session_states(world, self.split, index, self.as_domain, chosen):
                 seed = render_seed(world.key, clip.session, clip.clip_index)
                 truth = None if fit is None else truth_row(clip, fit, world.operations)
                 yield Job(clip.clip_id, clip.session, (state, seed), truth)

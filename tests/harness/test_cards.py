@@ -32,6 +32,7 @@ FULL = GOOD | {
     "lenient": "true",
     "ignore_extra": "true",
     "sample": '"12/0"',
+    "shard": '"3/8"',
     "clip_map": '"clip_map.json"',
     "clip_map_sha256": f'"{"2" * 64}"',
     "clean_sha256": f'"{"3" * 64}"',

@@ -32,6 +32,7 @@ PARTS = (
     "held_weights",
     "training",
     "training_kills",
+    "shards",
 )
 WORKERS = 2
 LIMIT_S = 1_100

@@ -97,6 +97,7 @@ def _check_own_clips(choices: dict[str, Any]) -> None:
     help="With --sample, draw with this seed.",
 )
 @options.option("--limit", type=click.IntRange(min=1), metavar="N", help="Ask about the first N clips only.")
+@options.shard
 @options.option(
     "--batch-size",
     type=click.IntRange(min=1),
@@ -156,6 +157,8 @@ def command(
         from harness.report.answers_page import answers_page
 
         options.print_path(answers_page(made.path.parent, shown=made.own.shown))
+    elif made.shard:
+        return
     elif (made.published or made.sealed) and choices["limit"] and made.answered < made.expected:
         say(f"  {made.world} is sealed, and this part is for trying the model: --fresh without --limit answers all")
     elif made.published:
