@@ -104,7 +104,7 @@ def _run_table(run: Run, lines: Lines, own: Mapping[str, Any]) -> dict[str, Any]
     return {
         **({"command": _command(run)} if run.by_name else {}),
         **({"limit": run.choices.limit} if run.choices.limit else {}),
-        **({"connections": run.connections} if is_asker(run.predictor) else {"batch_size": run.batch_size}),
+        **_at_once(run),
         **({"price": list(run.choices.price)} if run.choices.price else {}),
         "harness": __version__,
         "python": platform.python_version(),
@@ -114,6 +114,13 @@ def _run_table(run: Run, lines: Lines, own: Mapping[str, Any]) -> dict[str, Any]
         **({"pictures": pictures} if pictures else {}),
         **({"predictor": dict(own)} if own else {}),
     }
+
+
+def _at_once(run: Run) -> dict[str, int]:
+    """Return how many clips are asked about at once; nothing where the provider decides that, in its batches."""
+    if run.choices.batch:
+        return {}
+    return {"connections": run.connections} if is_asker(run.predictor) else {"batch_size": run.batch_size}
 
 
 def _named(labels: object) -> str:

@@ -35,7 +35,14 @@ from harness.prediction.loop.outcomes import Outcomes, unanswered_by_kind
 from harness.prediction.model_code import ModelCode, cause, no_silent_exit
 from harness.prediction.own_clips.questions import OwnQuestions
 from harness.prediction.predictor import Answer, Predictor, Question, Wants
-from harness.prediction.provider_batches.ask import SUBMIT, check_batch, collect_batches, submit_batches
+from harness.prediction.provider_batches.ask import (
+    SUBMIT,
+    check_batch,
+    collect_batches,
+    refuse_open_batches,
+    submit_batches,
+    warn_of_open_batches,
+)
 from harness.prediction.provider_batches.book import card_facts
 from harness.prediction.provider_batches.submit import Submitted
 from harness.prediction.replies import FALLBACK
@@ -99,7 +106,7 @@ def predict(
         raise UsageError("batch='submit' makes no entry yet: harness.prediction.predict.submit submits")
     with _run(model, Path(output), chosen, wants, card) as run:
         with journals.journal(run.folder, identity(run), fresh=chosen.fresh) as journal:
-            unanswered = unanswered_by_kind(collect_batches(run, journal) if chosen.batch else _ask(run, journal))
+            unanswered = unanswered_by_kind(_ask(run, journal))
             if unanswered and not chosen.give_up:
                 raise IncompleteError(_incomplete(run, unanswered, len(journal.lines)))
             _check_shown(run.own, journal)
@@ -145,6 +152,8 @@ def _run(
                 check_batch(run)
             if chosen.as_domain:
                 entry.need_entry(run)
+            if chosen.fresh:
+                warn_of_open_batches(run.folder, chosen.say)
             yield run
     except HarnessError as error:
         _hide_secrets(error, mask)
@@ -173,6 +182,9 @@ def try_out(model: str | Asker, **choices: Any) -> Mapping[str, Any]:
 
 def _ask(run: Run, journal: Journal) -> Mapping[str, str]:
     """Ask about every clip that has no answer yet. Returns the clips that stay without one, with why."""
+    if run.choices.batch:
+        return collect_batches(run, journal)
+    refuse_open_batches(run)
     outcomes, model = Outcomes(run, journal), run.predictor
     if outcomes.done:
         before, left = f"{outcomes.done:,} of {plural(len(outcomes.clips), 'clip')}", f"{len(outcomes.waiting):,}"

@@ -101,6 +101,8 @@ class OpenAIBatches(Batches):
         paths = tuple(f"/files/{id_in({'id': file})}/content" for file in files if file)
         # results are there a little after the status says so
         ended = status in ENDED and not (done and not value.get("output_file_id"))
+        if status == "failed":
+            words = f"failed: {_rest(status, value)[1]}"
         if status in ENDED and not ended:
             words += ", results not there yet"
         return State(ended, words, paths, _rest(status, value))
@@ -135,5 +137,5 @@ def _rest(status: str, value: Mapping[str, Any]) -> tuple[str, str]:
         found = [each for each in errors.get("data") or [] if isinstance(each, dict)]
         words = "; ".join(words_of(each) for each in found[:3])
         later = any(each.get("code") in LIMITED for each in found)
-        return ("rate limit" if later else "bad request"), f"the batch failed: {words}"
+        return ("rate limit" if later else "bad request"), words
     return State(True, "").rest

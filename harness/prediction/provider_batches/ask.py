@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
 from dataclasses import replace
+from pathlib import Path
 from typing import Any, TypeVar, cast
 
 from harness.errors import UsageError
+from harness.formatting import in_words, plural
 from harness.prediction.asker import NotAnswered
 from harness.prediction.journal import Journal
 from harness.prediction.loop.in_flight import agree, prepare_asker, run_async
@@ -33,6 +36,22 @@ def check_batch(run: Run) -> None:
         raise UsageError("--batch is about the clips of a split: --clips asks one by one, leave --batch out")
     if run.choices.fresh and run.choices.batch != SUBMIT:
         raise UsageError(f"--fresh begins a run anew: it belongs to --batch {SUBMIT}")
+
+
+def refuse_open_batches(run: Run) -> None:
+    """Raise UsageError where questions are in batches: to ask them one by one would pay for them twice."""
+    if in_flight := Book(run.folder).in_flight:
+        raise UsageError(
+            f"{run.output}: {plural(len(in_flight), 'question')} in a provider's batches still to come: --batch wait "
+            "collects them first"
+        )
+
+
+def warn_of_open_batches(folder: Path, say: Callable[[str], object]) -> None:
+    """Say which batches go on at the provider though a run that begins anew forgets them."""
+    with suppress(UsageError):
+        if ids := [batch.id for batch in Book(folder).open if batch.id]:
+            say(f"forgotten, but not cancelled at the provider, which will want to be paid: {in_words(ids)}")
 
 
 def submit_batches(run: Run, journal: Journal) -> Submitted:

@@ -2,8 +2,8 @@
 
 Before a batch is created, its file of requests is on disk, and the book says that it is being created and by what it
 can be found. Where the reply that names it was lost (a kill, a broken connection, an error of the server), the
-provider's own list is searched, until the batch is found or `settle` seconds have passed since the request; only then
-it is created again.
+provider's own list is searched, until the batch is found or `settle` seconds have passed; only then it is created
+again.
 """
 
 from __future__ import annotations
@@ -81,15 +81,21 @@ class Submitter:
         return False
 
     async def look_for(self, batch: Batch) -> bool:
-        """Return whether the provider lists a batch that may have been created, and write its id down."""
+        """Return whether the provider lists a batch that may have been created, and write its id down.
+
+        The seconds count from now: a request that was cut off just before may still be at work there.
+        """
+        end = time.monotonic() + self.provider.times.settle
         while batch.tried_at is not None:
+            left = end - time.monotonic()
             others = {*self.book.ids, *batch.notes.get("others", [])}
-            left = min(batch.tried_at + self.provider.times.settle - time.time(), self.provider.times.settle)
             if found := await patiently(self.provider.find, batch, others):
                 self.book.name(batch, found, found=True)
                 return True
-            if left <= 0:
-                return False
+            if left <= 0:  # it was not created, and will not be
+                batch.tried_at = None
+                self.book.save()
+                break
             await asyncio.sleep(min(left, max(LOOK_S, self.provider.times.settle / 10)))
         return False
 
