@@ -5,13 +5,16 @@ from __future__ import annotations
 
 import json
 import random
+import ssl
 from collections import defaultdict
+from contextlib import nullcontext
 
 import pytest
 
 import harness
 from harness.askers.http import Server
 from harness.errors import HarnessError, IncompleteError, UsageError
+from harness.prediction.choices import Choices
 from harness.prediction.predict import submit
 from harness.prediction.provider_batches import patience
 from harness.prediction.provider_batches.book import custom_id
@@ -33,11 +36,15 @@ def no_pauses(monkeypatch):
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory):
-    """A folder with a world of 8 clips and its pictures."""
+    """A folder with a world of 8 clips and its pictures; truth and certificates are opened once, not at each start."""
     folder = tmp_path_factory.mktemp("batches")
     (folder / "tiny.toml").write_text(hand.tiny_world(2, 4), encoding="utf-8")
     render(str(folder / "tiny.toml"), folder / "pictures", workers=1, split="test", frames=2, size=64)
-    return folder
+    context = ssl.create_default_context()
+    with Choices(world=folder / "tiny.toml").open() as truth, pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Choices, "open", lambda self: nullcontext(truth))
+        patch.setattr("httpx.create_ssl_context", lambda **options: context)
+        yield folder
 
 
 class Asking:
@@ -133,7 +140,7 @@ def test_what_a_batch_loses_is_asked_about_again_alone(place, tmp_path, form):
     with provided(seed=3, losses=losses, mess=True) as provider:
         asking = Asking(place, provider, form, tmp_path / "mine")
         asking.submit()
-        with pytest.raises(IncompleteError, match="clips not answered .*--batch submit asks about the rest"):
+        with pytest.raises(IncompleteError, match=r"clips not answered .*--batch submit asks about the rest"):
             asking.predict()
         first = asking.attempts()
         assert {attempt["batch"] for attempt in first} == {provider.created[0]["batch"]} and len(first) >= 4
@@ -219,15 +226,15 @@ def test_a_kill_at_any_request_loses_and_repeats_nothing(place, tmp_path, monkey
         asking = Asking(place, provider, form, tmp_path / "mine", requests_a_batch="3")
         asking.submit(limit=2)
         monkeypatch.setattr(Server, "_send", send_until_killed)
-        kills = 0
-        for place_of_kill in (*range(1, 9), 10**9):
-            left[0] = place_of_kill
+        kills, places = 0, iter((1, 2, 3, 4, 2, 3, 10**9))
+        while not (asking.folder / "card.toml").exists():
+            left[0] = next(places)
             try:
                 asking.until_whole()
             except Killed:
                 kills += 1
     check_nothing_twice(asking)
-    assert kills >= 5 and len(asking.lines()) == CLIPS
+    assert kills >= 4 and len(asking.lines()) == CLIPS
 
 
 def test_what_is_in_flight_is_taken_whatever_it_costs_and_no_more_is_submitted(place, tmp_path):
@@ -267,7 +274,7 @@ def test_a_provider_that_is_gone_ends_the_command_and_keeps_what_was_submitted(p
     with provided() as provider:
         asking = Asking(place, provider, "openai", tmp_path / "mine")
         asking.submit()
-    with pytest.raises(HarnessError, match="the provider's batches cannot be used now .connection.*written down"):
+    with pytest.raises(HarnessError, match=r"the provider's batches cannot be used now .connection.*written down"):
         asking.predict()
 
 
