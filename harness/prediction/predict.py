@@ -27,7 +27,7 @@ from harness.masking import Mask, mask_of_model
 from harness.prediction import entry
 from harness.prediction import journal as journals
 from harness.prediction.asker import Asker, is_asker
-from harness.prediction.choices import Choices
+from harness.prediction.choices import SUBMIT, Choices
 from harness.prediction.journal import Journal
 from harness.prediction.loop.batches import ask_in_batches
 from harness.prediction.loop.in_flight import agree, ask_at_once, run_async
@@ -36,7 +36,6 @@ from harness.prediction.model_code import ModelCode, cause, no_silent_exit
 from harness.prediction.own_clips.questions import OwnQuestions
 from harness.prediction.predictor import Answer, Predictor, Question, Wants
 from harness.prediction.provider_batches.ask import (
-    SUBMIT,
     check_batch,
     collect_batches,
     refuse_open_batches,

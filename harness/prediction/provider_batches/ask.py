@@ -11,6 +11,7 @@ from typing import Any, TypeVar, cast
 from harness.errors import UsageError
 from harness.formatting import in_words, plural
 from harness.prediction.asker import NotAnswered
+from harness.prediction.choices import SUBMIT, WAIT
 from harness.prediction.journal import Journal
 from harness.prediction.loop.in_flight import agree, prepare_asker, run_async
 from harness.prediction.loop.outcomes import Outcomes
@@ -22,8 +23,6 @@ from harness.prediction.provider_batches.submit import Submitted, Submitter
 from harness.prediction.run import Run
 
 T = TypeVar("T")
-
-SUBMIT, COLLECT, WAIT = WAYS = ("submit", "collect", "wait")
 
 
 def check_batch(run: Run) -> None:

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from itertools import islice
 from typing import NamedTuple
 
-from harness.errors import IncompleteError, UsageError
+from harness.errors import IncompleteError
 from harness.formatting import plural
 from harness.prediction.asker import WORDS, NotAnswered
 from harness.prediction.loop.outcomes import Outcomes, line
@@ -46,8 +46,6 @@ class Collector:
 
     async def collect(self, *, wait: bool) -> None:
         """Take what has ended; with `wait`, until all has. Raises IncompleteError while anything is to come."""
-        if not self.book.batches:
-            raise UsageError(f"{self.run.output}: nothing was submitted yet; first the same with --batch submit")
         poll, said = self.provider.times.poll, ""
         while pending := await self._take_ended():
             if not wait:

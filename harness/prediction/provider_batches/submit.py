@@ -113,8 +113,8 @@ class Submitter:
                 if failure.kind in LOST_REPLY:
                     if await self.look_for(batch):
                         return
-                else:  # it was refused: nothing was created
-                    batch.tried_at = None
+                else:  # it was refused: nothing was created, perhaps because the file is gone
+                    batch.tried_at, batch.notes = None, {}
                     self.book.save()
                 if attempt == TRIES or failure.kind not in (*LOST_REPLY, "rate limit"):
                     raise
@@ -136,8 +136,8 @@ def check_cost(run: Run, outcomes: Outcomes, in_flight: int, clips: int) -> None
     if most is not None and outcomes.cost + ahead > most:
         raise IncompleteError(
             f"{plural(clips, 'question')} would cost about ${each * clips:,.2f}, above --max-cost {most:g} with "
-            f"${outcomes.cost:,.2f} spent and ${each * in_flight:,.2f} in batches; nothing was submitted. A higher "
-            "one, or --limit N, submits"
+            f"${outcomes.cost:,.2f} spent and ${each * in_flight:,.2f} in batches; none of them was submitted. "
+            "A higher one, or --limit N, submits"
         )
 
 

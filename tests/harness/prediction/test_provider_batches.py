@@ -241,7 +241,7 @@ def test_what_is_in_flight_is_taken_whatever_it_costs_and_no_more_is_submitted(p
     with provided() as provider:
         asking = Asking(place, provider, "openai", tmp_path / "mine")
         money = {"price": (1000.0, 1000.0)}
-        with pytest.raises(IncompleteError, match="nothing was submitted"):
+        with pytest.raises(IncompleteError, match="none of them was submitted"):
             asking.submit(max_cost=1.0, **money)
         assert provider.created == []
         asking.submit(limit=4, max_cost=10.0, **money)
