@@ -49,8 +49,6 @@ from tests.support.fault_server import log_lines, started
 PART = "provider_batches"
 FORMS = {"openai": "OpenAI's form", "anthropic": "Anthropic's form"}
 CLIPS, KILLS, A_BATCH = 120, 20, 8
-SPARED = 0.25
-"""Share of the starts that end by themselves between the kills."""
 STARTS = 60
 """Starts after the last kill, before a run counts as one that never ends."""
 TROUBLES = {"lost": 0.12, "500 done": 0.12, "500": 0.06, "429": 0.06, "reset": 0.06}
@@ -89,7 +87,7 @@ def through_kills(place: Place, form: str, seed: int, kills: int) -> Row:
         while len(ends) < kills + STARTS:
             before = kept(entry)
             process = start(command(form, url, way), folder, said)
-            if killed.total() < kills and draw.random() >= SPARED:
+            if killed.total() < kills:
                 _wait(process, log, draw)
                 os.kill(process.pid, signal.SIGKILL)
             ended = finish(process, said)
