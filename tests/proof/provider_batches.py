@@ -1,9 +1,9 @@
 """Questions in a provider's batches, submitted and collected through troubles, losses and kills, in both forms.
 
-    batches, OpenAI's form         the submitter and the collector are killed (SIGKILL) at random moments, 20 in all,
-    batches, Anthropic's form      while uploads and creations fail or lose their replies, one batch fails as a whole,
-                                   one expires half done, rows are lost, and results come out of order, doubled, with
-                                   strange ids
+    batches, OpenAI's form         the submitter and the collector are killed (SIGKILL) at random moments, until 20
+    batches, Anthropic's form      kills or until the entry is whole, while uploads and creations fail or lose their
+                                   replies, a batch fails as a whole (OpenAI's form) or expires half done, rows are
+                                   lost, and results come out of order, doubled, with strange ids
 
 Counted at the provider: each question is answered in one batch, the last one that holds it; each that a batch lost is
 in attempts.jsonl once. A line that was kept stays as it is, and the entry is that of single answers.
