@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from harness.askers.estimate import estimate
-from harness.askers.messages import JSON, picture
+from harness.askers.messages import picture
 from harness.askers.reply import is_white_space
 from harness.errors import IncompleteError, UsageError
 from harness.prediction.asker import AGAIN, NotAnswered, Setting
@@ -93,7 +93,7 @@ class Canary:
 
     async def _answers(self) -> list[Reply]:
         """Return the answers to the samples, in the strictest form that the server holds to."""
-        rungs = JSON if self.chat.json_mode == "auto" else (self.chat.json_mode,)
+        rungs = self.chat.forms if self.chat.json_mode == "auto" else (self.chat.json_mode,)
         reason = ""
         for rung in rungs:
             self.chat.agreed["json"] = rung

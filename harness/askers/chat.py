@@ -13,10 +13,11 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
+from harness.askers.batches.openai import OpenAIBatches
 from harness.askers.canary import Canary
-from harness.askers.endpoint import Endpoint
+from harness.askers.endpoint import OPENAI, Api, Endpoint
 from harness.askers.http import Server
 from harness.askers.messages import IMAGE, JSON, SHOW, Prompt, content, fields_of_show, response_format
 from harness.askers.options import Options
@@ -24,9 +25,12 @@ from harness.askers.reply import is_white_space, to_reply
 from harness.errors import UsageError
 from harness.prediction.asker import NotAnswered, Setting
 from harness.prediction.predictor import Question, Reply, Wants
+from harness.prediction.provider_batches.provider import Provider, Times
 
 CONNECTIONS = 16
 MAX_TOKENS = 1024
+SETTLE_S, POLL_S = 60.0, 15.0
+"""Seconds until a provider lists a batch whose reply was lost, and between the first two looks at one."""
 SMALL = 100_000
 """Bytes of pictures that are encoded at once, without a thread."""
 
@@ -44,6 +48,9 @@ class Chat:
     """Asker of one model behind an endpoint."""
 
     connections, training = CONNECTIONS, None
+    path: ClassVar[str] = "/chat/completions"
+    forms: ClassVar[tuple[str, ...]] = JSON  # of an answer, the strictest first
+    shows: ClassVar[tuple[str, ...]] = SHOW
 
     def __init__(
         self, name: str, endpoint: Endpoint, sampling: Sampling, show: str, image: str, json_mode: str, prompt: Prompt
@@ -53,6 +60,8 @@ class Chat:
         self.wants: Wants | None = Wants()
         self.environment = False
         self.agreed: dict[str, Any] = {}
+        self.batch_size: int | None = None  # requests a batch, where the provider takes more
+        self.times = Times(SETTLE_S, POLL_S)
         self._operations: tuple[str, ...] = ()
         self._mask: Callable[[str], str] = str
         self._server: Server | None = None
@@ -77,7 +86,7 @@ class Chat:
         self._operations, self._mask = setting.operations, setting.mask
         self._server = Server(self.endpoint, environment=self.environment)
         if setting.agreed is None:
-            self.agreed = {"json": JSON[0] if self.json_mode == "auto" else self.json_mode}
+            self.agreed = {"json": self.forms[0] if self.json_mode == "auto" else self.json_mode}
             self.agreed = await Canary(self, setting).agree()
         else:
             self.agreed = dict(setting.agreed)
@@ -86,12 +95,21 @@ class Chat:
     async def answer(self, question: Question) -> Reply:
         """Return the answer about one clip. Raises NotAnswered."""
         rung = self.agreed["json"]
-        weaker = JSON[JSON.index(rung) + 1 :] if self.json_mode == "auto" else ()
+        weaker = self.forms[self.forms.index(rung) + 1 :] if self.json_mode == "auto" else ()
         reply = await self._held_to(question, (rung, *weaker))
+        return self.checked(reply)
+
+    def checked(self, reply: Reply) -> Reply:
+        """Return a reply of the model with which the run began. Raises NotAnswered for one of another."""
         before = self.agreed.get("served_model")
         if before and reply.served_model and reply.served_model != before:
             raise NotAnswered("another model", f"{reply.served_model} answers, the run began with {before}")
         return reply
+
+    def batches(self) -> Provider:
+        """Return the provider's batches; after `prepare`."""
+        assert self._server is not None
+        return OpenAIBatches(self, self._server)
 
     async def _held_to(self, question: Question, rungs: Sequence[str]) -> Reply:
         """Return the answer in the first of these forms in which the server does not write white space for ever."""
@@ -114,9 +132,9 @@ class Chat:
         assert self._server is not None
         begun = time.perf_counter()
         try:
-            received = await self._server.post("/chat/completions", body)
+            received = await self._server.post(self.path, body)
             latency_ms = (time.perf_counter() - begun) * 1000
-            return to_reply(received.value, latency_ms)._replace(model_ms=received.model_ms)
+            return self.to_reply(received.value, latency_ms)._replace(model_ms=received.model_ms)
         except NotAnswered as failure:
             raise NotAnswered(failure.kind, self._mask(failure.words), failure.retry_after) from None
 
@@ -133,12 +151,20 @@ class Chat:
         if self._server is not None:
             await self._server.close()
 
+    def to_reply(self, value: Any, latency_ms: float | None) -> Reply:
+        """Return the reply in what the server sent. Raises NotAnswered where it is none."""
+        return to_reply(value, latency_ms)
+
     def body(self, question: Question, rung: str) -> bytes:
         """Return the request about a clip, as JSON, for an answer of this form."""
         parts = content(question, self.prompt.text(question, self._operations), self.show, self.image)
-        form = response_format(rung, self._operations)
-        more = fields_of_show(self.show, question.times) | ({"response_format": form} if form else {})
+        more = fields_of_show(self.show, question.times) | self.form(rung)
         return self.request(parts, self.sampling.max_tokens, more)
+
+    def form(self, rung: str) -> dict[str, Any]:
+        """Return the fields of a request that hold the server to this form of answer."""
+        form = response_format(rung, self._operations)
+        return {"response_format": form} if form else {}
 
     def request(self, parts: list[dict[str, Any]], max_tokens: int, more: Mapping[str, Any]) -> bytes:
         """Return a request with a message of these parts, as JSON; `more`: further fields."""
@@ -156,25 +182,36 @@ class Chat:
 
 def load(name: str, options: Mapping[str, str]) -> Chat:
     """Return the model of `openai:NAME`. Raises UsageError."""
+    return load_as(Chat, OPENAI, f"openai:{name}", options)
+
+
+def load_as(kind: type[Chat], api: Api, named: str, options: Mapping[str, str]) -> Chat:
+    """Return the model of `PROVIDER:NAME` that is asked in this way. Raises UsageError."""
+    provider, _, name = named.partition(":")
     if not name.strip() or not name.isprintable() or "://" in name:
-        raise UsageError("openai:NAME needs the name of a model, as the endpoint calls it; --url says where that is")
-    given = Options(f"openai:{name}", options)
+        raise UsageError(
+            f"{provider}:NAME needs the name of a model, as the endpoint calls it; --url says where that is"
+        )
+    given = Options(named, options)
     path = given.text("prompt", None)
     sampling = Sampling(
         temperature=given.number("temperature", 0.0, least=0, most=10),
         seed=given.integer("seed", None, least=0, most=2**53),
         max_tokens=given.integer("max_tokens", MAX_TOKENS, least=1, most=1_000_000),
     )
-    chat = Chat(
+    chat = kind(
         name,
-        Endpoint.of(given.text("url", None), given.text("key_env", None)),
+        Endpoint.of(given.text("url", None), given.text("key_env", None), api),
         sampling,
-        given.choice("show", SHOW[0], SHOW),
+        given.choice("show", SHOW[0], kind.shows),
         given.choice("image", IMAGE[0], IMAGE),
-        given.choice("json", "auto", (*JSON, "auto")),
+        given.choice("json", "auto", (*kind.forms, "auto")),
         Prompt(Path(path) if path else None),
     )
     chat.wants = given.wants()
     chat.environment = given.choice("trust_env", "no", ("yes", "no")) == "yes"
+    chat.batch_size = given.integer("requests_a_batch", None, least=1)
+    settle, poll = given.number("settle", SETTLE_S, least=0), given.number("poll", POLL_S, least=0.01)
+    chat.times = Times(settle, poll)
     given.done()
     return chat

@@ -55,6 +55,7 @@ class Estimate(NamedTuple):
     output_tokens: Mean | None
     latency_s: Mean
     dollars: Mean | None
+    clips: int
 
     def sentences(self, setting: Setting) -> list[str]:
         """Return what the user reads before the run."""
@@ -75,7 +76,7 @@ class Estimate(NamedTuple):
         """Return the estimate for the card."""
         known = {"input_tokens": self.input_tokens, "output_tokens": self.output_tokens, "dollars": self.dollars}
         means = {name: round(mean.value, 4) for name, mean in known.items() if mean}
-        return {"answers": self.answers, "latency_s": round(self.latency_s.value, 3), **means}
+        return {"answers": self.answers, "clips": self.clips, "latency_s": round(self.latency_s.value, 3), **means}
 
 
 def estimate(replies: Sequence[Reply], setting: Setting) -> Estimate:
@@ -88,4 +89,4 @@ def estimate(replies: Sequence[Reply], setting: Setting) -> Estimate:
     if usage and setting.price:
         dollars = Mean.of([cost({"usage": count}, setting.price) or 0.0 for count in usage]).times(setting.clips)
     seconds = Mean.of([(reply.latency_ms or 0.0) / 1000 for reply in replies]).times(setting.clips)
-    return Estimate(len(replies), tokens["input_tokens"], tokens["output_tokens"], seconds, dollars)
+    return Estimate(len(replies), tokens["input_tokens"], tokens["output_tokens"], seconds, dollars, setting.clips)

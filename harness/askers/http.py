@@ -11,9 +11,9 @@ import json
 import math
 import re
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterable, Callable, Mapping
 from email.utils import parsedate_to_datetime
-from typing import Any, NamedTuple
+from typing import IO, Any, NamedTuple
 from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
@@ -52,19 +52,35 @@ class Server:
 
     async def get(self, path: str) -> Any:
         """Return the JSON reply to a GET. Raises NotAnswered."""
-        return (await self._send("GET", path, None)).value
+        return (await self._send("GET", path)).value
 
     async def post(self, path: str, body: bytes) -> Received:
         """Return the reply to a POST of JSON. Raises NotAnswered."""
-        return await self._send("POST", path, body)
+        return await self._send("POST", path, body, {"Content-Type": "application/json"})
+
+    async def upload(self, path: str, parts: AsyncIterable[bytes], length: int, kind: str) -> Any:
+        """Return the JSON reply to a POST of so many bytes of this content type. Raises NotAnswered."""
+        headers = {"Content-Type": kind, "Content-Length": str(length)}
+        return (await self._send("POST", path, parts, headers)).value
+
+    async def download(self, path: str, into: IO[bytes]) -> None:
+        """Write the reply to a GET into a file, whatever its length. Raises NotAnswered."""
+        await self._send("GET", path, into=into)
 
     async def close(self) -> None:
         """Close all connections."""
         for transport in self._made:
             await transport.aclose()
 
-    async def _send(self, method: str, path: str, body: bytes | None) -> Received:
-        headers = self._endpoint.headers | ({} if body is None else {"Content-Type": "application/json"})
+    async def _send(
+        self,
+        method: str,
+        path: str,
+        body: bytes | AsyncIterable[bytes] | None = None,
+        headers: Mapping[str, str] | None = None,
+        into: IO[bytes] | None = None,
+    ) -> Received:
+        headers = self._endpoint.headers | dict(headers or {})
         url = f"{self._endpoint.url}{path}"
         transport = self._free.pop() if self._free else self._new()
         try:
@@ -72,7 +88,7 @@ class Server:
             request = httpx.Request(method, url, headers=headers, content=body, extensions=extensions)
             response = await transport.handle_async_request(request)
             try:
-                content = await _read(response)
+                content = await _read(response, into)
             finally:
                 await response.aclose()
         except httpx.TimeoutException as error:
@@ -82,6 +98,8 @@ class Server:
             raise NotAnswered("connection", f"{self._endpoint.url}: {str(error) or type(error).__name__}") from None
         finally:
             self._free.append(transport)
+        if response.status_code == 200 and into is not None:
+            return Received(None)
         if response.status_code == 200 and content is not None:
             try:
                 return Received(json.loads(content), _model_ms(response.headers))
@@ -98,10 +116,16 @@ class Server:
         return self._made[-1]
 
 
-async def _read(response: httpx.Response) -> bytes | None:
-    """Return the body of a reply; of one that is too long the beginning, or None where it was to be an answer."""
+async def _read(response: httpx.Response, into: IO[bytes] | None) -> bytes | None:
+    """Return the body of a reply; of one that is too long the beginning, or None where it was to be an answer.
+
+    A file takes the body of a good reply in its place, whatever its length.
+    """
     parts, size = list[bytes](), 0
     async for part in response.aiter_bytes():
+        if into is not None and response.status_code == 200:
+            into.write(part)
+            continue
         parts.append(part)
         size += len(part)
         if size > REPLY_BYTES:
@@ -123,28 +147,40 @@ def _failure(response: httpx.Response, content: bytes) -> NotAnswered:
     if 300 <= status < 400:
         host = urlsplit(response.headers.get("location", "")).hostname
         return NotAnswered("no access", f"HTTP {status}: sends on to {host or 'another path'}, and is not followed")
+    kind = kind_of_status(status, words)
+    if kind in ("rate limit", "server error"):
+        return NotAnswered(kind, words, _retry_after(response.headers, limits=kind == "rate limit"))
+    return NotAnswered(kind, words)
+
+
+def kind_of_status(status: int, words: str) -> str:
+    """Return the kind of failure that a status other than 200, with these words, stands for."""
     if status == 429 and not QUOTA.search(words):
-        return NotAnswered("rate limit", words, _retry_after(response.headers))
+        return "rate limit"
     if status in TRANSIENT or status > 504:
-        return NotAnswered("server error", words, _retry_after(response.headers, limits=False))
+        return "server error"
     if status < 300:
-        return NotAnswered("unreadable reply", words)
-    return NotAnswered("bad request" if status in BAD else "no access", words)
+        return "unreadable reply"
+    return "bad request" if status in BAD else "no access"
 
 
 def _words(content: bytes) -> str:
     """Return the message in an error's body: of JSON the usual fields, of HTML its text."""
     try:
-        value = json.loads(content)
+        return words_of(json.loads(content))
     except (ValueError, RecursionError):
         return _text(content)
+
+
+def words_of(value: Any) -> str:
+    """Return the message in an error that came as JSON."""
     found = value.get("error", value) if isinstance(value, dict) else value
     if isinstance(found, dict):
         code = found.get("code") or found.get("type")
         message = next((found[name] for name in ("message", "detail", "error") if found.get(name)), found)
         text = message if isinstance(message, str) else json.dumps(message)
         return f"{text[: 4 * WORDS]} ({code})" if isinstance(code, str) and code not in text else text[: 4 * WORDS]
-    return found[: 4 * WORDS] if isinstance(found, str) else _text(content)
+    return (found if isinstance(found, str) else json.dumps(found))[: 4 * WORDS]
 
 
 def _text(content: bytes) -> str:

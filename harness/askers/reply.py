@@ -17,7 +17,7 @@ def is_white_space(failure: NotAnswered) -> bool:
     return failure.kind == "cut off" and failure.words.startswith(WHITE_SPACE)
 
 
-def to_reply(value: Any, latency_ms: float) -> Reply:
+def to_reply(value: Any, latency_ms: float | None) -> Reply:
     """Return the reply in a chat completion. Raises NotAnswered for one that was cut off, refused, or is none."""
     try:
         choice = value["choices"][0]

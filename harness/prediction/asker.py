@@ -29,6 +29,8 @@ KINDS: Mapping[str, str] = {
     "bad request": CLIP,  # 400, 413, 422: three in a row, or before any answer, end the run
     "refused by the provider": CLIP,  # a content filter
     "cut off": CLIP,  # at the limit of tokens
+    "expired": AGAIN,  # the time of a provider's batch was over
+    "cancelled": AGAIN,  # a provider's batch was cancelled
     "no access": RUN,  # 401, 403, 404, no quota left
     "another model": RUN,  # the server answers as another model than before
 }

@@ -19,6 +19,8 @@ from reference.truth.store import Truth, open_clips
 Say = Callable[[str], object]
 """Takes a sentence about the run while it is under way."""
 
+SUBMIT, COLLECT, WAIT = BATCH_WAYS = ("submit", "collect", "wait")
+"""Ways of `batch`."""
 PATHS = ("frames", "clips", "labels", "home", "truth")
 
 
@@ -55,6 +57,7 @@ class Choices:
     max_failures: int = 50  # clips without an answer that end a start
     price: tuple[float, float] | None = None  # dollars per million tokens in and out
     max_cost: float | None = None  # dollars that end a start
+    batch: str | None = None  # in the provider's batches: one of BATCH_WAYS
     give_up: bool = False  # make an entry although clips are without an answer
     fresh: bool = False  # discard what an earlier run left
     workers: int = 2  # processes that draw pictures
@@ -81,6 +84,8 @@ class Choices:
             raise UsageError(f"as_domain={self.as_domain!r}: the gap is against clips drawn {CLEAN}, and no others")
         if self.as_domain is not None and self.clips is not None:
             raise UsageError("--as-domain is about the clips of a split: --clips are shown as they are")
+        if self.batch not in (None, *BATCH_WAYS):
+            raise UsageError(f"batch={self.batch!r}: expected one of {', '.join(BATCH_WAYS)}")
         if not _is_amount(self.deadline) or self.deadline <= 0:
             raise UsageError(f"deadline={self.deadline!r}: expected seconds above 0")
         if self.price is not None and not (len(self.price) == 2 and all(map(_is_amount, self.price))):

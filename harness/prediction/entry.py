@@ -22,13 +22,13 @@ from harness.version import __version__
 Lines = Sequence[Mapping[str, Any]]
 
 
-def write(run: Run, lines: Lines, agreed: Mapping[str, Any] | None, unanswered: Mapping[str, int]) -> None:
+def write(run: Run, lines: Lines, asked: Mapping[str, Mapping[str, Any] | None]) -> None:
     """Write predictions, training record and card.
 
-    `agreed`: what was agreed with the model before the run; `unanswered`: clips that were given up, by kind of failure.
+    `asked`: tables of the card's `run`. `agreed`: what was agreed with the model before the run; `unanswered`: clips
+    that were given up, by kind of failure; `batches`: the provider's batches in which they were asked about.
     """
     content = "".join(json.dumps(line) + "\n" for line in lines).encode()
-    asked = {"agreed": agreed, "unanswered": unanswered}
     if run.own:
         model = {"model": run.mask.message(run.model)}  # unless its card says it
         facts = model | _facts(run, lines, asked) | _own_facts(run, run.own)
@@ -63,10 +63,10 @@ def need_entry(run: Run) -> None:
         raise UsageError(f"{folder}: holds answers to clean pictures already; --fresh replaces them")
 
 
-def write_clean(run: Run, lines: Lines, agreed: Mapping[str, Any] | None, unanswered: Mapping[str, int]) -> None:
+def write_clean(run: Run, lines: Lines, asked: Mapping[str, Mapping[str, Any] | None]) -> None:
     """Add the answers to clean pictures to the entry above the run's folder, and how they were made to its card."""
     content = "".join(json.dumps(line) + "\n" for line in lines).encode()
-    made = _facts(run, lines, {"agreed": agreed, "unanswered": unanswered})["run"]
+    made = _facts(run, lines, asked)["run"]
     add_clean_answers(run.folder.parent, made, lambda path: path.write_bytes(content))
 
 
@@ -107,20 +107,28 @@ def _run_table(run: Run, lines: Lines, own: Mapping[str, Any]) -> dict[str, Any]
     """Return how the answers were made. `wall_s`: the model's time over all starts, the sum of latency_ms; of answers
     at once it is no time of a clock, and called `latency_s`."""
     pictures, time = run.questions.pictures, "latency_s" if is_asker(run.predictor) else "wall_s"
+    times = [line["latency_ms"] for line in lines if "latency_ms" in line]
     return {
         **({"command": _command(run)} if run.by_name else {}),
         **({"shard": run.part.table} if run.part else {}),
         **({"limit": run.choices.limit} if run.choices.limit else {}),
-        **({"connections": run.connections} if is_asker(run.predictor) else {"batch_size": run.batch_size}),
+        **_at_once(run),
         **({"price": list(run.choices.price)} if run.choices.price else {}),
         "harness": __version__,
         "python": platform.python_version(),
         "platform": platform.platform(),
-        time: round(sum(line["latency_ms"] for line in lines) / 1000, 3),
+        **({time: round(sum(times) / 1000, 3)} if times or not lines else {}),
         "answers": {name: sum(line["source"] == name for line in lines) for name in SOURCES},
         **({"pictures": pictures} if pictures else {}),
         **({"predictor": dict(own)} if own else {}),
     }
+
+
+def _at_once(run: Run) -> dict[str, int]:
+    """Return how many clips are asked about at once; nothing where the provider decides that, in its batches."""
+    if run.choices.batch:
+        return {}
+    return {"connections": run.connections} if is_asker(run.predictor) else {"batch_size": run.batch_size}
 
 
 def _named(labels: object) -> str:
@@ -141,6 +149,7 @@ def _command(run: Run) -> str:
     words += ["--frames", str(choices.frames)] if choices.frames else []
     words += ["--sample", str(choices.sample)] if choices.sample else []
     words += ["--sample-seed", str(choices.sample_seed)] if choices.sample and choices.sample_seed else []
+    words += ["--batch", "submit"] if choices.batch else []
     words += ["--limit", str(choices.limit)] if choices.limit else []
     words += ["--shard", str(choices.shard)] if choices.shard else []
     words += [word for key, value in mask.value(choices.options).items() for word in ("--option", f"{key}={value}")]

@@ -5,6 +5,7 @@ In the entry's folder, until it is whole:
     run.json                 the run's identity: model, card, split, pictures; and what was agreed with the model
     predictions.jsonl.part   the answers so far, a whole line each, written as they come
     attempts.jsonl           the failed attempts, if any; it stays beside the entry
+    batches/                 what was submitted in a provider's batches (`provider_batches`)
 
 A run resumes where the same model is asked about the same pictures; anything else is refused and named. A line that was
 cut off when the run was killed is dropped, and one that holds no answer is asked again. One process writes into a
@@ -17,6 +18,7 @@ import contextlib
 import json
 import math
 import os
+import shutil
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
@@ -30,7 +32,7 @@ from reference.files import locked, replacement
 from reference.outside_files import JSON_BYTES, read_object
 
 FALLBACK = SOURCES[2]
-IDENTITY, PART, ATTEMPTS = "run.json", f"{PREDICTIONS}.part", "attempts.jsonl"
+IDENTITY, PART, ATTEMPTS, BATCHES = "run.json", f"{PREDICTIONS}.part", "attempts.jsonl", "batches"
 AGREED = "agreed"
 UNSYNCED_LINES, UNSYNCED_SECONDS = 64, 1.0
 
@@ -42,6 +44,7 @@ def refuse_finished(folder: Path) -> None:
     if not (folder / PART).exists():
         if any((folder / name).exists() for name in (CARD, PREDICTIONS)):
             (folder / IDENTITY).unlink(missing_ok=True)  # the run was killed while it removed its journal
+            shutil.rmtree(folder / BATCHES, ignore_errors=True)
         _refuse_entry(folder)
 
 
@@ -78,6 +81,12 @@ class Journal:
         with (self._folder / ATTEMPTS).open("a", encoding="utf-8") as file:
             file.write(line + "\n")
 
+    def attempts(self) -> list[Mapping[str, Any]]:
+        """Return the failed attempts that were written so far."""
+        path = self._folder / ATTEMPTS
+        found = path.read_text(encoding="utf-8", errors="replace").splitlines() if path.exists() else []
+        return [attempt for attempt in map(_json, found) if isinstance(attempt, dict)]
+
     def agree(self, agreed: Mapping[str, Any]) -> None:
         """Keep what was agreed with the model for later starts."""
         self.agreed = dict(agreed)
@@ -109,7 +118,8 @@ def journal(folder: Path, identity: Mapping[str, Any], *, fresh: bool = False) -
         agreed, resumes = None, not fresh and _identity(folder) == dict(identity)
         if fresh:
             file.truncate(0)
-        elif file.seek(0, os.SEEK_END):
+            shutil.rmtree(folder / BATCHES, ignore_errors=True)
+        elif file.seek(0, os.SEEK_END) or (folder / BATCHES).exists():
             agreed = _compare(folder, identity)
         else:
             _refuse_entry_or_leave(folder)
@@ -139,6 +149,7 @@ def close(folder: Path) -> None:
     """Remove the journal of a run whose entry is whole."""
     for name in (PART, IDENTITY):
         (folder / name).unlink(missing_ok=True)
+    shutil.rmtree(folder / BATCHES, ignore_errors=True)
 
 
 @contextlib.contextmanager
@@ -234,14 +245,19 @@ def _read_whole_lines(file: IO[bytes]) -> dict[str, Line]:
     return found
 
 
-def _line(text: bytes) -> Line | None:
-    """Return a line as `replies` writes it, None for any other: a summary of the run counts its fields."""
+def _json(text: str | bytes) -> Any:
+    """Return a JSON value, None for what is none."""
     try:
-        line = json.loads(text)
+        return json.loads(text)
     except (ValueError, RecursionError):
         return None
+
+
+def _line(text: bytes) -> Line | None:
+    """Return a line as `replies` writes it, None for any other: a summary of the run counts its fields."""
+    line = _json(text)
     if not isinstance(line, dict) or not isinstance(line.get("clip_id"), str) or line.get("source") not in SOURCES:
         return None
     latency, raw = line.get("latency_ms"), line.get("raw_output", "")
-    timed = isinstance(latency, int | float) and math.isfinite(latency)
+    timed = latency is None or (isinstance(latency, int | float) and math.isfinite(latency))
     return line if timed and isinstance(raw, str) and (line["source"] != FALLBACK or "raw_output" in line) else None

@@ -13,8 +13,8 @@ it stopped (`journal`). No truth reaches the model.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import closing, suppress
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -27,7 +27,7 @@ from harness.masking import Mask, mask_of_model
 from harness.prediction import entry
 from harness.prediction import journal as journals
 from harness.prediction.asker import Asker, is_asker
-from harness.prediction.choices import Choices
+from harness.prediction.choices import SUBMIT, Choices
 from harness.prediction.journal import Journal
 from harness.prediction.loop.batches import ask_in_batches
 from harness.prediction.loop.in_flight import agree, ask_at_once, run_async
@@ -35,6 +35,15 @@ from harness.prediction.loop.outcomes import Outcomes, unanswered_by_kind
 from harness.prediction.model_code import ModelCode, cause, no_silent_exit
 from harness.prediction.own_clips.questions import OwnQuestions
 from harness.prediction.predictor import Answer, Predictor, Question, Wants
+from harness.prediction.provider_batches.ask import (
+    check_batch,
+    collect_batches,
+    refuse_open_batches,
+    submit_batches,
+    warn_of_open_batches,
+)
+from harness.prediction.provider_batches.book import card_facts
+from harness.prediction.provider_batches.submit import Submitted
 from harness.prediction.replies import FALLBACK
 from harness.prediction.run import Run, identity, prepare
 from harness.progress import counter
@@ -93,29 +102,60 @@ def predict(
     Raises UsageError, and HarnessError where the model fails: its earlier answers are kept, and the same call resumes
     if the model has a card; without one nothing says that it is the same model.
     """
-    chosen, folder = Choices.of(**choices), Path(output)
-    mask, say = mask_of_model(model, chosen.options), chosen.say
-    chosen = replace(chosen, say=lambda text: say(mask.message(text)))
+    chosen = Choices.of(**choices)
+    if chosen.batch == SUBMIT:
+        raise UsageError("batch='submit' makes no entry yet: harness.prediction.predict.submit submits")
+    with _run(model, Path(output), chosen, wants, card) as run:
+        with journals.journal(run.folder, identity(run), fresh=chosen.fresh) as journal:
+            unanswered = unanswered_by_kind(_ask(run, journal))
+            if unanswered and not chosen.give_up:
+                raise IncompleteError(_incomplete(run, unanswered, len(journal.lines)))
+            _check_shown(run.own, journal)
+            lines = [journal.lines[clip_id] for clip_id in run.split.floors.clips if clip_id in journal.lines]
+            journal.check_before_finishing()
+            write = entry.write_clean if chosen.as_domain else entry.write
+            asked = {"agreed": journal.agreed, "unanswered": unanswered, "batches": card_facts(run.folder)}
+            write(run, lines, asked)
+            journals.close(run.folder)
+        if chosen.as_domain:
+            _remove_empty(run.folder)
+        return _outcome(run, lines, unanswered)
+
+
+def submit(model: str | Asker, output: str | Path, **choices: Any) -> Submitted:
+    """Submit the questions of a run in batches of the model's provider, and return what was submitted.
+
+    Takes the model and the choices of `predict`, which then collects the answers with `batch="collect"` or "wait".
+    What is in a batch that has not been collected is not submitted again. Raises UsageError, and HarnessError where
+    the provider fails: the same call then goes on.
+    """
+    chosen = Choices.of(**(choices | {"batch": SUBMIT}))
+    with (
+        _run(model, Path(output), chosen, None, None) as run,
+        journals.journal(run.folder, identity(run), fresh=chosen.fresh) as journal,
+    ):
+        return submit_batches(run, journal)
+
+
+@contextmanager
+def _run(
+    model: Any, folder: Path, choices: Choices, wants: Wants | None, card: Mapping[str, Any] | None
+) -> Iterator[Run]:
+    """Prepare a run into a folder. No error that leaves the block shows a secret."""
+    mask, say = mask_of_model(model, choices.options), choices.say
+    chosen = replace(choices, say=lambda text: say(mask.message(text)))
     try:
         with no_silent_exit(), closing(ModelCode()) as code:
             folder = _checked_folder(folder, chosen)
             _warn_of_secrets(model, replace(chosen, say=lambda text: say(mask.text(text))), mask)
             run = prepare(model, folder, chosen, code, mask, wants, card)
+            if chosen.batch:
+                check_batch(run)
             if chosen.as_domain:
                 entry.need_entry(run)
-            with journals.journal(run.folder, identity(run), fresh=chosen.fresh) as journal:
-                unanswered = unanswered_by_kind(_ask(run, journal))
-                if unanswered and not chosen.give_up:
-                    raise IncompleteError(_incomplete(run, unanswered, len(journal.lines)))
-                _check_shown(run.own, journal)
-                lines = [journal.lines[clip_id] for clip_id in run.split.floors.clips if clip_id in journal.lines]
-                journal.check_before_finishing()
-                write = entry.write_clean if chosen.as_domain else entry.write
-                write(run, lines, journal.agreed, unanswered)
-                journals.close(run.folder)
-            if chosen.as_domain:
-                _remove_empty(run.folder)
-            return _outcome(run, lines, unanswered)
+            if chosen.fresh:
+                warn_of_open_batches(run.folder, chosen.say)
+            yield run
     except HarnessError as error:
         _hide_secrets(error, mask)
         raise
@@ -143,6 +183,9 @@ def try_out(model: str | Asker, **choices: Any) -> Mapping[str, Any]:
 
 def _ask(run: Run, journal: Journal) -> Mapping[str, str]:
     """Ask about every clip that has no answer yet. Returns the clips that stay without one, with why."""
+    if run.choices.batch:
+        return collect_batches(run, journal)
+    refuse_open_batches(run)
     outcomes, model = Outcomes(run, journal), run.predictor
     if outcomes.done:
         before, left = f"{outcomes.done:,} of {plural(len(outcomes.clips), 'clip')}", f"{len(outcomes.waiting):,}"
@@ -173,9 +216,10 @@ def _check_shown(own: OwnQuestions | None, journal: Journal) -> None:
 
 def _incomplete(run: Run, unanswered: Mapping[str, int], answered: int) -> str:
     kinds = ", ".join(f"{kind} {number:,}" for kind, number in unanswered.items())
+    again = "--batch submit" if run.choices.batch else "The same command"
     return (
         f"{sum(unanswered.values()):,} of {plural(len(run.questions.clips[: run.choices.limit]), 'clip')} not answered "
-        f"({kinds}); {answered:,} answers are kept in {run.output}. The same command asks about the rest, and "
+        f"({kinds}); {answered:,} answers are kept in {run.output}. {again} asks about the rest, and "
         "--give-up makes an entry without them"
     )
 

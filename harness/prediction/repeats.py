@@ -45,6 +45,8 @@ def predict_repeats(
         raise UsageError(f"repeats={repeats}: expected at least 2, a single run needs no number")
     if choices.get("clips") is not None:
         raise UsageError("--repeats is about the clips of a split: --clips asks once")
+    if choices.get("batch") is not None:
+        raise UsageError("--repeats asks one by one: leave --batch out, or submit each run into a folder of its own")
     if choices.get("as_domain") is not None:
         raise UsageError("answers to clean pictures belong to a single file: leave --repeats or --as-domain out")
     if choices.get("shard") is not None:

@@ -52,8 +52,11 @@ class Reader:
     def __init__(self, floors: Floors | NoFloors):
         self.floors, self.words = floors, Vocabulary(floors.operations)
 
-    def line(self, clip_id: str, reply: Answer, latency_ms: float, asked: Asked | None = None) -> dict[str, Any]:
-        """Return the prediction line. Raises HarnessError where the predictor, not the model, is at fault."""
+    def line(self, clip_id: str, reply: Answer, latency_ms: float | None, asked: Asked | None = None) -> dict[str, Any]:
+        """Return the prediction line, without a latency where nobody can state one.
+
+        Raises HarnessError where the predictor, not the model, is at fault.
+        """
         reply = _to_reply(clip_id, reply)
         if reply.answer is not None:
             fields, source = self._fields(clip_id, reply.answer), MODEL
@@ -62,7 +65,9 @@ class Reader:
         else:
             raise HarnessError(f"clip {clip_id}: the reply holds neither text nor answer")
         line = {"clip_id": clip_id, **fields, **self._confidences(reply, source)}
-        line["latency_ms"] = round(latency_ms if reply.latency_ms is None else reply.latency_ms, 3)
+        latency_ms = latency_ms if reply.latency_ms is None else reply.latency_ms
+        if latency_ms is not None:
+            line["latency_ms"] = round(latency_ms, 3)
         if facts := _facts_of_service(reply, asked):
             line |= {"source": source, **facts}  # in the order that scoring reads fast
         if reply.text is not None:

@@ -22,6 +22,7 @@ PARTS = (
     "kills",
     "ladder_attack",
     "endpoints",
+    "provider_batches",
     "asking_pace",
     "command_lines",
     "pages_and_renderings",

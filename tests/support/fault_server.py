@@ -140,17 +140,30 @@ class Server:
         method, path, _ = lines[0].split(" ", 2)
         headers = {name.lower(): text.strip() for name, _, text in (line.partition(":") for line in lines[1:] if line)}
         content = await reader.readexactly(min(int(headers.get("content-length", "0")), LONGEST_REQUEST))
-        path = path.partition("?")[0]
+        path, _, query = path.partition("?")
         facts = {"at": time.time(), "connected": connected, "path": path, "host": headers.get("host", "")}
         facts["key"] = "authorization" in headers
+        return await self._route(method, (path, query), content, headers, facts, (reader, writer))
+
+    async def _route(
+        self,
+        method: str,
+        target: tuple[str, str],
+        content: bytes,
+        headers: Mapping[str, str],
+        facts: dict[str, Any],
+        streams: tuple[asyncio.StreamReader, asyncio.StreamWriter],
+    ) -> bool:
+        """Answer a request for a path with a query; return whether the connection is kept."""
+        path, _ = target
         if path == "/v1/models" and method == "GET":
             sent = self._models()
         elif path == "/v1/chat/completions" and method == "POST":
-            return await self._chat(content, headers, facts, (reader, writer))
+            return await self._chat(content, headers, facts, streams)
         else:
             sent = refusal(404, f"{method} {path}: there is nothing", "not_found")
         self._write_log(facts, sent)
-        return await self._send(sent, reader, writer)
+        return await self._send(sent, *streams)
 
     def _models(self) -> Sent:
         if self.script.models is None:
@@ -269,12 +282,19 @@ class Server:
 def served(**script: Any) -> Iterator[Server]:
     """Run a server in a thread of this process; the fields are those of a Script."""
     server = Server(Script(**script))
+    with in_thread(server):
+        yield server
+
+
+@contextlib.contextmanager
+def in_thread(server: Server) -> Iterator[None]:
+    """Run a server in a thread of this process."""
     loop = asyncio.new_event_loop()
     opened = loop.run_until_complete(server.open())
     thread = threading.Thread(target=loop.run_forever, name="fault server", daemon=True)
     thread.start()
     try:
-        yield server
+        yield
     finally:
         loop.call_soon_threadsafe(loop.stop)
         thread.join()
@@ -286,11 +306,11 @@ def served(**script: Any) -> Iterator[Server]:
 
 
 @contextlib.contextmanager
-def started(script: Script, folder: Path) -> Iterator[str]:
+def started(script: Script, folder: Path, module: str = "tests.support.fault_server") -> Iterator[str]:
     """Run a server as a process; its script lies in `folder`. Yields its URL. Raises RuntimeError where it ends."""
     path = folder / "fault-server.json"
     path.write_text(json.dumps(asdict(script)))
-    command = [sys.executable, "-m", "tests.support.fault_server", str(path)]
+    command = [sys.executable, "-m", module, str(path)]
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
         try:
             assert process.stdout is not None
@@ -307,8 +327,9 @@ def log_lines(path: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in text.splitlines(keepends=True) if line.endswith("\n")]
 
 
-async def _until_parent_ends(script: Script) -> None:
-    parent, server = os.getppid(), Server(script)
+async def until_parent_ends(server: Server) -> None:
+    """Run a server until the process that started this one ends."""
+    parent = os.getppid()
     opened = await server.open()
     print(server.url, flush=True)
     async with opened:
@@ -319,7 +340,7 @@ async def _until_parent_ends(script: Script) -> None:
 
 def main() -> None:
     with contextlib.suppress(KeyboardInterrupt):
-        asyncio.run(_until_parent_ends(Script.of(json.loads(Path(sys.argv[1]).read_text()))))
+        asyncio.run(until_parent_ends(Server(Script.of(json.loads(Path(sys.argv[1]).read_text())))))
 
 
 if __name__ == "__main__":

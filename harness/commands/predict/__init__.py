@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from harness.commands import options
-from harness.commands.predict import asking
+from harness.commands.predict import asking, batch
 from harness.commands.printing import say
 from harness.errors import UsageError
 from harness.formatting import plural
@@ -34,7 +34,8 @@ def _check_own_clips(choices: dict[str, Any]) -> None:
     "--model",
     required=True,
     metavar="NAME:REST",
-    help="Ask this model: openai:NAME, command:PROGRAM, python:MODULE:FUNCTION, finetune:RUN_DIR, baseline:NAME.",
+    help="Ask this model: openai:NAME, anthropic:NAME, command:PROGRAM, python:MODULE:FUNCTION, "
+    "finetune:RUN_DIR, baseline:NAME.",
 )
 @options.path_option(
     "-o",
@@ -110,6 +111,7 @@ def _check_own_clips(choices: dict[str, Any]) -> None:
 @options.option("--no-score", is_flag=True, help="Do not score the entry.")
 @asking.endpoint
 @asking.at_once
+@batch.batches
 @options.truth
 def command(
     model: str,
@@ -148,6 +150,9 @@ def command(
         return
     if folder is None:
         raise UsageError("-o DIR is missing: the folder of the entry, which is named as the entry")
+    if repeats is None and choices["batch"] == batch.SUBMIT:
+        batch.submit(model, folder, options=model_options, **choices)
+        return
     if repeats is not None:
         _repeat(model, folder, repeats, score_it=not no_score, options=model_options, **choices)
         return

@@ -80,7 +80,7 @@ async def ask_at_once(asker: Asker, run: Run, outcomes: Outcomes) -> None:
     """
     agreed = outcomes.journal.agreed or {}
     try:
-        await _prepare(asker, run, len(outcomes.waiting), agreed)
+        await prepare_asker(asker, run, len(outcomes.waiting), agreed)
         limits = Limits(
             connections=run.connections,
             deadline_s=run.choices.deadline,
@@ -97,7 +97,7 @@ async def ask_at_once(asker: Asker, run: Run, outcomes: Outcomes) -> None:
 async def agree(asker: Asker, run: Run, clips: int) -> dict[str, Any]:
     """Return what the model agrees to before a run about so many clips. Raises HarnessError."""
     try:
-        agreed = run.mask.value(await _prepare(asker, run, clips, None))
+        agreed = run.mask.value(await prepare_asker(asker, run, clips, None))
         if fault := fault_in(agreed, "agreed"):
             raise UsageError(f"what {run.model} agreed to cannot be written: {fault}")
         return agreed
@@ -105,7 +105,8 @@ async def agree(asker: Asker, run: Run, clips: int) -> dict[str, Any]:
         await asker.close()
 
 
-async def _prepare(asker: Asker, run: Run, clips: int, agreed: Mapping[str, Any] | None) -> Mapping[str, Any]:
+async def prepare_asker(asker: Asker, run: Run, clips: int, agreed: Mapping[str, Any] | None) -> Mapping[str, Any]:
+    """Prepare a model for questions about so many clips, and return what was agreed. Raises HarnessError."""
     setting = Setting(
         operations=tuple(run.split.floors.operations),
         samples=tuple(run.questions.sample(SAMPLES)) if agreed is None else (),

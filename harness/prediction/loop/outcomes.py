@@ -95,7 +95,7 @@ def cost(line: Mapping[str, Any], price: tuple[float, float] | None) -> float | 
     return (usage["input_tokens"] * price[0] + usage["output_tokens"] * price[1]) / 1e6
 
 
-def line(run: Run, clip_id: str, answer: Answer, latency_ms: float, asked: Asked | None = None) -> Line:
+def line(run: Run, clip_id: str, answer: Answer, latency_ms: float | None, asked: Asked | None = None) -> Line:
     """Return the prediction line of an answer, without secrets that the model repeats. Raises HarnessError."""
 
     def failure(cause: str) -> HarnessError:
