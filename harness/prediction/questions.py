@@ -98,7 +98,7 @@ class Pictures:
     """
 
     def __init__(self, folder: Path, pictures: dict[str, Any], known: Collection[str], *, trusted: bool):
-        self._folder, self.pictures = folder, pictures
+        self.folder, self.pictures = folder, pictures
         try:
             # absolute: pictures are read in a thread while the model may be in a working directory of its own
             self._clips = Clips(folder.absolute(), trusted=trusted)
@@ -119,22 +119,30 @@ class Pictures:
         # the sample of an open split also holds its truth: the fields of a question leave it here
         return [Question(*(sample[name] for name in Question._fields)) for sample in map(self._sample, batch)]
 
+    def row(self, clip_id: str) -> dict[str, Any]:
+        """Return a clip's line of clips.jsonl, checked. Raises RenderError."""
+        return self._clips.row(self._places[clip_id])
+
     def _sample(self, clip_id: str) -> dict[str, Any]:
         try:
             return self._clips[self._places[clip_id]]
         except OSError as error:
-            raise UsageError(f"{self._folder}: clip {clip_id} cannot be read ({error.strerror or error})") from None
+            raise UsageError(f"{self.folder}: clip {clip_id} cannot be read ({error.strerror or error})") from None
 
 
 def open_rendering(
-    folder: Path, truth: Truth, known: Collection[str], wants: Wants, as_domain: str | None = None
+    folder: Path, truth: Truth, known: Collection[str], wants: Wants | None, as_domain: str | None = None
 ) -> Pictures:
-    """Return the rendering in `folder`, or in the folder there that is named after the split. Raises UsageError."""
+    """Return the rendering in `folder`, or in the folder there that is named after the split. Raises UsageError.
+
+    `wants`: the frames that it must have; None for any.
+    """
     if not (folder / RENDERING).is_file() and (folder / truth.split / RENDERING).is_file():
         folder /= truth.split
     details = _read_description(folder)
     _check_split(folder, details, truth, as_domain)
-    _check_wants(folder, details["request"], wants, rendered_elsewhere=not truth.answered)
+    if wants is not None:
+        _check_wants(folder, details["request"], wants, rendered_elsewhere=not truth.answered)
     return Pictures(folder, _pins(details), known, trusted=False)
 
 
@@ -176,13 +184,16 @@ class DrawnLater:
 
     def draw(self) -> None:
         """Draw the split, or as much as the user's limit says, into the cache unless it is there."""
+        self.whole()
+
+    def whole(self) -> Pictures:
+        """Return the pictures that `draw` draws."""
         self._all = self._all or self._made(self._choices.limit)
+        return self._all
 
     def read(self, batch: Batch) -> list[Question]:
         """Return one question for each clip id."""
-        self.draw()
-        assert self._all is not None
-        return self._all.read(batch)
+        return self.whole().read(batch)
 
     def _made(self, limit: int | None) -> Pictures:
         """Return the first clips, or all, as the model wants to see them, rendered into the cache unless they are."""
