@@ -30,6 +30,7 @@ PARTS = (
     "described_api",
     "memory_under_load",
     "held_weights",
+    "other_tools",
 )
 WORKERS = 2
 LIMIT_S = 1_100
