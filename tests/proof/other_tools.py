@@ -1,8 +1,9 @@
 """Tasks that Inspect AI and lmms-eval ask an endpoint about, and the logs that they really write.
 
 pip installs each tool into an environment of its own, where it can: a row of nothing tried says where it cannot. With
-PROOF_ENVIRONMENTS=DIR the environments stay in DIR, and later runs install nothing. The
-server is `tests.support.fault_server`, whose answer is made of the pictures that it was sent, in their order. So an
+PROOF_ENVIRONMENTS=DIR the environments stay in DIR, and later runs install nothing.
+
+The server is `tests.support.fault_server`, whose answer is made of the pictures that it was sent, in their order. So an
 answer in a log is right for one clip alone, and only if the tool showed that clip's pictures and nothing else.
 
     Inspect AI / lmms-eval, asked          each clip has the answer to its pictures; each request held the prompt
@@ -219,9 +220,8 @@ def epochs(tool: Tool, work: Path, task: Path) -> Row:
     refused = command(work, "score", str(log), "--world", WORLD)
     if refused.returncode != 2 or "each epoch is a run of a method" not in refused.stdout + refused.stderr:
         tally.differs("harness score", f"{refused.returncode}: {(refused.stdout + refused.stderr)[-500:]}")
-    dumped = subprocess.run(
-        [str(work / "inspect-env" / "bin" / "inspect"), "log", "dump", str(log)], capture_output=True
-    )
+    inspect = environment(work, "inspect") / "bin" / "inspect"
+    dumped = subprocess.run([str(inspect), "log", "dump", str(log)], capture_output=True)
     samples = json.loads(dumped.stdout)["samples"]
     (work / "method" / "runs").mkdir(parents=True)
     for epoch in (1, 2):

@@ -86,7 +86,7 @@ def cost_in(value: dict[str, Any]) -> dict[str, Any]:
 
 def texts_in(value: dict[str, Any]) -> dict[str, str]:
     """Return the model's name and the reason of the end that a row's reply states, as fields of a prediction line."""
-    found = {}
+    found: dict[str, str] = {}
     for _, reply in replies(value):
         ends = (at(reply, path) for path in ENDS)
         for name, said in ("served_model", at(reply, MODEL)), ("finish_reason", next(filter(None, ends), None)):

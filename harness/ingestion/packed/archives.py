@@ -105,8 +105,9 @@ def _content(archive: zipfile.ZipFile, packed: IO[bytes], member: zipfile.ZipInf
         with archive.open(member) as file:
             yield from iter(partial(file.read, CHUNK), b"")
         return
+    stored: Any = _Stored(packed, member)
     size, checksum = 0, 0
-    for chunk in unzstd(_Stored(packed, member), name):
+    for chunk in unzstd(stored, name):
         size, checksum = size + len(chunk), zlib.crc32(chunk, checksum)
         yield chunk
     if (size, checksum) != (member.file_size, member.CRC):
