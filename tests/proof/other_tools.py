@@ -165,7 +165,8 @@ def asked(tool: Tool, work: Path, task: Path, faults: Mapping[str, float], seed:
 
 def tool_run(tool: Tool, work: Path, task: Path, url: str, logs: Path, *more: str) -> Path | None:
     """Run a tool over a task and return its log."""
-    words = [word.format(task=task, url=url, logs=logs) for word in tool.command]
+    # relative: Inspect takes no absolute path of a task
+    words = [word.format(task=task.name, url=url, logs=logs) for word in tool.command]
     kept = {name: value for name, value in os.environ.items() if name not in ("PYTHONPATH", "HTTPS_PROXY")}
     own = {"FAULT_API_KEY": "none", "FAULT_BASE_URL": url, "HOME": str(work), "HF_HOME": str(work / "hf")}
     program = str(environment(work, task.name) / "bin" / words[0])

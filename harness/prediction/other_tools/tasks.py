@@ -11,6 +11,7 @@ A folder appears whole or not at all, and needs neither this package nor the ren
 from __future__ import annotations
 
 import json
+import os
 import shlex
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -119,9 +120,9 @@ def next_steps(tool: str, folder: Path, chosen: str) -> list[str]:
 
     `chosen`: the options of `harness score` that choose the split, each after a space.
     """
-    of = TOOLS[tool]
+    of, here = TOOLS[tool], os.path.relpath(folder)  # Inspect takes no absolute path of a task
     return [
         f"Next: ask any model that {of.name} can call, and score the log that it writes:",
-        f"  {of.command.format(folder=shlex.quote(str(folder)))}",
+        f"  {of.command.format(folder=shlex.quote(here))}",
         f"  harness score {of.log}{chosen}",
     ]
