@@ -172,9 +172,13 @@ def tool_run(tool: Tool, work: Path, task: Path, url: str, logs: Path, *more: st
     program = str(environment(work, task.name) / "bin" / words[0])
     try:
         ended = subprocess.run(
-            [program, *words[1:], *more], capture_output=True, text=True, cwd=work, timeout=LIMIT_S,
+            [program, *words[1:], *more],
+            capture_output=True,
+            text=True,
+            cwd=work,
+            timeout=LIMIT_S,
             env=kept | own | {"HF_HUB_OFFLINE": "1"},
-        )  # fmt: skip
+        )
     except subprocess.TimeoutExpired:
         report(PART, f"{tool.name} takes more than {LIMIT_S} s")
         return None

@@ -31,14 +31,32 @@ def output(content, stop="stop"):
 
 def sample(clip, said, epoch=1, **more):
     """A sample of Inspect: the question twice, the reply in `messages` too."""
-    asked = {"id": "q", "role": "user", "content": [{"type": "image", "image": "<base64-data-removed>"},
-                                                     {"type": "text", "text": "These are 8 frames"}]}  # fmt: skip
+    asked = {
+        "id": "q",
+        "role": "user",
+        "content": [
+            {"type": "image", "image": "<base64-data-removed>"},
+            {"type": "text", "text": "These are 8 frames"},
+        ],
+    }
     replies = [choice["message"] for choice in said["choices"]]
     return {
-        "id": clip, "epoch": epoch, "input": [asked], "target": "", "messages": [asked | {"source": "input"}, *replies],
-        "output": said, "scores": {}, "metadata": {}, "store": {}, "events": [{"event": "sample_init"}],
-        "model_usage": {}, "uuid": "u", "error_retries": [], "attachments": {"6e": "These are 8 frames"}, **more,
-    }  # fmt: skip
+        "id": clip,
+        "epoch": epoch,
+        "input": [asked],
+        "target": "",
+        "messages": [asked | {"source": "input"}, *replies],
+        "output": said,
+        "scores": {},
+        "metadata": {},
+        "store": {},
+        "events": [{"event": "sample_init"}],
+        "model_usage": {},
+        "uuid": "u",
+        "error_retries": [],
+        "attachments": {"6e": "These are 8 frames"},
+        **more,
+    }
 
 
 ERROR = {"message": "APIStatusError('503')", "traceback": "Traceback", "traceback_ansi": "Traceback"}
@@ -139,11 +157,18 @@ def test_epochs_are_runs_and_no_answers_of_one_file(truth, tmp_path):
 def test_samples_of_lmms_eval_name_their_clips(truth, tmp_path):
     file = tmp_path / "samples.jsonl"
     rows = [
-        {"doc_id": number, "target": "", "filtered_resps": said, "doc_hash": "7", "input": "These are 8 frames",
-         "input_media": [f"frames/{clip}/000.jpg"], "answered": {"clip_id": clip},
-         "token_counts": [{"input_tokens": 900, "output_tokens": 40, "reasoning_tokens": 0}]}
+        {
+            "doc_id": number,
+            "target": "",
+            "filtered_resps": said,
+            "doc_hash": "7",
+            "input": "These are 8 frames",
+            "input_media": [f"frames/{clip}/000.jpg"],
+            "answered": {"clip_id": clip},
+            "token_counts": [{"input_tokens": 900, "output_tokens": 40, "reasoning_tokens": 0}],
+        }
         for number, (clip, said) in enumerate(zip(CLIPS[:2], (SAID, ""), strict=True))
-    ]  # fmt: skip
+    ]
     file.write_text("".join(json.dumps(row) + "\n" for row in rows))
     found = read(truth, file, tmp_path, lenient=True)
     assert (found.adapter, found.rows, found.usage["input_tokens"]["sum"]) == ("lmms-eval", 2, 900)

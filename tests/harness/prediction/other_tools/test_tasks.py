@@ -50,8 +50,10 @@ def rows(folder):
 def test_a_task_holds_ids_prompts_and_pictures_of_the_rendering_and_no_more(task, rendering):
     """Every byte is accounted for: so none is of the truth, which lies beside these pictures."""
     tool, folder = task
-    expected = {name: text("harness.prediction.other_tools", "templates", tool, f"{name}.txt").encode()
-                for name in TOOLS[tool].files}  # fmt: skip
+    expected = {
+        name: text("harness.prediction.other_tools", "templates", tool, f"{name}.txt").encode()
+        for name in TOOLS[tool].files
+    }
     lines = []
     for row in rows(rendering):
         expected |= {name: (rendering / name).read_bytes() for name in row["frames"]}
