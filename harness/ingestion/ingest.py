@@ -273,7 +273,7 @@ class Intake:
     def result(self, adapter: str, notes_on_clips: list[str]) -> Ingestion:
         """Settle the duplicates and return the report, `notes_on_clips` before the notes on lines."""
         self._drop_screen()
-        self._settle_duplicates()
+        self._settle_duplicates(ADAPTERS[adapter].repeated)
         truth = self.truth
         answered = self._row("answered")["answered"] if truth.sealed else None
         rows = self._row("row_count")["rows"]
@@ -386,7 +386,7 @@ class Intake:
             suggestion=f"did you mean {quote(near)}? {difference(clip_id, near)}".rstrip() if near else other,
         )
 
-    def _settle_duplicates(self) -> None:
+    def _settle_duplicates(self, remedy: str) -> None:
         """Report the lines that name a clip again, and leave that clip one row without a valid answer.
 
         Which of several answers was meant nobody can say, so none is taken: neither the first nor the best.
@@ -405,7 +405,7 @@ class Intake:
                 field="clip_id",
                 wrong=f"{quote(clip_id)} stands {_where(first, line)}",
                 expected="one line a clip",
-                suggestion="remove all but one",
+                suggestion=remedy,
             )
             for line, clip_id, first, _ in duplicates
         )

@@ -110,7 +110,7 @@ class Pictures:
     """
 
     def __init__(self, folder: Path, pictures: dict[str, Any], known: Sequence[str], *, trusted: bool):
-        self._folder, self.pictures = folder, pictures
+        self.folder, self.pictures = folder, pictures
         try:
             # absolute: pictures are read in a thread while the model may be in a working directory of its own
             self._clips = Clips(folder.absolute(), trusted=trusted)
@@ -137,15 +137,22 @@ class Pictures:
         part.clips = clips
         return part
 
+    def row(self, clip_id: str) -> dict[str, Any]:
+        """Return a clip's line of clips.jsonl, checked. Raises RenderError."""
+        return self._clips.row(self._places[clip_id])
+
     def _sample(self, clip_id: str) -> dict[str, Any]:
         try:
             return self._clips[self._places[clip_id]]
         except OSError as error:
-            raise UsageError(f"{self._folder}: clip {clip_id} cannot be read ({error.strerror or error})") from None
+            raise UsageError(f"{self.folder}: clip {clip_id} cannot be read ({error.strerror or error})") from None
 
 
-def open_rendering(folder: Path, truth: Truth, known: Sequence[str], wants: Wants, choices: Choices) -> Pictures:
-    """Return the rendering in `folder`, or in the folder there that is named after the split. Raises UsageError."""
+def open_rendering(folder: Path, truth: Truth, known: Sequence[str], wants: Wants | None, choices: Choices) -> Pictures:
+    """Return the rendering in `folder`, or in the folder there that is named after the split. Raises UsageError.
+
+    `wants`: the frames that it must have; None for any.
+    """
     if not (folder / RENDERING).is_file() and (folder / truth.split / RENDERING).is_file():
         folder /= truth.split
     details = _read_description(folder)
@@ -155,7 +162,8 @@ def open_rendering(folder: Path, truth: Truth, known: Sequence[str], wants: Want
             f"{folder}: holds shard {shard} of a rendering alone, and --shard cuts the clips of a whole one: harness "
             "merge joins its shards; without --frames each shard draws its own pictures"
         )
-    _check_wants(folder, details["request"], wants, rendered_elsewhere=not truth.answered)
+    if wants is not None:
+        _check_wants(folder, details["request"], wants, rendered_elsewhere=not truth.answered)
     return Pictures(folder, _pins(details), known, trusted=False)
 
 
@@ -185,13 +193,16 @@ class DrawnLater:
 
     def draw(self) -> None:
         """Draw the clips that are asked about into the cache unless they are there."""
+        self.whole()
+
+    def whole(self) -> Pictures:
+        """Return the pictures that `draw` draws."""
         self._all = self._all or self._made(self.clips if self._is_part or self._choices.limit else None)
+        return self._all
 
     def read(self, batch: Batch) -> list[Question]:
         """Return one question for each clip id."""
-        self.draw()
-        assert self._all is not None
-        return self._all.read(batch)
+        return self.whole().read(batch)
 
     def _made(self, clips: tuple[str, ...] | None) -> Pictures:
         """Return these clips, or all, as the model wants to see them, rendered into the cache unless they are."""

@@ -73,7 +73,7 @@ class Clips:
         return len(self.rows)
 
     def __getitem__(self, index: int) -> dict[str, Any]:
-        row = self._row(range(len(self.rows))[index])
+        row = self.row(range(len(self.rows))[index])
         truth = self.truths.get(row["clip_id"])
         if "shard" in row:
             return self._augmented(self._in_shard(row))
@@ -84,7 +84,8 @@ class Clips:
         frames = self._frames(zip(pictures, contents, strict=True))
         return self._augmented(_sample(row, frames, truth))
 
-    def _row(self, index: int) -> dict[str, Any]:
+    def row(self, index: int) -> dict[str, Any]:
+        """Return a line of clips.jsonl, checked. Raises RenderError with file and line."""
         path = self.folder / CLIPS
         with open_regular(path, RenderError) as file:
             file.seek(self.rows[index].place)

@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 import math
 import re
-import subprocess
-import sys
 from dataclasses import asdict, replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -22,7 +20,7 @@ from finetune.config import Config
 from finetune.run_log import Log, read_log, used_memory_gib
 from finetune.train import TrainingError, learning_rate, train
 from tests.support import two_processes
-from tests.support.finetune_material import QLORA, ROOT, TWIN, placed, renderings
+from tests.support.finetune_material import QLORA, TWIN, placed, renderings
 from tests.support.training_runs import accumulating, drive, equal, parameters
 
 SMALL = replace(TWIN, batch=4, steps=6, threads=1, evaluate_clips=2)

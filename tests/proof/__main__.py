@@ -34,6 +34,7 @@ PARTS = (
     "training",
     "training_kills",
     "shards",
+    "other_tools",
 )
 WORKERS = 2
 LIMIT_S = 1_100

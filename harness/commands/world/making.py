@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ import click
 
 from harness.commands import options
 from harness.commands.printing import say
+from harness.errors import UsageError
 from harness.formatting import plural, size
 from reference.task import DEFAULT_SPLIT
 
@@ -104,32 +106,71 @@ def import_(files: tuple[Path, ...], **choices: Any) -> None:
 
 @click.command(cls=options.Command)
 @options.world_argument
-@options.option("--split", metavar="NAME", help="Use this split of the world; by default train, and with --ids test.")
+@options.option(
+    "--split", metavar="NAME", help="Use this split of the world; by default train, and with --ids or --as test."
+)
 @options.path_option(
     "-o",
     "--output",
     "path",
     required=True,
-    help="Write to FILE, whose name ends in .jsonl, .csv or .parquet.",
+    help="Write to FILE, whose name ends in .jsonl, .csv or .parquet; with --as into a new folder.",
 )
 @options.option("--include-test", is_flag=True, help="Allow a split that models are judged on.")
 @options.option("--ids", is_flag=True, help="Write the clip ids alone, of any split: what a model is to answer for.")
+@options.option(
+    "--as",
+    "tool",
+    type=click.Choice(["inspect", "lmms-eval"]),
+    help="Write the questions, with pictures and no truth, as a task of Inspect AI or of lmms-eval.",
+)
+@options.path_option(
+    "--frames",
+    folder=True,
+    help="Take the pictures of the rendering in DIR; by default they are drawn into the cache.",
+)
+@options.workers
 @options.truth_path
 @options.organiser
-def export(world: str, split: str | None, path: Path, ids: bool, **choices: Any) -> None:
-    """Write a split's truth, one row for each clip.
+def export(world: str, path: Path, tool: str | None, **choices: Any) -> None:
+    """Write a split's truth, one row for each clip, or its questions for another tool.
 
     It is for programs, such as training: labels of an imported world stand as they are, also one that begins with =,
     which a spreadsheet would run as a formula. With --ids nothing of the truth is written: these are the clips that
-    `harness score` expects answers for, so the default split is the one that it judges on.
+    `harness score` expects answers for, so the default split is the one that it judges on. With --as the folder is a
+    task that Inspect AI or lmms-eval runs on any model that it can call; `harness score` reads the log of it.
 
     \b
     Example:
       harness world export warehouse-v2 --split train -o train.jsonl
       harness world export warehouse-v2 --ids -o clips.jsonl
+      harness world export warehouse-v2 --as inspect -o task
     """
+    (_export_rows if tool is None else partial(_export_task, tool))(world, path, **choices)
+
+
+def _export_rows(world: str, path: Path, split: str | None, ids: bool, **choices: Any) -> None:
+    """Write truth or ids into a file."""
     from harness.worlds import describe
 
+    if choices.pop("frames") is not None:
+        raise UsageError("--frames names the pictures of a task: --as says of which tool")
+    choices.pop("workers")
     split = split or (DEFAULT_SPLIT if ids else "train")
     n = (describe.export_ids if ids else describe.export)(world, split, path, **choices)
     say(f"{plural(n, 'clip')} of {world} / {split} in {path}")
+
+
+def _export_task(tool: str, world: str, path: Path, split: str | None, ids: bool, **choices: Any) -> None:
+    """Write questions into a folder."""
+    from harness.prediction.other_tools.tasks import TOOLS, next_steps, write_task
+
+    if ids or choices.pop("include_test"):
+        raise UsageError("--as writes the questions of any split and no truth: leave --ids and --include-test out")
+    choices.pop("organiser")
+    split = split or DEFAULT_SPLIT
+    written = write_task(tool, path, world=world, split=split, say=partial(say, err=True), **choices)
+    say(f"{plural(written.clips, 'clip')} of {world} / {split} as a task of {TOOLS[tool].name} in {path}")
+    if written.clips < written.expected:
+        say("  a part of the split: a score counts the clips that have no answer as wrong")
+    say("\n".join(next_steps(tool, path, options.chosen_truth(world, split))))

@@ -33,13 +33,17 @@ class Peek:
 
 @dataclass(frozen=True)
 class Adapter:
-    """Format of a file. `reads` is None where the reader follows from the container."""
+    """Format of a file. `reads` is None where the reader follows from the container.
+
+    `repeated`: the remedy where a clip is answered twice.
+    """
 
     name: str
     description: str
     recognises: Callable[[Peek], bool]
     reads: Reader | None = None
     shape: Shape = tools.canonical
+    repeated: str = "remove all but one"
 
     @property
     def foreign(self) -> bool:
@@ -133,7 +137,7 @@ ADAPTERS = {
         Adapter(
             "chat",
             "chat messages, the model's last turn counts",
-            _objects(lambda peek: _has_turns(peek, "messages")),
+            _objects(lambda peek: _has_turns(peek, "messages") and not _is_tool(peek)),
             shape=tools.chat,
         ),
         Adapter(
@@ -145,11 +149,18 @@ ADAPTERS = {
         Adapter("lm-eval", "samples of lm-evaluation-harness", _said(*tools.TOOL_ROWS["lm-eval"]), shape=tools.lm_eval),
         Adapter(
             "lmms-eval",
-            "samples of lmms-eval, with --clip-map",
+            "samples of lmms-eval; of a task of its own with --clip-map",
             _objects(lambda peek: peek.has(*tools.TOOL_ROWS["lmms-eval"]) and not peek.has("doc")),
             shape=tools.lm_eval,
         ),
-        Adapter("inspect", "samples of an Inspect log", _said(*tools.TOOL_ROWS["inspect"]), shape=tools.reply),
+        Adapter(
+            "inspect",
+            "samples of an Inspect log",
+            _said(*tools.TOOL_ROWS["inspect"]),
+            shape=tools.reply,
+            repeated="each epoch is a run of a method: inspect log dump LOG | jq -c '.samples[] | select(.epoch == 1)' "
+            "> runs/1.jsonl, and so on",
+        ),
         Adapter("evalscope", "predictions of evalscope", _said(*tools.TOOL_ROWS["evalscope"]), shape=tools.reply),
         Adapter(
             "vlmevalkit",

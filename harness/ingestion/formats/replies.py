@@ -35,9 +35,9 @@ FAILURES: tuple[Path, ...] = (
     ("error", "detail"), ("errorMessage",), ("error_message",), ("exception",),
     ("response", "body", "choices", 0, "message", "refusal"), ("response", "promptFeedback", "blockReason"),
     ("response", "candidates", 0, "finishReason"), ("output", "error"), ("model_output", "error"), ("error", "code"),
-    ("error", "type"), ("errorCode",), ("result", "type"), ("status",),
+    ("error", "type"), ("errorCode",), ("result", "type"), ("status",), ("output", "choices", 0, "stop_reason"),
 )  # fmt: skip
-KINDS = frozenset(("refusal", "type", "blockReason", "finishReason", "errorCode", "status"))
+KINDS = frozenset(("refusal", "type", "blockReason", "finishReason", "errorCode", "status", "stop_reason"))
 """Ends of paths that say more than `error` would."""
 FINE = frozenset(("succeeded", "success", "completed", "STOP", "stop", "ok", "OK"))
 

@@ -1,7 +1,8 @@
-"""Tokens in the reply objects of providers and engines -> `usage` of a prediction line.
+"""What the replies of providers and engines say of their cost and their model -> fields of a prediction line.
 
-OpenAI and vLLM count the cached part in the input, and reasoning in the output, as a prediction line does. Anthropic
-and Bedrock count what is read from and written to the cache beside the input, Gemini its thoughts beside the output.
+OpenAI and vLLM count the cached part in the input, and reasoning in the output, as a prediction line does. Anthropic,
+Bedrock and Inspect count what is read from and written to the cache beside the input, Gemini its thoughts beside the
+output.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from harness.ingestion.formats.replies import Path, at, replies
-from harness.usage.fields import FIELDS, MOST, TOKENS, Fault, usage_of
+from harness.usage.fields import FIELDS, LONGEST, MOST, TOKENS, Fault, usage_of
 
 
 class Names(NamedTuple):
@@ -28,16 +29,19 @@ PROVIDERS = (
         reasoning=(("usage", "completion_tokens_details", "reasoning_tokens"),),
         cached=(("usage", "prompt_tokens_details", "cached_tokens"),),
     ),
-    Names(  # Anthropic, and OpenAI's responses, which have no counts beside the input
+    Names(  # Anthropic, Inspect, and OpenAI's responses, which have no counts beside the input
         input=(
             ("usage", "input_tokens"),
             ("usage", "cache_read_input_tokens"),
             ("usage", "cache_creation_input_tokens"),
+            ("usage", "input_tokens_cache_read"),
+            ("usage", "input_tokens_cache_write"),
         ),
         output=(("usage", "output_tokens"),),
         reasoning=(("usage", "output_tokens_details", "reasoning_tokens"), ("usage", "reasoning_tokens")),
         cached=(
             ("usage", "cache_read_input_tokens"),
+            ("usage", "input_tokens_cache_read"),
             ("usage", "input_tokens_details", "cached_tokens"),
             ("usage", "cached_tokens"),
         ),
@@ -54,7 +58,15 @@ PROVIDERS = (
         cached=(("usage", "cacheReadInputTokens"),),
     ),
     Names(input=(("prompt_eval_count",),), output=(("eval_count",),)),
+    Names(  # lmms-eval
+        input=(("token_counts", 0, "input_tokens"),),
+        output=(("token_counts", 0, "output_tokens"),),
+        reasoning=(("token_counts", 0, "reasoning_tokens"),),
+    ),
 )
+MODEL: Path = ("model",)
+ENDS: tuple[Path, ...] = (("choices", 0, "finish_reason"), ("choices", 0, "stop_reason"))
+"""Places in a reply of the name by which the model answered, and of why it stopped."""
 
 
 def cost_in(value: dict[str, Any]) -> dict[str, Any]:
@@ -65,11 +77,22 @@ def cost_in(value: dict[str, Any]) -> dict[str, Any]:
     faults: list[Fault] = []
     usage_of(value, faults.append, lambda name: None)
     wrong = {fault.field.partition(".")[0] for fault in faults}
-    stated = {name: value[name] for name in FIELDS if name in value and name not in wrong}
+    stated = texts_in(value) | {name: value[name] for name in FIELDS if name in value and name not in wrong}
     usage = usage_in(value)
     if usage is None and isinstance(tokens := stated.pop("usage", None), dict):
         usage = {name: tokens[name] for name in TOKENS if name in tokens}
     return stated | ({"usage": usage} if usage else {})
+
+
+def texts_in(value: dict[str, Any]) -> dict[str, str]:
+    """Return the model's name and the reason of the end that a row's reply states, as fields of a prediction line."""
+    found: dict[str, str] = {}
+    for _, reply in replies(value):
+        ends = (at(reply, path) for path in ENDS)
+        for name, said in ("served_model", at(reply, MODEL)), ("finish_reason", next(filter(None, ends), None)):
+            if isinstance(said, str) and 0 < len(said) <= LONGEST:
+                found.setdefault(name, said)
+    return found
 
 
 def usage_in(value: dict[str, Any]) -> dict[str, int] | None:

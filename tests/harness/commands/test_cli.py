@@ -68,6 +68,7 @@ def folder(tmp_path_factory, home):
     shutil.copytree(ROOT / "submissions", folder / "submissions")
     (folder / OPENPACK).write_text(openpack())
     (folder / "tiny.toml").write_text(hand.tiny_world())
+    (folder / "few.toml").write_text(hand.tiny_world(1, 1).replace('name = "tiny"', 'name = "few"'))
     rows = hand.grid(8, 3, domain="clean")
     digest = hand.world(WORLD, rows, folder, home)
     hand.write(folder / "right.jsonl", [hand.right(row) for row in rows])
@@ -135,6 +136,7 @@ SMALLER = (
     ("--split test-large", "--split validation"),
     ("world build warehouse-v2 --split test", "world build tiny.toml --split test"),
     ("export warehouse-v2 --split train", "export tiny.toml --split train"),
+    ("export warehouse-v2 --as inspect", "export few.toml --as inspect --workers 1"),
     ("card canonical-v1", "card tiny.toml"),
     ("--as shards --limit 40", "--as shards --limit 4"),
     ("--budget 1MB", "--budget 100kB"),

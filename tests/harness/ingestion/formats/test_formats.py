@@ -724,6 +724,15 @@ USAGE = {
         {"usage": {"inputTokens": 30, "outputTokens": 12, "totalTokens": 42}},
         {"input_tokens": 30, "output_tokens": 12},
     ),
+    "Inspect": (
+        {"usage": {"input_tokens": 200, "output_tokens": 40, "total_tokens": 1240, "input_tokens_cache_write": 100,
+                   "input_tokens_cache_read": 900, "reasoning_tokens": 10}},
+        {"input_tokens": 1200, "output_tokens": 40, "reasoning_tokens": 10, "cached_tokens": 900},
+    ),
+    "lmms-eval": (
+        {"token_counts": [{"input_tokens": 15683, "output_tokens": 11, "reasoning_tokens": 0}]},
+        {"input_tokens": 15683, "output_tokens": 11, "reasoning_tokens": 0},
+    ),
     "Ollama": ({"prompt_eval_count": 9, "eval_count": 3}, {"input_tokens": 9, "output_tokens": 3}),
     "wrong counts": ({"usage": {"prompt_tokens": "9", "completion_tokens": -3}}, None),
     "the input alone": ({"usage": {"prompt_tokens": 9}}, None),
