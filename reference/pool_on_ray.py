@@ -23,6 +23,7 @@ from collections import Counter, deque
 from collections.abc import Callable, Generator, Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import islice
+from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
 from reference import pool
@@ -38,6 +39,8 @@ DEATHS = 3
 """Workers that may die at one task, or before they begin."""
 STORE_BYTES = 256 << 20
 """Memory for results under way in a cluster that is started here."""
+STARTS = 3
+"""Tries to start a cluster here: Ray gives its own processes half a minute, which a busy machine may need longer."""
 PATIENCE_S = 30.0
 """Seconds after which the user hears that the cluster has no free place."""
 
@@ -134,6 +137,8 @@ def joined(on: str, most: int | None) -> Iterator[Cluster]:
 def _imported() -> Any:
     os.environ["RAY_USAGE_STATS_ENABLED"] = "0"  # before the import: Ray reports to its makers otherwise
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")  # or it warns of a change to come
+    if "RAY_AUTH_TOKEN" in os.environ or (Path.home() / ".ray" / "auth_token").is_file():
+        os.environ.setdefault("RAY_AUTH_MODE", "token")  # which its client server wants to hear, unlike the others
     try:
         import ray
     except ImportError as error:
@@ -146,19 +151,25 @@ def _begin(ray: Any, on: str, address: str, most: int | None) -> None:
     logging.getLogger("ray").setLevel(logging.ERROR)
     quiet = {"log_to_driver": False, "logging_level": logging.ERROR, "configure_logging": False}
     own = {"num_cpus": most, "include_dashboard": False, "object_store_memory": STORE_BYTES}
-    main = threading.current_thread() is threading.main_thread()
+    main, starts = threading.current_thread() is threading.main_thread(), 1 if address != "local" else STARTS
     before = signal.getsignal(signal.SIGTERM)
     try:
-        ray.init(address=address, **quiet, **(own if address == "local" else {}))
-    except Exception as error:  # what a library with five transports raises is not listed anywhere
-        with contextlib.suppress(Exception):
-            ray.shutdown()
-        words = str(error).strip().partition("\n")[0][:300]
-        what = "cannot be started" if address == "local" else "cannot be joined"
-        raise PoolError(f"--on {on}: Ray {what}: {words or type(error).__name__}") from None
+        for left in reversed(range(starts)):
+            try:
+                ray.init(address=address, **quiet, **(own if address == "local" else {}))
+                break
+            except Exception as error:  # what a library with five transports raises is not listed anywhere
+                with contextlib.suppress(Exception):
+                    ray.shutdown()
+                if not left:
+                    words = str(error).strip().partition("\n")[0][:300] or type(error).__name__
+                    what = "cannot be started" if address == "local" else "cannot be joined"
+                    raise PoolError(f"--on {on}: Ray {what}: {words}") from None
     finally:
         if main:
             signal.signal(signal.SIGTERM, before)
+    # Ray prints on standard output when a worker dies, whatever it was told; who waits for the worker says so
+    ray._private.worker.print_to_stdstream = lambda *words, **more: None
 
 
 def _get(ref: Any) -> Any:
@@ -197,7 +208,7 @@ class _Tasks:
     def __init__(self, shared: Any):
         import ray
 
-        self._call = ray.remote(max_retries=DEATHS - 1)(_call)
+        self._call = ray.remote(max_retries=DEATHS - 1, num_cpus=1)(_call)
         self._shared, self._here = ray.put(shared), host()
 
     def submit(self, work: Any, task: Any, /) -> _Submitted:
@@ -249,8 +260,8 @@ class Workers:
     (None at first), and what to say of it.
     """
 
-    def __init__(self, cluster: Cluster):
-        self.cluster = cluster
+    def __init__(self, cluster: Cluster, say: Callable[[str], object]):
+        self.cluster, self._say = cluster, say
         self._living: list[_Worker] = []
         self._busy: dict[Any, _Worker] = {}
 
@@ -263,14 +274,14 @@ class Workers:
                 ray.kill(worker.actor)
         self._living, self._busy = [], {}
 
-    def first(self, begin: Callable[..., tuple[Any, Any]], *arguments: Any, say: Callable[[str], object]) -> Any:
+    def first(self, begin: Callable[..., tuple[Any, Any]], *arguments: Any) -> Any:
         """Let the first worker begin; return what it says. Raises what `begin` raises, and PoolError."""
         import ray
 
         for _ in range(DEATHS):
             ref = self._start().actor.begin.remote(begin, *arguments)
             if not ray.wait([ref], timeout=PATIENCE_S)[0]:
-                say("the first worker has not begun: it waits for a free place in the cluster, or loads for long")
+                self._say("the first worker waits for a free place in the cluster, or takes long to load")
             try:
                 return _get(ref)
             except WorkerDied as error:
@@ -346,6 +357,7 @@ class Workers:
         deaths[at] += 1
         if deaths[at] >= DEATHS:
             raise _no_worker(death) if at is None else TaskLost(at)
+        self._say(f"a worker died ({death}); others do what it was at")
         todo.put_back(worker.tasks)
 
 

@@ -71,8 +71,8 @@ def placed(model: Any, choices: Choices) -> Iterator[Any]:
     if not isinstance(model, str):
         raise UsageError(f"{name_of(model)}: only a model given by its name, NAME:REST, can be sent to Ray")
     name = Name(model, choices.options, str(Path.cwd()))
-    with joined(choices.on, choices.workers) as cluster, contextlib.closing(Workers(cluster)) as workers:
-        facts, kind = workers.first(load, name, say=choices.say)
+    with joined(choices.on, choices.workers) as cluster, contextlib.closing(Workers(cluster, choices.say)) as workers:
+        facts, kind = workers.first(load, name)
         yield ModelOnRay(name, workers, facts, kind)
 
 
