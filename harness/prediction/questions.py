@@ -15,6 +15,7 @@ import hashlib
 import json
 import re
 import shutil
+import threading
 from collections.abc import Collection, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -48,6 +49,9 @@ PINNED = ("form", "frames", "sampler", "size", "image", "video", "video_start_ms
 """Fields of a rendering's request that decide what a clip looks like, not which there are (`limit`, `domains`)."""
 
 Batch = Sequence[str]
+
+_one_at_a_time = threading.Lock()
+"""The library that draws keeps to one thread: two at once give other pictures."""
 
 
 class Questions(Protocol):
@@ -244,9 +248,11 @@ class DrawnApart:
         return self._cached.read(batch) if self._cached else [self._question(self._jobs[clip]) for clip in batch]
 
     def _question(self, job: Job) -> Question:
-        indices = self._writer.indices(job)
+        with _one_at_a_time:
+            indices = self._writer.indices(job)
+            pictures = self._writer.pictures(job, indices)
         row = self._writer.row(job, indices)
-        frames = [image_pixels(picture, job.clip_id) for picture in self._writer.pictures(job, indices)]
+        frames = [image_pixels(picture, job.clip_id) for picture in pictures]
         times = np.array(row["times_s"], np.float64)
         return Question(job.clip_id, np.stack(frames), np.array(indices, np.int64), times, row["prompt"])
 
