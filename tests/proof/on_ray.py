@@ -37,6 +37,7 @@ from reference.rendering.writers import FORMS
 from tests.proof.table import Row, main, report, tries
 from tests.proof.tally import Tally
 from tests.support import ROOT, hand
+from tests.support.ray_cluster import cluster
 
 PART, KILLS, WORKERS, BATCH = "on_ray", 20, 2, 2
 WORLD, LOG = "tiny.toml", "LOOKING_LOG"
@@ -79,19 +80,16 @@ def run(seed: int, scale: float) -> list[Row]:
         report(PART, "Ray is not installed (pip install -e '.[ray]'): nothing was tried")
         return []
     draw, kills = random.Random(seed), tries(KILLS, scale)
-    with tempfile.TemporaryDirectory(prefix="r", dir=os.environ.get("TMPDIR")) as folder:
+    with tempfile.TemporaryDirectory(prefix="ray") as folder:
         work = _prepare(Path(folder))
-        # a Ray that runs is used: it is started once. Its workers have the environment of now.
-        with joined("ray", WORKERS):
-            import ray
-
-            address = ray.get_runtime_context().gcs_address
+        # its workers have the environment of now; what joins it in this process stays joined
+        with cluster(work / "r", WORKERS) as on, joined(on, WORKERS):
             return [
-                _renderings(work),
-                _answers(work, "python:looking:model", "pictures", batch_size=BATCH, world=WORLD),
-                _twin(work),
-                _kills_of_workers(work, draw, kills),
-                _kills_of_commands(work, draw, kills, f"ray:{address}"),
+                _renderings(work, on),
+                _answers(work, "python:looking:model", "pictures", on, batch_size=BATCH, world=WORLD),
+                _twin(work, on),
+                _kills_of_workers(work, on, draw, kills),
+                _kills_of_commands(work, on, draw, kills),
             ]
 
 
@@ -102,15 +100,16 @@ def _prepare(work: Path) -> Path:
     os.environ["PYTHONPATH"] = str(ROOT)
     os.environ["LOOKING_PAUSE"] = "0.4"
     (work / "log").touch()
+    (work / "r").mkdir()
     os.chdir(work)
     return work
 
 
-def _renderings(work: Path) -> Row:
+def _renderings(work: Path, on: str) -> Row:
     tally = Tally(PART, "renderings by two workers on Ray, each form")
     for form in FORMS:
         with tally.one(form):
-            for name, place in (("one", {"workers": 1}), ("ray", {"on": "ray", "workers": WORKERS})):
+            for name, place in (("one", {"workers": 1}), ("ray", {"on": on, "workers": WORKERS})):
                 render(WORLD, work / f"{form}-{name}", form=form, size=64, limit=20, **place)
         for path in _differing(work / f"{form}-one", work / f"{form}-ray"):
             tally.differs(form, path)
@@ -123,10 +122,10 @@ def _differing(one: Path, other: Path) -> Iterator[str]:
     yield from different + missing
 
 
-def _answers(work: Path, model: str, name: str, **choices: object) -> Row:
+def _answers(work: Path, model: str, name: str, on: str, **choices: object) -> Row:
     """Ask in one process and on Ray, and compare the prediction files."""
     tally = Tally(PART, f"answers by two workers on Ray, {name}")
-    for folder, place in (("one", {}), ("ray", {"on": "ray", "workers": WORKERS})):
+    for folder, place in (("one", {}), ("ray", {"on": on, "workers": WORKERS})):
         with tally.one(folder, tried=0):
             harness.predict(model, work / name / folder, **choices, **place)
     one, other = (_lines(work / name / folder / "predictions.jsonl") for folder in ("one", "ray"))
@@ -136,13 +135,13 @@ def _answers(work: Path, model: str, name: str, **choices: object) -> Row:
     return tally.row()
 
 
-def _twin(work: Path) -> Row:
+def _twin(work: Path, on: str) -> Row:
     from finetune.train import train
     from tests.support.finetune_material import TWIN, placed, renderings
 
     frames = renderings(work / "frames", train=16, validation=8)
     train(placed(TWIN, frames, steps=4, lr=2e-3, evaluate_clips=8, threads=1), work / "twin")
-    return _answers(work, f"finetune:{work / 'twin'}", "the twin", options={"threads": "1"}, limit=24, batch_size=4)
+    return _answers(work, f"finetune:{work / 'twin'}", "the twin", on, options={"threads": "1"}, limit=24, batch_size=4)
 
 
 def _lines(path: Path) -> list[str]:
@@ -150,7 +149,7 @@ def _lines(path: Path) -> list[str]:
     return re.sub(r'"latency_ms": [0-9.e-]+', "", path.read_text()).splitlines() if path.exists() else []
 
 
-def _kills_of_workers(work: Path, draw: random.Random, kills: int) -> Row:
+def _kills_of_workers(work: Path, on: str, draw: random.Random, kills: int) -> Row:
     """Kill workers, two a run, while the command asks."""
     tally = Tally(PART, "kills of a worker on Ray")
     whole = _lines(work / "pictures" / "ray" / "predictions.jsonl")
@@ -159,7 +158,7 @@ def _kills_of_workers(work: Path, draw: random.Random, kills: int) -> Row:
         killer = threading.Thread(target=_kill_workers, args=(work, begun, [draw.uniform(0, 4), draw.uniform(1, 6)]))
         killer.start()
         with tally.one(folder.name, tried=2):
-            harness.predict("python:looking:model", folder, world=WORLD, on="ray", workers=WORKERS)
+            harness.predict("python:looking:model", folder, world=WORLD, on=on, workers=WORKERS)
         killer.join()
         if _lines(folder / "predictions.jsonl") != whole:
             tally.differs(folder.name, "other predictions")
@@ -218,7 +217,7 @@ def _asked_in_vain(work: Path, begun: int) -> Iterator[str]:
             yield clip
 
 
-def _kills_of_commands(work: Path, draw: random.Random, kills: int, on: str) -> Row:
+def _kills_of_commands(work: Path, on: str, draw: random.Random, kills: int) -> Row:
     """Kill the command that asks on a Ray which stays, and run it again, until it ends by itself."""
     tally = Tally(PART, "kills of a command that asks on Ray")
     whole, number = _lines(work / "pictures" / "ray" / "predictions.jsonl"), 0
