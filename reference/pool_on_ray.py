@@ -181,7 +181,7 @@ def _get(ref: Any) -> Any:
     except ray.exceptions.RayTaskError as error:
         raise error.cause if isinstance(error.cause, BaseException) else error from None
     except ray.exceptions.RayError as error:
-        raise WorkerDied(str(error).strip().partition("\n")[0][:300]) from None
+        raise WorkerDied(str(error).strip().partition("\n")[0][:300].rstrip(".")) from None
 
 
 class _Submitted(NamedTuple):
@@ -307,6 +307,7 @@ class Workers:
         function, arguments = begin[0], tuple(map(ray.put, begin[1:]))
         todo, deaths = _Todo(tasks), Counter[Any]()
         for worker in self._living:
+            worker.has_begun = False
             self._busy[worker.actor.begin.remote(function, *arguments)] = worker
         while True:
             while len(self._living) < min(most, self.cluster.workers) and todo.has_more():

@@ -104,6 +104,12 @@ def test_what_the_work_raises_is_raised_here(ray):
         results([1, "bad"])
 
 
+def test_workers_begin_anew_for_other_tasks(ray):
+    living = Workers(Cluster(True, 2, 2, 0), print)
+    for tasks in (range(3), range(3, 9)):
+        assert dict(living.results((begin, "x"), double, tasks, most=2)) == {task: 2 * task for task in tasks}
+
+
 def test_the_first_worker_says_what_it_keeps(ray):
     ray.dies = {0}
     assert Workers(Cluster(True, 2, 2, 0), print).first(begin, "loaded") == "loaded"
