@@ -108,12 +108,21 @@ def _prepare(work: Path) -> Path:
 def _renderings(work: Path, on: str) -> Row:
     tally = Tally(PART, "renderings by two workers on Ray, each form")
     for form in FORMS:
-        with tally.one(form):
+        with _must_end_well(tally, form):
             for name, place in (("one", {"workers": 1}), ("ray", {"on": on, "workers": WORKERS})):
                 render(WORLD, work / f"{form}-{name}", form=form, size=64, limit=20, **place)
         for path in _differing(work / f"{form}-one", work / f"{form}-ray"):
             tally.differs(form, path)
     return tally.row()
+
+
+@contextlib.contextmanager
+def _must_end_well(tally: Tally, name: str, tried: int = 1) -> Iterator[None]:
+    """Count a try, and a refusal too: there is nothing to refuse."""
+    with tally.one(name, tried) as refused:
+        yield
+    for error in refused:
+        tally.fails(name, str(error))
 
 
 def _differing(one: Path, other: Path) -> Iterator[str]:
@@ -126,12 +135,14 @@ def _answers(work: Path, model: str, name: str, on: str, **choices: object) -> R
     """Ask in one process and on Ray, and compare the prediction files."""
     tally = Tally(PART, f"answers by two workers on Ray, {name}")
     for folder, place in (("one", {}), ("ray", {"on": on, "workers": WORKERS})):
-        with tally.one(folder, tried=0):
+        with _must_end_well(tally, folder, tried=0):
             harness.predict(model, work / name / folder, **choices, **place)
     one, other = (_lines(work / name / folder / "predictions.jsonl") for folder in ("one", "ray"))
     tally.tried = len(one)
     if one != other or not one:
-        tally.differs(name, f"{sum(a != b for a, b in zip(one, other, strict=False))} lines of {len(one)}")
+        tally.differs(
+            name, f"{sum(a != b for a, b in zip(one, other, strict=False))} of {len(one)} lines, and {len(other)}"
+        )
     return tally.row()
 
 
@@ -157,7 +168,7 @@ def _kills_of_workers(work: Path, on: str, draw: random.Random, kills: int) -> R
         folder, begun = work / f"worker-{tally.tried}", _size(work)
         killer = threading.Thread(target=_kill_workers, args=(work, begun, [draw.uniform(0, 4), draw.uniform(1, 6)]))
         killer.start()
-        with tally.one(folder.name, tried=2):
+        with _must_end_well(tally, folder.name, tried=2):
             harness.predict("python:looking:model", folder, world=WORLD, on=on, workers=WORKERS)
         killer.join()
         if _lines(folder / "predictions.jsonl") != whole:
