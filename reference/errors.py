@@ -34,6 +34,10 @@ class ShardError(HarnessError):
     """Error for a tar shard that is truncated or holds a foreign member; it names the file and the member."""
 
 
+class PoolError(HarnessError):
+    """Error for workers that cannot be had, or that died."""
+
+
 class RenderError(HarnessError):
     """Error for a request or a folder that cannot be rendered."""
 

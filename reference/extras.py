@@ -12,6 +12,7 @@ EXTRAS = {
     "excel": ("openpyxl",),
     "ask": ("httpx", "httpcore"),
     "serve": ("fastapi", "starlette", "pydantic", "pydantic_core", "uvicorn", "python_multipart", "prometheus_client"),
+    "ray": ("ray", "grpc", "msgpack"),
     "finetune": (
         "torch",
         "transformers",

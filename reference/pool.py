@@ -9,13 +9,29 @@ import os
 import threading
 from collections import deque
 from collections.abc import Callable, Generator, Iterable
-from concurrent.futures import Executor
 from itertools import islice
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 Task = TypeVar("Task")
 Result = TypeVar("Result")
 Shared = TypeVar("Shared")
+
+
+class Submitted(Protocol):
+    """Task that was handed to a pool, as a Future of Python is one."""
+
+    def result(self) -> Any:
+        """Return what the task returned, when it has ended. Raises what it raised."""
+
+    def cancel(self) -> Any:
+        """Keep the task from being begun, where that is possible."""
+
+
+class Pool(Protocol):
+    """Place for tasks, as an Executor of Python is one."""
+
+    def submit(self, work: Any, task: Any, /) -> Submitted:
+        """Hand over `work(task)`."""
 
 
 def in_processes(
@@ -34,7 +50,7 @@ def in_processes(
         yield from in_order(pool, _call, ((work, task) for task in tasks), ahead)
 
 
-def in_order(pool: Executor, work: Callable[[Task], Result], tasks: Iterable[Task], ahead: int) -> Generator[Result]:
+def in_order(pool: Pool, work: Callable[[Task], Result], tasks: Iterable[Task], ahead: int) -> Generator[Result]:
     """Yield `work(task)` for each task, in order; up to `ahead` tasks are in flight, also while the reader works."""
     tasks = iter(tasks)
     waiting = deque(pool.submit(work, task) for task in islice(tasks, ahead))

@@ -292,6 +292,24 @@ shard = option(
 )
 
 
+workers_anywhere = apply(
+    option(
+        "--workers",
+        type=click.IntRange(1, 256),
+        metavar="N",
+        help="Draw pictures in N processes, by default 2; with --on work in N workers of Ray, by default in as many as "
+        "it has room for.",
+    ),
+    option(
+        "--on",
+        metavar="ray[:ADDRESS]",
+        help="Work on Ray: ray starts it on this machine, ray:ADDRESS (or ray:auto) and ray://HOST:PORT join a "
+        "cluster.",
+    ),
+)
+"""Options of a command whose work Ray can do too."""
+
+
 def side(default: int, least: int = 16, most: int = 2048) -> Callable:
     """Return the option --size: the side of a picture in pixels."""
     kind = click.IntRange(least, most)

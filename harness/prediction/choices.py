@@ -12,6 +12,7 @@ from harness.errors import UsageError, check_choices
 from harness.ingestion.rows import kind_of
 from harness.scoring.transfer.gaps import CLEAN
 from reference.home import cache_home
+from reference.pool_on_ray import address_of
 from reference.shard import Shard
 from reference.task import DEFAULT_SPLIT, DEFAULT_WORLD
 from reference.truth.store import Truth, open_clips
@@ -60,7 +61,10 @@ class Choices:
     batch: str | None = None  # in the provider's batches: one of BATCH_WAYS
     give_up: bool = False  # make an entry although clips are without an answer
     fresh: bool = False  # discard what an earlier run left
-    workers: int = 2  # processes that draw pictures
+    workers: int | None = (
+        None  # processes that draw pictures, by default 2; with `on` workers, by default all there are
+    )
+    on: str | None = None  # the cluster that asks: ray, ray:ADDRESS or ray://HOST:PORT; by default this process asks
     home: Path | None = None  # the cache; by default HARNESS_HOME
     truth: Path | None = None  # a truth database, or a folder of them, instead of the cache
     say: Say = _silent  # takes what is worth knowing before the run ends
@@ -94,6 +98,8 @@ class Choices:
             raise UsageError(f"max_cost={self.max_cost!r}: expected dollars above 0")
         if self.max_cost is not None and self.price is None:
             raise UsageError("max_cost needs the price of tokens (--price IN,OUT)")
+        if self.on is not None:
+            address_of(str(self.on))
         for key, text in dict(self.options or {}).items():
             if not isinstance(key, str) or not isinstance(text, str):
                 raise UsageError(f"options: {key!s:.80} has a value that is {kind_of(text)}, expected texts")

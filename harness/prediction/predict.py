@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager, suppress
+from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -31,6 +31,8 @@ from harness.prediction.choices import SUBMIT, Choices
 from harness.prediction.journal import Journal
 from harness.prediction.loop.batches import ask_in_batches
 from harness.prediction.loop.in_flight import agree, ask_at_once, run_async
+from harness.prediction.loop.model_on_ray import ModelOnRay, placed
+from harness.prediction.loop.on_ray import ask_on_ray
 from harness.prediction.loop.outcomes import Outcomes, unanswered_by_kind
 from harness.prediction.model_code import ModelCode, cause, no_silent_exit
 from harness.prediction.own_clips.questions import OwnQuestions
@@ -145,10 +147,10 @@ def _run(
     mask, say = mask_of_model(model, choices.options), choices.say
     chosen = replace(choices, say=lambda text: say(mask.message(text)))
     try:
-        with no_silent_exit(), closing(ModelCode()) as code:
+        with no_silent_exit(), closing(ModelCode()) as code, ExitStack() as stack:
             folder = _checked_folder(folder, chosen)
             _warn_of_secrets(model, replace(chosen, say=lambda text: say(mask.text(text))), mask)
-            run = prepare(model, folder, chosen, code, mask, wants, card)
+            run = prepare(stack.enter_context(placed(model, chosen)), folder, chosen, code, mask, wants, card)
             if chosen.batch:
                 check_batch(run)
             if chosen.as_domain:
@@ -167,6 +169,8 @@ def try_out(model: str | Asker, **choices: Any) -> Mapping[str, Any]:
     Raises UsageError for a model that is asked in batches, and HarnessError where it cannot be asked.
     """
     chosen = Choices.of(**choices)
+    if chosen.on is not None:
+        raise UsageError("a dry run asks from this process: leave --on out")
     mask, say = mask_of_model(model, chosen.options), chosen.say
     chosen = replace(chosen, say=lambda text: say(mask.message(text)))
     try:
@@ -194,7 +198,8 @@ def _ask(run: Run, journal: Journal) -> Mapping[str, str]:
         return {}
     if is_asker(model) and journal.agreed is None:
         journal.agree(run_async(agree(model, run, len(outcomes.waiting))))
-    run.questions.draw()
+    if not isinstance(model, ModelOnRay):
+        run.questions.draw()
     with counter(f"{run.split.world} / {run.split.name}", done=outcomes.done, logged=True) as outcomes.report:
         if is_asker(model):
             try:
@@ -202,6 +207,8 @@ def _ask(run: Run, journal: Journal) -> Mapping[str, str]:
             except KeyboardInterrupt:
                 run.choices.say(f"interrupted; {len(journal.lines):,} answers are kept, and the same command resumes")
                 raise
+        elif isinstance(model, ModelOnRay):
+            ask_on_ray(model, run, outcomes)
         else:
             ask_in_batches(model, run, outcomes)
     return outcomes.unanswered

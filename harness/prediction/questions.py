@@ -16,10 +16,13 @@ import hashlib
 import json
 import re
 import shutil
-from collections.abc import Generator, Iterable, Iterator, Sequence
+import threading
+from collections.abc import Collection, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Protocol
+
+import numpy as np
 
 from harness.errors import UsageError
 from harness.prediction.choices import Choices
@@ -30,10 +33,12 @@ from reference.files import locked, sha256
 from reference.home import cache_home
 from reference.outside_files import JSON_BYTES, json_lines, read_object
 from reference.pool import in_order
+from reference.rendering.artifacts import image_pixels
 from reference.rendering.lists import read_description
-from reference.rendering.render_split import description, source_of
+from reference.rendering.render_split import check_draws_alike, description, source_of
 from reference.rendering.request import Request
-from reference.rendering.sources import shows_more
+from reference.rendering.sources import Job, shows_more
+from reference.rendering.writers import Writer
 from reference.resources import sql
 from reference.training.datasets import Clips
 from reference.truth.catalog import locate
@@ -45,6 +50,9 @@ PINNED = ("form", "frames", "sampler", "size", "image", "video", "video_start_ms
 """Fields of a rendering's request that decide what a clip looks like, not which there are (`limit`, `domains`)."""
 
 Batch = Sequence[str]
+
+_one_at_a_time = threading.Lock()
+"""The library that draws keeps to one thread: two at once give other pictures."""
 
 
 class Questions(Protocol):
@@ -173,7 +181,8 @@ class DrawnLater:
     def __init__(self, truth: Truth, known: tuple[str, ...], wants: Wants, choices: Choices):
         shown = {"as_domain": choices.as_domain, **wants._asdict()}
         request = Request(world=choices.world, split=truth.split, **shown)
-        self._details = description(request, source_of(request, home=choices.home))
+        self._request, self._source = request, source_of(request, home=choices.home)
+        self._details = description(request, self._source)
         self._what, self._wants, self._choices = (truth.world, truth.split), wants, choices
         self._all: Pictures | None = None
         self._known, self._is_part = known, False
@@ -204,6 +213,12 @@ class DrawnLater:
         """Return one question for each clip id."""
         return self.whole().read(batch)
 
+    def apart(self, clips: Collection[str]) -> DrawnApart:
+        """Return questions about these clips for another process, which draws each clip when it is asked about."""
+        jobs = {job.clip_id: job._replace(truth=None) for job in self._source.jobs() if job.clip_id in clips}
+        folder = _cache_folder(cache_home(self._choices.home), self._details)
+        return DrawnApart(Writer(folder, self._request, self._source), jobs, self._details, self._known)
+
     def _made(self, clips: tuple[str, ...] | None) -> Pictures:
         """Return these clips, or all, as the model wants to see them, rendered into the cache unless they are."""
         wants, (world, split) = self._wants, self._what
@@ -223,6 +238,45 @@ class DrawnLater:
                 self._choices.world, folder, workers=self._choices.workers, home=self._choices.home, **shown, **drawn
             )
         return Pictures(folder, self.pictures, self._known, trusted=True)
+
+
+class DrawnApart:
+    """Questions that can be sent to another machine, which draws a clip when it is asked about.
+
+    Where the cache there has the whole rendering, the pictures come from it. The pixels are those of a rendering.
+    """
+
+    def __init__(self, writer: Writer, jobs: dict[str, Job], details: dict[str, Any], known: tuple[str, ...]):
+        self._writer, self._jobs, self._details, self._known = writer, jobs, details, known
+        self.clips, self.pictures = tuple(jobs), _pins(details)
+        self._cached: Pictures | None = None
+
+    def sample(self, number: int) -> list[Question]:
+        return self.read(spread(self.clips, number))
+
+    def draw(self) -> None:
+        """Look for the rendering in the cache. Raises RenderError where this machine would draw other pictures."""
+        if is_whole(self._writer.folder):
+            self._cached = Pictures(self._writer.folder, _pins(self._details), self._known, trusted=True)
+        else:
+            check_draws_alike(self._writer.request, self._writer.source, self._details)
+
+    def read(self, batch: Batch) -> list[Question]:
+        return self._cached.read(batch) if self._cached else [self._question(self._jobs[clip]) for clip in batch]
+
+    def _question(self, job: Job) -> Question:
+        with _one_at_a_time:
+            indices = self._writer.indices(job)
+            pictures = self._writer.pictures(job, indices)
+        row = self._writer.row(job, indices)
+        frames = [image_pixels(picture, job.clip_id) for picture in pictures]
+        times = np.array(row["times_s"], np.float64)
+        return Question(job.clip_id, np.stack(frames), np.array(indices, np.int64), times, row["prompt"])
+
+
+def where_asked(questions: Questions, clips: Collection[str]) -> Questions:
+    """Return questions about these clips that can be sent to where they are asked."""
+    return questions.apart(clips) if isinstance(questions, DrawnLater) else questions
 
 
 def make_rendering(truth: Truth, known: tuple[str, ...], wants: Wants, choices: Choices) -> DrawnLater:

@@ -15,6 +15,7 @@ from harness.prediction.asker import Asker, is_asker
 from harness.prediction.choices import Choices
 from harness.prediction.facts import Facts
 from harness.prediction.floors import Floor, Floors, NoFloors
+from harness.prediction.loop.model_on_ray import ModelOnRay
 from harness.prediction.model_code import ModelCode
 from harness.prediction.models import AsyncFunction, Function, find, name_of, to_predictor
 from harness.prediction.own_clips.labels import labels_of_world, read_labels
@@ -115,11 +116,11 @@ def prepare(
     """Find and check the model, read the split's facts, find or make its pictures."""
     given, choices = choices, choices.absolute()
     found = find(model, choices.options, code) if isinstance(model, str) else model
-    name = model if isinstance(model, str) else name_of(model)
+    name = _name(model)
     with code.called(lambda cause: UsageError(f"{name} cannot be asked: {cause}"), own=UsageError):
         predictor = to_predictor(found, wants, card)
     facts = Facts.of(predictor, code, mask)
-    if isinstance(predictor, Function | AsyncFunction) and facts.wants is None:
+    if _is_a(predictor, Function, AsyncFunction) and facts.wants is None:
         choices.say(f"{name} is shown no pictures, as it wants none (docs/predict.md: wants, --option frames=8)")
     _check_way(name, predictor, choices)
     questions: Questions
@@ -144,7 +145,7 @@ def prepare(
         predictor.prepare(split.floors)
     return Run(
         model=name,
-        by_name=isinstance(model, str),
+        by_name=isinstance(model, str | ModelOnRay),
         predictor=predictor,
         facts=facts,
         code=code,
@@ -165,9 +166,20 @@ def _at_once(predictor: Predictor | Asker, facts: Facts, choices: Choices) -> in
     return 1 if is_asker(predictor) else max(1, choices.batch_size or facts.at_once)
 
 
+def _name(model: Any) -> str:
+    if isinstance(model, ModelOnRay):
+        return model.name.model
+    return model if isinstance(model, str) else name_of(model)
+
+
+def _is_a(predictor: Predictor | Asker, *kinds: type) -> bool:
+    """Return True for a model of these classes, wherever it is."""
+    return issubclass((predictor.kind or object) if isinstance(predictor, ModelOnRay) else type(predictor), kinds)
+
+
 def _check_way(model: str, predictor: Predictor | Asker, choices: Choices) -> None:
     """Raise UsageError for choices that this way of asking does not have."""
-    if isinstance(predictor, Function) and (choices.batch_size or 1) > 1:
+    if _is_a(predictor, Function) and (choices.batch_size or 1) > 1:
         raise UsageError(f"batch_size={choices.batch_size}: a function is asked clip by clip, leave it out")
     if is_asker(predictor) and choices.batch_size:
         raise UsageError(f"{model} is asked clip by clip: --connections says how many at once, leave --batch-size out")
@@ -195,7 +207,7 @@ def _own_questions(
 ) -> OwnQuestions:
     """Return the questions about clips of the user's own, and say which of the files there are left out."""
     assert choices.clips is not None
-    if isinstance(predictor, Floor):
+    if _is_a(predictor, Floor):
         raise UsageError(f"{model} answers from a training split, and --clips has none: name a model that looks")
     if choices.frames:
         raise UsageError("--clips shows its own pictures: leave --frames out")

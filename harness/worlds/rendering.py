@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from harness.formatting import plural
 from harness.progress import counter, span
 from reference.extras import needs
 from reference.files import write_atomically
+from reference.pool_on_ray import Cluster, joined
 from reference.rendering import render_split
 from reference.rendering.estimate import Estimate
 from reference.rendering.lists import TRUTH
@@ -25,21 +27,31 @@ from reference.truth.catalog import locate
 from reference.truth.sealed import CLIPS
 
 FORMAT = "warehouse-harness/rendered-1"
+PROCESSES = 2
+"""Processes that draw, where the user names no number."""
 
 
 def render(
-    world: str, folder: str | Path, *, workers: int = 2, home: Path | None = None, **choices: Any
+    world: str,
+    folder: str | Path,
+    *,
+    workers: int | None = None,
+    on: str | None = None,
+    home: Path | None = None,
+    **choices: Any,
 ) -> dict[str, Any]:
     """Render a split into `folder`, or resume there; return one object about the rendering.
 
+    `workers`: processes that draw, by default 2; with `on`, a cluster of Ray (`ray`, `ray:ADDRESS`, `ray://HOST:PORT`),
+    tasks at once there, by default as many as it has processors.
     `choices`: fields of `reference.rendering.request.Request`; `domains` and `paint_out` are lists, or texts with
     commas, `shard` is a text such as "3/8" or "env". `video`, `video_start` (the time of a recording's first frame as a
     text) and `session` are one value, or for several recordings lists in the same order.
     """
     request = _request(str(world), **choices)
-    with counter(f"{request.world} / {request.split}") as report:
+    with _workers(workers, on) as (there, number), counter(f"{request.world} / {request.split}") as report:
         done = render_split.render(
-            request, folder, workers=workers, progress=report, home=home, announce=partial(_announce, request, workers)
+            request, folder, workers=there, progress=report, home=home, announce=partial(_announce, request, number, on)
         )
     truth = Path(folder) / TRUTH
     return {
@@ -58,6 +70,16 @@ def render(
         "list": str(Path(folder) / CLIPS),
         "truth": str(truth) if truth.exists() else None,
     }
+
+
+@contextmanager
+def _workers(workers: int | None, on: str | None) -> Iterator[tuple[int | Cluster, int]]:
+    """Yield the workers that draw, and how many they are."""
+    if on is None:
+        yield workers or PROCESSES, workers or PROCESSES
+        return
+    with joined(on, workers) as cluster:
+        yield cluster, cluster.tasks
 
 
 def preview(
@@ -96,15 +118,20 @@ def preview(
     return path
 
 
-def _announce(request: Request, workers: int, planned: Estimate, free: int) -> None:
+def _announce(request: Request, workers: int, on: str | None, planned: Estimate, free: int) -> None:
     """Print on stderr what a long rendering is going to take."""
-    print(announcement(request, workers, planned, free), file=sys.stderr, flush=True)
+    print(
+        announcement(request, workers, planned, free, processors=workers if on else None), file=sys.stderr, flush=True
+    )
 
 
-def announcement(request: Request, workers: int, planned: Estimate, free: int) -> str:
-    """Return one sentence about what a rendering is going to take: clips, files, size, time, free room."""
+def announcement(request: Request, workers: int, planned: Estimate, free: int, processors: int | None = None) -> str:
+    """Return one sentence about what a rendering is going to take: clips, files, size, time, free room.
+
+    `processors`: where the workers run, by default those of this machine.
+    """
     files = f", {planned.pictures:,} pictures of {request.size} x {request.size}" if planned.pictures else ""
-    room, time = _bytes(free), span(planned.seconds / max(1, min(workers, os.cpu_count() or 1)))
+    room, time = _bytes(free), span(planned.seconds / max(1, min(workers, processors or os.cpu_count() or 1)))
     return (
         f"{request.world} / {request.split}: {planned.clips:,} clips as {request.form}{files}: about "
         f"{_bytes(planned.bytes)} and {time} with {plural(workers, 'worker')}, judged by {planned.sampled} of the "

@@ -6,8 +6,8 @@ the frames, the prompt; never the truth, and for splits that models are scored o
 painted out is marked in every line, and never lies in a folder with a split's name.
 
 An interrupted rendering is resumed: files that are whole are not written again. The same request gives the same bytes,
-whatever the number of workers; one folder holds one request. Memory does not grow with the pictures: few tasks are in
-flight.
+whatever the number of workers and wherever they are; one folder holds one request. Memory does not grow with the
+pictures: few tasks are in flight.
 """
 
 from __future__ import annotations
@@ -28,6 +28,8 @@ from reference.drawing.frame import render_frames
 from reference.errors import RenderError
 from reference.files import TEMPORARY, locked, replacement, sha256, write_json
 from reference.pool import in_processes
+from reference.pool_on_ray import Cluster
+from reference.rendering.apart import SentFile, put_in_place, write_apart
 from reference.rendering.artifacts import IMAGES, PARTIAL, SIDES
 from reference.rendering.estimate import Estimate, check_room, estimate
 from reference.rendering.lists import TRUTH, read_description
@@ -72,7 +74,7 @@ def render(
     request: Request,
     folder: str | Path,
     *,
-    workers: int = 1,
+    workers: int | Cluster = 1,
     progress: Progress | None = None,
     source: Source | None = None,
     announce: Announce | None = None,
@@ -82,7 +84,8 @@ def render(
 
     `announce` is called before a new rendering that takes long, and only then is the disk's free room looked at.
     `source` lists the clips, if not the world that the request names (but a world with a secret key, say); `choices`:
-    `home` and `draw`, as source_of takes them. Raises RenderError where the request or the folder is at fault. With
+    `home` and `draw`, as source_of takes them. `workers`: processes of this machine, or a cluster of Ray, which draws
+    while this process writes the files. Raises RenderError where the request or the folder is at fault. With
     several workers the calling script needs the usual `if __name__ == "__main__"`.
     """
     folder = Path(folder)
@@ -199,21 +202,34 @@ def _compare(folder: Path, description: dict[str, Any]) -> None:
         raise RenderError(
             f"{folder / RENDERING}: cannot be read; delete the folder, or choose another ({error})"
         ) from None
-    there, wanted = (
+    if other := _differences(present, description):
+        raise RenderError(f"{folder}: holds another rendering ({', '.join(other)}); choose another folder or delete it")
+
+
+def _differences(present: dict[str, Any], wanted: dict[str, Any]) -> list[str]:
+    """Return in words what one description says and another one wants otherwise."""
+    there, here = (
         {
             **part["request"],
             **(part["libraries"] if isinstance(part.get("libraries"), dict) else {}),
             **{key: part.get(key) for key in ("format", "world_digest", "code")},
         }
-        for part in (present, description)
+        for part in (present, wanted)
     )
-    keys = [*wanted, *(key for key in PARTS if key in there and key not in wanted)]
-    other = [f"{key} {there.get(key)!r}, not {wanted.get(key)!r}" for key in keys if there.get(key) != wanted.get(key)]
-    if other:
-        raise RenderError(f"{folder}: holds another rendering ({', '.join(other)}); choose another folder or delete it")
+    keys = [*here, *(key for key in PARTS if key in there and key not in here)]
+    return [f"{key} {there.get(key)!r}, not {here.get(key)!r}" for key in keys if there.get(key) != here.get(key)]
 
 
-def _write(writer: Writer, tasks: Tasks, workers: int, progress: Progress | None) -> RenderSummary:
+def check_draws_alike(request: Request, source: Source, wanted: dict[str, Any]) -> None:
+    """Raise RenderError where this machine would draw a request in other bytes than the one that described it."""
+    if other := _differences(description(request, source), wanted):
+        raise RenderError(
+            f"a worker would draw other pictures ({', '.join(other)}): install the same version of this project and of "
+            "its packages on every machine"
+        )
+
+
+def _write(writer: Writer, tasks: Tasks, workers: int | Cluster, progress: Progress | None) -> RenderSummary:
     """Write all files, then the lists: clips.jsonl and truth.jsonl appear when every clip in them is there."""
     folder, request, source = writer.folder, writer.request, writer.source
     summary = RenderSummary(folder, left_out=source.left_out)
@@ -303,7 +319,12 @@ def _batched(items: Iterable[Any], n: int) -> Iterator[list[Any]]:
         yield batch
 
 
-def _written_files(writer: Writer, tasks: Iterator[tuple[int, list[Job]]], workers: int) -> Iterator[WrittenFile]:
+def _written_files(
+    writer: Writer, tasks: Iterator[tuple[int, list[Job]]], workers: int | Cluster
+) -> Iterator[WrittenFile]:
+    if isinstance(workers, Cluster):
+        yield from _written_by_cluster(writer, tasks, workers)
+        return
     if workers <= 1:
         for task in tasks:
             yield from writer.write(*task)
@@ -320,6 +341,26 @@ def _written_files(writer: Writer, tasks: Iterator[tuple[int, list[Job]]], worke
 
 def _write_task(writer: Writer, task: tuple[int, list[Job]]) -> list[WrittenFile]:
     return list(writer.write(*task))
+
+
+def _written_by_cluster(
+    writer: Writer, tasks: Iterator[tuple[int, list[Job]]], cluster: Cluster
+) -> Iterator[WrittenFile]:
+    """Yield the files of all tasks in order. A task with a missing file is drawn in the cluster, and written here."""
+    shared = writer, description(writer.request, writer.source)
+    for is_there, group in groupby(tasks, key=lambda task: writer.has_written(*task)):
+        if is_there:
+            for task in group:
+                yield from writer.write(*task)
+            continue
+        for files in cluster.in_order(_draw_task, shared, group):
+            yield from (put_in_place(writer, sent) for sent in files)
+
+
+def _draw_task(shared: tuple[Writer, dict[str, Any]], task: tuple[int, list[Job]]) -> list[SentFile]:
+    writer, wanted = shared
+    check_draws_alike(writer.request, writer.source, wanted)
+    return write_apart(writer, task)
 
 
 def _line(row: dict[str, Any]) -> str:

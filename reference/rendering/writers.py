@@ -48,6 +48,14 @@ class Writer:
                 raise RenderError(f"clip id {job.clip_id!r} cannot name a file: up to 80 of A-Z a-z 0-9 _ -")
         return FORMS[self.request.form](self, number, jobs)
 
+    def has_written(self, number: int, jobs: list[Job]) -> bool:
+        """Return whether the files of task `number` are there and whole, so that `write` would draw nothing."""
+        if self.request.form == "shards":
+            return _keys(self._shard(number)) == [job.clip_id for job in jobs]
+        if self.request.form == "video":
+            return all(artifacts.is_whole(self._video(job)) for job in jobs)
+        return all(artifacts.is_whole_folder(self._frames(job), self.request.frames) for job in jobs)
+
     def indices(self, job: Job) -> tuple[int, ...]:
         """Return the indices of the sampled frames, sorted; every sampler but the uniform one needs pictures."""
         if self.request.sampler == DEFAULT_SAMPLER:
@@ -77,11 +85,20 @@ class Writer:
         """Return the folder for files that are being written."""
         return self.folder / artifacts.PARTIAL
 
+    def _frames(self, job: Job) -> Path:
+        return self.folder / "frames" / job.clip_id
+
+    def _video(self, job: Job) -> Path:
+        return self.folder / "videos" / f"{job.clip_id}.mp4"
+
+    def _shard(self, number: int) -> Path:
+        return self.folder / "shards" / f"{self.request.split}-{number:05d}.tar"
+
 
 def _frames(writer: Writer, number: int, jobs: list[Job]) -> Iterator[WrittenFile]:
     image, n = writer.request.image, writer.request.frames
     for job in jobs:
-        path = writer.folder / "frames" / job.clip_id
+        path = writer._frames(job)
         is_new = not artifacts.is_whole_folder(path, n)
         if is_new:
             indices = writer.indices(job)
@@ -94,21 +111,21 @@ def _frames(writer: Writer, number: int, jobs: list[Job]) -> Iterator[WrittenFil
 
 def _videos(writer: Writer, number: int, jobs: list[Job]) -> Iterator[WrittenFile]:
     for job in jobs:
-        path = writer.folder / "videos" / f"{job.clip_id}.mp4"
+        path = writer._video(job)
         is_new = not artifacts.is_whole(path)
         if is_new:
             frames = writer.source.frames(job, range(CLIP_FRAMES), writer.request.size)
-            with _moved_into_place(writer, path) as scratch:
+            with moved_into_place(writer, path) as scratch:
                 encode(scratch, frames, writer.request.size)
         row = writer.row(job, writer.indices(job), video=f"videos/{job.clip_id}.mp4")
         yield _one_clip(writer, job, path, row, is_new)
 
 
 def _shards(writer: Writer, number: int, jobs: list[Job]) -> Iterator[WrittenFile]:
-    path = writer.folder / "shards" / f"{writer.request.split}-{number:05d}.tar"
+    path = writer._shard(number)
     is_new = _keys(path) != [job.clip_id for job in jobs]
     if is_new:
-        with _moved_into_place(writer, path) as scratch:
+        with moved_into_place(writer, path) as scratch:
             shards.write_shard(scratch, (_sample(writer, job) for job in jobs))
     samples = [(sample.key, sample.facts, sample.offset) for sample in shards.read_shard(path)]
     file = _entry(writer, path) | {"samples": len(samples), "offsets": {key: offset for key, _, offset in samples}}
@@ -132,7 +149,7 @@ def _keys(path: Path) -> list[str]:
 
 
 @contextmanager
-def _moved_into_place(writer: Writer, path: Path) -> Iterator[Path]:
+def moved_into_place(writer: Writer, path: Path) -> Iterator[Path]:
     """Yield a path to write to; the file there becomes `path` when the block ends well."""
     scratch = writer.partial / f"{os.getpid()}-{path.name}"
     scratch.parent.mkdir(parents=True, exist_ok=True)

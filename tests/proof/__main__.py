@@ -35,6 +35,7 @@ PARTS = (
     "training_kills",
     "shards",
     "other_tools",
+    "on_ray",
 )
 WORKERS = 2
 LIMIT_S = 1_100

@@ -107,7 +107,7 @@ def _check_own_clips(choices: dict[str, Any]) -> None:
 )
 @options.model_options
 @options.option("--fresh", is_flag=True, help="Discard what an earlier run left in DIR, or the entry there.")
-@options.workers
+@options.workers_anywhere
 @options.option("--no-score", is_flag=True, help="Do not score the entry.")
 @asking.endpoint
 @asking.at_once

@@ -52,7 +52,7 @@ from reference.task import DEFAULT_FRAMES, DEFAULT_SAMPLER, DEFAULT_SIZE
 @options.option("--paint-out", metavar="A,B", help="Blank slip, items or table; for ablations, never scored.")
 @options.option("--limit", type=click.IntRange(1), metavar="N", help="Render the first N clips only.")
 @options.shard
-@options.workers
+@options.workers_anywhere
 @options.path_option(
     "--video", multiple=True, help="Take the pictures of an imported world from this recording (may be repeated)."
 )

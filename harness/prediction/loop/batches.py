@@ -24,16 +24,15 @@ def ask_in_batches(predictor: Predictor, run: Run, outcomes: Outcomes) -> None:
     """Ask about every clip that waits. Raises HarnessError where the model fails."""
     with closing(read_ahead(run.questions, split_in_batches(outcomes.waiting, run.batch_size))) as batches:
         for batch in filter(None, batches):  # a clip of one's own that cannot be shown is not in its batch
-            outcomes.add(_answer(predictor, run, batch))
+            outcomes.add(answer_batch(predictor, run, batch))
 
 
-def _answer(predictor: Predictor, run: Run, batch: Sequence[Question]) -> list[dict[str, Any]]:
+def answer_batch(predictor: Predictor, run: Run, batch: Sequence[Question]) -> list[dict[str, Any]]:
     """Ask about a batch, and return its lines. The model gets copies: what it does to them changes no answer's clip."""
     clips = [question.clip_id for question in batch]
-    resumes = "and the same command resumes" if run.is_identified else "but no run resumes them without a card"
 
     def failure(cause: str) -> HarnessError:
-        return HarnessError(f"{_failure(run, clips)}: {cause}; earlier answers are kept, {resumes}")
+        return HarnessError(f"{failure_on(run, clips)}: {cause}; {kept(run)}")
 
     begun = time.perf_counter()
     try:
@@ -45,10 +44,10 @@ def _answer(predictor: Predictor, run: Run, batch: Sequence[Question]) -> list[d
         if fault or len(replies) != len(batch):
             many = "more" if len(replies) > len(batch) else f"{len(replies)}"
             fault = fault or f"{many} replies to {len(batch)} questions"
-            raise HarnessError(f"{_failure(run, clips)}: gave {fault}")
+            raise HarnessError(f"{failure_on(run, clips)}: gave {fault}")
         return [line(run, clip_id, reply, latency_ms) for clip_id, reply in zip(clips, replies, strict=True)]
     except KeyboardInterrupt:
-        run.choices.say(f"interrupted at {_named(clips)}; earlier answers are kept, {resumes}")
+        run.choices.say(f"interrupted at {_named(clips)}; {kept(run)}")
         raise
 
 
@@ -62,7 +61,14 @@ def no_replies(given: Any) -> str | None:
     return f"{kind_of(given)}, expected a list of one reply a question, in order"
 
 
-def _failure(run: Run, clips: Sequence[str]) -> str:
+def kept(run: Run) -> str:
+    """Return the end of a sentence about a run that stops: what becomes of its answers."""
+    resumes = "and the same command resumes" if run.is_identified else "but no run resumes them without a card"
+    return f"earlier answers are kept, {resumes}"
+
+
+def failure_on(run: Run, clips: Sequence[str]) -> str:
+    """Return the beginning of a sentence about a model that fails on a batch."""
     return f"{run.model} failed on {_named(clips)}"
 
 

@@ -40,6 +40,7 @@ NEEDED = {
     "thorvg_python": DRAWING,
     "av": ["world render --limit 1 --as video -o videos"],
     "torch": ["predict --model finetune:run -o entry"],
+    "ray": ["predict --model baseline:constant --on ray -o entry", "world render --limit 1 --on ray -o clips"],
 }
 
 
