@@ -51,13 +51,19 @@ def measure_passes(setup: Setup) -> Iterator[Line]:
     trainer = Trainer(answerer.train(), make_optimizer(config, answerer), torch.amp.GradScaler(setup.device))
     collator = Collator(config, tokenizer, clips.operations)
     for t4_kernels in (False, True):
-        torch.backends.cuda.enable_flash_sdp(not t4_kernels)
-        torch.backends.cuda.enable_cudnn_sdp(not t4_kernels)
+        _choose_kernels(t4_kernels)
         for size in setup.sizes.batches:
             row = pass_name(size, t4_kernels)
             yield from _measure(setup, trainer, _pass_of(collator, clips, answerer, size), row)
+    _choose_kernels(False)
     launch_us = 1e6 * measure_launch_s(setup.config(), setup.device)
     yield figure("passes", "cost of an operator on the host, us", launch_us)
+
+
+def _choose_kernels(t4: bool) -> None:
+    """Let attention run on all kernels of the card, or on those that a T4 has."""
+    torch.backends.cuda.enable_flash_sdp(not t4)
+    torch.backends.cuda.enable_cudnn_sdp(not t4)
 
 
 def _pass_of(collator: Collator, clips: ClipDataset, answerer: Answerer, size: int) -> Update:

@@ -29,7 +29,6 @@ GROUPS: tuple[tuple[Step, ...], ...] = (
         Step("base", "random_base:make_main", 60),
         Step("other bases", "random_base:make_others", 120),
         Step("frames", "setup:draw_frames", 90),
-        Step("plan", "plans:plan_figures", 90),
     ),
     (Step("passes", "passes:measure_passes", 120, PREPARED),),
     (Step("loop", "training:measure_loop", 120, PREPARED),),
@@ -38,6 +37,7 @@ GROUPS: tuple[tuple[Step, ...], ...] = (
     (
         Step("resume", "training:survive_kill", 150, PREPARED),
         Step("out of memory", "training:lower_batch", 120, PREPARED),
+        Step("plan", "plans:plan_figures", 120),
         *(Step(f"base {kind}", "training:train_other", 120, ("other bases", "frames"), kind) for kind in OTHERS),
     ),
 )
