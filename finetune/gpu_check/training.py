@@ -8,19 +8,18 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any
 
 import torch
 
 from finetune import config as configs
+from finetune import train as loop
 from finetune.checkpoint import State, newest_checkpoint
 from finetune.gpu_check.setup import Line, Setup, figure, forecast
 from finetune.gpu_check.steps import COMPUTED, KEPT
-from finetune.model import Answerer, Losses
 from finetune.read_ahead import UPDATES_AHEAD
 from finetune.run_log import LOG, read_log
-from finetune.train import train
 
 KILLED_AT, RESUMED_STEPS = 2, 4
 MINUTES = 1.2
@@ -35,7 +34,7 @@ def measure_loop(setup: Setup) -> Iterator[Line]:
     config = setup.config(batch=batch, accumulation=passes, steps=steps, checkpoint_every=steps, workers=2)
     hours = None if setup.rehearsal else MINUTES / 60
     begun, run = time.monotonic(), setup.new_run("loop")
-    state = train(config, run, max_hours=hours)
+    state = loop.train(config, run, max_hours=hours)
     seconds = [row["seconds"] for row in read_log(run / LOG) if "loss" in row]
     if len(seconds) > 2:
         yield figure("loop", COMPUTED, (seconds[1] - seconds[0]) / config.clips_per_update)
@@ -62,7 +61,7 @@ def survive_kill(setup: Setup) -> Iterator[Line]:
     code, checkpoint = process.wait(), newest_checkpoint(run)
     yield figure("resume", "exit code of the killed run", code)
     yield figure("resume", "newest checkpoint after the kill", checkpoint.name if checkpoint else "none")
-    state = train(config, run)
+    state = loop.train(config, run)
     steps = [row["step"] for row in read_log(run / LOG) if "loss" in row]
     whole = steps == list(range(1, RESUMED_STEPS + 1)) and state.updates + state.skipped == RESUMED_STEPS
     yield figure("resume", "every update is logged once", "yes" if whole else f"no: {steps}")
@@ -73,7 +72,7 @@ def lower_batch(setup: Setup) -> Iterator[Line]:
     if setup.rehearsal:
         _fill_memory(setup.sizes.too_large // 2)
     config = setup.config(batch=setup.sizes.too_large, accumulation=1, steps=2, evaluate_clips=2, cache_gb=0.0)
-    state = train(config, setup.new_run("too-large"))
+    state = loop.train(config, setup.new_run("too-large"))
     yield figure("out of memory", "first batch", config.batch)
     yield figure("out of memory", "last batch", state.batch)
     yield figure("out of memory", "times lowered", len(state.ooms))
@@ -85,7 +84,7 @@ def train_other(setup: Setup, base: str) -> Iterator[Line]:
     """Train and evaluate another base shortly."""
     config = setup.config(base=base, batch=2, accumulation=2, steps=2, evaluate_clips=2, cache_gb=0.0)
     run, row = setup.new_run(setup.folder(base).name), f"base {base}"
-    state = train(config, run)
+    state = loop.train(config, run)
     losses = [line["loss"] for line in read_log(run / LOG) if "loss" in line]
     yield figure(row, "updates", state.updates)
     yield figure(row, "losses are finite", "yes" if all(map(math.isfinite, losses)) else f"no: {losses}")
@@ -101,12 +100,12 @@ def _memory(row: str, state: State) -> Iterator[Line]:
 
 
 def _fill_memory(most: int) -> None:
-    """Let passes of more than `most` clips run out of memory, as a card does."""
-    forward = Answerer.forward
+    """Let passes of more than `most` clips run out of memory on their way to the device, as a card does later."""
+    to_device = loop.to_device
 
-    def limited(self: Answerer, batch: Mapping[str, Any], clips_weight: float = 1.0) -> Losses:
+    def limited(batch: dict[str, Any], device: torch.device) -> dict[str, Any]:
         if len(batch["input_ids"]) > most:
             raise torch.OutOfMemoryError("rehearsed")
-        return forward(self, batch, clips_weight)
+        return to_device(batch, device)
 
-    Answerer.forward = limited  # type: ignore[method-assign]
+    loop.to_device = limited
