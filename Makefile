@@ -8,6 +8,8 @@
 # make sample       renews the committed page, its score records and its screenshots.
 # make kaggle USERNAME=you [EARLIER=you/kernel]
 #                   puts the checked dataset and notebook to upload into build/kaggle (it fetches 140 MB).
+# make gpu-check [CUDA=13.0]
+#                   gathers in build/gpu-check what finetune/runs/gpu-check.sh needs on a machine with a GPU (100 MB).
 # It works without ensurepip and under PEP 668: where plain venv fails, pip installs into .venv from outside.
 
 PYTHON ?= python3
@@ -18,7 +20,7 @@ HARNESS := $(BIN)/harness
 # Commands are started some hundred times: their modules are compiled once, also where the environment asks for that not.
 TESTS := PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -n auto --maxprocesses 2 --dist loadfile --no-loadscope-reorder
 
-.PHONY: demo test check browser proof gates bench submissions sample kaggle clean
+.PHONY: demo test check browser proof gates bench submissions sample kaggle gpu-check clean
 
 demo: $(STAMP)
 	@bash demo.sh
@@ -56,6 +58,9 @@ sample: .venv/.tested-tools browser
 kaggle: .venv/.tested-tools
 	$(BIN)/python -m finetune.kaggle.wheelhouse build/kaggle --user $(or $(USERNAME),USERNAME) \
 		$(if $(EARLIER),--earlier $(EARLIER))
+
+gpu-check: .venv/.tested-tools
+	$(BIN)/python -m finetune.gpu_check.archive build/gpu-check $(if $(CUDA),--cuda $(CUDA))
 
 $(STAMP): setup.cfg pyproject.toml constraints.txt
 	@echo "Setting up .venv and installing the packages of setup.cfg into it: half a minute, or a few with a slow network ..."

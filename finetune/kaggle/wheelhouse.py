@@ -61,7 +61,7 @@ def gather(folder: Path, user: str, earlier: str = "") -> list[Path]:
     for part in (dataset, kernel):
         shutil.rmtree(part, ignore_errors=True)
         part.mkdir(parents=True)
-    download(dataset)
+    download(dataset, wheel_versions())
     wheels = sorted(dataset.glob("*.whl"))
     if unmet := unmet_requirements([(path.name, read_requirements(path)) for path in wheels], available_versions()):
         raise WheelhouseError("required and neither in wheels.txt nor in image.txt:\n  " + "\n  ".join(unmet))
@@ -79,8 +79,12 @@ def gather(folder: Path, user: str, earlier: str = "") -> list[Path]:
 
 def read_list(name: str) -> list[str]:
     """Return the lines of wheels.txt or image.txt without comments."""
-    lines = resources.files("finetune.kaggle").joinpath(name).read_text(encoding="utf-8").splitlines()
-    return [line for line in lines if line and not line.startswith("#")]
+    return read_lines(resources.files("finetune.kaggle").joinpath(name).read_text(encoding="utf-8"))
+
+
+def read_lines(text: str) -> list[str]:
+    """Return the lines of a text that are neither empty nor comments."""
+    return [line for line in text.splitlines() if line and not line.startswith("#")]
 
 
 def parse_pins(lines: Iterable[str]) -> dict[str, str]:
@@ -90,9 +94,14 @@ def parse_pins(lines: Iterable[str]) -> dict[str, str]:
 
 
 def wheel_versions() -> dict[str, str]:
-    """Return canonical name -> version of wheels.txt. Raises WheelhouseError if constraints.txt lacks a version."""
+    """Return canonical name -> version of wheels.txt."""
+    return pinned_versions(read_list("wheels.txt"))
+
+
+def pinned_versions(names: Iterable[str]) -> dict[str, str]:
+    """Return canonical name -> version of packages. Raises WheelhouseError if constraints.txt lacks a version."""
     versions = parse_pins((ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines())
-    names = [canonicalize_name(name) for name in read_list("wheels.txt")]
+    names = [canonicalize_name(name) for name in names]
     if missing := [name for name in names if name not in versions]:
         raise WheelhouseError(f"constraints.txt has no version of {', '.join(missing)}")
     return {name: versions[name] for name in names}
@@ -132,10 +141,10 @@ def read_requirements(wheel: Path, extras: Iterable[str] = EXTRAS) -> list[Requi
     return requirements
 
 
-def download(folder: Path) -> None:
-    """Build the project's wheel and download those of wheels.txt, without their dependencies."""
+def download(folder: Path, versions: Mapping[str, str]) -> None:
+    """Build the project's wheel and download those of other packages, without their dependencies."""
     build_own_wheel(folder)
-    specs = [f"{name}=={version}" for name, version in wheel_versions().items()]
+    specs = [f"{name}=={version}" for name, version in versions.items()]
     pip("download", "--no-deps", *kaggle_options(), "--dest", str(folder), *specs)
 
 

@@ -35,7 +35,7 @@ DEVICES = {
     "p100": Device("a Tesla P100 of 16 GB", 15.9, {"fp16": 18.7, "fp32": 9.3}, 732, "P100"),
     "l4": Device("an L4 of 24 GB", 22.0, {"fp16": 121, "bf16": 121, "fp32": 30}, 300, "L4"),
     "a100": Device("an A100 of 40 GB", 39.4, {"fp16": 312, "bf16": 312, "fp32": 19.5}, 1555, "A100"),
-    "h100": Device("an H100 of 80 GB", 79.1, {"fp16": 989, "bf16": 989, "fp32": 67}, 3350, "H100"),
+    "h100": Device("an H100 of 80 GB", 79.1, {"fp16": 989, "bf16": 989, "fp32": 67}, 3350, "H[12]00"),
     "cpu": Device("the CPU", os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / GIB, {}, 0, ""),
 }
 

@@ -109,20 +109,36 @@ def planned_durations(config: Config, device: str, **options: Any) -> Durations 
     return estimate_durations(plan_memory(config, device, **options))
 
 
+def answer_seconds(plan: MemoryPlan, clips: int, launch_s: float = LAUNCH_S) -> float:
+    """Return the seconds of a batch of answers that are held to the grammar."""
+    traced = pass_trace(plan)
+    kernels, vision = kernel_seconds(traced.tally, plan.device), kernel_seconds(traced.vision, plan.device)
+    return clips * _prompt_seconds(plan, kernels, vision) + ANSWER_CALLS * _call_seconds(plan, launch_s)
+
+
 def _evaluation_seconds(plan: MemoryPlan, kernels: float, vision: float, launch_s: float) -> float:
     """Return the seconds of an evaluation: prompts forward, and each batch's calls; free answers take one a token."""
-    config, device = plan.config, plan.device
-    # A pass is forward, forward again with checkpointing, and a backward pass of about the same length.
-    prompts = vision + (kernels - vision) / (2 + config.checkpointing)
-    weights = sum(size for name, size in plan.parts.items() if name.startswith("language layers"))
-    read = weights / (device.bandwidth * 1e9 * device.memory_share)
-    call = max(read, launch_s * CALL_KERNELS * plan.clip.layers)
+    config = plan.config
     free = min(FREE_CLIPS, config.evaluate_clips)
     calls = sum(
         -(-clips // BATCH["cuda"]) * each
         for clips, each in ((config.evaluate_clips, ANSWER_CALLS), (free, plan.clip.answer))
     )
-    return (config.evaluate_clips + free) / config.batch * prompts + calls * call
+    prompts = (config.evaluate_clips + free) * _prompt_seconds(plan, kernels, vision)
+    return prompts + calls * _call_seconds(plan, launch_s)
+
+
+def _prompt_seconds(plan: MemoryPlan, kernels: float, vision: float) -> float:
+    """Return the seconds of a clip's prompt, of which a pass's kernels and those of its vision tower are given."""
+    # A pass is forward, forward again with checkpointing, and a backward pass of about the same length.
+    return (vision + (kernels - vision) / (2 + plan.config.checkpointing)) / plan.config.batch
+
+
+def _call_seconds(plan: MemoryPlan, launch_s: float) -> float:
+    """Return the seconds of a call of the language model for a token of each row."""
+    weights = sum(size for name, size in plan.parts.items() if name.startswith("language layers"))
+    read = weights / (plan.device.bandwidth * 1e9 * plan.device.memory_share)
+    return max(read, launch_s * CALL_KERNELS * plan.clip.layers)
 
 
 def run_hours(plan: MemoryPlan, durations: Durations) -> float:

@@ -299,6 +299,7 @@ def test_every_field_is_listed_with_its_default_and_reason():
         ("NVIDIA L40S", "t4"),
         ("NVIDIA A100-SXM4-40GB", "a100"),
         ("NVIDIA H100 80GB HBM3", "h100"),
+        ("NVIDIA H200", "h100"),
     ],
 )
 def test_a_gpu_is_known_by_its_name(name, key):
