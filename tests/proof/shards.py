@@ -58,7 +58,11 @@ def run(seed: int, scale: float) -> list[Row]:
     """Return a row for each comparison, and one for each command that is killed."""
     with tempfile.TemporaryDirectory() as folder:
         work, clips = Path(folder), tries(CLIPS, scale)
-        compared = [pictures(work / "pictures", clips), baseline(work / "baseline"), twin(work / "twin", clips, seed)]
+        compared = [
+            pictures(work / "pictures", clips),
+            baseline(work / "baseline"),
+            twin(work / "twin", max(clips, 48), seed),
+        ]
         return [*compared, *killed(work / "killed", seed, tries(KILLS, scale))]
 
 
