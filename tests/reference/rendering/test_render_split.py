@@ -78,9 +78,10 @@ def sessions_are_made_once():
     """Keep the sessions of a split from one rendering to the next: making them takes longer than plain pictures."""
     made: dict[tuple, list] = {}
 
-    def kept(world, split, index, as_domain=None):
+    def kept(world, split, index, as_domain=None, chosen=None):
         key = world.digest, world.key, split, index, as_domain
-        return made.get(key) or made.setdefault(key, list(session_states(world, split, index, as_domain)))
+        whole = made.get(key) or made.setdefault(key, list(session_states(world, split, index, as_domain)))
+        return whole if chosen is None else [each for each in whole if each[0].clip_id in chosen]
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(sources, "session_states", kept)
