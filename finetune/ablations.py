@@ -36,7 +36,7 @@ from harness.metrics_table import BY_KEY
 from harness.scoring.methods.mean import score_of_method
 from harness.statistics import holm
 from reference.files import write_text
-from reference.pool import end_with_parent
+from reference.pools.processes import end_with_parent
 from reference.rendering.render_split import render
 from reference.rendering.request import Request
 

@@ -18,7 +18,7 @@ import torch
 from finetune.data import ClipDataset, Collator
 from finetune.layers.geometry import ON_HOST, lay_out
 from finetune.layers.vision_cache import VisionCache
-from reference.pool import end_with_parent
+from reference.pools.processes import end_with_parent
 
 UPDATES_AHEAD = 2
 Place = tuple[int, int, int]

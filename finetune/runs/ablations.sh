@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
-# Measure the effect of each choice on a small twin: three seeds per arm, paired with the same seeds of the arm `base`,
-# scored by the harness on the validation split as it is and redrawn in a domain that no training clip has. 39 trainings,
-# two at a time, 1 to 6 minutes each; 68 minutes in all on two cores. Finished parts are kept when it is run again.
+# Measure the effect of each choice on a trained twin: five seeds per arm, paired with the same seeds of the arm `base`,
+# scored by the harness on the validation split as it is and redrawn in a domain that no training clip has. The twin is
+# trained first, 21 minutes on one core; then two trainings at a time. Finished parts are kept when it is run again.
 #
 #   bash finetune/runs/ablations.sh                    all arms
-#   bash finetune/runs/ablations.sh augment frames-4   these
+#   bash finetune/runs/ablations.sh augment frames-16  these
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 PATH="$PWD/.venv/bin:$PATH"

@@ -12,7 +12,7 @@ from harness.errors import UsageError, check_choices
 from harness.ingestion.rows import kind_of
 from harness.scoring.transfer.gaps import CLEAN
 from reference.home import cache_home
-from reference.pool_on_ray import address_of
+from reference.pools.on_ray import address_of
 from reference.shard import Shard
 from reference.task import DEFAULT_SPLIT, DEFAULT_WORLD
 from reference.truth.store import Truth, open_clips

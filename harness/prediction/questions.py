@@ -32,7 +32,7 @@ from reference.errors import RenderError
 from reference.files import locked, sha256
 from reference.home import cache_home
 from reference.outside_files import JSON_BYTES, json_lines, read_object
-from reference.pool import in_order
+from reference.pools.processes import in_order
 from reference.rendering.artifacts import image_pixels
 from reference.rendering.lists import read_description
 from reference.rendering.render_split import check_draws_alike, description, source_of

@@ -15,7 +15,7 @@ from harness.formatting import plural
 from harness.progress import counter, span
 from reference.extras import needs
 from reference.files import write_atomically
-from reference.pool_on_ray import Cluster, joined
+from reference.pools.on_ray import Cluster, joined
 from reference.rendering import render_split
 from reference.rendering.estimate import Estimate
 from reference.rendering.lists import TRUTH

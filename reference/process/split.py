@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterable, Iterator
 from functools import lru_cache
 from itertools import chain
 
-from reference.pool import in_processes
+from reference.pools.processes import in_processes
 from reference.process.ceiling import forecasts, script
 from reference.process.cutter import Cut, cut, make_clip
 from reference.process.frame_limits import labels_at, overlaps, reconstruct

@@ -27,8 +27,8 @@ from reference.code_digest import code_digest
 from reference.drawing.frame import render_frames
 from reference.errors import RenderError
 from reference.files import TEMPORARY, locked, replacement, sha256, write_json
-from reference.pool import in_processes
-from reference.pool_on_ray import Cluster
+from reference.pools.on_ray import Cluster
+from reference.pools.processes import in_processes
 from reference.rendering.apart import SentFile, put_in_place, write_apart
 from reference.rendering.artifacts import IMAGES, PARTIAL, SIDES
 from reference.rendering.estimate import Estimate, check_room, estimate

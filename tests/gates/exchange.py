@@ -18,7 +18,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from reference.pool import in_processes
+from reference.pools.processes import in_processes
 from reference.process.split import session_states
 from reference.process.visible import VisibleState
 from reference.process.world import IDLE, World, load_world

@@ -21,7 +21,7 @@ import numpy as np
 
 from harness.baselines import probe_model
 from harness.baselines.frame_model import FrameModel
-from reference.pool import in_processes
+from reference.pools.processes import in_processes
 from reference.process.ceiling import forecast
 from reference.process.frame_limits import ClipState, frame_limit, transitions
 from reference.process.split import session_states

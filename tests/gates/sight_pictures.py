@@ -20,7 +20,7 @@ from harness.baselines.frame_model import Design
 from harness.baselines.on_frames import FRAME_BASELINES
 from reference.code_digest import code_digest
 from reference.files import write_atomically
-from reference.pool import in_processes
+from reference.pools.processes import in_processes
 from reference.process.frame_limits import ClipState
 from reference.process.split import session_states, timeline
 from reference.process.world import load_world

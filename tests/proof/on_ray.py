@@ -32,7 +32,7 @@ from pathlib import Path
 
 import harness
 from harness.worlds.rendering import render
-from reference.pool_on_ray import joined
+from reference.pools.on_ray import joined
 from reference.rendering.writers import FORMS
 from tests.proof.table import Row, main, report, tries
 from tests.proof.tally import Tally

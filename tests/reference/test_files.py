@@ -17,7 +17,7 @@ import pytest
 from reference import files
 from reference.errors import HarnessError, WorldError
 from reference.files import LOCKED, STALE_SECONDS, TEMPORARY, scratch, sha256, sweep, write_json, write_text
-from reference.pool import in_order, in_processes
+from reference.pools.processes import in_order, in_processes
 from reference.process.world import parse_world
 from reference.toml import parse_toml, read_toml
 from reference.truth.openpack import parse_map
@@ -186,7 +186,7 @@ def test_processes_share_one_object_and_raise_their_errors():
 
 KILLED = """
 import operator, os, signal
-from reference.pool import in_processes
+from reference.pools.processes import in_processes
 for result in in_processes(operator.add, 1, range(100), 2, 4):
     print(result, flush=True)
     os.kill(os.getpid(), signal.SIGKILL)

@@ -23,7 +23,7 @@ from harness.prediction.floors import Floor
 from harness.prediction.model_code import ModelCode, no_silent_exit
 from harness.prediction.models import AsyncFunction, Function, find, name_of, to_predictor
 from harness.prediction.predictor import Answer, Predictor, Question
-from reference.pool_on_ray import Workers, host, joined
+from reference.pools.on_ray import Workers, host, joined
 
 KINDS = Floor, Function, AsyncFunction
 """Classes of models that the harness treats apart."""

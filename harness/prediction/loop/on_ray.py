@@ -24,7 +24,7 @@ from harness.prediction.model_code import no_silent_exit
 from harness.prediction.predictor import Predictor, Question
 from harness.prediction.questions import split_in_batches, where_asked
 from harness.prediction.run import Run
-from reference.pool_on_ray import DEATHS, TaskLost
+from reference.pools.on_ray import DEATHS, TaskLost
 
 
 class Answered(NamedTuple):

@@ -281,14 +281,14 @@ def test_the_committed_board():
 
 
 def test_what_is_said_of_the_twin():
-    """submissions/qwen-tiny is above the constant answer, and does not anticipate: the prior knows more."""
+    """submissions/qwen-tiny is above the constant answer, and foresees nothing hidden: the prior knows more."""
     hidden = {}
     for other in ("constant", "transition-prior"):
         shown = harness.compare(SUBMISSIONS / "qwen-tiny", SUBMISSIONS / other)["pairs"][0]
         hidden[other] = shown["metrics"]["aa1_hidden"]
         assert hidden[other]["p_adjusted"] <= 0.05
     assert hidden["constant"]["difference"] > 0 > hidden["transition-prior"]["difference"]
-    gain = harness.score(SUBMISSIONS / "qwen-tiny" / "predictions.jsonl").record["own_prior"]["own_prior_gain"]
+    gain = harness.score(SUBMISSIONS / "qwen-tiny" / "predictions.jsonl").record["own_prior"]["own_prior_gain_hidden"]
     assert gain["low"] <= 0 <= gain["high"]
 
 

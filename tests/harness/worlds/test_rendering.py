@@ -11,6 +11,7 @@ from reference.errors import RenderError
 RENDERING = {
     "world": "tiny", "split": "test", "form": "frames", "folder": "out", "clips": 24, "rendered": 24, "left_out": 0,
     "bytes": 1_250_000, "scored": True, "whole": True, "list": "out/clips.jsonl", "truth": None,
+    "shard": None,
 }  # fmt: skip
 
 LINES = [

@@ -55,7 +55,7 @@ def test_a_task_holds_ids_prompts_and_pictures_of_the_rendering_and_no_more(task
         for name in TOOLS[tool].files
     }
     lines = []
-    for row in rows(rendering):
+    for row in sorted(rows(rendering), key=lambda row: row["clip_id"]):
         expected |= {name: (rendering / name).read_bytes() for name in row["frames"]}
         lines.append({name: row[name] for name in ("clip_id", "frames", "prompt")})
     assert rows(folder) == lines

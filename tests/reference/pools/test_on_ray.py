@@ -10,7 +10,7 @@ import sys
 import pytest
 
 from reference.errors import PoolError
-from reference.pool_on_ray import DEATHS, Cluster, TaskLost, Workers, address_of
+from reference.pools.on_ray import DEATHS, Cluster, TaskLost, Workers, address_of
 from tests.support.pretend_ray import PretendRay
 
 

@@ -4,9 +4,9 @@
     ray:HOST:6379       a cluster that this machine belongs to; ray:auto finds it
     ray://HOST:10001    a cluster elsewhere, joined through its client server
 
-Two ways lead there. `in_order` is the twin of `reference.pool.in_processes`: tasks that need nothing but their
-arguments; Ray does a task again whose worker died. `Workers` keep an object each, such as a model that takes minutes
-to load, and results come as they are ready; a task whose worker died goes to another one.
+Two ways lead there. `in_order` is the twin of `processes.in_processes`: tasks that need nothing but their arguments;
+Ray does a task again whose worker died. `Workers` keep an object each, such as a model that takes minutes to load, and
+results come as they are ready; a task whose worker died goes to another one.
 
 This project must be installed on every machine. What a worker prints stays in Ray's own logs.
 """
@@ -26,9 +26,9 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
-from reference import pool
 from reference.errors import HarnessError, PoolError
 from reference.extras import needs
+from reference.pools import processes
 
 Task = TypeVar("Task")
 Result = TypeVar("Result")
@@ -111,7 +111,7 @@ class Cluster:
         # keeps to the user's number
         ahead = self.tasks * 2 if self.is_ours or self.most is None else self.tasks
         call: Any = work  # which each worker calls with `shared` too
-        yield from pool.in_order(_Tasks(shared), call, tasks, ahead)
+        yield from processes.in_order(_Tasks(shared), call, tasks, ahead)
 
 
 @contextlib.contextmanager
@@ -203,7 +203,7 @@ class _Submitted(NamedTuple):
 
 
 class _Tasks:
-    """Pool of `reference.pool` whose tasks run in the cluster."""
+    """Pool of `reference.pools.processes` whose tasks run in the cluster."""
 
     def __init__(self, shared: Any):
         import ray
