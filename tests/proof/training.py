@@ -3,6 +3,7 @@
 - A run that kills itself (kill -9) in a random pass, start after start, ends bit for bit as the uncut one.
 - 60 updates on 160 clips bring the loss of the labels into its band. Above it: training is broken. Below it: the answer
   leaks into the question.
+- What two clips and few layers say of a pass of the 3B is what all layers and six clips say, run without data.
 - A session of the notebook to which another one's output is attached resumes from its checkpoint.
 
     python -m tests.proof.training
@@ -11,12 +12,16 @@
 from __future__ import annotations
 
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 from random import Random
 
 import numpy as np
 
+from finetune.config import Config
 from finetune.kaggle import wheelhouse
+from finetune.planning.dry_run import activation_bytes, trace_pass
+from finetune.planning.operators import launches
 from finetune.run_log import read_log
 from finetune.train import train
 from tests.proof.table import Row, main, tries
@@ -34,11 +39,12 @@ BAND = (1.2, 2.2)
 
 
 def run(seed: int, scale: float) -> list[Row]:
-    """Return a row for the kills, one for the loss and one for the sessions."""
+    """Return a row each for the kills, the loss, the plan's forecast and the sessions."""
     with tempfile.TemporaryDirectory() as folder:
         work = Path(folder)
         frames = renderings(work / "frames", train=160, validation=8)
-        return [killed(work / "killed", frames, seed, tries(KILLS, scale)), loss(work, frames), sessions(work)]
+        kills = killed(work / "killed", frames, seed, tries(KILLS, scale))
+        return [kills, loss(work, frames), forecast(), sessions(work)]
 
 
 def killed(work: Path, frames: Path, seed: int, kills: int) -> Row:
@@ -71,6 +77,23 @@ def loss(work: Path, frames: Path) -> Row:
     tally.tried += 1
     if not (FIRST[0] < first < FIRST[1] and BAND[0] < last < BAND[1]):
         tally.differs("loss", f"expected {FIRST} and {BAND}")
+    return tally.row()
+
+
+def forecast() -> Row:
+    """Compare what the plan foresees of a pass with all layers and six clips, which runs without data here."""
+    config = replace(Config(), batch=6, size=112)
+    few, every = (activation_bytes(config, tiny=False, whole=whole) for whole in (False, True))
+    tally = Tally(PART, f"a pass of the 3B as few layers and two clips foresee it: bytes {few / every:.4f} of the real")
+    passes = (trace_pass(one, tiny=False, whole=one is config).tally for one in (replace(config, batch=2), config))
+    operators, attention = zip(*((launches(each), launches(each, "attention")) for each in passes), strict=True)
+    tally.tried += 3
+    if abs(few / every - 1) > 0.01:
+        tally.differs("bytes", f"{few:,} foreseen, {every:,} in a whole pass")
+    if abs(operators[0] / operators[1] - 1) > 0.001:
+        tally.differs("operators", f"{operators[0]:,} foreseen, {operators[1]:,} launched")
+    if attention[0] != attention[1]:
+        tally.differs("attention", f"{attention[0]:,} calls foreseen, {attention[1]:,} made")
     return tally.row()
 
 
