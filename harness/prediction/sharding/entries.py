@@ -29,7 +29,17 @@ from reference.shard import Shard
 
 OF_ONE_SHARD = ("name", "date", "shard", "predictions_sha256", "clean_sha256", "run")
 """Fields of a card that differ between shards; `run` is compared by its own fields."""
-RUN_OF_ONE_SHARD = ("command", "shard", "connections", "wall_s", "latency_s", "answers", "unanswered", "clean")
+RUN_OF_ONE_SHARD = (
+    "command",
+    "shard",
+    "connections",
+    "wall_s",
+    "latency_s",
+    "answers",
+    "unanswered",
+    "batches",
+    "clean",
+)
 MACHINE = ("python", "platform")
 """Fields of `run` that say where a shard was asked for: the merged card lists the different ones."""
 TIMES = ("wall_s", "latency_s")
@@ -75,7 +85,7 @@ class EntryShard:
         return {
             **own,
             **made,
-            "options": _command(run.get("command"), Path()),
+            "options": _options(run),
             "training record": sha256(training) if training.is_file() else None,
             **{f"{name} of the run": run["shard"][name] for name in ("clips", "clips_sha256")},
             "clean answers": bool(self.card.clean_sha256),
@@ -167,9 +177,15 @@ def _merged_run(runs: Sequence[Mapping[str, Any]], paths: Sequence[Path], output
         # an estimate is of what a shard had to ask, and it is over
         "agreed": {name: value for name, value in first.get("agreed", {}).items() if name != "estimate"},
     }
-    found = {name: value for name, value in first.items() if name not in ("shard", "unanswered", "clean")}
+    # a run that began in a provider's batches and ended clip by clip has fields of both
+    everything = {name: value for run in reversed(runs) for name, value in run.items()}
+    found = {
+        name: value for name, value in everything.items() if name not in ("shard", "unanswered", "batches", "clean")
+    }
     found |= {name: value for name, value in changed.items() if name in found}
-    return found | ({"unanswered": dict(sums.unanswered.most_common())} if sums.unanswered else {})
+    found |= {"unanswered": dict(sums.unanswered.most_common())} if sums.unanswered else {}
+    ids = [batch for run in runs for batch in run.get("batches", {}).get("ids", [])]
+    return found | ({"batches": {"number": len(ids), "ids": ids}} if ids else {})
 
 
 def _command(command: Any, output: Path) -> list[str] | None:
@@ -182,6 +198,20 @@ def _command(command: Any, output: Path) -> list[str] | None:
     if "-o" in words:
         words[words.index("-o") + 1] = str(output)
     return words
+
+
+def _options(run: Mapping[str, Any]) -> list[str] | None:
+    """Return the options of a shard's command that decide its answers.
+
+    Of a model that is asked clip by clip, which has no batch size, they are on its card: shards may be asked at several
+    URLs, and some of their clips in a provider's batches.
+    """
+    words = _command(run.get("command"), Path())
+    if words is None:
+        return None
+    pairs = zip(words[2::2], words[3::2], strict=False)
+    ways = () if "batch_size" in run else ("--option", "--batch")
+    return [f"{name} {value}" for name, value in pairs if name not in ways]
 
 
 def _lines(path: Path) -> list[dict[str, Any]]:

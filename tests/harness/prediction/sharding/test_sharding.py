@@ -165,6 +165,10 @@ def test_a_shard_that_fails_resumes(world, tmp_path):
 
 REFUSED = [
     ({"shard": "1/7"}, "6 batches of 4 clips cannot be cut into 7 shards; choose 6 or fewer"),
+    (
+        {"shard": "1/2", "limit": 3},
+        "1 batch of 4 clips cannot be cut into 2 shards; choose 1, or a smaller --batch-size",
+    ),
     ({"shard": "0/2"}, "expected a number and how many"),
     ({"shard": 3}, "shard=3: expected a text such as 3/8"),
     ({"shard": "1/2", "clips": "videos"}, "--clips are asked about in one process"),
@@ -224,6 +228,15 @@ def test_shards_that_are_not_one_whole_are_refused(world, tmp_path, parts):
     with pytest.raises(UsageError, match=r"sha256 is .*, the card says"):
         harness.merge(parts[0], twice, parts[2], output=tmp_path / "merged")
     assert not (tmp_path / "merged").exists()
+
+
+def test_of_another_command_the_words_that_differ_are_shown(world, tmp_path):
+    choices = {"world": world, "batch_size": 5, "limit": 10}
+    for number, sample in ((1, None), (2, 0)):
+        options = {} if sample is None else {"seed": str(sample)}
+        harness.predict("baseline:constant", tmp_path / str(number), shard=f"{number}/2", options=options, **choices)
+    with pytest.raises(UsageError, match=r"\(options --option seed=0, not none\); leave it out"):
+        harness.merge(tmp_path / "1", tmp_path / "2", output=tmp_path / "merged")
 
 
 def test_a_killed_merge_leaves_nothing(parts, tmp_path, monkeypatch):
