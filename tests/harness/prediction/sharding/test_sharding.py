@@ -91,7 +91,7 @@ def test_three_shards_of_a_baseline_are_one_entry(world, tmp_path, monkeypatch):
     choices = {"world": world, "batch_size": 5, "options": {"seed": "7"}}
     harness.predict("baseline:random", "one/mine", **choices)
     parts = in_shards(lambda: "baseline:random", tmp_path / "shards", **choices)
-    harness.merge(*parts, output="merged/mine")
+    assert harness.merge(*parts, output="merged/mine").named == world, "a path, by which a score finds its truth"
     one, merged = read_card(tmp_path / "one" / "mine"), read_card(tmp_path / "merged" / "mine")
     assert merged.run["command"] == one.run["command"].replace("one/mine", "merged/mine")
     assert one.run | {"command": "", "wall_s": 0} == merged.run | {"command": "", "wall_s": 0}
