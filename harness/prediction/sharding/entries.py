@@ -200,18 +200,15 @@ def _command(command: Any, output: Path) -> list[str] | None:
     return words
 
 
-def _options(run: Mapping[str, Any]) -> list[str] | None:
-    """Return the options of a shard's command that decide its answers.
+def _options(run: Mapping[str, Any]) -> list[str]:
+    """Return the options of a shard's command that decide its answers, and that its card says nowhere else.
 
-    Of a model that is asked clip by clip, which has no batch size, they are on its card: shards may be asked at several
-    URLs, and some of their clips in a provider's batches.
+    A model that is asked clip by clip, which has no batch size, has them on its card: its shards may be asked at
+    several URLs. Paths of a world or of pictures may be another machine's; what is there is on the card.
     """
-    words = _command(run.get("command"), Path())
-    if words is None:
-        return None
-    pairs = zip(words[2::2], words[3::2], strict=False)
-    ways = () if "batch_size" in run else ("--option", "--batch")
-    return [f"{name} {value}" for name, value in pairs if name not in ways]
+    words = shlex.split(str(run.get("command", "")))
+    names = ("--model", "--option") if "batch_size" in run else ("--model",)
+    return [f"{name} {value}" for name, value in zip(words[2::2], words[3::2], strict=False) if name in names]
 
 
 def _lines(path: Path) -> list[dict[str, Any]]:

@@ -230,13 +230,16 @@ def test_shards_that_are_not_one_whole_are_refused(world, tmp_path, parts):
     assert not (tmp_path / "merged").exists()
 
 
-def test_of_another_command_the_words_that_differ_are_shown(world, tmp_path):
-    choices = {"world": world, "batch_size": 5, "limit": 10}
-    for number, sample in ((1, None), (2, 0)):
-        options = {} if sample is None else {"seed": str(sample)}
-        harness.predict("baseline:constant", tmp_path / str(number), shard=f"{number}/2", options=options, **choices)
+def test_of_options_those_that_differ_are_shown_and_paths_may_be_others(world, tmp_path, monkeypatch):
+    monkeypatch.chdir(Path(world).parent)
+    choices = {"batch_size": 5, "limit": 10}
+    harness.predict("baseline:constant", tmp_path / "1", world=world, shard="1/2", **choices)
+    for place, options in (("2", {}), ("other", {"seed": "0"})):
+        made = tmp_path / place
+        harness.predict("baseline:constant", made, world=Path(world).name, shard="2/2", options=options, **choices)
     with pytest.raises(UsageError, match=r"\(options --option seed=0, not none\); leave it out"):
-        harness.merge(tmp_path / "1", tmp_path / "2", output=tmp_path / "merged")
+        harness.merge(tmp_path / "1", tmp_path / "other", output=tmp_path / "merged")
+    assert harness.merge(tmp_path / "1", tmp_path / "2", output=tmp_path / "merged").clips == 10
 
 
 def test_a_killed_merge_leaves_nothing(parts, tmp_path, monkeypatch):
