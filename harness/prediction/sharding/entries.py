@@ -79,16 +79,13 @@ class EntryShard:
             return {}
         run, training = self.card.run, self.folder / TRAINING
         own = {name: value for name, value in asdict(self.card).items() if name not in OF_ONE_SHARD}
-        made = {name: value for name, value in run.items() if name not in (*RUN_OF_ONE_SHARD, *MACHINE)}
-        if isinstance(agreed := made.get("agreed"), dict):
-            made["agreed"] = {name: value for name, value in agreed.items() if name not in TRIED}
         return {
             **own,
-            **made,
-            "options": _options(run),
+            **_shared(run),
             "training record": sha256(training) if training.is_file() else None,
             **{f"{name} of the run": run["shard"][name] for name in ("clips", "clips_sha256")},
-            "clean answers": bool(self.card.clean_sha256),
+            "answers with --as-domain clean": bool(self.card.clean_sha256),
+            **{f"{name} of the clean answers": value for name, value in _shared(run.get("clean", {})).items()},
         }
 
     @property
@@ -198,6 +195,14 @@ def _command(command: Any, output: Path) -> list[str] | None:
     if "-o" in words:
         words[words.index("-o") + 1] = str(output)
     return words
+
+
+def _shared(run: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what all shards of a run say of how the answers were made."""
+    made = {name: value for name, value in run.items() if name not in (*RUN_OF_ONE_SHARD, *MACHINE)}
+    if isinstance(agreed := made.get("agreed"), dict):
+        made["agreed"] = {name: value for name, value in agreed.items() if name not in TRIED}
+    return made | {"options": _options(run)}
 
 
 def _options(run: Mapping[str, Any]) -> list[str]:

@@ -122,7 +122,14 @@ def test_clean_answers_are_merged_too(world, tmp_path):
     harness.predict(model(), tmp_path / "one" / "mine", **choices)
     harness.predict(model(), tmp_path / "one" / "mine", **choices, as_domain="clean")
     parts = in_shards(model, tmp_path / "shards", 2, **choices)
-    in_shards(model, tmp_path / "shards", 2, **choices, as_domain="clean")
+    clean = choices | {"as_domain": "clean"}
+    harness.predict(model(), parts[0], **clean, shard="1/2")
+    with pytest.raises(UsageError, match="answers with --as-domain clean false, not true"):
+        harness.merge(*parts, output=tmp_path / "merged" / "mine")
+    harness.predict(model(), parts[1], **clean, shard="2/2", batch_size=2)
+    with pytest.raises(UsageError, match="batch_size of the clean answers 2, not 4"):
+        harness.merge(*parts, output=tmp_path / "merged" / "mine")
+    harness.predict(model(), parts[1], **clean, shard="2/2", fresh=True)
     harness.merge(*parts, output=tmp_path / "merged" / "mine")
     assert content(tmp_path / "merged" / "mine") == content(tmp_path / "one" / "mine")
 
