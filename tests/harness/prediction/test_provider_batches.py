@@ -275,6 +275,7 @@ def test_what_does_not_go_together_is_said(place, tmp_path):
         asking = Asking(place, provider, "openai", tmp_path / "mine")
         with pytest.raises(UsageError, match="nothing was submitted yet"):
             asking.predict()
+        assert not asking.folder.exists()
         with pytest.raises(UsageError, match="--fresh begins a run anew"):
             asking.predict(fresh=True)
         with pytest.raises(UsageError, match="baseline:constant is not asked in a provider's batches"):
