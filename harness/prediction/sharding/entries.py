@@ -40,6 +40,8 @@ RUN_OF_ONE_SHARD = (
     "batches",
     "clean",
 )
+JOINED = ("shard", "unanswered", "batches", "clean")
+"""Fields of `run` of which the merged card has none, or one that is made of those of all shards."""
 MACHINE = ("python", "platform")
 """Fields of `run` that say where a shard was asked for: the merged card lists the different ones."""
 TIMES = ("wall_s", "latency_s")
@@ -175,10 +177,7 @@ def _merged_run(runs: Sequence[Mapping[str, Any]], paths: Sequence[Path], output
         "agreed": {name: value for name, value in first.get("agreed", {}).items() if name != "estimate"},
     }
     # a run that began in a provider's batches and ended clip by clip has fields of both
-    everything = {name: value for run in reversed(runs) for name, value in run.items()}
-    found = {
-        name: value for name, value in everything.items() if name not in ("shard", "unanswered", "batches", "clean")
-    }
+    found = {name: value for run in reversed(runs) for name, value in run.items() if name not in JOINED}
     found |= {name: value for name, value in changed.items() if name in found}
     found |= {"unanswered": dict(sums.unanswered.most_common())} if sums.unanswered else {}
     ids = [batch for run in runs for batch in run.get("batches", {}).get("ids", [])]
