@@ -47,14 +47,16 @@ class Shard:
         """Return the shard as it is spoken of."""
         return f"shard {self.number} of {self.total}"
 
-    def cut(self, steps: int, what: str) -> range:
+    def cut(self, steps: int, what: str, or_else: str = "") -> range:
         """Return the steps of this shard among so many, numbered from 0.
 
-        Raises HarnessError where there are fewer steps than shards; `what` says what the steps are.
+        Raises HarnessError where there are fewer steps than shards; `what` says what the steps are, and `or_else` what
+        helps beside fewer shards.
         """
         if steps < self.total:
+            fewer = f"{steps:,} or fewer" if steps > 1 else "1"
             raise HarnessError(
-                f"--shard {self}: {what} cannot be cut into {self.total:,} shards; choose {max(1, steps):,} or fewer"
+                f"--shard {self}: {what} cannot be cut into {self.total:,} shards; choose {fewer}{or_else}"
             )
         return range((self.number - 1) * steps // self.total, self.number * steps // self.total)
 

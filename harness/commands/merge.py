@@ -38,6 +38,8 @@ def command(shards: tuple[Path, ...], folder: Path) -> None:
 
     merged = merge(*shards, output=folder)
     say("\n".join(summary_lines(merged)))
-    if merged.is_entry:
-        where = options.chosen_truth(merged.world, merged.split)
+    if merged.is_sealed:
+        say(f"  {merged.world} is sealed: send {folder} to its organiser, who scores it with --as NAME")
+    elif merged.is_entry:
+        where = options.chosen_truth(merged.named, merged.split)
         say(f"Next: harness score {shlex.quote(str(folder))}{where}")

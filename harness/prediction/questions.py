@@ -215,7 +215,7 @@ class DrawnLater:
 
     def apart(self, clips: Collection[str]) -> DrawnApart:
         """Return questions about these clips for another process, which draws each clip when it is asked about."""
-        jobs = {job.clip_id: job._replace(truth=None) for job in self._source.jobs() if job.clip_id in clips}
+        jobs = {job.clip_id: job._replace(truth=None) for job in self._source.jobs(clips)}
         folder = _cache_folder(cache_home(self._choices.home), self._details)
         return DrawnApart(Writer(folder, self._request, self._source), jobs, self._details, self._known)
 

@@ -20,7 +20,7 @@ from harness.errors import UsageError
 from harness.prediction.choices import Choices
 from harness.prediction.predictor import Wants
 from harness.prediction.questions import Pictures, make_rendering, open_rendering
-from reference.files import scratch
+from reference.files import new_folder
 from reference.outside_files import read_bytes
 from reference.rendering.artifacts import frame_name
 from reference.rendering.lists import path_inside
@@ -74,13 +74,11 @@ def write_task(tool: str, folder: str | Path, **choices: Any) -> WrittenTask:
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise UsageError(f"{folder}: is there already; choose another folder, or delete it")
     pictures, expected = _pictures(chosen)
-    with scratch(folder.absolute().parent) as fresh:
+    with new_folder(folder) as fresh:
         lines = [_written(pictures, clip_id, fresh) for clip_id in pictures.clips]
         (fresh / CLIPS).write_text("".join(lines), encoding="utf-8")
         for name in TOOLS[tool].files:
             (fresh / name).write_text(text(__package__, "templates", tool, f"{name}.txt"), encoding="utf-8")
-        fresh.chmod(0o755)
-        fresh.replace(folder)
     return WrittenTask(len(lines), expected)
 
 

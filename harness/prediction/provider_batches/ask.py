@@ -26,7 +26,8 @@ T = TypeVar("T")
 
 
 def check_batch(run: Run) -> None:
-    """Raise UsageError for a model that no provider answers in batches, and for choices that do not go with it."""
+    """Raise UsageError for a model that no provider answers in batches, for choices that do not go with it, and where
+    nothing was submitted that could be collected."""
     if not hasattr(run.predictor, "batches"):
         raise UsageError(
             f"{run.model} is not asked in a provider's batches: openai:NAME and anthropic:NAME are; leave --batch out"
@@ -35,6 +36,8 @@ def check_batch(run: Run) -> None:
         raise UsageError("--batch is about the clips of a split: --clips asks one by one, leave --batch out")
     if run.choices.fresh and run.choices.batch != SUBMIT:
         raise UsageError(f"--fresh begins a run anew: it belongs to --batch {SUBMIT}")
+    if run.choices.batch != SUBMIT and not Book(run.folder).batches:
+        raise UsageError(f"{run.output}: nothing was submitted yet; first the same with --batch {SUBMIT}")
 
 
 def refuse_open_batches(run: Run) -> None:
@@ -75,8 +78,6 @@ def collect_batches(run: Run, journal: Journal) -> Mapping[str, str]:
     paid = replace(run, choices=replace(run.choices, max_cost=None))
     outcomes, book = Outcomes(paid, journal), Book(run.folder)
     outcomes.report = _nowhere
-    if not book.batches:
-        raise UsageError(f"{run.output}: nothing was submitted yet; first the same with --batch {SUBMIT}")
 
     async def call(provider: Provider) -> None:
         await Collector(provider, paid, outcomes, book).collect(wait=run.choices.batch == WAIT)

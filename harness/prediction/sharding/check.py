@@ -78,10 +78,13 @@ def _check_alike(first: Piece, other: Piece) -> None:
             f"{first.folder} is {first.shard.words}, and {other.folder} is {other.shard.words}: shards of one cut can "
             "be merged; make those of one of the two again"
         )
-    names = [*first.facts, *(name for name in other.facts if name not in first.facts)]
-    differing = [name for name in names if first.facts.get(name) != other.facts.get(name)]
+    here, there = first.facts, other.facts
+    differing = [name for name in {**here, **there} if here.get(name) != there.get(name)]
     if differing:
-        shown = [f"{name} {_value(other.facts.get(name))}, not {_value(first.facts.get(name))}" for name in differing]
+        shown = [
+            f"{name} {_value(there.get(name), here.get(name))}, not {_value(here.get(name), there.get(name))}"
+            for name in differing
+        ]
         more = f" and {plural(len(shown) - NAMED, 'other difference')}" if shown[NAMED:] else ""
         raise UsageError(
             f"{other.folder}: is of another whole than {first.folder} ({'; '.join(shown[:NAMED])}{more}); leave it "
@@ -112,7 +115,10 @@ def _shards(numbers: Sequence[int]) -> str:
     return f"shard {joined}" if len(numbers) == 1 else f"shards {joined}"
 
 
-def _value(value: Any) -> str:
+def _value(value: Any, other: Any) -> str:
+    """Return a value in words; of a list what the other one has not."""
+    if isinstance(value, list) and isinstance(other, list):
+        value = " ".join(str(part) for part in value if part not in other) or None
     if value is None:
         return "none"
     text = value if isinstance(value, str) else json.dumps(value, default=str)

@@ -29,7 +29,19 @@ from reference.shard import Shard
 
 OF_ONE_SHARD = ("name", "date", "shard", "predictions_sha256", "clean_sha256", "run")
 """Fields of a card that differ between shards; `run` is compared by its own fields."""
-RUN_OF_ONE_SHARD = ("command", "shard", "connections", "wall_s", "latency_s", "answers", "unanswered", "clean")
+RUN_OF_ONE_SHARD = (
+    "command",
+    "shard",
+    "connections",
+    "wall_s",
+    "latency_s",
+    "answers",
+    "unanswered",
+    "batches",
+    "clean",
+)
+JOINED = ("shard", "unanswered", "batches", "clean")
+"""Fields of `run` of which the merged card has none, or one that is made of those of all shards."""
 MACHINE = ("python", "platform")
 """Fields of `run` that say where a shard was asked for: the merged card lists the different ones."""
 TIMES = ("wall_s", "latency_s")
@@ -69,16 +81,13 @@ class EntryShard:
             return {}
         run, training = self.card.run, self.folder / TRAINING
         own = {name: value for name, value in asdict(self.card).items() if name not in OF_ONE_SHARD}
-        made = {name: value for name, value in run.items() if name not in (*RUN_OF_ONE_SHARD, *MACHINE)}
-        if isinstance(agreed := made.get("agreed"), dict):
-            made["agreed"] = {name: value for name, value in agreed.items() if name not in TRIED}
         return {
             **own,
-            **made,
-            "options": _command(run.get("command"), Path()),
+            **_shared(run),
             "training record": sha256(training) if training.is_file() else None,
             **{f"{name} of the run": run["shard"][name] for name in ("clips", "clips_sha256")},
-            "clean answers": bool(self.card.clean_sha256),
+            "answers with --as-domain clean": bool(self.card.clean_sha256),
+            **{f"{name} of the clean answers": value for name, value in _shared(run.get("clean", {})).items()},
         }
 
     @property
@@ -167,9 +176,12 @@ def _merged_run(runs: Sequence[Mapping[str, Any]], paths: Sequence[Path], output
         # an estimate is of what a shard had to ask, and it is over
         "agreed": {name: value for name, value in first.get("agreed", {}).items() if name != "estimate"},
     }
-    found = {name: value for name, value in first.items() if name not in ("shard", "unanswered", "clean")}
+    # a run that began in a provider's batches and ended clip by clip has fields of both
+    found = {name: value for run in reversed(runs) for name, value in run.items() if name not in JOINED}
     found |= {name: value for name, value in changed.items() if name in found}
-    return found | ({"unanswered": dict(sums.unanswered.most_common())} if sums.unanswered else {})
+    found |= {"unanswered": dict(sums.unanswered.most_common())} if sums.unanswered else {}
+    ids = [batch for run in runs for batch in run.get("batches", {}).get("ids", [])]
+    return found | ({"batches": {"number": len(ids), "ids": ids}} if ids else {})
 
 
 def _command(command: Any, output: Path) -> list[str] | None:
@@ -182,6 +194,25 @@ def _command(command: Any, output: Path) -> list[str] | None:
     if "-o" in words:
         words[words.index("-o") + 1] = str(output)
     return words
+
+
+def _shared(run: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what all shards of a run say of how the answers were made."""
+    made = {name: value for name, value in run.items() if name not in (*RUN_OF_ONE_SHARD, *MACHINE)}
+    if isinstance(agreed := made.get("agreed"), dict):
+        made["agreed"] = {name: value for name, value in agreed.items() if name not in TRIED}
+    return made | {"options": _options(run)}
+
+
+def _options(run: Mapping[str, Any]) -> list[str]:
+    """Return the options of a shard's command that decide its answers, and that its card says nowhere else.
+
+    A model that is asked clip by clip, which has no batch size, has them on its card: its shards may be asked at
+    several URLs. Paths of a world or of pictures may be another machine's; what is there is on the card.
+    """
+    words = shlex.split(str(run.get("command", "")))
+    names = ("--model", "--option") if "batch_size" in run else ("--model",)
+    return [f"{name} {value}" for name, value in zip(words[2::2], words[3::2], strict=False) if name in names]
 
 
 def _lines(path: Path) -> list[dict[str, Any]]:

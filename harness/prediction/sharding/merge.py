@@ -5,6 +5,7 @@ harness.merge("shards/1", "shards/2", "shards/3", output="mine")
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple, cast
@@ -28,6 +29,8 @@ class Merged(NamedTuple):
     world: str
     split: str
     is_entry: bool
+    named: str = ""  # the world as the command of an entry's shards named it
+    is_sealed: bool = False
 
     def __repr__(self) -> str:
         what = "answers" if self.is_entry else "pictures"
@@ -68,7 +71,10 @@ def merge(*folders: str | Path, output: str | Path) -> Merged:
 def _merge_entries(shards: Sequence[EntryShard], target: Path) -> Merged:
     card = merge_entries(shards, target)
     clips = sum(card.run["answers"].values())
-    return Merged(target, len(shards), clips, card.world, card.split, is_entry=True)
+    words = shlex.split(card.run.get("command", ""))
+    named = words[words.index("--world") + 1] if "--world" in words else card.world
+    whole = Merged(target, len(shards), clips, card.world, card.split, is_entry=True)
+    return whole._replace(named=named, is_sealed=bool(card.commitment))
 
 
 def _read(folder: Path) -> EntryShard | RenderedShard:

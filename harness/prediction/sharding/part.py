@@ -26,8 +26,11 @@ class Part:
     def of(cls, shard: Shard, clips: tuple[str, ...], at_once: int) -> Part:
         """Cut a run's clips, which are asked about in batches of so many. Raises HarnessError for too many shards."""
         batches = -(-len(clips) // at_once)
-        what = plural(len(clips), "clip") if at_once == 1 else f"{batches:,} batches of {plural(at_once, 'clip')}"
-        mine = shard.cut(batches, what)
+        if at_once == 1:
+            mine = shard.cut(batches, plural(batches, "clip"))
+        else:
+            what = f"{'1 batch' if batches == 1 else f'{batches:,} batches'} of {at_once:,} clips"
+            mine = shard.cut(batches, what, ", or a smaller --batch-size")
         chosen = clips[mine.start * at_once : mine.stop * at_once]
         first = mine.start * at_once + 1
         return cls(shard, chosen, first, first + len(chosen) - 1, len(clips), clips_digest(clips))

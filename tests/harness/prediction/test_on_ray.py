@@ -94,6 +94,14 @@ def test_answers_are_those_of_one_process(home, one, ray, tmp_path, dies):
 
 
 @pytest.mark.heavy
+def test_a_shard_of_a_sample_is_that_of_one_process(home, ray, tmp_path):
+    choices = {"sample": 1, "shard": "2/2", "batch_size": 2}
+    predict(home.with_name("another"), tmp_path / "one", **choices)
+    made = predict(home, tmp_path / "entry", on="ray", **choices)
+    assert (lines(tmp_path / "entry"), made.answered) == (lines(tmp_path / "one"), 2)
+
+
+@pytest.mark.heavy
 def test_a_run_resumes_by_clip(home, one, ray, tmp_path):
     ray.dies = set(range(4, 50))
     with pytest.raises(HarnessError):

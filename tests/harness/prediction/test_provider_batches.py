@@ -71,12 +71,12 @@ class Asking:
     def predict(self, batch="wait", **more):
         return harness.predict(self.model, self.folder, batch=batch, **self.choices(more))
 
-    def until_whole(self, starts=20):
+    def until_whole(self, starts=20, **more):
         """Submit and wait in turns, as a user does, until the entry is whole."""
         for _ in range(starts):
             try:
-                self.submit()
-                return self.predict()
+                self.submit(**more)
+                return self.predict(**more)
             except IncompleteError:
                 continue
         raise AssertionError(self.said)
@@ -132,6 +132,24 @@ def test_the_entry_is_that_of_single_answers(place, tmp_path, form):
     assert "latency_s" not in run and "connections" not in run
     assert sorted(path.name for path in asking.folder.iterdir()) == ["card.toml", "predictions.jsonl"]
     assert "left out" in " ".join(asking.said)
+
+
+def test_shards_merge_that_were_asked_elsewhere_and_in_another_way(place, tmp_path):
+    """One in batches, one at another URL, where no batch brought an answer, clip by clip."""
+    with provided() as provider, provided(losses={"expired": 1.0}) as other:
+        first = Asking(place, provider, "openai", tmp_path / "1")
+        first.until_whole(shard="1/2")
+        second = Asking(place, other, "openai", tmp_path / "2")
+        second.submit(shard="2/2")
+        with pytest.raises(IncompleteError, match="4 of 4 clips not answered"):
+            second.predict(shard="2/2")
+        second.predict(batch=None, shard="2/2")
+        harness.merge(first.folder, second.folder, output=tmp_path / "mine")
+    runs = [harness.cards.read_card(tmp_path / name).run for name in ("1", "2", "mine")]
+    ids = [batch["batch"] for batch in (*provider.created, *other.created)]
+    assert runs[2]["batches"] == {"number": 2, "ids": ids}
+    assert runs[2]["latency_s"] == runs[1]["latency_s"] and "latency_s" not in runs[0]
+    assert first.lines(tmp_path / "mine") == first.lines() + second.lines()
 
 
 @pytest.mark.parametrize("form", FORMS)
@@ -257,6 +275,7 @@ def test_what_does_not_go_together_is_said(place, tmp_path):
         asking = Asking(place, provider, "openai", tmp_path / "mine")
         with pytest.raises(UsageError, match="nothing was submitted yet"):
             asking.predict()
+        assert not asking.folder.exists()
         with pytest.raises(UsageError, match="--fresh begins a run anew"):
             asking.predict(fresh=True)
         with pytest.raises(UsageError, match="baseline:constant is not asked in a provider's batches"):

@@ -91,7 +91,7 @@ def test_three_shards_of_a_baseline_are_one_entry(world, tmp_path, monkeypatch):
     choices = {"world": world, "batch_size": 5, "options": {"seed": "7"}}
     harness.predict("baseline:random", "one/mine", **choices)
     parts = in_shards(lambda: "baseline:random", tmp_path / "shards", **choices)
-    harness.merge(*parts, output="merged/mine")
+    assert harness.merge(*parts, output="merged/mine").named == world, "a path, by which a score finds its truth"
     one, merged = read_card(tmp_path / "one" / "mine"), read_card(tmp_path / "merged" / "mine")
     assert merged.run["command"] == one.run["command"].replace("one/mine", "merged/mine")
     assert one.run | {"command": "", "wall_s": 0} == merged.run | {"command": "", "wall_s": 0}
@@ -122,7 +122,14 @@ def test_clean_answers_are_merged_too(world, tmp_path):
     harness.predict(model(), tmp_path / "one" / "mine", **choices)
     harness.predict(model(), tmp_path / "one" / "mine", **choices, as_domain="clean")
     parts = in_shards(model, tmp_path / "shards", 2, **choices)
-    in_shards(model, tmp_path / "shards", 2, **choices, as_domain="clean")
+    clean = choices | {"as_domain": "clean"}
+    harness.predict(model(), parts[0], **clean, shard="1/2")
+    with pytest.raises(UsageError, match="answers with --as-domain clean false, not true"):
+        harness.merge(*parts, output=tmp_path / "merged" / "mine")
+    harness.predict(model(), parts[1], **clean, shard="2/2", batch_size=2)
+    with pytest.raises(UsageError, match="batch_size of the clean answers 2, not 4"):
+        harness.merge(*parts, output=tmp_path / "merged" / "mine")
+    harness.predict(model(), parts[1], **clean, shard="2/2", fresh=True)
     harness.merge(*parts, output=tmp_path / "merged" / "mine")
     assert content(tmp_path / "merged" / "mine") == content(tmp_path / "one" / "mine")
 
@@ -165,6 +172,10 @@ def test_a_shard_that_fails_resumes(world, tmp_path):
 
 REFUSED = [
     ({"shard": "1/7"}, "6 batches of 4 clips cannot be cut into 7 shards; choose 6 or fewer"),
+    (
+        {"shard": "1/2", "limit": 3},
+        "1 batch of 4 clips cannot be cut into 2 shards; choose 1, or a smaller --batch-size",
+    ),
     ({"shard": "0/2"}, "expected a number and how many"),
     ({"shard": 3}, "shard=3: expected a text such as 3/8"),
     ({"shard": "1/2", "clips": "videos"}, "--clips are asked about in one process"),
@@ -224,6 +235,18 @@ def test_shards_that_are_not_one_whole_are_refused(world, tmp_path, parts):
     with pytest.raises(UsageError, match=r"sha256 is .*, the card says"):
         harness.merge(parts[0], twice, parts[2], output=tmp_path / "merged")
     assert not (tmp_path / "merged").exists()
+
+
+def test_of_options_those_that_differ_are_shown_and_paths_may_be_others(world, tmp_path, monkeypatch):
+    monkeypatch.chdir(Path(world).parent)
+    choices = {"batch_size": 5, "limit": 10}
+    harness.predict("baseline:constant", tmp_path / "1", world=world, shard="1/2", **choices)
+    for place, options in (("2", {}), ("other", {"seed": "0"})):
+        made = tmp_path / place
+        harness.predict("baseline:constant", made, world=Path(world).name, shard="2/2", options=options, **choices)
+    with pytest.raises(UsageError, match=r"\(options --option seed=0, not none\); leave it out"):
+        harness.merge(tmp_path / "1", tmp_path / "other", output=tmp_path / "merged")
+    assert harness.merge(tmp_path / "1", tmp_path / "2", output=tmp_path / "merged").clips == 10
 
 
 def test_a_killed_merge_leaves_nothing(parts, tmp_path, monkeypatch):
