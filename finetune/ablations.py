@@ -83,7 +83,6 @@ ARMS = {
     "motion": Arm("frames with much motion", {"sampler": "motion"}),
     "entropy": Arm("frames of high entropy", {"sampler": "entropy"}),
     "boundary": Arm("frames around suspected boundaries", {"sampler": "boundary"}),
-    "wide": Arm("states twice as wide, with twice the heads", {"width": 2}),
     "adapters": Arm("adapters on the twin alone, the frozen tower's output kept", {"adapter": "lora"}),
     "adapters-computed": Arm(
         "the same, the tower computed in every pass", {"adapter": "lora", "cache_gb": 0.0}, against="adapters"

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
-import signal
 import subprocess
 import sys
 import time
@@ -57,7 +55,7 @@ def survive_kill(setup: Setup) -> Iterator[Line]:
     process = subprocess.Popen(words)
     while process.poll() is None and not (run / "checkpoints" / f"{KILLED_AT:06d}").is_dir():
         time.sleep(0.05)
-    os.kill(process.pid, signal.SIGKILL)
+    process.kill()
     code, checkpoint = process.wait(), newest_checkpoint(run)
     yield figure("resume", "exit code of the killed run", code)
     yield figure("resume", "newest checkpoint after the kill", checkpoint.name if checkpoint else "none")

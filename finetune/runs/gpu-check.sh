@@ -12,7 +12,9 @@ set -euo pipefail
 BEGUN="$(date +%s)"
 HERE="$(cd "$(dirname "$0")" && pwd)"
 OUT="$(realpath -m "${OUT:-gpu-check-results}")"
-if [ -z "${WORK:-}" ]; then
+if [ -n "${WORK:-}" ]; then
+  WORK="$(realpath -m "$WORK")"
+else
   WORK="$(mktemp -d)"
   trap 'rm -rf "$WORK"' EXIT
 fi

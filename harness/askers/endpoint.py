@@ -71,7 +71,7 @@ def _checked(url: str, where: str, api: Api) -> SplitResult:
         raise UsageError(f"{where}: expected a URL such as http://localhost:8000/v1")
     if parts.username or parts.password:
         raise UsageError(
-            f"{where} holds a user or password: put the key into the environment, as {api.key} or --key-env"
+            f"{where} holds a user or password; the environment is the place of a key, as {api.key} or --key-env"
         )
     if parts.query or parts.fragment:
         named = " that may be a secret" if any(map(is_secret_name, parts.query.replace("=", "&").split("&"))) else ""

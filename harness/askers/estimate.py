@@ -64,6 +64,8 @@ class Estimate(NamedTuple):
             f"{setting.clips:,} clips with {setting.connections} connections: about {wall.in_words()} to ask, "
             f"by {self.answers} sample answers of {self.latency_s.value / setting.clips:.2f} s"
         ]
+        if setting.in_batches:  # which take the provider's time
+            found = [f"{setting.clips:,} clips in batches, by {self.answers} sample answers"]
         if self.input_tokens and self.output_tokens:
             found.append(f"  tokens in {self.input_tokens.text(',.0f')}, out {self.output_tokens.text(',.0f')}")
         elif setting.price:

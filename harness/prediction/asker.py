@@ -74,7 +74,7 @@ class Setting:
 
     `samples`: a few questions of the run, to try. `agreed`: what was agreed before, None at the first time; afterwards
     there are no samples. `clips`: questions still to be asked. `deadline_s`: seconds a clip. `price`: dollars per
-    million tokens in and out, where given.
+    million tokens in and out, where given. `in_batches`: a provider's batches ask them, and no connection of its own.
     """
 
     operations: tuple[str, ...]
@@ -85,6 +85,7 @@ class Setting:
     deadline_s: float
     price: tuple[float, float] | None
     say: Callable[[str], object]
+    in_batches: bool = False
     can_read: Callable[[str], bool] = bool  # says whether a text holds a whole answer
     mask: Callable[[str], str] = str  # hides secrets in words of whoever answers, before they are cut
 

@@ -82,5 +82,6 @@ def test_an_arm_differs_from_base_in_its_changes_alone(arm, tmp_path):
     changed = {name for name in vars(base) if getattr(base, name) != getattr(config, name)} - {"train", "validation"}
     expected = ARMS[of.of].changes if of.of else of.changes
     assert changed == set(expected) - {"train"}
+    assert "width" not in changed, "the weights of the twin that it continues decide that"
     assert (arm == "base") == (not of.changes and not of.options)
     assert not (of.changes and of.options) and ablations.CONFIG.is_file()

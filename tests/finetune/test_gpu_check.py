@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import json
+import os
 import subprocess
 import sys
 import time
@@ -174,6 +175,18 @@ def test_the_script_lies_beside_the_archive(tmp_path, monkeypatch):
     script = (tmp_path / "made" / "gpu-check.sh").read_text(encoding="utf-8")
     assert script == (ROOT / "finetune" / "runs" / "gpu-check.sh").read_text(encoding="utf-8")
     assert archive.NAME in script
+
+
+def test_the_script_takes_folders_relative_to_where_it_is_called(tmp_path, monkeypatch):
+    gathers(tmp_path / "made", monkeypatch, 60)
+    (tmp_path / "python3").write_text('#!/bin/sh\necho "$PYTHONPATH $*"\n', encoding="utf-8")
+    (tmp_path / "python3").chmod(0o755)
+    (tmp_path / "work").mkdir()
+    environment = {"PATH": f"{tmp_path}:{os.environ['PATH']}", "WORK": "work", "OUT": "results"}
+    command = ["bash", "made/gpu-check.sh"]
+    said = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=True).stdout
+    work = tmp_path / "work"
+    assert f"{work}/site -m finetune.gpu_check {work} --results {tmp_path}/results " in said
 
 
 def test_an_archive_that_is_too_large_is_refused(tmp_path, monkeypatch):

@@ -18,20 +18,22 @@ def _price(context: click.Context, parameter: click.Parameter, value: str | None
     return given, answered
 
 
-MODEL, ASKING = "Model behind an endpoint (--model openai:NAME)", "Many questions at once"
+MODEL, ASKING = "Model behind an endpoint (--model openai:NAME, anthropic:NAME)", "Many questions at once"
 
 endpoint = options.apply(
     options.option(
         "--url",
         metavar="URL",
         title=MODEL,
-        help="Ask the endpoint here, such as http://localhost:8000/v1; by default OPENAI_BASE_URL.",
+        help="Ask the endpoint here, such as http://localhost:8000/v1; by default OPENAI_BASE_URL "
+        "or ANTHROPIC_BASE_URL.",
     ),
     options.option(
         "--key-env",
         metavar="NAME",
         title=MODEL,
-        help="Send the key in this environment variable; by default OPENAI_API_KEY, to https and this machine only.",
+        help="Send the key in this environment variable; by default OPENAI_API_KEY or ANTHROPIC_API_KEY, to https and "
+        "this machine only.",
     ),
     options.option(
         "--show",

@@ -165,9 +165,10 @@ def _export_task(tool: str, world: str, path: Path, split: str | None, ids: bool
     """Write questions into a folder."""
     from harness.prediction.other_tools.tasks import TOOLS, next_steps, write_task
 
-    if ids or choices.pop("include_test"):
-        raise UsageError("--as writes the questions of any split and no truth: leave --ids and --include-test out")
-    choices.pop("organiser")
+    if choices.pop("include_test") | choices.pop("organiser") | ids:
+        raise UsageError(
+            "--as writes the questions of any split and no truth: leave --ids, --include-test and --organiser out"
+        )
     split = split or DEFAULT_SPLIT
     written = write_task(tool, path, world=world, split=split, say=partial(say, err=True), **choices)
     say(f"{plural(written.clips, 'clip')} of {world} / {split} as a task of {TOOLS[tool].name} in {path}")

@@ -41,8 +41,13 @@ def check_batch(run: Run) -> None:
 
 
 def refuse_open_batches(run: Run) -> None:
-    """Raise UsageError where questions are in batches: to ask them one by one would pay for them twice."""
-    if in_flight := Book(run.folder).in_flight:
+    """Raise UsageError where questions are in batches: to ask them one by one would pay for them twice.
+
+    Batches that were refused are forgotten, so that a later submission does not send them.
+    """
+    book = Book(run.folder)
+    book.drop_uncreated()
+    if in_flight := book.in_flight:
         raise UsageError(
             f"{run.output}: {plural(len(in_flight), 'question')} in a provider's batches still to come: --batch wait "
             "collects them first"

@@ -79,6 +79,12 @@ class Book:
         """Return the clips that open batches ask about."""
         return {clip_id for batch in self.open for clip_id in batch.clips}
 
+    def drop_uncreated(self) -> None:
+        """Forget the batches that the provider certainly does not have."""
+        for batch in self.open:
+            if batch.id is None and batch.tried_at is None:
+                self.drop(batch)
+
     @property
     def lost(self) -> dict[str, str]:
         """Return the clips that collected batches left without an answer, by the kind of the last failure."""

@@ -46,7 +46,13 @@ async def wait(attempt: int, failure: NotAnswered) -> None:
 
 def as_error(model: str, failure: NotAnswered) -> HarnessError:
     """Return the error that ends a command because the provider did not let it go on."""
+    if failure.ends == AGAIN:
+        remedy = "and the same command resumes"
+    else:
+        remedy = (
+            "and is collected with the key and the URL that submitted it; what was not is asked one by one without "
+            "--batch, and --fresh begins anew"
+        )
     return HarnessError(
-        f"{model}: the provider's batches cannot be used now ({failure}); what was submitted is written down, and the "
-        "same command goes on from there"
+        f"{model}: the provider's batches cannot be used now ({failure}); what was submitted is written down, {remedy}"
     )

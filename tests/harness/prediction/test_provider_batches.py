@@ -297,6 +297,28 @@ def test_a_provider_that_is_gone_ends_the_command_and_keeps_what_was_submitted(p
         asking.predict()
 
 
+def test_a_batch_that_the_provider_does_not_know_ends_the_command_with_what_helps(place, tmp_path):
+    with provided() as provider:
+        asking = Asking(place, provider, "openai", tmp_path / "mine")
+        asking.submit()
+        provider.made.clear()
+        with pytest.raises(
+            HarnessError, match=r"no access: HTTP 404.*with the key and the URL that submitted it.*--fresh"
+        ):
+            asking.predict()
+
+
+def test_what_a_provider_refused_can_be_asked_one_by_one(place, tmp_path, monkeypatch):
+    monkeypatch.setattr("harness.prediction.provider_batches.submit.TRIES", 1)
+    with provided(creations=("429",)) as provider:
+        asking = Asking(place, provider, "openai", tmp_path / "mine")
+        with pytest.raises(HarnessError, match="rate limit"):
+            asking.submit()
+        assert any("8 clips in batches, by" in sentence for sentence in asking.said)
+        assert asking.predict(batch=None).answered == CLIPS
+    assert provider.created == []
+
+
 @pytest.mark.parametrize("clip_id", ["0a" * 8, "shift 1/kiste-ü.mp4", "x" * 200])
 def test_ids_of_requests_have_the_form_that_providers_take(clip_id):
     mark = "ab" * 8
