@@ -45,8 +45,8 @@ INTRODUCTION = """\
 # Proof of hardness
 
 What strangers send, kill and edit, a thousand files against a sealed split, a model that is asked through failures, one
-that is served, one whose weights are held in two forms, trainings that are killed, and the same work on many
-processes and in providers' batches, tried at full size.
+that is served, one whose weights are held in two forms, trainings that are killed, and the same work on many processes
+and in providers' batches, tried at full size.
 Written by `make proof` (`python -m tests.proof`), which fails unless crashes, disagreements and torn files are 0 in
 every row; each part runs alone too, as `python -m tests.proof.lines`. Small seeded versions are part of the tests.
 *Crashes* are exceptions and exit codes that are not documented; *disagreements* are results that are not the right
