@@ -1,8 +1,8 @@
 # make demo         sets up .venv and runs the main job.
 # make check        runs what a change is checked with at once.
 # make test         runs the whole suite.
-# make proof        tries what strangers send, kill and edit, in 20 minutes; make gates simulates the statistics at full
-#                   size; make bench renews the speed tables.
+# make proof        tries at full size what strangers send, kill and edit, and the same work on many processes; make gates
+#                   simulates the statistics at full size; make bench renews the speed tables.
 # make submissions  makes the committed baselines again; with FRAMES=DIR those on frames too (renderings of 8 frames in
 #                   DIR/train and DIR/test, of 16 in DIR-16/train and DIR-16/test, all of 168 x 168).
 # make sample       renews the committed page, its score records and its screenshots.

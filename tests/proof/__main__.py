@@ -39,7 +39,7 @@ PARTS = (
 )
 WORKERS = 2
 LIMIT_S = 1_100
-"""A part that takes longer is ended and counts as crashed: the whole proof takes some 30 minutes."""
+"""A part that takes longer is ended and counts as crashed."""
 
 INTRODUCTION = """\
 # Proof of hardness
