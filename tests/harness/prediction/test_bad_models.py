@@ -182,13 +182,6 @@ BAD = [
 
 
 @pytest.fixture(scope="module")
-def world(tmp_path_factory):
-    path = tmp_path_factory.mktemp("world") / "tiny.toml"
-    path.write_text(hand.tiny_world())
-    return str(path)
-
-
-@pytest.fixture(scope="module")
 def clips(world):
     with open_truth(world, "test") as truth:
         return [clip for (clip,) in truth.connection.execute("SELECT clip_id FROM truth.clips ORDER BY 1").fetchall()]

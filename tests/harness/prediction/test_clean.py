@@ -39,13 +39,6 @@ class Model:
 
 
 @pytest.fixture(scope="module")
-def world(tmp_path_factory):
-    path = tmp_path_factory.mktemp("world") / "tiny.toml"
-    path.write_text(hand.tiny_world())
-    return str(path)
-
-
-@pytest.fixture(scope="module")
 def domains(world):
     with open_truth(world, "test") as truth:
         return dict(truth.connection.execute("SELECT clip_id, domain FROM truth.clips").fetchall())

@@ -48,13 +48,6 @@ class Model:
         return [Reply(f"401, Incorrect key {SECRET}") for _ in questions]
 
 
-@pytest.fixture(scope="module")
-def world(tmp_path_factory):
-    path = tmp_path_factory.mktemp("world") / "tiny.toml"
-    path.write_text(hand.tiny_world())
-    return str(path)
-
-
 @pytest.fixture
 def install(monkeypatch):
     """Install a loader as the model `mine`."""

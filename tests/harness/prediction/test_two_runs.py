@@ -20,13 +20,6 @@ ANSWER = {"dominant_operation": "Tape", "temporal_segment": hand.segment(3, 90),
 CARD = {"run": {"a": 1}}
 
 
-@pytest.fixture(scope="module")
-def world(tmp_path_factory):
-    path = tmp_path_factory.mktemp("world") / "tiny.toml"
-    path.write_text(hand.tiny_world())
-    return str(path)
-
-
 class Late:
     """Model that lets another run finish in the folder while it is loaded or asked."""
 

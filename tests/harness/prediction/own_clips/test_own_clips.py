@@ -277,13 +277,6 @@ def test_a_baseline_has_no_training_split(monday, tmp_path):
 
 
 @pytest.fixture(scope="module")
-def world(tmp_path_factory):
-    path = tmp_path_factory.mktemp("world") / "tiny.toml"
-    path.write_text(hand.tiny_world())
-    return str(path)
-
-
-@pytest.fixture(scope="module")
 def rendering(world, tmp_path_factory):
     folder = tmp_path_factory.mktemp("rendering") / "train"
     render(world, folder, split="train", frames=4, size=32, limit=3)

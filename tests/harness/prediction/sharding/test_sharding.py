@@ -52,13 +52,6 @@ def answer(clip_id):
     return {"dominant_operation": LABELS[place % 4], "temporal_segment": segment, "next_operation": LABELS[place % 3]}
 
 
-@pytest.fixture(scope="module")
-def world(tmp_path_factory):
-    path = tmp_path_factory.mktemp("world") / "tiny.toml"
-    path.write_text(hand.tiny_world())
-    return str(path)
-
-
 def in_shards(model, folder, total=3, **choices):
     """Ask for the shards, the last one first, each by a model of its own; return their folders in order."""
     for number in range(total, 0, -1):
