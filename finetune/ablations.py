@@ -5,8 +5,8 @@ continues it with the same seeds and is scored by the harness on the validation 
 in a domain that no training clip has (SHIFTED). An arm is a method and its seeds are its runs: it is paired with
 another arm, most with `base`, as `harness compare` pairs two methods, so that the spread of the trainings is part of
 the error. Holm's adjustment is over the arms. Arms that change only how a model is asked train nothing.
-`WORK/table.md` holds the result, and SUMS, in the repository, the right answers of each seed and session, from which
-every difference can be made again.
+`WORK/table.md` holds the result, and `WORK/sums.json` the right answers of each seed and session, from which every
+difference can be made again; those of the committed table are finetune/runs/ablation-sums.json.
 """
 
 from __future__ import annotations
@@ -42,8 +42,6 @@ from reference.rendering.request import Request
 
 CONFIG = Path(__file__).parent / "runs" / "ablation.toml"
 START = Path(__file__).parent / "runs" / "ablation-start.toml"
-SUMS = Path(__file__).parent / "runs" / "ablation-sums.json"
-"""Right answers of each arm, seed, rendering and metric, session by session; written by every run."""
 SEEDS = (0, 1, 2, 3, 4)
 SHIFTED = "lens"
 """A domain in neither training nor validation: the one that costs a twin without augmentation most."""
@@ -267,11 +265,11 @@ def session_sums(work: Path, arms: Sequence[str]) -> dict[str, Any]:
     return found
 
 
-def write_sums(work: Path, arms: Sequence[str], path: Path = SUMS) -> None:
-    """Write the session sums of `base` and the arms, a line for each seed."""
+def write_sums(work: Path, arms: Sequence[str]) -> None:
+    """Write the session sums of `base` and the arms into `work`, a line for each seed."""
     text = json.dumps(session_sums(work, ["base", *arms]), indent=1)
     flat = re.sub(r"\[[\d,\s]+\]", lambda found: " ".join(found[0].split()), text)
-    write_text(path, flat + "\n")
+    write_text(work / "sums.json", flat + "\n")
 
 
 def _difference_cell(test: dict[str, Any] | None) -> str:

@@ -153,6 +153,8 @@ def validate(raw: dict[str, Any], where: str) -> Config:
             raise UsageError(f"{where}: {name} = {getattr(config, name)!r}, expected more than 0")
     if config.accumulation and not config.batch:
         raise UsageError(f"{where}: accumulation = {config.accumulation} counts passes, so batch must be given too")
+    if config.weights and config.width != 1:
+        raise UsageError(f"{where}: width = {config.width} is of random weights: those of `weights` have their own")
     if config.quantise and config.adapter == "full":
         raise UsageError(f'{where}: quantised weights cannot be trained: quantise = false, or adapter = "lora"')
     return config

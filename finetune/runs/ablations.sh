@@ -5,6 +5,9 @@
 #
 #   bash finetune/runs/ablations.sh                    all arms
 #   bash finetune/runs/ablations.sh augment frames-16  these
+#
+# With the table of finetune/RESULTS.md goes what it is computed from: copy build/ablations/sums.json to
+# finetune/runs/ablation-sums.json.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 PATH="$PWD/.venv/bin:$PATH"

@@ -42,4 +42,5 @@ def command(shards: tuple[Path, ...], folder: Path) -> None:
         say(f"  {merged.world} is sealed: send {folder} to its organiser, who scores it with --as NAME")
     elif merged.is_entry:
         where = options.chosen_truth(merged.named, merged.split)
-        say(f"Next: harness score {shlex.quote(str(folder))}{where}")
+        rules = " --rules drop-missing" if merged.is_part else ""
+        say(f"Next: harness score {shlex.quote(str(folder))}{where}{rules}")

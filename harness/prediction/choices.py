@@ -100,6 +100,8 @@ class Choices:
             raise UsageError("max_cost needs the price of tokens (--price IN,OUT)")
         if self.on is not None:
             address_of(str(self.on))
+            if self.batch is not None:
+                raise UsageError("--batch: the provider answers, and workers have nothing to do; leave --on out")
         for key, text in dict(self.options or {}).items():
             if not isinstance(key, str) or not isinstance(text, str):
                 raise UsageError(f"options: {key!s:.80} has a value that is {kind_of(text)}, expected texts")

@@ -330,6 +330,7 @@ def test_a_config_is_read_as_it_was_written(tmp_path):
         ("learning_rate = 1", "unknown keys learning_rate"),
         ("steps = 1.5", "steps = 1.5, expected int"),
         ("steps = 0", "steps = 0, expected more than 0"),
+        ('weights = "base"\nwidth = 2', "width = 2 is of random weights"),
         ('adapter = "none"', "expected one of lora, full"),
         ('adapter = "full"', "quantised weights cannot be trained"),
         ("steps = ", "Invalid value"),

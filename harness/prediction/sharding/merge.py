@@ -31,6 +31,7 @@ class Merged(NamedTuple):
     is_entry: bool
     named: str = ""  # the world as the command of an entry's shards named it
     is_sealed: bool = False
+    is_part: bool = False  # of the split: the shards were made with --limit
 
     def __repr__(self) -> str:
         what = "answers" if self.is_entry else "pictures"
@@ -74,7 +75,7 @@ def _merge_entries(shards: Sequence[EntryShard], target: Path) -> Merged:
     words = shlex.split(card.run.get("command", ""))
     named = words[words.index("--world") + 1] if "--world" in words else card.world
     whole = Merged(target, len(shards), clips, card.world, card.split, is_entry=True)
-    return whole._replace(named=named, is_sealed=bool(card.commitment))
+    return whole._replace(named=named, is_sealed=bool(card.commitment), is_part="limit" in card.run)
 
 
 def _read(folder: Path) -> EntryShard | RenderedShard:

@@ -202,3 +202,14 @@ def test_no_line_is_broken_inside_what_people_copy(place):
                 assert (piece in text) == (piece in wrapped(text, 40)), text
             assert " ".join(wrapped(text, 40).split()) == " ".join(text.split())
     assert wrapped("    one line\n  two", 40) == "    one line\n  two"
+
+
+def test_a_part_merged_of_shards_is_scored_as_the_part_that_it_is(run, place):
+    asked = ["predict", "--model", "baseline:constant", "--world", WORLD, "--limit", "10", "--batch-size", "5"]
+    for number in (1, 2):
+        assert run(*asked, "--shard", f"{number}/2", "-o", f"parts/{number}")[0] == 0
+    code, out, _ = run("merge", "parts/1", "parts/2", "-o", "merged")
+    advice = out.partition("Next: harness ")[2].split()
+    assert code == 0 and advice[-2:] == ["--rules", "drop-missing"]
+    code, out, _ = run(*advice)
+    assert code == 0 and "advice / test: 10 of 24 clips" in out

@@ -373,6 +373,7 @@ WORLDS = [
     ),
     (["world", "export", "warehouse-v2", "--split", "validation", "-o", "t.xlsx"], ".jsonl", "an unknown extension"),
     (["world", "export", "--as", "inspect", "--organiser", "-o", "task"], "leave --ids", "a task with a truth"),
+    (["world", "export", "--workers", "2", "-o", "t.jsonl"], "--as says of which tool", "rows that draw nothing"),
     (["world", "lists"], "No such command 'lists'", "a misspelt command"),
     (["schema", "everything"], "'everything' is not one of", "an unknown schema"),
     (["words", "roof"], "'roof' is no word of the glossary", "an unknown word"),

@@ -136,6 +136,8 @@ def test_refusals(home, ray, tmp_path):
         harness.predict(lambda question: "", tmp_path / "entry", on="ray")
     with pytest.raises(UsageError, match="leave --on out"):
         predict(home, tmp_path / "entry", "many", on="ray")
+    with pytest.raises(UsageError, match=r"--batch: .*leave --on out"):
+        predict(home, tmp_path / "entry", on="ray", batch="submit")
     with pytest.raises(HarnessError, match="expected ray, ray://HOST:PORT, or ray:ADDRESS"):
         predict(home, tmp_path / "entry", on="dask")
 
