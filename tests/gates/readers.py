@@ -14,8 +14,8 @@ import numpy as np
 from reference.process.split import build_split
 from reference.process.world import load_world
 from reference.task import OPERATIONS, Clip
+from tests.gates.answers import MILLION, Demand, state_prior
 from tests.gates.gate import table
-from tests.gates.sight import MILLION, Demand, state_prior
 from tests.support import ROOT
 
 ENTRY = ROOT / "submissions" / "sheet-readers"

@@ -31,8 +31,8 @@ from reference.randomness import render_seed
 from reference.task import CLIP_FRAMES, DEFAULT_WORLD
 from reference.video.samplers import LUMA_SIDE, SAMPLERS, luma_of
 from tests.gates import sight_pictures
+from tests.gates.answers import facts, is_hidden, learn
 from tests.gates.gate import Gate, table
-from tests.gates.sight import facts, is_hidden, learn
 from tests.gates.sight_pictures import SIZE, Drawing, Drawn, states
 from tests.support.sampling import distances
 

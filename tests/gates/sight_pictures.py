@@ -43,7 +43,8 @@ VIEWS: dict[str, tuple[Design, tuple[int, ...]]] = {
 class Drawing(NamedTuple):
     """Clips to draw: of the first sessions of a split, or of all; `hidden`: those whose next operation is not visible.
 
-    `as_clean`: the sessions of unseen domains alone, drawn in the clean one. `paint_out`: surfaces painted over.
+    `further`: in place of the split's sessions so many that follow them, drawn as they are. `as_clean`: the sessions of
+    unseen domains alone, drawn in the clean one. `paint_out`: surfaces painted over.
     """
 
     world: str
@@ -53,12 +54,14 @@ class Drawing(NamedTuple):
     hidden: bool = False
     as_clean: bool = False
     paint_out: tuple[str, ...] = ()
+    further: int = 0
 
     def numbers(self) -> list[int]:
         """Return the numbers of the sessions."""
         world = load_world(self.world)
         whole = world.split(self.split).sessions
-        numbers = range(whole if self.sessions is None else min(whole, self.sessions))
+        first = whole if self.sessions is None else min(whole, self.sessions)
+        numbers = range(whole, whole + self.further) if self.further else range(first)
         return [
             number
             for number in numbers

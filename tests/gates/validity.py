@@ -27,9 +27,9 @@ from reference.process.frame_limits import ClipState, Limit, frame_limit
 from reference.process.priors import Fit, fit
 from reference.task import DEFAULT_WORLD, OPERATIONS, Clip
 from tests.gates import exchange, readers
+from tests.gates.answers import MILLION, Demand, Facts, Paired, compare, facts, is_hidden, learn, sessions_of
 from tests.gates.exchange import Shown
 from tests.gates.gate import Gate, table
-from tests.gates.sight import MILLION, Demand, Facts, Paired, compare, facts, is_hidden, learn, sessions_of
 from tests.gates.sight_pictures import Drawing, Drawn, draw, read, states
 
 PROBES = ("probe", "probe-16")

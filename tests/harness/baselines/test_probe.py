@@ -13,7 +13,7 @@ from reference.process.priors import fit
 from reference.process.world import load_world
 from reference.task import DEFAULT_INDICES, DEFAULT_WORLD, OPERATIONS
 from tests.gates import samplers, sight_pictures, validity
-from tests.gates.sight import learn
+from tests.gates.answers import learn
 from tests.gates.sight_pictures import Drawing, Drawn, states
 
 A, B, C, D = range(4)
