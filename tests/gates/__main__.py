@@ -53,8 +53,8 @@ What the harness claims about its own numbers, simulated at full size. Written b
 tests.gates`), which fails where a gate does not hold; each part runs alone too, as `python -m tests.gates.ceiling`,
 `.intervals`, `.paired`, `.boards`, `.runs`, `.watching`, `.foresight`, `.leaks`, `.audit`, `.sight`, `.validity`,
 `.samplers`. Small versions of all but the first are part of the tests. The last three parts draw pictures, which takes
-about an hour of one core; what Sight keeps of them in `build/sight` the other two read. All draws are seeded. Do not
-edit this page."""
+an hour and a half of one core; what Sight keeps of them in `build/sight` the other two read. All draws are seeded. Do
+not edit this page."""
 
 
 def main(titles: Sequence[str] = ()) -> int:
