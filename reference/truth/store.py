@@ -7,6 +7,7 @@ any time.
 Trust: the digest of a split's truth is pinned in its world file and compared at every build. Every database is sealed:
 its meta table holds an HMAC over itself and a sum over all rows, under a key that only this user has
 (HARNESS_HOME/key). So a database from elsewhere, or one that was altered, is refused; database.py refuses the rest.
+A process sums up the rows of a file again only after it was written to; the HMAC it compares at every opening.
 """
 
 from __future__ import annotations
@@ -36,6 +37,8 @@ if TYPE_CHECKING:
 
 SCHEMA_VERSION = "2"
 _CHUNK = 50_000
+_LOOKED_THROUGH: set[tuple[int, ...]] = set()
+"""States of the files whose tables and rows this process has checked (`database.state_of`)."""
 
 Progress = Callable[[int, int], None]
 """Called with clips done and clips expected."""
@@ -323,13 +326,17 @@ def attach(path: Path, home: Path, allow_files: Iterable[Path] = (), allow_direc
     import duckdb
 
     database.check_magic(path)
+    state = database.state_of(path)
     connection = database.connect(home / "temporary")
     try:
         database.attach_when_free(connection, path)
         database.restrict(connection, allow_files, allow_directories)
-        database.check_tables(connection, path)
+        if state not in _LOOKED_THROUGH:
+            database.check_tables(connection, path)
         meta = dict(connection.execute("SELECT key, value FROM truth.meta").fetchall())
-        _check_integrity(connection, path, meta, home)
+        _check_seal(path, meta, home)
+        if state not in _LOOKED_THROUGH:
+            _check_rows(connection, path, meta)
         operations = connection.execute("SELECT operation FROM truth.operations ORDER BY code").fetchall()
     except TruthError:
         connection.close()
@@ -338,14 +345,19 @@ def attach(path: Path, home: Path, allow_files: Iterable[Path] = (), allow_direc
         connection.close()
         reason = str(error).splitlines()[0]
         raise database.UnreadableTruthError(f"{path}: not a usable truth database ({reason})") from None
+    if state is not None:
+        _LOOKED_THROUGH.add(state)
     return Truth(connection, path, meta, tuple(label for (label,) in operations))
 
 
-def _check_integrity(connection: duckdb.DuckDBPyConnection, path: Path, meta: Mapping[str, str], home: Path) -> None:
+def _check_seal(path: Path, meta: Mapping[str, str], home: Path) -> None:
     if meta.get("schema_version") != SCHEMA_VERSION:
         raise TruthError(f"{path}: schema version {meta.get('schema_version')}, this version reads {SCHEMA_VERSION}")
     if not hmac.compare_digest(meta.get("seal", ""), _seal(user_key(home), meta)):
         raise TruthError(f"{path}: written elsewhere, or altered; build it here with `harness world build`")
+
+
+def _check_rows(connection: duckdb.DuckDBPyConnection, path: Path, meta: Mapping[str, str]) -> None:
     if database.scalar(connection, sql(__package__, "checksum")) != meta["row_checksum"]:
         raise TruthError(f"{path}: its rows were altered; delete it, and the next use builds it again")
 
