@@ -70,24 +70,16 @@ def started():
         yield found
 
 
-class Visit:
-    """A page of a server in the browser. `said`: console messages, errors and dialogs; `asked`: requests."""
+class Visit(pages.Tab):
+    """A page of a server in the browser."""
 
     def __init__(self, started, url, path="/", *, width=1280, scheme="light"):
-        self.url, self.said, self.asked = url, [], []
-        context = started.new_context(
-            viewport={"width": width, "height": 900},
-            color_scheme=scheme,
-            reduced_motion="reduce",
-        )
-        self.page = context.new_page()
-        self.page.on("console", lambda message: self.said.append(message.text))
-        self.page.on("pageerror", lambda error: self.said.append(str(error)))
-        self.page.on("dialog", lambda dialog: (self.said.append("dialog"), dialog.dismiss()))
-        self.page.on("request", lambda request: self.asked.append((request.method, request.url)))
-        self.page.goto(url + path)
+        super().__init__(started, width=width, scheme=scheme)
+        self.url = url
         if path == "/":
-            self.page.wait_for_selector("html[data-ready=all]")
+            self.show(url + path)
+        else:
+            self.page.goto(url + path)
 
     def choose(self, *files):
         """Choose files by name and content, and wait for what comes of it."""
@@ -123,7 +115,7 @@ def visit(started, server):
 
     yield visit
     for one in visits:
-        one.page.context.close()
+        one.close()
 
 
 @pytest.fixture(scope="module")
@@ -305,7 +297,7 @@ def test_a_token_is_asked_for_and_sent(started):
         assert opened.text("#operation") == answer_about(300)["dominant_operation"]
         opened.page.wait_for_selector("#about:not([hidden])")
         assert "sesame" not in opened.page.evaluate("JSON.stringify([localStorage, sessionStorage, document.cookie])")
-        opened.page.context.close()
+        opened.close()
 
 
 def test_policy_admits_nothing_inline_and_pages_hold_nothing_inline(server):
