@@ -200,6 +200,19 @@ class Opened(Tab):
         return [url for _, url in self.asked if url.split("#")[0] != own and not url.startswith("data:")]
 
 
+COLOURS = ("color-contrast", "link-in-text-block")
+"""Rules of axe that look at colours, the only thing that differs between light and dark (test_page)."""
+
+
+def violations(page: Any, rules: tuple[str, ...] = ()) -> list[tuple[str, str]]:
+    """Return what axe finds on a page: rule and first element. `rules`: by these alone, otherwise by all."""
+    from axe_playwright_python.sync_playwright import Axe
+
+    only = {"runOnly": list(rules)} if rules else {}
+    found = Axe().run(page, options={"resultTypes": ["violations"]} | only).response["violations"]
+    return [(row["id"], row["nodes"][0]["html"][:200]) for row in found]
+
+
 def at(record: dict[str, Any], path: str) -> Any:
     """The value at a path such as slices.3.metrics.aa1.value."""
     value: Any = record

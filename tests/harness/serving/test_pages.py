@@ -126,12 +126,6 @@ def clip(tmp_path_factory):
     return "clip.mp4", path.read_bytes()
 
 
-def violations(page):
-    from axe_playwright_python.sync_playwright import Axe
-
-    return Axe().run(page).response["violations"]
-
-
 @pytest.mark.parametrize(("width", "scheme"), [(1280, "light"), (360, "dark")])
 def test_a_clip_is_answered_on_a_page_that_fits_and_is_for_everyone(visit, clip, width, scheme):
     opened = visit(width=width, scheme=scheme)
@@ -149,7 +143,7 @@ def test_a_clip_is_answered_on_a_page_that_fits_and_is_for_everyone(visit, clip,
     about = opened.text("#about")
     assert "2 frames of 32 x 32 pixels" in about and "Box Setup, Inner Packing" in about
     opened.page.locator("summary").last.click()
-    assert violations(opened.page) == []
+    assert pages.violations(opened.page) == []
     assert opened.page.evaluate("document.documentElement.scrollWidth") <= width
     small = "all => all.filter(e => e.offsetParent && e.getBoundingClientRect().height < 24).map(e => e.outerHTML)"
     assert opened.page.eval_on_selector_all("button, summary, input, a:not(.skip)", small) == []
@@ -284,7 +278,7 @@ def test_every_refusal_is_in_words_and_hostile_text_is_text(visit, clip):
         assert ("Ask again in 7 seconds." in error) == (status == 429)
         assert not opened.page.is_visible("#said")
     assert "dialog" not in opened.said and opened.page.locator("#error img").count() == 0
-    assert violations(opened.page) == []
+    assert pages.violations(opened.page) == []
 
 
 def test_a_token_is_asked_for_and_sent(started):
@@ -334,7 +328,7 @@ def test_the_reference_shows_the_whole_api(visit, server):
     assert set(links) <= set(ids) and len(ids) == len(set(ids)) and len(links) > 15
     for words in ("mp4 of five seconds", "pictures[].time_s", "2 to 32 items", "PredictionResponse", "ErrorResponse"):
         assert words in text
-    assert violations(opened.page) == []
+    assert pages.violations(opened.page) == []
     opened.page.set_viewport_size({"width": 360, "height": 800})
     assert opened.page.evaluate("document.documentElement.scrollWidth") <= 360
     assert opened.said == [] and opened.outside() == []
