@@ -83,7 +83,7 @@ def test_axe_finds_nothing(count, open_page):
 
 
 def test_a_scheme_changes_colours_alone():
-    """In every sheet the rules of a scheme hold nothing but colours, so that what else axe looks at is seen in light."""
+    """In every sheet the rules of a scheme hold colours alone, so that what else axe looks at is seen in light."""
     sheets = [sheet.read_text(encoding="utf-8") for sheet in (ROOT / "harness").glob("*/static/*.css")]
     blocks = re.findall(r"@media \(prefers-color-scheme: \w+\) \{(.*?\})\s*\}", "\n".join(sheets), re.DOTALL)
     assert 3 < len(blocks) == sum(sheet.count("prefers-color-scheme") for sheet in sheets)
