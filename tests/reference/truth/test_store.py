@@ -165,11 +165,26 @@ def test_a_file_that_was_good_is_looked_through_again_once_it_was_written_to(why
     opened(copy).close()
     with monkeypatch.context() as patch:
         patch.setattr(database, "check_tables", lambda *_: pytest.fail("nothing was written"))
-        opened(copy).close()
+        with opened(copy) as truth:
+            assert truth.connected is None and truth.is_usable()
+            assert truth.connection.execute("SELECT count(*) FROM truth.clips").fetchone() == (truth.n,)
     change(copy)
     with pytest.raises(TruthError, match=message):
         opened(copy)
     assert copy.with_name(f"{copy.name}.wal").exists() == ("log" in why)
+
+
+@pytest.mark.parametrize("message", ["its rows were altered", "was replaced while it was open"])
+def test_a_file_that_changes_before_it_is_asked_anything_is_refused(message, copy):
+    time.sleep(2 * database.QUIET_NS / database.SECOND_NS)
+    opened(copy).close()
+    with open_truth("canonical-v1", "test") as other, opened(copy) as truth:
+        if "altered" in message:
+            changed("UPDATE clips SET next_operation = 0 WHERE clip_index = 3")(copy)
+        else:
+            shutil.copy(other.path, copy)
+        with pytest.raises(TruthError, match=message):
+            truth.connection.execute("SELECT 1")
 
 
 def test_a_file_written_to_just_now_is_not_taken_for_known(copy):
