@@ -7,8 +7,8 @@ any time.
 Trust: the digest of a split's truth is pinned in its world file and compared at every build. Every database is sealed:
 its meta table holds an HMAC over itself and a sum over all rows, under a key that only this user has
 (HARNESS_HOME/key). So a database from elsewhere, or one that was altered, is refused; database.py refuses the rest.
-A process sums up the rows of a file again only after it was written to; the HMAC it compares at every opening. A file
-that it knows it connects to only when it is asked something: a score that is kept needs no more than the split's digest.
+A process sums up the rows of a file again only after it was written to; the HMAC it compares at every opening. It
+connects to a file that it knows when that is asked something: a score that is kept needs only the split's digest.
 """
 
 from __future__ import annotations
