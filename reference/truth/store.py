@@ -7,6 +7,8 @@ any time.
 Trust: the digest of a split's truth is pinned in its world file and compared at every build. Every database is sealed:
 its meta table holds an HMAC over itself and a sum over all rows, under a key that only this user has
 (HARNESS_HOME/key). So a database from elsewhere, or one that was altered, is refused; database.py refuses the rest.
+A process sums up the rows of a file again only after it was written to; the HMAC it compares at every opening. It
+connects to a file that it knows when that is asked something: a score that is kept needs only the split's digest.
 """
 
 from __future__ import annotations
@@ -18,7 +20,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from reference.code_digest import code_digest
 from reference.errors import TruthError
@@ -41,14 +43,36 @@ Progress = Callable[[int, int], None]
 """Called with clips done and clips expected."""
 
 
+class _Found(NamedTuple):
+    """What a database says of itself."""
+
+    meta: Mapping[str, str]
+    operations: tuple[str, ...]
+
+
+_LOOKED_THROUGH: dict[tuple[int, ...] | None, _Found] = {}
+"""What the files hold whose tables and rows this process has checked, by their state (`database.state_of`)."""
+
+
 @dataclass
 class Truth:
-    """An open split. `connection` is in memory, with the database as `truth`; close it, or use `with`."""
+    """An open split; close it, or use `with`. `connect` opens its database, when that is first needed."""
 
-    connection: duckdb.DuckDBPyConnection
     path: Path
     meta: Mapping[str, str]
     operations: tuple[str, ...]
+    connect: Callable[[], duckdb.DuckDBPyConnection]
+    connected: duckdb.DuckDBPyConnection | None = None
+
+    @property
+    def connection(self) -> duckdb.DuckDBPyConnection:
+        """Return the connection, in memory, with the database as `truth`.
+
+        Raises TruthError where a file that was known when the split was opened has been written to since.
+        """
+        if self.connected is None:
+            self.connected = self.connect()
+        return self.connected
 
     @property
     def world(self) -> str:
@@ -122,14 +146,17 @@ class Truth:
         """Return whether the connection still answers; a fatal error of DuckDB invalidates it for good."""
         import duckdb
 
+        if self.connected is None:
+            return True
         try:
             return self.connection.execute("SELECT count(*) FROM truth.clips").fetchone() == (self.n,)
         except (duckdb.Error, RuntimeError):
             return False
 
     def close(self) -> None:
-        """Close the connection."""
-        self.connection.close()
+        """Close the connection, if there is one."""
+        if self.connected is not None:
+            self.connected.close()
 
     def __enter__(self) -> Truth:
         return self
@@ -319,17 +346,42 @@ def _seal(key: bytes, meta: Mapping[str, str]) -> str:
 
 
 def attach(path: Path, home: Path, allow_files: Iterable[Path] = (), allow_directories: Iterable[Path] = ()) -> Truth:
-    """Open one truth database after every check that a file of unknown origin needs. Raises TruthError."""
+    """Open one truth database after every check that a file of unknown origin needs. Raises TruthError.
+
+    A file that this process has looked through before is connected to only when somebody asks it something.
+    """
+    database.check_magic(path)
+    files, folders = list(allow_files), list(allow_directories)
+    for allowed in (*files, *folders):
+        database.need_utf8(allowed)
+    state = database.state_of(path)
+    if state in _LOOKED_THROUGH:
+        found = _LOOKED_THROUGH[state]
+        _check_seal(path, found.meta, home)
+        return Truth(path, *found, lambda: _connect_again(path, home, files, folders, found))
+    connection, found = _connect(path, home, files, folders)
+    if state is not None:
+        _LOOKED_THROUGH[state] = found
+    return Truth(path, *found, lambda: connection, connection)
+
+
+def _connect(
+    path: Path, home: Path, files: Iterable[Path], folders: Iterable[Path]
+) -> tuple[duckdb.DuckDBPyConnection, _Found]:
+    """Connect to a database; return what it holds, too."""
     import duckdb
 
-    database.check_magic(path)
+    is_known = database.state_of(path) in _LOOKED_THROUGH
     connection = database.connect(home / "temporary")
     try:
         database.attach_when_free(connection, path)
-        database.restrict(connection, allow_files, allow_directories)
-        database.check_tables(connection, path)
+        database.restrict(connection, files, folders)
+        if not is_known:
+            database.check_tables(connection, path)
         meta = dict(connection.execute("SELECT key, value FROM truth.meta").fetchall())
-        _check_integrity(connection, path, meta, home)
+        _check_seal(path, meta, home)
+        if not is_known:
+            _check_rows(connection, path, meta)
         operations = connection.execute("SELECT operation FROM truth.operations ORDER BY code").fetchall()
     except TruthError:
         connection.close()
@@ -338,14 +390,27 @@ def attach(path: Path, home: Path, allow_files: Iterable[Path] = (), allow_direc
         connection.close()
         reason = str(error).splitlines()[0]
         raise database.UnreadableTruthError(f"{path}: not a usable truth database ({reason})") from None
-    return Truth(connection, path, meta, tuple(label for (label,) in operations))
+    return connection, _Found(meta, tuple(label for (label,) in operations))
 
 
-def _check_integrity(connection: duckdb.DuckDBPyConnection, path: Path, meta: Mapping[str, str], home: Path) -> None:
+def _connect_again(
+    path: Path, home: Path, files: Iterable[Path], folders: Iterable[Path], expected: _Found
+) -> duckdb.DuckDBPyConnection:
+    connection, found = _connect(path, home, files, folders)
+    if found != expected:
+        connection.close()
+        raise TruthError(f"{path}: was replaced while it was open")
+    return connection
+
+
+def _check_seal(path: Path, meta: Mapping[str, str], home: Path) -> None:
     if meta.get("schema_version") != SCHEMA_VERSION:
         raise TruthError(f"{path}: schema version {meta.get('schema_version')}, this version reads {SCHEMA_VERSION}")
     if not hmac.compare_digest(meta.get("seal", ""), _seal(user_key(home), meta)):
         raise TruthError(f"{path}: written elsewhere, or altered; build it here with `harness world build`")
+
+
+def _check_rows(connection: duckdb.DuckDBPyConnection, path: Path, meta: Mapping[str, str]) -> None:
     if database.scalar(connection, sql(__package__, "checksum")) != meta["row_checksum"]:
         raise TruthError(f"{path}: its rows were altered; delete it, and the next use builds it again")
 

@@ -52,9 +52,9 @@ def measure(place: Place, sizes: tuple[Size, ...], repetitions: int) -> Benchmar
 def _loaded(page: Path, repetitions: int) -> tuple[float, float]:
     """Return the seconds of loading until the leaderboard can be sorted, and until all panels are there."""
     times = []
-    with pages.browser() as started:
+    with pages.browser() as browser:
         for _ in range(repetitions):
-            tab = started.new_page()
+            tab = browser.started.new_page()
             begun = time.perf_counter()
             tab.goto(page.as_uri(), wait_until="commit")
             tab.wait_for_selector("html[data-ready]")

@@ -22,6 +22,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from operator import itemgetter
 from statistics import variance
 from typing import Any
 
@@ -172,6 +173,7 @@ def fact(truth: Truth, clip: Mapping[str, Any], line: Mapping[str, Any] | None, 
         "script_next": truth.script.get(clip["dominant_operation"]),
     }
     made["segment_hit"] = made["tiou"] >= HALF
+    made["twentieths"] = math.floor(20 * made["tiou"])
     made["mode"] = mode_of(made, rules)
     return made
 
@@ -241,7 +243,7 @@ def segment_mode(f: Fact, rules: Rules) -> str:
 
 
 def share(facts: Facts, key: str) -> Fraction | None:
-    return Fraction(sum(bool(f[key]) for f in facts), len(facts)) if facts else None
+    return Fraction(sum(map(bool, map(itemgetter(key), facts))), len(facts)) if facts else None
 
 
 def mean(values: Iterable[Any]) -> Fraction | None:
@@ -266,7 +268,7 @@ def weighted_sum(weights: Sequence[Fraction], parts: Iterable[Fraction | None]) 
 def ceiling(facts: Facts) -> Fraction | None:
     if not facts or any(f["ceiling_ppm"] is None for f in facts):
         return None
-    return mean(Fraction(f["ceiling_ppm"], 1_000_000) for f in facts)
+    return mean(f["ceiling_ppm"] for f in facts) / 1_000_000
 
 
 def known_share(key: str) -> Metric:
@@ -349,8 +351,13 @@ def without_fallbacks(facts: Facts) -> list[Fact]:
     ]
 
 
+def reaches(f: Fact, threshold: Fraction) -> bool:
+    """Return whether a clip's tIoU reaches a threshold of whole twentieths, in integers: fractions compare slowly."""
+    return f["twentieths"] * threshold.denominator >= 20 * threshold.numerator
+
+
 def share_reaching(threshold: Fraction) -> Metric:
-    return lambda facts: mean(int(f["tiou"] >= threshold) for f in facts)
+    return lambda facts: mean(reaches(f, threshold) for f in facts)
 
 
 THRESHOLDS = [Fraction(k, 20) for k in range(2, 20)]
@@ -410,8 +417,7 @@ def average_precisions(facts: Facts, label: str, thresholds: Sequence[Fraction])
     """Return the area under the interpolated precision-recall curve of a class that the truth holds."""
     support, detections = sum(f["dominant_operation"] == label for f in facts), rank_detections(facts, label)
     return [
-        area([f["operation_right"] and f["tiou"] >= threshold for f in detections]) / support
-        for threshold in thresholds
+        area([f["operation_right"] and reaches(f, threshold) for f in detections]) / support for threshold in thresholds
     ]
 
 
@@ -468,7 +474,7 @@ def segmental_f1(k: int) -> Metric:
 
     def value(facts: Facts) -> Fraction | None:
         answered = [f for f in facts if has_answered_segment(f)]
-        hit = sum(f["operation_right"] and f["tiou"] >= Fraction(k, 100) for f in answered)
+        hit = sum(f["operation_right"] and reaches(f, Fraction(k, 100)) for f in answered)
         return 100 * precision_recall_f1(hit, len(answered) - hit, len(facts) - hit)[2]
 
     return value
@@ -524,7 +530,8 @@ def degrees_of_freedom(sizes: Sequence[int]) -> Fraction:
     """
     shares = [Fraction(size, sum(sizes)) for size in sizes]
     q = [w * w / (1 - w) for w in shares]
-    pairs = sum(a * (sum(q) - a) for a in q)
+    total = sum(q)
+    pairs = sum(a * (total - a) for a in q)
     return 1 / (sum(w * w for w in shares) + pairs)
 
 
@@ -832,7 +839,7 @@ def calibration(facts: Facts, key: str, right: str) -> dict[str, Any] | None:
     bins: dict[int, list] = {}
     for confidence, hit in pairs:
         bins.setdefault(min(int(confidence * 15), 14), []).append((confidence, hit))
-    risks = {confidence: risk(pairs, confidence) for confidence, _ in pairs}
+    risks = risks_of(pairs)
     gaps = {i: abs(mean(h for _, h in members) - mean(c for c, _ in members)) for i, members in bins.items()}
     return {
         "n": len(pairs),
@@ -860,10 +867,13 @@ def overconfidence(facts: Facts) -> dict[str, Any] | None:
     return {"n": len(sure)} | difference(lambda facts: mean(f["next_confidence"] - f["chance"] for f in facts), sure)
 
 
-def risk(pairs: Sequence[tuple[Fraction, bool]], least: Fraction) -> tuple[Fraction, Fraction]:
-    """Return coverage and error of the answers that are at least this sure."""
-    taken = [hit for confidence, hit in pairs if confidence >= least]
-    return Fraction(len(taken), len(pairs)), 1 - mean(taken)
+def risks_of(pairs: Sequence[tuple[Fraction, bool]]) -> dict[Fraction, tuple[Fraction, Fraction]]:
+    """Return coverage and error of the answers that are at least as sure, by confidence."""
+    risks, taken, right = {}, 0, 0
+    for confidence, hit in sorted(pairs, key=itemgetter(0), reverse=True):
+        taken, right = taken + 1, right + hit
+        risks[confidence] = Fraction(taken, len(pairs)), 1 - Fraction(right, taken)  # the last of equals counts
+    return risks
 
 
 def latency(facts: Facts) -> dict[str, Any] | None:
@@ -980,7 +990,7 @@ def slice_cell(known: Facts, inside: set[str], weights: Sequence[Fraction]) -> d
         value = headline(name, weights)["value"]
 
         def gap(facts: Facts, value: Metric = value) -> Fraction | None:
-            parts = [[f for f in facts if (f["clip_id"] in inside) is side] for side in (True, False)]
+            parts = [f for f in facts if f["clip_id"] in inside], [f for f in facts if f["clip_id"] not in inside]
             one, other = (value(part) if part else None for part in parts)
             return None if None in (one, other) else one - other
 

@@ -107,23 +107,82 @@ def chromium() -> str:
     return found
 
 
+class Browser:
+    """A browser that runs. `started`: that of Playwright. Its tabs are lent, since a new one costs more than a page."""
+
+    def __init__(self, started: Any):
+        self.started = started
+        self._window: Any = None
+        self._idle: list[Any] = []
+
+    def lend(self, *, script: bool) -> Any:
+        """Return an empty tab, which `take_back` gets back. One without script has a window of its own."""
+        if not script:
+            return self.started.new_page(java_script_enabled=False)
+        self._window = self._window or self.started.new_context()
+        return self._idle.pop() if self._idle else self._window.new_page()
+
+    def take_back(self, tab: Any, *, script: bool) -> None:
+        """Empty a tab: nothing stays that the next page would notice, since no page of ours stores anything."""
+        if not script:
+            tab.close()
+            return
+        tab.unroute_all()
+        tab.goto("about:blank")
+        tab.mouse.move(0, 0)
+        self._idle.append(tab)
+
+
 @contextlib.contextmanager
-def browser() -> Iterator[Any]:
+def browser() -> Iterator[Browser]:
+    """Run Chromium."""
     path = chromium()
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:
         started = playwright.chromium.launch(executable_path=path, args=list(ARGUMENTS))
-        yield started
+        yield Browser(started)
         started.close()
 
 
-class Opened:
-    """A page in the browser. `said`: console messages and errors; `asked`: requests other than of the file."""
+class Tab:
+    """A tab of the browser. `said`: console messages, errors and dialogs; `asked`: method and URL of its requests."""
+
+    def __init__(self, browser: Browser, *, width: int, scheme: str, script: bool = True):
+        self.said: list[str] = []
+        self.asked: list[tuple[str, str]] = []
+        self.browser, self.script = browser, script
+        self.page = browser.lend(script=script)
+        self.page.set_viewport_size({"width": width, "height": 900})
+        self.page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
+        self._heard = {
+            "console": lambda message: self.said.append(message.text),
+            "pageerror": lambda error: self.said.append(str(error)),
+            "dialog": lambda dialog: (self.said.append("dialog"), dialog.dismiss()),
+            "request": lambda request: self.asked.append((request.method, request.url)),
+        }
+        for event, hear in self._heard.items():
+            self.page.on(event, hear)
+
+    def show(self, url: str) -> None:
+        """Open a page and wait until its script, where one runs, is ready for whoever reads it."""
+        self.page.goto(url)
+        if self.script:
+            self.page.wait_for_selector("html[data-ready=all]", timeout=20_000)
+
+    def close(self) -> None:
+        """Give the tab back."""
+        for event, hear in self._heard.items():
+            self.page.remove_listener(event, hear)
+        self.browser.take_back(self.page, script=self.script)
+
+
+class Opened(Tab):
+    """A page of ours, opened from disk."""
 
     def __init__(
         self,
-        started: Any,
+        browser: Browser,
         path: Path,
         hash_: str = "",
         *,
@@ -131,30 +190,27 @@ class Opened:
         scheme: str = "light",
         script: bool = True,
     ):
-        self.said: list[str] = []
-        self.asked: list[str] = []
+        super().__init__(browser, width=width, scheme=scheme, script=script)
         self.path = path
-        context = started.new_context(
-            viewport={"width": width, "height": 900},
-            color_scheme=scheme,
-            reduced_motion="reduce",
-            java_script_enabled=script,
-        )
-        self.page = context.new_page()
-        self.page.on("console", lambda message: self.said.append(message.text))
-        self.page.on("pageerror", lambda error: self.said.append(str(error)))
-        self.page.on("dialog", lambda dialog: (self.said.append("dialog"), dialog.dismiss()))
-        self.page.on("request", lambda request: self.asked.append(request.url))
-        self.page.goto(path.as_uri() + hash_)
-        if script:
-            self.page.wait_for_selector("html[data-ready=all]", timeout=20_000)
+        self.show(path.as_uri() + hash_)
 
     def outside(self) -> list[str]:
-        """Requests for anything but the file itself and what it holds."""
-        return [url for url in self.asked if url.split("#")[0] != self.path.as_uri() and not url.startswith("data:")]
+        """Return the requests for anything but the file itself and what it holds."""
+        own = self.path.as_uri()
+        return [url for _, url in self.asked if url.split("#")[0] != own and not url.startswith("data:")]
 
-    def close(self) -> None:
-        self.page.context.close()
+
+COLOURS = ("color-contrast", "link-in-text-block")
+"""Rules of axe that look at colours, the only thing that differs between light and dark (test_page)."""
+
+
+def violations(page: Any, rules: tuple[str, ...] = ()) -> list[tuple[str, str]]:
+    """Return what axe finds on a page: rule and first element. `rules`: by these alone, otherwise by all."""
+    from axe_playwright_python.sync_playwright import Axe
+
+    only = {"runOnly": list(rules)} if rules else {}
+    found = Axe().run(page, options={"resultTypes": ["violations"]} | only).response["violations"]
+    return [(row["id"], row["nodes"][0]["html"][:200]) for row in found]
 
 
 def at(record: dict[str, Any], path: str) -> Any:

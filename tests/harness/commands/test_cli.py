@@ -65,7 +65,9 @@ def folder(tmp_path_factory, home):
         ("constant", "old"),
     ):
         write_baseline(name, folder / f"{file}.jsonl")
-    shutil.copytree(ROOT / "submissions", folder / "submissions")
+    for entry in ("qwen-tiny", "probe", "transition-prior"):
+        shutil.copytree(ROOT / "submissions" / entry, folder / "submissions" / entry)
+    shutil.copy(ROOT / "submissions" / "README.md", folder / "submissions")
     (folder / OPENPACK).write_text(openpack())
     (folder / "tiny.toml").write_text(hand.tiny_world())
     (folder / "few.toml").write_text(hand.tiny_world(1, 1).replace('name = "tiny"', 'name = "few"'))

@@ -35,7 +35,7 @@ def test_signs_are_drawn_in_their_window_alone(states):
     seen = 0
     for state in states:
         mine, other = (Stage(WORLD, each, 7) for each in (state, flipped(state)))
-        for index in range(0, 125, 4):
+        for index in range(0, 125, 5):
             at_hand = next(run.order for run in state.runs if index < run.end_frame)
             now = [each for each in state.windows if each.start_frame <= index < each.end_frame]
             facing = any(each.surface == "slip" or each.order == at_hand for each in now)

@@ -9,6 +9,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import duckdb
@@ -143,6 +144,54 @@ def test_refused(why, change, message, copy):
         opened(copy)
     assert message in str(caught.value), why
     assert "\n" not in str(caught.value)
+
+
+def logged(statement: str):
+    """Change a database by its write-ahead log alone, as a process that is killed leaves it."""
+    return changed(f"PRAGMA disable_checkpoint_on_shutdown; {statement}")
+
+
+AFTERWARDS = [
+    ("a label altered", changed("UPDATE clips SET next_operation = 0 WHERE clip_index = 3"), "its rows were altered"),
+    ("a macro", changed("CREATE MACRO sum(x) AS 1"), "holds macro sum"),
+    ("in the log", logged("UPDATE clips SET next_operation = 0 WHERE clip_index = 3"), "its rows were altered"),
+    ("a macro in the log", logged("CREATE MACRO sum(x) AS 1"), "holds macro sum"),
+]
+
+
+@pytest.mark.parametrize(("why", "change", "message"), AFTERWARDS, ids=[case[0] for case in AFTERWARDS])
+def test_a_file_that_was_good_is_looked_through_again_once_it_was_written_to(why, change, message, copy, monkeypatch):
+    time.sleep(2 * database.QUIET_NS / database.SECOND_NS)
+    opened(copy).close()
+    with monkeypatch.context() as patch:
+        patch.setattr(database, "check_tables", lambda *_: pytest.fail("nothing was written"))
+        with opened(copy) as truth:
+            assert truth.connected is None and truth.is_usable()
+            assert truth.connection.execute("SELECT count(*) FROM truth.clips").fetchone() == (truth.n,)
+    change(copy)
+    with pytest.raises(TruthError, match=message):
+        opened(copy)
+    assert copy.with_name(f"{copy.name}.wal").exists() == ("log" in why)
+
+
+@pytest.mark.parametrize("message", ["its rows were altered", "was replaced while it was open"])
+def test_a_file_that_changes_before_it_is_asked_anything_is_refused(message, copy):
+    time.sleep(2 * database.QUIET_NS / database.SECOND_NS)
+    opened(copy).close()
+    with open_truth("canonical-v1", "test") as other, opened(copy) as truth:
+        if "altered" in message:
+            changed("UPDATE clips SET next_operation = 0 WHERE clip_index = 3")(copy)
+        else:
+            shutil.copy(other.path, copy)
+        with pytest.raises(TruthError, match=message):
+            truth.connection.execute("SELECT 1")
+
+
+def test_a_file_written_to_just_now_is_not_taken_for_known(copy):
+    """Another write may come in the same tick of the clock that its times are kept by."""
+    assert database.state_of(copy) is None and database.state_of(copy.parent / "none") is None
+    os.utime(copy)
+    assert database.state_of(copy) is None
 
 
 def test_another_users_database_is_refused(copy, tmp_path):
@@ -322,6 +371,7 @@ def test_locked_by_another_process(held, patience, good, copy, monkeypatch):
 
 BUILDER = """
 import sys
+import time
 from pathlib import Path
 from reference.truth.store import open_truth
 open_truth("canonical-v1", "validation", home=Path(sys.argv[1])).close()
