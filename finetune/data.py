@@ -29,7 +29,6 @@ from reference.training.augment import Augmentation
 from reference.training.datasets import Clips
 from reference.training.hard_negatives import hard_negatives
 from reference.truth.catalog import locate
-from reference.truth.store import open_truth
 
 SYSTEM = (
     "You watch short clips of a packing station and answer with one JSON object. Segments are counted in frames: "
@@ -175,9 +174,11 @@ def _read_request(folder: Path, config: Config) -> dict[str, Any]:
 
 
 def world_operations(world: str, split: str) -> tuple[str, ...]:
-    """Return the labels of a world in canonical order, Unknown included."""
-    with open_truth(world, split) as truth:
-        return truth.operations
+    """Return the labels of a world in canonical order, Unknown included. Raises TruthError where its truth is away."""
+    origin = locate(world)
+    origin.need_answers()
+    origin.check_split(split)
+    return origin.operations()
 
 
 def _read_truth(folder: Path, names: Sequence[str]) -> dict[str, dict[str, Any]]:
