@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -133,17 +131,8 @@ def overlap(target, segment) -> float:
 def test_from_a_run_to_a_scored_entry(run, frames, tmp_path):
     """`harness predict --model finetune:RUN`: the entry is complete, scored, and its card names config and weights."""
     entry = tmp_path / "entry"
-    command = [
-        "predict",
-        "--model",
-        f"finetune:{run}",
-        "--frames",
-        str(frames),
-        "-o",
-        str(entry),
-        "--option",
-        "threads=1",
-    ]
+    command = ["predict", "--model", f"finetune:{run}", "--frames", str(frames), "-o", str(entry)]
+    command += ["--option", "threads=1"]
     done = CliRunner().invoke(cli, command, catch_exceptions=False)
     assert done.exit_code == 0, done.output
     lines = [json.loads(line) for line in (entry / "predictions.jsonl").open()]
@@ -172,9 +161,9 @@ def test_a_served_run_says_what_it_says_in_this_process(run, frames, tmp_path):
 
 
 def predicted(entry: Path, *words: str, frames: Path) -> list[dict]:
-    command = [sys.executable, "-m", "harness", "predict", *words, "--frames", str(frames), "-o", str(entry)]
-    done = subprocess.run([*command, "--no-score"], capture_output=True, text=True, timeout=300)
-    assert done.returncode == 0, done.stderr
+    command = ["predict", *words, "--frames", str(frames), "-o", str(entry), "--no-score"]
+    done = CliRunner().invoke(cli, command, catch_exceptions=False)
+    assert done.exit_code == 0, done.output
     return [json.loads(line) for line in (entry / "predictions.jsonl").open()]
 
 
