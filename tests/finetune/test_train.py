@@ -103,6 +103,8 @@ def together(frames, tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("finetune.evaluate.BATCH", {"cpu": 1})
         patch.setattr("finetune.evaluate.FREE_CLIPS", 2)
+        patch.setattr("finetune.generate.MAX_TOKENS", 4)
+        patch.setattr("finetune.run_log.draw_loss", lambda rows, path: path.write_bytes(b""))
         patch.setattr(training, "estimate_peak_gib", lambda *arguments, **options: 1.0)
         train(config, folder / "one")
         said = launcher.communicate(timeout=500)[0]
