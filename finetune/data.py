@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -22,6 +23,8 @@ from finetune.config import Config
 from finetune.patches import count_tokens, patch_grid, patchify, whole_pairs
 from finetune.tokens import answer_text, special_ids
 from harness.errors import UsageError
+from harness.prediction.floors import Floors
+from harness.prediction.replies import Reader
 from reference.errors import RenderError
 from reference.rendering.lists import TRUTH, read_description, truth_rows
 from reference.task import CLIP_FRAMES, FPS, UNKNOWN
@@ -88,6 +91,12 @@ class ClipDataset:
 
     def __len__(self) -> int:
         return len(self.places)
+
+    @cached_property
+    def reader(self) -> Reader:
+        """Reader of answers about these clips; it keeps the floors of their split, and nothing of the truth."""
+        with open_truth(self.request["world"], self.request["split"]) as truth:
+            return Reader(Floors(truth))
 
     def example(self, number: int, epoch: int = 0) -> Example:
         """Return the selected clip of this number, augmented as in this epoch."""
@@ -175,9 +184,11 @@ def _read_request(folder: Path, config: Config) -> dict[str, Any]:
 
 
 def world_operations(world: str, split: str) -> tuple[str, ...]:
-    """Return the labels of a world in canonical order, Unknown included."""
-    with open_truth(world, split) as truth:
-        return truth.operations
+    """Return the labels of a world in canonical order, Unknown included. Raises TruthError where its truth is away."""
+    origin = locate(world)
+    origin.need_answers()
+    origin.check_split(split)
+    return origin.operations()
 
 
 def _read_truth(folder: Path, names: Sequence[str]) -> dict[str, dict[str, Any]]:

@@ -15,13 +15,10 @@ from finetune.generate import answer_grammar, generate_in_halves
 from finetune.model import Answerer
 from finetune.processes.meeting import Processes
 from harness.metrics_table import PARTS
-from harness.prediction.floors import Floors
 from harness.prediction.predictor import Reply
-from harness.prediction.replies import Reader
 from harness.rules import AA40
 from harness.scoring.result import Score
 from reference.files import write_text
-from reference.truth.store import open_truth
 
 BATCH = {"cpu": 16, "cuda": 16}
 """Clips per generated batch, by the kind of device; out of memory, a batch is generated in halves."""
@@ -95,10 +92,9 @@ def shared_lines(
 
 def answer_lines(answer: Answer, clips: ClipDataset, numbers: Sequence[int], batch: int) -> list[dict[str, Any]]:
     """Return the lines of a prediction file for clips, given by their numbers."""
-    with open_truth(clips.request["world"], clips.request["split"]) as truth:
-        reader = Reader(Floors(truth))
     lines: list[dict[str, Any]] = []
     for begin in range(0, len(numbers), batch):
         examples = [clips.example(number) for number in numbers[begin : begin + batch]]
-        lines += [reader.line(one.clip_id, reply, 0.0) for one, reply in zip(examples, answer(examples), strict=True)]
+        replies = zip(examples, answer(examples), strict=True)
+        lines += [clips.reader.line(one.clip_id, reply, 0.0) for one, reply in replies]
     return lines

@@ -14,7 +14,6 @@ import ast
 import json
 import os
 import re
-import shlex
 import subprocess
 import sys
 import tempfile
@@ -134,10 +133,14 @@ def commands() -> list[tuple[str, ...]]:
 
 def command_reference() -> str:
     """Return every command's help, at 80 columns."""
+    from click.testing import CliRunner
+
+    from harness.cli import cli
+
     parts = []
     for words in commands():
-        name = " ".join(("harness", *words))
-        parts.append(f"## {name}\n\n```\n{run(f'{shlex.join(name.split())} --help', ROOT)}```\n")
+        shown = CliRunner().invoke(cli, [*words, "--help"], prog_name="harness", terminal_width=78)  # click's, of 80
+        parts.append(f"## {' '.join(('harness', *words))}\n\n```\n{shown.output}```\n")
     return "\n".join(parts)
 
 

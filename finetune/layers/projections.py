@@ -40,12 +40,24 @@ class Noise(NamedTuple):
         return window >= self.threshold
 
 
+def draw_bytes(seeds: Sequence[int], count: int, device: torch.device) -> torch.Tensor:
+    """Return random bytes [b, count], each row from a generator with its seed."""
+    drawn = torch.empty(len(seeds), count, dtype=torch.uint8, device=device)
+    for row, seed in zip(drawn, seeds, strict=True):
+        row.random_(0, 256, generator=torch.Generator(device).manual_seed(seed))
+    return drawn
+
+
 class Adapters:
-    """The adapters of a model: their matrices in the compute type, and the noise of the pass under way."""
+    """The adapters of a model: their matrices in the compute type, and the noise of the pass under way.
+
+    `draw` makes that noise; a model without data needs none that is random.
+    """
 
     def __init__(self, backbone: nn.Module, dtype: torch.dtype, dropout: float):
         self.dtype, self.threshold = dtype, round(256 * dropout)
         self.noise: Noise | None = None
+        self.draw = draw_bytes
         self.layers = [module for module in backbone.modules() if hasattr(module, "lora_A") and module.lora_A]
         self.widest = max(layer.in_features for layer in self.layers)
         for number, layer in enumerate(self.layers):
@@ -70,14 +82,8 @@ class Adapters:
         with torch.no_grad():
             torch._foreach_copy_(self.casts, parameters)
         if self.threshold:
-            self.noise = Noise(self._draw(seeds, length, parameters[0].device), self.threshold)
-
-    def _draw(self, seeds: Sequence[int], length: int, device: torch.device) -> torch.Tensor:
-        """Return random bytes [b, n], each row from a generator with its seed."""
-        drawn = torch.empty(len(seeds), length * STRIDE + self.widest + SPREAD, dtype=torch.uint8, device=device)
-        for row, seed in zip(drawn, seeds, strict=True):
-            row.random_(0, 256, generator=torch.Generator(device).manual_seed(seed))
-        return drawn
+            count = length * STRIDE + self.widest + SPREAD
+            self.noise = Noise(self.draw(seeds, count, parameters[0].device), self.threshold)
 
 
 class Projection:

@@ -50,8 +50,9 @@ SMALL = 1024
 """A folder's model of a smaller hidden size is traced whole."""
 PADDED = 2
 """Largest batch that is traced at published size, the first with padding; larger ones are scaled up, right to 0.2%."""
-FEW = 3
-"""Layers of a traced model of published size; Qwen3-VL feeds its first three from the vision tower."""
+FEW, FED = 2, 3
+"""Layers of a traced model of published size: FED where the vision tower feeds the first three, as Qwen3-VL's does, or
+where all weights learn, because the peak of fewer layers lies elsewhere in the pass."""
 
 
 class WordTokenizer:
@@ -119,17 +120,26 @@ def make_blueprint(config: Config, *, tiny: bool, folder: Path | None = None) ->
     return Blueprint(config, base, True, tiny_shape(config, tokenizer), tokenizer, operations)
 
 
-def _with_layers(shape: Any, layers: int, depth: int, whole: int = 2) -> Any:
-    """Return a shape with so many layers in the language model and in the vision tower, `whole` of these unwindowed."""
-    shape = copy.deepcopy(shape)
-    shape.text_config.num_hidden_layers = layers
+def _few_layers(config: Config, shape: Any) -> int:
+    """Return the layers of either stack that are traced of a shape."""
+    return FED if config.adapter == "full" or hasattr(shape.vision_config, "deepstack_visual_indexes") else FEW
+
+
+def _shallow(blueprint: Blueprint, *, more_layers: int = 0, more_depth: int = 0, more_whole: int = 0) -> Answerer:
+    """Return a model without data that has few layers in either stack, and so many more.
+
+    All blocks of the few but one attend to whole frames, and as many more as `more_whole` says.
+    """
+    shape, few = copy.deepcopy(blueprint.shape), _few_layers(blueprint.config, blueprint.shape)
+    shape.text_config.num_hidden_layers = few + more_layers
     if getattr(shape.text_config, "layer_types", None):
-        shape.text_config.layer_types = shape.text_config.layer_types[:layers]
-    shape.vision_config.depth = depth
-    for name, value in (("fullatt_block_indexes", list(range(whole))), ("deepstack_visual_indexes", list(range(FEW)))):
+        shape.text_config.layer_types = shape.text_config.layer_types[: few + more_layers]
+    shape.vision_config.depth = few + more_depth
+    whole = list(range(few - 1 + more_whole))
+    for name, value in (("fullatt_block_indexes", whole), ("deepstack_visual_indexes", list(range(FED)))):
         if hasattr(shape.vision_config, name):
             setattr(shape.vision_config, name, value)
-    return shape
+    return strip_data(blueprint.build(shape))
 
 
 class PassTrace(NamedTuple):
@@ -156,14 +166,19 @@ def activation_bytes(config: Config, *, tiny: bool, folder: Path | None = None, 
     `whole`: trace all layers at published size, too, which takes longer.
     """
     if tiny or whole or config.batch <= PADDED:
-        return trace_pass(config, tiny=tiny, folder=folder, whole=whole).peak_bytes
-    traced = trace_pass(replace(config, batch=PADDED), tiny=tiny, folder=folder)
+        return _trace(_traced_config(config), tiny, folder, whole).peak_bytes
+    traced = _trace(_traced_config(replace(config, batch=PADDED)), tiny, folder, whole)
     return traced.peak_bytes * config.batch // PADDED
 
 
 def trace_pass(config: Config, *, tiny: bool, folder: Path | None = None, whole: bool = False) -> PassTrace:
     """Return the trace of a forward and backward pass of a config's batch; options as in `activation_bytes`."""
-    return _trace(_activating(config, accumulation=min(2, config.accumulation)), tiny, folder, whole)
+    return _trace_with_tower(_traced_config(config), tiny, folder, whole)
+
+
+def _traced_config(config: Config) -> Config:
+    """Return a config with the default in every field that changes no trace, so that one serves all that are alike."""
+    return _activating(config, accumulation=min(2, config.accumulation))
 
 
 def _activating(config: Config, **changes: object) -> Config:
@@ -174,24 +189,39 @@ def _activating(config: Config, **changes: object) -> Config:
 
 
 @lru_cache
-def _trace(config: Config, tiny: bool, folder: Path | None, whole: bool) -> PassTrace:
+def _trace_with_tower(config: Config, tiny: bool, folder: Path | None, whole: bool) -> PassTrace:
     """Return trace_pass of a config whose other fields have their defaults."""
+    traced = _trace(config, tiny, folder, whole)
+    if not traced.vision:
+        return traced
     blueprint = make_blueprint(config, tiny=tiny, folder=folder)
-    batch: dict[str, Any] = repeat_clip(blueprint.example_batch(), config.batch)
-    # At published size the gradients are a part of the plan of their own; they must exist from the beginning, so that
-    # subtracting them leaves the activations. A twin is small enough for the peak to depend on when they are made.
-    accumulating = config.accumulation > 1 or not blueprint.tiny
+    batch, few = repeat_clip(blueprint.example_batch(), config.batch), _few_layers(config, blueprint.shape)
+    # Blocks that attend to whole frames come first here: the number of either kind is that of the whole tower.
+    unwindowed = len(getattr(blueprint.shape.vision_config, "fullatt_block_indexes", range(few - 1))) - (few - 1)
+    windowed = blueprint.shape.vision_config.depth - few - unwindowed
+    tower = traced.vision
+    for count, whole_blocks in ((windowed, 0), (unwindowed, 1)):
+        if count:
+            more, _ = trace_vision(_shallow(blueprint, more_depth=1, more_whole=whole_blocks), batch)
+            tower = add(tower, add(more.tally, traced.vision, -1), count)
+    return traced._replace(vision=tower)
 
+
+@lru_cache
+def _trace(config: Config, tiny: bool, folder: Path | None, whole: bool) -> PassTrace:
+    """Return _trace_with_tower, but `vision` of the few blocks alone that are traced: searches need the peak only."""
+    blueprint = make_blueprint(config, tiny=tiny, folder=folder)
+    if not blueprint.tiny and config.accumulation < 2:
+        # At published size the gradients are a part of the plan of their own; they must exist from the beginning, so
+        # that subtracting them leaves the activations. A twin is small enough for the peak to depend on when they are
+        # made.
+        return _trace(replace(config, accumulation=2), tiny, folder, whole)
+    batch: dict[str, Any] = repeat_clip(blueprint.example_batch(), config.batch)
     if blueprint.tiny or whole:
         answerer = strip_data(blueprint.build(blueprint.shape))
         gradients = 0 if blueprint.tiny else _kept_bytes(answerer)
-        traced = trace_update(answerer, batch, accumulating=accumulating)
+        traced = trace_update(answerer, batch, accumulating=config.accumulation > 1)
         return PassTrace(traced.peak_bytes - gradients, Counter(), traced.tally)
-    layers, depth = blueprint.shape.text_config.num_hidden_layers, blueprint.shape.vision_config.depth
-
-    def shallow(more_layers: int = 0, more_depth: int = 0, whole: int = 2) -> Answerer:
-        shape = _with_layers(blueprint.shape, FEW + more_layers, FEW + more_depth, whole)
-        return strip_data(blueprint.build(shape))
 
     def traced_without_gradients(answerer: Answerer) -> Traced:
         peak, tally = trace_update(answerer, batch, accumulating=True)
@@ -200,23 +230,18 @@ def _trace(config: Config, tiny: bool, folder: Path | None, whole: bool) -> Pass
     # With checkpointing a layer keeps its input alone, without it all that its backward pass needs; either way the next
     # layer adds as much as the last one. A frozen tower keeps nothing, so its peak does not grow with its depth, and
     # what it outputs is given to the language model as an input.
-    answerer, vision = shallow(), Traced(0, Counter())
+    answerer, vision = _shallow(blueprint), Traced(0, Counter())
     if config.adapter == "lora":
-        original = batch
-        vision, batch = trace_vision(answerer, original)
-        # Blocks that attend to whole frames come first here: the number of either kind is that of the whole tower.
-        unwindowed = len(getattr(blueprint.shape.vision_config, "fullatt_block_indexes", range(2)))
-        windowed, _ = trace_vision(shallow(more_depth=1), original)
-        full, _ = trace_vision(shallow(more_depth=1, whole=3), original)
-        towers = add(vision.tally, add(windowed.tally, vision.tally, -1), depth - FEW - (unwindowed - 2))
-        vision = Traced(vision.peak_bytes, add(towers, add(full.tally, vision.tally, -1), unwindowed - 2))
-    few, more = traced_without_gradients(answerer), traced_without_gradients(shallow(more_layers=1))
-    peak = few.peak_bytes + (layers - FEW) * (more.peak_bytes - few.peak_bytes)
-    rest = add(few.tally, add(more.tally, few.tally, -1), layers - FEW)
+        vision, batch = trace_vision(answerer, batch)
+    layers = blueprint.shape.text_config.num_hidden_layers - _few_layers(config, blueprint.shape)
+    few, more = traced_without_gradients(answerer), traced_without_gradients(_shallow(blueprint, more_layers=1))
+    peak = few.peak_bytes + layers * (more.peak_bytes - few.peak_bytes)
+    rest = add(few.tally, add(more.tally, few.tally, -1), layers)
     if config.adapter == "full":
-        deeper = traced_without_gradients(shallow(more_depth=1))
-        peak += (depth - FEW) * (deeper.peak_bytes - few.peak_bytes)
-        rest = add(rest, add(deeper.tally, few.tally, -1), depth - FEW)
+        depth = blueprint.shape.vision_config.depth - _few_layers(config, blueprint.shape)
+        deeper = traced_without_gradients(_shallow(blueprint, more_depth=1))
+        peak += depth * (deeper.peak_bytes - few.peak_bytes)
+        rest = add(rest, add(deeper.tally, few.tally, -1), depth)
     return PassTrace(max(vision.peak_bytes, peak), vision.tally, rest)
 
 

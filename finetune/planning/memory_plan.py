@@ -16,7 +16,15 @@ from pathlib import Path
 from finetune.config import Config
 from finetune.model import DTYPES
 from finetune.planning.devices import DEVICES, GIB, Device
-from finetune.planning.dry_run import ClipSize, Weights, activation_bytes, clip_size, make_blueprint, model_weights
+from finetune.planning.dry_run import (
+    PADDED,
+    ClipSize,
+    Weights,
+    activation_bytes,
+    clip_size,
+    make_blueprint,
+    model_weights,
+)
 from harness.errors import UsageError
 
 CONTEXT_BYTES = int(0.6 * GIB)
@@ -75,7 +83,7 @@ def plan_memory(
     if tiny is None:
         tiny = not config.weights and (device == "cpu" or config.adapter == "full")
     small = make_blueprint(config, tiny=tiny, folder=folder).tiny
-    plan = _plan(replace(config, batch=config.batch or 1), DEVICES[device], small, folder)
+    plan = _plan(replace(config, batch=config.batch or PADDED), DEVICES[device], small, folder)  # as the search begins
     if config.batch:
         return plan
     most = max(1, min(config.clips_per_update, largest_batch(plan)))

@@ -11,7 +11,6 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import torch
-from torch.utils._pytree import tree_leaves
 
 from finetune.layers import unpacking
 
@@ -57,12 +56,10 @@ class Operator(NamedTuple):
 Tally = Counter[Operator]
 
 
-def operator_of(func: Any, args: Sequence[Any], result: Any) -> Operator | None:
-    """Return what a call launches, None for views and queries."""
+def operator_of(func: Any, inputs: Sequence[torch.Tensor], outputs: Sequence[torch.Tensor]) -> Operator | None:
+    """Return what a call with these tensors launches, None for views and queries."""
     if func.namespace == "prim" or func in NO_LAUNCH or func.is_view:
         return None
-    inputs = [one for one in tree_leaves(args) if isinstance(one, torch.Tensor)]
-    outputs = [one for one in tree_leaves(result) if isinstance(one, torch.Tensor)]
     written = sum(one.numel() * one.element_size() for one in outputs)
     read = written if func in GATHERS else sum(one.numel() * one.element_size() for one in inputs)
     if func is UNPACK:

@@ -27,7 +27,22 @@ from finetune.planning.operators import Tally, operator_of
 
 FAKE = FakeTensorMode(allow_non_fake_inputs=True)
 aten = torch.ops.aten
+BOOKKEEPING = "bookkeeping"
+"""Attribute of a tensor without data that the host computes."""
 INDEXED = {aten.index.Tensor, aten.index_put.default, aten.index_put_.default, aten._index_put_impl_.default}
+
+
+def tensors(*values: Any) -> list[torch.Tensor]:
+    """Return the tensors of an operator's arguments or result, in order; its lists and dicts may hold others."""
+    found: list[torch.Tensor] = []
+    for value in values:
+        if isinstance(value, torch.Tensor):
+            found.append(value)
+        elif isinstance(value, tuple | list):
+            found += tensors(*value)
+        elif isinstance(value, dict):
+            found += tensors(*value.values())
+    return found
 
 
 class MemoryTracker(TorchDispatchMode):
@@ -43,9 +58,9 @@ class MemoryTracker(TorchDispatchMode):
         self._sizes: dict[int, int] = {}
         self.count(held)
 
-    def count(self, tensors: Iterable[Any]) -> None:
+    def count(self, values: Iterable[Any]) -> None:
         """Count the storages of tensors that are not counted yet; other values are ignored."""
-        for tensor in tensors:
+        for tensor in values:
             if isinstance(tensor, torch.Tensor):
                 # Views share a storage, so it is known by its address, which may be used again once it is collected.
                 storage = tensor.untyped_storage()
@@ -59,8 +74,12 @@ class MemoryTracker(TorchDispatchMode):
         self.live_bytes -= self._sizes.pop(key)
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        result = func(*args, **(kwargs or {}))
-        self.count(tree_leaves((args, result)))
+        return self.call(func, args, kwargs or {})
+
+    def call(self, func: Any, args: Any, kwargs: Any) -> Any:
+        """Call an operator, count what it reads and returns, and return its result."""
+        result = func(*args, **kwargs)
+        self.count(tensors(args, result))
         return result
 
 
@@ -74,7 +93,7 @@ class FakeTensorTracker(MemoryTracker):
         super().__init__(*held)
         self.tally: Tally = Counter()
 
-    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+    def call(self, func: Any, args: Any, kwargs: Any) -> Any:
         if func is torch.ops.prim.device.default and isinstance(args[0], FakeTensor):
             return args[0].fake_device
         if func is aten._local_scalar_dense.default and isinstance(args[0], FakeTensor):
@@ -83,12 +102,13 @@ class FakeTensorTracker(MemoryTracker):
             # A fake tensor indexed by a mask has a size that depends on data, which FakeTensor refuses. The masks are
             # real here: replaced by the positions that they select, they give a size that is known.
             args = (args[0], [place for index in args[1] for place in _positions(index)], *args[2:])
-        result = super().__torch_dispatch__(func, types, args, kwargs)
-        # What is computed from real tensors alone is bookkeeping of the host.
-        leaves = tree_leaves((args, kwargs, result))
-        if any(isinstance(leaf, FakeTensor) for leaf in leaves) and (
-            found := operator_of(func, (args, kwargs), result)
-        ):
+        result = super().call(func, args, kwargs)
+        inputs, outputs = tensors(args, kwargs), tensors(result)
+        # What is computed from bookkeeping alone is bookkeeping.
+        if inputs and all(map(_is_bookkeeping, inputs)):
+            for output in outputs:
+                setattr(output, BOOKKEEPING, True)
+        elif not all(map(_is_bookkeeping, outputs + inputs)) and (found := operator_of(func, inputs, outputs)):
             self.tally[found] += 1
         return result
 
@@ -98,6 +118,11 @@ class Traced(NamedTuple):
 
     peak_bytes: int
     tally: Tally
+
+
+def _is_bookkeeping(tensor: torch.Tensor) -> bool:
+    """Return True for what the host computes: real tensors, and those that are marked."""
+    return not isinstance(tensor, FakeTensor) or hasattr(tensor, BOOKKEEPING)
 
 
 def _positions(index: torch.Tensor | None) -> Sequence[torch.Tensor | None]:
@@ -118,7 +143,17 @@ def strip_data(answerer: Answerer) -> Answerer:
                     if id(tensor) not in stripped:
                         stripped[id(tensor)] = tensor, _empty(tensor)
                     table[name] = stripped[id(tensor)][1]
+    if answerer.adapters:
+        answerer.adapters.draw = _undrawn_bytes
     return answerer
+
+
+def _undrawn_bytes(seeds: Sequence[int], count: int, device: torch.device) -> torch.Tensor:
+    """Return bytes [b, count] without data; their masks are bookkeeping, as if they were real."""
+    with FAKE:
+        undrawn = torch.empty(len(seeds), count, dtype=torch.uint8, device=device)
+    setattr(undrawn, BOOKKEEPING, True)
+    return undrawn
 
 
 def _empty(tensor: torch.Tensor) -> torch.Tensor:

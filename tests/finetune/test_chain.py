@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -25,29 +23,41 @@ from harness.cards import read_card
 from harness.cli import cli
 from harness.errors import UsageError
 from harness.prediction.predictor import Question
+from reference.process.split import session_states
+from reference.process.world import load_world
 from reference.rendering.render_split import render
 from reference.rendering.request import Request
-from reference.task import CLIP_FRAMES, OPERATIONS
+from reference.task import CLIP_FRAMES, DEFAULT_WORLD, OPERATIONS
 from tests.support.finetune_material import SIDE, TWIN, counted, placed, renderings
 from tests.support.serving import served
 
-CLIPS, LIMIT, UPDATES = 8, 160, 120
-"""Training clips that are learned by heart, of so many that are drawn, in so many updates."""
+CLIPS, UPDATES = 8, 120
+"""Clips that are learned by heart, in so many updates."""
 
 
 @pytest.fixture(scope="module")
 def frames(tmp_path_factory):
-    return renderings(tmp_path_factory.mktemp("frames"), train=LIMIT, validation=8, test=12)
+    return renderings(tmp_path_factory.mktemp("frames"), train=8, validation=4, test=12)
 
 
 @pytest.fixture(scope="module")
-def both_ways(frames, tmp_path_factory):
-    """Eight training clips, and the same played backwards: their segments are mirrored, all else stays."""
-    source, folder = frames / "train", tmp_path_factory.mktemp("both")
-    shutil.copytree(source / "frames", folder / "frames")
-    (folder / "render.json").write_bytes((source / "render.json").read_bytes())
+def forwards(tmp_path_factory):
+    """The first clip of each of eight sessions, of the split whose truth is small: the run is judged on it, too."""
+    sessions = (session_states(load_world(DEFAULT_WORLD), "validation", index) for index in range(CLIPS))
+    clips = tuple(next(states)[0].clip_id for states in sessions)
+    folder = tmp_path_factory.mktemp("forwards") / "clips"
+    render(Request(split="validation", size=SIDE, clips=clips), folder, workers=1)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def both_ways(forwards, tmp_path_factory):
+    """Eight clips, and the same played backwards: their segments are mirrored, all else stays."""
+    folder = tmp_path_factory.mktemp("both")
+    shutil.copytree(forwards / "frames", folder / "frames")
+    (folder / "render.json").write_bytes((forwards / "render.json").read_bytes())
     for name in ("clips.jsonl", "truth.jsonl"):
-        rows = [json.loads(line) for line in (source / name).open()][:: LIMIT // CLIPS]
+        rows = [json.loads(line) for line in (forwards / name).open()]
         text = "".join(json.dumps(row) + "\n" for one in rows for row in (one, backwards(one)))
         (folder / name).write_text(text)
     return folder
@@ -63,12 +73,12 @@ def backwards(row: dict) -> dict:
 
 
 @pytest.fixture(scope="module")
-def run(frames, both_ways, tmp_path_factory):
+def run(forwards, both_ways, tmp_path_factory):
     """A twin that has learned eight clips forwards and backwards by heart, with a head for the segment."""
     config = replace(TWIN, steps=UPDATES, checkpoint_every=UPDATES, batch=8, lr=2e-3, evaluate_clips=CLIPS)
     config = replace(config, temporal_head=0.5, threads=1)
     folder = tmp_path_factory.mktemp("run")
-    train(replace(config, train=str(both_ways), validation=str(frames / "train")), folder)
+    train(replace(config, train=str(both_ways), validation=str(forwards)), folder)
     return folder
 
 
@@ -121,17 +131,8 @@ def overlap(target, segment) -> float:
 def test_from_a_run_to_a_scored_entry(run, frames, tmp_path):
     """`harness predict --model finetune:RUN`: the entry is complete, scored, and its card names config and weights."""
     entry = tmp_path / "entry"
-    command = [
-        "predict",
-        "--model",
-        f"finetune:{run}",
-        "--frames",
-        str(frames),
-        "-o",
-        str(entry),
-        "--option",
-        "threads=1",
-    ]
+    command = ["predict", "--model", f"finetune:{run}", "--frames", str(frames), "-o", str(entry)]
+    command += ["--option", "threads=1"]
     done = CliRunner().invoke(cli, command, catch_exceptions=False)
     assert done.exit_code == 0, done.output
     lines = [json.loads(line) for line in (entry / "predictions.jsonl").open()]
@@ -160,9 +161,9 @@ def test_a_served_run_says_what_it_says_in_this_process(run, frames, tmp_path):
 
 
 def predicted(entry: Path, *words: str, frames: Path) -> list[dict]:
-    command = [sys.executable, "-m", "harness", "predict", *words, "--frames", str(frames), "-o", str(entry)]
-    done = subprocess.run([*command, "--no-score"], capture_output=True, text=True, timeout=300)
-    assert done.returncode == 0, done.stderr
+    command = ["predict", *words, "--frames", str(frames), "-o", str(entry), "--no-score"]
+    done = CliRunner().invoke(cli, command, catch_exceptions=False)
+    assert done.exit_code == 0, done.output
     return [json.loads(line) for line in (entry / "predictions.jsonl").open()]
 
 
@@ -278,7 +279,7 @@ def test_a_folder_without_a_model_is_refused(tmp_path):
 def test_training_continues_in_another_style(run, frames, tmp_path):
     """From the adapter of one run, on clips drawn differently: its loss there falls below that of the first run."""
     style = tmp_path / "style"
-    render(Request(split="train", size=84, limit=16, as_domain="lens"), style / "other", workers=1)
+    render(Request(split="validation", size=SIDE, limit=16, as_domain="lens"), style / "other", workers=1)
     config = replace(learned(run)[0].config, train=str(style / "other"), validation=str(style / "other"), steps=20)
     train(config, tmp_path / "adapted", start=run / "best")
     rows = [row for row in read_log(tmp_path / "adapted" / "log.jsonl") if "loss" in row]

@@ -203,10 +203,13 @@ def test_constrained_noise_is_always_a_valid_answer(tokenizer):
 
 # Clips
 
+TRAIN = 80
+"""Clips of four sessions: some have a hard negative among them, and one session is randomised."""
+
 
 @pytest.fixture(scope="module")
 def frames(tmp_path_factory):
-    return renderings(tmp_path_factory.mktemp("frames"), train=160, validation=8)
+    return renderings(tmp_path_factory.mktemp("frames"), train=TRAIN, validation=4)
 
 
 def test_a_target_is_the_truth_of_its_clip(frames):
@@ -221,7 +224,7 @@ def test_a_target_is_the_truth_of_its_clip(frames):
 def test_the_order_is_a_shuffle_that_depends_on_seed_and_epoch(frames):
     learning = ClipDataset(frames / "train", placed(TWIN, frames))
     orders = [tuple(learning.order(seed, epoch)) for seed, epoch in ((0, 0), (0, 0), (0, 1), (1, 0))]
-    assert orders[0] == orders[1] and len({*orders}) == 3 and sorted(orders[0]) == list(range(160))
+    assert orders[0] == orders[1] and len({*orders}) == 3 and sorted(orders[0]) == list(range(TRAIN))
 
 
 def test_hard_negatives_stand_beside_their_clips(frames):
@@ -245,9 +248,9 @@ def test_hard_negatives_stand_beside_their_clips(frames):
 def test_clips_are_chosen_as_the_config_says(frames):
     whole = ClipDataset(frames / "train", placed(TWIN, frames))
     script = ClipDataset(frames / "train", placed(TWIN, frames, randomised=False))
-    assert 0 < len(script) < len(whole) == 160
+    assert 0 < len(script) < len(whole) == TRAIN
     assert not any(script.truth[script.names[place]]["randomised"] for place in script.places)
-    assert ClipDataset(frames / "train", placed(TWIN, frames, clips=7)).places == [k * 160 // 7 for k in range(7)]
+    assert ClipDataset(frames / "train", placed(TWIN, frames, clips=7)).places == [k * TRAIN // 7 for k in range(7)]
     double = ClipDataset(frames / "train", placed(TWIN, frames, interpolate=True)).example(0)
     assert len(double.frames) == len(double.indices) == 15 and "8.5" not in double.prompt
 

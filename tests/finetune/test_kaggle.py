@@ -220,11 +220,11 @@ def test_how_training_is_started(weights, earlier, when, gpus, launched, tmp_pat
 
 
 @pytest.fixture(scope="module")
-def first_session(tmp_path_factory, wheel, home):
+def first_session(tmp_path_factory, wheel, home, python):
     """Run a whole session, over before the run is; `make proof` attaches its output to a second one."""
     for name in ("nbclient", "nbformat", "ipykernel", "torch", "peft", "bitsandbytes"):
         pytest.importorskip(name)
-    return session(tmp_path_factory.mktemp("first"), wheel, home, hours="0.00001")
+    return session(tmp_path_factory.mktemp("first"), wheel, home, hours="0.00001", python=python)
 
 
 def test_a_session_leaves_answers_score_page_and_adapter(first_session):

@@ -39,11 +39,11 @@ def updates_alone(monkeypatch):
     monkeypatch.setattr("finetune.run_log.draw_loss", lambda rows, path: path.write_bytes(b""))
 
 
-def test_a_run_that_was_killed_ends_as_the_uncut_one(frames, tmp_path):
+def test_a_run_that_was_killed_ends_as_the_uncut_one(frames, python, tmp_path):
     """Bit for bit: kill -9 after a checkpoint and one of two passes; `make proof` kills at random."""
     config = accumulating(frames, steps=2)
     cut, uncut = tmp_path / "cut", tmp_path / "uncut"
-    ends = drive(config, str(uncut), f"{cut}:4", str(cut))
+    ends = drive(config, str(uncut), f"{cut}:4", str(cut), python=python)
     assert ends == [(0, True), (-9, True), (0, True)]
     assert equal(cut, uncut)
     for run in (cut, uncut):
@@ -103,6 +103,8 @@ def together(frames, tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("finetune.evaluate.BATCH", {"cpu": 1})
         patch.setattr("finetune.evaluate.FREE_CLIPS", 2)
+        patch.setattr("finetune.generate.MAX_TOKENS", 4)
+        patch.setattr("finetune.run_log.draw_loss", lambda rows, path: path.write_bytes(b""))
         patch.setattr(training, "estimate_peak_gib", lambda *arguments, **options: 1.0)
         train(config, folder / "one")
         said = launcher.communicate(timeout=500)[0]

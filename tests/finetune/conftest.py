@@ -1,0 +1,14 @@
+"""What the tests of finetune/ share: a Python for commands that need torch."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.support.warm_python import warm_python
+
+
+@pytest.fixture(scope="session")
+def python(tmp_path_factory):
+    """Words of a command that runs Python where torch and its kin are imported."""
+    with warm_python(tmp_path_factory.mktemp("python")) as words:
+        yield words

@@ -1,0 +1,125 @@
+"""A Python that has imported torch and its kin already, and forks for every command: importing them takes seconds.
+
+    with warm_python(folder) as python:           # words that take the arguments of `python`
+        subprocess.run([*python, "-m", "finetune.plan"])
+
+A command runs in a process of its own, with the environment, folder, streams and modules of the one that calls it:
+nothing of this project is imported beforehand. Commands run one after another.
+"""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import gc
+import json
+import os
+import runpy
+import socket
+import subprocess
+import sys
+import threading
+import traceback
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
+
+LIBRARIES = (
+    *("torch", "torch.distributed.tensor", "pandas", "matplotlib.figure", "accelerate", "bitsandbytes", "peft"),
+    *("transformers.modeling_utils", "transformers.models.qwen2_5_vl.modeling_qwen2_5_vl"),
+)
+SETTLED = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1"}
+"""What libraries read as they are imported."""
+CLIENT = """
+import json, os, socket, sys
+with socket.socket(socket.AF_UNIX) as server:
+    server.connect({address!r})
+    text = json.dumps([sys.argv[1:], dict(os.environ), os.getcwd()]).encode()
+    socket.send_fds(server, [len(text).to_bytes(8, "big")], [0, 1, 2])
+    server.sendall(text)
+    code = int(server.makefile().readline())
+if code < 0:
+    os.kill(os.getpid(), -code)
+sys.exit(code)
+"""
+
+
+@contextlib.contextmanager
+def warm_python(folder: Path) -> Iterator[list[str]]:
+    """Yield the words of a command that runs Python's `-m` and `-c` where LIBRARIES are imported."""
+    client = folder / "client.py"
+    with socket.socket(socket.AF_UNIX) as listening:
+        listening.bind("")  # at a free address, which is no path
+        listening.listen()
+        client.write_text(CLIENT.format(address=listening.getsockname()))
+        environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"} | SETTLED
+        words = [sys.executable, "-P", __file__, str(listening.fileno())]
+        server = subprocess.Popen(words, cwd=folder, env=environment, pass_fds=[listening.fileno()])
+    try:
+        yield [sys.executable, "-IS", str(client)]
+    finally:
+        server.terminate()
+        server.wait()
+
+
+def serve(listening: socket.socket) -> list[str]:
+    """Fork for every command; return the words of a command in the process that runs it, prepared as for Python."""
+    while True:
+        client, _ = listening.accept()
+        head, streams, _, _ = socket.recv_fds(client, 8, 3)
+        words, environment, place = json.loads(client.recv(int.from_bytes(head, "big"), socket.MSG_WAITALL))
+        if (child := os.fork()) == 0:
+            client.close()
+            listening.close()
+            for number, stream in enumerate(streams):
+                os.dup2(stream, number)
+                os.close(stream)
+            os.environ.clear()
+            os.environ.update(environment)
+            os.chdir(place)
+            return words
+        for stream in streams:
+            os.close(stream)
+        with client, contextlib.suppress(BrokenPipeError):
+            client.sendall(b"%d\n" % os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+
+
+def run(words: list[str]) -> int:
+    """Run `-m MODULE ...` or `-c TEXT ...` as Python does, and return its exit code."""
+    kind, what, *_ = words
+    given = [path for path in os.environ.get("PYTHONPATH", "").split(os.pathsep) if path]
+    sys.path[:0] = ["" if kind == "-c" else str(Path.cwd()), *given]
+    sys.argv = words[1:] if kind == "-m" else ["-c", *words[2:]]
+    sys.stdin = open(0, closefd=False)  # noqa: SIM115
+    sys.stdout, sys.stderr = (open(number, "w", buffering=1, closefd=False) for number in (1, 2))  # noqa: SIM115
+    try:
+        if kind == "-m":
+            runpy.run_module(what, run_name="__main__", alter_sys=True)
+        else:
+            sys.modules["__main__"] = ModuleType("__main__")
+            exec(compile(what, "<string>", "exec"), vars(sys.modules["__main__"]))
+    except SystemExit as end:
+        if isinstance(end.code, str):
+            print(end.code, file=sys.stderr)
+        return end.code if isinstance(end.code, int) else int(end.code is not None)
+    except BaseException:
+        traceback.print_exc()
+        return 1
+    return 0
+
+
+def main() -> None:
+    """Import the libraries and serve on an open socket, whose number is the only argument."""
+    listening = socket.socket(fileno=int(sys.argv[1]))
+    for name in LIBRARIES:
+        __import__(name)
+    gc.freeze()
+    code = run(serve(listening))
+    threading._shutdown()  # as Python ends, but for the libraries, which take a second
+    atexit._run_exitfuncs()
+    sys.stdout.flush()
+    os._exit(code)
+
+
+if __name__ == "__main__":
+    main()
