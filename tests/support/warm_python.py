@@ -3,8 +3,8 @@
     with warm_python(folder) as python:           # words that take the arguments of `python`
         subprocess.run([*python, "-m", "finetune.plan"])
 
-A command runs in a process of its own, with the environment, folder, streams and modules of the one that calls it:
-nothing of this project is imported beforehand. Commands run one after another.
+A command runs in a process of its own, in the environment and folder and with the streams of its caller. Nothing of this
+project is imported beforehand, so that PYTHONPATH says which code runs. Commands run one after another.
 """
 
 from __future__ import annotations
@@ -30,6 +30,8 @@ LIBRARIES = (
 )
 SETTLED = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1"}
 """What libraries read as they are imported."""
+LOOK_S = 2.0
+"""Seconds between two looks at the process that started this one."""
 CLIENT = """
 import json, os, socket, sys
 with socket.socket(socket.AF_UNIX) as server:
@@ -54,7 +56,10 @@ def warm_python(folder: Path) -> Iterator[list[str]]:
         client.write_text(CLIENT.format(address=listening.getsockname()))
         environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"} | SETTLED
         words = [sys.executable, "-P", __file__, str(listening.fileno())]
-        server = subprocess.Popen(words, cwd=folder, env=environment, pass_fds=[listening.fileno()])
+        with (folder / "said").open("wb") as said:
+            server = subprocess.Popen(
+                words, cwd=folder, env=environment, pass_fds=[listening.fileno()], stdout=said, stderr=said
+            )
     try:
         yield [sys.executable, "-IS", str(client)]
     finally:
@@ -63,9 +68,19 @@ def warm_python(folder: Path) -> Iterator[list[str]]:
 
 
 def serve(listening: socket.socket) -> list[str]:
-    """Fork for every command; return the words of a command in the process that runs it, prepared as for Python."""
+    """Fork for every command; return the words of a command in the process that runs it, prepared as for Python.
+
+    It ends with the process that started it.
+    """
+    parent = os.getppid()
+    listening.settimeout(LOOK_S)
     while True:
-        client, _ = listening.accept()
+        try:
+            client, _ = listening.accept()
+        except TimeoutError:
+            if os.getppid() != parent:
+                sys.exit()
+            continue
         head, streams, _, _ = socket.recv_fds(client, 8, 3)
         words, environment, place = json.loads(client.recv(int.from_bytes(head, "big"), socket.MSG_WAITALL))
         if (child := os.fork()) == 0:
