@@ -3,8 +3,8 @@
     with warm_python(folder) as python:           # words that take the arguments of `python`
         subprocess.run([*python, "-m", "finetune.plan"])
 
-A command runs in a process of its own, in the environment and folder and with the streams of its caller. Nothing of this
-project is imported beforehand, so that PYTHONPATH says which code runs. Commands run one after another.
+A command runs in a process of its own, in the environment and folder and with the streams of its caller. Nothing of
+this project is imported beforehand, so that PYTHONPATH says which code runs. Commands run one after another.
 """
 
 from __future__ import annotations
