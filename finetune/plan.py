@@ -5,6 +5,7 @@ The plan itself is made in finetune/planning/: memory_plan.py adds up the parts 
 
 from __future__ import annotations
 
+import gc
 import logging
 import sys
 import textwrap
@@ -34,6 +35,7 @@ def main(config: Path | None, device: str, changes: tuple[str, ...], list_fields
     if list_fields:
         print("\n".join(field_lines()))
         return
+    gc.set_threshold(50_000)  # what torch holds stays: looking for cycles in it took a tenth of a plan
     # Here, because torch and transformers take seconds, which --help and --fields do not need.
     import torch
 

@@ -9,6 +9,6 @@ from tests.support.warm_python import warm_python
 
 @pytest.fixture(scope="session")
 def python(tmp_path_factory):
-    """Words of a command that runs Python where torch and its kin are imported."""
-    with warm_python(tmp_path_factory.mktemp("python")) as words:
-        yield words
+    """Executable that runs Python where torch and its kin are imported."""
+    with warm_python(tmp_path_factory.mktemp("python")) as executable:
+        yield executable

@@ -1,7 +1,8 @@
 """The run on Kaggle: its notebook, executed whole in a folder laid out as Kaggle's, and the upload.
 
 The notebook's model is a tiny one and its clips are few; all else is the run of finetune/runs/t4.toml: nf4, adapters,
-fp16, the paged optimizer, recomputed activations.
+fp16, the paged optimizer, recomputed activations. Its commands are forked by a Python that has torch loaded; `make
+proof` starts each of them anew.
 """
 
 from __future__ import annotations

@@ -92,14 +92,14 @@ def test_memory_that_does_not_hold_one_clip_is_an_error(frames, tmp_path, monkey
 
 
 @pytest.fixture(scope="module")
-def together(frames, tmp_path_factory):
+def together(frames, python, tmp_path_factory):
     """Folder with the runs of tests.support.two_processes beside `one`, their first run by one process."""
     folder = tmp_path_factory.mktemp("together")
     changes = {"quantise": False, "compute": "fp32", "checkpointing": False, "optimizer": "adamw", "prompt": "short"}
     config = replace(QLORA, **changes, batch=2, accumulation=4, dropout=0.1, augment=True, steps=2)
     config = placed(config, frames, evaluate_clips=3, threads=1)
     configs.write(config, folder)
-    launcher = two_processes.launch("tests.support.two_processes", str(folder))
+    launcher = two_processes.launch("tests.support.two_processes", str(folder), python=python)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("finetune.evaluate.BATCH", {"cpu": 1})
         patch.setattr("finetune.evaluate.FREE_CLIPS", 2)

@@ -64,11 +64,11 @@ def session(
     hours: str,
     attached: Path | None = None,
     steps: Sequence[str] = TITLES,
-    python: Sequence[str] = (sys.executable,),
+    python: str = sys.executable,
 ) -> tuple[Path, str]:
     """Run the notebook's steps in a new kernel; return Kaggle's working folder and what was printed.
 
-    `attached`: the working folder of an earlier session. `python`: words of the command that stands for Python.
+    `attached`: the working folder of an earlier session. `python`: what stands for Python.
     """
     import nbclient
     import nbformat
@@ -82,7 +82,7 @@ def session(
         shutil.copytree(attached.parent / "temp", folder / "temp")  # what other steps make is the same again
     base = tomllib.loads((RUNS / "t4.toml").read_text()) | tomllib.loads(TINY)
     (folder / "tiny.toml").write_text("".join(f"{name} = {json.dumps(value)}\n" for name, value in base.items()))
-    path = shims(folder / "bin", python=" ".join(python), pip=" ".join(wheelhouse.pip_command()))
+    path = shims(folder / "bin", python=python, pip=" ".join(wheelhouse.pip_command()))
     tiny = {
         "TRAIN_CONFIG": str(folder / "tiny.toml"),
         "SIZE": "84",

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 
 import torch
@@ -49,12 +48,12 @@ for asked in sys.argv[2:]:
 seconds, and is imported once. FOLDER:N kills itself with signal 9 in its N-th forward pass."""
 
 
-def drive(config: Config, *runs: str, python: Sequence[str] = (sys.executable,)) -> list[tuple[int, bool]]:
-    """Return the exit code of each run, and whether there is a checkpoint then; `python`: words that start it."""
+def drive(config: Config, *runs: str, python: str = sys.executable) -> list[tuple[int, bool]]:
+    """Return the exit code of each run, and whether there is a checkpoint then; `python` starts them."""
     folder = Path(runs[0].partition(":")[0]).parent
     configs.write(config, folder)
     done = subprocess.run(
-        [*python, "-c", DRIVER, str(folder / configs.NAME), *runs],
+        [python, "-c", DRIVER, str(folder / configs.NAME), *runs],
         cwd=ROOT,
         timeout=600,
         capture_output=True,

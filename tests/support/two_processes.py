@@ -28,16 +28,19 @@ LAUNCH = [
 """Command that starts a module in two processes; without a GPU they compute on the CPU and meet by gloo."""
 
 
-def launch(*words: str, output: Any = subprocess.PIPE, mark: str = "") -> subprocess.Popen[str]:
+def launch(
+    *words: str, output: Any = subprocess.PIPE, mark: str = "", python: str = sys.executable
+) -> subprocess.Popen[str]:
     """Start a module with its arguments in two processes; MARK is in the environment of launcher and processes.
 
-    The launcher puts each process into a session of its own, so that nothing else tells what belongs together.
+    The launcher puts each process into a session of its own, so that nothing else tells what belongs together. `python`
+    starts the two.
     """
-    environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT), "MARK": mark}
+    settings = {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT), "MARK": mark, "PYTHON_EXEC": python}
     return subprocess.Popen(
         [*LAUNCH, *words],
         cwd=ROOT,
-        env=environment,
+        env=os.environ | settings,
         stdout=output,
         stderr=subprocess.STDOUT,
         text=True,
