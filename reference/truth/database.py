@@ -29,7 +29,7 @@ STORAGE_VERSION = "v1.4.0"  # what this DuckDB writes by default, older clients 
 MAGIC = slice(8, 12), b"DUCK"
 PATIENCE_SECONDS = 10.0
 SECOND_NS = 1_000_000_000
-QUIET_NS = SECOND_NS // 10
+QUIET_NS = 30_000_000
 """For how long a file must not have been written to: times of files are as coarse as a tick of the kernel, 10 ms."""
 TABLES = {"meta", "operations", "clips", "constants", "transition"}
 

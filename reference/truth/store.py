@@ -267,7 +267,7 @@ def build_truth(origin: Origin, split: str, path: Path, *, key: bytes, progress:
         if origin.published is not None and origin.published.check is not None:
             origin.published.check(meta["truth_digest"])
         meta["seal"] = _seal(key, meta)
-        connection.executemany("INSERT INTO truth.meta VALUES (?, ?)", list(meta.items()))
+        connection.execute("INSERT INTO truth.meta SELECT unnest(?), unnest(?)", [list(meta), list(meta.values())])
         connection.execute("CHECKPOINT truth; USE memory; DETACH truth")
 
 
@@ -278,7 +278,8 @@ def _can_hold(folder: Path) -> bool:
 
 def _insert(connection: duckdb.DuckDBPyConnection, content: Content, progress: Progress | None) -> int:
     """Write the rows, a chunk at a time; return the number of sessions."""
-    connection.executemany("INSERT INTO truth.operations VALUES (?, ?)", list(enumerate(content.operations)))
+    codes = list(range(len(content.operations)))
+    connection.execute("INSERT INTO truth.operations SELECT unnest(?), unnest(?)", [codes, list(content.operations)])
     sessions: dict[str, int] = {}
     done, clips = len(content.unanswered), iter(content.clips)
     if done:
@@ -360,8 +361,6 @@ def attach(path: Path, home: Path, allow_files: Iterable[Path] = (), allow_direc
         _check_seal(path, found.meta, home)
         return Truth(path, *found, lambda: _connect_again(path, home, files, folders, found))
     connection, found = _connect(path, home, files, folders)
-    if state is not None:
-        _LOOKED_THROUGH[state] = found
     return Truth(path, *found, lambda: connection, connection)
 
 
@@ -371,8 +370,9 @@ def _connect(
     """Connect to a database; return what it holds, too."""
     import duckdb
 
-    is_known = database.state_of(path) in _LOOKED_THROUGH
     connection = database.connect(home / "temporary")
+    state = database.state_of(path)
+    is_known = state in _LOOKED_THROUGH
     try:
         database.attach_when_free(connection, path)
         database.restrict(connection, files, folders)
@@ -390,7 +390,10 @@ def _connect(
         connection.close()
         reason = str(error).splitlines()[0]
         raise database.UnreadableTruthError(f"{path}: not a usable truth database ({reason})") from None
-    return connection, _Found(meta, tuple(label for (label,) in operations))
+    found = _Found(meta, tuple(label for (label,) in operations))
+    if state is not None:
+        _LOOKED_THROUGH[state] = found
+    return connection, found
 
 
 def _connect_again(

@@ -7,15 +7,20 @@ or with changes. A world of such rows is imported, so it has no process: no ceil
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import os
 import subprocess
 import sys
 from collections.abc import Iterable, Mapping
+from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from harness.cards import Card, write_card
+from harness.cli import main
 from reference.process.world import world_file
 from reference.task import DEFAULT_WORLD
 from reference.truth.imported import import_world
@@ -82,6 +87,19 @@ def harness_command(*words: str | Path, home: Path, **options: Any) -> subproces
     env = os.environ | {"HARNESS_HOME": str(home), "COLUMNS": "80"} | options.pop("env", {})
     command = [sys.executable, "-m", "harness", *map(str, words)]
     return subprocess.run(command, capture_output=True, text=True, timeout=120, env=env, **options)
+
+
+def harness_here(*words: str | Path, home: Path, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
+    """Run a command line in this process, which saves the start of one."""
+    out, err = io.StringIO(), io.StringIO()
+    with pytest.MonkeyPatch.context() as patch, redirect_stdout(out), redirect_stderr(err):
+        patch.setenv("HARNESS_HOME", str(home))
+        patch.setenv("COLUMNS", "80")
+        patch.setattr(sys, "argv", ["harness", *map(str, words)])
+        patch.chdir(cwd or Path.cwd())
+        with pytest.raises(SystemExit) as stopped:
+            main()
+    return subprocess.CompletedProcess(sys.argv, int(stopped.value.code or 0), out.getvalue(), err.getvalue())
 
 
 def tiny_world(sessions: int = 6, clips: int = 4) -> str:

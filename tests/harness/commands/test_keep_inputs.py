@@ -34,12 +34,12 @@ def folder(tmp_path):
 
 @pytest.mark.parametrize("words", OVER, ids=" ".join)
 def test_what_a_command_reads_is_kept(folder, words):
-    ended = hand.harness_command(*words, home=folder / "home", cwd=folder)
+    ended = hand.harness_here(*words, home=folder / "home", cwd=folder)
     assert (ended.returncode, ended.stdout) == (2, "") and "name another f" in ended.stderr
     assert all((folder / word).read_text() == "kept" for word in words if (folder / word).is_file())
 
 
 @pytest.mark.parametrize(("words", "message"), UNWATCHED, ids=[case[1] for case in UNWATCHED])
 def test_what_cannot_be_watched_is_said(folder, words, message):
-    ended = hand.harness_command("report", *words, "--watch", "-o", "page.html", home=folder / "home", cwd=folder)
+    ended = hand.harness_here("report", *words, "--watch", "-o", "page.html", home=folder / "home", cwd=folder)
     assert ended.returncode == 2 and message in ended.stderr

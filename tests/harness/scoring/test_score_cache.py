@@ -309,7 +309,7 @@ UNWRITABLE = [
 def test_output_that_cannot_be_written(why, target, place, tmp_path):
     home, file = place
     (tmp_path / "plain").write_text("mine")
-    done = hand.harness_command("score", file(1), "--world", WORLD, "--output", tmp_path / target, home=home)
+    done = hand.harness_here("score", file(1), "--world", WORLD, "--output", tmp_path / target, home=home)
     assert done.returncode == 2 and "Traceback" not in done.stderr and done.stderr.startswith("harness: "), why
     assert (tmp_path / "plain").read_text() == "mine"
 
@@ -325,5 +325,5 @@ def test_read_only_folder(place, tmp_path):
 
 def test_a_home_that_cannot_be_made(place):
     _, file = place
-    done = hand.harness_command("score", file(1), "--world", "warehouse-v2", home="/proc/nowhere")
+    done = hand.harness_here("score", file(1), "--world", "warehouse-v2", home=Path("/proc/nowhere"))
     assert done.returncode == 2 and done.stderr.startswith("harness: ") and "Traceback" not in done.stderr

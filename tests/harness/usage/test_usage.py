@@ -219,9 +219,9 @@ def test_the_terminal_shows_it(paper):
     folder, _, _ = paper
     file = an_entry(paper, "shown", **RUN)
     options = ("--world", "paper", "--format", "text")
-    short = hand.harness_command("score", file, *options, home=folder / "home").stdout
+    short = hand.harness_here("score", file, *options, home=folder / "home").stdout
     assert "1,167 tokens in and 200 out a clip" in short and "12 clips not answered: timeout 10, length 2" in short
-    full = " ".join(hand.harness_command("score", file, *options, "--full", home=folder / "home").stdout.split())
+    full = " ".join(hand.harness_here("score", file, *options, "--full", home=folder / "home").stdout.split())
     for text in (
         "What the answers cost",
         "input tokens 3 3,500 1,166.67",
@@ -231,7 +231,7 @@ def test_the_terminal_shows_it(paper):
     ):
         assert text in full
     silent = an_entry(paper, "quiet", lines([{}] * 4))
-    assert "cost" not in hand.harness_command("score", silent, *options, "--full", home=folder / "home").stdout
+    assert "cost" not in hand.harness_here("score", silent, *options, "--full", home=folder / "home").stdout
 
 
 def test_json_lines_hold_it_as_the_schema_says():

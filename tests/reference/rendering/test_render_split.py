@@ -16,6 +16,7 @@ import time
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from fractions import Fraction
+from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -507,12 +508,24 @@ def test_recordings_that_do_not_fit_together(openpack, home, tmp_path, changes, 
         render(request, tmp_path / "out", home=home)
 
 
+@pytest.fixture(scope="module")
+def recording(tmp_path_factory):
+    """A function that returns the session's video at a rate."""
+
+    @cache
+    def recorded(fps) -> Path:
+        video = tmp_path_factory.mktemp("recording") / "kinect.mp4"
+        count = int((SESSION_MS - OFFSET_MS) * fps / 1000) + 2
+        write_video(video, (numbered(number) for number in range(count)), 64, fps=fps)
+        return video
+
+    return recorded
+
+
 @pytest.mark.parametrize("fps", [15, 25, 30, Fraction(30000, 1001)], ids=str)
 @pytest.mark.parametrize("form", ["frames", "shards"])
-def test_a_recording_is_aligned_to_the_frame(openpack, home, tmp_path, fps, form):
-    video = tmp_path / "kinect.mp4"
-    count = int((SESSION_MS - OFFSET_MS) * fps / 1000) + 2
-    write_video(video, (numbered(number) for number in range(count)), 64, fps=fps)
+def test_a_recording_is_aligned_to_the_frame(openpack, home, tmp_path, recording, fps, form):
+    video = recording(fps)
     start_ms = int(ZERO.timestamp() * 1000) + OFFSET_MS
     request = small(world=openpack, video=str(video), video_start_ms=start_ms, frames=25, form=form, limit=None)
     made = render(request, tmp_path / "out", home=home)

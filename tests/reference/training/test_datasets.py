@@ -21,6 +21,8 @@ from reference.training.augment import Augmentation
 from reference.training.datasets import Clips, stream
 
 N = 70
+CLIPS = {"frames": N, "video": 24, "shards": N}
+"""How many clips a rendering has: more than one shard's, and fewer where each is decoded."""
 
 
 def paint(world, state, seed, indices, size, paint_out=()) -> np.ndarray:
@@ -34,7 +36,7 @@ def folders(tmp_path_factory) -> dict[str, Path]:
     found = {}
     for form in ("frames", "video", "shards"):
         found[form] = tmp_path_factory.mktemp(form)
-        render(Request(form=form, split="train", size=32, limit=N), found[form], draw=paint)
+        render(Request(form=form, split="train", size=32, limit=CLIPS[form]), found[form], draw=paint)
     return found
 
 
@@ -42,8 +44,8 @@ def folders(tmp_path_factory) -> dict[str, Path]:
 def test_samples(folders, form):
     clips = Clips(folders[form], trusted=True)
     truth = [json.loads(line) for line in (folders[form] / "truth.jsonl").read_text().splitlines()]
-    assert len(clips) == N
-    for index in (0, 1, 60, N - 1):
+    assert len(clips) == CLIPS[form]
+    for index in (0, 1, CLIPS[form] - 10, CLIPS[form] - 1):
         sample = clips[index]
         assert set(sample) == {"clip_id", "frames", "indices", "times", "prompt", "truth"}
         assert sample["frames"].shape == (8, 32, 32, 3) and sample["frames"].dtype == np.uint8
@@ -56,7 +58,7 @@ def test_samples(folders, form):
         assert np.abs(grey - grey[0] - sample["indices"]).max() < 4
     assert clips[-1]["clip_id"] == truth[-1]["clip_id"]
     with pytest.raises(IndexError):
-        clips[N]
+        clips[CLIPS[form]]
 
 
 def test_all_forms_hold_the_same(folders):
@@ -91,7 +93,7 @@ def test_a_shift_moves_pictures_and_truth_together(folders):
     only_shift = Augmentation(crop_percent=0, colour_percent=0, blur=0, noise=0, shift=8)
     moved = Clips(folders["video"], trusted=True, augment=only_shift, epoch=2)
     shifts = set()
-    for index in range(0, N, 3):
+    for index in range(CLIPS["video"]):
         before, after = plain[index], moved[index]
         shift = only_shift.draw_shift(2, before["clip_id"], before["truth"])
         expected = np.clip(before["indices"] - shift, 0, 124) - before["indices"]
