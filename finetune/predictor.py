@@ -199,7 +199,7 @@ def _validate_options(options: Mapping[str, str]) -> dict[str, str]:
     """Return the options with their defaults. Raises UsageError for unknown ones and values out of range."""
     known = {*OPTIONS, "hold", "weights", "threads", "batch"}
     if unknown := sorted(set(options) - known):
-        raise UsageError(f"--option {', '.join(unknown)}: unknown; there are {', '.join(sorted(known))}")
+        raise UsageError(f"no --option {', '.join(unknown)}; there are {', '.join(sorted(known))}")
     for name, allowed in (OPTIONS | {"hold": HOLD}).items():
         if options.get(name, allowed[0]) not in allowed:
             raise UsageError(f"--option {name}={options[name]}: expected one of {', '.join(allowed)}")

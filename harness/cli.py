@@ -191,10 +191,9 @@ def _never_succeed() -> None:
 
 def _say(text: str) -> None:
     """Print a message on standard error, wrapped where that is a terminal; it may hold what files and names say."""
-    from harness.commands.printing import columns, say, wrapped
-    from harness.formatting import printable
+    from harness.commands.printing import say_sentences
 
-    say(wrapped(printable(text), columns(is_terminal=True)) if sys.stderr.isatty() else text, err=True)
+    say_sentences(text, err=True)
 
 
 def _open_closed_streams() -> None:

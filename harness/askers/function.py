@@ -88,7 +88,9 @@ def load(rest: str, options: Mapping[str, str]) -> Predictor | Asker:
     given = Options(f"python:{rest}", options)
     if _is_object(model):
         if options:
-            raise UsageError(f"--option {min(options)}: {name} says itself what it wants, it takes no options")
+            raise UsageError(
+                f"{name} says itself what it wants and takes no options: leave --option {min(options)} out"
+            )
         return OfModule(to_predictor(model), digest)
     return _of_function(model, name, given, digest)
 

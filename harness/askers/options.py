@@ -101,7 +101,7 @@ class Options:
                 near = difflib.get_close_matches(name, self.known, 1)
                 meant = f"did you mean {near[0]}? " if near else ""
                 there = f"There are {', '.join(self.known)}" if self.known else "There are none"
-                raise UsageError(f"--option {name:.80}: {self.model} has no such option; {meant}{there}")
+                raise UsageError(f"{self.model} has no --option {name:.80}; {meant}{there}")
 
     def _refuse(self, name: str, expected: str) -> UsageError:
         return UsageError(f"--option {name}={self.texts[name]:.80}: expected {expected}")

@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from harness.commands import options
-from harness.commands.printing import say
+from harness.commands.printing import say, say_sentences
 
 
 @click.command("merge", cls=options.Command)
@@ -37,10 +37,14 @@ def command(shards: tuple[Path, ...], folder: Path) -> None:
     from harness.prediction.sharding.merge import merge, summary_lines
 
     merged = merge(*shards, output=folder)
-    say("\n".join(summary_lines(merged)))
+    say_sentences("\n".join(summary_lines(merged)))
     if merged.is_sealed:
         say(f"  {merged.world} is sealed: send {folder} to its organiser, who scores it with --as NAME")
     elif merged.is_entry:
-        where = options.chosen_truth(merged.named, merged.split)
+        named = merged.named
+        if named.endswith(".toml") and not Path(named).is_file():  # the shards were made elsewhere
+            say(f"  {named} is not here: name the world file where it is")
+            named = "FILE.toml"
+        where = options.chosen_truth(named, merged.split)
         rules = " --rules drop-missing" if merged.is_part else ""
         say(f"Next: harness score {shlex.quote(str(folder))}{where}{rules}")

@@ -33,6 +33,12 @@ def say(text: str = "", *, err: bool = False, nl: bool = True, coloured: bool = 
     click.echo(text if coloured else printable(text), err=err, nl=nl)
 
 
+def say_sentences(text: str, *, err: bool = False) -> None:
+    """Print sentences, wrapped where a terminal shows them; elsewhere, a line that was long stays one."""
+    stream = sys.stderr if err else sys.stdout
+    say(wrapped(printable(text), columns(is_terminal=True)) if stream.isatty() else text, err=err)
+
+
 def wrapped(text: str, width: int) -> str:
     """Return a message with its long lines broken between words, each part after the first one indented by two more.
 

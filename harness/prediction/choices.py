@@ -82,8 +82,11 @@ class Choices:
                 raise UsageError(f"{name}={number!r}: expected an integer from 1 on")
         if not (isinstance(self.sample_seed, int) and 0 <= self.sample_seed < 10**18):
             raise UsageError(f"sample_seed={self.sample_seed!r}: expected an integer from 0 on")
-        if self.sample is not None and (self.limit is not None or self.clips is not None):
-            raise UsageError("sample draws whole sessions of a split: leave limit and clips out")
+        if self.sample is None and self.sample_seed:
+            raise UsageError(f"--sample-seed {self.sample_seed} is of --sample, which says how many sessions are drawn")
+        for name in ("limit", "clips"):
+            if self.sample is not None and getattr(self, name) is not None:
+                raise UsageError(f"--sample draws whole sessions of a split: leave --{name} out")
         if self.as_domain is not None and self.as_domain != CLEAN:
             raise UsageError(f"as_domain={self.as_domain!r}: the gap is against clips drawn {CLEAN}, and no others")
         if self.as_domain is not None and self.clips is not None:

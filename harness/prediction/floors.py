@@ -121,7 +121,7 @@ def load(name: str, options: Mapping[str, str]) -> Floor:
     if name not in floors:
         raise UsageError(f"{name} uses the truth, which a predictor may not see: harness baseline {name} -o FILE")
     if unknown := set(options) - {"seed"}:
-        raise UsageError(f"--option {min(unknown)}: a baseline has the option seed only")
+        raise UsageError(f"a baseline has the option seed only: leave --option {min(unknown)} out")
     seed = options.get("seed", "0")
     if not seed.isascii() or not seed.isdigit():
         raise UsageError(f"--option seed={seed}: expected a number")

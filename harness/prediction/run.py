@@ -180,7 +180,7 @@ def _is_a(predictor: Predictor | Asker, *kinds: type) -> bool:
 def _check_way(model: str, predictor: Predictor | Asker, choices: Choices) -> None:
     """Raise UsageError for choices that this way of asking does not have."""
     if _is_a(predictor, Function) and (choices.batch_size or 1) > 1:
-        raise UsageError(f"batch_size={choices.batch_size}: a function is asked clip by clip, leave it out")
+        raise UsageError(f"--batch-size {choices.batch_size}: a function is asked clip by clip, leave it out")
     if is_asker(predictor) and choices.batch_size:
         raise UsageError(f"{model} is asked clip by clip: --connections says how many at once, leave --batch-size out")
     if not is_asker(predictor) and choices.connections:

@@ -5,6 +5,7 @@ The cards of the worlds that ship lie beside their files; a test compares them w
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -36,6 +37,7 @@ def card(name: str, *, home: Path | None = None) -> str:
     )
     return environment.from_string(template).render(
         world=world,
+        name=shlex.quote(name),
         about=_about(name),
         splits=splits,
         operations=_operations(world, splits),

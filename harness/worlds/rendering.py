@@ -6,7 +6,6 @@ import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +30,10 @@ PROCESSES = 2
 """Processes that draw, where the user names no number."""
 
 
+def _on_stderr(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
+
+
 def render(
     world: str,
     folder: str | Path,
@@ -38,12 +41,14 @@ def render(
     workers: int | None = None,
     on: str | None = None,
     home: Path | None = None,
+    say: Callable[[str], object] = _on_stderr,
     **choices: Any,
 ) -> dict[str, Any]:
     """Render a split into `folder`, or resume there; return one object about the rendering.
 
     `workers`: processes that draw, by default 2; with `on`, a cluster of Ray (`ray`, `ray:ADDRESS`, `ray://HOST:PORT`),
     tasks at once there, by default as many as it has processors.
+    `say` gets a sentence about what a long rendering is going to take, by default on stderr.
     `choices`: fields of `reference.rendering.request.Request`; `domains` and `paint_out` are lists, or texts with
     commas, `shard` is a text such as "3/8" or "env". `video`, `video_start` (the time of a recording's first frame as a
     text) and `session` are one value, or for several recordings lists in the same order.
@@ -51,7 +56,14 @@ def render(
     request = _request(str(world), **choices)
     with _workers(workers, on) as (there, number), counter(f"{request.world} / {request.split}") as report:
         done = render_split.render(
-            request, folder, workers=there, progress=report, home=home, announce=partial(_announce, request, number, on)
+            request,
+            folder,
+            workers=there,
+            progress=report,
+            home=home,
+            announce=lambda planned, free: say(
+                announcement(request, number, planned, free, processors=number if on else None)
+            ),
         )
     truth = Path(folder) / TRUTH
     return {
@@ -116,13 +128,6 @@ def preview(
         raise UsageError(needs("drawing", error)) from None
     write_atomically(path, lambda temporary: sheet.save(temporary, format="PNG"))
     return path
-
-
-def _announce(request: Request, workers: int, on: str | None, planned: Estimate, free: int) -> None:
-    """Print on stderr what a long rendering is going to take."""
-    print(
-        announcement(request, workers, planned, free, processors=workers if on else None), file=sys.stderr, flush=True
-    )
 
 
 def announcement(request: Request, workers: int, planned: Estimate, free: int, processors: int | None = None) -> str:

@@ -17,6 +17,7 @@ from typing import Any
 from reference.errors import RenderError
 from reference.files import locked, new_folder, write_json
 from reference.outside_files import JSON_BYTES, json_lines, read_object
+from reference.rendering.artifacts import digest
 from reference.rendering.lists import TRUTH, read_description
 from reference.rendering.render_split import index_of
 from reference.shard import Shard
@@ -120,9 +121,13 @@ def _join(shards: Sequence[RenderedShard], fresh: Path, name: str) -> int:
 def _place_files(shard: RenderedShard, fresh: Path) -> None:
     for file in _files(shard):
         source = shard.folder / file["path"]
-        size = sum(_place(path, fresh / path.relative_to(shard.folder)) for path in _each(source))
-        if size != file.get("bytes"):
-            raise RenderError(f"{source}: has {size:,} bytes, {INDEX} says {file.get('bytes')}; {REPAIR}")
+        for path in _each(source):
+            _place(path, fresh / path.relative_to(shard.folder))
+        found = digest(source)
+        if found["bytes"] != file.get("bytes"):
+            raise RenderError(f"{source}: has {found['bytes']:,} bytes, {INDEX} says {file.get('bytes')}; {REPAIR}")
+        if found["sha256"] != file.get("sha256"):
+            raise RenderError(f"{source}: was altered (its sha256 is not that of {INDEX}); delete it, and {REPAIR}")
 
 
 def _each(path: Path) -> Iterator[Path]:
@@ -131,8 +136,8 @@ def _each(path: Path) -> Iterator[Path]:
     yield from sorted(path.iterdir()) if path.is_dir() else [path]
 
 
-def _place(source: Path, target: Path) -> int:
-    """Link or copy a file, and return its size. Raises RenderError where another shard brought one of its name."""
+def _place(source: Path, target: Path) -> None:
+    """Link or copy a file. Raises RenderError where another shard brought one of its name."""
     target.parent.mkdir(parents=True, exist_ok=True)
     if target.exists():
         raise RenderError(f"{source}: two shards hold this file; they are of different renderings")
@@ -140,4 +145,3 @@ def _place(source: Path, target: Path) -> int:
         os.link(source, target)
     except OSError:  # another file system, or one without hard links
         shutil.copyfile(source, target)
-    return target.stat().st_size

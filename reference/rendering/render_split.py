@@ -297,7 +297,8 @@ def _tasks(request: Request, source: Source) -> Tasks:
     names = [(session, clip) for session, clip in source.names() if wanted is None or clip in wanted]
     asked = (names if is_open else sorted(names, key=lambda name: name[1]))[: request.limit]
     lists = list(_lists(request, asked))
-    what = f"{len(asked):,} clips in {len(lists):,} " + ("files" if request.form == "shards" else "groups")
+    kind = "file" if request.form == "shards" else "group"
+    what = f"{len(asked):,} clips in {len(lists):,} {kind}{'s' * (len(lists) != 1)}"
     mine = Shard.of(request.shard).cut(len(lists), what) if request.shard else range(len(lists))
     kept = [lists[number] for number in mine]
     is_part = wanted is not None or request.limit is not None or request.shard is not None

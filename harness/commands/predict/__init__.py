@@ -10,7 +10,7 @@ import click
 
 from harness.commands import options
 from harness.commands.predict import asking, batch
-from harness.commands.printing import say
+from harness.commands.printing import say, say_sentences
 from harness.errors import UsageError
 from harness.formatting import plural
 
@@ -156,8 +156,8 @@ def command(
     if repeats is not None:
         _repeat(model, folder, repeats, score_it=not no_score, options=model_options, **choices)
         return
-    made = predict(model, folder, options=model_options, say=partial(say, err=True), **choices)
-    say("\n".join(summary_lines(made)))
+    made = predict(model, folder, options=model_options, say=partial(say_sentences, err=True), **choices)
+    say_sentences("\n".join(summary_lines(made)))
     if made.own:
         from harness.report.answers_page import answers_page
 
@@ -191,9 +191,9 @@ def _repeat(model: str, folder: Path, repeats: int, *, score_it: bool, **choices
     from harness.prediction.predict import summary_lines
     from harness.prediction.repeats import predict_repeats
 
-    made = predict_repeats(model, folder, repeats, say=partial(say, err=True), **choices)
+    made = predict_repeats(model, folder, repeats, say=partial(say_sentences, err=True), **choices)
     for run in made.runs:
-        say("\n".join(summary_lines(run)))
+        say_sentences("\n".join(summary_lines(run)))
     say(f"{made.folder / 'runs'}/1.jsonl to {repeats}.jsonl and {made.folder / 'card.toml'} are the entry")
     if made.alike:
         say("  all runs answer alike (a temperature of 0, or one seed, makes equal runs): they say nothing about how")

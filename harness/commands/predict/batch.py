@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from harness.commands import options
-from harness.commands.printing import say
+from harness.commands.printing import say, say_sentences
 from harness.formatting import plural
 
 BATCHES = "Provider batches (--model openai:NAME, anthropic:NAME)"
@@ -28,7 +28,7 @@ def submit(model: str, folder: Path, **choices: Any) -> None:
     """Submit the questions of a run, and print what was submitted and what comes next."""
     from harness.prediction.predict import submit as submit_run
 
-    done = submit_run(model, folder, say=partial(say, err=True), **choices)
+    done = submit_run(model, folder, say=partial(say_sentences, err=True), **choices)
     many = "1 batch" if len(done.batches) == 1 else f"{len(done.batches):,} batches"
     said = f"{plural(done.questions, 'question')} in {many}"
     before = f"; {done.before:,} in earlier batches" if done.before else ""

@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from harness.commands import options
-from harness.commands.printing import say
+from harness.commands.printing import say, say_sentences
 from harness.errors import UsageError
 from harness.formatting import plural, size
 from reference.task import DEFAULT_SPLIT
@@ -172,7 +172,7 @@ def _export_task(tool: str, world: str, path: Path, split: str | None, ids: bool
             "--as writes the questions of any split and no truth: leave --ids, --include-test and --organiser out"
         )
     split = split or DEFAULT_SPLIT
-    written = write_task(tool, path, world=world, split=split, say=partial(say, err=True), **choices)
+    written = write_task(tool, path, world=world, split=split, say=partial(say_sentences, err=True), **choices)
     say(f"{plural(written.clips, 'clip')} of {world} / {split} as a task of {TOOLS[tool].name} in {path}")
     if written.clips < written.expected:
         say("  a part of the split: a score counts the clips that have no answer as wrong")

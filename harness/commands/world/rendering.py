@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import click
 
 from harness.commands import options
-from harness.commands.printing import say
+from harness.commands.printing import say_sentences
 from reference.task import DEFAULT_FRAMES, DEFAULT_SAMPLER, DEFAULT_SIZE
 
 
@@ -82,8 +83,8 @@ def render(world: str, folder: Path, output: str, **choices: Any) -> None:
     """
     from harness.worlds import rendering
 
-    rendered = rendering.render(world, folder, **choices)
+    rendered = rendering.render(world, folder, say=partial(say_sentences, err=True), **choices)
     if output == "json":
         options.print_json(rendered)
     else:
-        say("\n".join(rendering.summary_lines(rendered)))
+        say_sentences("\n".join(rendering.summary_lines(rendered)))

@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from harness.commands import options
-from harness.commands.printing import say
+from harness.commands.printing import say, say_sentences
 from harness.errors import GateFailed
 from reference.task import DEFAULT_SIZE
 
@@ -50,7 +50,7 @@ def seal(world: str, secret_file: Path, folder: Path, **choices: Any) -> None:
     from harness.sealed.entrants import entrants_file, table
     from harness.worlds import sealing
 
-    sealed = sealing.seal(world, folder, secret_file, say=partial(say, err=True), **choices)
+    sealed = sealing.seal(world, folder, secret_file, say=partial(say_sentences, err=True), **choices)
     say(f"sealed as {sealed.name} / {sealed.split}")
     say(f"  commitment {sealed.commitment}")
     say(f"  publish the whole folder {folder}")
@@ -102,7 +102,7 @@ def check_reveal(folder: Path, **choices: Any) -> None:
     """
     from harness.worlds import sealing
 
-    checked = sealing.check_reveal(folder, say=partial(say, err=True), **choices)
+    checked = sealing.check_reveal(folder, say=partial(say_sentences, err=True), **choices)
     with options.printing():
         for what, agrees in checked.claims:
             say(f"{'yes' if agrees else 'NO '}  {what}")

@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from harness.errors import HarnessError, IncompleteError
+from harness.errors import HarnessError, IncompleteError, UsageError
 from harness.formatting import plural
 from harness.prediction.asker import WORDS, NotAnswered
 from harness.prediction.journal import Journal, Line
@@ -31,11 +31,20 @@ class Outcomes:
         self.run, self.journal = run, journal
         self.unanswered: dict[str, str] = {}
         self.clips = run.questions.clips[: run.choices.limit]
+        self._refuse_fewer()
         self.waiting = [clip_id for clip_id in self.clips if clip_id not in journal.lines]
         self.done = len(self.clips) - len(self.waiting)
         self.cost = sum(cost(line, run.choices.price) or 0.0 for line in journal.lines.values())
         if self.waiting:
             self._stop_at_cost()
+
+    def _refuse_fewer(self) -> None:
+        """Raise UsageError where the run has answers beyond its limit: it would end, and its card would deny them."""
+        if beyond := len(self.journal.lines.keys() - set(self.clips)):
+            raise UsageError(
+                f"{self.run.output}: holds the answers to {plural(beyond, 'clip')} beyond --limit "
+                f"{self.run.choices.limit}, and would end there; raise it, leave it out, or discard them with --fresh"
+            )
 
     def add(self, lines: Iterable[Line], *, sync: bool = True) -> None:
         """Write prediction lines into the journal. Raises IncompleteError where they reach the highest cost."""
@@ -73,7 +82,7 @@ class Outcomes:
         for written in lines:
             dollars = cost(written, self.run.choices.price)
             if dollars is None:
-                raise HarnessError("the server says nothing of tokens, so that no one knows when --max-cost is reached")
+                raise HarnessError("the answers say nothing of tokens, so that no one knows when --max-cost is reached")
             self.cost += dollars
         self._stop_at_cost()
 

@@ -28,7 +28,7 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 
 from harness.errors import HarnessError, UsageError
-from harness.formatting import writable
+from harness.formatting import printable, writable
 from reference.errors import RenderError
 from reference.extras import needs
 from reference.outside_files import read_bytes
@@ -120,7 +120,7 @@ class Found:
         if self.left_out:
             named = [f"{name} ({why})" for name, why in list(self.left_out.items())[:NAMED]]
             more = [f"{len(self.left_out) - NAMED:,} more"] if len(self.left_out) > NAMED else []
-            said.append(f"left out: {', '.join(named + more)}")
+            said.append(printable(f"left out: {', '.join(named + more)}", in_line=True))
         if self.rests:
             named = [f"{name} {rest:g} s" for name, rest in list(self.rests.items())[:NAMED]]
             more = [f"{len(self.rests) - NAMED:,} more"] if len(self.rests) > NAMED else []

@@ -173,9 +173,11 @@ def open_clips(path: Path, fps: float | None = None) -> Shown:
     """
     if path.is_dir() and not (path / CLIPS).is_file():
         return FolderClips(path, fps)
+    if not path.exists():
+        raise UsageError(f"{path}: no such folder")
     folder = path if path.is_dir() else path.parent
     if not path.is_dir() and path.name != CLIPS:
-        raise UsageError(f"{path}: expected a folder of videos or pictures, or the {CLIPS} of a rendering")
+        raise UsageError(f"{path}: is one file; name the folder that holds it, or the {CLIPS} of a rendering")
     if fps is not None:
         raise UsageError(f"{folder}: is a rendering, whose {CLIPS} says the time of each frame: leave --clips-fps out")
     return RenderedClips(folder)

@@ -52,6 +52,11 @@ def merge(*folders: str | Path, output: str | Path) -> Merged:
         raise UsageError(f"{target}: expected the name of a folder, printable")
     if target.exists() and (not target.is_dir() or any(target.iterdir())):
         raise UsageError(f"{target}: holds something already; choose another folder")
+    for folder in map(Path, folders):
+        if target.resolve().is_relative_to(folder.resolve()):
+            raise UsageError(
+                f"{target}: lies in {folder}, which may be removed after the merge; choose a folder outside"
+            )
     pieces = [_read(Path(folder)) for folder in folders]
     kinds = {type(piece) for piece in pieces}
     if len(kinds) > 1:

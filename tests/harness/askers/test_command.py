@@ -284,7 +284,7 @@ REFUSED = [
     ("./pictures", {}, "./pictures is a folder"),
     ("odd.py", {}, "there is no command 'odd.py' on the PATH; ./odd.py is the file here"),
     ("cat | tee log", {}, "no shell runs the command, so that | would be one of its arguments"),
-    ("cat", {"imgae": "png"}, "--option imgae: command:cat has no such option; did you mean image?"),
+    ("cat", {"imgae": "png"}, "command:cat has no --option imgae; did you mean image?"),
     ("cat", {"image": "gif"}, "--option image=gif: expected one of jpeg, png"),
     ("cat", {"frames": "many"}, "--option frames=many: expected an integer from 0 to 100"),
     ("cat", {"frames": "0", "size": "64"}, "--option size: command:cat is shown no pictures with frames=0"),

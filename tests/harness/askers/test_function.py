@@ -180,8 +180,8 @@ REFUSED = [
     ("own:many", {}, "is asynchronous and takes a batch: let it take one question"),
     ("own:half", {}, "own.Half cannot be asked"),
     ("own:odd", {}, "wants = (8, 336): expected a harness.Wants"),
-    ("own:model", {"frames": "4"}, "--option frames: model says itself what it wants"),
-    ("own:middle", {"batch": "4"}, "--option batch: python:own:middle has no such option"),
+    ("own:model", {"frames": "4"}, "model says itself what it wants and takes no options: leave --option frames out"),
+    ("own:middle", {"batch": "4"}, "python:own:middle has no --option batch;"),
     ("own:batch", {"batch": "0"}, "--option batch=0: expected an integer from 1 to 100000"),
 ]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 
 import pytest
@@ -12,7 +13,7 @@ from harness.cli import main
 from harness.commands.printing import wrapped
 from harness.errors import SubmissionError
 from harness.scoring.request import Request
-from tests.support import hand
+from tests.support import ROOT, hand
 
 WORLD = "advice"
 
@@ -213,3 +214,16 @@ def test_a_part_merged_of_shards_is_scored_as_the_part_that_it_is(run, place):
     assert code == 0 and advice[-2:] == ["--rules", "drop-missing"]
     code, out, _ = run(*advice)
     assert code == 0 and "advice / test: 10 of 24 clips" in out
+
+
+def test_a_world_file_that_is_elsewhere_is_named_by_none_of_its_commands(run, place, monkeypatch):
+    definition = (ROOT / "reference" / "worlds" / "canonical-v1.toml").read_text()
+    few = re.sub(r"sessions = \d+", "sessions = 2", definition).split("[digests]")[0]
+    (place / "few.toml").write_text(few.replace('name = "canonical-v1"', 'name = "few"'))
+    asked = ["predict", "--model", "baseline:constant", "--world", "few.toml", "--no-score"]
+    assert run(*asked, "--shard", "1/1", "-o", "part")[0] == 0
+    assert "`harness world build few.toml`" in run("world", "card", "few.toml")[1]
+    (place / "else").mkdir()
+    monkeypatch.chdir(place / "else")
+    code, out, _ = run("merge", "../part", "-o", "merged")
+    assert code == 0 and "few.toml is not here" in out and "--world FILE.toml" in out

@@ -325,7 +325,7 @@ def test_the_price_is_counted_over_all_starts(tmp_path):
         predict(Server(usage=usage), tmp_path / "e", max_cost=45.0, **choices)
     assert len(lines(tmp_path / "e", "predictions.jsonl.part")) == 10
     assert lines(tmp_path / "e", "predictions.jsonl.part")[server.asked[0]]["usage"] == usage
-    with pytest.raises(HarnessError, match="says nothing of tokens"):
+    with pytest.raises(HarnessError, match="the answers say nothing of tokens"):
         predict(Server(), tmp_path / "other", max_cost=45.0, **choices)
     with pytest.raises(UsageError, match="needs the price"):
         predict(Server(), tmp_path / "third", max_cost=45.0)

@@ -304,7 +304,7 @@ NO_MODELS = [
     ("baseline:constant", {"wants": Wants()}, "says itself what it wants"),
     (lambda question: ANSWER, {"wants": 8}, "wants = 8: expected a harness.Wants"),
     (lambda question: ANSWER, {"card": "mine"}, "card is 'mine', expected a dict of kind, description"),
-    (lambda question: ANSWER, {"batch_size": 8}, "batch_size=8: a function is asked clip by clip"),
+    (lambda question: ANSWER, {"batch_size": 8}, "--batch-size 8: a function is asked clip by clip"),
     (Model(batch_size="all"), {}, "batch_size is 'all', expected an integer"),
 ]
 

@@ -96,7 +96,9 @@ def test_a_board_has_samples_of_the_same_sessions_alone(home, entry):
 def test_what_cannot_be_drawn_is_refused(home):
     with pytest.raises(HarnessError, match="drawn / test has 24"):
         ask(home, "more", sample=25)
-    with pytest.raises(UsageError, match="leave limit and clips out"):
+    with pytest.raises(UsageError, match=r"--sample draws whole sessions of a split: leave --limit out"):
         ask(home, "both", sample=2, limit=3)
+    with pytest.raises(UsageError, match="--sample-seed 3 is of --sample"):
+        ask(home, "alone", sample_seed=3)
     with pytest.raises(HarnessError, match="expected SESSIONS/SEED"):
         Request(sample="twelve")

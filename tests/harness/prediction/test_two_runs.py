@@ -137,6 +137,8 @@ def test_a_run_that_was_cut_off_at_its_limit_is_extended(world, tmp_path):
         with pytest.raises(HarnessError):
             harness.predict(fail, tmp_path / "entry", world=world, limit=limit, card=CARD)
         assert len(asked) == 4
+    with pytest.raises(UsageError, match="holds the answers to 2 clips beyond --limit 2, and would end there"):
+        harness.predict(fail, tmp_path / "entry", world=world, limit=2, card=CARD)
     asked.append("one more")
     assert harness.predict(fail, tmp_path / "entry", world=world, card=CARD).answered == 24
 

@@ -66,6 +66,12 @@ def damage_picture(folder):
     next(iter(folder.glob("frames/*/*.jpg"))).write_bytes(b"")
 
 
+def damage_a_byte(folder):
+    picture = next(iter(folder.glob("frames/*/*.jpg")))
+    content = picture.read_bytes()
+    picture.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
+
+
 def damage_folder(folder):
     shutil.rmtree(next(folder.glob("frames/*")))
 
@@ -78,6 +84,7 @@ def damage_list(folder):
 DAMAGES = [
     (damage_index, r"not finished yet: .*2 \(shard 2 of 3\); the command that began a shard resumes it"),
     (damage_picture, "bytes, index.json says .*; the command that rendered this shard repairs it"),
+    (damage_a_byte, "was altered .*; delete it, and the command that rendered this shard repairs it"),
     (damage_folder, "is missing; the command that rendered this shard repairs it"),
     (damage_list, "index.json says another number; the command that rendered this shard repairs it"),
 ]

@@ -252,7 +252,7 @@ def test_nothing_to_show_is_an_error(monday, tmp_path):
 
 REFUSED = [
     ({"frames": "x"}, "--clips shows its own pictures: leave --frames out"),
-    ({"clips": "nowhere"}, "nowhere: expected a folder of videos or pictures, or the clips.jsonl of a rendering"),
+    ({"clips": "nowhere"}, "nowhere: no such folder"),
     ({"labels": ["Tape"]}, "labels: 1 operations, expected 2 to 254"),
     ({"labels": "no.txt"}, "no.txt: No such file or directory"),
     ({"clips_fps": -1}, "--clips-fps -1: expected a rate above 0"),

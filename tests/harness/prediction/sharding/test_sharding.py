@@ -242,6 +242,12 @@ def test_of_options_those_that_differ_are_shown_and_paths_may_be_others(world, t
     assert harness.merge(tmp_path / "1", tmp_path / "2", output=tmp_path / "merged").clips == 10
 
 
+def test_a_merge_into_a_shard_is_refused(parts, tmp_path):
+    with pytest.raises(UsageError, match="which may be removed after the merge; choose a folder outside"):
+        harness.merge(*parts, output=parts[0] / "merged")
+    assert not (parts[0] / "merged").exists()
+
+
 def test_a_killed_merge_leaves_nothing(parts, tmp_path, monkeypatch):
     """At every file that it writes; whoever merges next sweeps what lies beside it under a temporary name."""
     written, write = [], entries.write_entry
