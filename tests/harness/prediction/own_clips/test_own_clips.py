@@ -367,5 +367,8 @@ def test_the_command_ends_with_a_page(monday, tmp_path, monkeypatch):
     assert f"{tmp_path / 'mine' / 'answers.html'}: " in done.output and "pictures of 3 clips" in done.output
     command = answers_of(tmp_path / "mine")["run"]["command"]
     assert f"--clips {monday} --labels {tmp_path / 'labels.txt'} -o" in command and "--split" not in command
+    for other in ("--split", "train"), ("--truth", "x"):
+        done = CliRunner().invoke(cli, [*words, "--labels", "x", *other])
+        assert f"{other[0]} is about the clips of a split" in str(done.exception)
     done = CliRunner().invoke(cli, ["predict", "--model", "mine:x", "-o", "x", "--labels", "x"])
     assert "--labels belongs to --clips" in str(done.exception)
