@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 MODEL_ROLES, ASKERS = ("assistant", "gpt", "model"), ("user", "human")
-THOUGHTS = frozenset(("thinking", "reasoning", "redacted_thinking"))
+THOUGHTS = frozenset(("thinking", "redacted_thinking", "thought", "reasoning", "reasoning_text", "reasoning_content"))
 """Types of parts that are no answer."""
 
 
