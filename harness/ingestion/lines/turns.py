@@ -35,7 +35,7 @@ LABELS = (
 """Words that do the same. Since people are called so too, one of who asks counts only before one of a model."""
 ENDS = (
     r"<\|im_end\|>|<\|(?:eot|eom)(?:_id)?\|>|<end_of_turn>|<turn\|>|<end_of_utterance>|<\|end_of_turn_token\|>",
-    r"<\|end\|>(?!\s*<\|(?:channel\|>|start\|>\s*assistant))|<\|return\|>",  # gpt-oss ends a thought before its answer so
+    r"<\|end\|>(?!\s*<\|(?:channel\|>|start\|>\s*assistant))|<\|return\|>",  # gpt-oss: also after a thought
     r"</?s>|<[be]os>|\[[BE]OS\]|<\|(?:begin|start|end)_?of_?text\|>|<[|｜](?:begin|end)[▁_]of[▁_]sentence[|｜]>",
 )
 """Special tokens that end a turn or a text; those that begin a text end nothing, since nothing was said before them."""

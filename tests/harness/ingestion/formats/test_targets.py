@@ -189,7 +189,7 @@ ECHOES = [
     ),
     ({"prompt": f"<s>[INST] {QUESTION} [/INST]"}, QUESTION),
     ({"prompt": f"Clip 7.\n\n{QUESTION}"}, f"Clip 7. {QUESTION}"),
-    ({}, f"user\n{QUESTION}\nassistant"),
+    ({}, f"user\n{QUESTION}\nassistant\n"),
     ({}, f"<|channel|>analysis<|message|>Perhaps {GOLD}"),
 ]
 
