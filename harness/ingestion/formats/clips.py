@@ -89,6 +89,8 @@ class Clips:
                 self._own += 1
                 self._check_agreement(value["clip_id"], number)
             return value
+        if odd := next((key for key in value if key.casefold() == "clip_id" != key and "clip_id" not in value), ""):
+            raise Unshaped("clip_id", f"is spelt {quote(odd)}", "clip_id", f"rename {quote(odd)}", code="KEY_CASE")
         self._map_used |= self._mapped
         if self._ordered is not None:
             return value | {"clip_id": self._next(value, number)}
