@@ -136,8 +136,8 @@ def _without_prompt(text: str, value: dict[str, Any]) -> str:
 
     Special tokens and white space need not agree: most pipelines decode without the ones, and strip the others.
     """
-    asked = (question_in(value[name]).strip() for name in named_like(PROMPTS, value))
-    asked = [question for question in asked if len(question) >= SHORTEST_PROMPT]
+    every = (question_in(value[name]).strip() for name in named_like(PROMPTS, value))
+    asked = [question for question in every if len(question) >= SHORTEST_PROMPT]
     start = text.lstrip()
     exact = next((start[len(question) :] for question in asked if start.startswith(question)), None)
     if exact is not None:

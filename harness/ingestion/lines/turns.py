@@ -8,6 +8,7 @@ up.
 from __future__ import annotations
 
 import re
+from itertools import takewhile
 from typing import NamedTuple
 
 MODEL, ASKER, OPENING, NOBODY = "model", "asker", "opening", "nobody"
@@ -28,7 +29,7 @@ TOKENS = (
 """Special tokens that begin a turn and say who speaks."""
 LABELS = (
     r"\n(?:assistant|model|user|human|system)[ \t]{0,9}(?=\n|$)",  # tokens that were decoded without their marks
-    r"\n(?:\#{1,6} ?)?(?:USER|User|HUMAN|Human|ASSISTANT|Assistant):",  # Vicuna, Idefics
+    r"\n(?:\#{1,6} ?)?(?:USER|[Uu]ser|HUMAN|[Hh]uman|ASSISTANT|[Aa]ssistant):",  # Vicuna, Idefics
     r"\n\#{2,6} ?(?:Instruction|Response):",  # Alpaca
     r"assistant(?<=[^\s-]assistant)\n\n|user(?<=[^\s-]user)\n\n",  # Llama 3, decoded without marks
 )
@@ -36,12 +37,17 @@ LABELS = (
 ENDS = (
     r"<\|im_end\|>|<\|(?:eot|eom)(?:_id)?\|>|<end_of_turn>|<turn\|>|<end_of_utterance>|<\|end_of_turn_token\|>",
     r"<\|end\|>(?!\s*<\|(?:channel\|>|start\|>\s*assistant))|<\|return\|>",  # gpt-oss: also after a thought
-    r"</?s>|<[be]os>|\[[BE]OS\]|<\|(?:begin|start|end)_?of_?text\|>|<[|｜](?:begin|end)[▁_]of[▁_]sentence[|｜]>",
+    r"</s>|<eos>|<pad>|\[EOS\]|<\|end_?of_?text\|>|<[|｜]end[▁_]of[▁_]sentence[|｜]>",
 )
-"""Special tokens that end a turn or a text; those that begin a text end nothing, since nothing was said before them."""
+"""Special tokens that end a turn or a text. Where nothing was said before them they end nothing."""
+_NOTHING = re.compile(
+    r"(?:\s|<s>|<bos>|\[BOS\]|\[gMASK\]|<\|(?:begin|start)_?of_?text\|>|<[|｜]begin[▁_]of[▁_]sentence[|｜]>"
+    r"|<\|?/?(?:image|video|vision|img|media|sop)\w{0,20}\|?>)*"
+)
+"""White space, tokens that begin a text, and those that stand for pictures."""
 _TOKEN = re.compile(rf"(?=[<\[])(?:{'|'.join(TOKENS)}|(?P<end>{'|'.join(ENDS)}))", re.IGNORECASE)
 _MARKS = (_TOKEN, *map(re.compile, LABELS))
-_HINTS = ("<", "&lt;", "◁", "INST]", "OS]", "THINK]", "ssistant", "SSISTANT", "model", "Response:", "analysis")
+_HINTS = ("<", "&lt;", "◁", "INST]", "EOS]", "THINK]", "ssistant", "SSISTANT", "model", "Response:", "analysis")
 """A text that holds none of these holds no mark; most texts are told so in a microsecond."""
 PREAMBLE = re.compile(r"\s*(?:A chat between |You are |SYSTEM:|System:|Below is an instruction)")
 """Beginnings of what is said before the first question."""
@@ -49,12 +55,12 @@ _ANSWER_BEGINS = re.compile(r"\s*(?:\{|`{3}|~{3})")
 _NAME = r"(?:\w{1,20}:)?(?:think(?:ing)?|thoughts?|reason(?:ing)?|reflection|scratchpad|analysis|cot)"
 _TAG = rf"{_NAME}(?:_(?:content|process)|:\w{{1,40}})?"
 _THOUGHT_ENDS = re.compile(
-    rf"(?=[<&◁\[])(?:(?:<|&lt;)/{_TAG}\s?(?:>|&gt;)|◁/think▷|(?-i:\[/THINK\])|<channel\|>|<unused95>"
+    rf"(?=[<&◁\[])(?:(?:<|&lt;)/{_TAG}\s?(?:>|&gt;)|<\|/{_TAG}\|>|◁/think▷|(?-i:\[/THINK\])|<channel\|>|<unused95>"
     r"|<\|(?:end_of_thought|end_thinking|think_end|inner_suffix)\|>|<\|channel\|>\s*final)",
     re.IGNORECASE,
 )
 _THOUGHT_BEGINS = re.compile(
-    rf"(?=[<&◁\[])(?:(?:<|&lt;){_TAG}(?:\s[^<>&]{{0,200}})?(?:>|&gt;)|◁think▷|(?-i:\[THINK\])"
+    rf"(?=[<&◁\[])(?:(?:<|&lt;){_TAG}(?:\s[^<>&]{{0,200}})?(?:>|&gt;)|<\|{_TAG}\|>|◁think▷|(?-i:\[THINK\])"
     r"|<\|(?:begin_of_thought|start_thinking|think_start|inner_prefix)\|>|<\|channel\|>\s*analysis"
     r"|<\|channel>\s*thought|<unused94>\s*thought)",
     re.IGNORECASE,
@@ -96,11 +102,18 @@ def _turn_in(text: str) -> str:
     if not marks:
         return text
     pieces = _pieces(lines, marks)
-    first = next((piece for piece in pieces if piece.text.strip()), _Piece(NOBODY, 0, ""))
+    first = next((piece for piece in pieces if _says(piece.text)), _Piece(NOBODY, 0, ""))
     last = max((piece.turn for piece in pieces if piece.speaker == MODEL), default=0)
+    if first.speaker == OPENING and _THOUGHT_BEGINS.match(first.text.lstrip()):  # gpt-oss begins a turn after it
+        return "".join(piece.text for piece in takewhile(lambda piece: piece.speaker in (OPENING, MODEL), pieces))
     if first.speaker == OPENING and not (last and _is_question(first.text, pieces)):
         return first.text
-    return next((piece.text for piece in pieces if piece.turn == last > 0 and piece.text.strip()), "")
+    return next((piece.text for piece in pieces if piece.turn == last > 0 and _says(piece.text)), "")
+
+
+def _says(text: str) -> bool:
+    """Return True unless a text is white space and tokens that say nothing."""
+    return _NOTHING.fullmatch(text) is None
 
 
 def _marks(text: str) -> list[re.Match[str]]:
@@ -125,7 +138,7 @@ def _pieces(text: str, marks: list[re.Match[str]]) -> list[_Piece]:
         pieces.append(_Piece(speaker, turn, said))
         if (after := _speaker(mark)) != NOBODY:
             speaker, turn = after, turn + 1
-        elif said.strip():
+        elif _says(said):
             speaker, turn = NOBODY, turn + 1
         at = mark.end()
     return [*pieces, _Piece(speaker, turn, text[at:])]

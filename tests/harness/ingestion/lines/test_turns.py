@@ -27,11 +27,16 @@ TURNS = [
     f"{OWN}\nuser\nNext clip.\nassistant\n{OTHER}",
     f"{OWN}assistant\n\n{OTHER}",
     f"You see tape. {OWN}</s>{OTHER}",
+    f"{OWN}<pad><pad>{OTHER}",
+    f"<|channel|>analysis<|message|>Hm.<|end|><|start|>assistant<|channel|>final<|message|>{OWN}<|return|>"
+    f"<|start|>user<|message|>Next.<|end|><|start|>assistant<|channel|>final<|message|>{OTHER}",
     # a text that begins with the question
     f"<|im_start|>user\n{OTHER}<|im_end|>\n<|im_start|>assistant\n{OWN}<|im_end|>\n<|im_start|>user\n{OTHER}",
     f"<s>[INST] {OTHER} [/INST] {OWN}</s>",
     f"A chat between a user and an assistant. \nUSER: {OTHER}\nASSISTANT: {OWN}</s>",
     f"Answer such as {OTHER}<|assistant|>\n{OWN}",
+    f"<image>\nUSER: Answer such as {OTHER}\nASSISTANT: {OWN}",
+    f"[gMASK]<sop><|user|>\n{OTHER}<|assistant|>\n{OWN}",
     f"user\nAnswer such as {OTHER}\nassistant\n{OWN}",
     f"user\nAnswer such as {OTHER}\nmodel\n{OWN}",
     f"system\n\nBe brief.user\n\n{OTHER}assistant\n\n{OWN}",
