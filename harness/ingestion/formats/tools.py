@@ -36,7 +36,7 @@ TOOL_ROWS = {
 }
 """Keys by which a row is one of a tool."""
 SHORTEST_PROMPT, MEMBERS_SEEN = 20, 64
-_UNSAID = re.compile(r"\s+|<[|｜][^<>|｜\s]{1,40}[|｜]>|</?\w{1,30}>|\[/?INST\]")
+_UNSAID = re.compile(r"\s+|<[|｜][^<>|｜\s]{1,40}[|｜]>|</?\w{1,30}>|\[/?[A-Z_]{2,20}\]")
 _SAID = re.compile(rf"(?:(?!{_UNSAID.pattern}).)+", re.DOTALL)
 """White space and special tokens, which a decoded prompt may lack, and what stands between them."""
 ALONE = "keep clip_id and the model's text, as raw_output"
