@@ -1,4 +1,4 @@
-"""Endings count without regard to case, and a key is no format by its name alone."""
+"""Endings count without regard to case, a key is no format by its name alone, and lone carriage returns are named."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import pytest
 import zstandard
 
 from harness.errors import SubmissionError
+from harness.ingestion.strict_json import parse
 from tests.harness.ingestion.lines.test_line_checker import line
 from tests.support.small_truth import CLIPS, read, small_truth
 
@@ -45,3 +46,9 @@ def test_many_detections_are_still_results(truth, tmp_path):
     found = [{"label": "Tape", "score": 0.7, "segment": [0.56, 3.92], "why": "x" * 400_000}]
     (tmp_path / "p.json").write_text(json.dumps({"results": dict.fromkeys(CLIPS[:3], found)}))
     assert read(truth, tmp_path / "p.json", tmp_path / "scratch").adapter == "activitynet"
+
+
+def test_a_carriage_return_between_objects_is_named():
+    """Where the first object is longer than what a file is known by."""
+    assert [fault.wrong for fault in parse('{"a": 1}\r{"a": 2}')[1]] == ["a carriage return alone ends a line"]
+    assert [fault.wrong for fault in parse('{"a": 1} {"a": 2}')[1]] == ["a second value stands on the line"]
