@@ -49,7 +49,7 @@ def command(
     from harness.comparison import sealed_leaderboard
 
     request = options.request(choices)
-    if path is not None and path.suffix not in (".html", ".htm"):
+    if path is not None and path.suffix.lower() not in (".html", ".htm"):
         raise UsageError(f"-o {path}: expected a name that ends in .html; --format and --export make the other kinds")
     if path is not None and output != "text" and not diff:
         raise UsageError(f"--format {output} prints and -o writes the page: give one of them, or --export DIR for both")

@@ -51,8 +51,8 @@ def from_value(value: Any, name: str = "") -> Any:
     if isinstance(value, bytes):  # a text whose writer did not say so
         text = value.decode(errors="ignore")
         return from_value(text, name) if text.encode() == value else value
-    if isinstance(value, UUID):
-        return str(value)
+    if isinstance(value, UUID) or (name == "clip_id" and type(value) is int):
+        return str(value)  # as a CSV file has it
     if isinstance(value, list | tuple):
         return [from_value(one) for one in value]
     if isinstance(value, Mapping):

@@ -11,8 +11,8 @@ from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator
 from urllib.parse import unquote
 
-from harness.ingestion.confusables import skeleton
 from harness.ingestion.diagnostics import quote
+from reference.truth.confusables import skeleton
 
 SHORTEST_CUT = 4
 """A shorter piece of an id is no sign of it."""

@@ -19,7 +19,6 @@ from harness.disclosure import shortfall
 from harness.errors import SubmissionError
 from harness.formatting import plural
 from harness.ingestion.clip_names import LookAlikes, difference
-from harness.ingestion.confusables import code_points
 from harness.ingestion.contents import text_in
 from harness.ingestion.diagnostics import Notes, Problem, problem_count, quote
 from harness.ingestion.fast_path import USAGE_PATTERN, variables
@@ -41,6 +40,7 @@ from harness.ingestion.vocabulary import Vocabulary
 from harness.usage.fields import NAMES, Usage
 from harness.usage.table import UsageTable
 from reference.resources import sql
+from reference.truth.confusables import code_points
 from reference.truth.store import Truth
 
 __all__ = ["Ingestion", "Limits", "SubmissionFile", "ingest", "open_submission"]

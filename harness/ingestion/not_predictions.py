@@ -69,6 +69,25 @@ def _all_lines(pattern: str, needed: str) -> Callable[[bytes], bool]:
     return test
 
 
+_COLUMN = re.compile(rb"\b(clip_id|dominant_operation|raw_output|response|prediction)\b")
+"""Names of which a table of predictions has one."""
+
+
+def _is_piped_table(head: bytes) -> bool:
+    """Return True for rows of cells between |, also as Markdown writes them."""
+    lines = [line for line in head.removeprefix(b"\xef\xbb\xbf").splitlines()[:8] if line.strip()][:5]
+    widths = {line.count(b"|") for line in lines}
+    return len(widths) == 1 and widths != {0} and bool(_COLUMN.search(lines[0])) and lines[0].lstrip()[:1] not in b"{["
+
+
+def _is_commented_table(head: bytes) -> bool:
+    """Return True for a header of a table, known by one of its names, behind lines that begin with #."""
+    lines = [line.strip() for line in head.removeprefix(b"\xef\xbb\xbf").splitlines() if line.strip()]
+    rows = [line for line in lines if not line.startswith(b"#")][:1]
+    begins = lines[:1] != rows and rows and rows[0][:1] not in b"{["
+    return bool(begins and re.search(rb"[,;\t|]", rows[0]) and _COLUMN.search(rows[0]))
+
+
 def _is_pickle(head: bytes) -> Any:
     binary = head[:1] == b"\x80" and head[1:2] in (b"\2", b"\3", b"\4", b"\5")
     return binary or re.match(rb"\([dl]p\d+\n|[}\]]q\0|c(copy_reg|__builtin__|numpy[\w.]*)\n", head)
@@ -138,6 +157,13 @@ BYTES = (
         "TOML, such as the card of an entry",
         "pass the prediction file that the card describes",
         _all_lines(r"\s*(\[\[?[\w.\"' -]+\]\]?|[\w.\"'-]+\s*=\s*\S.*)", r"\s*[\w.\"'-]+\s*=\s*\S.*"),
+    ),
+    Other("a table after lines of comment", "remove the lines that begin with #", _is_commented_table),
+    Other("a table of cells between |", "write it as CSV: cells between commas, semicolons or tabs", _is_piped_table),
+    Other(
+        "lines that end in carriage returns alone",
+        "save the file with LF line ends (tr '\\r' '\\n' < FILE)",
+        lambda head: b"\n" not in head and re.match(rb"(?:\xef\xbb\xbf)?\s*\{[^\r]*\}[ \t]*\r\s*\{", head),
     ),
     Other(
         "YAML or a log",

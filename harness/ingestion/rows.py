@@ -114,7 +114,10 @@ def _frame_rows(frame: pandas.DataFrame) -> Iterator[dict[str, Any]]:
     _refuse_float_frames(frame)
     # object cells keep an integer an integer: a row of several dtypes would be cast to floats
     for cells in zip(*(frame[name].astype(object) for name in names), strict=True):
-        yield nest_segment({name: _cell(cell) for name, cell in zip(names, cells, strict=True)})
+        row = {name: _cell(cell) for name, cell in zip(names, cells, strict=True)}
+        if isinstance(row.get("clip_id"), int | np.integer):
+            row["clip_id"] = str(row["clip_id"])  # as in tables of files
+        yield nest_segment(row)
 
 
 def _refuse_float_frames(frame: pandas.DataFrame) -> None:

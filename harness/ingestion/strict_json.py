@@ -190,6 +190,8 @@ def _grammar_fault(text: str, error: json.JSONDecodeError) -> Fault:
     char, before = text[at], text[:at].rstrip(" \t\r\n")
     if error.msg.startswith("Extra data"):
         wrong = "a second value stands on the line" if char in '{["' else f"{quote(rest[:10])} after the value"
+        if "\r" in text[len(before) : at]:
+            return Fault("JSON", at + 1, "", "a carriage return alone ends a line", "LF line ends")
         return Fault("JSON", at + 1, "", wrong, "one object a line")
     if error.msg.startswith("Invalid control character"):
         return Fault("JSON", at + 1, "", f"control character U+{ord(char):04X} in a text", "its escape, or none")

@@ -251,13 +251,14 @@ def _unpacker(
         return partial(archives.inspect_lines, most_files=limits.max_lines)
     if excel.is_workbook(names):
         return partial(excel.json_lines, max_bytes=limits.max_bytes, max_lines=limits.max_lines)
+    ending = path.suffix.lower()
     for suffix, start, unpack in (
         (".gz", b"\x1f\x8b", compressed.gunzip),
         (".zst", b"\x28\xb5\x2f\xfd", compressed.unzstd),
     ):
-        if magic.startswith(start) and path.suffix != suffix:
+        if magic.startswith(start) and ending != suffix:
             raise SubmissionError(f"{name}: this is {suffix[1:]} data; unpack it, or give the file a name in {suffix}")
-        if path.suffix == suffix:
+        if ending == suffix:
             if not magic.startswith(start):
                 raise SubmissionError(f"{name}: named {suffix} but holds no such data; rename or recompress it")
             return unpack

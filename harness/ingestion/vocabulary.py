@@ -18,9 +18,9 @@ from fractions import Fraction
 from typing import NamedTuple
 
 from harness.errors import UsageError
-from harness.ingestion.confusables import code_points, hidden_characters, skeleton
 from reference import task
 from reference.task import normalise_label
+from reference.truth.confusables import code_points, hidden_characters, skeleton
 
 JSON_SPACE = " \t\r\n"
 UNKNOWN_LABEL = 255

@@ -22,7 +22,8 @@ from harness.errors import HarnessError
 from harness.formatting import writable
 from harness.ingestion.lines.fields import LATER_FIELD, SOURCES, answer_part
 from harness.ingestion.lines.line_checker import check
-from harness.ingestion.lines.model_text import read_answer, said_in
+from harness.ingestion.lines.model_text import read_answer
+from harness.ingestion.lines.turns import said_in
 from harness.ingestion.rows import fault_of, kind_of, to_plain
 from harness.ingestion.vocabulary import UNKNOWN_LABEL, Vocabulary
 from harness.masking import Mask

@@ -98,7 +98,7 @@ class RawLines:
 
     def select(self, file: Path | None, record: dict[str, Any], answers: Answers) -> dict[str, str]:
         """Return the text, by line number, of an entry's lines that say more than their answer."""
-        if file is None or file.suffix in (".parquet", ".zst"):
+        if file is None or file.suffix.lower() in (".parquet", ".zst"):
             return {}
         wanted = set(answers["line"].tolist()) - {0}
         broken = {row["line"] for row in record["diagnostics"]["problems"]}
@@ -118,7 +118,7 @@ class RawLines:
 
 def _lines(file: Path) -> Iterator[tuple[int, str]]:
     """Yield the lines numbered from 1, as ingestion counts them; bytes that are no UTF-8 become U+FFFD."""
-    with gzip.open(file) if file.suffix == ".gz" else file.open("rb") as stream:
+    with gzip.open(file) if file.suffix.lower() == ".gz" else file.open("rb") as stream:
         for number, line in enumerate(stream, 1):
             yield number, line.decode("utf-8", "replace").rstrip("\r\n")
 

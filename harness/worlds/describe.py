@@ -136,7 +136,7 @@ def export_ids(
 
     Raises UsageError for a name that does not end in .jsonl.
     """
-    if path.suffix != ".jsonl":
+    if path.suffix.lower() != ".jsonl":
         raise UsageError(f"{path}: clip ids are written as JSON Lines; expected a name that ends in .jsonl")
     path.parent.mkdir(parents=True, exist_ok=True)
     with open_clips(world, split, home=home, truth=truth) as opened:

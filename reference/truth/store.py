@@ -234,7 +234,7 @@ def truth_path(origin: Origin, split: str, *, home: Path, truth: str | Path | No
     origin.check_split(split)
     if truth is not None:
         need_usable(Path(truth))
-    if truth is not None and Path(truth).suffix == ".duckdb":
+    if truth is not None and Path(truth).suffix.lower() == ".duckdb":
         if not Path(truth).exists():
             raise TruthError(f"{truth}: no such truth database")
         return Path(truth)
@@ -432,9 +432,9 @@ def export(truth: Truth, path: Path) -> None:
     The connection must have been opened with `path.parent` among its folders. Raises TruthError.
     """
     statements = {".jsonl": "export_jsonl", ".csv": "export_csv", ".parquet": "export_parquet"}
-    if path.suffix not in statements:
+    if path.suffix.lower() not in statements:
         raise TruthError(f"{path}: expected a name that ends in {', '.join(statements)}")
     need_usable(path)
     with database.write_errors(path), replacement(path) as temporary:
         truth.connection.execute(sql(__package__, "exported"))
-        truth.connection.execute(sql(__package__, statements[path.suffix]), {"path": str(temporary.absolute())})
+        truth.connection.execute(sql(__package__, statements[path.suffix.lower()]), {"path": str(temporary.absolute())})

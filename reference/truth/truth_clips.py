@@ -1,7 +1,9 @@
 """Clips from rows of truth files: spelling, frame rate, sessions, and everything that the truth store cannot hold.
 
 Labels that answers would not tell apart (task.normalise_label) are one label, spelt as first seen, the canonical ten as
-in task.OPERATIONS. Frames that are counted at another rate become frames at 25 fps by task.frame_table, as answers do.
+in task.OPERATIONS. Two labels, or two names of a column, that merely look alike are refused, since nobody could tell
+whether they are one. Frames that are counted at another rate become frames at 25 fps by task.frame_table, as answers
+do.
 A clip without a session is a session of its own; a clip without an index stands behind the earlier ones of its session.
 """
 
@@ -19,6 +21,7 @@ from uuid import UUID
 from reference.errors import WorldError
 from reference.outside_files import INT64
 from reference.task import CLIP_FRAMES, OPERATIONS, Clip, Segment, frame_table, normalise_label
+from reference.truth.confusables import code_points, skeleton
 from reference.truth.truth_files import TRUTH_ALONE, Row, rows
 
 INT32 = range(-(1 << 31), 1 << 31)
@@ -27,6 +30,8 @@ FEW_FRAMES = 75
 """Frames of a clip at 15 fps, the usual rate that is not 25: truth that stays below probably counts at another rate."""
 
 _NO_NAMES = (list, tuple, dict, bytes)
+_NOTHING = frozenset(("nan", "none", "null", "nat", "<na>"))
+"""What programs write for a name that is missing."""
 _HIDDEN = ("Cc", "Cf", "Cs", "Zl", "Zp")
 
 
@@ -66,7 +71,8 @@ class _Reader:
     indices: dict[tuple[str, int], str] = field(default_factory=dict)
     kinds: dict[str, tuple[type, str]] = field(default_factory=dict)
     spelling: dict[str, str] = field(default_factory=lambda: {normalise_label(label): label for label in OPERATIONS})
-    visible: dict[str, str] = field(default_factory=lambda: {normalise_label(label): label for label in OPERATIONS})
+    looks: dict[str, str] = field(default_factory=lambda: {normalise_label(label): label for label in OPERATIONS})
+    names: dict[str, dict[str, str]] = field(default_factory=dict)  # of each column, by what they look like
     alone: int = 0
     is_surely_truth: bool = False  # some row has a field that answers have not
     last_frame: int = 0
@@ -143,7 +149,25 @@ class _Reader:
         text = _limited(str(value), key, place)
         if odd := _characters(text, ("Cc", "Cs")):
             raise WorldError(f"{place}: {key} {text!r} holds {odd}")
+        self._check_name(key, text, place)
         return text
+
+    def _check_name(self, key: str, text: str, place: str) -> None:
+        """Raise WorldError for a word that stands for no name, and for a name that looks like another one."""
+        known = self.names.setdefault(key, {})
+        if known.get(text) == text:
+            return
+        if text.strip().casefold() in _NOTHING:
+            remedy = "leave it empty (null) where there is none, or write a name"
+            raise WorldError(f"{place}: {key} is {text!r}, which programs write for a missing name: {remedy}")
+        other = known.setdefault(" ".join(skeleton(text).split()), text)
+        if other != text:
+            odd = code_points(text) or code_points(other)
+            how = odd and f" ({odd})"
+            raise WorldError(
+                f"{place}: {key} {text!r} and {key} {other!r} look alike{how}: write both alike, or rename one"
+            )
+        known[text] = text
 
     def _clip(self, row: Row, clip_id: str, session: str, place: str) -> Clip:
         segment = self._segment(row, place)
@@ -194,13 +218,17 @@ class _Reader:
         label = unicodedata.normalize("NFC", _limited(text.strip(), "operation", place))
         if odd := _characters(normalise_label(label), ("Cc", "Cs")):
             raise WorldError(f"{place}: operation {text!r} holds {odd}")
-        known = self.spelling.setdefault(normalise_label(label), label)
-        visible = "".join(char for char in known if unicodedata.category(char) != "Cf")
-        other = self.visible.setdefault(normalise_label(visible), known)
-        if other != known:
-            odd = _characters(known, ("Cf",)) or _characters(other, ("Cf",))
-            raise WorldError(f"{place}: operations {known!r} and {other!r} differ in {odd} alone, which nobody sees")
-        return known
+        known = self.spelling.get(normalise_label(label))
+        return known if known is not None else self._new_label(label, place)
+
+    def _new_label(self, label: str, place: str) -> str:
+        """Return a label that was not read before. Raises WorldError where it looks like an earlier one."""
+        other = self.looks.setdefault(normalise_label(skeleton(label)), label)
+        if other != label:
+            odd = _characters(label, ("Cf",)) or _characters(other, ("Cf",))
+            how = f"differ in {odd} alone, which nobody sees" if odd else f"look alike ({code_points(label + other)})"
+            raise WorldError(f"{place}: operations {label!r} and {other!r} {how}: write both alike, or rename one")
+        return self.spelling.setdefault(normalise_label(label), label)
 
 
 def _integer(row: Row, key: str, place: str, limit: range, default: int | None = None) -> int:

@@ -84,6 +84,8 @@ class Clips:
         `foreign`: it holds a model's text, and no answer fields by which a missing id is recognised. Raises Unshaped
         where it names no clip, and SubmissionError where no object of the file does.
         """
+        if "clip_id" not in value and (odd := next((key for key in value if key.casefold() == "clip_id"), "")):
+            raise Unshaped("clip_id", f"is spelt {quote(odd)}", "clip_id", f"rename {quote(odd)}", code="KEY_CASE")
         if "clip_id" in value and (not self._mapped or self._is_clip(value["clip_id"])):
             if self._mapped:
                 self._own += 1

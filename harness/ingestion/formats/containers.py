@@ -32,6 +32,9 @@ _METRIC = re.compile(
 )
 
 
+_DETECTED = frozenset(("label", "score", "segment"))
+
+
 @dataclass(frozen=True)
 class Sample:
     """Objects of a file that vote on its format, and their container. `lines`: how many lines were looked at."""
@@ -76,8 +79,13 @@ def _is_results(value: Any) -> bool:
     """Return True for an object that may go from clips to lists of detections: no scores and no answers of clips."""
     if not isinstance(value, dict) or holds_scores(value) or holds_answers(value):
         return False
-    lists = [isinstance(item, list) for item in islice(value.values(), VOTERS)]
+    lists = [isinstance(item, list) and _are_detections(item) for item in islice(value.values(), VOTERS)]
     return 2 * sum(lists) >= len(lists)
+
+
+def _are_detections(value: list[Any]) -> bool:
+    """Return True for a list of nothing, or with an object that has a part of a detection."""
+    return not value or any(isinstance(item, dict) and not _DETECTED.isdisjoint(item) for item in value)
 
 
 def _are_by_clip(members: list[int]) -> bool:
@@ -203,7 +211,7 @@ def _container(text: mmap.mmap, start: int) -> tuple[str, int]:
             return "samples", element.start
         if element.key == "predictions" and opener == b"[":
             return "predictions", element.start
-        if element.key == "results" and opener == b"{" and not log and _is_results(_element(text, element)):
+        if element.key == "results" and opener == b"{" and not log and _is_results(_outline(text, element)):
             return "results", element.start
         if len(members) < VOTERS:
             members.append(is_by_clip(element.key, _value(text, element)))

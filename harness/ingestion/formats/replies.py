@@ -2,7 +2,8 @@
 
 A reply is an object at one of HOLDERS in a row; its text is at the first of TEXTS that is there. OpenAI (chat
 completions, completions, responses), vLLM, Mistral, Anthropic, Gemini, Vertex, Bedrock (Converse, Nova, Llama, Titan,
-Mistral), Ollama, Inspect, evalscope. Of several choices the first counts. What a model thought is no answer.
+Mistral), Ollama, Inspect, evalscope. Of several choices the first counts. What a model thought is no answer; what it
+passes to a function may be one.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-from harness.ingestion.contents import text_of, who
+from harness.ingestion.contents import calls_in, text_of, who
 from harness.ingestion.diagnostics import MESSAGE_SHOWN, quote
 
 Path = tuple[str | int, ...]
@@ -23,6 +24,7 @@ TEXTS: tuple[Path, ...] = (
     ("choices", 0, "message", "content"), ("choices", 0, "text"), ("candidates", 0, "content", "parts"),
     ("output", "message", "content"), ("output",), ("outputs", 0, "text"), ("results", 0, "outputText"),
     ("message", "content"), ("content",), ("generation",), ("text",), ("generations", 0, 0, "text"),
+    ("generated_text",),
 )  # fmt: skip
 PLAIN: tuple[Path, ...] = (("output",), ("text",))
 SPOKEN = frozenset((("response",), ("prediction",), ("output",), ("outputs",), ("model_output",), ("raw_response",)))
@@ -55,10 +57,13 @@ def reply_in(value: dict[str, Any]) -> Said | None:
     for holder, reply in replies(value):
         for path in TEXTS:
             content = at(reply, path)
-            is_whole = (holder in SPOKEN and isinstance(content, str)) if path in PLAIN else content is not None
+            calls = calls_in(at(reply, path[:-1])) if path[-1] == "content" else ""
+            is_whole = (
+                (holder in SPOKEN and isinstance(content, str)) if path in PLAIN else content is not None or bool(calls)
+            )
             if not is_whole and not (path == ("output",) and isinstance(content, list)):
                 continue
-            said = Said(text_of(content), str((*holder, *path)[0]))
+            said = Said("\n".join(filter(str.strip, (text_of(content), calls))), str((*holder, *path)[0]))
             if said.text:
                 return said
             empty = empty or said

@@ -36,6 +36,9 @@ TOOL_ROWS = {
 }
 """Keys by which a row is one of a tool."""
 SHORTEST_PROMPT, MEMBERS_SEEN = 20, 64
+_UNSAID = re.compile(r"\s+|<[|｜][^<>|｜\s]{1,40}[|｜]>|</?\w{1,30}>|\[/?[A-Z_]{2,20}\]")
+_SAID = re.compile(rf"(?:(?!{_UNSAID.pattern}).)+", re.DOTALL)
+"""White space and special tokens, which a decoded prompt may lack, and what stands between them."""
 ALONE = "keep clip_id and the model's text, as raw_output"
 
 
@@ -112,7 +115,7 @@ def raw_text(value: dict[str, Any], options: Options) -> dict[str, Any]:
     if not said and targets and (answers := named_like(_ANSWER, value)):
         raise _two_texts([answers[0], targets[0]])
     name, text = next(iter((said | either).items()), ("raw_output", None))
-    shaped = _with_text(_without_prompt(text or "", value), name, value, f"one of {', '.join(TEXT_FIELDS)}")
+    shaped = _with_text(text or "", name, value, f"one of {', '.join(TEXT_FIELDS)}")
     return {key: item for key, item in value.items() if key not in said | either and key not in NAMES} | shaped
 
 
@@ -129,10 +132,30 @@ def _two_texts(names: list[str]) -> Unshaped:
 
 
 def _without_prompt(text: str, value: dict[str, Any]) -> str:
-    """Return a generated text without the question that some pipelines repeat before the answer."""
-    asked = [question_in(value[name]).strip() for name in named_like(PROMPTS, value)]
+    """Return a generated text without the question that some pipelines repeat before the answer.
+
+    Special tokens and white space need not agree: most pipelines decode without the ones, and strip the others.
+    """
+    every = (question_in(value[name]).strip() for name in named_like(PROMPTS, value))
+    asked = [question for question in every if len(question) >= SHORTEST_PROMPT]
     start = text.lstrip()
-    return next((start[len(it) :] for it in asked if len(it) >= SHORTEST_PROMPT and start.startswith(it)), text)
+    exact = next((start[len(question) :] for question in asked if start.startswith(question)), None)
+    if exact is not None:
+        return exact
+    return next((text[end:] for question in asked if (end := _end_of(question, text))), text)
+
+
+def _end_of(question: str, text: str) -> int:
+    """Return where the question ends with which a text begins, apart from _UNSAID; 0 where it begins otherwise."""
+    wanted, at = _UNSAID.sub("", question), 0
+    for word in _SAID.finditer(text) if len(wanted) >= SHORTEST_PROMPT else ():
+        said = word[0][: len(wanted) - at]  # the answer may follow without a space
+        if not wanted.startswith(said, at):
+            break
+        at += len(said)
+        if at == len(wanted):
+            return word.start() + len(said)
+    return 0
 
 
 def _may_answer(value: Any) -> bool:
@@ -213,7 +236,7 @@ def _with_text(text: str, field: str, value: dict[str, Any], expected: str) -> d
     if not text.strip():
         raise Unshaped(field, "no text of the model" + failure_of(value), expected, LENIENT)
     kept = {name: value[name] for name in ("clip_id", *OPTIONAL_FIELDS) if name in value}
-    return kept | cost_in(value) | {"raw_output": text}
+    return kept | cost_in(value) | {"raw_output": _without_prompt(text, value)}
 
 
 def by_clip(source: SubmissionFile, options: Options) -> Iterator[Item]:

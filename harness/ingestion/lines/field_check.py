@@ -9,7 +9,6 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from harness.ingestion.confusables import code_points, hidden_characters
 from harness.ingestion.contents import text_in
 from harness.ingestion.diagnostics import Problem, quote
 from harness.ingestion.field_names import is_truth_row, text_names
@@ -41,6 +40,7 @@ from harness.usage.fields import Fault as UsageFault
 from harness.usage.fields import Usage, usage_of
 from reference.outside_files import is_utf8
 from reference.task import round_half_up
+from reference.truth.confusables import code_points, hidden_characters
 
 MAX_LATENCY_MS = 1_000_000_000
 

@@ -93,6 +93,8 @@ def type_hint(words: Vocabulary, value: Any, expected: str) -> str:
         return "remove the quotes"
     if isinstance(value, str) and value.strip().casefold() in NOT_STATED:
         return ABSTAINED
+    if expected == "a text" and type(value) is int:
+        return f'write "{value}", in quotes'
     if "integer" not in expected:
         return ""
     if isinstance(value, str) and (percent := re.fullmatch(r"\s*[0-9.]{1,9}\s*%\s*", value)):

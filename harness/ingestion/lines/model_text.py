@@ -15,22 +15,14 @@ from harness.ingestion.diagnostics import Problem
 from harness.ingestion.lines.field_check import FieldCheck, check_answer
 from harness.ingestion.lines.fields import FIELDS, answer_part
 from harness.ingestion.lines.hints import may_hold_answer
+from harness.ingestion.lines.turns import said_in
 from harness.ingestion.strict_json import VALUE_CUT_OFF, objects_inside, parse
 from harness.ingestion.vocabulary import Vocabulary
 
 CANDIDATES = 20
 """So many objects of a text are asked why they are no answer."""
-_MODELS_TURN = re.compile(
-    r"<\|im_start\|>\s*assistant|<start_of_turn>\s*model|<\|start_header_id\|>\s*assistant\s*<\|end_header_id\|>"
-    r"|<\|assistant\|>|\[/INST\]|(?:^|\n)ASSISTANT:"
-)
-"""Where the model's turn begins in a text that repeats the whole chat: what stands before it is the question."""
 _FENCE = re.compile(r"(`{3,}+|~{3,}+)[ \t]*+(?:json[c5]?+|JSON)?+[^\S\n]*+\n")
 """First line of a text that is one fenced block: how chat models write JSON when they are asked for nothing else."""
-_THOUGHT = r"(?:think|thinking|thought|reasoning|reflection|scratchpad)"
-_THOUGHT_ENDS = re.compile(rf"</{_THOUGHT}>|◁/think▷|<\|end_of_thought\|>|<\|channel\|>\s*final", re.IGNORECASE)
-_THOUGHT_BEGINS = re.compile(rf"<{_THOUGHT}>|◁think▷|<\|begin_of_thought\|>|<\|channel\|>\s*analysis", re.IGNORECASE)
-"""Marks round what a model only thought: no draft in it is an answer, also where the first or the last is missing."""
 _TRAILING_COMMA = re.compile(r",(\s*[}\]])")
 
 
@@ -109,14 +101,6 @@ def _unfenced(text: str) -> str:
     inside = block[opening.end() : len(block) - len(opening[1])]
     content = inside.rstrip()
     return content if "\n" in inside[len(content) :] else text
-
-
-def said_in(text: str) -> str:
-    """Return what a model said at last: without the question before its turn, and without its thoughts."""
-    for marks in (_MODELS_TURN, _THOUGHT_ENDS):
-        ends = [mark.end() for mark in marks.finditer(text)]
-        text = text[ends[-1] :] if ends else text
-    return _THOUGHT_BEGINS.split(text, maxsplit=1)[0]
 
 
 def _readings(text: str) -> Iterator[str]:

@@ -12,12 +12,12 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from harness.errors import UsageError
-from harness.ingestion.confusables import code_points, hidden_characters, skeleton
 from reference import shapes
 from reference.files import sha256
 from reference.outside_files import parse_json, read_text
 from reference.task import MEANINGS, normalise_label
 from reference.truth.catalog import locate
+from reference.truth.confusables import code_points, hidden_characters, skeleton
 
 MOST_BYTES = 1 << 20
 LABELS = 2, 254

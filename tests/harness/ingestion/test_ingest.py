@@ -89,6 +89,12 @@ REJECTED = [
     ),
     Case(
         13,
+        "one key, in another case",
+        GOOD.replace(b"clip_id", b"Clip_ID"),
+        'KEY_CASE clip_id: is spelt "Clip_ID"; expected clip_id; rename "Clip_ID"',
+    ),
+    Case(
+        13,
         "also in the segment",
         with_text('"end_frame": 98', '"end_frame": 98, "End_Frame": 9'),
         'KEY_CASE temporal_segment.End_Frame: "end_frame" and "End_Frame"',

@@ -124,6 +124,10 @@ BINARY = [
     (b'name = "m"\nkind = "model"\n\n[run]\nseed = 3\n', "card.toml", "TOML, such as the card of an entry: pass the"),
     (b"# mine\n[tool.x]\na = 1\n", "p.toml", "TOML"), (b"---\nmodel: m\nclips:\n  - a\n", "p.yaml", "YAML or a log"),
     (b"sep=;\r\nclip_id;raw_output\r\n", "p.csv", "a table after Excel's line sep=: remove the first line"),
+    (b"clip_id|dominant_operation\na|Tape\nb|Pack\n", "p.csv", "a table of cells between |: write it as CSV"),
+    (b"| clip_id | raw_output |\n|---|---|\n| a | x |\n", "p.md", "a table of cells between |"),
+    (b"# made by m\nclip_id,dominant_operation\na,Tape\n", "p.csv", "a table after lines of comment: remove the lines"),
+    (JSONL.replace(b"\n", b"\r"), "p.jsonl", "lines that end in carriage returns alone: save the file with LF"),
     (b"- clip_id: a\n  dominant_operation: Tape\n", "p.yml", "YAML"), (b"model: m\nname: x\n", "p", "YAML"),
 ]  # fmt: skip
 

@@ -133,6 +133,29 @@ REPLY_ROWS = [
     (lambda n, clip: {"clip_id": clip, "message": {"role": "assistant", "content": SAID}, "done": True}, "Ollama"),
     (lambda n, clip: {"clip_id": clip, "output": [{"type": "reasoning", "summary": []}, {"type": "message",
      "role": "assistant", "content": [{"type": "output_text", "text": SAID}]}]}, "OpenAI responses"),
+    (lambda n, clip: {"clip_id": clip, "output": [{"generated_text": SAID}]}, "a transformers pipeline"),
+    (lambda n, clip: {"clip_id": clip, "response": {"generated_text": SAID}}, "text-generation-inference"),
+]  # fmt: skip
+CALL = {"name": "answer", "arguments": SAID}
+LOOK_UP = {"name": "look", "arguments": '{"frame": 3}'}
+CALL_ROWS = [
+    # a row in which the model answers by calling a function, whose it is
+    (lambda n, clip: {"custom_id": clip, "response": {"body": {"choices": [{"message": {"role": "assistant",
+     "content": None, "tool_calls": [{"type": "function", "function": CALL}]}}]}}}, "batch", "OpenAI"),
+    (lambda n, clip: {"custom_id": clip, "response": {"body": {"choices": [{"message": {"content": "",
+     "function_call": CALL}}]}}}, "batch", "OpenAI, functions"),
+    (lambda n, clip: {"custom_id": clip, "response": {"body": {"output": [{"type": "reasoning", "summary": []},
+     {"type": "function_call"} | LOOK_UP, {"type": "function_call"} | CALL]}}}, "batch", "OpenAI responses"),
+    (lambda n, clip: {"custom_id": clip, "result": {"type": "succeeded", "message": {"role": "assistant", "content":
+     [{"type": "tool_use", "name": "answer", "input": json.loads(SAID)}]}}}, "batch", "Anthropic"),
+    (lambda n, clip: {"key": clip, "response": {"candidates": [{"content": {"role": "model", "parts":
+     [{"functionCall": {"name": "answer", "args": json.loads(SAID)}}]}}]}}, "batch", "Gemini"),
+    (lambda n, clip: {"recordId": clip, "modelOutput": {"output": {"message": {"content":
+     [{"toolUse": {"name": "answer", "input": json.loads(SAID)}}]}}}}, "batch", "Bedrock, Nova"),
+    (lambda n, clip: {"clip_id": clip, "message": {"role": "assistant", "content": "", "tool_calls":
+     [{"function": CALL | {"arguments": json.loads(SAID)}}]}}, "batch", "Ollama"),
+    (lambda n, clip: {"id": clip, "messages": [{"role": "user", "content": GOLD},
+     {"role": "assistant", "content": None, "tool_calls": [{"function": CALL}]}]}, "chat", "turns"),
 ]  # fmt: skip
 TEXT_ROWS = [
     # a row with the model's text in a field, why
@@ -144,6 +167,9 @@ TEXT_ROWS = [
      f"Answer as in {GOLD}{SAID}"}, "the prompt repeated before the answer"),
     (lambda n, clip: {"clip_id": clip, "output": f"<|im_start|>user\n{GOLD}<|im_end|>\n<|im_start|>assistant\n{SAID}"},
      "a whole chat template"),
+    (lambda n, clip: {"clip_id": clip, "response": [{"type": "text", "text": SAID}]}, "parts"),
+    (lambda n, clip: {"clip_id": clip, "response": [{"type": "thinking", "thinking": GOLD}, {"type": "text", "text":
+     SAID}]}, "parts with a thought"),
     (lambda n, clip: {"clip_id": clip, "response": [[{"type": "text", "text": "x"}]], "raw_output": SAID}, "two, one"),
 ]  # fmt: skip
 
@@ -199,6 +225,7 @@ FORMATS = [
     (for_both(evalscope), "evalscope", {}, "read as evalscope", ANSWER, "the turn repeats the reply"),
     (for_both(vlmevalkit), "vlmevalkit", {}, "read as vlmevalkit", ANSWER, "the target as answer"),
     *((for_both(row), "batch", {}, "read as batch", ANSWER, why) for row, why in REPLY_ROWS),
+    *((for_both(row), name, {}, f"read as {name}", ANSWER, f"called: {why}") for row, name, why in CALL_ROWS),
     *((for_both(row), "raw-text", {}, "read as raw-text", ANSWER, why) for row, why in TEXT_ROWS),
     (json.dumps(activitynet(next_operation="Put Items")), "activitynet", {}, "read as activitynet",
      ANSWER | {"confidence_ppm": 700_000}, "best score, ties: the first"),

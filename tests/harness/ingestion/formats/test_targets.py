@@ -183,6 +183,13 @@ ECHOES = [
     ({"prompt": f"  {QUESTION}\n"}, QUESTION),
     ({"user_prompt": QUESTION}, f"\n{QUESTION}"),
     ({"input_text": QUESTION}, QUESTION),
+    (
+        {"prompt": f"<|im_start|>user\n<image>{QUESTION}<|im_end|>\n<|im_start|>assistant\n"},
+        f"user\n{QUESTION}\nassistant",
+    ),
+    ({"prompt": f"<s>[INST] [IMG]{QUESTION} [/INST]"}, QUESTION),
+    ({"prompt": f"Clip 7.\n\n{QUESTION}"}, f"Clip 7. {QUESTION}"),
+    ({}, f"user\n{QUESTION}\nassistant\n"),
     ({}, f"<|channel|>analysis<|message|>Perhaps {GOLD}"),
 ]
 
