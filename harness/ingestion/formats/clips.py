@@ -179,7 +179,7 @@ class Clips:
                     named.setdefault(place, set()).update(self._mentions.inside(text))
             for place, found in named.items():
                 if len(found) == 1 and clip_id not in found:
-                    wrong = f"is {quote(clip_id)}, but {'.'.join(place)} names {quote(*found)}"
+                    wrong = f"is {quote(clip_id)}, but {'.'.join(place)} names {quote(next(iter(found)))}"
                     remedy = f"mend the pairing of clips and answers, or leave {quote(place[0])} out"
                     raise Unshaped("clip_id", wrong, "one clip a row", remedy, code="CONFLICT")
         return value if value.get("clip_id") == clip_id else value | {"clip_id": clip_id}
