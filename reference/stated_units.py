@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from fractions import Fraction
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 LONGEST = 40
@@ -33,7 +34,7 @@ class Contradiction(NamedTuple):
 
 def stated_units(holder: Mapping[str, Any]) -> dict[str, Any]:
     """Return what an object says of how frames are counted, by the names of its fields."""
-    return {key: value for key, value in holder.items() if value is not None and NAMES.fullmatch(_plain(key))}
+    return {key: value for key, value in holder.items() if value is not None and _is_name(key[:LONGEST])}
 
 
 def contradiction(stated: Mapping[str, Any], rate: Fraction, clip_frames: int) -> Contradiction | None:
@@ -90,6 +91,11 @@ def _number(value: Any) -> Fraction | None:
         return None
     number = _NUMBER.fullmatch(str(value))
     return (Fraction(number[1]) or None) if number else None
+
+
+@lru_cache(1024)
+def _is_name(key: str) -> bool:
+    return NAMES.fullmatch(_plain(key)) is not None
 
 
 def _plain(key: str) -> str:

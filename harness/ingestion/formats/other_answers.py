@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from harness.ingestion.contents import text_in, unwrapped
@@ -102,9 +103,8 @@ class OtherAnswers:
         """Return the fields of a row that no reader has decided about by their names."""
         if FIELDS.issuperset(value) or is_truth_row(value):
             return []
-        left_out = {name for names in (EITHER, TARGETS, PROMPTS, _UNREAD) for name in named_like(names, value)}
-        left_out |= FIELDS if not ANSWERING_FIELDS.isdisjoint(value) else FIELDS - {"raw_output"}
-        return [name for name in value if name not in left_out and not _THOUGHT.search(name[:LONGEST])]
+        kept = () if not ANSWERING_FIELDS.isdisjoint(value) else ("raw_output",)
+        return [name for name in value if name in kept or not (name in FIELDS or _is_decided(name[:LONGEST]))]
 
     def _answer(self, name: str, item: Any, read: str = "") -> _Answer | None:
         """Return the whole answer in a field, as text, object, turns or a reply; None without one.
@@ -134,7 +134,7 @@ class OtherAnswers:
         """
         groups: dict[str, dict[str, str]] = {}
         for name in value:
-            if name not in FIELDS and (called := _part(name)):
+            if name not in FIELDS and (called := _part(name[:LONGEST])):
                 groups.setdefault(called[1], {})[called[0]] = name
         for affix, group in groups.items():
             codes = {part: self._code(value[name]) for part, name in group.items() if part in _LABELS}
@@ -168,9 +168,17 @@ def _is_models(name: str) -> bool:
     return bool(named_like(MODEL_TEXTS, (name,)))
 
 
+@lru_cache(4096)
+def _is_decided(name: str) -> bool:
+    """Return True for a name about which the readers decide, and for one of a thought."""
+    decided = any(named_like(names, (name,)) for names in (EITHER, TARGETS, PROMPTS, _UNREAD))
+    return decided or _THOUGHT.search(name) is not None
+
+
+@lru_cache(4096)
 def _part(name: str) -> tuple[str, str] | None:
     """Return the part of an answer that a column is called like, and what is added to its name; None for a target."""
-    plain = re.sub(r"[^a-z0-9]", "", name[:LONGEST].casefold())
+    plain = re.sub(r"[^a-z0-9]", "", name.casefold())
     part = next((part for part in _PARTS if part in plain), None)
     affix = plain.replace(part, "", 1) if part else ""
     return (_PARTS[part], affix) if part and affix and not is_of_target(affix) else None
