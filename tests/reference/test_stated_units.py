@@ -6,7 +6,11 @@ import json
 
 import pytest
 
+from harness.errors import SubmissionError
+from harness.ingestion.formats.documents import array
+from harness.ingestion.formats.records import Options
 from harness.ingestion.lines.line_checker import check
+from harness.ingestion.submission_file import open_submission
 from harness.ingestion.vocabulary import Vocabulary
 from reference.errors import WorldError
 from reference.task import OPERATIONS
@@ -56,3 +60,14 @@ def test_a_texts_own_words_on_units_refuse_no_line():
     said = json.dumps(ROW | {"fps": 10})
     checked = check(Vocabulary(OPERATIONS), 1, {"clip_id": "a", "raw_output": said}, [])
     assert (checked.problems, checked.row.operation) == ([], OPERATIONS.index("Tape"))
+
+
+@pytest.mark.parametrize("beside, fps, says", [({"fps": 10}, None, "give --fps 10"), ({"fps": 10}, 10, "")])
+def test_a_document_that_counts_frames_otherwise_is_refused(beside, fps, says, tmp_path):
+    (tmp_path / "file.json").write_text(json.dumps(beside | {"predictions": [ROW]}))
+    with open_submission(tmp_path / "file.json", tmp_path) as source:
+        if not says:
+            assert len(list(array(source, Options(None, fps)))) == 1
+            return
+        with pytest.raises(SubmissionError, match=says):
+            list(array(source, Options(None)))
