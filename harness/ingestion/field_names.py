@@ -19,8 +19,9 @@ MODEL_TEXTS = re.compile(
     r"(output|response|reply|generation|prediction|pred|answer|text|completion)s?"
     r"|responses?|repl(y|ies)|generated|generations?|hypothes[ei]s|hyp|(filtered)?resps?|outputs|completions"
 )
+_OF_TARGET = r"(gt|gold|golden|true|truth|groundtruth|correct|expected|reference|ref|target|ideal|actual)"
 TARGETS = re.compile(
-    r"(gt|gold|golden|true|truth|groundtruth|correct|expected|reference|ref|target|ideal|actual)"
+    rf"{_OF_TARGET}"
     r"(answer|output|response|text|label|completion|solution|value|result|turn)?s?"
     r"|labels?|solutions?|annotations?|answers|chosen"
 )
@@ -55,6 +56,11 @@ def text_names(keys: Iterable[str]) -> list[str]:
 def is_truth_row(value: Mapping[str, Any]) -> bool:
     """Return True for an object with two or more fields that only the truth has."""
     return len(TRUTH_ONLY & value.keys()) >= 2
+
+
+def is_of_target(affix: str) -> bool:
+    """Return True for what is added to the name of an answer's part where it is the target's: gt, label, true."""
+    return re.fullmatch(rf"({_OF_TARGET}|labels?|annotat(ed|ions?)|previous|prev)", affix) is not None
 
 
 @lru_cache(4096)

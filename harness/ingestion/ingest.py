@@ -26,6 +26,7 @@ from harness.ingestion.field_names import TARGETS, named_like
 from harness.ingestion.formats import tools
 from harness.ingestion.formats.clips import Clips
 from harness.ingestion.formats.documents import line_item
+from harness.ingestion.formats.other_answers import OtherAnswers
 from harness.ingestion.formats.recognition import choose
 from harness.ingestion.formats.records import Item, Options, Shape, Unshaped
 from harness.ingestion.formats.registry import ADAPTERS, PLAIN
@@ -137,7 +138,8 @@ def ingest(truth: Truth, source: SubmissionFile, **choices: Any) -> Ingestion:
     reading = Reading(**choices)
     words = Vocabulary(truth.operations, reading.fps, reading.clip_frames)
     adapter, reads, voters = choose(source, reading.adapter)
-    intake = Intake(truth, source, words, ignore_extra=reading.ignore_extra)
+    others = OtherAnswers(words, voters)
+    intake = Intake(truth, source, words, others, ignore_extra=reading.ignore_extra)
     clips = Clips(intake.looks.clip_ids, reading.clip_map, voters, source.name)
     options = Options(truth.connection, float(words.rate))
     shaping = Shaping(adapter.shape, options, clips, foreign=adapter.foreign)
@@ -194,10 +196,19 @@ class Shaping:
 class Intake:
     """Tables and tallies of one ingestion."""
 
-    def __init__(self, truth: Truth, source: SubmissionFile, words: Vocabulary, *, ignore_extra: bool = False):
+    def __init__(
+        self,
+        truth: Truth,
+        source: SubmissionFile,
+        words: Vocabulary,
+        others: OtherAnswers | None = None,
+        *,
+        ignore_extra: bool = False,
+    ):
         self.truth, self.source, self.words, self.ignore_extra = truth, source, words, ignore_extra
         self.connection = truth.connection
         self.problems, self.notes = Problems(source.name), Notes()
+        self.others = others or OtherAnswers(words)
         self.lines, self.bad_lines = 0, 0
         self.usage, self.usage_rows = UsageTable(self.connection), list[tuple[str, Usage]]()
         self.targets: dict[str, int] = {}  # of clips that a map in the file's order gave: operation of the target
@@ -317,6 +328,7 @@ class Intake:
             for kind, name in tools.remarks(item.value):
                 self.notes.add(kind, item.line, name)
         checked = check(self.words, item.line, value, faults, item.text, item.column)
+        checked = self.others.check(item, value, checked)
         if checked.names is not None:
             checked = self._check_named(checked, checked.names)
         self.problems.extend(checked.problems)

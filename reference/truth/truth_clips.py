@@ -14,12 +14,14 @@ import re
 import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 from uuid import UUID
 
 from reference.errors import WorldError
 from reference.outside_files import INT64
+from reference.stated_units import contradiction
 from reference.task import CLIP_FRAMES, OPERATIONS, Clip, Segment, frame_table, normalise_label
 from reference.truth.confusables import code_points, skeleton
 from reference.truth.truth_files import TRUTH_ALONE, Row, rows
@@ -49,10 +51,10 @@ def read_truth(paths: Mapping[Path, str], fps: float | None = None, clip_frames:
     `fps` and `clip_frames` say how the files count frames. Raises WorldError with file and line.
     """
     try:
-        _, frames = frame_table(fps, clip_frames)
+        rate, frames = frame_table(fps, clip_frames)
     except ValueError as error:
         raise WorldError(str(error)) from None
-    reader = _Reader(frames, other_rate=fps is not None or clip_frames is not None)
+    reader = _Reader(frames, rate, other_rate=fps is not None or clip_frames is not None)
     for path, name in paths.items():
         for line, row in rows(path, name):
             reader.add(row, f"{name}:{line}")
@@ -64,6 +66,7 @@ class _Reader:
     """Clips read so far, and what the later ones must agree with."""
 
     frames: Sequence[int]
+    rate: Fraction
     other_rate: bool
     found: dict[str, tuple[Clip, str]] = field(default_factory=dict)
     sessions: dict[str, bool] = field(default_factory=dict)  # in order; whether a file names it
@@ -197,6 +200,8 @@ class _Reader:
     def _segment(self, row: Row, place: str) -> Segment:
         start, end = (_integer(row, key, place, INT64) for key in ("start_frame", "end_frame"))
         last = len(self.frames) - 1
+        if wrong := contradiction(row["stated"], self.rate, last):
+            raise WorldError(f"{place}: {wrong.field} {wrong.wrong}: {wrong.remedy}, or leave {wrong.field} out")
         if not 0 <= start < end <= last:
             hint = "; --fps or --clip-frames, if the truth counts other frames" if 0 <= start < end else ""
             raise WorldError(f"{place}: segment [{start}, {end}) does not lie in a clip of {last} frames{hint}")

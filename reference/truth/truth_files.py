@@ -1,6 +1,7 @@
 """Rows of truth files: JSON Lines, one JSON array, CSV or Parquet -> (line, fields), read as strictly as predictions.
 
-A row has the fields of FIELDS, those without a value left out. The segment is flat, the next operation is called
+A row has the fields of FIELDS, those without a value left out, and `stated`: what it says of how its frames are counted
+(stated_units.py). The segment is flat, the next operation is called
 `next_operation`, and a conversation (LLaVA's `conversations`, or `messages`) is the answer in its only reply. Refused
 with file and line: bytes that are not UTF-8, a key or column twice, a row of more or fewer cells than its header, NaN,
 half surrogate pairs, two values for one field, and a model's answers (ANSWERS_ALONE without TRUTH_ALONE).
@@ -21,6 +22,7 @@ from typing import Any
 from reference.errors import WorldError
 from reference.outside_files import DEPTH, decode, is_deep, is_utf8, read_bytes
 from reference.resources import sql
+from reference.stated_units import stated_units
 from reference.task import NEXT_NAMES
 from reference.truth import openpack
 
@@ -35,6 +37,8 @@ TRUTH_ALONE = (
 FIELDS = ("clip_id", *ANSWER, *TRUTH_ALONE, "id", "conversations", "messages")
 ANSWERS_ALONE = ("raw_output", "confidence", "next_confidence", "latency_ms")
 """Fields of a prediction file that truth has not, unless it also has one of TRUTH_ALONE."""
+UNITS = ("fps", "frame_rate", "unit", "units", "clip_frames", "inclusive", "end_inclusive")
+"""Columns of Parquet that may say how frames are counted."""
 REQUIRED = ("clip_id", "dominant_operation", *SEGMENT, "next_operation")
 INTEGERS = (*SEGMENT, "clip_index", "start_ms")
 DELIMITERS = (",", "\t", ";")
@@ -67,7 +71,14 @@ def rows(path: Path, name: str) -> Iterator[tuple[int, Row]]:
         if missing := [key for key in REQUIRED if key not in read]:
             there = ", ".join([str(key) for key in row if key not in FIELDS][:10])
             raise WorldError(f"{place}: {', '.join(missing)} missing{f'; there are {there}' if there else ''}")
-        yield line, read
+        yield line, {**read, "stated": _stated(row)}
+
+
+def _stated(row: Row) -> Row:
+    """Return what a row, or its segment, says of how its frames are counted."""
+    segment = row.get("temporal_segment")
+    inside = stated_units(segment) if isinstance(segment, dict) else {}
+    return {**stated_units(row), **{f"temporal_segment.{key}": value for key, value in inside.items()}}
 
 
 def _need_truth(row: Row, name: str, place: str) -> None:
@@ -321,7 +332,7 @@ def _parquet(path: Path, name: str) -> Iterator[tuple[int, Row]]:
         with duckdb.connect() as connection:
             elements = connection.execute(sql(__package__, "parquet_schema"), {"path": str(path)}).fetchall()
             _check_columns(elements, name)
-            wanted = {"path": str(path), "columns": f"^({'|'.join((*FIELDS, *ANSWERS_ALONE))})$"}
+            wanted = {"path": str(path), "columns": f"^({'|'.join((*FIELDS, *ANSWERS_ALONE, *UNITS))})$"}
             sizes = connection.execute(sql(__package__, "parquet_size"), wanted).fetchone() or ()
             if (size := sum(each or 0 for each in sizes)) > MAX_BYTES:
                 raise WorldError(f"{name}: holds {size:,} characters, at most {MAX_BYTES:,} are read")

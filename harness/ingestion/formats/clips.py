@@ -3,7 +3,8 @@
 Looked for in the map of --clip-map, by an id in the object or by its place in the file; then in a field that is a clip
 of the split as it stands (custom_id, metadata.clip_id, video ...); then in a field that names exactly one among other
 words: the path of a picture, an echoed prompt, a target. Which field it is, objects from all over the file decide
-together. What the model said names no clip.
+together. What the model answered, and what its answer cost, names no clip; a bare number does so only under the name
+of an id. An object that names two clips is refused, however its clip was found.
 """
 
 from __future__ import annotations
@@ -22,17 +23,24 @@ from harness.ingestion.diagnostics import quote
 from harness.ingestion.field_names import text_names
 from harness.ingestion.formats.records import Unshaped
 from harness.ingestion.formats.replies import HOLDERS, TOP_LEVEL
+from harness.ingestion.formats.row_order import RowOrder
+from harness.ingestion.lines.fields import FIELDS
 
 Place = tuple[str, ...]
 """Keys on the way to a text of an object; the elements of a list share a place."""
 
 REPLIES = frozenset((*(path[0] for path in HOLDERS if path), *TOP_LEVEL, "resps", "filtered_resps"))
 """Fields that hold what a model or its provider said."""
+ANSWERS = FIELDS - {"clip_id", "source"}
+"""Fields of an answer and of its cost; `source` is also where a picture stands."""
 SHORTEST_MENTION = 4
 """A shorter id among other words may be a word."""
 LONGEST_TEXT, MOST_ITEMS, DEPTH = 100_000, 100, 10
+LONGEST_PATH = 1_000
 REMEDY = "add clip_id, or pass --clip-map FILE: an object from id to clip_id, or the clips in the order of the lines"
 _PIECE = re.compile(r"[^\W_]+")
+_OTHER_CLIP = re.compile(r"prev|next|neighbou?r|example|shot|negative|context|history", re.IGNORECASE)
+"""In the name of a field that rightly names another clip than that of its row."""
 
 
 class Mentions:
@@ -76,6 +84,7 @@ class Clips:
         self._voters = [value for value in voters if value]
         self._taken: Counter[str] = Counter()
         self._map_used, self._own = False, 0  # whether the map gave a clip; how many objects named their own
+        self._order = RowOrder()
         self.in_order = False  # True once a clip came from its place in the file
 
     def named(self, value: dict[str, Any], number: int, *, foreign: bool) -> dict[str, Any]:
@@ -90,18 +99,18 @@ class Clips:
             if self._mapped:
                 self._own += 1
                 self._check_agreement(value["clip_id"], number)
-            return value
+            return self._of_one_clip(value, value["clip_id"])
         self._map_used |= self._mapped
         if self._ordered is not None:
-            return value | {"clip_id": self._next(value, number)}
+            return self._of_one_clip(value, self._next(value, number))
         if self._translated is not None:
-            return value | {"clip_id": self._translation(value, self._translated)}
+            return self._of_one_clip(value, self._translation(value, self._translated))
         clip_id, place = self._found(value)
         if clip_id:
             self._taken[".".join(place)] += 1
         elif foreign and not (clip_id := _own_id(value)):
             raise Unshaped("clip_id", "names no clip", "a clip_id", REMEDY)
-        return {"clip_id": clip_id} | value if clip_id else value
+        return {"clip_id": clip_id} | self._of_one_clip(value, clip_id) if clip_id else value
 
     def require(self, format: str) -> None:
         """Raise UsageError where no object of a format of models' texts names a clip, and no map does."""
@@ -136,6 +145,8 @@ class Clips:
                 f"{self._name}: {plural(objects, 'answer')}, but the clip map lists {listed}: without ids both must "
                 "be in the same order and of one length"
             )
+        if self.in_order and (wrong := self._order.fault()):
+            raise SubmissionError(f"{self._name}: {wrong}")
 
     def notes(self) -> list[str]:
         """Return what is to be said about where the clips were found."""
@@ -158,16 +169,40 @@ class Clips:
     def _mapped(self) -> bool:
         return self._translated is not None or self._ordered is not None
 
+    def _of_one_clip(self, value: dict[str, Any], clip_id: Any) -> dict[str, Any]:
+        """Return an object with its clip. Raises Unshaped where one of its fields plainly names another one.
+
+        A field does so whose one word is an id or a path; a sentence may speak of many clips.
+        """
+        if not FIELDS.issuperset(value) and self._is_clip(clip_id):
+            named: dict[Place, set[str]] = {}
+            for place, text in _texts(value):
+                if place != ("clip_id",) and not text.isdigit() and _is_path(text) and not _is_of_another(place):
+                    named.setdefault(place, set()).update(self._mentions.inside(text))
+            for place, found in named.items():
+                if len(found) == 1 and clip_id not in found:
+                    wrong = f"is {quote(clip_id)}, but {'.'.join(place)} names {quote(next(iter(found)))}"
+                    remedy = f"mend the pairing of clips and answers, or leave {quote(place[0])} out"
+                    raise Unshaped("clip_id", wrong, "one clip a row", remedy, code="CONFLICT")
+        return value if value.get("clip_id") == clip_id else value | {"clip_id": clip_id}
+
     def _is_clip(self, name: Any) -> bool:
         return isinstance(name, str) and name in self._mentions.clip_ids
 
     def _translation(self, value: dict[str, Any], translated: Mapping[str, str]) -> str:
-        ids = [text for place in self._map_places for text in _texts_at(value, place)]
-        clip_id = next((translated[text] for text in ids if text in translated), None)
-        if clip_id is None:
-            wrong = f"{quote(ids[0])} is not in the clip map" if ids else "names nothing that the clip map translates"
+        """Return the clip that the map has for the ids of an object. Raises Unshaped for none, and for two."""
+        ids = [(place, text) for place in self._map_places for text in _texts_at(value, place)]
+        known = [(place, text) for place, text in ids if text in translated]
+        if not known:
+            wrong = (
+                f"{quote(ids[0][1])} is not in the clip map" if ids else "names nothing that the clip map translates"
+            )
             raise Unshaped("clip_id", wrong, "an id of the clip map")
-        return clip_id
+        if len({translated[text] for _, text in known}) > 1:
+            shown = " and ".join(f"{'.'.join(place)} {quote(text)}" for place, text in known[:2])
+            wrong = f"{shown} are different clips of the clip map"
+            raise Unshaped("clip_id", wrong, "one id a row", "leave the field out that is no id", code="CONFLICT")
+        return translated[known[0][1]]
 
     def _next(self, value: dict[str, Any], number: int) -> str:
         """Return the clip in the map's order. Raises Unshaped where the object itself names another one."""
@@ -176,6 +211,8 @@ class Clips:
             raise Unshaped("clip_id", f"is answer {number + 1:,}", f"{len(ordered):,} answers, as in the clip map")
         own, _ = self._found(value)
         self._check_agreement(own or ordered[number], number)
+        if not own:
+            self._order.add(number, ((place, text) for place, text in _texts(value) if _is_id(place)))
         return ordered[number]
 
     def _check_agreement(self, own: str, number: int) -> None:
@@ -192,17 +229,29 @@ class Clips:
 
     def _found(self, value: dict[str, Any]) -> tuple[str, Place]:
         """Return the clip that an object names at one of the places, and the place; empty without one."""
-        return next(((found, place) for place in self._places if (found := self._at(value, place))), ("", ()))
+        found = [(clip_id, place) for place in self._places if (clip_id := self._at(value, place))]
+        if len({clip_id for clip_id, _ in found}) > 1:
+            shown = " and ".join(f"{'.'.join(place)} names {quote(clip_id)}" for clip_id, place in found[:2])
+            raise Unshaped("clip_id", f"is not there, and {shown}", "one clip a row", "add clip_id", code="CONFLICT")
+        return found[0] if found else ("", ())
 
     @cached_property
     def _map_places(self) -> list[Place]:
-        """Return the place whose values are the ids of the map, or, where the voters know none, every name of an id."""
+        """Return the places whose values are ids of the map, or, where the voters know none, every name of an id.
+
+        A place that is called like an id goes before any other, and each such place that the map mostly translates must
+        agree. Numbers under another name are ids only where the map has them all and they differ.
+        """
         translated = self._translated or {}
-        hits: Counter[Place] = Counter()
+        hits: dict[Place, list[str]] = {}
         for value in self._voters:
-            hits.update({place for place, text in _texts(value) if text in translated})
-        ranked = sorted(hits, key=lambda place: (-hits[place], _rank(place), len(place)))
-        return ranked[:1] or [(name,) for name in IDS]
+            for place, text in dict(_texts(value)).items():
+                if text in translated:
+                    hits.setdefault(place, []).append(text)
+        ranked = sorted(hits, key=lambda place: (not _is_id(place), -len(hits[place]), _rank(place), len(place)))
+        sure = [place for place in ranked if _is_id(place) or _are_ids(hits[place], len(self._voters))]
+        more = [place for place in sure[1:] if _is_id(place) and 2 * len(hits[place]) > len(self._voters)]
+        return [*sure[:1], *more] or [(name,) for name in IDS]
 
     @cached_property
     def _places(self) -> list[Place]:
@@ -223,8 +272,10 @@ class Clips:
                     found.setdefault(place, set()).update(clips)
             for place, clips in found.items():
                 named.setdefault(place, []).append(clips)
-        sure = [place for place in named if _rank(place) < len(IDS) and whole[place] == len(named[place])]
-        told = [place for place, clips in named.items() if _tells_apart(clips, len(voters))]
+        sure = [place for place in named if _is_id(place) and whole[place] == len(named[place])]
+        told = [
+            place for place in named if _tells_apart(named[place], len(voters)) and not _counts(place, named[place])
+        ]
         surest = sorted(sure, key=lambda place: (-len(named[place]), _rank(place), len(place)))
         places = [*surest, *(place for place in told if place not in surest)]
         for value in voters:
@@ -249,18 +300,41 @@ def _tells_apart(named: list[set[str]], voters: int) -> bool:
     return len(one) == 1 or 2 * len(set(one)) > len(one)
 
 
+def _counts(place: Place, named: list[set[str]]) -> bool:
+    """Return True for bare numbers under a name that is no id's: tokens, seconds, frames."""
+    return not _is_id(place) and all(clip.isdigit() for clips in named for clip in clips)
+
+
+def _are_ids(texts: list[str], voters: int) -> bool:
+    """Return True unless some of the texts are numbers that not every object has, each another one."""
+    return len(set(texts)) == voters or not any(text.isdigit() for text in texts)
+
+
+def _is_path(text: str) -> bool:
+    """Return True for a text of one word, as an id or a path is."""
+    return len(text) <= LONGEST_PATH and len(text.split(maxsplit=1)) == 1
+
+
+def _is_of_another(place: Place) -> bool:
+    return any(_OTHER_CLIP.search(name) for name in place)
+
+
+def _is_id(place: Place) -> bool:
+    return place[-1] in IDS
+
+
 def _rank(place: Place) -> int:
     return IDS.index(place[-1]) if place[-1] in IDS else len(IDS)
 
 
 def _texts(value: Any, place: Place = ()) -> Iterator[tuple[Place, str]]:
-    """Yield the texts and whole numbers of an object with their places, without what a model said."""
+    """Yield the texts and whole numbers of an object with their places, without what a model said or answered."""
     if isinstance(value, dict):
         if len(place) >= DEPTH or who(value) in MODEL_ROLES:
             return
         said = {*text_names(value), *REPLIES}
         for key, item in value.items():
-            if key not in said or are_turns(item):  # turns hold the question too
+            if key not in ANSWERS and (key not in said or are_turns(item)):  # turns hold the question too
                 yield from _texts(item, (*place, key))
     elif isinstance(value, list):
         for item in value[:MOST_ITEMS]:

@@ -10,7 +10,8 @@ import contextlib
 import mmap
 import re
 from collections.abc import Callable, Iterator
-from typing import NamedTuple
+from fractions import Fraction
+from typing import Any, NamedTuple
 
 from harness.errors import SubmissionError
 from harness.ingestion.contents import unwrapped
@@ -19,6 +20,8 @@ from harness.ingestion.formats.records import Item, Options
 from harness.ingestion.strict_json import Fault, parse
 from harness.ingestion.submission_file import BOM, SubmissionFile
 from reference.outside_files import DEPTH
+from reference.stated_units import contradiction, stated_units
+from reference.task import CLIP_FRAMES, FPS
 
 _SPACE = re.compile(rb"[ \t\r\n]*")
 _STRING = re.compile(rb'"(?:[^"\\]|\\.)*+"', re.DOTALL)
@@ -26,6 +29,8 @@ _SCALAR = re.compile(rb'[^\s\[\]{},:"]+')
 _STRUCTURE = re.compile(rb'"(?:[^"\\]|\\.)*+"?|[\[\]{}]', re.DOTALL)
 PARSED = 16 << 20
 """Bytes of a value beside the elements that are parsed at once."""
+SHORT = 100
+"""Bytes of a value beside the elements that may say how their frames are counted."""
 CLOSERS = {b"[": b"]", b"{": b"}"}
 
 
@@ -66,8 +71,22 @@ def line_item(number: int, line: bytes | None, cap: int) -> Item:
 
 
 def array(source: SubmissionFile, options: Options) -> Iterator[Item]:
-    """Read the elements of one JSON array, or of the array under "predictions"; each may be alone in an array."""
-    return (item._replace(value=unwrapped(item.value)) for _, item in members(source, array_start))
+    """Read the elements of one JSON array, or of the array under "predictions"; each may be alone in an array.
+
+    Raises SubmissionError where a field beside the array says that its frames are counted otherwise than they are read.
+    """
+
+    def start(text: mmap.mmap) -> int:
+        beside: dict[str, Any] = {}
+        offset = array_start(text, beside)
+        rate = Fraction(str(options.rate))
+        if wrong := contradiction(stated_units(beside), rate, round(rate * CLIP_FRAMES / FPS)):
+            raise SubmissionError(
+                f"{source.name}: {wrong.field} {wrong.wrong}; {wrong.remedy}, or leave {quote(wrong.field)} out"
+            )
+        return offset
+
+    return (item._replace(value=unwrapped(item.value)) for _, item in members(source, start))
 
 
 def samples(source: SubmissionFile, options: Options) -> Iterator[Item]:
@@ -150,19 +169,24 @@ class Place:
         return f"{name}:{line}:{column}: JSON: {what}, expected one whole JSON document"
 
 
-def array_start(text: mmap.mmap) -> int:
-    """Return the offset of the array that holds the predictions. Raises NotADocument."""
+def array_start(text: mmap.mmap, beside: dict[str, Any]) -> int:
+    """Return the offset of the array that holds the predictions; `beside` gets the fields beside it.
+
+    Raises NotADocument.
+    """
     start = first(text)
     if text[start : start + 1] == b"[":
         return start
-    return member(text, "predictions", b"[")
+    return member(text, "predictions", b"[", beside=beside)
 
 
-def member(text: mmap.mmap, key: str, opener: bytes, *, strict: bool = True) -> int:
+def member(
+    text: mmap.mmap, key: str, opener: bytes, *, strict: bool = True, beside: dict[str, Any] | None = None
+) -> int:
     """Return the offset of the array or object under a top-level key. Raises NotADocument, also for a cut-off text.
 
-    What stands beside it is checked as strictly as what is read unless `strict` is False: two readers could take it
-    differently.
+    `beside` gets the short fields beside it. What stands there is checked as strictly as what is read unless `strict`
+    is False: two readers could take it differently.
     """
     found: list[int] = []
     for element in elements(text, first(text)):
@@ -170,6 +194,8 @@ def member(text: mmap.mmap, key: str, opener: bytes, *, strict: bool = True) -> 
             found.append(element.start)
         elif strict:
             _check(text, element)
+            if beside is not None and element.key and element.end - element.start <= SHORT:
+                beside[element.key] = parse(text[element.start : element.end].decode())[0]
     if len(found) != 1:
         raise NotADocument(first(text), f"{len(found)} times {quote(key)} with {opener.decode()}, where one is needed")
     return found[0]

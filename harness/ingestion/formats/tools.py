@@ -44,9 +44,9 @@ ALONE = "keep clip_id and the model's text, as raw_output"
 
 def canonical(value: dict[str, Any], options: Options) -> dict[str, Any]:
     """Return a canonical object as it is, or with the answer that stands inside one of its fields beside the others."""
-    if not ANSWERING_FIELDS.isdisjoint(value) or "raw_output" in value:
-        return value
     name = answer_field(value)
+    if not name and (not ANSWERING_FIELDS.isdisjoint(value) or "raw_output" in value):
+        return value
     if not name:
         if why := failure_of(value):
             raise Unshaped("", "no answer" + why, "an answer, or null to abstain", LENIENT)
@@ -56,19 +56,28 @@ def canonical(value: dict[str, Any], options: Options) -> dict[str, Any]:
     if isinstance(clip_id, str) and isinstance(other, str) and clip_id not in other:
         wrong = f"the answer in {quote(name)} of {quote(clip_id)} names {quote(other)}"
         raise Unshaped("clip_id", wrong, "an answer to the line's own clip", code="CONFLICT")
-    beside = {key: item for key, item in value.items() if key != name and (key not in inner or key == "clip_id")}
+    words = {*named_like(MODEL_TEXTS, value)} - {"raw_output"}  # what the model said round its answer
+    beside = {key: item for key, item in value.items() if key not in words | {name}}
+    beside = {key: item for key, item in beside.items() if key not in inner or key == "clip_id"}
     return {key: item for key, item in inner.items() if key != "clip_id"} | beside
 
 
 def answer_field(value: dict[str, Any]) -> str:
     """Return the field under which an object with answer fields is plainly the model's answer, or nothing.
 
-    Beside a target or a question it counts only under a name that none but a model's text has.
+    Beside a target or a question it counts only under a name that none but a model's text has, as it does beside
+    words of the model; other_answers.py refuses words with another answer.
     """
-    if not ANSWERING_FIELDS.isdisjoint(value) or "raw_output" in value:
+    if not ANSWERING_FIELDS.isdisjoint(value):
         return ""
     models, either, targets = (named_like(names, value) for names in (MODEL_TEXTS, EITHER, TARGETS))
     name, *others = [name for name in (*models, *either) if value[name] is not None] or [""]
+    objects = [
+        name for name in models if isinstance(value[name], dict) and not ANSWERING_FIELDS.isdisjoint(value[name])
+    ]
+    words = [name for name in models if isinstance(value[name], str)]
+    if len(objects) == 1 and {name, *others} == {*objects, *words}:
+        name, others = objects[0], []
     stated = [other for other in targets if value[other] is not None]
     beside = [] if name in models else [*models, *stated, *named_like(PROMPTS, value)]  # as rows of a data set have
     inner = value.get(name)

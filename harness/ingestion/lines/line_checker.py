@@ -28,6 +28,7 @@ from harness.ingestion.lines.model_text import find_answer
 from harness.ingestion.lines.result import UNPARSEABLE, Checked, Note
 from harness.ingestion.strict_json import Fault
 from harness.ingestion.vocabulary import Vocabulary
+from reference.stated_units import contradiction, stated_units
 
 REPAIRED = SOURCES.index("repaired")
 
@@ -57,10 +58,26 @@ class _Line(FieldCheck):
             if self.answer_elsewhere():
                 return self.reject()
         checked = self.check_fields()
+        if checked.row.file_start is not None and self._counts_otherwise():
+            return self.reject()
         raw = value.get("raw_output")
         if checked.problems or not isinstance(raw, str) or "clip_id" not in raw:
             return checked
         return checked._replace(names=self._clip_named(find_answer(self.words, raw).value))
+
+    def _counts_otherwise(self) -> bool:
+        """Note a problem, and return True, where the line says that its frames are counted otherwise than read."""
+        segment = self.value.get("temporal_segment")
+        if FIELDS.issuperset(self.value) and not (isinstance(segment, dict) and len(segment) > len(SEGMENT_FIELDS)):
+            return False
+        for where, holder in (("", self.value), ("temporal_segment.", segment)):
+            stated = stated_units(holder) if isinstance(holder, dict) else {}
+            if wrong := contradiction(stated, self.words.rate, len(self.words.frames) - 1):
+                expected = "frames counted as they are read"
+                remedy = f"{wrong.remedy}, or leave {quote(wrong.field)} out"
+                self.problem("CONFLICT", where + wrong.field, wrong.wrong, expected, remedy)
+                return True
+        return False
 
     def _read_text(self) -> Checked:
         """Check the answer in raw_output, where the line gives no answer of its own."""

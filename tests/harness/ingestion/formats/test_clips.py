@@ -8,7 +8,8 @@ import pytest
 
 from harness.clip_map import read_clip_map
 from harness.errors import HarnessError, SubmissionError, UsageError
-from harness.ingestion.formats.clips import Mentions
+from harness.ingestion.formats.clips import Clips, Mentions
+from harness.ingestion.formats.records import Unshaped
 from tests.harness.ingestion.formats.test_formats import write
 from tests.harness.ingestion.formats.test_targets import said
 from tests.support.small_truth import CLIPS, read, small_truth
@@ -228,3 +229,90 @@ def test_a_row_without_the_place_that_names_the_others_is_a_bad_row(truth, tmp_p
     found = read(truth, write(tmp_path, rows_of(row)), tmp_path, lenient=True)
     assert [(problem.code, problem.line) for problem in found.problems] == [("MISSING", 4)]
     assert operations(truth) == {clip: code for clip, code in RIGHT.items() if clip != FIVE[3]}
+
+
+def clips_of(rows, *, clip_map=None, ids=tuple(str(number) for number in range(1, 41))) -> list[str]:
+    """Return the clips that rows are about in a world whose ids are numbers; raises what a file is refused with."""
+    clips = Clips(lambda: ids, clip_map, rows, "file")
+    clips_found = [clips.named(row, number, foreign=False).get("clip_id", "") for number, row in enumerate(rows)]
+    clips.check_count(len(rows))
+    return clips_found
+
+
+def answer(start: int) -> dict:
+    return {"dominant_operation": "Tape", "temporal_segment": {"start_frame": start, "end_frame": 90}, "confidence": 1}
+
+
+NUMBERS = [
+    # rows of a world whose ids are numbers, their clips
+    ([answer(start) for start in (4, 3, 2)], ["", "", ""], "frames are no clips"),
+    (
+        [{"latency_ms": n, "usage": {"input_tokens": n + 1, "output_tokens": 7}} for n in (9, 5, 7)],
+        ["", "", ""],
+        "cost",
+    ),
+    ([{"tokens": n, "response": "x"} for n in (9, 5, 7)], ["", "", ""], "a number under another name than an id's"),
+    ([{"id": str(n), **answer(8 - n)} for n in (1, 2, 3)], ["1", "2", "3"], "an id beside frames"),
+    ([{"id": str(n), "latency_ms": 29} for n in (1, 2, 3)], ["1", "2", "3"], "an id beside a latency"),
+]
+
+
+@pytest.mark.parametrize("rows, expected, why", NUMBERS, ids=[why for *_, why in NUMBERS])
+def test_the_numbers_of_an_answer_name_no_clip(rows, expected, why):
+    assert clips_of(rows) == expected
+
+
+def test_an_id_goes_before_other_numbers_in_a_map():
+    rows = [{"index": n + 1, **answer(2 - n), "tokens": 2 - n} for n in range(3)]
+    clip_map = {"0": "7", "1": "8", "2": "9"}
+    assert clips_of(rows[:2], clip_map=clip_map) == ["8", "9"]
+    with pytest.raises(Unshaped, match='"3" is not in the clip map'):
+        clips_of(rows, clip_map=clip_map)
+
+
+ORDERS = [
+    # ids of rows, whether they are in the order of the file
+    ([{"custom_id": f"request-{n}"} for n in (0, 1, 2, 3)], True),
+    ([{"custom_id": f"request-{n}"} for n in (3, 2, 1, 0)], False),
+    ([{"doc_id": n} for n in (2, 4, 9, 10)], True),
+    ([{"doc_id": n} for n in (0, 2, 1, 3)], False),
+    ([{"index": n, "doc_id": 3 - n} for n in range(4)], False),
+    ([{"index": n, "question_id": 7_000_000 - 50_000 * n} for n in range(4)], True),
+    ([{"id": name} for name in ("9f3", "a12", "7bc", "b00")], True),
+    ([{"doc_id": 0} for n in range(4)], True),
+]
+
+
+@pytest.mark.parametrize("rows, in_order", ORDERS)
+def test_a_map_in_order_needs_rows_whose_numbers_ascend(rows, in_order):
+    if in_order:
+        assert clips_of(rows, clip_map=FIVE[:4], ids=CLIPS) == list(FIVE[:4])
+    else:
+        with pytest.raises(SubmissionError, match=r"in answer [12] and .* not in the order of the clip map"):
+            clips_of(rows, clip_map=FIVE[:4], ids=CLIPS)
+
+
+A, B, C = "clip-aa", "clip-bb", "clip-cc"
+PAIRS = [
+    # rows, the map, whether they name two clips
+    ([{"clip_id": A, "video": f"{B}.mp4"}], None, True),
+    ([{"clip_id": A, "images": [f"{B}/0.jpg", f"{B}/1.jpg"], "response": "x"}], None, True),
+    ([{"clip_id": A, "metadata": {"clip_id": B}}], None, True),
+    ([{"doc_id": 0, "video": f"{B}.mp4"}], {"0": A}, True),
+    ([{"doc_id": 0, "index": 1}], {"0": A, "1": B}, True),
+    ([{"clip_id": A, "video": f"data/{A}.mp4"}], None, False),
+    ([{"clip_id": A, "prompt": f"As in {B}: answer"}], None, False),
+    ([{"clip_id": A, "previous_clip": B}], None, False),
+    ([{"clip_id": A, "shots": [B, C]}], None, False),
+    ([{"clip_id": A, "raw_output": B, "response": B}], None, False),
+]
+
+
+@pytest.mark.parametrize("rows, clip_map, two", PAIRS)
+def test_a_row_is_about_one_clip(rows, clip_map, two):
+    if two:
+        with pytest.raises(Unshaped) as refused:
+            clips_of(rows, clip_map=clip_map, ids=(A, B, C))
+        assert refused.value.fault.code == "CONFLICT" and refused.value.fault.suggestion
+    else:
+        assert clips_of(rows, clip_map=clip_map, ids=(A, B, C)) == [A]
