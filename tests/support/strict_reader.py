@@ -382,9 +382,25 @@ def _reading(value: Object, clip: str, split: Split) -> Reading:
         return _from_text(said, clip, extras, split)
     answer = _answer(value, split)
     _demand(not any(key != "raw_output" and _letters(key) == "rawoutput" and item is not None for key, item in value))
+    others = [item for key, item in value if key not in (*ANSWER_FIELDS, "clip_id", "raw_output")]
+    _demand(
+        clip not in split.clips or not any(isinstance(item, str) and item in split.clips - {clip} for item in others)
+    )
+    _demand(not any(_is_another_label(key, item, answer, split) for key, item in value))
     if isinstance(said, str) and (named := _clip_in(said, split)) not in (None, clip):
         raise _Wrong(named)
     return Reading(ANSWERED, *answer, **extras, **_later(value, answer[-1], split))
+
+
+def _is_another_label(key: str, item: Any, answer: Sequence[int | None], split: Split) -> bool:
+    """Return True for a label of the world under a name that holds an answer field's, where the answer is another."""
+    place = next((at for part, at in (("dominantoperation", 0), ("nextoperation", 3)) if part in _letters(key)), None)
+    if place is None or key in (*ANSWER_FIELDS, LATER) or not isinstance(item, str):
+        return False
+    try:
+        return _code(item, split) not in (OTHER, answer[place])
+    except _Wrong:
+        return False
 
 
 def _letters(key: str) -> str:

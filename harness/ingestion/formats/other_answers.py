@@ -181,7 +181,7 @@ def _part(name: str) -> tuple[str, str] | None:
     plain = re.sub(r"[^a-z0-9]", "", name.casefold())
     part = next((part for part in _PARTS if part in plain), None)
     affix = plain.replace(part, "", 1) if part else ""
-    return (_PARTS[part], affix) if part and affix and not is_of_target(affix) else None
+    return (_PARTS[part], affix) if part and not is_of_target(affix) else None
 
 
 def _frames(part: str, value: Any, row: Row) -> tuple[Any, Any]:

@@ -43,7 +43,7 @@ TWO = [
     ({"clip_id": CLIP, "response": OTHER, "prediction": json.loads(MODEL)}, "response"),
     ({"clip_id": CLIP, "raw_output": OTHER, "prediction": json.loads(MODEL)}, "raw_output"),
     *[(canonical(**{name: "Idle"}), name) for name in ("dominant_operation_hat", "dominant_operation_qwen")],
-    *[(canonical(**{name: "Idle"}), name) for name in ("llm_dominant_operation", "next_operation_y")],
+    *[(canonical(**{name: "Idle"}), name) for name in ("llm_dominant_operation", "next_operation_y", "next operation")],
     (canonical(qwen_dominant_operation="Pack", qwen_start_frame="3", qwen_end_frame="98"), "qwen_start_frame"),
     (canonical(start_frame_pred=3), "start_frame_pred"),
     (canonical(qwen_dominant_operation="Pack", qwen_temporal_segment="[0, 2]"), "qwen_temporal_segment"),
