@@ -260,7 +260,7 @@ def test_a_head_repairs_no_broken_answer(run, text):
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        ({"constrained": "yes"}, "--option constrained: unknown"),
+        ({"constrained": "yes"}, "no --option constrained; there are"),
         ({"constrain": "maybe"}, "expected one of yes, no"),
         ({"next": "head"}, "has no head for next"),
         ({"threads": "many"}, "expected a number"),
