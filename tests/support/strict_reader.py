@@ -379,7 +379,13 @@ def _reading(value: Object, clip: str, split: Split) -> Reading:
     _check_case(value)
     extras = _extras(value)
     if isinstance(said, str) and not any(name in value for name in ANSWER_FIELDS):
-        return _from_text(said, clip, extras, split)
+        found = _from_text(said, clip, extras, split)
+        answer = (found.operation, found.start_frame, found.end_frame, found.next_operation)
+        _demand(
+            found.outcome != ANSWERED or not any(_is_another_label(key, item, answer, split) for key, item in value)
+        )
+        _demand(not any(_is_another_answer(key, item, answer, split) for key, item in value))
+        return found
     answer = _answer(value, split)
     _demand(not any(key != "raw_output" and _letters(key) == "rawoutput" and item is not None for key, item in value))
     others = [item for key, item in value if key not in (*ANSWER_FIELDS, "clip_id", "raw_output")]
@@ -390,6 +396,17 @@ def _reading(value: Object, clip: str, split: Split) -> Reading:
     if isinstance(said, str) and (named := _clip_in(said, split)) not in (None, clip):
         raise _Wrong(named)
     return Reading(ANSWERED, *answer, **extras, **_later(value, answer[-1], split))
+
+
+def _is_another_answer(key: str, item: Any, answer: Sequence[int | None], split: Split) -> bool:
+    """Return True for a text that is a whole answer, and another one, under a name that is no target's."""
+    if not isinstance(item, str) or key in ("raw_output", "label"):
+        return False
+    whole = _alone(item, split)
+    try:
+        return whole is not None and _answer(whole, split) != answer
+    except _Wrong:
+        return False
 
 
 def _is_another_label(key: str, item: Any, answer: Sequence[int | None], split: Split) -> bool:
