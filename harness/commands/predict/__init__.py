@@ -24,11 +24,10 @@ def _check_own_clips(choices: dict[str, Any]) -> None:
         if other := [name for name in ("labels", "clips_fps") if choices[name] is not None]:
             raise UsageError(f"--{other[0].replace('_', '-')} belongs to --clips: a split has operations and pictures")
         return
-    source_of, default = click.get_current_context().get_parameter_source, click.core.ParameterSource.DEFAULT
-    for name in ("split", "truth"):
-        if source_of(name) is not default:
-            raise UsageError(f"--{name} is about the clips of a split, and --clips are others: leave it out")
-    if choices["labels"] is None and source_of("world") is default:
+    typed = options.typed(choices)
+    if of_split := [name for name in ("split", "truth") if name in typed]:
+        raise UsageError(f"--{of_split[0]} is about the clips of a split, and --clips are others: leave it out")
+    if choices["labels"] is None and "world" not in typed:
         raise UsageError("--clips: which operations are there? --labels FILE names them, or --world one that has them")
 
 

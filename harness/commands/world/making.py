@@ -153,11 +153,8 @@ def _export_rows(world: str, path: Path, split: str | None, ids: bool, **choices
     """Write truth or ids into a file."""
     from harness.worlds import describe
 
-    for name in ("frames", "workers"):
-        del choices[name]
-        source = click.get_current_context().get_parameter_source(name)
-        if source is not click.core.ParameterSource.DEFAULT:
-            raise UsageError(f"--{name} is about the pictures of a task: --as says of which tool")
+    if drawn := options.typed({name: choices.pop(name) for name in ("frames", "workers")}):
+        raise UsageError(f"--{next(iter(drawn))} is about the pictures of a task: --as says of which tool")
     split = split or (DEFAULT_SPLIT if ids else "train")
     n = (describe.export_ids if ids else describe.export)(world, split, path, **choices)
     say(f"{plural(n, 'clip')} of {world} / {split} in {path}")

@@ -30,9 +30,8 @@ TEXT, ANSWER = 1, 2  # what a member of an object by clip holds
 _METRIC = re.compile(
     r"(?<![a-z])(oca|t?m?iou|m?ap|aa|acc|accuracy|exact_match|f1|precision|recall|bleu|rouge)(?![a-z])", re.IGNORECASE
 )
-
-
 _DETECTED = frozenset(("label", "score", "segment"))
+"""Parts of a detection of ActivityNet, of which each has one at least."""
 
 
 @dataclass(frozen=True)
